@@ -1,0 +1,286 @@
+//! `MerkleTreeLeaf` (RFC 6962 section 3.4) and `extra_data` (section 4.6).
+//!
+//! Parsing is strict, because what a log hashes has exactly one form: anything left over, cut short
+//! or unknown is an error. The leaf hash covers the bytes as served, so it can be computed (see
+//! [`leaf_hash`](crate::merkle::leaf_hash)) whether or not they parse.
+
+use thiserror::Error;
+
+use crate::Hash;
+use crate::encoding::{Reader, put_length24, put_opaque16, put_opaque24};
+
+/// What a leaf holds: `LogEntryType` of RFC 6962 section 3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryType {
+    /// A certificate: `x509_entry`, 0.
+    X509,
+    /// A precertificate: `precert_entry`, 1.
+    Precert,
+}
+
+/// A `MerkleTreeLeaf` of version 1, borrowed from the bytes it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf<'a> {
+    /// When the log promised the entry, in ms since the Unix epoch; the same as in the SCT.
+    pub timestamp: u64,
+    /// The entry.
+    pub entry: LeafEntry<'a>,
+    /// `CtExtensions`, less their length. Empty in RFC 6962 logs; see [`Leaf::leaf_index`].
+    pub extensions: &'a [u8],
+}
+
+/// The entry of a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeafEntry<'a> {
+    /// `x509_entry`.
+    X509 {
+        /// The DER certificate, 1 to 2^24-1 bytes.
+        certificate: &'a [u8],
+    },
+    /// `precert_entry`.
+    Precert {
+        /// SHA-256 of the `SubjectPublicKeyInfo` of the CA that issues the final certificate.
+        issuer_key_hash: &'a Hash,
+        /// The DER `TBSCertificate` without the poison extension, 1 to 2^24-1 bytes.
+        tbs: &'a [u8],
+    },
+}
+
+/// The `extra_data` of a get-entries answer: what the tree hash does not cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtraData<'a> {
+    /// The DER precertificate as submitted, poison and all; only of a precertificate entry.
+    pub precertificate: Option<&'a [u8]>,
+    /// The DER certificates above the entry, issuer first.
+    pub chain: Vec<&'a [u8]>,
+}
+
+/// Why bytes are not a leaf, an `extra_data` or a `TileLeaf`, or why one cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LeafError {
+    /// The input ends inside a field.
+    #[error("{what} is cut short: {needed} bytes needed, {left} left")]
+    Truncated {
+        /// The field.
+        what: &'static str,
+        /// How many bytes the field needs.
+        needed: usize,
+        /// How many there are.
+        left: usize,
+    },
+    /// Bytes follow the end of a structure.
+    #[error("{count} bytes follow the end of {what}")]
+    TrailingBytes {
+        /// The structure.
+        what: &'static str,
+        /// How many bytes.
+        count: usize,
+    },
+    /// `version` is not 0 (v1).
+    #[error("unknown leaf version {0}")]
+    UnknownVersion(u8),
+    /// `leaf_type` is not 0 (`timestamped_entry`).
+    #[error("unknown leaf type {0}")]
+    UnknownLeafType(u8),
+    /// `entry_type` is neither 0 (`x509_entry`) nor 1 (`precert_entry`).
+    #[error("unknown entry type {0}")]
+    UnknownEntryType(u16),
+    /// A field which must hold at least one byte holds none.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// A field is too long for its length prefix.
+    #[error("{what} is too long to be written: {length} bytes")]
+    TooLong {
+        /// The field.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The `leaf_index` extension is there twice, or is not 5 bytes.
+    #[error("the leaf_index extension is malformed: {0}")]
+    LeafIndex(&'static str),
+    /// The chain fingerprints of a `TileLeaf` are not a whole number of SHA-256 hashes.
+    #[error("{0} bytes of chain fingerprints are not a whole number of 32-byte hashes")]
+    Fingerprints(usize),
+    /// A precertificate without a precertificate entry, or the other way round.
+    #[error("a submitted precertificate goes with a precertificate entry, and only with one")]
+    Precertificate,
+}
+
+const LEAF_INDEX_TYPE: u8 = 0;
+
+impl EntryType {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, LeafError> {
+        match reader.u16("entry_type")? {
+            0 => Ok(Self::X509),
+            1 => Ok(Self::Precert),
+            other => Err(LeafError::UnknownEntryType(other)),
+        }
+    }
+
+    fn code(self) -> u16 {
+        match self {
+            Self::X509 => 0,
+            Self::Precert => 1,
+        }
+    }
+}
+
+impl<'a> Leaf<'a> {
+    /// Reads a whole `MerkleTreeLeaf`: the decoded `leaf_input` of get-entries.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one leaf of a known version and type.
+    pub fn parse(merkle_tree_leaf: &'a [u8]) -> Result<Self, LeafError> {
+        let mut reader = Reader::new(merkle_tree_leaf);
+        match reader.u8("version")? {
+            0 => {}
+            other => return Err(LeafError::UnknownVersion(other)),
+        }
+        match reader.u8("leaf_type")? {
+            0 => {}
+            other => return Err(LeafError::UnknownLeafType(other)),
+        }
+        let leaf = Self::read(&mut reader)?;
+        reader.end("MerkleTreeLeaf")?;
+        Ok(leaf)
+    }
+
+    /// Reads a `TimestampedEntry` from the front.
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, LeafError> {
+        let timestamp = reader.u64("timestamp")?;
+        let entry = match EntryType::read(reader)? {
+            EntryType::X509 => LeafEntry::X509 { certificate: certificate(reader, "certificate")? },
+            EntryType::Precert => LeafEntry::Precert {
+                issuer_key_hash: reader.array("issuer_key_hash")?,
+                tbs: certificate(reader, "tbs_certificate")?,
+            },
+        };
+        let extensions = reader.opaque16("extensions")?;
+        Ok(Self { timestamp, entry, extensions })
+    }
+
+    /// What the leaf holds.
+    #[must_use]
+    pub fn entry_type(&self) -> EntryType {
+        match self.entry {
+            LeafEntry::X509 { .. } => EntryType::X509,
+            LeafEntry::Precert { .. } => EntryType::Precert,
+        }
+    }
+
+    /// The entry's own index, which static logs write into the leaf (c2sp.org/static-ct-api, "SCT
+    /// Extension"). `None` where there is no such extension, as in RFC 6962 logs; extensions of other
+    /// types are passed over.
+    ///
+    /// # Errors
+    /// When the extensions are malformed or carry two indexes.
+    pub fn leaf_index(&self) -> Result<Option<u64>, LeafError> {
+        let mut reader = Reader::new(self.extensions);
+        let mut index = None;
+        while !reader.is_empty() {
+            let extension_type = reader.u8("extension type")?;
+            let data = reader.opaque16("extension data")?;
+            if extension_type != LEAF_INDEX_TYPE {
+                continue;
+            }
+            let Ok([a, b, c, d, e]) = <[u8; 5]>::try_from(data) else {
+                return Err(LeafError::LeafIndex("it is not 5 bytes"));
+            };
+            if index.replace(u64::from_be_bytes([0, 0, 0, a, b, c, d, e])).is_some() {
+                return Err(LeafError::LeafIndex("it is there twice"));
+            }
+        }
+        Ok(index)
+    }
+
+    /// Appends the `MerkleTreeLeaf`, including its first two bytes `00 00`; what follows these two is
+    /// the `TimestampedEntry`.
+    ///
+    /// # Errors
+    /// When a field is empty or too long; `out` then holds part of a leaf.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), LeafError> {
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&self.timestamp.to_be_bytes());
+        out.extend_from_slice(&self.entry_type().code().to_be_bytes());
+        match self.entry {
+            LeafEntry::X509 { certificate } => put_certificate(out, certificate, "certificate")?,
+            LeafEntry::Precert { issuer_key_hash, tbs } => {
+                out.extend_from_slice(issuer_key_hash);
+                put_certificate(out, tbs, "tbs_certificate")?;
+            }
+        }
+        put_opaque16(out, self.extensions, "extensions")
+    }
+}
+
+/// The extensions of a static log's leaf: the `leaf_index` extension alone.
+///
+/// An index is 40 bits wide; of a larger one only the low 40 bits are written.
+#[must_use]
+pub fn leaf_index_extension(index: u64) -> [u8; 8] {
+    let [_, _, _, a, b, c, d, e] = index.to_be_bytes();
+    [LEAF_INDEX_TYPE, 0, 5, a, b, c, d, e]
+}
+
+impl<'a> ExtraData<'a> {
+    /// Reads a whole decoded `extra_data`.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly the structure that goes with `entry_type`.
+    pub fn parse(entry_type: EntryType, extra_data: &'a [u8]) -> Result<Self, LeafError> {
+        let mut reader = Reader::new(extra_data);
+        let precertificate = match entry_type {
+            EntryType::X509 => None,
+            EntryType::Precert => Some(certificate(&mut reader, "precertificate")?),
+        };
+        let mut list = Reader::new(reader.opaque24("chain")?);
+        reader.end("extra_data")?;
+        let mut chain = Vec::new();
+        while !list.is_empty() {
+            chain.push(certificate(&mut list, "chain certificate")?);
+        }
+        Ok(Self { precertificate, chain })
+    }
+
+    /// Appends the `extra_data`.
+    ///
+    /// # Errors
+    /// When a field is empty or too long; `out` then holds part of it.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), LeafError> {
+        if let Some(precertificate) = self.precertificate {
+            put_certificate(out, precertificate, "precertificate")?;
+        }
+        let length = self
+            .chain
+            .iter()
+            .fold(0_usize, |sum, der| sum.saturating_add(3).saturating_add(der.len()));
+        put_length24(out, length, "chain")?;
+        self.chain.iter().try_for_each(|der| put_certificate(out, der, "chain certificate"))
+    }
+}
+
+/// `opaque ASN.1Cert<1..2^24-1>`
+pub(crate) fn certificate<'a>(
+    reader: &mut Reader<'a>,
+    what: &'static str,
+) -> Result<&'a [u8], LeafError> {
+    match reader.opaque24(what)? {
+        [] => Err(LeafError::Empty(what)),
+        der => Ok(der),
+    }
+}
+
+pub(crate) fn put_certificate(
+    out: &mut Vec<u8>,
+    der: &[u8],
+    what: &'static str,
+) -> Result<(), LeafError> {
+    if der.is_empty() {
+        return Err(LeafError::Empty(what));
+    }
+    put_opaque24(out, der, what)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! The compact range: what must be kept of a tree so that leaves can be appended and the root told.
+
+use thiserror::Error;
+
+use super::{empty_root, node_hash};
+use crate::Hash;
+use crate::tile::Tile;
+
+/// The leaves `0..size` of a tree, as the roots of the fewest complete subtrees that cover them: one
+/// hash per one-bit of `size`, largest subtree first, so at most 64.
+///
+/// Appending n leaves costs fewer than 2n hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CompactRange {
+    size: u64,
+    hashes: Vec<Hash>,
+}
+
+/// Why hashes make no compact range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RangeError {
+    /// Not one hash per one-bit of the size.
+    #[error("a compact range of {size} leaves has {expected} hashes, not {actual}")]
+    Hashes {
+        /// The number of leaves.
+        size: u64,
+        /// The one-bits of `size`.
+        expected: u32,
+        /// How many hashes were given.
+        actual: usize,
+    },
+    /// The audit path of the last leaf is not of the length that goes with the size.
+    #[error("the audit path of the last of {size} leaves has {expected} hashes, not {actual}")]
+    AuditPath {
+        /// The number of leaves.
+        size: u64,
+        /// The one-bits of `size - 1`.
+        expected: u32,
+        /// How many hashes were given.
+        actual: usize,
+    },
+    /// An empty tree has no last leaf.
+    #[error("an empty tree has no last leaf and so no audit path")]
+    Empty,
+    /// Not one tile for each that [`Tile::right_edge`] names.
+    #[error("the right edge of a tree of {size} leaves has {expected} tiles, not {actual}")]
+    Tiles {
+        /// The number of leaves.
+        size: u64,
+        /// How many tiles there should be.
+        expected: usize,
+        /// How many were given.
+        actual: usize,
+    },
+    /// A tile on the right edge holds too few hashes.
+    #[error("{tile} has only {actual} hashes")]
+    Width {
+        /// The tile.
+        tile: Tile,
+        /// How many hashes were given.
+        actual: usize,
+    },
+    /// The tree would have more than 2^63 leaves.
+    #[error("a tree of {0} leaves is too large")]
+    TooLarge(u64),
+    /// A subtree begins where the range does not end at a multiple of its size, or the tree would
+    /// have more than 2^63 leaves.
+    #[error("a subtree of 2^{level} leaves cannot follow {size} leaves")]
+    Unaligned {
+        /// The number of leaves.
+        size: u64,
+        /// Binary logarithm of the subtree's leaves.
+        level: u8,
+    },
+}
+
+/// Larger trees are refused, so that no push can overflow the size. No log will get there.
+const MAX_SIZE: u64 = 1 << 63;
+
+impl CompactRange {
+    /// The range of no leaves.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The range with these hashes, as [`hashes`](Self::hashes) gave them.
+    ///
+    /// # Errors
+    /// When there is not one hash per one-bit of `size`, or `size` is beyond 2^63. Whether they are the right ones shows only
+    /// when the [`root`](Self::root) is compared.
+    pub fn from_hashes(size: u64, hashes: Vec<Hash>) -> Result<Self, RangeError> {
+        let expected = size.count_ones();
+        match u32::try_from(hashes.len()) {
+            _ if size > MAX_SIZE => Err(RangeError::TooLarge(size)),
+            Ok(actual) if actual == expected => Ok(Self { size, hashes }),
+            _ => Err(RangeError::Hashes { size, expected, actual: hashes.len() }),
+        }
+    }
+
+    /// The range of all `size` leaves, from the last leaf's hash and its audit path, leaf to root (RFC
+    /// 6962 section 2.1.1; get-entry-and-proof or get-proof-by-hash for leaf `size - 1`): read
+    /// backwards, that path is the range of the leaves before.
+    ///
+    /// When the [`root`](Self::root) then equals that of a signed head, this is also the proof that the
+    /// last leaf is in the tree.
+    ///
+    /// # Errors
+    /// When `size` is 0 or beyond 2^63, or the path has not the length that goes with it.
+    pub fn from_audit_path(
+        size: u64,
+        last_leaf: &Hash,
+        audit_path: &[Hash],
+    ) -> Result<Self, RangeError> {
+        let before = size.checked_sub(1).ok_or(RangeError::Empty)?;
+        let hashes = audit_path.iter().rev().copied().collect();
+        let mut range = Self::from_hashes(before, hashes).map_err(|error| match error {
+            RangeError::Hashes { expected, actual, .. } => {
+                RangeError::AuditPath { size, expected, actual }
+            }
+            other => other,
+        })?;
+        range.push(*last_leaf);
+        Ok(range)
+    }
+
+    /// The range of `size` leaves, from the hashes of the tiles that [`Tile::right_edge`] names, in
+    /// that order. Where a log no longer has a partial tile, the full one does as well: what of it lies
+    /// beyond `size` is not looked at.
+    ///
+    /// # Errors
+    /// When there are too few or too many tiles, one holds too few hashes, or `size` is beyond 2^63.
+    pub fn from_right_edge<T: AsRef<[Hash]>>(size: u64, tiles: &[T]) -> Result<Self, RangeError> {
+        if size > MAX_SIZE {
+            return Err(RangeError::TooLarge(size));
+        }
+        let expected = Tile::right_edge(size).count();
+        if tiles.len() != expected {
+            return Err(RangeError::Tiles { size, expected, actual: tiles.len() });
+        }
+        let mut range = Self::new();
+        for (tile, hashes) in Tile::right_edge(size).zip(tiles) {
+            let hashes = hashes.as_ref();
+            let edge = hashes
+                .get(..usize::from(tile.width))
+                .ok_or(RangeError::Width { tile, actual: hashes.len() })?;
+            // Within a tile, hashes fold as if they were leaves; above it, there is nothing to fold
+            // with, since the digits of the size are added from the highest down.
+            let mut digit = Self::new();
+            edge.iter().for_each(|hash| digit.push(*hash));
+            range.hashes.append(&mut digit.hashes);
+        }
+        range.size = size;
+        Ok(range)
+    }
+
+    /// Appends a leaf, given its hash.
+    pub fn push(&mut self, leaf_hash: Hash) {
+        self.append(leaf_hash, 0);
+    }
+
+    /// Appends 2^`level` leaves, given the root of their subtree: of a full level-0 tile its
+    /// [`tree_hash`](super::tree_hash) at level 8.
+    ///
+    /// # Errors
+    /// When the range does not end at a multiple of 2^`level`, or would grow beyond 2^63 leaves; it is
+    /// then as before.
+    pub fn push_subtree(&mut self, level: u8, root: Hash) -> Result<(), RangeError> {
+        let unaligned = RangeError::Unaligned { size: self.size, level };
+        let leaves = 1_u64.checked_shl(level.into()).ok_or(unaligned)?;
+        let fits = self.size.checked_add(leaves).is_some_and(|size| size <= MAX_SIZE);
+        if !fits || self.size & leaves.wrapping_sub(1) != 0 {
+            return Err(unaligned);
+        }
+        self.append(root, level);
+        Ok(())
+    }
+
+    /// How many leaves there are.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The roots of the subtrees, largest first: with the size, all there is to save.
+    #[must_use]
+    pub fn hashes(&self) -> &[Hash] {
+        &self.hashes
+    }
+
+    /// The root of the tree.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut from_right = self.hashes.iter().rev();
+        let Some(last) = from_right.next() else { return empty_root() };
+        from_right.fold(*last, |right, left| node_hash(left, &right))
+    }
+
+    /// Appends a subtree; the size is a multiple of its leaves.
+    fn append(&mut self, mut hash: Hash, level: u8) {
+        let leaves = 1_u64.checked_shl(level.into()).unwrap_or_default();
+        // Each one-bit from `level` up, until the first zero, is a subtree as large as what has been
+        // folded so far.
+        let equals = self.size.checked_shr(level.into()).unwrap_or_default().trailing_ones();
+        for _ in 0..equals {
+            if let Some(left) = self.hashes.pop() {
+                hash = node_hash(&left, &hash);
+            }
+        }
+        self.hashes.push(hash);
+        self.size = self.size.saturating_add(leaves);
+    }
+}

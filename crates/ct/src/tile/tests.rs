@@ -1,0 +1,234 @@
+#![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::leaf::{Leaf, LeafEntry, LeafError};
+use crate::merkle::leaf_hash;
+
+fn data(index: u64, width: u16) -> Tile {
+    Tile { kind: TileKind::Data, index, width }
+}
+
+fn level(level: u8, index: u64, width: u16) -> Tile {
+    Tile { kind: TileKind::Level(level), index, width }
+}
+
+#[test]
+fn paths() {
+    for (tile, path) in [
+        (level(0, 0, 256), "tile/0/000"),
+        (level(0, 5, 256), "tile/0/005"),
+        (level(3, 999, 1), "tile/3/999.p/1"),
+        (level(5, 1000, 256), "tile/5/x001/000"),
+        (data(1_234_067, 256), "tile/data/x001/x234/067"),
+        (data(1_234_067, 255), "tile/data/x001/x234/067.p/255"),
+        (data(1_000_000, 8), "tile/data/x001/x000/000.p/8"),
+        (data(u64::MAX, 17), "tile/data/x018/x446/x744/x073/x709/x551/615.p/17"),
+    ] {
+        assert_eq!(tile.to_string(), path);
+        assert_eq!(path.parse(), Ok(tile));
+    }
+}
+
+#[test]
+fn paths_that_are_none() {
+    for (error, paths) in [
+        (ParseTileError::Prefix, &["", "tile", "/tile/0/000", "Tile/0/000"][..]),
+        (
+            ParseTileError::Level,
+            &[
+                "tile/",
+                "tile/0",
+                "tile/6/000",
+                "tile/00/000",
+                "tile/+1/000",
+                "tile/256/000",
+                "tile//000",
+            ],
+        ),
+        (
+            ParseTileError::Index,
+            &[
+                "tile/0/",
+                "tile/0/0",
+                "tile/0/00",
+                "tile/0/0000",
+                "tile/0/x001",
+                "tile/0/001/002",
+                "tile/0/x000/001",
+                "tile/0/x000/x001/000",
+                "tile/0/x01/000",
+                "tile/0/+01",
+                "tile/0/x001//000",
+                "tile/0/x001/x002",
+                "tile/0/x1é/000",
+                "tile/0/000/",
+                "tile/0/000.p",
+                "tile/0/000.q/1",
+                "tile/0/x018/x446/x744/x073/x709/x551/616",
+                "tile/0/x001/x000/x000/x000/x000/x000/x000/000",
+            ],
+        ),
+        (
+            ParseTileError::Width,
+            &[
+                "tile/0/000.p/",
+                "tile/0/000.p/0",
+                "tile/0/000.p/256",
+                "tile/0/000.p/01",
+                "tile/0/000.p/-1",
+                "tile/0/000.p/1/2",
+                "tile/0/000.p/+1",
+            ],
+        ),
+    ] {
+        for path in paths {
+            assert_eq!(path.parse::<Tile>(), Err(error), "{path}");
+        }
+    }
+}
+
+#[test]
+fn tiles_of_a_tree() {
+    let of_tree = |kind, index| Tile::of_tree(kind, index, 70_000);
+    assert_eq!(of_tree(TileKind::Data, 272), Some(data(272, 256)));
+    assert_eq!(of_tree(TileKind::Data, 273), Some(data(273, 112)));
+    assert_eq!(of_tree(TileKind::Data, 274), None);
+    assert_eq!(of_tree(TileKind::Level(1), 1), Some(level(1, 1, 17)));
+    assert_eq!(of_tree(TileKind::Level(2), 0), Some(level(2, 0, 1)));
+    assert_eq!(of_tree(TileKind::Level(3), 0), None);
+    assert_eq!(of_tree(TileKind::Level(8), 0), None);
+    assert_eq!(of_tree(TileKind::Level(255), 0), None);
+    assert_eq!(of_tree(TileKind::Data, u64::MAX), None);
+
+    assert_eq!(data(273, 112).leaves(), 69_888..70_000);
+    assert_eq!(level(1, 1, 17).leaves(), 65_536..69_888);
+    assert_eq!(data(273, 112).to_full(), data(273, 256));
+    assert!(data(0, 256).is_full() && !data(0, 255).is_full());
+}
+
+#[test]
+fn right_edge() {
+    let edge = |size| Tile::right_edge(size).map(|tile| tile.to_string()).collect::<Vec<_>>();
+    assert!(edge(0).is_empty());
+    assert_eq!(edge(1), ["tile/0/000.p/1"]);
+    assert_eq!(edge(256), ["tile/1/000.p/1"]);
+    assert_eq!(edge(70_000), ["tile/2/000.p/1", "tile/1/001.p/17", "tile/0/273.p/112"]);
+    assert_eq!(edge(u64::MAX).len(), 8);
+}
+
+#[test]
+fn data_tiles_covering_a_range() {
+    let covering = |range, size| Tile::data_covering(range, size).collect::<Vec<_>>();
+    assert_eq!(covering(0..1, 1000), [data(0, 256)]);
+    assert_eq!(covering(255..257, 1000), [data(0, 256), data(1, 256)]);
+    assert_eq!(covering(700..5000, 1000), [data(2, 256), data(3, 232)]);
+    assert_eq!(covering(1000..5000, 1000), [data(3, 232)]);
+    assert_eq!(covering(1024..5000, 1000), []);
+    assert_eq!(covering(5..5, 1000), []);
+    assert_eq!(covering(0..u64::MAX, 0), []);
+    assert_eq!(covering(u64::MAX - 1..u64::MAX, u64::MAX), [data(u64::MAX / 256, 255)]);
+}
+
+#[test]
+fn hashes_of_a_tile() {
+    let body = [[1; 32], [2; 32]].concat();
+    assert_eq!(level(0, 0, 2).hashes(&body), Ok(&[[1; 32], [2; 32]][..]));
+    for (width, length) in [(1, 64), (3, 64), (2, 63), (256, 0)] {
+        let error = level(0, 0, width).hashes(&body[..length]).unwrap_err();
+        assert_eq!((error.expected, error.actual), (usize::from(width) * 32, length));
+    }
+}
+
+fn precert_leaf(issuer_key_hash: &Hash) -> Vec<u8> {
+    let entry = LeafEntry::Precert { issuer_key_hash, tbs: b"tbs" };
+    let mut out = Vec::new();
+    Leaf { timestamp: 1, entry, extensions: b"" }.encode(&mut out).unwrap();
+    out
+}
+
+#[test]
+fn the_bytes_of_a_tile_leaf() {
+    let merkle_tree_leaf = precert_leaf(&[9; 32]);
+    let chain = [[3; 32], [4; 32]];
+    let leaf = TileLeaf::from_merkle_tree_leaf(&merkle_tree_leaf, Some(b"pre"), &chain).unwrap();
+    let mut out = Vec::new();
+    leaf.encode(&mut out).unwrap();
+    let expected = [&merkle_tree_leaf[2..], b"\0\0\x03pre\0\x40", chain.as_flattened()].concat();
+    assert_eq!(out, expected);
+    assert_eq!(leaf.leaf_hash(), leaf_hash(&merkle_tree_leaf));
+
+    let two = [expected.as_slice(), &expected].concat();
+    assert_eq!(TileLeaf::parse(&two), Ok((leaf, expected.as_slice())));
+    assert_eq!(TileLeaf::iter(&two).collect::<Vec<_>>(), [Ok(leaf), Ok(leaf)]);
+    let cut = &two[..two.len() - 1];
+    let read = TileLeaf::iter(cut).collect::<Vec<_>>();
+    assert!(matches!(read[..], [Ok(_), Err(LeafError::Truncated { .. })]), "{read:?}");
+
+    let odd = [&merkle_tree_leaf[2..], b"\0\0\x03pre\0\x02ab"].concat();
+    assert_eq!(TileLeaf::parse(&odd), Err(LeafError::Fingerprints(2)));
+    let unfit = TileLeaf::from_merkle_tree_leaf(&merkle_tree_leaf, None, &chain);
+    assert_eq!(unfit, Err(LeafError::Precertificate));
+    let unfit = TileLeaf { precertificate: None, ..leaf };
+    assert_eq!(unfit.encode(&mut out), Err(LeafError::Precertificate));
+    let long = vec![[0; 32]; 2048];
+    let error = LeafError::TooLong { what: "chain fingerprints", length: 1 << 16 };
+    assert_eq!(TileLeaf { fingerprints: &long, ..leaf }.encode(&mut out), Err(error));
+}
+
+#[test]
+fn issuer_paths() {
+    let mut fingerprint = [0; 32];
+    fingerprint[0] = 0x0a;
+    fingerprint[31] = 0xf1;
+    let path = format!("issuer/0a{}f1", "00".repeat(30));
+    assert_eq!(TileLeaf::issuer_path(&fingerprint), path);
+}
+
+proptest! {
+    #[test]
+    fn every_tile_round_trips(kind in 0..7_u8, index: u64, bits in 0..64_u32, width in 1..=256_u16) {
+        let kind = if kind == 6 { TileKind::Data } else { TileKind::Level(kind) };
+        let tile = Tile { kind, index: index >> bits, width };
+        prop_assert_eq!(tile.to_string().parse(), Ok(tile));
+    }
+
+    #[test]
+    fn a_path_that_parses_is_canonical(path in "(tile/)?(data|[0-9]{0,2})/(x?[0-9]{2,4}/){0,3}[0-9]{3}(\\.p/[0-9]{0,3})?") {
+        if let Ok(tile) = path.parse::<Tile>() {
+            prop_assert_eq!(tile.to_string(), path);
+        }
+    }
+
+    #[test]
+    fn no_text_panics(path: String) {
+        path.parse::<Tile>().ok();
+    }
+
+    #[test]
+    fn covering_tiles_join(start in 0..5000_u64, length in 1..3000_u64, size in 1..6000_u64) {
+        let range = start..start + length;
+        let tiles: Vec<_> = Tile::data_covering(range.clone(), size).collect();
+        for pair in tiles.windows(2) {
+            prop_assert_eq!(pair[0].leaves().end, pair[1].leaves().start);
+        }
+        for index in range.start..range.end.min(size) {
+            prop_assert!(tiles.iter().any(|tile| tile.leaves().contains(&index)));
+        }
+        prop_assert!(tiles.iter().all(|tile| tile.leaves().end <= size));
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in vec(any::<u8>(), 0..300), type_code in 0..3_u8) {
+        let plausible = [&[0, 0, 0, 0, 0, 0, 0, 0, 0, type_code, 0, 0], bytes.as_slice()].concat();
+        for input in [&bytes, &plausible] {
+            for leaf in TileLeaf::iter(input).flatten() {
+                let mut out = Vec::new();
+                leaf.encode(&mut out).unwrap();
+                prop_assert!(input.windows(out.len()).any(|part| part == out));
+            }
+        }
+    }
+}
