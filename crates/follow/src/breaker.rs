@@ -1,0 +1,134 @@
+//! A log's back-off, which is also its circuit breaker.
+//!
+//! There is one fact, the time of the next permitted attempt, and one way to show it: closed while
+//! the log answers, open while it is left alone, half-open while one attempt decides.
+
+use std::time::Duration;
+
+/// How the circuit to a log stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BreakerState {
+    /// The log answers.
+    #[default]
+    Closed,
+    /// The log failed often enough to be left alone for a while.
+    Open,
+    /// The wait is over and one attempt decides.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// The word used in metrics and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// Exponential back-off with jitter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// The wait after the first failure.
+    pub initial: Duration,
+    /// The longest wait.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The wait before attempt `failures + 1`: doubling from `initial` up to `max`, of which a
+    /// random half is kept so that logs which failed together do not come back together.
+    /// `entropy` is any number that differs from call to call.
+    #[must_use]
+    pub fn wait(&self, failures: u32, entropy: u64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(20);
+        let full = self.initial.saturating_mul(1 << doublings).min(self.max);
+        let half = full / 2;
+        let share = (entropy % 1024) as u32;
+        half + half * share / 1023
+    }
+}
+
+/// Counts a log's failures in a row and says how long to leave it alone.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    backoff: Backoff,
+    /// Failures in a row at which the circuit opens.
+    threshold: u32,
+    /// The longest wait while it is open.
+    open_wait: Duration,
+    failures: u32,
+}
+
+impl Breaker {
+    pub(crate) const fn new(backoff: Backoff, threshold: u32, open_wait: Duration) -> Self {
+        Self { backoff, threshold, open_wait, failures: 0 }
+    }
+
+    /// Records an answer; returns whether the log had been failing.
+    pub(crate) const fn success(&mut self) -> bool {
+        let recovered = self.failures > 0;
+        self.failures = 0;
+        recovered
+    }
+
+    /// Records a failure; returns how long to leave the log alone. A wait that the log itself
+    /// asked for (`Retry-After`) is a lower bound.
+    pub(crate) fn failure(&mut self, asked: Option<Duration>, entropy: u64) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let max = if self.is_open() { self.open_wait } else { self.backoff.max };
+        let wait = Backoff { max, ..self.backoff }.wait(self.failures, entropy);
+        asked.map_or(wait, |asked| asked.max(wait))
+    }
+
+    /// Failures in a row.
+    pub(crate) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    const fn is_open(&self) -> bool {
+        self.failures >= self.threshold
+    }
+
+    /// What to show while waiting after a failure.
+    pub(crate) const fn state(&self) -> BreakerState {
+        if self.is_open() { BreakerState::Open } else { BreakerState::Closed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BACKOFF: Backoff =
+        Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30) };
+
+    #[test]
+    fn waits_double_up_to_the_limit_and_jitter_keeps_half() {
+        for (failures, full) in [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (400, 30)] {
+            let full = Duration::from_secs(full);
+            assert_eq!(BACKOFF.wait(failures, 0), full / 2);
+            assert_eq!(BACKOFF.wait(failures, 1023), full);
+        }
+    }
+
+    #[test]
+    fn opens_at_the_threshold_and_closes_on_success() {
+        let mut breaker = Breaker::new(BACKOFF, 2, Duration::from_secs(60));
+        assert!(breaker.failure(None, 0) <= Duration::from_secs(1));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+        let asked = Duration::from_secs(90);
+        assert_eq!(breaker.failure(Some(asked), 0), asked);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        for _ in 0..20 {
+            breaker.failure(None, 1023);
+        }
+        assert_eq!(breaker.failure(None, 1023), Duration::from_secs(60));
+        assert!(breaker.success());
+        assert_eq!((breaker.state(), breaker.failures()), (BreakerState::Closed, 0));
+        assert!(!breaker.success());
+    }
+}

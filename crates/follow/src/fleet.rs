@@ -1,0 +1,221 @@
+//! Who is followed: logs named by hand and the logs of the list, each with its own follower.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::breaker::Backoff;
+use crate::catalogue::{Catalogue, CatalogueOptions};
+use crate::client::Client;
+use crate::entry::Page;
+use crate::follower::{FollowOptions, Follower};
+use crate::issuers::IssuerStore;
+use crate::log::Log;
+use crate::position::{Position, State};
+use crate::source::AnySource;
+use crate::status::LogStatus;
+
+/// Waits between attempts to get the log list while there is none or it failed.
+const LIST_BACKOFF: Backoff =
+    Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(300) };
+
+/// What to follow and how.
+#[derive(Debug)]
+pub struct FleetOptions {
+    /// How each log is followed.
+    pub follow: FollowOptions,
+    /// Logs followed whether or not a list can be had.
+    pub by_hand: Vec<Log>,
+    /// The log list; `None` to follow only the logs named by hand.
+    pub catalogue: Option<CatalogueOptions>,
+    /// Saved positions; logs that are not followed keep theirs.
+    pub saved: State,
+}
+
+/// Why no log is followed, or not as many as could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason(pub String);
+
+/// All followers.
+#[derive(Debug)]
+pub struct Fleet {
+    client: Arc<Client>,
+    issuers: Arc<IssuerStore>,
+    follow: FollowOptions,
+    pages: mpsc::Sender<Page>,
+    saved: State,
+    logs: Mutex<BTreeMap<String, Followed>>,
+    reason: Mutex<Option<Reason>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug, Clone)]
+struct Followed {
+    status: Arc<LogStatus>,
+    by_hand: bool,
+}
+
+impl Fleet {
+    /// Starts a follower for each log named by hand at once, and for each of the list as soon as
+    /// there is one. Must be called within a Tokio runtime.
+    #[must_use]
+    pub fn start(client: Arc<Client>, options: FleetOptions, pages: mpsc::Sender<Page>) -> Arc<Self> {
+        let no_list = "no log list is configured and no log is named by hand";
+        let waiting = "the log list has not been fetched yet";
+        let reason = if options.catalogue.is_some() { waiting } else { no_list };
+        let fleet = Arc::new(Self {
+            client: Arc::clone(&client),
+            issuers: Arc::default(),
+            follow: options.follow,
+            pages,
+            saved: options.saved,
+            logs: Mutex::default(),
+            reason: Mutex::new(Some(Reason(reason.to_owned()))),
+            tasks: Mutex::default(),
+        });
+        for log in options.by_hand {
+            fleet.follow(log, true);
+        }
+        if let Some(catalogue) = options.catalogue {
+            let refresher = Arc::clone(&fleet).refresh(Catalogue::new(catalogue, client));
+            fleet.tasks.lock().spawn(refresher);
+        }
+        fleet
+    }
+
+    /// The followed logs, by URL.
+    #[must_use]
+    pub fn logs(&self) -> Vec<Arc<LogStatus>> {
+        self.logs.lock().values().map(|followed| Arc::clone(&followed.status)).collect()
+    }
+
+    /// Why no log is followed or the list is not fresh; `None` when all is well.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason.lock().clone()
+    }
+
+    /// The issuers met so far.
+    #[must_use]
+    pub fn issuers(&self) -> &IssuerStore {
+        &self.issuers
+    }
+
+    /// What to save: every log's position as it stood `overlap` ago, and those of logs which are
+    /// not followed at present. `last_offset` is the newest offset published since the start.
+    #[must_use]
+    pub fn state(&self, overlap: Duration, last_offset: Option<u64>) -> State {
+        let mut state = self.saved.clone();
+        state.last_offset = last_offset.unwrap_or(state.last_offset);
+        for status in self.logs() {
+            let Some(current_index) = status.resume_position(overlap) else { continue };
+            let snapshot = status.snapshot();
+            let position = Position {
+                current_index,
+                tree_size: snapshot.tree_size,
+                last_success: snapshot.last_success.and_then(|t| t.try_into().ok()).unwrap_or(0),
+                log_id: status.log.id.map(|id| id.to_string()),
+            };
+            state.logs.insert(status.log.url.clone(), position);
+        }
+        state
+    }
+
+    /// Stops every follower where it stands.
+    pub async fn stop(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.shutdown().await;
+    }
+
+    /// Starts a follower unless the log is already followed.
+    fn follow(self: &Arc<Self>, log: Log, by_hand: bool) {
+        let mut logs = self.logs.lock();
+        let known = |followed: &Followed| {
+            followed.status.log.url == log.url
+                || (log.id.is_some() && followed.status.log.id == log.id)
+        };
+        if logs.values().any(known) {
+            return;
+        }
+        let resume = self.saved.logs.get(&log.url).map(|position| position.current_index);
+        tracing::info!(log = log.name, url = log.url, protocol = %log.protocol, resume, "following");
+        let batch_size = log.batch_size.unwrap_or(self.follow.batch_size);
+        let status = Arc::new(LogStatus::new(log));
+        let source = AnySource::new(
+            Arc::clone(&status),
+            Arc::clone(&self.client),
+            Arc::clone(&self.issuers),
+            batch_size,
+        );
+        let follower = Follower::new(
+            source,
+            Arc::clone(&status),
+            self.follow.clone(),
+            self.pages.clone(),
+            resume,
+        );
+        let url = status.log.url.clone();
+        logs.insert(url.clone(), Followed { status: Arc::clone(&status), by_hand });
+        drop(logs);
+        self.set_reason(None);
+        let fleet = Arc::clone(self);
+        self.tasks.lock().spawn(async move {
+            follower.run().await;
+            fleet.logs.lock().remove(&url);
+        });
+    }
+
+    /// Follows the logs the list names and lets those that left it drain.
+    fn apply(self: &Arc<Self>, listed: Vec<Log>) {
+        let by_url: HashMap<&str, &Log> = listed.iter().map(|log| (log.url.as_str(), log)).collect();
+        for followed in self.logs.lock().values() {
+            if !followed.by_hand && !by_url.contains_key(followed.status.log.url.as_str()) {
+                tracing::info!(log = followed.status.log.name, "log has left the list, draining it");
+                followed.status.retire();
+            }
+        }
+        for log in listed {
+            self.follow(log, false);
+        }
+    }
+
+    async fn refresh(self: Arc<Self>, mut catalogue: Catalogue) {
+        let mut failures = 0;
+        loop {
+            let wait = match catalogue.fetch().await {
+                Ok(logs) => {
+                    failures = 0;
+                    tracing::info!(url = catalogue.options().url, logs = logs.len(), "log list read");
+                    let none = logs.is_empty().then(|| {
+                        Reason("the log list names no log of the wanted states and protocols".into())
+                    });
+                    self.apply(logs);
+                    self.set_reason(none.filter(|_| self.logs.lock().is_empty()));
+                    catalogue.options().refresh
+                }
+                Err(error) => {
+                    failures += 1;
+                    let wait = LIST_BACKOFF.wait(failures, u64::from(failures) * 331);
+                    tracing::warn!(%error, retry_in_secs = wait.as_secs(), "log list cannot be had");
+                    self.set_reason(Some(Reason(format!(
+                        "{error}; trying again in {} s",
+                        wait.as_secs().max(1)
+                    ))));
+                    wait
+                }
+            };
+            if wait.is_zero() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn set_reason(&self, reason: Option<Reason>) {
+        *self.reason.lock() = reason;
+    }
+}

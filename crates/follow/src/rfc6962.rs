@@ -1,0 +1,101 @@
+//! Reading a log over RFC 6962 (section 4: `get-sth`, `get-entries`).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ct::entries::{RawEntry, parse_get_entries};
+use ct::head::SignedHead;
+use ct::leaf::{EntryType, ExtraData, Leaf, LeafEntry};
+
+use crate::client::Client;
+use crate::entry::{Entry, Issuer};
+use crate::issuers::IssuerStore;
+use crate::source::{PageBuilder, Source, SourceError};
+use crate::status::{LogStatus, add};
+
+/// Bound of a `get-entries` body. A page of 256 ordinary entries is 1.5 MB.
+const LARGEST_PAGE: usize = 64 * 1024 * 1024;
+/// Bound of a `get-sth` body.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// An RFC 6962 log.
+#[derive(Debug)]
+pub(crate) struct Rfc6962 {
+    status: Arc<LogStatus>,
+    client: Arc<Client>,
+    issuers: Arc<IssuerStore>,
+    batch_size: u64,
+}
+
+impl Rfc6962 {
+    pub(crate) fn new(
+        status: Arc<LogStatus>,
+        client: Arc<Client>,
+        issuers: Arc<IssuerStore>,
+        batch_size: u64,
+    ) -> Self {
+        Self { status, client, issuers, batch_size: batch_size.max(1) }
+    }
+
+    fn chain(&self, certificates: &[&[u8]]) -> Vec<Arc<Issuer>> {
+        certificates.iter().map(|der| self.issuers.intern(der)).collect()
+    }
+
+    /// Adds one entry to the page. What cannot be decoded is passed on as it came: every index
+    /// of a log reaches the stream.
+    fn push<'a>(&self, page: &mut PageBuilder<'a>, index: u64, raw: &'a RawEntry) {
+        match decode(raw) {
+            Ok((leaf, extra)) => {
+                let certificate = match leaf.entry {
+                    LeafEntry::X509 { certificate } => certificate,
+                    LeafEntry::Precert { tbs, .. } => extra.precertificate.unwrap_or(tbs),
+                };
+                let chain = self.chain(&extra.chain);
+                page.push(index, leaf.timestamp, leaf.entry_type(), certificate, chain);
+            }
+            Err(error) => {
+                add(&self.status.counters.undecodable, 1);
+                let log = &self.status.log.name;
+                tracing::warn!(log, index, %error, "entry could not be decoded, passed on as it came");
+                page.push(index, 0, EntryType::X509, &raw.leaf_input, Vec::new());
+            }
+        }
+    }
+}
+
+fn decode(raw: &RawEntry) -> Result<(Leaf<'_>, ExtraData<'_>), ct::leaf::LeafError> {
+    let leaf = Leaf::parse(&raw.leaf_input)?;
+    let extra = ExtraData::parse(leaf.entry_type(), &raw.extra_data)?;
+    Ok((leaf, extra))
+}
+
+impl Source for Rfc6962 {
+    fn page_size(&self) -> u64 {
+        self.batch_size
+    }
+
+    async fn head(&self) -> Result<SignedHead, SourceError> {
+        let url = format!("{}/ct/v1/get-sth", self.status.log.url);
+        let body = self.client.get(&url, LARGEST_HEAD).await?;
+        SignedHead::from_sth(&body).map_err(|source| SourceError::Head { url, source })
+    }
+
+    async fn entries(&self, range: Range<u64>, _: u64) -> Result<Vec<Entry>, SourceError> {
+        let last = range.end.saturating_sub(1);
+        let url = format!("{}/ct/v1/get-entries?start={}&end={last}", self.status.log.url, range.start);
+        let body = self.client.get(&url, LARGEST_PAGE).await?;
+        let raw = match parse_get_entries(&body) {
+            Ok(raw) => raw,
+            Err(source) => return Err(SourceError::Entries { url, source }),
+        };
+        let (got, expected) = (raw.len() as u64, range.end - range.start);
+        if got == 0 || got > expected {
+            return Err(SourceError::Count { url, got, expected });
+        }
+        let mut page = PageBuilder::with_capacity(raw.len());
+        for (index, raw) in (range.start..).zip(&raw) {
+            self.push(&mut page, index, raw);
+        }
+        Ok(page.finish())
+    }
+}
