@@ -63,7 +63,11 @@ impl Fleet {
     /// Starts a follower for each log named by hand at once, and for each of the list as soon as
     /// there is one. Must be called within a Tokio runtime.
     #[must_use]
-    pub fn start(client: Arc<Client>, options: FleetOptions, pages: mpsc::Sender<Page>) -> Arc<Self> {
+    pub fn start(
+        client: Arc<Client>,
+        options: FleetOptions,
+        pages: mpsc::Sender<Page>,
+    ) -> Arc<Self> {
         let no_list = "no log list is configured and no log is named by hand";
         let waiting = "the log list has not been fetched yet";
         let reason = if options.catalogue.is_some() { waiting } else { no_list };
@@ -171,10 +175,14 @@ impl Fleet {
 
     /// Follows the logs the list names and lets those that left it drain.
     fn apply(self: &Arc<Self>, listed: Vec<Log>) {
-        let by_url: HashMap<&str, &Log> = listed.iter().map(|log| (log.url.as_str(), log)).collect();
+        let by_url: HashMap<&str, &Log> =
+            listed.iter().map(|log| (log.url.as_str(), log)).collect();
         for followed in self.logs.lock().values() {
             if !followed.by_hand && !by_url.contains_key(followed.status.log.url.as_str()) {
-                tracing::info!(log = followed.status.log.name, "log has left the list, draining it");
+                tracing::info!(
+                    log = followed.status.log.name,
+                    "log has left the list, draining it"
+                );
                 followed.status.retire();
             }
         }
@@ -189,9 +197,15 @@ impl Fleet {
             let wait = match catalogue.fetch().await {
                 Ok(logs) => {
                     failures = 0;
-                    tracing::info!(url = catalogue.options().url, logs = logs.len(), "log list read");
+                    tracing::info!(
+                        url = catalogue.options().url,
+                        logs = logs.len(),
+                        "log list read"
+                    );
                     let none = logs.is_empty().then(|| {
-                        Reason("the log list names no log of the wanted states and protocols".into())
+                        Reason(
+                            "the log list names no log of the wanted states and protocols".into(),
+                        )
                     });
                     self.apply(logs);
                     self.set_reason(none.filter(|_| self.logs.lock().is_empty()));

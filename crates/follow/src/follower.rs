@@ -130,10 +130,7 @@ impl<S: Source> Follower<S> {
     }
 
     fn poll_interval(&self) -> Duration {
-        self.status
-            .log
-            .poll_interval_ms
-            .map_or(self.options.poll_interval, Duration::from_millis)
+        self.status.log.poll_interval_ms.map_or(self.options.poll_interval, Duration::from_millis)
     }
 
     fn recovered(&self, breaker: &mut Breaker) {

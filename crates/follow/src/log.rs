@@ -97,9 +97,11 @@ impl Log {
     pub fn from_list(listed: &ListedLog) -> Result<Self, LogError> {
         let (protocol, url, origin) = match &listed.kind {
             LogKind::Rfc6962 { url } => (Protocol::Rfc6962, url, None),
-            LogKind::StaticCt { submission_url, monitoring_url } => {
-                (Protocol::StaticCt, monitoring_url, Some(ct::log_list::origin(submission_url).to_owned()))
-            }
+            LogKind::StaticCt { submission_url, monitoring_url } => (
+                Protocol::StaticCt,
+                monitoring_url,
+                Some(ct::log_list::origin(submission_url).to_owned()),
+            ),
         };
         let name = listed.description.clone().unwrap_or_else(|| url.clone());
         let key = PublicKey::from_spki(&listed.key)

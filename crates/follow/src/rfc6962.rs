@@ -82,7 +82,8 @@ impl Source for Rfc6962 {
 
     async fn entries(&self, range: Range<u64>, _: u64) -> Result<Vec<Entry>, SourceError> {
         let last = range.end.saturating_sub(1);
-        let url = format!("{}/ct/v1/get-entries?start={}&end={last}", self.status.log.url, range.start);
+        let url =
+            format!("{}/ct/v1/get-entries?start={}&end={last}", self.status.log.url, range.start);
         let body = self.client.get(&url, LARGEST_PAGE).await?;
         let raw = match parse_get_entries(&body) {
             Ok(raw) => raw,

@@ -9,8 +9,8 @@ use ct::BodyError;
 use ct::head::{CheckpointError, SignedHead};
 use ct::leaf::{EntryType, LeafError};
 
-use crate::entry::{Entry, Issuer};
 use crate::client::{Client, FetchError};
+use crate::entry::{Entry, Issuer};
 use crate::issuers::IssuerStore;
 use crate::log::Protocol;
 use crate::rfc6962::Rfc6962;

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ct::Hash;
 use ct::head::{MAX_CHECKPOINT_BYTES, SignedHead};
 use ct::leaf::LeafEntry;
 use ct::tile::{TILE_WIDTH, Tile, TileKind, TileLeaf};
-use ct::Hash;
 
 use crate::client::Client;
 use crate::entry::{Entry, Issuer};
@@ -59,7 +59,8 @@ impl StaticCt {
                 let url = format!("{}/{}", self.url(), tile.to_full());
                 let answer = self.client.get(&url, LARGEST_TILE).await;
                 // The partial's absence is what the operator should hear about, not the full's.
-                let body = answer.map_err(|second| if second.is_missing() { error } else { second })?;
+                let body =
+                    answer.map_err(|second| if second.is_missing() { error } else { second })?;
                 Ok((url, body))
             }
             Err(error) => Err(error.into()),

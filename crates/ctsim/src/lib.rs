@@ -1,0 +1,59 @@
+//! Certificate Transparency logs to test followers against: any number of them, of both protocols
+//! (RFC 6962 and static-ct-api), in one process behind one listener, with a signed log list.
+//!
+//! ```no_run
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! use ctsim::{Config, Sim};
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let sim = Sim::start(Config { rate: 50.0, ..Config::default() }, listener).await?;
+//! println!("follow the logs of {}", sim.list_url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is real: keys and log ids, signed tree heads and checkpoints, every hash, tile and proof, the
+//! log list's signature, the CA certificates and their signatures, and how precertificate, leaf,
+//! issuer key hash and chain fit together. What is not: the signatures of generated subscribers'
+//! certificates and of their embedded SCTs are random bytes in the right form.
+//!
+//! Nothing of an entry is stored: entry `i` of a log follows from the seed, the log and `i` alone
+//! (and, in its times, from [`Config::epoch`]). A log that starts with 65,536 entries or more repeats
+//! its first 65,536, so that it starts quickly: of an RFC 6962 log a repetition has the same hashes
+//! and costs nothing; in a static log each leaf holds its own index, and costs some 0.3 µs of one
+//! core.
+
+mod answer;
+mod authority;
+mod call;
+mod certificate;
+mod config;
+pub mod corpus;
+mod der;
+mod entries;
+mod extension;
+pub mod fault;
+mod growth;
+mod handle;
+mod history;
+mod key;
+mod list;
+mod log;
+mod names;
+mod oid;
+mod random;
+mod rfc6962;
+mod schedule;
+mod server;
+mod sim;
+mod static_ct;
+mod stats;
+mod tree;
+
+pub use call::Endpoint;
+pub use config::{Config, ConfigError};
+pub use handle::LogHandle;
+pub use key::KeyError;
+pub use log::Protocol;
+pub use sim::{Sim, SimError};
+pub use stats::Stats;

@@ -1,0 +1,274 @@
+//! The simulator: logs built, served and growing.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use ct::merkle::RangeError;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::{self, JoinHandle};
+
+use crate::authority::Authorities;
+use crate::certificate::Generator;
+use crate::config::{Config, ConfigError};
+use crate::corpus::{Corpus, CorpusError, CorpusLog};
+use crate::entries::{Entries, Generated};
+use crate::fault::Faults;
+use crate::growth::{Growth, unix_ms};
+use crate::handle::LogHandle;
+use crate::history;
+use crate::key::{KeyError, LogKey};
+use crate::list::List;
+use crate::log::{Identity, Log, Parts, Protocol};
+use crate::rfc6962::Pages;
+use crate::schedule::Schedule;
+use crate::server::{self, Site};
+use crate::stats::Stats;
+use crate::tree::Tree;
+
+const OPERATORS: [&str; 3] = ["Alder Log Operations", "Birch Transparency", "Cedar Trust Works"];
+/// Leaf hashes kept of an RFC 6962 log, which finds leaves by hash: 2 MB.
+const LEAVES_KEPT_RFC6962: usize = 65_536;
+/// Leaf hashes kept of a static log, which serves level-0 tiles.
+const LEAVES_KEPT_STATIC_CT: usize = 4_096;
+
+/// A running simulator. Dropping it ends it at once, connections too.
+#[derive(Debug)]
+pub struct Sim {
+    base_url: String,
+    site: Arc<Site>,
+    logs: Vec<LogHandle>,
+    growth: Option<Growth>,
+    server: JoinHandle<()>,
+}
+
+/// Why a simulator cannot start.
+#[derive(Debug, Error)]
+pub enum SimError {
+    /// The configuration is out of bounds.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The folder of real entries cannot be served.
+    #[error(transparent)]
+    Corpus(#[from] CorpusError),
+    /// A key cannot be made, or a head not be signed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The tree over the entries at the start is not consistent.
+    #[error(transparent)]
+    Tree(#[from] RangeError),
+    /// The listener or a thread failed.
+    #[error("cannot serve: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Sim {
+    /// Builds the logs of `config` and serves them on `listener`, on the current Tokio runtime. When
+    /// this returns, every log has a head and answers.
+    ///
+    /// # Errors
+    /// When `config` is out of bounds or its corpus unreadable, or the system refuses a thread or the
+    /// listener's address.
+    pub async fn start(config: Config, listener: TcpListener) -> Result<Self, SimError> {
+        config.validate()?;
+        let base_url = base_url(listener.local_addr()?);
+        let pages = Pages { limit: config.page_limit, aligned: config.page_aligned };
+        let interval = config.publish_interval;
+        let builder = Builder { config, base_url: base_url.clone() };
+        // Hashing a history takes seconds; no other task should wait for it.
+        let (list, logs) = match task::spawn_blocking(move || builder.build()).await {
+            Ok(built) => built?,
+            Err(panicked) => return Err(io::Error::other(panicked).into()),
+        };
+        let by_name = logs.iter().map(|log| (log.identity.name.clone(), Arc::clone(log))).collect();
+        let site = Arc::new(Site { list, logs: by_name, pages });
+        let growth = Growth::start(logs.clone(), interval)?;
+        let server = tokio::spawn(server::run(Arc::clone(&site), listener));
+        let logs = logs.into_iter().map(|log| LogHandle { log }).collect();
+        Ok(Self { base_url, site, logs, growth: Some(growth), server })
+    }
+
+    /// Where everything is served, with a slash at the end.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.base_url.clone()
+    }
+
+    /// The log list. Its signature is at `log_list.sig` beside it, its key at `log_list_pubkey.pem`.
+    #[must_use]
+    pub fn list_url(&self) -> String {
+        format!("{}log_list.json", self.base_url)
+    }
+
+    /// The key that signs the log list, ECDSA P-256, as PEM.
+    #[must_use]
+    pub fn list_key_pem(&self) -> String {
+        self.site.list.key_pem.clone()
+    }
+
+    /// The faults of the log list.
+    #[must_use]
+    pub fn list_faults(&self) -> &Faults {
+        &self.site.list.faults
+    }
+
+    /// How often the log list was asked for.
+    #[must_use]
+    pub fn list_stats(&self) -> &Stats {
+        &self.site.list.stats
+    }
+
+    /// The logs: generated ones first, of each kind RFC 6962 before static.
+    #[must_use]
+    pub fn logs(&self) -> &[LogHandle] {
+        &self.logs
+    }
+
+    /// Ends everything; when this returns the port is free.
+    pub async fn shutdown(mut self) {
+        self.server.abort();
+        let growth = self.growth.take();
+        // Both only end early: one because it was just aborted, the other by dropping.
+        if let Err(error) = (&mut self.server).await {
+            tracing::debug!(%error, "server ended");
+        }
+        if let Err(error) = task::spawn_blocking(move || drop(growth)).await {
+            tracing::error!(%error, "growth ended");
+        }
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The URL under which the listener is reached from this machine.
+fn base_url(mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        match address {
+            SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        }
+    }
+    format!("http://{address}/")
+}
+
+/// Builds what is served.
+struct Builder {
+    config: Config,
+    base_url: String,
+}
+
+impl Builder {
+    fn build(&self) -> Result<(List, Vec<Arc<Log>>), SimError> {
+        let authorities = Arc::new(Authorities::new()?);
+        let mut parts = Vec::new();
+        for (protocol, count) in
+            [(Protocol::Rfc6962, self.config.rfc6962), (Protocol::StaticCt, self.config.static_ct)]
+        {
+            for number in 0..count {
+                parts.push(self.generated(protocol, number, &authorities)?);
+            }
+        }
+        if let Some(folder) = &self.config.corpus {
+            for (number, log) in Corpus::load(folder)?.logs.into_iter().enumerate() {
+                parts.push(self.real(log, number, &authorities)?);
+            }
+        }
+        let now = unix_ms();
+        let mut logs = Vec::new();
+        for mut parts in parts {
+            parts.begin_growth(self.config.epoch.unwrap_or(now));
+            logs.push(Arc::new(Log::new(parts, now)?));
+        }
+        Ok((List::new(self.config.seed, &logs, now)?, logs))
+    }
+
+    fn generated(
+        &self,
+        protocol: Protocol,
+        number: usize,
+        authorities: &Arc<Authorities>,
+    ) -> Result<Parts, SimError> {
+        let (label, title) = labels(protocol);
+        let name = format!("{label}-{}", number + 1);
+        let description = format!("Simulated {title} log {}", number + 1);
+        let key = LogKey::derive(self.config.seed, &name)?;
+        let schedule = self.schedule(self.config.initial_size);
+        // As different from log to log as their ids.
+        let stream = key.log_id.0.as_chunks().0.first().copied().map_or(0, u64::from_be_bytes);
+        let certificates =
+            Generator::new(self.config.seed, stream, key.log_id, schedule, Arc::clone(authorities));
+        let entries = Entries::Generated(Generated::new(certificates, protocol));
+        let identity = self.identity(name, description, protocol, number, true);
+        self.parts(identity, key, entries, schedule, authorities)
+    }
+
+    fn real(
+        &self,
+        log: CorpusLog,
+        number: usize,
+        authorities: &Arc<Authorities>,
+    ) -> Result<Parts, SimError> {
+        let (label, title) = labels(log.protocol);
+        let plain: String =
+            log.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let name = format!("{label}-corpus-{plain}");
+        let description = format!("Real entries of {} as {title} log", log.name);
+        let key = LogKey::derive(self.config.seed, &name)?;
+        let schedule = self.schedule(self.config.initial_size.min(log.entries.len() as u64));
+        let identity = self.identity(name, description, log.protocol, number, false);
+        self.parts(identity, key, Entries::Corpus(log.entries), schedule, authorities)
+    }
+
+    fn identity(
+        &self,
+        name: String,
+        description: String,
+        protocol: Protocol,
+        number: usize,
+        sharded: bool,
+    ) -> Identity {
+        let url = format!("{}{name}/", self.base_url);
+        let submission_url = match protocol {
+            Protocol::Rfc6962 => None,
+            Protocol::StaticCt => Some(format!("{}submit/{name}/", self.base_url)),
+        };
+        let operator = OPERATORS[number % OPERATORS.len()];
+        Identity { name, description, operator, protocol, url, submission_url, sharded }
+    }
+
+    fn parts(
+        &self,
+        identity: Identity,
+        key: LogKey,
+        entries: Entries,
+        schedule: Schedule,
+        authorities: &Arc<Authorities>,
+    ) -> Result<Parts, SimError> {
+        let keep = match identity.protocol {
+            Protocol::Rfc6962 => LEAVES_KEPT_RFC6962,
+            Protocol::StaticCt => LEAVES_KEPT_STATIC_CT,
+        };
+        let tree: Tree = history::build(&entries, identity.protocol, schedule.initial_size, keep)?;
+        let max_size = self.config.max_size.unwrap_or(u64::MAX);
+        let authorities = Arc::clone(authorities);
+        Ok(Parts { identity, key, entries, authorities, schedule, max_size, tree })
+    }
+
+    fn schedule(&self, initial_size: u64) -> Schedule {
+        let epoch = self.config.epoch.unwrap_or_else(unix_ms);
+        Schedule { initial_size, rate: self.config.rate, history_end: epoch, growth_start: epoch }
+    }
+}
+
+/// What names and descriptions of logs say of their protocol.
+fn labels(protocol: Protocol) -> (&'static str, &'static str) {
+    match protocol {
+        Protocol::Rfc6962 => ("rfc6962", "RFC 6962"),
+        Protocol::StaticCt => ("static", "static-ct"),
+    }
+}

@@ -1,0 +1,48 @@
+//! What was asked, counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Endpoint;
+
+/// Counts of what one log, or the log list, was asked.
+#[derive(Debug, Default)]
+pub struct Stats {
+    requests: [AtomicU64; Endpoint::COUNT],
+    faults: AtomicU64,
+    entries: AtomicU64,
+}
+
+impl Stats {
+    /// How many requests came for `endpoint`, those answered by a fault included.
+    #[must_use]
+    pub fn requests(&self, endpoint: Endpoint) -> u64 {
+        self.requests[endpoint as usize].load(Ordering::Relaxed)
+    }
+
+    /// How many requests came.
+    #[must_use]
+    pub fn all_requests(&self) -> u64 {
+        self.requests.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// How many requests met a fault.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
+    /// How many entries were sent, in get-entries answers and data tiles.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self, endpoint: Endpoint, met_fault: bool) {
+        self.requests[endpoint as usize].fetch_add(1, Ordering::Relaxed);
+        self.faults.fetch_add(met_fault.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_entries(&self, count: u64) {
+        self.entries.fetch_add(count, Ordering::Relaxed);
+    }
+}

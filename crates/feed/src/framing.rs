@@ -1,0 +1,70 @@
+use std::io::Write;
+
+use crate::frame;
+
+/// How messages are told apart on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// One unmasked, unfragmented text frame per message (RFC 6455 section 5).
+    WebSocket,
+    /// One server-sent event per message, its offset as the event's id, so that a client resumes
+    /// with `Last-Event-ID` (HTML Standard section 9.2).
+    Sse,
+}
+
+impl Framing {
+    /// Bytes that framing adds to a message, at most, but for the line breaks inside it.
+    pub(crate) const fn overhead(self) -> usize {
+        match self {
+            Self::WebSocket => 10,
+            Self::Sse => "id: 18446744073709551615\ndata: \n\n".len(),
+        }
+    }
+
+    /// Appends one message.
+    pub(crate) fn frame(self, offset: u64, json: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::WebSocket => frame::text(json, out),
+            Self::Sse => event(offset, json, out),
+        }
+    }
+}
+
+/// HTML Standard section 9.2.6: a line break inside the data begins another `data` line, and the
+/// client joins the lines with a line feed. One at the end is not part of the message. A carriage
+/// return breaks a line as well; inside JSON both are but white space.
+fn event(offset: u64, json: &[u8], out: &mut Vec<u8>) {
+    let written = write!(out, "id: {offset}");
+    debug_assert!(written.is_ok(), "writing to a vector cannot fail");
+    let json = json.strip_suffix(b"\n").unwrap_or(json);
+    for line in json.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        out.extend_from_slice(b"\ndata: ");
+        out.extend_from_slice(line);
+    }
+    out.extend_from_slice(b"\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_both_kinds() {
+        let cases: &[(Framing, u64, &str, &str)] = &[
+            (Framing::WebSocket, 7, "{}", "\u{81}\u{2}{}"),
+            (Framing::WebSocket, 7, "{}\n", "\u{81}\u{3}{}\n"),
+            (Framing::Sse, 7, "{}", "id: 7\ndata: {}\n\n"),
+            (Framing::Sse, u64::MAX, "{}\n", "id: 18446744073709551615\ndata: {}\n\n"),
+            (Framing::Sse, 9, "[\r1]", "id: 9\ndata: [\ndata: 1]\n\n"),
+            (Framing::Sse, 0, "{\n \"a\":1\n}\n", "id: 0\ndata: {\ndata:  \"a\":1\ndata: }\n\n"),
+        ];
+        for (framing, offset, json, expected) in cases {
+            let mut out = Vec::new();
+            framing.frame(*offset, json.as_bytes(), &mut out);
+            let expected: Vec<u8> = expected.chars().map(|c| c as u8).collect();
+            assert_eq!(out, expected, "{framing:?} {json:?}");
+            let breaks = json.matches(['\n', '\r']).count() * "\ndata: ".len();
+            assert!(out.len() <= json.len() + framing.overhead() + breaks);
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Publishing, joining, memory and loss.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use feed::{Batch, Framing, Gap, GapReason, Limits, Ready, Subscription};
+
+use crate::fixture::*;
+
+#[test]
+fn offsets_are_contiguous() {
+    let (hub, _) = hub(ROOMY);
+    assert_eq!(hub.head(), None);
+    assert_eq!(hub.publish(notes(["a", "b"])), FIRST..FIRST + 2);
+    assert_eq!(hub.publish(vec![]), FIRST + 2..FIRST + 2);
+    // Four notes of 60 kB make two pages.
+    assert_eq!(hub.publish(vec!["x".repeat(60_000); 4]), FIRST + 2..FIRST + 6);
+    assert_eq!(hub.head(), Some(FIRST + 5));
+    let stats = hub.stats();
+    assert_eq!((stats.published, stats.entries, stats.pages), (6, 6, 3));
+}
+
+#[test]
+fn read_once_and_rendered_once_per_rendering() {
+    let (hub, counts) = hub(ROOMY);
+    hub.publish(notes(["nobody", "reads"]));
+    assert_eq!(counts.counts(), (0, 0), "no feed, no work");
+    let _readers: Vec<_> = RENDERINGS
+        .into_iter()
+        .flat_map(|rendering| FRAMINGS.map(|framing| hub.subscribe(rendering, framing, None)))
+        .collect();
+    hub.publish(notes(["a", "b", "c"]));
+    assert_eq!(counts.counts(), (3, 9));
+}
+
+#[test]
+fn late_readers_get_the_same_bytes_rendered_once() {
+    for rendering in RENDERINGS {
+        for framing in FRAMINGS {
+            let (hub, counts) = hub(ROOMY);
+            let mut early = hub.subscribe(rendering, framing, None).reader;
+            let mut elsewhere = hub.subscribe(Rendering::Plain, Framing::Sse, None).reader;
+            hub.publish(notes(["a", "b"]));
+            hub.publish(vec!["x".repeat(70_000); 5]);
+            let eager = drain(&mut early);
+            drop(early);
+            drain(&mut elsewhere);
+
+            let (late_hub, late_counts) = crate::fixture::hub(ROOMY);
+            late_hub.publish(notes(["a", "b"]));
+            late_hub.publish(vec!["x".repeat(70_000); 5]);
+            let since = Some(FIRST - 1);
+            let mut late = late_hub.subscribe(rendering, framing, since).reader;
+            let mut later = late_hub.subscribe(rendering, framing, since).reader;
+            assert_eq!(drain(&mut late), eager, "{rendering:?} {framing:?}");
+            assert_eq!(drain(&mut later), eager);
+            assert_eq!(late_counts.counts(), (7, 7), "rendered for both");
+
+            // And a second reader of the first hub needs nothing rendered at all.
+            let before = counts.counts();
+            let mut again = hub.subscribe(rendering, framing, since).reader;
+            assert_eq!(drain(&mut again), eager);
+            assert_eq!(counts.counts(), before);
+        }
+    }
+}
+
+#[test]
+fn a_feed_ends_some_time_after_its_last_reader() {
+    for (linger, feeds, reads) in [(Duration::ZERO, 0, 1), (Duration::from_secs(3600), 1, 2)] {
+        let (hub, counts) = hub(Limits { linger, ..ROOMY });
+        let first = hub.subscribe(Rendering::Plain, Framing::Sse, None).reader;
+        let second = hub.subscribe(Rendering::Plain, Framing::Sse, None).reader;
+        drop(first);
+        hub.publish(notes(["a"]));
+        assert_eq!((hub.stats().feeds, hub.stats().readers), (1, 1), "one reader is left");
+        drop(second);
+        hub.publish(notes(["b"]));
+        let stats = hub.stats();
+        assert_eq!((stats.feeds, stats.chunks, stats.readers), (feeds, 2 * feeds, 0));
+        assert_eq!(counts.counts().0, reads, "{linger:?}");
+    }
+}
+
+#[test]
+fn a_publish_that_panics_has_not_happened() {
+    let (hub, _) = hub(ROOMY);
+    let mut readers = FRAMINGS.map(|framing| {
+        let plain = hub.subscribe(Rendering::Plain, framing, None).reader;
+        (framing, plain, hub.subscribe(Rendering::Odd, framing, None).reader)
+    });
+    let before = hub.stats();
+    let entries = vec!["x".repeat(100_000), "x".repeat(100_000), UNSPEAKABLE.into()];
+    let panicked = catch_unwind(AssertUnwindSafe(|| hub.publish(entries)));
+    assert!(panicked.is_err());
+    assert_eq!(hub.stats(), before);
+    assert_eq!(hub.publish(notes(["a", "b"])), FIRST..FIRST + 2);
+    for (framing, plain, odd) in &mut readers {
+        assert_eq!(messages(plain, *framing).len(), 2);
+        assert_eq!(messages(odd, *framing).len(), 1);
+    }
+}
+
+#[test]
+fn chunks_are_bounded_and_rendered_again() {
+    let limits = Limits { chunk_bytes: 100, ..ROOMY };
+    let (hub, counts) = hub(limits);
+    let subscribe = || hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let (mut slow, mut slower) = (subscribe(), subscribe());
+    for i in 0..20 {
+        hub.publish(vec![format!("note number {i}")]);
+        assert!(hub.stats().chunk_bytes <= 100, "{:?}", hub.stats());
+    }
+    assert_eq!(counts.counts(), (20, 20));
+    // Two readers side by side: what is rendered again for one serves the other too.
+    let mut taken = Vec::new();
+    let budget = 1; // one message at a time
+    while let Some((bytes, _)) = slow.next_bytes(budget) {
+        assert_eq!(slower.next_bytes(budget).map(|(bytes, _)| bytes), Some(bytes.clone()));
+        assert!(hub.stats().chunk_bytes <= 100);
+        taken.push(bytes);
+    }
+    assert_eq!(taken.len(), 20);
+    let (_, renders) = counts.counts();
+    assert!((20 + 17..=20 + 20).contains(&renders), "{renders} renders");
+}
+
+#[test]
+fn chunks_leave_with_their_pages() {
+    let (hub, _) = hub(Limits { ring_bytes: 100, ..ROOMY });
+    let mut early = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    for _ in 0..10 {
+        hub.publish(vec!["x".repeat(25)]);
+    }
+    let (held, _) = drain(&mut early);
+    assert_eq!((hub.stats().chunks, hub.stats().chunk_bytes), (4, held.len()));
+    // Those rendered late are counted too, and leave too.
+    let mut late = hub.subscribe(Rendering::Plain, Framing::Sse, Some(0)).reader;
+    let (held_too, _) = drain(&mut late);
+    assert_eq!((hub.stats().chunks, hub.stats().chunk_bytes), (8, held.len() + held_too.len()));
+    hub.publish(vec!["x".repeat(500)]);
+    let newest = drain(&mut early).0.len() + drain(&mut late).0.len();
+    assert_eq!((hub.stats().chunks, hub.stats().chunk_bytes), (2, newest));
+}
+
+#[test]
+fn one_chunk_is_held_even_if_it_is_too_big() {
+    let (hub, counts) = hub(Limits { chunk_bytes: 0, ..ROOMY });
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    hub.publish(notes(["a"]));
+    assert_eq!(messages(&mut reader, Framing::WebSocket).len(), 1);
+    assert_eq!((counts.counts(), hub.stats().chunks), ((1, 1), 1));
+}
+
+#[test]
+fn the_ring_is_bounded_in_bytes_with_a_floor_in_messages() {
+    let note = "x".repeat(100);
+    for (min_messages, entries, bytes) in [(0, 5, 500), (7, 7, 700), (1000, 20, 2000)] {
+        let (hub, _) = hub(Limits { ring_bytes: 550, min_messages, ..ROOMY });
+        for _ in 0..20 {
+            hub.publish(vec![note.clone()]);
+        }
+        let stats = hub.stats();
+        assert_eq!((stats.entries, stats.bytes), (entries, bytes), "floor {min_messages}");
+    }
+    // The newest page stays, or nobody could read it.
+    let (hub, _) = hub(Limits { ring_bytes: 0, min_messages: 0, ..ROOMY });
+    hub.publish(notes(["a", "b"]));
+    hub.publish(notes(["c", "d"]));
+    assert_eq!((hub.stats().entries, hub.stats().pages), (2, 1));
+}
+
+#[test]
+fn where_a_reader_joins() {
+    // Pages of 2: 1000-1001 and 1002-1003 are evicted, 1004-1005 and 1006-1007 are held.
+    let (hub, _) = hub(Limits { ring_bytes: 100, ..ROOMY });
+    for _ in 0..4 {
+        hub.publish(vec!["x".repeat(25); 2]);
+    }
+    assert_eq!((hub.stats().entries, hub.head()), (4, Some(1007)));
+    let gap = |dropped, reason| Some(Gap { dropped, reason });
+    for (since, offset, expected) in [
+        (None, 1008, None),
+        (Some(1007), 1008, None),
+        (Some(1006), 1007, None),
+        (Some(1003), 1004, None),
+        (Some(1002), 1004, gap(Some(1), GapReason::Evicted)),
+        (Some(999), 1004, gap(Some(4), GapReason::Evicted)),
+        (Some(998), 1004, gap(None, GapReason::BeforeStart)),
+        (Some(0), 1004, gap(None, GapReason::BeforeStart)),
+        (Some(1008), 1008, gap(None, GapReason::Ahead)),
+        (Some(u64::MAX), 1008, gap(None, GapReason::Ahead)),
+    ] {
+        let Subscription { mut reader, gap } =
+            hub.subscribe(Rendering::Plain, Framing::WebSocket, since);
+        assert_eq!((reader.offset(), gap), (offset, expected), "since {since:?}");
+        let got = messages(&mut reader, Framing::WebSocket);
+        let wanted: Vec<_> =
+            (offset..1008).filter_map(|o| json(Rendering::Plain, o, &"x".repeat(25))).collect();
+        assert_eq!(got, wanted, "since {since:?}");
+    }
+}
+
+#[test]
+fn joining_before_anything_is_published() {
+    for (since, gap) in [
+        (None, None),
+        (Some(FIRST - 1), None),
+        (Some(FIRST - 2), Some(GapReason::BeforeStart)),
+        (Some(FIRST), Some(GapReason::Ahead)),
+    ] {
+        let (hub, _) = hub(ROOMY);
+        let mut subscription = hub.subscribe(Rendering::Plain, Framing::Sse, since);
+        assert_eq!(subscription.gap.map(|gap| gap.reason), gap);
+        hub.publish(notes(["a"]));
+        assert_eq!(messages(&mut subscription.reader, Framing::Sse).len(), 1, "{since:?}");
+    }
+    let zero = feed::Hub::new(Notes::default(), ROOMY, 0);
+    assert_eq!(zero.head(), None);
+    assert_eq!(zero.subscribe(Rendering::Plain, Framing::Sse, None).reader.offset(), 0);
+    assert_eq!((zero.publish(notes(["a"])), zero.head()), (0..1, Some(0)));
+}
+
+#[test]
+fn a_slow_reader_is_told_what_it_lost() {
+    let (hub, _) = hub(Limits { ring_bytes: 100, ..ROOMY });
+    let mut slow = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut taking = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    for _ in 0..10 {
+        hub.publish(vec!["x".repeat(25)]);
+    }
+    // Told once, though the first attempt to write came to nothing.
+    slow.fill(&mut Batch::default(), 1000);
+    slow.fill(&mut Batch::default(), 1000);
+    let (_, written) = drain(&mut slow);
+    assert_eq!((written.messages, written.lost), (4, 6));
+    let (_, written) = taking.next_bytes(1000).unwrap();
+    assert_eq!((written.messages, written.lost), (1, 6), "a page at a time");
+    assert_eq!(drain(&mut taking).1.lost, 0);
+    assert_eq!(hub.stats().dropped, 12);
+}
+
+#[test]
+fn what_is_left_of_a_message_survives_its_page() {
+    let (hub, _) = hub(Limits { ring_bytes: 50, ..ROOMY });
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut inbox = Inbox::new(Framing::WebSocket);
+    let mut batch = Batch::default();
+    hub.publish(notes(["first of a page", "and second"]));
+    reader.fill(&mut batch, 1000);
+    inbox.receive(&batch.slices().next().unwrap()[..10]);
+    assert_eq!(reader.advance(&mut batch, 10).messages, 0);
+    assert!(!reader.at_boundary());
+    assert_eq!(reader.offset(), FIRST + 1);
+    for _ in 0..5 {
+        hub.publish(vec!["x".repeat(25)]);
+    }
+    assert!(reader.interject(&own_frame(Framing::WebSocket, 1)));
+    let (bytes, written) = drain(&mut reader);
+    inbox.receive(&bytes);
+    // Entry 1001 and the first three of the five are gone.
+    assert_eq!((written.messages, written.lost), (3, 4));
+    let kinds: Vec<bool> =
+        inbox.items.iter().map(|item| matches!(item, Item::Message(_))).collect();
+    assert_eq!(kinds, [true, false, true, true], "the own frame comes at the next boundary");
+    assert_eq!(
+        inbox.messages().next(),
+        json(Rendering::Plain, FIRST, "first of a page").as_deref()
+    );
+}
+
+#[test]
+fn a_batch_keeps_to_its_budget() {
+    let (hub, _) = hub(ROOMY);
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    for _ in 0..100 {
+        hub.publish(notes(["a", "b"]));
+    }
+    let message = json(Rendering::Plain, FIRST, "a").unwrap().len() + 2;
+    let mut batch = Batch::default();
+    for (budget, messages, slices) in [
+        (0, 1, 1),
+        (1, 1, 1),
+        (message, 1, 1),
+        (3 * message - 1, 2, 1),
+        (3 * message, 3, 2),
+        (usize::MAX, 124, 62),
+    ] {
+        reader.fill(&mut batch, budget);
+        assert_eq!((batch.len(), batch.slices().count()), (messages * message, slices), "{budget}");
+    }
+    batch.clear();
+    assert!(batch.is_empty());
+    assert_eq!(reader.advance(&mut batch, 1000), feed::Written::default());
+    assert_eq!(reader.offset(), FIRST, "nothing was filled, nothing is passed");
+}
+
+#[test]
+fn own_frames_are_bounded() {
+    let (hub, _) = hub(ROOMY);
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let frame = feed::frame::pong(&[7; 125]);
+    let taken = (0..1000).take_while(|_| reader.interject(&frame)).count();
+    assert_eq!(taken, feed::MAX_INTERJECTED / frame.len());
+    assert_eq!(drain(&mut reader).0, frame.repeat(taken));
+    assert!(reader.interject(&frame), "and there is room again");
+}
+
+#[test]
+fn the_latest_messages_are_the_newest_first() {
+    let (hub, _) = hub(Limits { ring_bytes: 150, ..ROOMY });
+    assert!(hub.latest(Rendering::Plain, 3).is_empty());
+    for page in [["a", "b"], ["c", "d"], ["e", "f"]] {
+        hub.publish(page.map(|note| note.repeat(25)).to_vec());
+    }
+    let message =
+        |offset, note: &str| json(Rendering::Plain, offset, &note.repeat(25)).unwrap().into_bytes();
+    let [d, e, f] = [(1003, "d"), (1004, "e"), (1005, "f")].map(|(o, note)| message(o, note));
+    assert_eq!(hub.latest(Rendering::Plain, 3), [f.clone(), e, d.clone()]);
+    assert_eq!(hub.latest(Rendering::Odd, 2), [f, d], "those without a message do not count");
+    assert_eq!(hub.latest(Rendering::Plain, 100).len(), 6, "no more than the ring has");
+    assert_eq!(hub.stats().chunks, 0);
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Alarm(AtomicUsize);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_reader_is_woken_once_per_publish() {
+    let (hub, _) = hub(ROOMY);
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
+    let mut cx = Context::from_waker(&waker);
+    let mut ready = pin!(reader.ready());
+    assert_eq!(ready.as_mut().poll(&mut cx), Poll::Pending);
+    assert_eq!(hub.publish(vec!["x".repeat(100_000); 5]).count(), 5); // five pages
+    assert_eq!(alarm.0.load(Ordering::SeqCst), 1);
+    assert_eq!(ready.as_mut().poll(&mut cx), Poll::Ready(Ready::More));
+}
+
+#[tokio::test]
+async fn closing_lets_readers_finish() {
+    let (hub, _) = hub(ROOMY);
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut idle = hub.subscribe(Rendering::Odd, Framing::Sse, None).reader;
+    let waiting = tokio::spawn(async move { idle.ready().await });
+    hub.publish(notes(["even"]));
+    hub.close();
+    assert_eq!(hub.publish(notes(["too late"])), FIRST + 1..FIRST + 1);
+    assert_eq!(reader.ready().await, Ready::More);
+    assert_eq!(messages(&mut reader, Framing::WebSocket).len(), 1);
+    assert_eq!(reader.ready().await, Ready::Closed);
+    // The last words still go out.
+    assert!(reader.interject(&feed::frame::close(1001, "")));
+    assert_eq!(reader.ready().await, Ready::More);
+    assert_eq!(drain(&mut reader).0, feed::frame::close(1001, ""));
+    assert_eq!(reader.ready().await, Ready::Closed);
+    // A reader without a message may see more before it sees the end.
+    assert!(matches!(waiting.await.unwrap(), Ready::More | Ready::Closed));
+    // One that joins now gets what is left, and ends.
+    let mut late = hub.subscribe(Rendering::Plain, Framing::WebSocket, Some(FIRST - 1)).reader;
+    assert_eq!(messages(&mut late, Framing::WebSocket).len(), 1);
+    assert_eq!(late.ready().await, Ready::Closed);
+}
+
+#[tokio::test]
+async fn dropping_the_hub_closes_the_stream() {
+    let (hub, _) = hub(ROOMY);
+    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let waiting = tokio::spawn(async move { reader.ready().await });
+    drop(hub);
+    assert_eq!(waiting.await.unwrap(), Ready::Closed);
+}

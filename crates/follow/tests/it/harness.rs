@@ -1,0 +1,129 @@
+//! Simulated logs, a fleet that follows them, and a reader that checks what is emitted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ct::signature::PublicKey;
+use ctsim::Sim;
+use follow::catalogue::CatalogueOptions;
+use follow::position::State;
+use follow::{Backoff, Client, Entry, Fleet, FleetOptions, FollowOptions, LogStatus, Page, Start};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// How long anything may take on a slow machine before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn simulate(config: ctsim::Config) -> Sim {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    Sim::start(config, listener).await.expect("simulated logs")
+}
+
+/// One log of each protocol that holds `size` entries and grows only when told to.
+pub(crate) fn still(size: u64) -> ctsim::Config {
+    ctsim::Config {
+        rfc6962: 1,
+        static_ct: 1,
+        rate: 0.0,
+        initial_size: size,
+        publish_interval: Duration::from_millis(10),
+        ..ctsim::Config::default()
+    }
+}
+
+/// Short waits, so that tests are quick; the whole log.
+pub(crate) fn options() -> FollowOptions {
+    let wait = Duration::from_millis(10);
+    FollowOptions {
+        batch_size: 256,
+        fetch_concurrency: 4,
+        poll_interval: wait,
+        retry_attempts: 2,
+        backoff: Backoff { initial: wait, max: wait * 10 },
+        healthy_threshold: 1,
+        unhealthy_threshold: 3,
+        unhealthy_wait: wait * 10,
+        start: Start::Index(0),
+        start_overlap: 0,
+        partial_tile_wait: wait,
+    }
+}
+
+pub(crate) fn catalogue(sim: &Sim) -> CatalogueOptions {
+    CatalogueOptions {
+        url: sim.list_url(),
+        key: PublicKey::from_pem(&sim.list_key_pem()).expect("a key"),
+        states: vec!["usable".to_owned()],
+        rfc6962: true,
+        static_ct: true,
+        refresh: Duration::from_millis(50),
+    }
+}
+
+/// A fleet and what it has emitted so far, checked as it comes.
+pub(crate) struct Followed {
+    pub(crate) fleet: Arc<Fleet>,
+    pages: mpsc::Receiver<Page>,
+    /// By log URL: the entries from the first emitted on.
+    pub(crate) entries: BTreeMap<String, Vec<Entry>>,
+}
+
+impl Followed {
+    pub(crate) fn start(sim: &Sim, follow: FollowOptions, saved: State) -> Self {
+        let catalogue = Some(catalogue(sim));
+        Self::with(FleetOptions { follow, by_hand: Vec::new(), catalogue, saved })
+    }
+
+    pub(crate) fn with(options: FleetOptions) -> Self {
+        let (sender, pages) = mpsc::channel(4);
+        let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
+        let fleet = Fleet::start(Arc::new(client), options, sender);
+        Self { fleet, pages, entries: BTreeMap::new() }
+    }
+
+    /// Reads until `done`, checking that each log's entries come in order and without holes.
+    pub(crate) async fn read_until(&mut self, mut done: impl FnMut(&Self) -> bool) {
+        while !done(self) {
+            let page = tokio::time::timeout(PATIENCE, self.pages.recv()).await;
+            let page = page.expect("entries within the patience").expect("a running fleet");
+            let after = page.entries.last().expect("no empty pages").index + 1;
+            let entries = self.entries.entry(page.log.log.url.clone()).or_default();
+            for entry in page.entries {
+                if let Some(last) = entries.last() {
+                    assert_eq!(entry.index, last.index + 1, "{}", page.log.log.name);
+                }
+                entries.push(entry);
+            }
+            page.log.published(after);
+        }
+    }
+
+    /// Reads until each log has emitted everything below `size`.
+    pub(crate) async fn read_to(&mut self, logs: usize, size: u64) {
+        self.read_until(|this| {
+            let at_end = |entries: &Vec<Entry>| entries.last().is_some_and(|e| e.index + 1 == size);
+            this.entries.len() == logs && this.entries.values().all(at_end)
+        })
+        .await;
+    }
+
+    pub(crate) fn status(&self, url: &str) -> Arc<LogStatus> {
+        let logs = self.fleet.logs();
+        logs.into_iter().find(|status| status.log.url == url).expect("a followed log")
+    }
+}
+
+/// Waits for a condition that is not about entries.
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A simulated log's URL as followers name it.
+pub(crate) fn url_of(log: &ctsim::LogHandle) -> String {
+    log.url().trim_end_matches('/').to_owned()
+}

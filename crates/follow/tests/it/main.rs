@@ -1,0 +1,5 @@
+//! Followers against simulated logs: order, completeness, faults, heads, positions.
+
+mod faults;
+mod following;
+mod harness;

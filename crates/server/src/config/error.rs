@@ -1,0 +1,130 @@
+//! What can be wrong with a configuration, said so that it can be put right.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::kind::Kind;
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// A configuration file was named, or is there, but cannot be read.
+    #[error("cannot read configuration file {} ({named_by}): {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Who asked for it.
+        named_by: &'static str,
+        /// Why it cannot be read.
+        source: std::io::Error,
+    },
+    /// A configuration file is larger than any real one.
+    #[error("configuration file {} is larger than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A configuration file says something that cannot be.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A variable or flag has a value that its setting cannot have.
+    #[error("{origin}: {value} is not {expected}")]
+    Value {
+        /// The variable or flag.
+        origin: Origin,
+        /// The value as given, quoted; never that of a secret.
+        value: String,
+        /// What its setting can be.
+        expected: Kind,
+    },
+    /// Each value can be, but not all of them together.
+    #[error("{}", list(problems, file.as_ref()))]
+    Rules {
+        /// The configuration file, if one was read.
+        file: Option<PathBuf>,
+        /// Every rule broken, at least one.
+        problems: Vec<Problem>,
+    },
+}
+
+impl ConfigError {
+    /// The status of a process that refuses its configuration: `EX_USAGE` of sysexits.h.
+    pub const EXIT_STATUS: u8 = 64;
+}
+
+/// Where a value was given outside a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable, by its name.
+    Variable(String),
+    /// A command-line flag, by its name without dashes.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => write!(f, "--{name}"),
+        }
+    }
+}
+
+/// A configuration file says something that cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// Line and column, from 1, where the place is known.
+    pub place: Option<(u64, u64)>,
+    /// The key, where the place is a key's.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// The line, where it can be shown.
+    pub excerpt: Option<String>,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, ": {key}")?;
+        }
+        write!(f, ": {}", self.message)?;
+        let (Some((line, column)), Some(excerpt)) = (self.place, &self.excerpt) else {
+            return Ok(());
+        };
+        let number = line.to_string();
+        let gutter = " ".repeat(number.len());
+        let indent =
+            " ".repeat(usize::try_from(column).map_or(0, |column| column.saturating_sub(1)));
+        write!(f, "\n {gutter} |\n {number} | {excerpt}\n {gutter} | {indent}^")
+    }
+}
+
+/// A rule about several settings that is broken.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {value}: {advice}")]
+pub struct Problem {
+    /// The setting.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// What the rule is and what to do.
+    pub advice: String,
+}
+
+fn list(problems: &[Problem], file: Option<&PathBuf>) -> String {
+    let file = file.map_or_else(String::new, |path| format!(" (file: {})", path.display()));
+    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    format!("the configuration contradicts itself{file}{lines}")
+}

@@ -1,0 +1,195 @@
+//! What a setting's value may be: how it is read from text, which values are allowed, and how to
+//! say so.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use url::Url;
+
+use super::values::{ByteSize, Start};
+
+/// The kind of a setting's value. Bounds are inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// True or false.
+    Bool,
+    /// A whole number.
+    Integer(u64, u64),
+    /// A whole number of milliseconds.
+    Millis(u64, u64),
+    /// A whole number of seconds.
+    Seconds(u64, u64),
+    /// A number of bytes, as [`ByteSize`].
+    Size(u64, u64),
+    /// Text, not empty.
+    Text,
+    /// Printable ASCII, as in an HTTP header; may be blank.
+    Ascii,
+    /// The path of a file.
+    Path,
+    /// An IP address.
+    Address,
+    /// An http or https URL.
+    Url,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One or more of these words.
+    Choices(&'static [&'static str]),
+    /// A filter of log lines: a level, or `target=level` directives.
+    LogFilter,
+    /// As [`Start`].
+    Start,
+    /// A list of maps; only in a file.
+    Logs,
+}
+
+impl Kind {
+    /// The upper bound of a number that has no other.
+    pub const ANY: u64 = u32::MAX as u64;
+
+    /// The value that `text`, from a variable or a flag, stands for; none if it is not allowed.
+    ///
+    /// A blank path means no file.
+    #[must_use]
+    pub fn parse(self, text: &str) -> Option<Value> {
+        let value = match self {
+            Self::Bool => Value::Bool(parse_bool(text)?),
+            Self::Integer(..) | Self::Millis(..) | Self::Seconds(..) => {
+                text.trim().parse::<u64>().ok()?.into()
+            }
+            Self::Path if text.is_empty() => Value::Null,
+            Self::Choices(_) => words(text).collect(),
+            Self::Logs => return None,
+            Self::Address => text.trim().into(),
+            _ => text.into(),
+        };
+        self.allows(&value).then_some(value)
+    }
+
+    /// Whether a setting may have this value. `null` stands for "not set".
+    #[must_use]
+    pub fn allows(self, value: &Value) -> bool {
+        if value.is_null() {
+            return true;
+        }
+        match self {
+            Self::Bool => value.is_boolean(),
+            Self::Integer(min, max) | Self::Millis(min, max) | Self::Seconds(min, max) => {
+                value.as_u64().is_some_and(|number| (min..=max).contains(&number))
+            }
+            Self::Size(min, max) => {
+                ByteSize::deserialize(value).is_ok_and(|size| (min..=max).contains(&size.get()))
+            }
+            Self::Start => Start::deserialize(value).is_ok(),
+            Self::Choices(choices) => value.as_array().is_some_and(|words| {
+                !words.is_empty() && words.iter().all(|word| is_one_of(word, choices))
+            }),
+            Self::Choice(choices) => is_one_of(value, choices),
+            Self::Logs => value.is_array(),
+            Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Ascii => value.as_str().is_some_and(|text| text.bytes().all(is_printable)),
+            Self::Path => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Address => value.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok()),
+            Self::Url => value.as_str().is_some_and(is_http_url),
+            Self::LogFilter => value.as_str().is_some_and(is_log_filter),
+        }
+    }
+
+    /// Whether a setting's text and default alone show what its value may be.
+    #[must_use]
+    pub const fn is_obvious(self) -> bool {
+        use Kind::{Address, Ascii, Bool, Logs, Path, Text, Url};
+        matches!(self, Bool | Text | Ascii | Path | Address | Url | Logs)
+    }
+
+    /// The name of the value in the help of a flag.
+    #[must_use]
+    pub const fn value_name(self) -> &'static str {
+        match self {
+            Self::Bool => "BOOL",
+            Self::Integer(..) => "N",
+            Self::Millis(..) => "MS",
+            Self::Seconds(..) => "SECS",
+            Self::Size(..) => "SIZE",
+            Self::Text | Self::Ascii => "TEXT",
+            Self::Path => "FILE",
+            Self::Address => "IP",
+            Self::Url => "URL",
+            Self::Choice(_) => "WORD",
+            Self::Choices(_) => "WORDS",
+            Self::LogFilter => "LEVEL",
+            Self::Start => "START",
+            Self::Logs => "LOGS",
+        }
+    }
+}
+
+/// What is expected, to follow "expected": `a whole number from 1 to 16`.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("true or false"),
+            Self::Integer(min, max) if *max >= Self::ANY => {
+                write!(f, "a whole number, at least {min}")
+            }
+            Self::Integer(min, max) => write!(f, "a whole number from {min} to {max}"),
+            Self::Millis(min, max) => {
+                write!(f, "a whole number of milliseconds from {min} to {max}")
+            }
+            Self::Seconds(min, max) => write!(f, "a whole number of seconds from {min} to {max}"),
+            Self::Size(min, max) => {
+                write!(f, "a size from {} to {}", ByteSize::new(*min), ByteSize::new(*max))
+            }
+            Self::Text => f.write_str("text of at least one character"),
+            Self::Ascii => f.write_str("printable ASCII text"),
+            Self::Path => f.write_str("the path of a file"),
+            Self::Address => f.write_str("an IP address such as 0.0.0.0 or ::"),
+            Self::Url => f.write_str("an http or https URL"),
+            Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
+            Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
+            Self::LogFilter => f.write_str(
+                "off, error, warn, info, debug, trace or a list such as info,follow=debug",
+            ),
+            Self::Start => f.write_str("head, zero or an entry's index"),
+            Self::Logs => f.write_str("a list of logs, each with name and url"),
+        }
+    }
+}
+
+fn parse_bool(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+fn is_one_of(value: &Value, choices: &[&str]) -> bool {
+    value.as_str().is_some_and(|word| choices.contains(&word))
+}
+
+const fn is_printable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
+}
+
+fn is_http_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+/// The filter's own parser takes any bare word for the name of a target, so that a mistyped level
+/// would silence the server; here a bare word has to be a level.
+fn is_log_filter(text: &str) -> bool {
+    let is_bare = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
+    let mut bare_words = words(text).filter(is_bare);
+    !text.trim().is_empty()
+        && bare_words.all(|word| word.parse::<LevelFilter>().is_ok())
+        && EnvFilter::builder().parse(text).is_ok()
+}

@@ -1,0 +1,294 @@
+//! The configuration as the rest of the server sees it.
+//!
+//! Field docs give units and bounds. The text for users (help, `docs/configuration.md`,
+//! `config.example.yaml`), the bounds themselves, and the names of variables and flags are in
+//! [`SETTINGS`](super::SETTINGS), one row for each leaf of [`Config`].
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::values::{ByteSize, HeartbeatMode, LogFormat, LogState, Start};
+
+/// The whole configuration of a server. Its default is a server without configuration file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The TCP port to listen on; 0 (any free port) only from the command line.
+    pub port: u16,
+    /// A filter as `tracing_subscriber::EnvFilter` reads it.
+    pub log_level: String,
+    /// The form of the server's own log lines.
+    pub log_format: LogFormat,
+    /// Fewest messages the ring keeps, whatever [`Feed::ring_bytes`] says.
+    pub buffer_size: u64,
+    /// Largest message sent.
+    pub max_message_bytes: ByteSize,
+    /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
+    pub shutdown_grace_ms: u64,
+    /// What is served.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub protocols: Protocols,
+    /// Which streams are rendered.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub streams: Streams,
+    /// What is sent into silence.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub heartbeat: Heartbeat,
+    /// What is kept for clients.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub feed: Feed,
+    /// How logs are read.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub ct_log: CtLog,
+    /// RFC 6962 logs to follow besides those of the log list.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub custom_logs: Vec<NamedLog>,
+    /// static-ct-api logs to follow besides those of the log list.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub static_logs: Vec<NamedLog>,
+}
+
+/// A section whose keys are all commented out is `null` in YAML; it means the section's defaults.
+fn blank_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+impl Config {
+    /// The configuration of `--demo`: the defaults, with everything on that shows something.
+    #[must_use]
+    pub fn demo() -> Self {
+        let protocols = Protocols { sse: true, api: true, page: true, ..Protocols::default() };
+        Self { protocols, ..Self::default() }
+    }
+
+    /// The address to listen on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            port: 8080,
+            log_level: "info".to_owned(),
+            log_format: LogFormat::Text,
+            buffer_size: 1000,
+            max_message_bytes: ByteSize::new(ByteSize::MIB),
+            shutdown_grace_ms: 3000,
+            protocols: Protocols::default(),
+            streams: Streams::default(),
+            heartbeat: Heartbeat::default(),
+            feed: Feed::default(),
+            ct_log: CtLog::default(),
+            custom_logs: Vec::new(),
+            static_logs: Vec::new(),
+        }
+    }
+}
+
+/// What is served; off means that the routes answer 404.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Protocols {
+    /// The WebSocket streams.
+    pub websocket: bool,
+    /// The SSE streams.
+    pub sse: bool,
+    /// `/metrics`.
+    pub metrics: bool,
+    /// `/health` and `/health/deep`.
+    pub health: bool,
+    /// `/example.json` of each stream.
+    pub example_json: bool,
+    /// `/api/…`.
+    pub api: bool,
+    /// The page at `/`.
+    pub page: bool,
+}
+
+impl Default for Protocols {
+    fn default() -> Self {
+        Self {
+            websocket: true,
+            sse: false,
+            metrics: true,
+            health: true,
+            example_json: true,
+            api: false,
+            page: true,
+        }
+    }
+}
+
+/// Which streams are rendered; off means that the route answers 404.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Streams {
+    /// Whole certificates with their chains.
+    pub full: bool,
+    /// Certificates without DER and chain.
+    pub lite: bool,
+    /// Only the domain names.
+    pub domains_only: bool,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self { full: true, lite: true, domains_only: true }
+    }
+}
+
+/// What is sent into silence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Heartbeat {
+    /// When.
+    pub mode: HeartbeatMode,
+    /// Seconds of silence (`idle`) or between heartbeats (`always`), 1 to 3600.
+    pub interval_secs: u64,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { mode: HeartbeatMode::Idle, interval_secs: 10 }
+    }
+}
+
+/// What is kept for clients that resume or fall behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Feed {
+    /// Entries kept, in bytes.
+    pub ring_bytes: ByteSize,
+    /// Framed chunks kept for each feed with readers, in bytes.
+    pub chunk_bytes: ByteSize,
+    /// Whether certificates without names are left out of the domains-only stream.
+    pub skip_empty_domains: bool,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            ring_bytes: ByteSize::new(16 * ByteSize::MIB),
+            chunk_bytes: ByteSize::new(8 * ByteSize::MIB),
+            skip_empty_domains: true,
+        }
+    }
+}
+
+/// Which logs are read, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CtLog {
+    /// Follow RFC 6962 logs.
+    pub rfc6962_enabled: bool,
+    /// Follow static-ct-api logs.
+    pub static_ct_enabled: bool,
+    /// Follow only the logs named in this configuration.
+    pub disable_default_logs: bool,
+    /// The v3 log list.
+    pub log_list_url: String,
+    /// The PEM public key that signs the log list, in place of the built-in one.
+    pub log_list_key_file: Option<PathBuf>,
+    /// Seconds between readings of the log list; 0 reads it only at start.
+    pub log_refresh_interval_secs: u64,
+    /// The states a listed log must be in to be followed; never empty.
+    pub states: Vec<LogState>,
+    /// Where a log without a saved position starts.
+    pub start: Start,
+    /// Entries before the head at which `start: head` begins, at most 100,000.
+    pub start_overlap_leaves: u64,
+    /// Where positions are saved.
+    pub state_file: Option<PathBuf>,
+    /// Seconds by which saved positions trail what is published.
+    pub resume_overlap_secs: u64,
+    /// Most entries asked for in one request.
+    pub batch_size: u64,
+    /// Longest wait between two tree heads of one log, in milliseconds.
+    pub poll_interval_ms: u64,
+    /// Most requests to one log at a time, 1 to 16.
+    pub fetch_concurrency: u64,
+    /// Longest wait for a partial tile to fill up, in milliseconds.
+    pub partial_tile_wait_ms: u64,
+    /// Time limit of a request, in seconds.
+    pub request_timeout_secs: u64,
+    /// Attempts at a request before it counts as a failure.
+    pub retry_max_attempts: u64,
+    /// First wait before another attempt, in milliseconds.
+    pub retry_initial_delay_ms: u64,
+    /// Longest wait before another attempt, in milliseconds.
+    pub retry_max_delay_ms: u64,
+    /// Successes in a row that make a failing log healthy.
+    pub healthy_threshold: u64,
+    /// Failures in a row that make a log unhealthy.
+    pub unhealthy_threshold: u64,
+    /// Seconds between attempts at an unhealthy log.
+    pub health_check_interval_secs: u64,
+    /// The User-Agent of requests; blank for the server's name, version and address.
+    pub user_agent: String,
+}
+
+impl Default for CtLog {
+    fn default() -> Self {
+        Self {
+            rfc6962_enabled: true,
+            static_ct_enabled: true,
+            disable_default_logs: false,
+            log_list_url: "https://www.gstatic.com/ct/log_list/v3/log_list.json".to_owned(),
+            log_list_key_file: None,
+            log_refresh_interval_secs: 3600,
+            states: vec![LogState::Qualified, LogState::Usable, LogState::Readonly],
+            start: Start::Head,
+            start_overlap_leaves: 256,
+            state_file: None,
+            resume_overlap_secs: 10,
+            batch_size: 256,
+            poll_interval_ms: 1000,
+            fetch_concurrency: 4,
+            partial_tile_wait_ms: 2000,
+            request_timeout_secs: 30,
+            retry_max_attempts: 3,
+            retry_initial_delay_ms: 1000,
+            retry_max_delay_ms: 30_000,
+            healthy_threshold: 2,
+            unhealthy_threshold: 5,
+            health_check_interval_secs: 60,
+            user_agent: String::new(),
+        }
+    }
+}
+
+/// A log named by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedLog {
+    /// What to call it.
+    pub name: String,
+    /// Where it is read: the part before `/ct/v1/` (RFC 6962) or before `/checkpoint`
+    /// (static-ct-api).
+    pub url: String,
+    /// Base64 of the DER public key.
+    pub key: Option<String>,
+    /// Who runs it.
+    pub operator: Option<String>,
+    /// The first line of its checkpoints; only for static-ct-api.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_origin: Option<String>,
+    /// Base64 of the SHA-256 of the key (RFC 6962 section 3.2).
+    pub expected_log_id: Option<String>,
+    /// In place of [`CtLog::batch_size`].
+    pub batch_size: Option<u64>,
+    /// In place of [`CtLog::poll_interval_ms`].
+    pub poll_interval_ms: Option<u64>,
+}

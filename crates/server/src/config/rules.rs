@@ -1,0 +1,113 @@
+//! What has to hold between settings, each of which is allowed by itself.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use super::error::Problem;
+use super::model::{Config, NamedLog};
+
+/// Every rule that is broken.
+pub(super) fn check(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    check_sources(config, &mut problems);
+    check_order(config, &mut problems);
+    check_named_logs(config, &mut problems);
+    problems
+}
+
+/// What is allowed but hardly meant.
+pub(super) fn doubts(config: &Config) -> Vec<String> {
+    let logs = &config.ct_log;
+    let streams = &config.streams;
+    let cases = [
+        (
+            !(streams.full || streams.lite || streams.domains_only),
+            "every stream is off (streams.*): clients get nothing",
+        ),
+        (
+            !(config.protocols.websocket || config.protocols.sse),
+            "protocols.websocket and protocols.sse are both off: clients get nothing",
+        ),
+        (
+            !config.custom_logs.is_empty() && !logs.rfc6962_enabled,
+            "custom_logs are not followed: ct_log.rfc6962_enabled is off",
+        ),
+        (
+            !config.static_logs.is_empty() && !logs.static_ct_enabled,
+            "static_logs are not followed: ct_log.static_ct_enabled is off",
+        ),
+    ];
+    cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
+}
+
+fn problem(key: &str, value: impl Display, advice: impl Into<String>) -> Problem {
+    Problem { key: key.to_owned(), value: value.to_string(), advice: advice.into() }
+}
+
+fn check_sources(config: &Config, problems: &mut Vec<Problem>) {
+    let logs = &config.ct_log;
+    if !logs.rfc6962_enabled && !logs.static_ct_enabled {
+        problems.push(problem(
+            "ct_log.rfc6962_enabled",
+            false,
+            "ct_log.static_ct_enabled is off too, so there is no log to follow; turn one of them on",
+        ));
+        return;
+    }
+    let has_custom = logs.rfc6962_enabled && !config.custom_logs.is_empty();
+    let has_static = logs.static_ct_enabled && !config.static_logs.is_empty();
+    if logs.disable_default_logs && !has_custom && !has_static {
+        problems.push(problem(
+            "ct_log.disable_default_logs",
+            true,
+            "there is no other log to follow; name some in custom_logs or static_logs",
+        ));
+    }
+}
+
+/// Pairs of which the first must not be larger than the second.
+fn check_order(config: &Config, problems: &mut Vec<Problem>) {
+    let logs = &config.ct_log;
+    if logs.retry_initial_delay_ms > logs.retry_max_delay_ms {
+        problems.push(too_large(
+            &("ct_log.retry_initial_delay_ms", logs.retry_initial_delay_ms),
+            &("ct_log.retry_max_delay_ms", logs.retry_max_delay_ms),
+        ));
+    }
+    if config.max_message_bytes > config.feed.chunk_bytes {
+        problems.push(too_large(
+            &("max_message_bytes", config.max_message_bytes),
+            &("feed.chunk_bytes", config.feed.chunk_bytes),
+        ));
+    }
+}
+
+fn too_large<T: Display>(small: &(&str, T), large: &(&str, T)) -> Problem {
+    let advice =
+        format!("it must not exceed {} ({}); lower one or raise the other", large.0, large.1);
+    problem(small.0, &small.1, advice)
+}
+
+fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
+    let mut urls = BTreeSet::new();
+    let lists = [("custom_logs", &config.custom_logs), ("static_logs", &config.static_logs)];
+    for (list, logs) in lists {
+        for (index, log) in logs.iter().enumerate() {
+            let key = |field: &str| format!("{list}[{index}].{field}");
+            if !urls.insert(base(log)) {
+                let advice = "another log has the same URL; leave one of them out";
+                problems.push(problem(&key("url"), format!("{:?}", log.url), advice));
+            }
+            if let Some(origin) = log.log_origin.as_ref().filter(|_| list == "custom_logs") {
+                let advice = "only a static-ct-api log has an origin; leave it out, or name the \
+                              log in static_logs";
+                problems.push(problem(&key("log_origin"), format!("{origin:?}"), advice));
+            }
+        }
+    }
+}
+
+/// A log's URL names it, with or without a slash at its end.
+fn base(log: &NamedLog) -> &str {
+    log.url.trim_end_matches('/')
+}

@@ -1,0 +1,389 @@
+//! The one table of settings: every key with its variables, kind, bounds and text for users.
+//!
+//! From it come the environment overlay, the command-line flags, `--help`, `--print-config`,
+//! `docs/configuration.md` and `config.example.yaml`. Rows of one section stand together, in the
+//! order in which they are shown.
+
+use super::kind::Kind::{
+    self, Address, Ascii, Bool, Choice, Choices, Integer, LogFilter, Logs, Millis, Path, Seconds,
+    Size, Start, Text, Url,
+};
+use super::values::ByteSize;
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// The key in a file, sections joined by dots; `[]` after the name of a list stands for each
+    /// of its items.
+    pub key: &'static str,
+    /// The environment variables that set it; the first one set counts.
+    pub env: &'static [&'static str],
+    /// What its value may be.
+    pub kind: Kind,
+    /// What it does.
+    pub doc: &'static str,
+    /// Whether its value is never shown.
+    pub secret: bool,
+    /// A value to show where the default is nothing.
+    pub example: Option<&'static str>,
+}
+
+/// A group of settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// The key its settings stand under; empty for settings outside sections.
+    pub name: &'static str,
+    /// Its heading.
+    pub title: &'static str,
+    /// What its settings have in common.
+    pub doc: &'static str,
+}
+
+impl Setting {
+    /// The command-line flag, without the leading dashes; none for settings that only a file can
+    /// hold.
+    #[must_use]
+    pub fn flag(&self) -> Option<String> {
+        let only_in_file = self.kind == Logs || self.key.contains("[]");
+        (!only_in_file).then(|| self.key.replace(['.', '_'], "-"))
+    }
+
+    /// The name of the section it belongs to.
+    #[must_use]
+    pub fn section(&self) -> &'static str {
+        let outer = self.key.rsplit_once('.').map_or("", |(section, _)| section);
+        if self.kind == Logs { self.key } else { outer.trim_end_matches("[]") }
+    }
+
+    /// The last part of its key.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
+    }
+
+    const fn example(self, example: &'static str) -> Self {
+        Self { example: Some(example), ..self }
+    }
+}
+
+/// The setting with this key.
+pub(super) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+const fn row(
+    key: &'static str,
+    env: &'static [&'static str],
+    kind: Kind,
+    doc: &'static str,
+) -> Setting {
+    Setting { key, env, kind, doc, secret: false, example: None }
+}
+
+impl Section {
+    /// Its settings, in the order of [`SETTINGS`].
+    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> {
+        SETTINGS.iter().filter(|setting| setting.section() == self.name)
+    }
+}
+
+/// The sections, in the order of [`SETTINGS`].
+pub const SECTIONS: &[Section] = &[
+    section("", "Server", "Where the server listens and what it says about itself"),
+    section("protocols", "Protocols", "What is served; the routes of what is off answer 404"),
+    section(
+        "streams",
+        "Streams",
+        "What clients can choose from; a stream that is off costs nothing",
+    ),
+    section("heartbeat", "Heartbeats", "Messages sent so that clients know the connection lives"),
+    section("feed", "Memory", "What is kept for clients that resume or fall behind"),
+    section("ct_log", "Logs", "Which logs are read, and how"),
+    section("custom_logs", "RFC 6962 logs named by hand", "A list of maps, only in a file"),
+    section("static_logs", "static-ct-api logs named by hand", "A list of maps, only in a file"),
+];
+
+const fn section(name: &'static str, title: &'static str, doc: &'static str) -> Section {
+    Section { name, title, doc }
+}
+
+const MAX_BATCH: u64 = 65536;
+const HOUR_MS: u64 = 3_600_000;
+const HOUR: u64 = 3600;
+const LOG_STATES: &[&str] = &["pending", "qualified", "usable", "readonly", "retired", "rejected"];
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    row(
+        "host",
+        &["CERTSTREAM_HOST"],
+        Address,
+        "IP address to listen on; \"::\" (quoted in a file) takes IPv6 and IPv4",
+    ),
+    row(
+        "port",
+        &["CERTSTREAM_PORT"],
+        Integer(1, 65535),
+        "TCP port to listen on; 0, on the command line only, takes any free port",
+    ),
+    row(
+        "log_level",
+        &["RUST_LOG", "CERTSTREAM_LOG_LEVEL"],
+        LogFilter,
+        "What the server logs about itself",
+    ),
+    row(
+        "log_format",
+        &["CERTSTREAM_LOG_FORMAT"],
+        Choice(&["text", "json"]),
+        "Form of those log lines: for people or for log collectors",
+    ),
+    row(
+        "buffer_size",
+        &["CERTSTREAM_BUFFER_SIZE"],
+        Integer(1, 10_000_000),
+        "Fewest messages kept for clients that resume or fall behind, whatever feed.ring_bytes says",
+    ),
+    row(
+        "max_message_bytes",
+        &["CERTSTREAM_MAX_MESSAGE_BYTES"],
+        Size(16 * ByteSize::KIB, 64 * ByteSize::MIB),
+        "Largest message sent; a larger one goes out without as_der and chain, and says so",
+    ),
+    row(
+        "shutdown_grace_ms",
+        &["CERTSTREAM_SHUTDOWN_GRACE_MS"],
+        Millis(0, 5000),
+        "Longest wait for connections to end after SIGTERM or Ctrl-C",
+    ),
+    row("protocols.websocket", &["CERTSTREAM_WS_ENABLED"], Bool, "The streams over WebSocket"),
+    row("protocols.sse", &["CERTSTREAM_SSE_ENABLED"], Bool, "The streams over SSE, at /sse"),
+    row("protocols.metrics", &["CERTSTREAM_METRICS_ENABLED"], Bool, "Metrics, at /metrics"),
+    row(
+        "protocols.health",
+        &["CERTSTREAM_HEALTH_ENABLED"],
+        Bool,
+        "Health, at /health and /health/deep",
+    ),
+    row(
+        "protocols.example_json",
+        &["CERTSTREAM_EXAMPLE_JSON_ENABLED"],
+        Bool,
+        "The latest message of each stream, at /example.json",
+    ),
+    row("protocols.api", &["CERTSTREAM_API_ENABLED"], Bool, "The REST API, under /api"),
+    row("protocols.page", &["CERTSTREAM_PROTOCOLS_PAGE"], Bool, "The page for browsers, at /"),
+    row(
+        "streams.full",
+        &["CERTSTREAM_STREAM_FULL_ENABLED"],
+        Bool,
+        "Whole certificates with DER and chain, at /full-stream",
+    ),
+    row(
+        "streams.lite",
+        &["CERTSTREAM_STREAM_LITE_ENABLED"],
+        Bool,
+        "Certificates without DER and chain, at /",
+    ),
+    row(
+        "streams.domains_only",
+        &["CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"],
+        Bool,
+        "Only the domain names, at /domains-only",
+    ),
+    row(
+        "heartbeat.mode",
+        &["CERTSTREAM_HEARTBEAT_MODE"],
+        Choice(&["idle", "always", "off"]),
+        "When heartbeats are sent: into silence only, regularly, or never",
+    ),
+    row(
+        "heartbeat.interval_secs",
+        &["CERTSTREAM_HEARTBEAT_INTERVAL_SECS"],
+        Seconds(1, HOUR),
+        "Silence before a heartbeat (idle), or time between two (always)",
+    ),
+    row(
+        "feed.ring_bytes",
+        &["CERTSTREAM_FEED_RING_BYTES"],
+        Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
+        "Memory for the latest entries, from which a client resumes",
+    ),
+    row(
+        "feed.chunk_bytes",
+        &["CERTSTREAM_FEED_CHUNK_BYTES"],
+        Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
+        "Memory for the messages of each feed that has readers",
+    ),
+    row(
+        "feed.skip_empty_domains",
+        &["CERTSTREAM_FEED_SKIP_EMPTY_DOMAINS"],
+        Bool,
+        "Leave certificates without domain names out of the domains-only stream",
+    ),
+    row("ct_log.rfc6962_enabled", &["CERTSTREAM_RFC6962_ENABLED"], Bool, "Follow RFC 6962 logs"),
+    row(
+        "ct_log.static_ct_enabled",
+        &["CERTSTREAM_STATIC_CT_ENABLED"],
+        Bool,
+        "Follow static-ct-api (tiled) logs",
+    ),
+    row(
+        "ct_log.disable_default_logs",
+        &["CERTSTREAM_CT_LOG_DISABLE_DEFAULT_LOGS"],
+        Bool,
+        "Follow only custom_logs and static_logs, not the log list",
+    ),
+    row(
+        "ct_log.log_list_url",
+        &["CERTSTREAM_CT_LOG_LOG_LIST_URL"],
+        Url,
+        "The log list, in the v3 form that Chrome publishes",
+    ),
+    row(
+        "ct_log.log_list_key_file",
+        &["CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE"],
+        Path,
+        "PEM public key that the log list is signed with, in place of Chrome's",
+    )
+    .example("/etc/certstream/log_list_key.pem"),
+    row(
+        "ct_log.log_refresh_interval_secs",
+        &["CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"],
+        Seconds(0, 604_800),
+        "Time between two readings of the log list; 0 reads it only at start",
+    ),
+    row(
+        "ct_log.states",
+        &["CERTSTREAM_CT_LOG_STATES"],
+        Choices(LOG_STATES),
+        "States a log of the log list must be in to be followed",
+    ),
+    row(
+        "ct_log.start",
+        &["CERTSTREAM_CT_LOG_START"],
+        Start,
+        "Where a log without a saved position starts",
+    ),
+    row(
+        "ct_log.start_overlap_leaves",
+        &["CERTSTREAM_CT_LOG_START_OVERLAP_LEAVES"],
+        Integer(0, 100_000),
+        "Entries before the head at which a start at the head begins",
+    ),
+    row(
+        "ct_log.state_file",
+        &["CERTSTREAM_CT_LOG_STATE_FILE"],
+        Path,
+        "File to save positions in and to resume from; without it every start is fresh",
+    )
+    .example("/var/lib/certstream/state.json"),
+    row(
+        "ct_log.resume_overlap_secs",
+        &["CERTSTREAM_CT_LOG_RESUME_OVERLAP_SECS"],
+        Seconds(0, HOUR),
+        "How far saved positions trail the stream, so that a restart repeats and never skips",
+    ),
+    row(
+        "ct_log.batch_size",
+        &["CERTSTREAM_CT_LOG_BATCH_SIZE"],
+        Integer(1, MAX_BATCH),
+        "Most entries asked for in one request",
+    ),
+    row(
+        "ct_log.poll_interval_ms",
+        &["CERTSTREAM_CT_LOG_POLL_INTERVAL_MS"],
+        Millis(1, HOUR_MS),
+        "Longest time between two looks for new entries in a log",
+    ),
+    row(
+        "ct_log.fetch_concurrency",
+        &["CERTSTREAM_CT_LOG_FETCH_CONCURRENCY"],
+        Integer(1, 16),
+        "Most requests to one log at a time",
+    ),
+    row(
+        "ct_log.partial_tile_wait_ms",
+        &["CERTSTREAM_CT_LOG_PARTIAL_TILE_WAIT_MS"],
+        Millis(0, 600_000),
+        "Longest wait for the newest tile of a static-ct-api log to fill up before it is read",
+    ),
+    row(
+        "ct_log.request_timeout_secs",
+        &["CERTSTREAM_CT_LOG_REQUEST_TIMEOUT_SECS"],
+        Seconds(1, HOUR),
+        "Time limit of a request to a log",
+    ),
+    row(
+        "ct_log.retry_max_attempts",
+        &["CERTSTREAM_CT_LOG_RETRY_MAX_ATTEMPTS"],
+        Integer(0, Kind::ANY),
+        "Attempts at a request before it counts as a failure of the log",
+    ),
+    row(
+        "ct_log.retry_initial_delay_ms",
+        &["CERTSTREAM_CT_LOG_RETRY_INITIAL_DELAY_MS"],
+        Millis(1, HOUR_MS),
+        "Wait before the second attempt; it doubles with each further one",
+    ),
+    row(
+        "ct_log.retry_max_delay_ms",
+        &["CERTSTREAM_CT_LOG_RETRY_MAX_DELAY_MS"],
+        Millis(1, HOUR_MS),
+        "Longest wait between two attempts",
+    ),
+    row(
+        "ct_log.healthy_threshold",
+        &["CERTSTREAM_CT_LOG_HEALTHY_THRESHOLD"],
+        Integer(1, Kind::ANY),
+        "Successes in a row that make a failing log healthy",
+    ),
+    row(
+        "ct_log.unhealthy_threshold",
+        &["CERTSTREAM_CT_LOG_UNHEALTHY_THRESHOLD"],
+        Integer(1, Kind::ANY),
+        "Failures in a row that make a log unhealthy",
+    ),
+    row(
+        "ct_log.health_check_interval_secs",
+        &["CERTSTREAM_CT_LOG_HEALTH_CHECK_INTERVAL_SECS"],
+        Seconds(1, 86_400),
+        "Time between two attempts at an unhealthy log",
+    ),
+    row(
+        "ct_log.user_agent",
+        &["CERTSTREAM_USER_AGENT"],
+        Ascii,
+        "User-Agent of requests to logs; blank for the server's own. Some logs slow down clients \
+         whose User-Agent has neither an e-mail address nor a URL",
+    ),
+    row("custom_logs", &[], Logs, "RFC 6962 logs to follow besides those of the log list"),
+    row("custom_logs[].name", &[], Text, NAME).example("Example 2027"),
+    row("custom_logs[].url", &[], Url, "The log's URL: what stands before /ct/v1/")
+        .example("https://ct.example/2027"),
+    row("custom_logs[].key", &[], Text, KEY).example(KEY_EXAMPLE),
+    row("custom_logs[].operator", &[], Text, OPERATOR).example("Example"),
+    row("custom_logs[].expected_log_id", &[], Text, LOG_ID).example(LOG_ID_EXAMPLE),
+    row("custom_logs[].batch_size", &[], Integer(1, MAX_BATCH), BATCH_SIZE).example("256"),
+    row("custom_logs[].poll_interval_ms", &[], Millis(1, HOUR_MS), POLL_INTERVAL).example("5000"),
+    row("static_logs", &[], Logs, "static-ct-api logs to follow besides those of the log list"),
+    row("static_logs[].name", &[], Text, NAME).example("Example tiles 2027"),
+    row("static_logs[].url", &[], Url, "The monitoring prefix: what stands before /checkpoint")
+        .example("https://tiles.ct.example/2027"),
+    row("static_logs[].key", &[], Text, KEY).example(KEY_EXAMPLE),
+    row("static_logs[].operator", &[], Text, OPERATOR).example("Example"),
+    row("static_logs[].log_origin", &[], Text, "The first line of its checkpoints")
+        .example("ct.example/2027"),
+    row("static_logs[].expected_log_id", &[], Text, LOG_ID).example(LOG_ID_EXAMPLE),
+    row("static_logs[].batch_size", &[], Integer(1, MAX_BATCH), BATCH_SIZE).example("256"),
+    row("static_logs[].poll_interval_ms", &[], Millis(1, HOUR_MS), POLL_INTERVAL).example("5000"),
+];
+
+const NAME: &str = "What the log is called in messages (source.name)";
+const KEY: &str = "Base64 of its DER public key; without a key its signatures are not checked";
+const KEY_EXAMPLE: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE...";
+const OPERATOR: &str = "Who runs it";
+const LOG_ID: &str = "Its log id, base64; a key that has another id is refused";
+const LOG_ID_EXAMPLE: &str = "dNudWPfUfp39eHoWKpkcGM9pjafHKZGMmhiwRQ26RLw=";
+const BATCH_SIZE: &str = "In place of ct_log.batch_size";
+const POLL_INTERVAL: &str = "In place of ct_log.poll_interval_ms";

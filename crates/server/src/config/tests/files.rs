@@ -1,0 +1,206 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, FileError> {
+    file::read(Path::new("certstream.yaml"), text.as_bytes())
+}
+
+fn message(text: &str) -> String {
+    match read(text) {
+        Err(error) => error.to_string(),
+        Ok(config) => panic!("{text:?}: {config:?}"),
+    }
+}
+
+#[test]
+fn nothing_said_is_nothing_changed() {
+    let blanks = ["", "\n\n", "# only a comment\n", "{}", "---\n", "# c\n---\n# d\n", "\u{feff}"];
+    let blank_sections = ["ct_log:\n", "feed: ~\n", "custom_logs:\n  # - name: none\n"];
+    for text in blanks.iter().chain(&blank_sections) {
+        assert_eq!(read(text), Ok(Config::default()), "{text:?}");
+    }
+}
+
+#[test]
+fn every_section_is_read() {
+    let text = r#"
+host: "::"
+log_level: warn,follow=trace
+heartbeat: {mode: off}
+max_message_bytes: 262144
+feed:
+  ring_bytes: 64 mib
+ct_log:
+  start: zero
+  states: [usable]
+  state_file: /var/lib/certstream/state.json
+custom_logs:
+  - name: A log
+    url: https://ct.example/a/
+    batch_size: 32
+static_logs:
+  - {name: Tiles, url: "http://127.0.0.1:6962/", log_origin: tiles.example, key: MFkw}
+"#;
+    let config = read(text).expect("valid");
+    assert!(config.host.is_ipv6());
+    assert_eq!(config.heartbeat.mode, HeartbeatMode::Off);
+    assert_eq!(config.max_message_bytes.get(), 256 * ByteSize::KIB);
+    assert_eq!(config.feed.ring_bytes.get(), 64 * ByteSize::MIB);
+    assert_eq!(config.feed.chunk_bytes, Feed::default().chunk_bytes);
+    assert_eq!(config.ct_log.start, Start::Index(0));
+    assert_eq!(config.ct_log.states, [LogState::Usable]);
+    assert_eq!(config.custom_logs[0].batch_size, Some(32));
+    assert_eq!(config.custom_logs[0].url, "https://ct.example/a/");
+    assert_eq!(config.static_logs[0].log_origin.as_deref(), Some("tiles.example"));
+    assert_eq!(config.static_logs[0].key.as_deref(), Some("MFkw"));
+}
+
+#[test]
+fn an_error_shows_file_line_column_key_and_expectation() {
+    let cases = [
+        (
+            "# port\n\nport: http\n",
+            "certstream.yaml:3:7: port: expected a whole number from 1 to 65535\n   |\n 3 | port: \
+             http\n   |       ^",
+        ),
+        (
+            "ct_log:\n  fetch_concurrency: 17\n",
+            "certstream.yaml:2:22: ct_log.fetch_concurrency: 17 is not a whole number from 1 to \
+             16\n   |\n 2 |   fetch_concurrency: 17\n   |                      ^",
+        ),
+        (
+            "feed:\n  ring_bytes: lots\n",
+            "certstream.yaml:2:15: feed.ring_bytes: expected a size from 64KiB to 64GiB\n   |\n 2 \
+             |   ring_bytes: lots\n   |               ^",
+        ),
+        (
+            "port: 1\nport: 2\n",
+            "certstream.yaml:2:1: duplicate mapping key `port` is not allowed here\n   |\n 2 | \
+             port: 2\n   | ^",
+        ),
+        (
+            "streams:\n  fulll: true\n",
+            "certstream.yaml:2:3: streams: unknown field `fulll`, expected one of full, lite, \
+             domains_only\n   |\n 2 |   fulll: true\n   |   ^",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(message(text), expected);
+    }
+}
+
+#[test]
+fn each_kind_of_mistake_is_found_at_its_place() {
+    let cases = [
+        ("port: 0", "1:7: port: 0 is not a whole number from 1 to 65535"),
+        ("port: 70000", "1:7: port: expected a whole number from 1 to 65535"),
+        ("port: -1", "1:7: port: expected a whole number"),
+        ("host: localhost", "1:7: host: expected an IP address such as 0.0.0.0 or ::"),
+        ("log_level: inof", "1:12: log_level: \"inof\" is not off, error, warn, info"),
+        ("log_level:", "log_level: expected off, error, warn"),
+        ("log_format: xml", "1:13: log_format: expected one of text, json"),
+        ("protocols: {sse: maybe}", "1:18: protocols.sse: expected true or false"),
+        ("heartbeat: 3", "1:12: heartbeat: expected mapping start"),
+        ("what: ever", "1:1: unknown field `what`, expected one of host, port"),
+        ("ct_log: {log_list_url: list.json}", "ct_log.log_list_url: \"list.json\" is not an http"),
+        ("ct_log: {state_file: ''}", "ct_log.state_file: \"\" is not the path of a file"),
+        ("ct_log: {user_agent: \"a\\nb\"}", "ct_log.user_agent: \"a\\nb\" is not printable ASCII"),
+        ("ct_log: {start: tail}", "1:17: ct_log.start: expected head, zero or an entry's index"),
+        ("ct_log: {states: []}", "ct_log.states: [] is not one or more of pending, qualified"),
+        ("ct_log: {states: usable}", "1:18: ct_log.states: expected one or more of pending"),
+        ("ct_log: {states: [fine]}", "1:19: ct_log.states[0]: unknown variant `fine`"),
+        ("custom_logs: 3", "1:14: custom_logs: expected a list of logs, each with name and url"),
+        ("custom_logs:\n- name: a", "2:3: custom_logs[0]: missing field `url`"),
+        ("custom_logs:\n- nme: a", "2:3: custom_logs[0]: unknown field `nme`"),
+        (
+            "custom_logs:\n- {name: a, url: https://a.example}\n- {name: b, url: b.example}",
+            "3:18: custom_logs[1].url: \"b.example\" is not an http or https URL",
+        ),
+        (
+            "static_logs:\n- name: a\n  url: https://a.example\n  batch_size: 0",
+            "4:15: static_logs[0].batch_size: 0 is not a whole number from 1 to 65536",
+        ),
+        ("ct_log:\n\tbatch_size: 3", "2:2: tabs disallowed within this context"),
+        ("port: 1\n---\nport: 2", "3:1: only single YAML document expected but multiple found"),
+        ("port", "1:1: expected mapping start"),
+        ("port: [", "1:7"),
+        ("port: *nowhere", "1:7"),
+    ];
+    for (text, expected) in cases {
+        let message = message(text);
+        assert!(message.starts_with("certstream.yaml:"), "{text:?}: {message}");
+        assert!(message.contains(expected), "{text:?}: {message}");
+    }
+}
+
+#[test]
+fn control_characters_and_long_lines_are_not_repeated() {
+    let bell = message("port: \"\u{7}\"");
+    assert!(!bell.contains('\u{7}'), "{bell:?}");
+    let long = message(&format!("port: {}", "x".repeat(10_000)));
+    assert_eq!(long, "certstream.yaml:1:7: port: expected a whole number from 1 to 65535");
+}
+
+#[test]
+fn a_file_of_other_bytes_is_refused() {
+    let error = file::read(Path::new("c.yaml"), b"port: \xff").expect_err("not text");
+    assert_eq!(error.to_string(), "c.yaml: the file is not UTF-8 text");
+}
+
+#[test]
+fn a_huge_file_is_refused() {
+    let path = |text: &str| {
+        let file = Written::new(text);
+        (file.path.clone(), refused(&[&file.flag()], &[]))
+    };
+    let (huge, message) = path(&format!("#{}\n", " ".repeat(1 << 20)));
+    let expected = format!("configuration file {} is larger than 1048576 bytes", huge.display());
+    assert_eq!(message, expected);
+    let (_, message) = path(&format!("#{}\n?", " ".repeat((1 << 20) - 3)));
+    assert!(!message.contains("is larger than"), "{message}");
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let bomb: String =
+        (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", format!("*a{},", n - 1).repeat(9))).collect();
+    let texts = [
+        "[".repeat(1 << 18),
+        "{a: ".repeat(1 << 17),
+        "- ".repeat(1 << 17),
+        "a: &a [*a]".to_owned(),
+        format!("a0: &a0 [x]\n{bomb}"),
+        format!("custom_logs: [{}]", "{},".repeat(1000)),
+        "!!binary port: 3".to_owned(),
+        "<<: {port: 3, what: 4}".to_owned(),
+    ];
+    for text in texts {
+        assert!(read(&text).is_err(), "{}", text.chars().take(40).collect::<String>());
+    }
+}
+
+#[test]
+fn sizes_have_one_meaning() {
+    let cases: [(&str, Option<u64>); 12] = [
+        ("0", Some(0)),
+        ("1048576", Some(1 << 20)),
+        ("1MiB", Some(1 << 20)),
+        (" 64 kib ", Some(1 << 16)),
+        ("2GiB", Some(2 << 30)),
+        ("5MB", Some(5_000_000)),
+        ("7B", Some(7)),
+        ("", None),
+        ("MiB", None),
+        ("1.5MiB", None),
+        ("-1", None),
+        ("18446744073709551615KiB", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(text.parse().ok().map(ByteSize::get), expected, "{text:?}");
+    }
+    for (bytes, text) in
+        [(0, "0"), (1000, "1000"), (1536, "1536"), (2048, "2KiB"), (1 << 30, "1GiB")]
+    {
+        assert_eq!(ByteSize::new(bytes).to_string(), text);
+        assert_eq!(text.parse().ok(), Some(ByteSize::new(bytes)));
+    }
+}

@@ -1,0 +1,179 @@
+//! `docs/configuration.md` and `config.example.yaml`, made from the table and checked in.
+
+use std::env;
+
+use serde_json::Value;
+
+use super::*;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+
+/// Compares a checked-in file with what it should be, or writes it where `UPDATE_EXPECT` is set.
+fn check(file: &str, expected: &str) {
+    let path = Path::new(ROOT).join(file);
+    if env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, expected).expect(file);
+    }
+    let actual = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        actual == expected,
+        "{file} is not what the table of settings says; to write it again, run\n\n    \
+         UPDATE_EXPECT=1 cargo test -p server config::\n",
+    );
+}
+
+#[test]
+fn the_documentation_is_that_of_the_table() {
+    check("docs/configuration.md", &documentation());
+}
+
+#[test]
+fn the_example_is_that_of_the_table() {
+    check("config.example.yaml", &example());
+}
+
+#[test]
+fn the_example_says_the_defaults() {
+    let read = file::read(Path::new("config.example.yaml"), example().as_bytes());
+    assert_eq!(read, Ok(Config::default()));
+}
+
+#[test]
+fn what_the_example_leaves_out_can_be_put_in() {
+    let put_in: String = example()
+        .lines()
+        .filter(|line| !line.ends_with("_logs: []"))
+        .map(|line| match line.trim_start().strip_prefix("#: ") {
+            Some(setting) if line.starts_with(' ') => format!("  {setting}\n"),
+            Some(setting) => format!("{setting}\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    let config = file::read(Path::new("example"), put_in.as_bytes()).expect("valid");
+    let mut expected = Config::default();
+    expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
+    expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
+    assert_eq!(rules::check(&config), []);
+    assert_eq!(config.custom_logs[0].name, "Example 2027");
+    assert_eq!(config.static_logs[0].log_origin.as_deref(), Some("ct.example/2027"));
+    assert_eq!((config.custom_logs.len(), config.static_logs.len()), (1, 1));
+    assert_eq!(Config { custom_logs: vec![], static_logs: vec![], ..config }, expected);
+}
+
+// === config.example.yaml ===
+
+const EXAMPLE_HEAD: &str = "\
+# A configuration of certstream-server: every setting with its default. A file needs to hold only
+# what differs. What follows \"#:\" has no default, or is an example. See docs/configuration.md.
+";
+
+fn example() -> String {
+    let defaults = tree::of(&Config::default());
+    let sections = SECTIONS.iter().map(|section| example_section(section, &defaults));
+    format!("{EXAMPLE_HEAD}{}", sections.collect::<String>())
+}
+
+fn example_section(section: &Section, defaults: &Value) -> String {
+    let mut text = format!("\n# {}: {}.\n", section.title, lower(section.doc));
+    for (position, setting) in section.settings().enumerate() {
+        if position == 0 && setting.key.contains('.') {
+            text += &format!("{}:\n", section.name);
+        }
+        text += &match setting.key.contains("[]") {
+            true => example_item(setting),
+            false => example_setting(setting, defaults),
+        };
+    }
+    text
+}
+
+fn example_setting(setting: &Setting, defaults: &Value) -> String {
+    let indent = if setting.key.contains('.') { "  " } else { "" };
+    let default = tree::select(defaults, setting.key)[0].1;
+    let line = match setting.example {
+        Some(example) if default.is_null() => format!("{indent}#: {}: {example}\n", setting.name()),
+        _ => yaml::line(setting, default),
+    };
+    format!("{}{line}", comment(indent, setting))
+}
+
+/// One field of an item; the name, which comes first, begins the item.
+fn example_item(setting: &Setting) -> String {
+    let begin = if setting.name() == "name" {
+        format!("#: {}:\n#:   - ", setting.section())
+    } else {
+        "#:     ".to_owned()
+    };
+    let example = setting.example.expect("fields of items have no default");
+    let value = match setting.kind {
+        Kind::Text => format!("{example:?}"),
+        _ => example.to_owned(),
+    };
+    format!("{}{begin}{}: {value}\n", comment("", setting), setting.name())
+}
+
+/// What a setting does and can be, over as many lines as that takes.
+fn comment(indent: &str, setting: &Setting) -> String {
+    const WIDTH: usize = 100;
+    let kind = match setting.kind {
+        kind if kind.is_obvious() => String::new(),
+        kind => format!(" ({kind})"),
+    };
+    let mut lines = String::new();
+    let mut line = format!("{indent}#");
+    for word in format!("{}{kind}.", setting.doc).split(' ') {
+        if line.len() + 1 + word.len() > WIDTH {
+            lines += &format!("{line}\n");
+            line = format!("{indent}#");
+        }
+        line += &format!(" {word}");
+    }
+    format!("{lines}{line}\n")
+}
+
+/// A sentence that goes on after a colon.
+fn lower(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|letter| letter.to_lowercase().collect::<String>());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+// === docs/configuration.md ===
+
+const DOCUMENTATION_HEAD: &str = include_str!("configuration.head.md");
+
+fn documentation() -> String {
+    let defaults = tree::of(&Config::default());
+    let sections = SECTIONS.iter().map(|section| documentation_section(section, &defaults));
+    format!("{DOCUMENTATION_HEAD}{}", sections.collect::<String>())
+}
+
+fn documentation_section(section: &Section, defaults: &Value) -> String {
+    let name =
+        if section.name.is_empty() { String::new() } else { format!(" (`{}`)", section.name) };
+    let rows = section.settings().map(|setting| documentation_row(setting, defaults));
+    format!(
+        "\n## {}{name}\n\n{}.\n\n\
+         | Key | Value | Default | Meaning | Variable and flag |\n|---|---|---|---|---|\n{}",
+        section.title,
+        section.doc,
+        rows.collect::<String>(),
+    )
+}
+
+fn documentation_row(setting: &Setting, defaults: &Value) -> String {
+    let default = match tree::select(defaults, setting.key).first() {
+        Some((_, value)) if !value.is_null() => format!("`{}`", yaml::flow(value)),
+        _ => String::new(),
+    };
+    let variables = setting.env.iter().map(|name| (*name).to_owned());
+    let names = variables.chain(setting.flag().map(|flag| format!("--{flag}")));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    format!(
+        "| `{}` | {} | {default} | {}. | {} |\n",
+        setting.key,
+        setting.kind,
+        setting.doc,
+        names.join("<br>"),
+    )
+}

@@ -1,0 +1,375 @@
+use super::*;
+
+const LOG: &str = "[{name: a log, url: https://ct.example/log/}]";
+
+#[test]
+fn a_flag_overrides_a_variable_overrides_the_file_overrides_the_default() {
+    let file = Written::new("ct_log:\n  batch_size: 11\n  fetch_concurrency: 5\n  start: 7\n");
+    let file_flag = file.flag();
+    let variables =
+        [("CERTSTREAM_CT_LOG_BATCH_SIZE", "12"), ("CERTSTREAM_CT_LOG_FETCH_CONCURRENCY", "6")];
+    let setup = serve(&[&file_flag, "--ct-log-batch-size", "13"], &variables);
+    let log = setup.config.ct_log;
+    assert_eq!(log.batch_size, 13, "flag over variable over file");
+    assert_eq!(log.fetch_concurrency, 6, "variable over file");
+    assert_eq!(log.start, Start::Index(7), "file over default");
+    assert_eq!(log.poll_interval_ms, CtLog::default().poll_interval_ms);
+    assert_eq!(setup.file, Some(file.path));
+}
+
+#[test]
+fn the_file_is_the_one_named_by_flag_then_by_variable_then_the_first_one_found() {
+    let [flagged, variable, first, second] =
+        ["1", "2", "3", "4"].map(|port| Written::new(&format!("port: {port}")));
+    let nowhere = first.directory.path().join("nowhere.yaml");
+    let search = [nowhere, first.path, second.path];
+    let variables = [("CERTSTREAM_CONFIG", variable.path.to_str().expect("text"))];
+    let port = |args: &[&str], env: &[(&str, &str)]| match invoke_with(args, env, &search) {
+        Ok(Invocation::Serve(setup)) => setup.config.port,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(port(&[&flagged.flag()], &variables), 1);
+    assert_eq!(port(&[], &variables), 2);
+    assert_eq!(port(&[], &[]), 3);
+    assert_eq!(port(&[], &[("CERTSTREAM_CONFIG", "")]), 3, "a blank variable is not set");
+}
+
+#[test]
+fn every_spelling_of_the_file_flag_is_understood() {
+    let file = Written::new("port: 4000");
+    let path = file.path.to_str().expect("text");
+    let joined = [format!("--config={path}"), format!("-config={path}"), format!("-c{path}")];
+    for args in [["--config", path], ["-c", path], ["-config", path]] {
+        assert_eq!(serve(&args, &[]).config.port, 4000, "{args:?}");
+    }
+    for arg in &joined {
+        assert_eq!(serve(&[arg], &[]).config.port, 4000, "{arg}");
+    }
+}
+
+#[test]
+fn a_file_that_is_named_must_be_there() {
+    let reason = "No such file or directory (os error 2)";
+    assert_eq!(
+        refused(&["--config", "/not/here.yaml"], &[]),
+        format!("cannot read configuration file /not/here.yaml (--config): {reason}"),
+    );
+    assert_eq!(
+        refused(&[], &[("CERTSTREAM_CONFIG", "/not/here.yaml")]),
+        format!("cannot read configuration file /not/here.yaml (CERTSTREAM_CONFIG): {reason}"),
+    );
+}
+
+#[test]
+fn a_file_that_is_found_must_be_readable() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let search = [directory.path().to_owned()];
+    let error = invoke_with(&[], &[], &search).expect_err("a directory is no file").to_string();
+    assert!(error.contains("(found there): Is a directory"), "{error}");
+}
+
+#[test]
+fn port_zero_is_only_for_the_command_line() {
+    assert_eq!(serve(&["--port", "0"], &[]).config.port, 0);
+    assert_eq!(
+        refused(&[], &[("CERTSTREAM_PORT", "0")]),
+        "CERTSTREAM_PORT: \"0\" is not a whole number from 1 to 65535",
+    );
+}
+
+#[test]
+fn a_switch_needs_no_value_on_the_command_line() {
+    let sse = |args: &[&str]| serve(args, &[]).config.protocols.sse;
+    assert!(sse(&["--protocols-sse"]));
+    assert!(sse(&["--protocols-sse", "true", "--port", "1"]));
+    assert!(sse(&["--protocols-sse", "--port", "1"]));
+    assert!(!sse(&["--protocols-sse=false"]));
+    assert!(!serve(&["--protocols-page", "off"], &[]).config.protocols.page);
+}
+
+#[test]
+fn a_list_is_separated_by_commas_or_given_by_repeating() {
+    let expected = [LogState::Usable, LogState::Retired];
+    let states = |args: &[&str]| serve(args, &[]).config.ct_log.states;
+    assert_eq!(states(&["--ct-log-states", "usable, retired"]), expected);
+    assert_eq!(states(&["--ct-log-states", "usable", "--ct-log-states", "retired"]), expected);
+    assert_eq!(
+        refused(&["--ct-log-states", ","], &[]),
+        "--ct-log-states: \",\" is not one or more of pending, qualified, usable, readonly, \
+         retired, rejected",
+    );
+}
+
+#[test]
+fn a_flag_given_twice_is_refused() {
+    let message = refused(&["--port", "1", "--port", "2"], &[]);
+    assert!(message.starts_with("the argument '--port <N>' cannot be used multiple times"));
+}
+
+#[test]
+fn an_unknown_flag_is_refused_with_the_nearest_known() {
+    let message = refused(&["--ct-log-batchsize", "3"], &[]);
+    assert_eq!(
+        message,
+        "unexpected argument '--ct-log-batchsize' found\n\n  \
+         tip: a similar argument exists: '--ct-log-batch-size'\n\n\
+         Usage: certstream-server --ct-log-batch-size <N>\n\n\
+         For more information, try '--help'.",
+    );
+    assert!(refused(&["serve"], &[]).starts_with("unexpected argument 'serve' found"));
+}
+
+#[test]
+fn rust_log_overrides_the_other_variable_and_says_so() {
+    let variables = [("RUST_LOG", "debug"), ("CERTSTREAM_LOG_LEVEL", "warn")];
+    let setup = serve(&[], &variables);
+    assert_eq!(setup.config.log_level, "debug");
+    assert_eq!(setup.warnings, ["RUST_LOG overrides CERTSTREAM_LOG_LEVEL"]);
+    let same = serve(&[], &[("RUST_LOG", "warn"), ("CERTSTREAM_LOG_LEVEL", "warn")]);
+    assert_eq!(same.warnings, [""; 0]);
+    assert_eq!(serve(&["--log-level", "error"], &variables).config.log_level, "error");
+}
+
+#[test]
+fn a_blank_variable_is_not_set_and_a_blank_flag_unsets() {
+    let file = Written::new("ct_log: {state_file: /state.json, user_agent: somebody}");
+    let flag = file.flag();
+    let blank = [("CERTSTREAM_CT_LOG_STATE_FILE", ""), ("CERTSTREAM_PORT", "")];
+    let kept = serve(&[&flag], &blank).config;
+    assert_eq!(kept.ct_log.state_file, Some(PathBuf::from("/state.json")));
+    let unset = serve(&[&flag, "--ct-log-state-file=", "--ct-log-user-agent", ""], &[]).config;
+    assert_eq!(unset, Config::default());
+}
+
+#[test]
+fn variables_of_a_service_called_certstream_are_left_alone() {
+    let variables = [
+        ("CERTSTREAM_PORT", "tcp://10.0.0.7:80"),
+        ("CERTSTREAM_PORT_80_TCP_ADDR", "10.0.0.7"),
+        ("CERTSTREAM_SERVICE_HOST", "10.0.0.7"),
+    ];
+    let setup = serve(&[], &variables);
+    assert_eq!(setup.config, Config::default());
+    assert_eq!(
+        setup.warnings,
+        ["CERTSTREAM_PORT=tcp://10.0.0.7:80 is ignored: it is the link of a service"],
+    );
+}
+
+#[test]
+fn an_unknown_variable_is_warned_of() {
+    let setup = serve(&[], &[("CERTSTREAM_BATCH_SIZE", "3"), ("OTHER_THING", "4")]);
+    assert_eq!(setup.config, Config::default());
+    assert_eq!(setup.warnings, ["CERTSTREAM_BATCH_SIZE sets nothing: there is no such variable"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_text_is_refused() {
+    use std::os::unix::ffi::OsStringExt;
+    let variable = |name: &str| (OsString::from(name), OsString::from_vec(vec![b'/', 0xff]));
+    let args = || [OsString::from("certstream-server")];
+    let error = parse_with(args(), [variable("CERTSTREAM_CT_LOG_STATE_FILE")], &[]);
+    assert_eq!(
+        error.expect_err("not text").to_string(),
+        "CERTSTREAM_CT_LOG_STATE_FILE: \"/\u{fffd}\" is not the path of a file",
+    );
+    assert!(parse_with(args(), [variable("SOMEBODY_ELSES")], &[]).is_ok());
+}
+
+#[test]
+fn demo_listens_to_nothing_but_address_and_logging() {
+    let file = Written::new("port: 1\nwhat: ever\n");
+    let flag = file.flag();
+    let args = [
+        "--demo",
+        &flag,
+        "--port",
+        "0",
+        "--log-level=debug",
+        "--ct-log-state-file=/state.json",
+        "--ct-log-batch-size=many",
+    ];
+    let env = [
+        ("CERTSTREAM_HOST", "::1"),
+        ("CERTSTREAM_LOG_FORMAT", "json"),
+        ("CERTSTREAM_SSE_ENABLED", "perhaps"),
+    ];
+    let setup = serve(&args, &env);
+    let mut expected = Config::demo();
+    expected.host = "::1".parse().expect("an address");
+    expected.port = 0;
+    expected.log_level = "debug".to_owned();
+    expected.log_format = LogFormat::Json;
+    assert_eq!(setup.config, expected);
+    assert!(setup.demo && !setup.dry_run);
+    assert_eq!(setup.file, None);
+    assert_eq!(
+        setup.warnings,
+        [
+            "--demo ignores CERTSTREAM_SSE_ENABLED",
+            "--demo ignores --ct-log-state-file",
+            "--demo ignores --ct-log-batch-size",
+            "--demo ignores --config",
+        ],
+    );
+    let Protocols { sse, api, page, .. } = Config::demo().protocols;
+    assert!(sse && api && page);
+}
+
+#[test]
+fn demo_does_not_look_for_a_file() {
+    let file = Written::new("port: 1\n");
+    let search = [file.path];
+    match invoke_with(&["--demo"], &[], &search) {
+        Ok(Invocation::Serve(setup)) => {
+            assert_eq!(setup.config, Config::demo());
+            assert_eq!(setup.warnings, [""; 0]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn dry_run_is_a_way_to_serve() {
+    let setup = serve(&["--dry-run"], &[]);
+    assert!(setup.dry_run && !setup.demo);
+    assert!(!serve(&[], &[]).dry_run);
+}
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    for flag in ["--version", "-V", "-v", "-version"] {
+        match invoke(&[flag, "--config=/not/here"], &[]) {
+            Ok(Invocation::Version(text)) => {
+                assert_eq!(text, format!("certstream-server {}\n", env!("CARGO_PKG_VERSION")));
+            }
+            other => panic!("{flag}: {other:?}"),
+        }
+    }
+    for flag in ["--help", "-h"] {
+        match invoke(&[flag, "--config=/not/here"], &[("CERTSTREAM_PORT", "x")]) {
+            Ok(Invocation::Help(text)) => {
+                for setting in SETTINGS {
+                    let flag = setting.flag().map(|flag| format!("--{flag} "));
+                    assert!(flag.is_none_or(|flag| text.contains(&flag)), "{}", setting.key);
+                }
+            }
+            other => panic!("{flag}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn validation_says_what_the_configuration_comes_to() {
+    let file = Written::new(&format!("port: 4000\ncustom_logs: {LOG}\nstreams: {{full: off}}"));
+    let Ok(Invocation::ValidateConfig(setup)) = invoke(&[&file.flag(), "--validate-config"], &[])
+    else {
+        panic!("not valid");
+    };
+    let expected = format!(
+        "the configuration is valid\n\
+         file:       {}\n\
+         listens on: 0.0.0.0:4000\n\
+         serves:     example_json, health, metrics, page, websocket\n\
+         streams:    domains_only, lite\n\
+         log list:   https://www.gstatic.com/ct/log_list/v3/log_list.json\n\
+         other logs: 1\n",
+        file.path.display(),
+    );
+    assert_eq!(setup.summary(), expected);
+    let message = refused(&["--validate-config", "--print-config"], &[]);
+    assert!(message.starts_with("the argument '--validate-config' cannot be used with"));
+}
+
+#[test]
+fn the_configuration_is_printed_as_yaml() {
+    match invoke(&["--print-config", "--port", "1", "--heartbeat-mode", "off"], &[]) {
+        Ok(Invocation::PrintConfig(text)) => {
+            assert!(text.starts_with("host: 0.0.0.0\nport: 1\nlog_level: info\n"), "{text}");
+            assert!(text.contains("\nheartbeat:\n  mode: \"off\"\n  interval_secs: 10\nfeed:\n"));
+            assert!(text.ends_with("\ncustom_logs: []\nstatic_logs: []\n"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn rules_between_settings_name_key_value_and_remedy() {
+    let retry = "ct_log.retry_initial_delay_ms is 60000: it must not exceed \
+                 ct_log.retry_max_delay_ms (30000); lower one or raise the other";
+    let cases: [(&str, &str); 7] = [
+        (
+            "ct_log: {rfc6962_enabled: false, static_ct_enabled: false}",
+            "ct_log.rfc6962_enabled is false: ct_log.static_ct_enabled is off too, so there is no \
+             log to follow; turn one of them on",
+        ),
+        (
+            "ct_log: {disable_default_logs: true}",
+            "ct_log.disable_default_logs is true: there is no other log to follow; name some in \
+             custom_logs or static_logs",
+        ),
+        (
+            "ct_log: {disable_default_logs: true, static_ct_enabled: false}\n\
+             static_logs: [{name: a, url: https://tiles.example}]",
+            "ct_log.disable_default_logs is true: there is no other log to follow; name some in \
+             custom_logs or static_logs",
+        ),
+        ("ct_log: {retry_initial_delay_ms: 60000}", retry),
+        (
+            "feed: {chunk_bytes: 512KiB}",
+            "max_message_bytes is 1MiB: it must not exceed feed.chunk_bytes (512KiB); lower one \
+             or raise the other",
+        ),
+        (
+            "custom_logs: [{name: a, url: https://ct.example/log}]\n\
+             static_logs: [{name: b, url: https://ct.example/log/}]",
+            "static_logs[0].url is \"https://ct.example/log/\": another log has the same URL; \
+             leave one of them out",
+        ),
+        (
+            "custom_logs: [{name: a, url: https://ct.example, log_origin: ct.example}]",
+            "custom_logs[0].log_origin is \"ct.example\": only a static-ct-api log has an origin; \
+             leave it out, or name the log in static_logs",
+        ),
+    ];
+    for (text, problem) in cases {
+        let file = Written::new(text);
+        let place = file.path.display();
+        assert_eq!(
+            refused(&[&file.flag()], &[]),
+            format!("the configuration contradicts itself (file: {place})\n  {problem}"),
+        );
+    }
+    let several = refused(
+        &["--ct-log-retry-initial-delay-ms=60000"],
+        &[("CERTSTREAM_CT_LOG_DISABLE_DEFAULT_LOGS", "1")],
+    );
+    assert_eq!(several.lines().count(), 3, "{several}");
+    assert_eq!(several.lines().last(), Some(format!("  {retry}").as_str()));
+}
+
+#[test]
+fn only_logs_named_by_hand_may_be_followed() {
+    let file = Written::new(&format!("ct_log: {{disable_default_logs: on}}\ncustom_logs: {LOG}"));
+    let setup = serve(&[&file.flag()], &[]);
+    assert!(setup.config.ct_log.disable_default_logs);
+    assert_eq!(setup.warnings, [""; 0]);
+}
+
+#[test]
+fn doubtful_configurations_are_warned_of() {
+    let file = Written::new(&format!("custom_logs: {LOG}"));
+    let off = ["--ct-log-rfc6962-enabled=off", "--protocols-websocket=off"];
+    let setup = serve(&[&file.flag(), off[0], off[1]], &[]);
+    assert_eq!(
+        setup.warnings,
+        [
+            "protocols.websocket and protocols.sse are both off: clients get nothing",
+            "custom_logs are not followed: ct_log.rfc6962_enabled is off",
+        ],
+    );
+    let none = ["--streams-full=off", "--streams-lite=off", "--streams-domains-only=off"];
+    let silent = serve(&none, &[]).warnings;
+    assert_eq!(silent, ["every stream is off (streams.*): clients get nothing"]);
+}

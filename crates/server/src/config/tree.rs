@@ -1,0 +1,37 @@
+//! The configuration as a tree of JSON values, in which settings are found by key.
+
+use serde_json::Value;
+
+use super::model::Config;
+
+/// The tree of a configuration. Every setting has a place in it, `null` where it is not set.
+pub(super) fn of(config: &Config) -> Value {
+    serde_json::to_value(config).unwrap_or_default()
+}
+
+/// The value of a setting; for one of a list's items, that of each item, under its numbered key.
+pub(super) fn select<'a>(tree: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
+    let Some((list, field)) = key.split_once("[].") else {
+        return tree
+            .pointer(&pointer(key))
+            .map(|value| (key.to_owned(), value))
+            .into_iter()
+            .collect();
+    };
+    let items = tree.pointer(&pointer(list)).and_then(Value::as_array);
+    let numbered = items.into_iter().flatten().enumerate();
+    numbered
+        .filter_map(|(index, item)| Some((format!("{list}[{index}].{field}"), item.get(field)?)))
+        .collect()
+}
+
+/// Puts a value in the place of a setting that is not one of a list's items.
+pub(super) fn set(tree: &mut Value, key: &str, value: Value) {
+    if let Some(place) = tree.pointer_mut(&pointer(key)) {
+        *place = value;
+    }
+}
+
+fn pointer(key: &str) -> String {
+    format!("/{}", key.replace('.', "/"))
+}

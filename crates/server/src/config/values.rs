@@ -1,0 +1,211 @@
+//! Values that are more than a number or a text, each with its one spelling in files, variables
+//! and flags.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A number of bytes, written `1048576` or `1MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(u64);
+
+/// Where a log without a saved position starts, written `head`, `zero` or an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At the tree head first seen: only new entries.
+    #[default]
+    Head,
+    /// At this entry; `zero` is index 0, the whole log.
+    Index(u64),
+}
+
+/// How the server writes its own log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line of text each, for people.
+    #[default]
+    Text,
+    /// One JSON object each, for log collectors.
+    Json,
+}
+
+/// When heartbeats are sent to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeartbeatMode {
+    /// After an interval in which nothing else was sent.
+    #[default]
+    Idle,
+    /// On connecting and every interval after it.
+    Always,
+    /// Never.
+    Off,
+}
+
+/// The state of a log in the v3 log list
+/// (`www.gstatic.com/ct/log_list/v3/log_list_schema.json`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogState {
+    /// Applied for inclusion.
+    Pending,
+    /// Accepted; not yet relied on by every client.
+    Qualified,
+    /// Relied on.
+    Usable,
+    /// Takes no more submissions; can still be read.
+    Readonly,
+    /// No longer relied on.
+    Retired,
+    /// Not accepted.
+    Rejected,
+}
+
+impl ByteSize {
+    /// One kibibyte, 1024 bytes.
+    pub const KIB: u64 = 1 << 10;
+    /// One mebibyte, 1024 KiB.
+    pub const MIB: u64 = 1 << 20;
+    /// One gibibyte, 1024 MiB.
+    pub const GIB: u64 = 1 << 30;
+
+    /// So many bytes.
+    #[must_use]
+    pub const fn new(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// The number of bytes.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// The units of a size, largest first; the first three are the ones written.
+const UNITS: [(&str, u64); 7] = [
+    ("GiB", ByteSize::GIB),
+    ("MiB", ByteSize::MIB),
+    ("KiB", ByteSize::KIB),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("KB", 1_000),
+    ("B", 1),
+];
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit =
+            UNITS.iter().take(3).find(|(_, bytes)| self.0 > 0 && self.0.is_multiple_of(*bytes));
+        match unit {
+            Some((name, bytes)) => write!(f, "{}{name}", self.0 / bytes),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// The text is neither a number of bytes nor a number with a unit.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a size such as 1048576 or 16MiB")]
+pub struct ParseByteSizeError(String);
+
+impl FromStr for ByteSize {
+    type Err = ParseByteSizeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || ParseByteSizeError(text.to_owned());
+        let text = text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = unit.trim_start();
+        let bytes = if unit.is_empty() {
+            1
+        } else {
+            let known = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit));
+            known.map(|(_, bytes)| *bytes).ok_or_else(error)?
+        };
+        let number: u64 = number.parse().map_err(|_| error())?;
+        number.checked_mul(bytes).map(Self).ok_or_else(error)
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromText {
+            expected: "a size such as 1048576 or 16MiB",
+            value: PhantomData,
+        })
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => f.write_str("head"),
+            Self::Index(0) => f.write_str("zero"),
+            Self::Index(index) => write!(f, "{index}"),
+        }
+    }
+}
+
+/// The text is none of `head`, `zero` and an index.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not head, zero or an entry's index")]
+pub struct ParseStartError(String);
+
+impl FromStr for Start {
+    type Err = ParseStartError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "head" => Ok(Self::Head),
+            "zero" => Ok(Self::Index(0)),
+            index => index.parse().map(Self::Index).map_err(|_| ParseStartError(text.to_owned())),
+        }
+    }
+}
+
+impl Serialize for Start {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Start {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromText {
+            expected: "head, zero or an entry's index",
+            value: PhantomData,
+        })
+    }
+}
+
+/// Reads a value from its text; in YAML a plain number is the text of that number.
+///
+/// The text is parsed within the visit, so that an error has the place of the value.
+struct FromText<T> {
+    expected: &'static str,
+    value: PhantomData<T>,
+}
+
+impl<T: FromStr> Visitor<'_> for FromText<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(|_| E::custom(format_args!("expected {}", self.expected)))
+    }
+}

@@ -1,0 +1,56 @@
+//! A configuration written as YAML, in the order of the table.
+
+use serde_json::Value;
+
+use super::model::Config;
+use super::table::{SECTIONS, Section, Setting};
+use super::tree;
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "(hidden)";
+
+/// The whole configuration, with secrets hidden. What holds no secret can be read back.
+pub(super) fn print(config: &Config) -> String {
+    let tree = tree::of(config);
+    SECTIONS.iter().map(|section| print_section(section, &tree)).collect()
+}
+
+fn print_section(section: &Section, tree: &Value) -> String {
+    let settings = section.settings().flat_map(|setting| {
+        let values = tree::select(tree, setting.key);
+        let is_line = |(key, _): &(String, &Value)| key == setting.key;
+        values.into_iter().filter(is_line).map(|(_, value)| line(setting, value))
+    });
+    let lines: String = settings.collect();
+    if lines.starts_with(' ') { format!("{}:\n{lines}", section.name) } else { lines }
+}
+
+/// One setting at its indentation.
+pub(super) fn line(setting: &Setting, value: &Value) -> String {
+    let indent = if setting.key.contains('.') { "  " } else { "" };
+    let hidden = Value::from(HIDDEN);
+    let value = if setting.secret && !value.is_null() { &hidden } else { value };
+    format!("{indent}{}: {}\n", setting.name(), flow(value))
+}
+
+/// A value on one line: JSON is YAML, and plain words need no quotes.
+pub(super) fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_plain(text) => text.clone(),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// Whether YAML of any version reads the text, without quotes, as that text.
+fn is_plain(text: &str) -> bool {
+    const TAKEN: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/')
+        && text.replacen("://", "", 1).chars().all(is_word)
+        && !TAKEN.iter().any(|taken| text.eq_ignore_ascii_case(taken))
+        && !text.starts_with("0x")
+        && text.parse::<f64>().is_err()
+}

@@ -1,0 +1,45 @@
+//! `/example.json` of each stream and `/latest.json`.
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use wire::{Profile, StreamKind};
+
+use crate::http::Shared;
+use crate::publish::Rendering;
+
+/// Messages that `/latest.json` shows.
+const LATEST: usize = 25;
+
+/// The newest message of a stream; a built-in sample before the first.
+pub(super) async fn example(State(shared): State<Shared>, kind: StreamKind) -> Response {
+    let newest = newest(&shared, kind, 1).pop();
+    json(newest.unwrap_or_else(|| {
+        let mut sample = Vec::new();
+        wire::sample(kind, Profile::default(), &mut sample);
+        sample
+    }))
+}
+
+/// The newest messages of the lite stream, newest first.
+pub(super) async fn latest(State(shared): State<Shared>) -> Response {
+    let messages = newest(&shared, StreamKind::Lite, LATEST);
+    let mut body = Vec::with_capacity(messages.iter().map(|text| text.len() + 1).sum());
+    body.extend_from_slice(b"{\"messages\":[");
+    body.extend_from_slice(&messages.join(&b','));
+    body.extend_from_slice(b"]}");
+    json(body)
+}
+
+fn newest(shared: &Shared, kind: StreamKind, count: usize) -> Vec<Vec<u8>> {
+    let profile = Profile::default();
+    let mut messages = shared.hub.latest(Rendering { kind, profile }, count);
+    for message in &mut messages {
+        message.truncate(message.trim_ascii_end().len());
+    }
+    messages
+}
+
+fn json(body: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,117 @@
+//! `/health` and `/health/deep`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use follow::Health;
+use serde::Serialize;
+
+use crate::http::Shared;
+
+/// The answer to `/health/deep`. Monitors search it for the bytes `"status":"healthy"`.
+#[derive(Debug, Serialize)]
+struct Deep {
+    status: &'static str,
+    logs_healthy: usize,
+    logs_degraded: usize,
+    logs_unhealthy: usize,
+    logs_total: usize,
+    active_connections: u64,
+    uptime_secs: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// The process is up.
+pub(super) async fn health() -> &'static str {
+    "OK"
+}
+
+/// How the logs are doing: 503 when none is followed or more than half are unhealthy.
+pub(super) async fn deep(State(shared): State<Shared>) -> Response {
+    let answer = assess(&shared);
+    let status = match answer.status {
+        "unhealthy" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    (status, axum::Json(answer)).into_response()
+}
+
+fn assess(shared: &Shared) -> Deep {
+    let logs = shared.fleet.logs();
+    let mut counts = [0; 3];
+    for log in &logs {
+        match log.snapshot().health {
+            Health::Healthy => counts[0] += 1,
+            Health::Degraded => counts[1] += 1,
+            Health::Unhealthy => counts[2] += 1,
+        }
+    }
+    let [logs_healthy, logs_degraded, logs_unhealthy] = counts;
+    let reason = shared.fleet.reason().map(|reason| reason.0);
+    let (status, reason) = verdict(counts, reason);
+    Deep {
+        status,
+        logs_healthy,
+        logs_degraded,
+        logs_unhealthy,
+        logs_total: logs.len(),
+        active_connections: shared.hub.stats().readers as u64,
+        uptime_secs: shared.started.elapsed().as_secs(),
+        reason,
+    }
+}
+
+/// One failing log among many is no reason to restart the server, so it does not change the
+/// status.
+fn verdict(counts: [usize; 3], reason: Option<String>) -> (&'static str, Option<String>) {
+    let [healthy, degraded, unhealthy] = counts;
+    let total = healthy + degraded + unhealthy;
+    if total == 0 {
+        let reason = reason.unwrap_or_else(|| "no log is followed".to_owned());
+        return ("unhealthy", Some(reason));
+    }
+    if unhealthy * 2 > total {
+        let why = format!("{unhealthy} of {total} logs do not answer");
+        return ("unhealthy", Some(why));
+    }
+    (if unhealthy > 1 { "degraded" } else { "healthy" }, reason)
+}
+
+/// The metrics as Prometheus reads them.
+pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
+    match crate::metrics::text(&shared.registry) {
+        Ok(text) => {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, content_type)], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_log_among_many_does_not_change_the_status() {
+        let cases = [
+            ([0, 0, 0], "unhealthy"),
+            ([40, 0, 0], "healthy"),
+            ([39, 0, 1], "healthy"),
+            ([1, 9, 0], "healthy"),
+            ([30, 0, 10], "degraded"),
+            ([1, 0, 2], "unhealthy"),
+            ([0, 0, 1], "unhealthy"),
+        ];
+        for (counts, expected) in cases {
+            assert_eq!(verdict(counts, None).0, expected, "{counts:?}");
+        }
+        let why = verdict([0, 0, 0], Some("no network".into())).1;
+        assert_eq!(why.as_deref(), Some("no network"));
+    }
+}

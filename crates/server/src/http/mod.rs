@@ -1,0 +1,115 @@
+//! The routes.
+
+pub mod accept;
+mod examples;
+mod health;
+mod page;
+pub mod socket;
+mod sse;
+mod streams;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    CONTENT_TYPE, VARY,
+};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use feed::Hub;
+use follow::Fleet;
+use prometheus_client::registry::Registry;
+use wire::StreamKind;
+
+use crate::config::Config;
+use crate::http::accept::Alive;
+use crate::metrics::Metrics;
+use crate::publish::CertificateStream;
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The stream.
+    pub hub: Arc<Hub<CertificateStream>>,
+    /// The followed logs.
+    pub fleet: Arc<Fleet>,
+    /// Where to count.
+    pub metrics: Arc<Metrics>,
+    /// What `/metrics` shows.
+    pub registry: Arc<Registry>,
+    /// When the process started.
+    pub started: Instant,
+    /// Cloned by every connection.
+    pub alive: Alive,
+}
+
+/// The routes that the configuration switches on.
+pub fn router(shared: Shared) -> Router {
+    let config = Arc::clone(&shared.config);
+    let protocols = &config.protocols;
+    let mut open = Router::new();
+    if protocols.health {
+        open = open.route("/health", get(health::health));
+        open = open.route("/health/deep", get(health::deep));
+    }
+    if protocols.metrics {
+        open = open.route("/metrics", get(health::metrics));
+    }
+    let mut shown = Router::new();
+    for (kind, paths) in stream_paths(&config) {
+        if protocols.example_json {
+            let stem = paths.first().map_or("", |path| path.trim_end_matches('/'));
+            let example = move |shared| examples::example(shared, kind);
+            shown = shown.route(&format!("{stem}/example.json"), get(example));
+        }
+        for path in paths {
+            let stream = move |shared, request| streams::websocket(shared, request, kind);
+            shown = shown.route(path, get(stream));
+        }
+    }
+    if protocols.example_json && config.streams.lite {
+        shown = shown.route("/latest.json", get(examples::latest));
+    }
+    if protocols.sse {
+        shown = shown.route("/sse", get(streams::sse));
+    }
+    open.merge(shown.layer(from_fn(cross_origin))).fallback(not_found).with_state(shared)
+}
+
+/// The streams that are on, with their paths.
+fn stream_paths(config: &Config) -> Vec<(StreamKind, &'static [&'static str])> {
+    let all: [(bool, StreamKind, &[&str]); 3] = [
+        (config.streams.lite || config.protocols.page, StreamKind::Lite, &["/"]),
+        (config.streams.full, StreamKind::Full, &["/full-stream", "/full-stream/"]),
+        (config.streams.domains_only, StreamKind::Domains, &["/domains-only", "/domains-only/"]),
+    ];
+    all.into_iter().filter(|(on, ..)| *on).map(|(_, kind, paths)| (kind, paths)).collect()
+}
+
+/// Lets pages of any origin read what is public anyway. No cookies are involved.
+async fn cross_origin(request: Request<axum::body::Body>, next: Next) -> Response {
+    let preflight = request.method() == Method::OPTIONS;
+    let mut response =
+        if preflight { StatusCode::OK.into_response() } else { next.run(request).await };
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let vary = "origin, access-control-request-method, access-control-request-headers";
+    headers.insert(VARY, HeaderValue::from_static(vary));
+    if preflight {
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD"));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    }
+    response
+}
+
+async fn not_found() -> Response {
+    let json = [(CONTENT_TYPE, "application/json")];
+    (StatusCode::NOT_FOUND, json, r#"{"error":"Not Found"}"#).into_response()
+}

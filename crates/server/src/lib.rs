@@ -1,0 +1,10 @@
+//! The certstream server: configuration, routes, metrics, and the wiring of the crates that do the
+//! work.
+
+pub mod app;
+pub mod config;
+mod demo;
+pub mod http;
+pub mod metrics;
+pub mod publish;
+mod sources;

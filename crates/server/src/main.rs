@@ -1,0 +1,111 @@
+//! `certstream-server`: follows Certificate Transparency logs and streams every certificate.
+//!
+//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when the server cannot start, 64 when the command
+//! line, an environment variable or the configuration file is wrong.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use server::app::{self, Mode, Server};
+use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The server lives for months under churn; jemalloc gives memory back where the C library's
+/// allocator keeps it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    match config::parse(std::env::args_os(), std::env::vars_os()) {
+        Ok(Invocation::Serve(setup)) => serve(*setup),
+        Ok(Invocation::ValidateConfig(setup)) => match app::check(&setup.config) {
+            Ok(()) => print(&setup.summary()),
+            Err(error) => refuse(&format!("{error:#}")),
+        },
+        Ok(Invocation::PrintConfig(text) | Invocation::Help(text) | Invocation::Version(text)) => {
+            print(&text)
+        }
+        Err(error) => refuse(&error.to_string()),
+    }
+}
+
+/// The configuration is wrong: say so and how.
+fn refuse(problem: &str) -> ExitCode {
+    // Where standard error is closed there is nobody left to tell.
+    let _told = writeln!(io::stderr(), "error: {problem}");
+    ExitCode::from(ConfigError::EXIT_STATUS)
+}
+
+fn print(text: &str) -> ExitCode {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve(setup: Setup) -> ExitCode {
+    let usable = log_to_stderr(&setup.config).and_then(|()| app::check(&setup.config));
+    if let Err(error) = usable {
+        return refuse(&format!("{error:#}"));
+    }
+    for warning in &setup.warnings {
+        tracing::warn!("{warning}");
+    }
+    match run(setup) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(setup: Setup) -> anyhow::Result<()> {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::debug!(limit, "open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
+        let address = server.address().context("cannot tell the address listened on")?;
+        tracing::info!(
+            file = setup.file.map(|path| path.display().to_string()),
+            "listening on http://{address}/"
+        );
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        server.run(stop).await;
+        Ok(())
+    })
+}
+
+const fn mode(demo: bool, dry_run: bool) -> Mode {
+    match (demo, dry_run) {
+        (true, _) => Mode::Demo,
+        (_, true) => Mode::DryRun,
+        _ => Mode::Serve,
+    }
+}
+
+fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log_level)
+        .with_context(|| format!("log_level {:?} is not a filter", config.log_level))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match config.log_format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! Everything `/metrics` shows, in one place.
+//!
+//! Counters are added to where things happen; what a log's follower or the ring knows is read at
+//! the moment of the scrape.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use feed::{Hub, Written};
+use follow::{BreakerState, Fleet, Health, LogStatus};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::publish::CertificateStream;
+
+/// Labels of what concerns a client connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConnectionLabels {
+    /// `websocket` or `sse`.
+    pub protocol: &'static str,
+    /// `full`, `lite` or `domains`.
+    pub stream: &'static str,
+}
+
+/// Labels of published certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EntryLabels {
+    /// `X509LogEntry` or `PrecertLogEntry`.
+    pub update_type: &'static str,
+}
+
+/// The server's own counts.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Client connections open now.
+    pub connections: Family<ConnectionLabels, Gauge>,
+    /// Client connections since the start.
+    pub connections_opened: Family<ConnectionLabels, Counter>,
+    /// Messages written to clients.
+    pub messages_sent: Family<ConnectionLabels, Counter>,
+    /// Bytes written to clients, framing included.
+    pub bytes_sent: Family<ConnectionLabels, Counter>,
+    /// Messages that clients missed because they read too slowly.
+    pub messages_lost: Family<ConnectionLabels, Counter>,
+    /// Certificates published.
+    pub certificates: Family<EntryLabels, Counter>,
+    /// Published certificates that some part of could not be parsed.
+    pub parse_errors: Counter,
+    /// Messages that had to leave out something for their size.
+    pub truncated: Counter,
+    /// TCP connections that could not be accepted.
+    pub accept_errors: Counter,
+    /// Connections closed because the peer took no byte for too long.
+    pub write_stalls: Counter,
+    /// State file writes that failed.
+    pub state_errors: Counter,
+}
+
+/// One connection's share of [`Metrics`], looked up once.
+#[derive(Debug, Clone)]
+pub struct ConnectionMetrics {
+    open: Gauge,
+    messages: Counter,
+    bytes: Counter,
+    lost: Counter,
+}
+
+impl Metrics {
+    /// Counts a connection as open until the returned value is dropped.
+    #[must_use]
+    pub fn connected(&self, labels: &ConnectionLabels) -> ConnectionMetrics {
+        self.connections_opened.get_or_create(labels).inc();
+        let open = self.connections.get_or_create(labels).clone();
+        open.inc();
+        ConnectionMetrics {
+            open,
+            messages: self.messages_sent.get_or_create(labels).clone(),
+            bytes: self.bytes_sent.get_or_create(labels).clone(),
+            lost: self.messages_lost.get_or_create(labels).clone(),
+        }
+    }
+}
+
+impl ConnectionMetrics {
+    /// Counts what a write brought to the client, or what it missed.
+    pub fn wrote(&self, written: Written) {
+        self.bytes.inc_by(written.bytes as u64);
+        self.messages.inc_by(written.messages as u64);
+        if written.lost > 0 {
+            self.lost.inc_by(written.lost);
+        }
+    }
+}
+
+impl Drop for ConnectionMetrics {
+    fn drop(&mut self) {
+        self.open.dec();
+    }
+}
+
+/// The registry with every metric in it, ready to be scraped.
+#[must_use]
+pub fn registry(
+    metrics: &Metrics,
+    hub: Arc<Hub<CertificateStream>>,
+    fleet: Arc<Fleet>,
+) -> Registry {
+    let mut registry = Registry::with_prefix("certstream");
+    register_connections(&mut registry, metrics);
+    registry.register(
+        "certificates",
+        "Certificates published, by update type",
+        metrics.certificates.clone(),
+    );
+    registry.register(
+        "parse_errors",
+        "Published certificates of which some part could not be parsed",
+        metrics.parse_errors.clone(),
+    );
+    registry.register(
+        "messages_truncated",
+        "Messages rendered without a part that made them too large",
+        metrics.truncated.clone(),
+    );
+    registry.register(
+        "accept_errors",
+        "TCP connections that could not be accepted",
+        metrics.accept_errors.clone(),
+    );
+    registry.register(
+        "write_stalls",
+        "Connections closed because the peer took no byte for too long",
+        metrics.write_stalls.clone(),
+    );
+    registry.register(
+        "state_errors",
+        "State file writes that failed",
+        metrics.state_errors.clone(),
+    );
+    registry.register_collector(Box::new(Ring(hub)));
+    registry.register_collector(Box::new(Logs(fleet)));
+    registry
+}
+
+fn register_connections(registry: &mut Registry, metrics: &Metrics) {
+    registry.register("connections", "Client connections open now", metrics.connections.clone());
+    registry.register(
+        "connections_opened",
+        "Client connections since the start",
+        metrics.connections_opened.clone(),
+    );
+    registry.register(
+        "messages_sent",
+        "Messages written to clients",
+        metrics.messages_sent.clone(),
+    );
+    registry.register_with_unit(
+        "sent",
+        "Bytes written to clients, framing included",
+        Unit::Bytes,
+        metrics.bytes_sent.clone(),
+    );
+    registry.register(
+        "messages_lost",
+        "Messages that clients missed because they read too slowly",
+        metrics.messages_lost.clone(),
+    );
+}
+
+/// The registry as Prometheus reads it.
+///
+/// # Errors
+/// When a metric cannot be written, which would be a defect of the metric.
+pub fn text(registry: &Registry) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    encode(&mut text, registry)?;
+    Ok(text)
+}
+
+/// What the ring knows.
+#[derive(Debug)]
+struct Ring(Arc<Hub<CertificateStream>>);
+
+impl Collector for Ring {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let stats = self.0.stats();
+        let gauges = [
+            ("ring_bytes", "Bytes of entries kept for readers", stats.bytes as u64),
+            ("ring_messages", "Entries kept for readers", stats.entries),
+            ("feeds", "Renderings of the stream that are kept warm", stats.feeds as u64),
+            ("chunk_bytes", "Bytes of rendered chunks kept", stats.chunk_bytes as u64),
+            ("offset", "The newest offset published", self.0.head().unwrap_or(0)),
+        ];
+        for (name, help, value) in gauges {
+            gauge(&mut encoder, name, help, value)?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), fmt::Error> {
+    let metric = ConstGauge::new(value);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+/// Where the logs stand.
+#[derive(Debug)]
+struct Logs(Arc<Fleet>);
+
+/// A value of one log, by name.
+struct LogValue {
+    name: &'static str,
+    help: &'static str,
+    counter: bool,
+    read: fn(&LogStatus, &follow::Snapshot) -> u64,
+}
+
+const LOG_VALUES: [LogValue; 12] = [
+    LogValue {
+        name: "log_entries",
+        help: "Entries read from the log",
+        counter: true,
+        read: |log, _| log.counters.entries.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_errors",
+        help: "Requests to the log, or checks of its answers, that failed",
+        counter: true,
+        read: |log, _| log.counters.errors.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_limited",
+        help: "Answers of the log that asked for fewer requests (429 and 503)",
+        counter: true,
+        read: |log, _| log.counters.limited.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_stale_heads",
+        help: "Tree heads smaller than one seen before",
+        counter: true,
+        read: |log, _| log.counters.stale_heads.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_refused_heads",
+        help: "Tree heads refused: signature, or two roots at one size",
+        counter: true,
+        read: |log, _| log.counters.refused_heads.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_undecodable",
+        help: "Entries whose leaf could not be decoded, passed on as they came",
+        counter: true,
+        read: |log, _| log.counters.undecodable.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_missing_issuers",
+        help: "Chain certificates that could not be had and were left out",
+        counter: true,
+        read: |log, _| log.counters.missing_issuers.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_tree_size",
+        help: "The largest tree size the log has shown",
+        counter: false,
+        read: |_, at| at.tree_size,
+    },
+    LogValue {
+        name: "log_next_index",
+        help: "The next index to be read",
+        counter: false,
+        read: |_, at| at.next_index.unwrap_or(0),
+    },
+    LogValue {
+        name: "log_lag_entries",
+        help: "Entries of the log's tree that have not been read yet",
+        counter: false,
+        read: |_, at| at.next_index.map_or(0, |next| at.tree_size.saturating_sub(next)),
+    },
+    LogValue {
+        name: "log_healthy",
+        help: "1 when the log is healthy, otherwise 0",
+        counter: false,
+        read: |_, at| u64::from(at.health == Health::Healthy),
+    },
+    LogValue {
+        name: "log_breaker_open",
+        help: "1 when the log is left alone after failures, otherwise 0",
+        counter: false,
+        read: |_, at| u64::from(at.breaker != BreakerState::Closed),
+    },
+];
+
+impl Collector for Logs {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let logs = self.0.logs();
+        gauge(&mut encoder, "logs", "Logs followed", logs.len() as u64)?;
+        let issuers = self.0.issuers();
+        gauge(&mut encoder, "issuers", "Chain certificates kept", issuers.len() as u64)?;
+        let standing: Vec<_> = logs.iter().map(|log| (log, log.snapshot())).collect();
+        for value in &LOG_VALUES {
+            let kind = if value.counter {
+                ConstCounter::new(0_u64).metric_type()
+            } else {
+                ConstGauge::new(0_u64).metric_type()
+            };
+            let mut family = encoder.encode_descriptor(value.name, value.help, None, kind)?;
+            for (log, at) in &standing {
+                let labels =
+                    [("log", log.log.name.as_str()), ("operator", log.log.operator.as_str())];
+                let number = (value.read)(log, at);
+                let one = family.encode_family(&labels)?;
+                if value.counter {
+                    ConstCounter::new(number).encode(one)?;
+                } else {
+                    ConstGauge::new(number).encode(one)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! Starting, stopping and starting again.
+
+use std::collections::HashSet;
+
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::harness::{Running, logs, next_frame, next_json, reads_all};
+
+fn two_logs() -> ctsim::Config {
+    ctsim::Config {
+        rfc6962: 1,
+        static_ct: 1,
+        rate: 200.0,
+        initial_size: 300,
+        publish_interval: std::time::Duration::from_millis(50),
+        ..ctsim::Config::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_server_says_1001_and_saves_where_it_stands() {
+    let sim = logs(two_logs()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    let state = folder.path().join("state.json");
+    config.ct_log.state_file = Some(state.clone());
+    config.ct_log.resume_overlap_secs = 0;
+
+    let server = Running::start(config.clone()).await;
+    let mut socket = server.from_oldest("/").await;
+    let mut seen = HashSet::new();
+    let mut last_offset = 0;
+    while seen.len() < 800 {
+        let message = next_json(&mut socket).await;
+        last_offset = message["offset"].as_u64().expect("an offset");
+        seen.insert(identity(&message));
+    }
+    let stopped = tokio::spawn(server.stop());
+    let close = loop {
+        match next_frame(&mut socket).await {
+            Message::Close(close) => break close.expect("a reason"),
+            Message::Text(text) => {
+                let message = serde_json::from_str(&text).expect("JSON");
+                last_offset = message_offset(&message).unwrap_or(last_offset);
+                seen.insert(identity(&message));
+            }
+            _ => {}
+        }
+    };
+    assert_eq!(close.code, CloseCode::Away);
+    drop(socket);
+    stopped.await.expect("stops");
+
+    let saved: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&state).expect("saved")).expect("JSON");
+    assert_eq!(saved["version"], 1);
+    for log in sim.logs() {
+        let position = &saved["logs"][log.url().trim_end_matches('/')]["current_index"];
+        let position = position.as_u64().expect("a position");
+        // What was published has been sent: the client has all below the saved position.
+        for index in 0..position {
+            assert!(seen.contains(&(log.url().trim_end_matches('/').to_owned(), index)));
+        }
+    }
+
+    let server = Running::start(config).await;
+    let mut socket = server.from_oldest("/").await;
+    let first = next_json(&mut socket).await;
+    assert!(message_offset(&first) > Some(last_offset), "offsets only grow");
+    let (log, index) = identity(&first);
+    let resumed = &saved["logs"][&log]["current_index"];
+    assert_eq!(resumed.as_u64(), Some(index), "goes on where it stopped");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_list_it_serves_and_says_why() {
+    let sim = logs(two_logs()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    // A port nobody listens on.
+    config.ct_log.log_list_url = "http://127.0.0.1:9/log_list.json".to_owned();
+    let server = Running::start(config).await;
+    let health = loop {
+        let answer = server.get("/health/deep").await;
+        assert_eq!(answer.status(), 503);
+        let health: serde_json::Value = answer.json().await.expect("JSON");
+        if health["reason"].as_str().is_some_and(|reason| reason.contains("trying again")) {
+            break health;
+        }
+    };
+    assert_eq!(health["status"], "unhealthy");
+    assert!(health["reason"].as_str().is_some_and(|reason| reason.contains("127.0.0.1:9")));
+    assert_eq!(server.get("/health").await.text().await.expect("text"), "OK");
+    let sample = server.get("/example.json").await.json::<serde_json::Value>().await;
+    assert_eq!(sample.expect("JSON")["message_type"], "certificate_update");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_signed_by_another_key_is_refused() {
+    let sim = logs(two_logs()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.ct_log.log_list_key_file = None;
+    let server = Running::start(config).await;
+    let reason = loop {
+        let answer = server.get("/health/deep").await;
+        let health: serde_json::Value = answer.json().await.expect("JSON");
+        let reason = health["reason"].as_str().unwrap_or_default().to_owned();
+        if reason.contains("trying again") {
+            break reason;
+        }
+    };
+    assert!(reason.contains("signature"), "{reason}");
+    server.stop().await;
+}
+
+fn identity(message: &serde_json::Value) -> (String, u64) {
+    let data = &message["data"];
+    let url = data["source"]["url"].as_str().expect("a source");
+    (url.to_owned(), data["cert_index"].as_u64().expect("an index"))
+}
+
+fn message_offset(message: &serde_json::Value) -> Option<u64> {
+    message["offset"].as_u64()
+}

@@ -1,0 +1,6 @@
+//! The server as its clients see it, against simulated logs.
+
+mod corpus;
+mod generated;
+mod harness;
+mod lifecycle;

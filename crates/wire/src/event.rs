@@ -1,0 +1,66 @@
+//! The record that becomes a message.
+
+use std::sync::Arc;
+
+use cert::Certificate;
+
+use crate::issuer::Issuer;
+use crate::source::Source;
+
+/// One entry of one log, as it is published.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The server's own number for the event, which only grows; below 2^53, so that every JSON
+    /// reader keeps it whole.
+    pub offset: u64,
+    /// When this server processed the entry, ms since the Unix epoch.
+    pub seen: u64,
+    /// When the log promised to include the entry (the time of its SCT), ms since the Unix epoch.
+    pub submitted: u64,
+    /// Whether it is a certificate or a precertificate.
+    pub kind: EntryKind,
+    /// The index of the entry in its log, from 0.
+    pub cert_index: u64,
+    /// The log.
+    pub source: &'a Source,
+    /// The certificate; of a precertificate entry the precertificate as submitted, with its poison.
+    pub certificate: &'a Certificate<'a>,
+    /// The certificates above it, issuer first.
+    pub chain: &'a [Arc<Issuer>],
+}
+
+/// The type of a log entry (`LogEntryType`, RFC 6962 section 3.1), as `update_type` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntryKind {
+    /// A certificate.
+    X509LogEntry,
+    /// A precertificate.
+    PrecertLogEntry,
+}
+
+impl EntryKind {
+    /// The value of `update_type`.
+    #[must_use]
+    pub const fn update_type(self) -> &'static str {
+        match self {
+            Self::X509LogEntry => "X509LogEntry",
+            Self::PrecertLogEntry => "PrecertLogEntry",
+        }
+    }
+}
+
+/// How much of an event a stream shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// Everything, the DER of the certificate and its chain included.
+    Full,
+    /// Everything but the DER and the chain.
+    Lite,
+    /// Only the names the certificate is for.
+    Domains,
+}
+
+impl StreamKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Lite, Self::Domains];
+}

@@ -1,0 +1,68 @@
+//! The certificates above the one that was logged.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use cert::Certificate;
+
+use crate::json::Json;
+use crate::profile::Profile;
+use crate::render;
+
+/// A certificate of a chain. It stands above very many leaves, so it is read and rendered once
+/// under each profile and then only copied. One of more than 64 KiB is shown without its DER and
+/// without whatever can be long in it.
+#[derive(Debug)]
+pub struct Issuer {
+    der: Bytes,
+    rendered: [OnceLock<Bytes>; Profile::ALL.len()],
+}
+
+impl Issuer {
+    /// A certificate by its DER, which is kept; give it bytes of its own, not a slice of a large
+    /// page. Nothing is read before a message needs it.
+    #[must_use]
+    pub fn new(der: Bytes) -> Self {
+        Self { der, rendered: Default::default() }
+    }
+
+    /// The DER.
+    #[must_use]
+    pub const fn der(&self) -> &Bytes {
+        &self.der
+    }
+
+    /// The element of `chain`.
+    pub(crate) fn json(&self, profile: Profile) -> &Bytes {
+        self.rendered[profile as usize].get_or_init(|| {
+            let mut out = Vec::new();
+            let certificate = Certificate::read(&self.der);
+            render::issuer(profile, &certificate, &mut Json::new(&mut out));
+            out.shrink_to_fit();
+            out.into()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rendered_once_under_each_profile() {
+        let issuer = Issuer::new(Bytes::from_static(b"no certificate"));
+        for profile in Profile::ALL {
+            let first = issuer.json(profile).as_ptr();
+            assert_eq!(issuer.json(profile).as_ptr(), first);
+        }
+        assert_ne!(issuer.json(Profile::Calidog), issuer.json(Profile::Go));
+    }
+
+    #[test]
+    fn a_huge_one_is_not_shown_in_full() {
+        let fits = Issuer::new(vec![0; 64 << 10].into());
+        assert!(fits.json(Profile::Calidog).len() > 64 << 10);
+        let huge = Issuer::new(vec![0; (64 << 10) + 1].into());
+        assert!(huge.json(Profile::Calidog).len() < 2_000);
+    }
+}

@@ -1,0 +1,42 @@
+//! The message shown where an example is asked for and no certificate has come yet.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cert::Certificate;
+
+use crate::event::{EntryKind, Event, StreamKind};
+use crate::issuer::Issuer;
+use crate::profile::Profile;
+use crate::render::Renderer;
+use crate::source::{Source, SourceKind};
+
+/// A certificate for `example.com` and the self-signed authority above it, made for this purpose.
+static LEAF: &[u8] = include_bytes!("sample/leaf.der");
+static ISSUER: &[u8] = include_bytes!("sample/issuer.der");
+
+/// 2026-01-01T00:00:00.25Z.
+const SUBMITTED: u64 = 1_767_225_600_250;
+
+/// Appends a message that is complete in every field, about an invented certificate of an invented
+/// log.
+pub fn sample(kind: StreamKind, profile: Profile, out: &mut Vec<u8>) {
+    let source = Source::new(
+        "Example log",
+        "https://ct.example.org/2026",
+        "Example operator",
+        SourceKind::Rfc6962,
+        Some("RXhhbXBsZSBsb2csIG5vdCBhIHJlYWwgbG9nIElELi4=".to_owned()),
+    );
+    let event = Event {
+        offset: 1,
+        seen: SUBMITTED + 344,
+        submitted: SUBMITTED,
+        kind: EntryKind::X509LogEntry,
+        cert_index: 1_234_567,
+        source: &source,
+        certificate: &Certificate::read(LEAF),
+        chain: &[Arc::new(Issuer::new(Bytes::from_static(ISSUER)))],
+    };
+    Renderer::default().render(kind, profile, &event, out);
+}

@@ -1,0 +1,73 @@
+//! What it costs to take in a log: everything is there at the start, the server reads from zero.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::client::Load;
+use super::report::Report;
+use super::system::{LogGroup, Logs, Server, wait};
+use super::{Plan, proc};
+
+const LOGS: usize = 4;
+/// Between two looks at the server's counters, each of which costs it a little.
+const LOOK: Duration = Duration::from_millis(100);
+
+pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
+    let mut report = Report::new("ingest");
+    let cases = [
+        ("RFC 6962", LOGS, 0, "≤ 20 µs, proof included"),
+        ("static-ct", 0, LOGS, "≤ 14 µs, proof included"),
+    ];
+    for (protocol, rfc6962, static_ct, target) in cases {
+        let group = LogGroup {
+            rfc6962,
+            static_ct,
+            initial_size: plan.entries / LOGS as u64,
+            rate: 0.0,
+            publish_interval: Duration::from_secs(1),
+        };
+        one_protocol(protocol, &group, target, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn one_protocol(
+    protocol: &str,
+    group: &LogGroup,
+    target: &'static str,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let entries = group.initial_size * LOGS as u64;
+    let logs = Logs::start(group)?;
+    let simulation = proc::cpu(logs.id())?;
+    let start = Instant::now();
+    let server = Server::start(&logs, &[("CT_LOG_START", "zero")])?;
+    let mut options = server.lite(1, Duration::from_secs(120));
+    options.path = "/?since=0".to_owned();
+    let mut load = Load::start(&options)?;
+    load.wait_for("connected")?;
+    wait("all entries", LOOK, || {
+        let published = server.metric("certstream_certificates_total").unwrap_or(0.0);
+        Ok((published >= entries as f64).then_some(()))
+    })?;
+    let wall = start.elapsed().as_secs_f64();
+    let cpu = proc::cpu(server.id())?.as_secs_f64();
+    let simulation = (proc::cpu(logs.id())? - simulation).as_secs_f64();
+    let sent = server.metric("certstream_messages_sent_total")?;
+    let each = cpu / entries as f64 * 1e6;
+    let rate = entries as f64 / wall;
+    report.add(
+        format!("ingest, {protocol}, {entries} entries of {LOGS} logs, one lite client"),
+        format!("{each:.1} µs CPU per entry, {rate:.0} entries/s, start of the server included"),
+        target,
+        json!({
+            "entries": entries,
+            "server_cpu_s": cpu,
+            "wall_s": wall,
+            "ctsim_cpu_s": simulation,
+            "messages_sent": sent,
+        }),
+    );
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Resident memory: with nothing to do, with idle clients, with clients that get messages. And what
+//! comes with it: the load of an idle server, and how long a crowd takes to connect.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::client::{Load, disturbance};
+use super::proc::{Stopwatch, resident_mb};
+use super::report::Report;
+use super::system::{LogGroup, Logs, Server};
+use super::{Plan, pause};
+
+/// Eight logs.
+const EACH_PROTOCOL: usize = 4;
+/// After the start, before idling is measured.
+const SETTLE: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(20);
+const IDLE_CLIENTS: Duration = Duration::from_secs(15);
+const BUSY_CLIENTS: Duration = Duration::from_secs(30);
+/// Longer than any of the phases.
+const STAY: Duration = Duration::from_secs(100);
+
+pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
+    let mut report = Report::new("memory");
+    idle(plan, &mut report)?;
+    busy(plan, &mut report)?;
+    Ok(report)
+}
+
+fn logs(rate: f64) -> anyhow::Result<Logs> {
+    Logs::start(&LogGroup {
+        rfc6962: EACH_PROTOCOL,
+        static_ct: EACH_PROTOCOL,
+        initial_size: 2000,
+        rate,
+        publish_interval: Duration::from_secs(1),
+    })
+}
+
+fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let logs = logs(0.0)?;
+    let server = Server::start(&logs, &[])?;
+    pause(SETTLE);
+    let processes = [server.id(), logs.id(), std::process::id()];
+    let watch = Stopwatch::start(&processes)?;
+    pause(IDLE);
+    let spent = watch.stop()?;
+    let memory = resident_mb(server.id())?;
+    let raw = json!({ "rss_mb": memory, "load": spent.load() });
+    report.add("memory, idle, 8 logs", format!("{memory:.1} MB"), "≤ 14 MB", raw.clone());
+    report.add(
+        "CPU, idle, 8 logs without new entries, default polling",
+        format!("{:.2} % of a core ({})", spent.load() * 100.0, disturbance(&spent)),
+        "≤ 1 %",
+        raw,
+    );
+    let mut load = Load::start(&server.lite(plan.clients, STAY))?;
+    let connected = load.wait_for("connected")?;
+    pause(IDLE_CLIENTS);
+    let memory = resident_mb(server.id())?;
+    let clients = plan.clients;
+    report.add(
+        format!("memory, {clients} idle lite clients, 8 logs"),
+        format!("{memory:.1} MB"),
+        "≤ 25 MB",
+        json!({ "rss_mb": memory }),
+    );
+    let number = |name: &str| connected.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
+    report.add(
+        format!("connect and handshake, {clients} clients at once"),
+        format!("median {:.1} ms, all in {:.1} ms", number("p50_ms"), number("max_ms")),
+        "median ≤ 20 ms",
+        connected.clone(),
+    );
+    Ok(())
+}
+
+fn busy(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+    let logs = logs(100.0 / (2.0 * EACH_PROTOCOL as f64))?;
+    let server = Server::start(&logs, &[])?;
+    let mut load = Load::start(&server.lite(plan.clients, STAY))?;
+    load.wait_for("connected")?;
+    pause(BUSY_CLIENTS);
+    let memory = resident_mb(server.id())?;
+    let published = server.metric("certstream_certificates_total")?;
+    report.add(
+        format!("memory, {} lite clients at 100 msg/s, after 30 s", plan.clients),
+        format!("{memory:.1} MB ({published:.0} published)"),
+        "≤ 50 MB",
+        json!({ "rss_mb": memory, "published": published }),
+    );
+    Ok(())
+}

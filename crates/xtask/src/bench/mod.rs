@@ -1,0 +1,109 @@
+//! `cargo xtask bench`: what the server costs, measured on this machine over loopback.
+//!
+//! Server, simulated logs and load client are release binaries in processes of their own. CPU is
+//! user and system time of the server's process alone. All figures are CPU time, ratios within one
+//! run, or delays; none is a promise for another machine.
+
+mod client;
+mod fanout;
+mod freshness;
+mod http;
+mod ingest;
+mod load;
+mod memory;
+mod proc;
+mod record;
+mod report;
+mod restart;
+mod system;
+mod writer;
+
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command as Cli, value_parser};
+
+use crate::command::{command, complete};
+use report::Report;
+
+const NAME: &str = "bench";
+
+type Benchmark = (&'static str, fn(&Plan) -> anyhow::Result<Report>);
+
+const BENCHMARKS: [Benchmark; 5] = [
+    ("ingest", ingest::run),
+    ("fanout", fanout::run),
+    ("memory", memory::run),
+    ("freshness", freshness::run),
+    ("restart", restart::run),
+];
+
+/// How large and how long.
+struct Plan {
+    /// Entries to ingest.
+    entries: u64,
+    /// Clients of the crowd.
+    clients: usize,
+    /// Of a measurement over time.
+    time: Duration,
+}
+
+/// `bench`, and the programs it starts, which are this one under other names.
+pub(crate) fn commands() -> [Cli; 3] {
+    let names = BENCHMARKS.map(|(name, _)| name);
+    let number = |name: &'static str, default: &'static str, help: &'static str| {
+        let parse = value_parser!(u64).range(1..1_000_000_000);
+        Arg::new(name)
+            .long(name)
+            .value_name("N")
+            .default_value(default)
+            .value_parser(parse)
+            .help(help)
+    };
+    let bench = Cli::new(NAME)
+        .about("What the server costs; raw figures go to target/bench")
+        .arg(
+            Arg::new("which")
+                .value_parser(names.into_iter().chain(["all"]).collect::<Vec<_>>())
+                .default_value("all"),
+        )
+        .arg(number("entries", "150000", "Entries to ingest"))
+        .arg(number("clients", "500", "Clients of the crowd"))
+        .arg(number("seconds", "20", "Length of a measurement over time"));
+    [bench, load::command(), writer::command()]
+}
+
+/// Runs one of [`commands`].
+pub(crate) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
+    match name {
+        load::NAME => load::run(matches),
+        writer::NAME => writer::run(matches),
+        _ => bench(matches),
+    }
+}
+
+fn bench(matches: &ArgMatches) -> anyhow::Result<()> {
+    let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or(1);
+    let plan = Plan {
+        entries: number("entries"),
+        clients: usize::try_from(number("clients"))?,
+        time: Duration::from_secs(number("seconds")),
+    };
+    let which = matches.get_one::<String>("which").map_or("all", String::as_str);
+    let build = "cargo build --release --locked --bins -p server -p ctsim -p xtask";
+    complete(&mut command(&build.split(' ').collect::<Vec<_>>()))?;
+    let mut reports = Vec::new();
+    for (name, benchmark) in BENCHMARKS {
+        if which == "all" || which == name {
+            println!("== {name}");
+            let report = benchmark(&plan)?;
+            report.save()?;
+            reports.push(report);
+        }
+    }
+    report::print_table(&reports);
+    Ok(())
+}
+
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}

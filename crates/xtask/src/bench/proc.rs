@@ -1,0 +1,137 @@
+//! What the kernel says processes have used (proc(5)).
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+/// The unit of times under `/proc`: Linux reports them in hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Measures one process over a while.
+pub(super) struct Stopwatch<'p> {
+    /// The process measured, and the others that belong to the measurement.
+    processes: &'p [u32],
+    start: Instant,
+    cpu: Vec<Duration>,
+    writes: u64,
+    machine: Duration,
+}
+
+/// What a process used in a while.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    pub(super) wall: Duration,
+    /// User and system time of all its threads.
+    pub(super) cpu: Duration,
+    /// Calls of write and writev.
+    pub(super) writes: u64,
+    /// CPU time of everything on the machine that had no part in the measurement, stolen time
+    /// included.
+    pub(super) others: Duration,
+}
+
+impl<'p> Stopwatch<'p> {
+    /// Measures the first of these processes. The others are what else the measurement runs.
+    pub(super) fn start(processes: &'p [u32]) -> anyhow::Result<Self> {
+        Ok(Self {
+            processes,
+            machine: machine_cpu()?,
+            cpu: all_cpu(processes)?,
+            writes: writes(processes)?,
+            start: Instant::now(),
+        })
+    }
+
+    pub(super) fn stop(&self) -> anyhow::Result<Spent> {
+        let wall = self.start.elapsed();
+        let cpu = all_cpu(self.processes)?;
+        let writes = writes(self.processes)? - self.writes;
+        let machine = machine_cpu()?.saturating_sub(self.machine);
+        let used: Vec<Duration> =
+            cpu.iter().zip(&self.cpu).map(|(now, then)| now.saturating_sub(*then)).collect();
+        let others = machine.saturating_sub(used.iter().sum());
+        let cpu = used.first().copied().unwrap_or_default();
+        Ok(Spent { wall, cpu, writes, others })
+    }
+}
+
+impl Spent {
+    /// The share of one core.
+    pub(super) fn load(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.wall.as_secs_f64()
+    }
+}
+
+fn all_cpu(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
+    processes.iter().map(|process| cpu(*process)).collect()
+}
+
+/// User and system time of a process and all its threads.
+pub(super) fn cpu(process: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
+    // The name of the program, in parentheses, may hold anything.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    ticks(fields, 11..13).with_context(|| format!("{path}: {stat:?}"))
+}
+
+/// Time all processors were neither idle nor waiting for disks.
+fn machine_cpu() -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default().trim_start_matches("cpu");
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    let busy = ticks(line, 0..3)? + ticks(line, 5..8)?;
+    Ok(busy)
+}
+
+/// The sum of some of the numbers in a line.
+fn ticks(line: &str, fields: std::ops::Range<usize>) -> anyhow::Result<Duration> {
+    let wanted = fields.len();
+    let mut sum = 0;
+    for field in line.split_whitespace().skip(fields.start).take(wanted) {
+        sum += field.parse::<u32>()?;
+    }
+    Ok(TICK * sum)
+}
+
+fn writes(processes: &[u32]) -> anyhow::Result<u64> {
+    let Some(process) = processes.first() else { return Ok(0) };
+    number(&format!("/proc/{process}/io"), "syscw:")
+}
+
+/// Memory of the process in RAM, MB of 1,000,000 bytes.
+pub(super) fn resident_mb(process: u32) -> anyhow::Result<f64> {
+    let kib = number(&format!("/proc/{process}/status"), "VmRSS:")?;
+    Ok(kib as f64 * 1024.0 / 1e6)
+}
+
+/// The number after `key` in a file of the kernel.
+fn number(path: &str, key: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
+    let line = text.lines().find_map(|line| line.strip_prefix(key));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.with_context(|| format!("{path} does not say {key}"))?.parse().map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_seen() {
+        let me = [std::process::id()];
+        let watch = Stopwatch::start(&me).unwrap();
+        let before = cpu(me[0]).unwrap();
+        while cpu(me[0]).unwrap() == before {}
+        let spent = watch.stop().unwrap();
+        assert!(spent.cpu > Duration::ZERO, "{spent:?}");
+        assert!(spent.wall > Duration::ZERO, "{spent:?}");
+        assert!(resident_mb(me[0]).unwrap() > 0.5);
+    }
+
+    #[test]
+    fn no_such_process_is_an_error() {
+        assert!(cpu(u32::MAX).is_err());
+    }
+}

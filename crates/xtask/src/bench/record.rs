@@ -1,0 +1,54 @@
+//! What a recording load client wrote down.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+/// One message received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Received {
+    /// When it was read, microseconds since 1970.
+    pub(super) at: u64,
+    pub(super) offset: u64,
+    /// The entry's index in its log.
+    pub(super) index: u64,
+    /// The SCT's time, milliseconds since 1970.
+    pub(super) submitted: u64,
+    /// The log's URL, without a slash at its end.
+    pub(super) log: String,
+}
+
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Received>> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    text.lines().map(|line| parse(line).with_context(|| line.to_owned())).collect()
+}
+
+fn parse(line: &str) -> Option<Received> {
+    let fields: Vec<_> = line.split(' ').collect();
+    let [at, offset, index, _seen, submitted, log] = fields[..] else { return None };
+    Some(Received {
+        at: at.parse().ok()?,
+        offset: offset.parse().ok()?,
+        index: index.parse().ok()?,
+        submitted: submitted.parse().ok()?,
+        log: log.trim_end_matches('/').to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_back() {
+        let received = Received {
+            at: 1,
+            offset: 2,
+            index: 3,
+            submitted: 5,
+            log: "http://log.example".to_owned(),
+        };
+        assert_eq!(parse("1 2 3 4 5 http://log.example/"), Some(received));
+        assert_eq!(parse("1 2 3 4 5"), None);
+    }
+}

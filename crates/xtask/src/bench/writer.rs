@@ -1,0 +1,124 @@
+//! The kernel's limit: a process that writes equal buffers to every socket and does nothing else.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::{Arg, ArgMatches, Command as Cli};
+use serde_json::{Value, json};
+
+use crate::processes::{Process, release_binary, start_ready};
+
+pub(super) const NAME: &str = "bench-writer";
+/// It ends by itself after this, whoever forgot it.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// What to write.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriterOptions {
+    pub(super) clients: usize,
+    /// Bytes of a message, frame header included.
+    pub(super) bytes: usize,
+    /// Messages in a write.
+    pub(super) batch: usize,
+    /// Messages a second for each client; 0 is as fast as they read.
+    pub(super) rate: usize,
+}
+
+impl WriterOptions {
+    /// Starts the process; its address.
+    pub(super) fn start(&self) -> anyhow::Result<(Process, String)> {
+        let mut command: Command = release_binary("xtask");
+        command.arg(NAME);
+        for (name, value) in self.named() {
+            command.arg(format!("--{name}={value}"));
+        }
+        let (process, ready) = start_ready(&mut command)?;
+        let address = ready.get("address").and_then(Value::as_str).context("no address")?;
+        Ok((process, address.to_owned()))
+    }
+
+    const fn named(&self) -> [(&'static str, usize); 4] {
+        let Self { clients, bytes, batch, rate } = *self;
+        [("clients", clients), ("bytes", bytes), ("batch", batch), ("rate", rate)]
+    }
+
+    fn read(matches: &ArgMatches) -> anyhow::Result<Self> {
+        let number = |name: &str| -> anyhow::Result<usize> {
+            let text = matches.get_one::<String>(name).context("missing")?;
+            text.parse().with_context(|| format!("--{name}={text}"))
+        };
+        Ok(Self {
+            clients: number("clients")?,
+            bytes: number("bytes")?,
+            batch: number("batch")?,
+            rate: number("rate")?,
+        })
+    }
+
+    /// One write's bytes: text frames of this length (RFC 6455 section 5.2).
+    fn buffer(&self) -> anyhow::Result<Vec<u8>> {
+        let payload = u16::try_from(self.bytes.saturating_sub(4))?;
+        let mut frame = vec![0x81, 126];
+        frame.extend(payload.to_be_bytes());
+        frame.resize(usize::from(payload) + 4, b'x');
+        Ok(frame.repeat(self.batch))
+    }
+}
+
+pub(super) fn command() -> Cli {
+    let names = ["clients", "bytes", "batch", "rate"];
+    Cli::new(NAME)
+        .hide(true)
+        .about("The yardstick of the benchmarks: plain writes to many sockets")
+        .args(names.map(|name| Arg::new(name).long(name).required(true)))
+}
+
+pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+    let options = WriterOptions::read(matches)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", json!({ "address": listener.local_addr()?.to_string() }));
+    let mut clients = Vec::with_capacity(options.clients);
+    for _ in 0..options.clients {
+        clients.push(accept(&listener)?);
+    }
+    write_rounds(&mut clients, &options)
+}
+
+/// A client whose handshake is taken for granted.
+fn accept(listener: &TcpListener) -> anyhow::Result<TcpStream> {
+    let (mut client, _) = listener.accept()?;
+    client.set_nodelay(true)?;
+    let mut request = Vec::new();
+    let mut part = [0; 1024];
+    while !request.ends_with(b"\r\n\r\n") {
+        let read = client.read(&mut part)?;
+        anyhow::ensure!(read > 0, "a client left during its handshake");
+        request.extend_from_slice(&part[..read]);
+    }
+    client.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")?;
+    Ok(client)
+}
+
+/// One write to each client in each round, until one of them is gone.
+fn write_rounds(clients: &mut [TcpStream], options: &WriterOptions) -> anyhow::Result<()> {
+    let buffer = options.buffer()?;
+    let interval = match options.rate {
+        0 => Duration::ZERO,
+        rate => Duration::from_secs_f64(options.batch as f64 / rate as f64),
+    };
+    let start = Instant::now();
+    let mut due = start;
+    while start.elapsed() < LONGEST {
+        for client in &mut *clients {
+            if client.write_all(&buffer).is_err() {
+                return Ok(());
+            }
+        }
+        due += interval;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask ci`: what a change must pass.
+
+use std::time::{Duration, Instant};
+
+use crate::command::{command, complete, is_installed};
+use crate::e2e;
+
+/// Everything, cheapest first; stops at the first failure and says how long each step took.
+fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
+    let mut times = Vec::new();
+    let mut step = |name, action: &dyn Fn() -> anyhow::Result<()>| {
+        println!("== {name}");
+        let start = Instant::now();
+        action()?;
+        times.push((name, start.elapsed()));
+        anyhow::Ok(())
+    };
+    step("prerequisites", &e2e::prerequisites)?;
+    step("fmt", &|| cargo(&["fmt", "--all", "--check"]))?;
+    step("deny", &deny)?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    step("clippy", &|| cargo(&clippy))?;
+    step("doc", &documentation)?;
+    step("test", &|| cargo(&["test", "--workspace", "--locked"]))?;
+    step("e2e", &e2e::run)?;
+    Ok(times)
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    for (name, time) in run_all()? {
+        println!("{name:>14} {:>6.1} s", time.as_secs_f64());
+    }
+    Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    complete(command(&["cargo"]).args(arguments))
+}
+
+fn documentation() -> anyhow::Result<()> {
+    let mut doc = command(&["cargo", "doc", "--workspace", "--no-deps", "--locked"]);
+    complete(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// The advisories need the network; licences, bans and sources do not.
+fn deny() -> anyhow::Result<()> {
+    if !is_installed(&["cargo", "deny", "--version"]) {
+        println!("skipped: cargo-deny is not installed (cargo install cargo-deny)");
+        return Ok(());
+    }
+    cargo(&["deny", "check", "bans", "licenses", "sources"])
+}

@@ -1,0 +1,43 @@
+//! The developer's commands, each as one word: `cargo xtask ci` is what a change must pass.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
+
+mod bench;
+mod ci;
+mod command;
+mod e2e;
+mod processes;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Command as Cli;
+
+fn main() -> ExitCode {
+    let e2e = "The server against simulated logs and clients that others wrote";
+    let cli = Cli::new("cargo xtask")
+        .about("The developer's commands")
+        .subcommand_required(true)
+        .subcommand(Cli::new("ci").about("Everything a change must pass"))
+        .subcommand(Cli::new("e2e").about(e2e))
+        .subcommands(bench::commands());
+    let outcome = match cli.get_matches().subcommand() {
+        Some(("ci", _)) => ci::run(),
+        Some(("e2e", _)) => e2e::run(),
+        Some((name, arguments)) => bench::run(name, arguments),
+        None => Ok(()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
