@@ -78,6 +78,7 @@ struct Subject {
 /// A CA whose private key we have.
 struct SigningCa {
     name: Vec<u8>,
+    host: &'static str,
     pair: RsaKeyPair,
     key_id: Hash,
     /// Its own certificate first.
@@ -138,13 +139,13 @@ impl Subject {
 pub(crate) const KEY_ID_LENGTH: usize = 20;
 
 impl SigningCa {
-    fn new(subject: &Subject, pkcs8: &[u8]) -> Result<Self, KeyError> {
+    fn new(subject: &Subject, host: &'static str, pkcs8: &[u8]) -> Result<Self, KeyError> {
         let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(|source| KeyError::Rejected {
             name: subject.common_name.to_owned(),
             source,
         })?;
         let key_id = ct::sha256(pair.public_key().as_ref());
-        Ok(Self { name: subject.encode(), pair, key_id, chain: Vec::new() })
+        Ok(Self { name: subject.encode(), host, pair, key_id, chain: Vec::new() })
     }
 
     fn spki(&self) -> Vec<u8> {
@@ -175,6 +176,9 @@ impl SigningCa {
                     extension::ca(out, path_length);
                     extension::subject_key_id(out, &key_id[..KEY_ID_LENGTH]);
                     extension::authority_key_id(out, &self.key_id[..KEY_ID_LENGTH]);
+                    if path_length.is_some() {
+                        self.put_subordinate_extensions(out);
+                    }
                 });
             });
         });
@@ -189,6 +193,14 @@ impl SigningCa {
             der::bit_string(out, |out| out.extend_from_slice(&signature));
         });
         Ok(out)
+    }
+
+    /// What the certificate of a CA says that is not a root.
+    fn put_subordinate_extensions(&self, out: &mut Vec<u8>) {
+        extension::extended_key_usage(out, &[oid::SERVER_AUTH, oid::CLIENT_AUTH]);
+        extension::authority_info(out, None, &format!("http://i.{}/root.crt", self.host));
+        extension::policy(out, oid::DOMAIN_VALIDATED);
+        extension::crl_distribution(out, &format!("http://crl.{}/root.crl", self.host));
     }
 }
 

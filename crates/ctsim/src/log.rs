@@ -73,8 +73,10 @@ pub(crate) struct Log {
     tree: RwLock<Tree>,
     leaf_tiles: Cache<u64, Arc<Vec<Hash>>>,
     head: RwLock<Arc<Published>>,
-    /// Held while the log grows.
+    /// Published sizes, newest last.
     sizes: Mutex<VecDeque<u64>>,
+    /// Held while the log grows.
+    growing: Mutex<()>,
 }
 
 /// A head and how it is served.
@@ -125,6 +127,7 @@ impl Log {
             extra: AtomicU64::new(0),
             sizes: Mutex::new([tree.size()].into()),
             tree: RwLock::new(tree),
+            growing: Mutex::new(()),
             leaf_tiles: Cache::new(TILES_KEPT),
             head: RwLock::new(Arc::new(published)),
         })
@@ -155,7 +158,7 @@ impl Log {
     /// Takes in what has come by `now`, in ms since the Unix epoch, and signs a head over it; or, when
     /// nothing came, signs anew if the last head is older than a second and than `interval` ms.
     pub(crate) fn grow(&self, now: u64, interval: u64) -> Result<(), KeyError> {
-        let mut sizes = self.sizes.lock();
+        let _alone = self.growing.lock();
         let target = self.target(now);
         let size = self.tree.read().size();
         let newest = self.head().signed.head;
@@ -172,14 +175,19 @@ impl Log {
         drop(tree);
         let head = TreeHead { size, root, timestamp: now.max(newest.timestamp) };
         let published = publish(&self.identity, &self.key, head)?;
+        self.remember_size(size);
+        *self.head.write() = Arc::new(published);
+        Ok(())
+    }
+
+    fn remember_size(&self, size: u64) {
+        let mut sizes = self.sizes.lock();
         if sizes.back() != Some(&size) {
             sizes.push_back(size);
         }
         if sizes.len() > SIZES_KEPT {
             sizes.pop_front();
         }
-        *self.head.write() = Arc::new(published);
-        Ok(())
     }
 
     /// Has the log grow by so many more entries than its rate says.

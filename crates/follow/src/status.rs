@@ -153,6 +153,7 @@ impl LogStatus {
 
     /// The next index to publish as it stood `overlap` ago: the position to save, so that a
     /// restart repeats the last `overlap` and leaves no hole. `None` until the follower began.
+    /// What is older is forgotten: later calls cannot ask for a longer `overlap`.
     #[must_use]
     pub fn resume_position(&self, overlap: Duration) -> Option<u64> {
         let now = Instant::now();

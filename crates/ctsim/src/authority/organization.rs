@@ -107,7 +107,7 @@ impl Organization {
 
     pub(super) fn root(&self) -> Result<SigningCa, KeyError> {
         let (common_name, pkcs8) = self.root;
-        let mut root = SigningCa::new(&self.subject(common_name), pkcs8)?;
+        let mut root = SigningCa::new(&self.subject(common_name), self.host, pkcs8)?;
         let der = root.issue(&root.name, &root.spki(), &root.key_id, None)?;
         root.chain.push(der);
         Ok(root)
@@ -116,7 +116,7 @@ impl Organization {
     /// The CA above the issuing ones, which is the root where there is no intermediate.
     pub(super) fn intermediate(&self, root: SigningCa) -> Result<SigningCa, KeyError> {
         let Some((common_name, pkcs8)) = self.intermediate else { return Ok(root) };
-        let mut ca = SigningCa::new(&self.subject(common_name), pkcs8)?;
+        let mut ca = SigningCa::new(&self.subject(common_name), self.host, pkcs8)?;
         ca.chain.push(root.issue(&ca.name, &ca.spki(), &ca.key_id, Some(1))?);
         ca.chain.extend(root.chain);
         Ok(ca)

@@ -107,7 +107,8 @@ async fn folder() -> tempfile::TempDir {
 async fn entries_of_a_folder_are_served_exactly() {
     let folder = folder().await;
     let corpus = check(folder.path()).await;
-    let sizes: Vec<_> = corpus.logs.iter().map(|log| (&log.name[..], log.entries.len())).collect();
+    let sizes: Vec<_> =
+        corpus.logs.iter().map(|log| (log.name.as_str(), log.entries.len())).collect();
     assert_eq!(sizes, [("some-log", 16), ("other", 512)]);
     let [pages, tiles] = &corpus.logs[..] else { panic!() };
     assert_eq!(&pages.entries[15].leaf_input[..], [0, 1, 2]);
@@ -152,7 +153,8 @@ async fn collected_entries_are_served_exactly() {
         return;
     }
     let corpus = check(&data).await;
-    let sizes: Vec<_> = corpus.logs.iter().map(|log| (&log.name[..], log.entries.len())).collect();
+    let sizes: Vec<_> =
+        corpus.logs.iter().map(|log| (log.name.as_str(), log.entries.len())).collect();
     for expected in [("navigli2025h2", 1_024), ("certstream-live", 40)] {
         assert!(sizes.contains(&expected), "{sizes:?}");
     }

@@ -1,5 +1,7 @@
 //! The simulator over HTTP, checked with the `ct` crate as a follower would.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 mod corpus;
 mod faults;
 mod growth;
