@@ -22,13 +22,14 @@
 
 use std::borrow::Cow;
 
-use serde::de::{DeserializeSeed, MapAccess};
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
 mod loose;
 mod members;
 mod update;
 
-use members::{Into, Member, Members, Notes};
+use members::{Fill, Member, Members, Notes, Slot};
+use update::Entry;
 pub use update::{Certificate, Extensions, Log, Name, Update};
 
 /// The longest message that is read: 16 MiB.
@@ -120,8 +121,8 @@ pub fn decode(message: &[u8]) -> Result<Incoming<'_>, DecodeError> {
     let mut envelope = Envelope::default();
     let mut notes = Notes::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = Into { target: &mut envelope, notes: &mut notes }.deserialize(&mut json);
-    read.and_then(|()| json.end()).map_err(|error| DecodeError::Json(error.to_string()))?;
+    let read = Fill { target: &mut envelope, notes: &mut notes }.deserialize(&mut json);
+    read.and_then(|_| json.end()).map_err(|error| DecodeError::Json(error.to_string()))?;
     envelope.open(notes)
 }
 
@@ -140,20 +141,44 @@ struct Envelope<'a> {
 
 #[derive(Default)]
 enum Data<'a> {
+    /// Nothing, or nothing that is known here.
     #[default]
     None,
+    /// An object with a `leaf_cert`.
     Update(Box<Update<'a>>),
     Domains(Vec<Cow<'a, str>>),
+}
+
+impl<'de> Slot<'de> for Data<'de> {
+    fn object<A: MapAccess<'de>>(
+        &mut self,
+        object: A,
+        notes: &mut Notes,
+    ) -> Result<bool, A::Error> {
+        let mut update = Box::<Update<'_>>::default();
+        let mut entry = Entry { update: &mut update, has_leaf: false };
+        entry.object(object, notes)?;
+        let has_leaf = entry.has_leaf;
+        *self = if has_leaf { Self::Update(update) } else { Self::None };
+        Ok(has_leaf)
+    }
+
+    fn list<A: SeqAccess<'de>>(&mut self, list: A, notes: &mut Notes) -> Result<bool, A::Error> {
+        let (texts, cut) = loose::texts(list)?;
+        notes.truncated |= cut;
+        *self = Self::Domains(texts);
+        Ok(true)
+    }
 }
 
 impl<'de> Members<'de> for Envelope<'de> {
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: &str,
-        value: &mut Member<'_, A>,
+        value: Member<'_, A>,
     ) -> Result<(), A::Error> {
         match key {
-            "data" => value.object_or_list(&mut self.data)?,
+            "data" => drop(value.fill(&mut self.data)?),
             "disconnecting" => self.disconnecting = value.flag()?,
             "dropped" => self.dropped = value.whole()?,
             "message_type" => self.message_type = value.text()?,
@@ -175,7 +200,7 @@ impl<'a> Envelope<'a> {
             return missing("a message", "message_type");
         };
         match (&*message_type, self.data) {
-            ("certificate_update", Data::Update(mut update)) if update.has_leaf() => {
+            ("certificate_update", Data::Update(mut update)) => {
                 update.offset = self.offset;
                 update.truncated = truncated;
                 update.unread = notes.unread;

@@ -5,11 +5,12 @@
 //! [`Profile`]s. A profile is a table of choices ([`profile`]), not a code path: there is one
 //! renderer, and it writes straight into the caller's buffer. What does not change from message to
 //! message is rendered once: the log in its [`Source`], each certificate of a chain in its
-//! [`Issuer`].
+//! [`Issuer`]. [`decode`](decode()) is the way back, for clients of any of these servers.
 //!
 //! Every message is one JSON object in UTF-8 that escapes only what JSON requires (RFC 8259
 //! section 7) and writes no number with an exponent.
 
+pub mod decode;
 pub mod event;
 mod heartbeat;
 pub mod issuer;
@@ -19,6 +20,7 @@ pub mod render;
 mod sample;
 pub mod source;
 
+pub use decode::{DecodeError, Incoming, decode};
 pub use event::{EntryKind, Event, StreamKind};
 pub use heartbeat::heartbeat;
 pub use issuer::Issuer;

@@ -1,6 +1,7 @@
-"""As much of DER (ITU-T X.690) as it takes to put a certificate's extensions apart."""
+"""As much of DER (ITU-T X.690) as it takes to put the fields of a certificate apart and together."""
 
-SEQUENCE, EXTENSIONS, BOOLEAN, OBJECT_IDENTIFIER = 0x30, 0xA3, 0x01, 0x06
+BOOLEAN, INTEGER, BIT_STRING, OBJECT_IDENTIFIER, SEQUENCE = 0x01, 0x02, 0x03, 0x06, 0x30
+VERSION, EXTENSIONS = 0xA0, 0xA3
 
 
 def elements(content):
@@ -17,7 +18,8 @@ def elements(content):
     return found
 
 
-def encode(tag, contents):
+def encode(tag, *contents):
+    contents = b"".join(contents)
     length = len(contents)
     if length < 0x80:
         return bytes([tag, length]) + contents
@@ -25,33 +27,54 @@ def encode(tag, contents):
     return bytes([tag, 0x80 + len(octets)]) + octets + contents
 
 
-def extensions(certificate):
-    """The extensions of a certificate, each as its whole element."""
-    [(_, certificate, _)] = elements(certificate)
-    tbs = elements(elements(certificate)[0][1])
-    found = []
-    for tag, contents, _ in tbs:
-        if tag == EXTENSIONS:
-            [(_, listed, _)] = elements(contents)
-            found.extend(whole for _, _, whole in elements(listed))
-    return found
+FIELDS = ("serial", "signature", "issuer", "validity", "subject", "key")
 
 
-def with_extensions(certificate, extensions):
-    """The certificate with these extensions instead of its own."""
-    [(_, certificate, _)] = elements(certificate)
-    (_, tbs, _), *rest = elements(certificate)
-    fields = [whole for tag, _, whole in elements(tbs) if tag != EXTENSIONS]
-    fields.append(encode(EXTENSIONS, encode(SEQUENCE, b"".join(extensions))))
-    tbs = encode(SEQUENCE, b"".join(fields))
-    return encode(SEQUENCE, tbs + b"".join(whole for _, _, whole in rest))
+def fields(certificate):
+    """The fields of a TBSCertificate (RFC 5280 section 4.1), `extensions` as a list, and the outer
+    `signature_algorithm`, all encoded; `None` for what is not made as a certificate is."""
+    try:
+        tbs, algorithm, _ = elements(elements(certificate)[0][1])
+        members = elements(tbs[1])
+        if members[0][0] == VERSION:
+            members = members[1:]
+        if [tag for tag, _, _ in members[:6]] != [INTEGER, *[SEQUENCE] * 5]:
+            return None
+        listed = [contents for tag, contents, _ in members if tag == EXTENSIONS]
+        extensions = elements(elements(listed[0])[0][1]) if listed else []
+    except (IndexError, ValueError):
+        return None
+    found = {name: whole for name, (_, _, whole) in zip(FIELDS, members)}
+    found["extensions"] = [whole for _, _, whole in extensions]
+    return found | {"signature_algorithm": algorithm[2]}
+
+
+ED25519 = encode(SEQUENCE, encode(OBJECT_IDENTIFIER, b"\x2b\x65\x70"))
+TIME = encode(0x17, b"260101000000Z")
+EMPTY = encode(SEQUENCE)
+
+
+def certificate(
+    serial=encode(INTEGER, b"\x01"),
+    signature_algorithm=ED25519,
+    issuer=EMPTY,
+    validity=encode(SEQUENCE, TIME, TIME),
+    subject=EMPTY,
+    extension=None,
+):
+    """A certificate with nothing odd in it but what is given."""
+    version = encode(VERSION, encode(INTEGER, b"\x02"))
+    key = encode(SEQUENCE, ED25519, encode(BIT_STRING, bytes(33)))
+    extensions = [encode(EXTENSIONS, encode(SEQUENCE, extension))] if extension else []
+    members = [version, serial, signature_algorithm, issuer, validity, subject, key, *extensions]
+    tbs = encode(SEQUENCE, *members)
+    return encode(SEQUENCE, tbs, signature_algorithm, encode(BIT_STRING, bytes(65)))
 
 
 def extension_header(extension):
     """The identifier of an extension in dotted form, and whether it is critical."""
-    [(_, fields, _)] = elements(extension)
-    (_, identifier, _), (tag, flag, _), *_ = elements(fields)
-    return dotted(identifier), tag == BOOLEAN and flag == b"\xff"
+    (_, identifier, _), (tag, flag, _), *_ = elements(elements(extension)[0][1])
+    return [dotted(identifier), tag == BOOLEAN and flag == b"\xff"]
 
 
 def dotted(identifier):

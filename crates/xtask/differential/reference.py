@@ -4,13 +4,13 @@ import hashlib
 import socket
 import warnings
 
-from cryptography import utils, x509
+from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, SignatureAlgorithmOID
 
 import der as asn1
 
 # Serial numbers that are not positive, and the like, are what this is about.
-warnings.simplefilter("ignore", utils.CryptographyDeprecationWarning)
+warnings.simplefilter("ignore")
 
 
 class Refused:
@@ -24,20 +24,31 @@ REFUSED = Refused()
 
 
 def read(der):
-    """The fields of a certificate; of what is not read at all only the digests."""
-    digests = {"sha1": hashlib.sha1(der).hexdigest(), "sha256": hashlib.sha256(der).hexdigest()}
-    certificate = attempt(lambda: x509.load_der_x509_certificate(der))
-    if certificate is REFUSED:
-        return digests
-    listed = extensions(certificate, der)
-    return digests | {
-        "serial": certificate.serial_number,
-        "issuer": attempt(lambda: name(certificate.issuer)),
-        "subject": attempt(lambda: name(certificate.subject)),
-        "not_before": attempt(lambda: int(certificate.not_valid_before_utc.timestamp())),
-        "not_after": attempt(lambda: int(certificate.not_valid_after_utc.timestamp())),
-        "signature_algorithm": attempt(lambda: signature_algorithm(certificate)),
-        "extensions": listed,
+    """The fields of a certificate, or `None` for what is none.
+
+    Where the whole is not read, each field is, as the only odd one of a certificate.
+    """
+    parts = asn1.fields(der)
+    whole = attempt(lambda: x509.load_der_x509_certificate(der))
+    if whole is REFUSED and parts is None:
+        return None
+
+    def field(name, read):
+        if whole is REFUSED:
+            return attempt(lambda: read(alone(**{name: parts[name]})))
+        return attempt(lambda: read(whole))
+
+    return {
+        "sha1": hashlib.sha1(der).hexdigest(),
+        "sha256": hashlib.sha256(der).hexdigest(),
+        "serial": field("serial", lambda each: each.serial_number),
+        "issuer": field("issuer", lambda each: name(each.issuer)),
+        "subject": field("subject", lambda each: name(each.subject)),
+        "not_before": field("validity", lambda each: seconds(each.not_valid_before_utc)),
+        "not_after": field("validity", lambda each: seconds(each.not_valid_after_utc)),
+        "signature_algorithm": field("signature_algorithm", signature_algorithm),
+        "extensions": extensions(whole, parts),
+        "parse_error": REFUSED if whole is REFUSED else None,
     }
 
 
@@ -46,6 +57,14 @@ def attempt(read):
         return read()
     except Exception:  # whatever it is, it is not read
         return REFUSED
+
+
+def alone(**field):
+    return x509.load_der_x509_certificate(asn1.certificate(**field))
+
+
+def seconds(time):
+    return int(time.timestamp())
 
 
 def name(name):
@@ -83,22 +102,18 @@ def signature_algorithm(certificate):
     return None
 
 
-def extensions(certificate, der):
+def extensions(whole, parts):
     """`[identifier, critical, value]` for each."""
-    whole = attempt(lambda: [extension(each) for each in certificate.extensions])
-    if whole is not REFUSED:
-        return whole
-    # One is broken or repeated. Each is read as the only one of a certificate.
-    return [alone(der, each) for each in asn1.extensions(der)]
+    listed = attempt(lambda: [extension(each) for each in whole.extensions])
+    if listed is not REFUSED:
+        return listed
+    # One is broken or repeated, or something else is.
+    return [only_extension(encoded) for encoded in parts["extensions"]]
 
 
-def alone(der, element):
-    def only():
-        [each] = x509.load_der_x509_certificate(asn1.with_extensions(der, [element])).extensions
-        return extension(each)
-
-    read = attempt(only)
-    return [*asn1.extension_header(element), REFUSED] if read is REFUSED else read
+def only_extension(encoded):
+    listed = attempt(lambda: [extension(each) for each in alone(extension=encoded).extensions])
+    return [*asn1.extension_header(encoded), REFUSED] if listed is REFUSED else listed[0]
 
 
 def extension(extension):

@@ -170,16 +170,8 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Loose::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        let mut cut = false;
-        while let Some(item) = items.next_element()? {
-            match item {
-                Loose::Text(_) if texts.len() == MAX_LIST => cut = true,
-                Loose::Text(text) => texts.push(text),
-                _ => {}
-            }
-        }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+        let (texts, cut) = texts(list)?;
         Ok(Loose::List { texts, cut })
     }
 
@@ -187,6 +179,22 @@ impl<'de> Visitor<'de> for AnyValue {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Loose::Object)
     }
+}
+
+/// The texts of a list, and whether there were more than [`MAX_LIST`].
+pub(super) fn texts<'de, A: SeqAccess<'de>>(
+    mut list: A,
+) -> Result<(Vec<Cow<'de, str>>, bool), A::Error> {
+    let mut texts = Vec::new();
+    let mut cut = false;
+    while let Some(item) = list.next_element()? {
+        match item {
+            Loose::Text(_) if texts.len() == MAX_LIST => cut = true,
+            Loose::Text(text) => texts.push(text),
+            _ => {}
+        }
+    }
+    Ok((texts, cut))
 }
 
 #[cfg(test)]
