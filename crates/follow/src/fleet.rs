@@ -46,7 +46,8 @@ pub struct Fleet {
     client: Arc<Client>,
     issuers: Arc<IssuerStore>,
     follow: FollowOptions,
-    pages: mpsc::Sender<Page>,
+    /// `None` once stopped: the receiver then sees the end.
+    pages: Mutex<Option<mpsc::Sender<Page>>>,
     saved: State,
     logs: Mutex<BTreeMap<String, Followed>>,
     reason: Mutex<Option<Reason>>,
@@ -75,7 +76,7 @@ impl Fleet {
             client: Arc::clone(&client),
             issuers: Arc::default(),
             follow: options.follow,
-            pages,
+            pages: Mutex::new(Some(pages)),
             saved: options.saved,
             logs: Mutex::default(),
             reason: Mutex::new(Some(Reason(reason.to_owned()))),
@@ -129,14 +130,17 @@ impl Fleet {
         state
     }
 
-    /// Stops every follower where it stands.
+    /// Stops every follower where it stands; the receiver of pages gets those sent and then sees
+    /// the end.
     pub async fn stop(&self) {
+        drop(self.pages.lock().take());
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.shutdown().await;
     }
 
     /// Starts a follower unless the log is already followed.
     fn follow(self: &Arc<Self>, log: Log, by_hand: bool) {
+        let Some(pages) = self.pages.lock().clone() else { return };
         let mut logs = self.logs.lock();
         let known = |followed: &Followed| {
             followed.status.log.url == log.url
@@ -155,13 +159,8 @@ impl Fleet {
             Arc::clone(&self.issuers),
             batch_size,
         );
-        let follower = Follower::new(
-            source,
-            Arc::clone(&status),
-            self.follow.clone(),
-            self.pages.clone(),
-            resume,
-        );
+        let options = self.follow.clone();
+        let follower = Follower::new(source, Arc::clone(&status), options, pages, resume);
         let url = status.log.url.clone();
         logs.insert(url.clone(), Followed { status: Arc::clone(&status), by_hand });
         drop(logs);

@@ -117,16 +117,15 @@ impl Server {
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
             shared.fleet.stop().await;
-            let drained = tokio::task::spawn_blocking(move || publisher.join());
-            if !matches!(drained.await, Ok(Ok(()))) {
-                tracing::error!("the publisher did not end well");
-            }
-            shared.hub.close();
-            stopping.send_replace(true);
+            tokio::task::spawn_blocking(move || publisher.join()).await
         };
-        if tokio::time::timeout_at(deadline, drain).await.is_err() {
-            tracing::warn!("entries already read could not all be published in time");
+        match tokio::time::timeout(grace / 2, drain).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(_) => tracing::error!("the publisher did not end well"),
+            Err(_) => tracing::warn!("entries already read could not all be published in time"),
         }
+        shared.hub.close();
+        stopping.send_replace(true);
         save(&shared, state_file.as_ref());
         drop((shared, hold));
         wait_for_connections(alive, deadline).await;

@@ -1,4 +1,5 @@
-//! What a certificate costs: `cargo bench -p wire --bench render`.
+//! What a certificate costs, written as a message and read back:
+//! `cargo bench -p wire --bench render`.
 //!
 //! Prints nanoseconds per certificate over real leaves from ../shared/data, or over the sample of
 //! this crate where there are none. The digests alone, in the same run, are the measure to compare
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cert::Certificate;
-use wire::{EntryKind, Event, Issuer, Profile, Renderer, Source, SourceKind, StreamKind};
+use wire::{EntryKind, Event, Issuer, Profile, Renderer, Source, SourceKind, StreamKind, decode};
 
 struct Leaf {
     der: Vec<u8>,
@@ -57,7 +58,7 @@ fn measure<T>(name: &str, items: &[T], mut work: impl FnMut(&T)) {
         }
         start.elapsed().as_nanos() / (rounds / 10 * items.len()) as u128
     });
-    println!("{name:<28}{:>8} ns", best.min().unwrap());
+    println!("{name:<32}{:>8} ns", best.min().unwrap());
 }
 
 fn main() {
@@ -99,6 +100,29 @@ fn main() {
             let event = event(&source, leaf, &certificate);
             Renderer::default().render(kind, Profile::Calidog, &event, black_box(&mut out));
         });
+    }
+    for profile in Profile::ALL {
+        for kind in StreamKind::ALL {
+            let renderer = Renderer { skip_empty_domains: false, ..Renderer::default() };
+            let messages: Vec<_> = read
+                .iter()
+                .map(|(leaf, certificate)| {
+                    let mut message = Vec::new();
+                    renderer.render(
+                        kind,
+                        profile,
+                        &event(&source, leaf, certificate),
+                        &mut message,
+                    );
+                    message
+                })
+                .collect();
+            let bytes: usize = messages.iter().map(Vec::len).sum();
+            let name = format!("decode {} {kind:?}, {} B", profile.name(), bytes / messages.len());
+            measure(&name, &messages, |message| {
+                black_box(decode(message).unwrap());
+            });
+        }
     }
 }
 

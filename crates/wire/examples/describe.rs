@@ -12,8 +12,8 @@ use cert::general_name::{GeneralName, GeneralNames};
 use cert::signature_algorithm::SignatureAlgorithm;
 use cert::text::{self, LOWER};
 use cert::{Fault, Name};
-use serde_json::{Value as Json, json};
 use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
 use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
 fn main() -> io::Result<()> {
@@ -95,9 +95,9 @@ fn extension(extension: &Extension<'_>) -> Json {
 
 fn value(value: &Value<'_>) -> Json {
     match *value {
-        Value::AuthorityInfoAccess(places) => list(places, |place| {
-            json!([place.method.to_string(), general_name(place.location)])
-        }),
+        Value::AuthorityInfoAccess(places) => {
+            list(places, |place| json!([place.method.to_string(), general_name(place.location)]))
+        }
         Value::AuthorityKeyIdentifier(id) => json!(id.map(hex)),
         Value::BasicConstraints { ca } => json!(ca),
         Value::CertificatePolicies(policies) => list(policies, |item| match item {

@@ -105,7 +105,9 @@ def extensions(listed):
             extra.append(oid)
         else:
             shown[key] = told(form, value)
-    if extra:
+    if REFUSED in shown.values():
+        shown["extra"] = REFUSED
+    elif extra:
         shown["extra"] = extra
     return {key: value for key, value in shown.items() if value is not None}
 

@@ -1,6 +1,6 @@
 """As much of DER (ITU-T X.690) as it takes to put the fields of a certificate apart and together."""
 
-BOOLEAN, INTEGER, BIT_STRING, OBJECT_IDENTIFIER, SEQUENCE = 0x01, 0x02, 0x03, 0x06, 0x30
+BOOLEAN, INTEGER, BIT_STRING, OBJECT_IDENTIFIER, SEQUENCE, SET = 1, 2, 3, 6, 0x30, 0x31
 VERSION, EXTENSIONS = 0xA0, 0xA3
 
 
@@ -47,6 +47,17 @@ def fields(certificate):
     found = {name: whole for name, (_, _, whole) in zip(FIELDS, members)}
     found["extensions"] = [whole for _, _, whole in extensions]
     return found | {"signature_algorithm": algorithm[2]}
+
+
+def attributes(name):
+    """The attributes of a name (RFC 5280 section 4.1.2.4), each encoded."""
+    rdns = elements(elements(name)[0][1])
+    return [whole for _, rdn, _ in rdns for _, _, whole in elements(rdn)]
+
+
+def name(attribute):
+    """The name that has this attribute."""
+    return encode(SEQUENCE, encode(SET, attribute))
 
 
 ED25519 = encode(SEQUENCE, encode(OBJECT_IDENTIFIER, b"\x2b\x65\x70"))

@@ -38,12 +38,16 @@ def read(der):
             return attempt(lambda: read(alone(**{name: parts[name]})))
         return attempt(lambda: read(whole))
 
+    def each_name(name):
+        read = attempt(lambda: attributes(getattr(whole, name)))
+        return attempt(lambda: apart(parts[name])) if read is REFUSED else read
+
     return {
         "sha1": hashlib.sha1(der).hexdigest(),
         "sha256": hashlib.sha256(der).hexdigest(),
         "serial": field("serial", lambda each: each.serial_number),
-        "issuer": field("issuer", lambda each: name(each.issuer)),
-        "subject": field("subject", lambda each: name(each.subject)),
+        "issuer": each_name("issuer"),
+        "subject": each_name("subject"),
         "not_before": field("validity", lambda each: seconds(each.not_valid_before_utc)),
         "not_after": field("validity", lambda each: seconds(each.not_valid_after_utc)),
         "signature_algorithm": field("signature_algorithm", signature_algorithm),
@@ -67,7 +71,7 @@ def seconds(time):
     return int(time.timestamp())
 
 
-def name(name):
+def attributes(name):
     return [
         [attribute.oid.dotted_string, attribute.value if isinstance(attribute.value, str) else None]
         for rdn in name.rdns
@@ -75,10 +79,19 @@ def name(name):
     ]
 
 
+def apart(name):
+    """The attributes of a name that is not read as one."""
+    found = []
+    for attribute in asn1.attributes(name):
+        found += attributes(alone(subject=asn1.name(attribute)).subject)
+    return found
+
+
 OID = SignatureAlgorithmOID
+OIW_RSA_WITH_SHA1 = x509.ObjectIdentifier("1.3.14.3.2.29")
 KEYS = {
     "rsa": {
-        OID.RSA_WITH_MD5, OID.RSA_WITH_SHA1, OID._RSA_WITH_SHA1, OID.RSA_WITH_SHA224,
+        OID.RSA_WITH_MD5, OID.RSA_WITH_SHA1, OIW_RSA_WITH_SHA1, OID.RSA_WITH_SHA224,
         OID.RSA_WITH_SHA256, OID.RSA_WITH_SHA384, OID.RSA_WITH_SHA512,
     },
     "rsa-pss": {OID.RSASSA_PSS},

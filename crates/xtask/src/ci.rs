@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::command::{command, complete, is_installed};
-use crate::e2e;
+use crate::{differential, e2e};
 
 /// Everything, cheapest first; stops at the first failure and says how long each step took.
 fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
@@ -22,6 +22,7 @@ fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
     step("clippy", &|| cargo(&clippy))?;
     step("doc", &documentation)?;
     step("test", &|| cargo(&["test", "--workspace", "--locked"]))?;
+    step("differential", &differential::run)?;
     step("e2e", &e2e::run)?;
     Ok(times)
 }

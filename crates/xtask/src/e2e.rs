@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
+use crate::clients::{self, folder};
 use crate::command::{command, complete, is_installed};
 use crate::processes::{Process, binary, free_port, start_logs, wait_for};
 
@@ -50,7 +51,8 @@ fn run_checks() -> anyhow::Result<(usize, usize)> {
     // All targets, not only the programs: so the features are those of the tests, and nothing is
     // built a second time.
     complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
-    install_clients()?;
+    clients::python()?;
+    clients::install_node()?;
 
     let logs = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
     let (_logs, said) = start_logs(&logs)?;
@@ -134,28 +136,6 @@ fn stop(server: Process, address: &str) -> anyhow::Result<()> {
     ensure!(status.success(), "the server ended with {status}");
     ensure!(took.as_secs() < 5, "the server took {took:?} to end");
     ensure!(client.wait()?.success(), "the client did not get close code 1001");
-    Ok(())
-}
-
-/// Where the clients are installed and files of the run lie.
-fn folder() -> anyhow::Result<PathBuf> {
-    let folder = crate::root().join("target/e2e");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
-}
-
-fn install_clients() -> anyhow::Result<()> {
-    let folder = folder()?;
-    let python = folder.join("venv/bin/python");
-    if !is_installed(&[&python.to_string_lossy(), "-c", "import certstream, websockets"]) {
-        complete(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        complete(Command::new(&python).args(pip).args(["certstream==1.12", "websockets"]))?;
-    }
-    if !folder.join("node_modules/certstream").try_exists()? {
-        let npm = ["install", "--no-fund", "--no-audit", "--loglevel=error", "--prefix"];
-        complete(Command::new("npm").args(npm).arg(&folder).arg("certstream@1.1.1"))?;
-    }
     Ok(())
 }
 

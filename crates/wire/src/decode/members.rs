@@ -31,7 +31,11 @@ pub(super) trait Slot<'de> {
     }
 
     /// Takes a list; whether it could.
-    fn list<A: SeqAccess<'de>>(&mut self, mut list: A, notes: &mut Notes) -> Result<bool, A::Error> {
+    fn list<A: SeqAccess<'de>>(
+        &mut self,
+        mut list: A,
+        notes: &mut Notes,
+    ) -> Result<bool, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(notes.odd())
     }
@@ -211,7 +215,11 @@ impl<'de, T: Members<'de>> Slot<'de> for T {
 
 /// A list of objects, of which at most [`MAX_CHAIN`] are kept.
 impl<'de, T: Members<'de> + Default> Slot<'de> for Vec<T> {
-    fn list<A: SeqAccess<'de>>(&mut self, mut list: A, notes: &mut Notes) -> Result<bool, A::Error> {
+    fn list<A: SeqAccess<'de>>(
+        &mut self,
+        mut list: A,
+        notes: &mut Notes,
+    ) -> Result<bool, A::Error> {
         loop {
             if self.len() == MAX_CHAIN {
                 let more = list.next_element::<IgnoredAny>()?.is_some();

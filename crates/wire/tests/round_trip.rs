@@ -1,0 +1,334 @@
+//! What is rendered decodes to what it was rendered from, on every stream and under every profile.
+#![allow(clippy::unwrap_used)] // in the helpers of tests
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use cert::{Dialect, ExtensionKind, Part};
+use proptest::prelude::*;
+use serde_json::Value;
+use support::{
+    BASIC_CONSTRAINTS, C, CN, EMAIL, KEY_USAGE, O, OU, POISON, Template, all_certificates, ca,
+    dns_names, element, event, extension, rdn, read, rfc6962, sequence, shared_data, tiled,
+};
+use wire::decode::{Certificate, Extensions, Incoming, Name, Update, decode};
+use wire::{EntryKind, Event, Issuer, Profile, Renderer, StreamKind};
+
+mod support;
+
+fn dialect(profile: Profile) -> Dialect {
+    match profile {
+        Profile::Calidog => Dialect::Calidog,
+        Profile::Go => Dialect::Go,
+        Profile::Rust => Dialect::Rust,
+    }
+}
+
+/// What `write` writes; an empty text counts as none.
+fn written(write: impl FnOnce(&mut String) -> std::fmt::Result) -> Option<Cow<'static, str>> {
+    let mut text = String::new();
+    write(&mut text).unwrap();
+    Some(text.into()).filter(|text: &Cow<'_, str>| !text.is_empty())
+}
+
+fn name(dialect: Dialect, name: &cert::Name<'_>) -> Name<'static> {
+    let part = |part| written(|out| name.write_part(part, dialect, out));
+    Name {
+        country: part(Part::Country),
+        common_name: part(Part::CommonName),
+        locality: part(Part::Locality),
+        organization: part(Part::Organization),
+        organizational_unit: part(Part::OrganizationalUnit),
+        state: part(Part::State),
+        // The Go server has no e-mail address to send.
+        email_address: part(Part::EmailAddress).filter(|_| dialect != Dialect::Go),
+        aggregated: written(|out| name.write_aggregated(dialect, out)),
+    }
+}
+
+fn extensions(dialect: Dialect, certificate: &cert::Certificate<'_>) -> Extensions<'static> {
+    let text = |kind| {
+        let extension = certificate.extension(kind)?;
+        written(|out| extension.value.write(dialect, out))
+    };
+    let only = |dialects: &[Dialect], kind| text(kind).filter(|_| dialects.contains(&dialect));
+    let unshown = certificate.extensions.iter().filter(|extension| extension.unshown);
+    let oid = |extension: &cert::Extension<'_>| written(|out| extension.oid.write(out));
+    let extra: Vec<_> = unshown.map(|extension| oid(extension).unwrap_or_default()).collect();
+    Extensions {
+        authority_info_access: text(ExtensionKind::AuthorityInfoAccess),
+        authority_key_identifier: text(ExtensionKind::AuthorityKeyIdentifier),
+        basic_constraints: text(ExtensionKind::BasicConstraints),
+        certificate_policies: text(ExtensionKind::CertificatePolicies),
+        crl_distribution_points: only(&[Dialect::Calidog], ExtensionKind::CrlDistributionPoints),
+        poison: certificate.extension(ExtensionKind::Poison).is_some(),
+        sct_list: only(&[Dialect::Calidog], ExtensionKind::SctList),
+        extended_key_usage: only(
+            &[Dialect::Calidog, Dialect::Rust],
+            ExtensionKind::ExtendedKeyUsage,
+        ),
+        extra: if dialect == Dialect::Calidog { extra } else { Vec::new() },
+        issuer_alt_name: only(&[Dialect::Calidog], ExtensionKind::IssuerAltName),
+        key_usage: text(ExtensionKind::KeyUsage),
+        subject_alt_name: text(ExtensionKind::SubjectAltName),
+        subject_key_identifier: text(ExtensionKind::SubjectKeyIdentifier),
+    }
+}
+
+fn hex(bytes: &[u8], between: &str) -> Option<Cow<'static, str>> {
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    Some(digits.join(between).into()).filter(|text: &Cow<'_, str>| !text.is_empty())
+}
+
+fn serial_number(serial: &[u8]) -> Option<Cow<'static, str>> {
+    let zeros = serial.iter().take_while(|byte| **byte == 0).count();
+    hex(&serial[zeros.min(serial.len().saturating_sub(1))..], "")
+}
+
+/// A certificate as it is described on the full stream.
+fn described(profile: Profile, certificate: &cert::Certificate<'_>) -> Certificate<'static> {
+    let dialect = dialect(profile);
+    let domains = certificate.all_domains(dialect).map(|name| Cow::Owned(name.into_owned()));
+    let error = certificate.parse_error.map(|error| error.to_string().into());
+    Certificate {
+        all_domains: domains.collect(),
+        as_der: Some(base64_simd::STANDARD.encode_to_string(certificate.der).into())
+            .filter(|text: &Cow<'_, str>| !text.is_empty()),
+        extensions: extensions(dialect, certificate),
+        is_ca: Some(certificate.is_ca),
+        issuer: name(dialect, &certificate.issuer),
+        not_after: Some(certificate.not_after),
+        not_before: Some(certificate.not_before),
+        parse_error: error.filter(|_| profile == Profile::Calidog),
+        serial_number: serial_number(certificate.serial),
+        sha1: hex(&certificate.sha1, ":"),
+        sha256: hex(&certificate.sha256, ":"),
+        signature_algorithm: written(|out| certificate.signature_algorithm.write(dialect, out)),
+        subject: name(dialect, &certificate.subject),
+    }
+}
+
+fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'static> {
+    let offset = Some(event.offset).filter(|_| profile == Profile::Calidog);
+    let mut leaf = described(profile, event.certificate);
+    if kind == StreamKind::Domains {
+        return Incoming::Domains { domains: leaf.all_domains, offset, truncated: false };
+    }
+    let is_full = kind == StreamKind::Full;
+    leaf.as_der = leaf.as_der.filter(|_| is_full);
+    let issuers = event.chain.iter().filter(|_| is_full).map(|issuer| {
+        let mut issuer = described(profile, &cert::Certificate::read(issuer.der()));
+        if profile == Profile::Rust {
+            issuer.as_der = None;
+            issuer.all_domains.clear();
+        }
+        issuer
+    });
+    let not_in_rust = profile != Profile::Rust;
+    let text = |text: &str| Some(Cow::Owned(text.to_owned())).filter(|_| !text.is_empty());
+    let only_calidog =
+        |text: Option<Cow<'static, str>>| text.filter(|_| profile == Profile::Calidog);
+    Incoming::Certificate(Box::new(Update {
+        offset,
+        truncated: false,
+        kind: Some(event.kind),
+        cert_index: Some(event.cert_index),
+        cert_link: text(&link(event)),
+        seen: Some(event.seen),
+        submitted: Some(event.submitted),
+        source: wire::decode::Log {
+            name: text(event.source.name()),
+            url: text(event.source.url()),
+            operator: only_calidog(text(event.source.operator())),
+            kind: Some(event.source.kind()).filter(|_| not_in_rust),
+            log_id: only_calidog(event.source.log_id().and_then(text)),
+        },
+        leaf,
+        chain: issuers.collect(),
+        unread: None,
+    }))
+}
+
+/// `cert_link`, of entries below 256,000 in a static log.
+fn link(event: &Event<'_>) -> String {
+    let (url, index) = (event.source.url(), event.cert_index);
+    match event.source.kind() {
+        wire::SourceKind::Rfc6962 => format!("{url}/ct/v1/get-entries?start={index}&end={index}"),
+        wire::SourceKind::Tiled => format!("{url}/tile/data/{:03}", index / 256),
+    }
+}
+
+fn round_trip(event: &Event<'_>) {
+    let renderer = Renderer { skip_empty_domains: false, max_message_bytes: usize::MAX };
+    for profile in Profile::ALL {
+        for kind in StreamKind::ALL {
+            let mut message = Vec::new();
+            renderer.render(kind, profile, event, &mut message);
+            let decoded = decode(&message);
+            assert_eq!(decoded, Ok(expected(kind, profile, event)), "{kind:?} {profile:?}");
+        }
+    }
+}
+
+const SAMPLE_LEAF: &[u8] = include_bytes!("../src/sample/leaf.der");
+const SAMPLE_ISSUER: &[u8] = include_bytes!("../src/sample/issuer.der");
+
+/// A certificate of many kinds of text.
+fn rich() -> Vec<u8> {
+    let oid = |contents: &[u8]| element(0x06, contents);
+    let ce = |number: u8, value: &[Vec<u8>]| extension(&[0x55, 0x1d, number], &sequence(value));
+    let full_name = element(0xa0, &element(0xa0, &element(0x86, b"http://u.example")));
+    Template {
+        serial: element(0x02, b"\x00\x0a\xbc"),
+        not_after: element(0x18, b"99991231235959Z"),
+        subject: sequence(&[
+            rdn(C, "DE"),
+            rdn(OU, "one"),
+            rdn(OU, "quote\" line\n nul\0 Ω"),
+            rdn(EMAIL, "m@a.example"),
+            rdn(CN, "a.example"),
+        ]),
+        issuer: sequence(&[rdn(O, ""), rdn(CN, "Test CA")]),
+        extensions: vec![
+            extension(KEY_USAGE, &element(0x03, b"\x05\xa0")),
+            extension(BASIC_CONSTRAINTS, &sequence(&[])),
+            extension(b"\x55\x1d\x0e", &element(0x04, b"\x01\x02\x03")),
+            extension(b"\x2b\x06\x01\x04\x01\xd6\x79\x02\x04\x02", b"\x04\x02\x00\x00"),
+            extension(POISON, b"\x05\x00"),
+            ce(35, &[element(0x80, b"\x01\x02")]),
+            ce(37, &[oid(b"\x2b\x06\x01\x05\x05\x07\x03\x01"), oid(b"\x2a\x03")]),
+            ce(32, &[sequence(&[oid(b"\x67\x81\x0c\x01\x02\x01")])]),
+            ce(31, &[sequence(&[full_name])]),
+            ce(18, &[element(0x82, b"ian.example")]),
+            dns_names(["a.example", "b.example", "b.example", ""]),
+            extension(b"\x2a\x03\x04", b"\x05\x00"),
+        ],
+        ..Template::default()
+    }
+    .encode()
+}
+
+#[test]
+fn certificates_put_together_here() {
+    let issuer = Template { extensions: vec![ca()], ..Template::default() }.encode();
+    let chain = [Arc::new(Issuer::new(issuer.into())), Arc::new(Issuer::new(SAMPLE_ISSUER.into()))];
+    for der in [&rich(), SAMPLE_LEAF, SAMPLE_ISSUER, b"no certificate", b""] {
+        let certificate = cert::Certificate::read(der);
+        round_trip(&event(&rfc6962(), &certificate, &chain));
+        let source = tiled();
+        let kind = EntryKind::PrecertLogEntry;
+        round_trip(&Event { kind, cert_index: 4321, ..event(&source, &certificate, &[]) });
+    }
+}
+
+proptest! {
+    #[test]
+    fn certificates_with_some_bytes_changed(
+        original in prop::sample::select(vec![rich(), SAMPLE_LEAF.to_vec()]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        [offset, seen, submitted] in prop::array::uniform3(0_u64..(1 << 50)),
+        cert_index: u64,
+    ) {
+        let mut der = original;
+        for (at, byte) in changes {
+            let at = at.index(der.len());
+            der[at] = byte;
+        }
+        let certificate = cert::Certificate::read(&der);
+        let chain = [Arc::new(Issuer::new(der.clone().into()))];
+        let source = rfc6962();
+        let event = event(&source, &certificate, &chain);
+        round_trip(&Event { offset, seen, submitted, cert_index, ..event });
+    }
+}
+
+#[test]
+fn every_certificate_of_the_shared_data() {
+    let Some(data) = shared_data() else { return };
+    let source = rfc6962();
+    for (_, der) in all_certificates(&data) {
+        round_trip(&event(&source, &cert::Certificate::read(&der), &[]));
+    }
+}
+
+/// The messages that certstream-server-rust made of live entries, read twice: by this decoder, and
+/// by a general JSON reader.
+#[test]
+fn messages_of_the_rust_server() {
+    let Some(data) = shared_data() else { return };
+    let mut count = 0;
+    for file in ["live_ct.json", "synthetic.json"] {
+        let json = read(&data, &format!("rfc6962/certstream-live/{file}"));
+        let entries: Vec<Value> = serde_json::from_slice(&json).unwrap();
+        for entry in &entries {
+            for key in ["expected_full", "expected_lite"] {
+                compare_update(entry[key].as_str().unwrap());
+                count += 1;
+            }
+            let message = entry["expected_domains_only"].as_str().unwrap();
+            let value: Value = serde_json::from_str(message).unwrap();
+            let Ok(Incoming::Domains { domains, .. }) = decode(message.as_bytes()) else {
+                panic!("{message}")
+            };
+            assert_eq!(serde_json::json!(domains), value["data"]);
+        }
+    }
+    assert_eq!(count, 2 * 51);
+}
+
+fn compare_update(message: &str) {
+    let Ok(Incoming::Certificate(update)) = decode(message.as_bytes()) else { panic!("{message}") };
+    assert_eq!((&update.unread, update.truncated), (&None, false));
+    let value: Value = serde_json::from_str(message).unwrap();
+    let data = &value["data"];
+    assert_eq!(update.cert_index, data["cert_index"].as_u64());
+    assert_eq!(update.cert_link.as_deref(), data["cert_link"].as_str());
+    assert_eq!(update.seen, milliseconds(&data["seen"]));
+    assert_eq!(update.submitted, milliseconds(&data["submission_timestamp"]));
+    assert_eq!(update.source.url.as_deref(), data["source"]["url"].as_str());
+    assert_eq!(update.source.name.as_deref(), data["source"]["name"].as_str());
+    assert_eq!(update.kind.map(EntryKind::update_type), data["update_type"].as_str());
+    compare_certificate(&update.leaf, &data["leaf_cert"]);
+    let chain = data["chain"].as_array().map_or(&[][..], Vec::as_slice);
+    assert_eq!(update.chain.len(), chain.len());
+    for (issuer, expected) in update.chain.iter().zip(chain) {
+        compare_certificate(issuer, expected);
+    }
+}
+
+fn milliseconds(seconds: &Value) -> Option<u64> {
+    Some((seconds.as_f64()? * 1000.0).round() as u64)
+}
+
+fn compare_certificate(certificate: &Certificate<'_>, json: &Value) {
+    let Certificate { subject, issuer, extensions, .. } = certificate;
+    let texts = [
+        (&certificate.serial_number, &json["serial_number"]),
+        (&certificate.sha1, &json["fingerprint"]),
+        (&certificate.sha256, &json["sha256"]),
+        (&certificate.signature_algorithm, &json["signature_algorithm"]),
+        (&certificate.as_der, &json["as_der"]),
+        (&subject.common_name, &json["subject"]["CN"]),
+        (&subject.aggregated, &json["subject"]["aggregated"]),
+        (&issuer.common_name, &json["issuer"]["CN"]),
+        (&issuer.organization, &json["issuer"]["O"]),
+        (&issuer.country, &json["issuer"]["C"]),
+        (&issuer.aggregated, &json["issuer"]["aggregated"]),
+        (&extensions.authority_info_access, &json["extensions"]["authorityInfoAccess"]),
+        (&extensions.certificate_policies, &json["extensions"]["certificatePolicies"]),
+        (&extensions.extended_key_usage, &json["extensions"]["extendedKeyUsage"]),
+        (&extensions.subject_alt_name, &json["extensions"]["subjectAltName"]),
+    ];
+    for (text, expected) in texts {
+        assert_eq!(text.as_deref(), expected.as_str().filter(|text| !text.is_empty()));
+    }
+    assert_eq!(certificate.not_after, json["not_after"].as_i64());
+    assert_eq!(certificate.not_before, json["not_before"].as_i64());
+    assert_eq!(certificate.is_ca, json["is_ca"].as_bool());
+    assert_eq!(extensions.poison, json["extensions"]["ctlPoisonByte"] == true);
+    let domains = json["all_domains"].as_array().map_or(&[][..], Vec::as_slice);
+    assert_eq!(serde_json::json!(certificate.all_domains), serde_json::json!(domains));
+    let der =
+        json["as_der"].as_str().map(|text| base64_simd::STANDARD.decode_to_vec(text).unwrap());
+    assert_eq!(certificate.der(), Ok(der));
+}
