@@ -1,7 +1,7 @@
 //! Reading Certificate Transparency logs over the network.
 //!
 //! A [`Fleet`] decides which logs are followed (the [`catalogue`] of a signed log list, plus logs
-//! named by hand) and runs one [`follower`] for each. A follower asks its [`source`] (RFC 6962 or
+//! named by hand) and runs one follower for each. A follower asks its [`source`] (RFC 6962 or
 //! static-ct-api) for the tree head, fetches ahead in a bounded window, and emits the entries in
 //! index order, each exactly once, as [`Page`]s on one bounded channel.
 //!

@@ -12,7 +12,6 @@ use cert::general_name::{GeneralName, GeneralNames};
 use cert::signature_algorithm::SignatureAlgorithm;
 use cert::text::{self, LOWER};
 use cert::{Fault, Name};
-use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
@@ -31,7 +30,7 @@ fn main() -> io::Result<()> {
     output.flush()
 }
 
-fn message(certificate: &Certificate<'_>) -> io::Result<Box<RawValue>> {
+fn message(certificate: &Certificate<'_>) -> io::Result<Json> {
     let source = Source::new("Log", "https://log.example/", "Operator", SourceKind::Rfc6962, None);
     let event = Event {
         offset: 0,
@@ -102,7 +101,7 @@ fn value(value: &Value<'_>) -> Json {
         Value::BasicConstraints { ca } => json!(ca),
         Value::CertificatePolicies(policies) => list(policies, |item| match item {
             PolicyItem::Policy(oid) => json!(["policy", oid.to_string()]),
-            PolicyItem::Cps(uri) => json!(["cps", String::from_utf8_lossy(uri)]),
+            PolicyItem::Cps(uri) => json!(["cps", uri.to_text()]),
             PolicyItem::UserNotice(text) => json!(["notice", text.map(|text| text.to_text())]),
             PolicyItem::OtherQualifier => json!(["other"]),
         }),

@@ -61,8 +61,8 @@ pub struct Policies<'a> {
 pub enum PolicyItem<'a> {
     /// The policy's identifier.
     Policy(Oid<'a>),
-    /// Where its certification practice statement is: a URI, neither validated nor decoded.
-    Cps(&'a [u8]),
+    /// Where its certification practice statement is: a URI, not validated.
+    Cps(DirectoryString<'a>),
     /// What a relying party should be shown, if there is text.
     UserNotice(Option<DirectoryString<'a>>),
     /// A qualifier of another kind.
@@ -88,7 +88,9 @@ impl<'a> Policies<'a> {
         // 1.3.6.1.5.5.7.2.1 and 2
         match *fields.expect(tag::OBJECT_IDENTIFIER)? {
             [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x02, 0x01] => {
-                Ok(PolicyItem::Cps(fields.element()?.contents))
+                let uri = fields.element()?;
+                let uri = DirectoryString::new(uri.tag, uri.contents).ok_or(Fault::Type)?;
+                Ok(PolicyItem::Cps(uri))
             }
             [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x02, 0x02] => {
                 let mut notice = fields.sequence()?;

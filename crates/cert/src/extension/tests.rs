@@ -192,6 +192,18 @@ fn policies() {
 }
 
 #[test]
+fn a_practice_statement_that_is_no_text() {
+    let qualifier = |value| sequence(&[oid(b"\x2b\x06\x01\x05\x05\x07\x02\x01"), value]);
+    let qualifiers = [
+        qualifier(sequence(&[element(tag::IA5_STRING, b"not here")])),
+        qualifier(element(tag::BMP_STRING, b"\0h\0i")),
+    ];
+    let value = sequence(&[sequence(&[oid(b"\x2a\x03\x04"), sequence(&qualifiers)])]);
+    assert!(read(POLICIES, &value).unshown);
+    assert_eq!(text(POLICIES, &value, Dialect::Calidog), "Policy: 1.2.3.4\n  CPS: hi");
+}
+
+#[test]
 fn distribution_points() {
     let point = |names: &[Vec<u8>]| {
         let full_name = element(tag::constructed(0), &names.concat());

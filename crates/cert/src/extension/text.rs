@@ -101,7 +101,7 @@ fn policies<W: Write>(list: Policies<'_>, out: &mut W) -> fmt::Result {
         PolicyItem::Cps(uri) => {
             let line = lines.item()?;
             line.write_str("  CPS: ")?;
-            text::write_utf8(uri, line)
+            uri.write(line)
         }
         PolicyItem::UserNotice(notice) => {
             let line = lines.item()?;

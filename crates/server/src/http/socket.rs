@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 /// A peer that takes no byte for this long is cut off.
 const WRITE_STALL: Duration = Duration::from_secs(30);
 
-/// A TCP stream whose writes fail with `TimedOut` after [`WRITE_STALL`] without progress.
+/// A TCP stream whose writes fail with `TimedOut` after 30 seconds without progress.
 #[derive(Debug)]
 pub struct Socket {
     tcp: TcpStream,

@@ -67,7 +67,7 @@ fn expected(sim: &ctsim::Sim, corpus: &Corpus) -> Expected {
 }
 
 async fn read_websocket(server: &Running, path: &str, count: usize) -> Vec<Value> {
-    let mut socket = server.from_oldest(path).await;
+    let mut socket = server.connect_from_oldest(path).await;
     let mut messages = Vec::with_capacity(count);
     while messages.len() < count {
         messages.push(next_json(&mut socket).await);

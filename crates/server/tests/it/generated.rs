@@ -25,7 +25,7 @@ async fn two_hundred_thousand_entries_arrive_once_each_and_in_order() {
     .await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Running::start(reads_all(&sim, &folder)).await;
-    let mut socket = server.from_oldest("/").await;
+    let mut socket = server.connect_from_oldest("/").await;
     let mut next: HashMap<String, u64> = HashMap::new();
     let mut received = 0;
     while received < ENTRIES {

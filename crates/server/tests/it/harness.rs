@@ -68,7 +68,7 @@ impl Running {
     }
 
     /// A WebSocket client of this path that wants everything from the oldest entry on.
-    pub(crate) async fn from_oldest(&self, path: &str) -> Socket {
+    pub(crate) async fn connect_from_oldest(&self, path: &str) -> Socket {
         let mut socket = self.connect(&format!("{path}?since=0")).await;
         let first = next_json(&mut socket).await;
         assert_eq!(first["message_type"], "gap", "offset 0 is not of this server");

@@ -28,7 +28,7 @@ async fn a_stopped_server_says_1001_and_saves_where_it_stands() {
     config.ct_log.resume_overlap_secs = 0;
 
     let server = Running::start(config.clone()).await;
-    let mut socket = server.from_oldest("/").await;
+    let mut socket = server.connect_from_oldest("/").await;
     let mut seen = HashSet::new();
     let mut last_offset = 0;
     while seen.len() < 800 {
@@ -65,7 +65,7 @@ async fn a_stopped_server_says_1001_and_saves_where_it_stands() {
     }
 
     let server = Running::start(config).await;
-    let mut socket = server.from_oldest("/").await;
+    let mut socket = server.connect_from_oldest("/").await;
     let first = next_json(&mut socket).await;
     assert!(message_offset(&first) > Some(last_offset), "offsets only grow");
     let (log, index) = identity(&first);

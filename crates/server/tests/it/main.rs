@@ -1,5 +1,7 @@
 //! The server as its clients see it, against simulated logs.
 
+#![allow(clippy::print_stdout, reason = "tests say what they skip")]
+
 mod corpus;
 mod generated;
 mod harness;

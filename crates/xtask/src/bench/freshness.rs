@@ -21,6 +21,9 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
     let mut report = Report::new("freshness");
     for (protocol, rfc6962, static_ct) in [("RFC 6962", 2, 0), ("static-ct", 0, 2)] {
+        if !plan.wants(protocol) {
+            continue;
+        }
         let group = LogGroup {
             rfc6962,
             static_ct,

@@ -20,6 +20,9 @@ pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
         ("static-ct", 0, LOGS, "≤ 14 µs, proof included"),
     ];
     for (protocol, rfc6962, static_ct, target) in cases {
+        if !plan.wants(protocol) {
+            continue;
+        }
         let group = LogGroup {
             rfc6962,
             static_ct,

@@ -45,6 +45,14 @@ struct Plan {
     clients: usize,
     /// Of a measurement over time.
     time: Duration,
+    /// Measure only cases with this in their name.
+    only: Option<String>,
+}
+
+impl Plan {
+    fn wants(&self, case: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| case.contains(only.as_str()))
+    }
 }
 
 /// `bench`, and the programs it starts, which are this one under other names.
@@ -68,7 +76,8 @@ pub(crate) fn commands() -> [Cli; 3] {
         )
         .arg(number("entries", "150000", "Entries to ingest"))
         .arg(number("clients", "500", "Clients of the crowd"))
-        .arg(number("seconds", "20", "Length of a measurement over time"));
+        .arg(number("seconds", "20", "Length of a measurement over time"))
+        .arg(Arg::new("only").long("only").value_name("CASE").help("Only cases named like this"));
     [bench, load::command(), writer::command()]
 }
 
@@ -87,6 +96,7 @@ fn bench(matches: &ArgMatches) -> anyhow::Result<()> {
         entries: number("entries"),
         clients: usize::try_from(number("clients"))?,
         time: Duration::from_secs(number("seconds")),
+        only: matches.get_one::<String>("only").cloned(),
     };
     let which = matches.get_one::<String>("which").map_or("all", String::as_str);
     let build = "cargo build --release --locked --bins -p server -p ctsim -p xtask";

@@ -14,7 +14,6 @@ pub(super) struct Stopwatch<'p> {
     processes: &'p [u32],
     start: Instant,
     cpu: Vec<Duration>,
-    writes: u64,
     machine: Duration,
 }
 
@@ -24,8 +23,6 @@ pub(super) struct Spent {
     pub(super) wall: Duration,
     /// User and system time of all its threads.
     pub(super) cpu: Duration,
-    /// Calls of write and writev.
-    pub(super) writes: u64,
     /// CPU time of everything on the machine that had no part in the measurement, stolen time
     /// included.
     pub(super) others: Duration,
@@ -38,7 +35,6 @@ impl<'p> Stopwatch<'p> {
             processes,
             machine: machine_cpu()?,
             cpu: all_cpu(processes)?,
-            writes: writes(processes)?,
             start: Instant::now(),
         })
     }
@@ -46,13 +42,12 @@ impl<'p> Stopwatch<'p> {
     pub(super) fn stop(&self) -> anyhow::Result<Spent> {
         let wall = self.start.elapsed();
         let cpu = all_cpu(self.processes)?;
-        let writes = writes(self.processes)? - self.writes;
         let machine = machine_cpu()?.saturating_sub(self.machine);
         let used: Vec<Duration> =
             cpu.iter().zip(&self.cpu).map(|(now, then)| now.saturating_sub(*then)).collect();
         let others = machine.saturating_sub(used.iter().sum());
         let cpu = used.first().copied().unwrap_or_default();
-        Ok(Spent { wall, cpu, writes, others })
+        Ok(Spent { wall, cpu, others })
     }
 }
 
@@ -93,11 +88,6 @@ fn ticks(line: &str, fields: std::ops::Range<usize>) -> anyhow::Result<Duration>
         sum += field.parse::<u32>()?;
     }
     Ok(TICK * sum)
-}
-
-fn writes(processes: &[u32]) -> anyhow::Result<u64> {
-    let Some(process) = processes.first() else { return Ok(0) };
-    number(&format!("/proc/{process}/io"), "syscw:")
 }
 
 /// Memory of the process in RAM, MB of 1,000,000 bytes.

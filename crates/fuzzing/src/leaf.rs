@@ -1,0 +1,78 @@
+//! What get-entries answers: the page, the leaves and what comes with them.
+
+use ct::entries::parse_get_entries;
+use ct::leaf::{EntryType, ExtraData, Leaf, LeafEntry, leaf_index_extension};
+use ct::merkle::leaf_hash;
+use ct::tile::TileLeaf;
+
+/// What is read is written again byte for byte, and means the same in both protocols.
+pub fn check(data: &[u8]) {
+    if let Ok(leaf) = Leaf::parse(data) {
+        leaf_of(data, &leaf);
+    }
+    for entry_type in [EntryType::X509, EntryType::Precert] {
+        if let Ok(extra) = ExtraData::parse(entry_type, data) {
+            let mut written = Vec::new();
+            assert_eq!(extra.encode(&mut written), Ok(()));
+            assert_eq!(written, data);
+        }
+    }
+    if let Ok(entries) = parse_get_entries(data) {
+        let bytes = |length: usize, entry: &ct::entries::RawEntry| {
+            length + entry.leaf_input.len() + entry.extra_data.len()
+        };
+        assert!(entries.iter().fold(0, bytes) <= data.len());
+    }
+}
+
+fn leaf_of(data: &[u8], leaf: &Leaf<'_>) {
+    let mut written = Vec::new();
+    assert_eq!(leaf.encode(&mut written), Ok(()));
+    assert_eq!(written, data);
+    if let Ok(Some(index)) = leaf.leaf_index() {
+        assert!(index < 1 << 40);
+        let extension = leaf_index_extension(index);
+        assert!(leaf.extensions.windows(extension.len()).any(|window| window == extension));
+    }
+    let precertificate = match leaf.entry {
+        LeafEntry::X509 { .. } => None,
+        LeafEntry::Precert { tbs, .. } => Some(tbs),
+    };
+    let tiled = TileLeaf::from_merkle_tree_leaf(data, precertificate, &[]);
+    assert_eq!(tiled.map(|tiled| tiled.leaf_hash()), Ok(leaf_hash(data)));
+}
+
+/// A leaf of each type, with and without its index.
+pub(crate) fn leaves() -> Vec<Vec<u8>> {
+    let entries = [
+        LeafEntry::X509 { certificate: b"certificate" },
+        LeafEntry::Precert { issuer_key_hash: &[7; 32], tbs: b"tbs" },
+    ];
+    let index = leaf_index_extension(0x01_0203_0405);
+    let mut leaves = Vec::new();
+    for entry in entries {
+        for extensions in [&[][..], &index, &[9, 0, 1, 0xff, 0, 0, 5, 0, 0, 0, 0, 1]] {
+            let leaf = Leaf { timestamp: 1_700_000_000_123, entry, extensions };
+            let mut written = Vec::new();
+            if leaf.encode(&mut written).is_ok() {
+                leaves.push(written);
+            }
+        }
+    }
+    leaves
+}
+
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let mut seeds = leaves();
+    for precertificate in [None, Some(&b"precertificate"[..])] {
+        for chain in [vec![], vec![&b"issuer"[..], b"root"]] {
+            let mut written = Vec::new();
+            if (ExtraData { precertificate, chain }).encode(&mut written).is_ok() {
+                seeds.push(written);
+            }
+        }
+    }
+    seeds.push(br#"{"entries":[]}"#.to_vec());
+    seeds.push(br#"{"entries":[{"leaf_input":"AAAA","extra_data":"AA\/+"}]}"#.to_vec());
+    seeds
+}
