@@ -104,6 +104,14 @@ impl<'a> Reader<'a> {
         if whole { Ok(element) } else { Err(Fault::CutShort) }
     }
 
+    /// The next element and its bytes, header included.
+    pub(crate) fn element_with_bytes(&mut self) -> Result<(Element<'a>, &'a [u8]), Fault> {
+        let before = self.rest;
+        let element = self.element()?;
+        let length = before.len().saturating_sub(self.rest.len());
+        Ok((element, before.get(..length).unwrap_or_default()))
+    }
+
     /// As [`element`](Self::element), but an element that claims more bytes than there are is
     /// given with those there are, and `false`.
     pub(crate) fn clipped(&mut self) -> Result<(Element<'a>, bool), Fault> {

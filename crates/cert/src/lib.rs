@@ -21,6 +21,7 @@ pub mod name;
 pub mod oid;
 mod salvage;
 pub mod signature_algorithm;
+pub mod tbs;
 pub mod text;
 pub mod time;
 

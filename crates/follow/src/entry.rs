@@ -30,6 +30,10 @@ pub struct Entry {
     pub certificate: Bytes,
     /// The chain as the log stores it: issuer first, without the certificate itself.
     pub chain: Vec<Arc<Issuer>>,
+    /// What a precertificate and its final certificate have in common (SHA-256 of the issuer's key
+    /// hash and the TBS), where [`FollowOptions::tbs_ids`](crate::FollowOptions::tbs_ids) asks for
+    /// it and it can be told.
+    pub tbs_id: Option<Hash>,
 }
 
 impl Entry {

@@ -151,13 +151,12 @@ impl Fleet {
         }
         let resume = self.saved.logs.get(&log.url).map(|position| position.current_index);
         tracing::info!(log = log.name, url = log.url, protocol = %log.protocol, resume, "following");
-        let batch_size = log.batch_size.unwrap_or(self.follow.batch_size);
         let status = Arc::new(LogStatus::new(log));
         let source = AnySource::new(
             Arc::clone(&status),
             Arc::clone(&self.client),
             Arc::clone(&self.issuers),
-            batch_size,
+            &self.follow,
         );
         let options = self.follow.clone();
         let follower = Follower::new(source, Arc::clone(&status), options, pages, resume);

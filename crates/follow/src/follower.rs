@@ -41,6 +41,9 @@ pub struct FollowOptions {
     /// With [`Start::Head`], how many entries before the head a tiled log begins: its partial tile
     /// holds them anyway.
     pub start_overlap: u64,
+    /// Whether entries get their [`tbs_id`](crate::Entry::tbs_id), for linking precertificates with
+    /// their final certificates. It costs a hash of every certificate.
+    pub tbs_ids: bool,
     /// How long a tiled log's partial data tile may be left to fill after one was fetched.
     pub partial_tile_wait: Duration,
 }

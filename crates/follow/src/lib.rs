@@ -18,6 +18,7 @@ mod entry;
 mod fleet;
 mod follower;
 mod issuers;
+mod link;
 mod log;
 mod pace;
 pub mod position;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ct::entries::{RawEntry, parse_get_entries};
 use ct::head::SignedHead;
-use ct::leaf::{EntryType, ExtraData, Leaf, LeafEntry};
+use ct::leaf::{ExtraData, Leaf, LeafEntry};
 
 use crate::client::Client;
 use crate::entry::{Entry, Issuer};
@@ -25,6 +25,7 @@ pub(crate) struct Rfc6962 {
     client: Arc<Client>,
     issuers: Arc<IssuerStore>,
     batch_size: u64,
+    tbs_ids: bool,
 }
 
 impl Rfc6962 {
@@ -33,8 +34,9 @@ impl Rfc6962 {
         client: Arc<Client>,
         issuers: Arc<IssuerStore>,
         batch_size: u64,
+        tbs_ids: bool,
     ) -> Self {
-        Self { status, client, issuers, batch_size: batch_size.max(1) }
+        Self { status, client, issuers, batch_size: batch_size.max(1), tbs_ids }
     }
 
     fn chain(&self, certificates: &[&[u8]]) -> Vec<Arc<Issuer>> {
@@ -51,13 +53,13 @@ impl Rfc6962 {
                     LeafEntry::Precert { tbs, .. } => extra.precertificate.unwrap_or(tbs),
                 };
                 let chain = self.chain(&extra.chain);
-                page.push(index, leaf.timestamp, leaf.entry_type(), certificate, chain);
+                page.push(index, &leaf, certificate, chain);
             }
             Err(error) => {
                 add(&self.status.counters.undecodable, 1);
                 let log = &self.status.log.name;
                 tracing::warn!(log, index, %error, "entry could not be decoded, passed on as it came");
-                page.push(index, 0, EntryType::X509, &raw.leaf_input, Vec::new());
+                page.push_undecoded(index, &raw.leaf_input);
             }
         }
     }
@@ -93,7 +95,7 @@ impl Source for Rfc6962 {
         if got == 0 || got > expected {
             return Err(SourceError::Count { url, got, expected });
         }
-        let mut page = PageBuilder::with_capacity(raw.len());
+        let mut page = PageBuilder::new(raw.len(), self.tbs_ids);
         for (index, raw) in (range.start..).zip(&raw) {
             self.push(&mut page, index, raw);
         }

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ct::BodyError;
+use ct::Hash;
 use ct::head::{CheckpointError, SignedHead};
-use ct::leaf::{EntryType, LeafError};
+use ct::leaf::{EntryType, Leaf, LeafError};
 
 use crate::client::{Client, FetchError};
 use crate::entry::{Entry, Issuer};
+use crate::follower::FollowOptions;
 use crate::issuers::IssuerStore;
+use crate::link::tbs_id;
 use crate::log::Protocol;
 use crate::rfc6962::Rfc6962;
 use crate::static_ct::StaticCt;
@@ -117,11 +120,15 @@ impl AnySource {
         status: Arc<LogStatus>,
         client: Arc<Client>,
         issuers: Arc<IssuerStore>,
-        batch_size: u64,
+        options: &FollowOptions,
     ) -> Self {
+        let tbs_ids = options.tbs_ids;
         match status.log.protocol {
-            Protocol::Rfc6962 => Self::Rfc6962(Rfc6962::new(status, client, issuers, batch_size)),
-            Protocol::StaticCt => Self::StaticCt(StaticCt::new(status, client, issuers)),
+            Protocol::Rfc6962 => {
+                let batch_size = status.log.batch_size.unwrap_or(options.batch_size);
+                Self::Rfc6962(Rfc6962::new(status, client, issuers, batch_size, tbs_ids))
+            }
+            Protocol::StaticCt => Self::StaticCt(StaticCt::new(status, client, issuers, tbs_ids)),
         }
     }
 }
@@ -154,6 +161,7 @@ impl Source for AnySource {
 #[derive(Debug)]
 pub(crate) struct PageBuilder<'a> {
     parts: Vec<Part<'a>>,
+    tbs_ids: bool,
 }
 
 #[derive(Debug)]
@@ -163,22 +171,34 @@ struct Part<'a> {
     entry_type: EntryType,
     certificate: &'a [u8],
     chain: Vec<Arc<Issuer>>,
+    tbs_id: Option<Hash>,
 }
 
 impl<'a> PageBuilder<'a> {
-    pub(crate) fn with_capacity(entries: usize) -> Self {
-        Self { parts: Vec::with_capacity(entries) }
+    pub(crate) fn new(entries: usize, tbs_ids: bool) -> Self {
+        Self { parts: Vec::with_capacity(entries), tbs_ids }
     }
 
+    /// Adds an entry whose certificate as submitted is `certificate`.
     pub(crate) fn push(
         &mut self,
         index: u64,
-        timestamp: u64,
-        entry_type: EntryType,
+        leaf: &Leaf<'_>,
         certificate: &'a [u8],
         chain: Vec<Arc<Issuer>>,
     ) {
-        self.parts.push(Part { index, timestamp, entry_type, certificate, chain });
+        let issuer = chain.first().map(|issuer| &**issuer);
+        let tbs_id = if self.tbs_ids { tbs_id(&leaf.entry, issuer) } else { None };
+        let (timestamp, entry_type) = (leaf.timestamp, leaf.entry_type());
+        self.parts.push(Part { index, timestamp, entry_type, certificate, chain, tbs_id });
+    }
+
+    /// Adds an entry that could not be decoded: its bytes take the certificate's place.
+    pub(crate) fn push_undecoded(&mut self, index: u64, bytes: &'a [u8]) {
+        let entry_type = EntryType::X509;
+        let (chain, tbs_id) = (Vec::new(), None);
+        let part = Part { index, timestamp: 0, entry_type, certificate: bytes, chain, tbs_id };
+        self.parts.push(part);
     }
 
     pub(crate) fn finish(self) -> Vec<Entry> {
@@ -194,6 +214,7 @@ impl<'a> PageBuilder<'a> {
             entry_type: part.entry_type,
             certificate: rest.split_to(part.certificate.len()),
             chain: part.chain,
+            tbs_id: part.tbs_id,
         };
         self.parts.into_iter().map(entry).collect()
     }

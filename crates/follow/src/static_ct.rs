@@ -25,6 +25,7 @@ pub(crate) struct StaticCt {
     status: Arc<LogStatus>,
     client: Arc<Client>,
     issuers: Arc<IssuerStore>,
+    tbs_ids: bool,
 }
 
 impl StaticCt {
@@ -32,8 +33,9 @@ impl StaticCt {
         status: Arc<LogStatus>,
         client: Arc<Client>,
         issuers: Arc<IssuerStore>,
+        tbs_ids: bool,
     ) -> Self {
-        Self { status, client, issuers }
+        Self { status, client, issuers, tbs_ids }
     }
 
     fn url(&self) -> &str {
@@ -133,15 +135,14 @@ impl Source for StaticCt {
         let fingerprints: Vec<Hash> = fingerprints.into_iter().collect();
         self.issuers.fetch(&self.client, self.url(), &fingerprints).await;
 
-        let mut page = PageBuilder::with_capacity(wanted.len());
+        let mut page = PageBuilder::new(wanted.len(), self.tbs_ids);
         for (tile_leaf, index) in wanted {
             let certificate = match tile_leaf.leaf.entry {
                 LeafEntry::X509 { certificate } => certificate,
                 LeafEntry::Precert { tbs, .. } => tile_leaf.precertificate.unwrap_or(tbs),
             };
             let chain = self.chain(tile_leaf);
-            let leaf = &tile_leaf.leaf;
-            page.push(index, leaf.timestamp, leaf.entry_type(), certificate, chain);
+            page.push(index, &tile_leaf.leaf, certificate, chain);
         }
         Ok(page.finish())
     }

@@ -1,5 +1,6 @@
 """What the Python checks share: the contract of a message, as clients rely on it."""
 
+import base64
 import os
 
 ADDRESS = os.environ["ADDRESS"]
@@ -18,15 +19,49 @@ def check_certificate(message, full):
     assert isinstance(data["seen"], float) and isinstance(data["submission_timestamp"], float)
     assert not data["source"]["url"].endswith("/") and data["source"]["name"], data["source"]
     leaf = data["leaf_cert"]
-    assert NAME_KEYS <= set(leaf["subject"]) and NAME_KEYS <= set(leaf["issuer"]), leaf
-    assert leaf["issuer"]["aggregated"].startswith("/"), leaf["issuer"]
-    assert isinstance(leaf["all_domains"], list), leaf
-    assert isinstance(leaf["not_before"], int) and isinstance(leaf["not_after"], int)
-    assert len(leaf["fingerprint"]) == 59 and len(leaf["sha256"]) == 95, leaf
+    check_fields(leaf)
+    check_domains(leaf)
+    assert leaf["issuer"]["O"] is not None, "the simulated issuers are organizations"
     poisoned = "ctlPoisonByte" in leaf["extensions"]
     assert poisoned == (data["update_type"] == "PrecertLogEntry"), leaf["extensions"]
     assert ("as_der" in leaf) == full and ("chain" in data) == full, list(data)
-    for issuer in data.get("chain", []):
-        assert issuer["as_der"] and issuer["all_domains"] is not None, issuer
     if full:
-        assert data["chain"], "the simulated logs have chains"
+        check_chain(leaf, data["chain"])
+
+
+def check_fields(certificate):
+    """The types that clients in typed languages insist on; certstream-java is the strictest."""
+    for name in (certificate["subject"], certificate["issuer"]):
+        assert NAME_KEYS <= set(name), name
+        assert all(value is None or isinstance(value, str) for value in name.values()), name
+        assert name["aggregated"].startswith("/"), name
+        assert name["CN"] is None or f"/CN={name['CN']}" in name["aggregated"], name
+    for key, value in certificate["extensions"].items():
+        parts = value if isinstance(value, list) else [value]
+        assert all(isinstance(part, str) for part in parts) or value is True, (key, value)
+    assert isinstance(certificate["not_before"], int) and isinstance(certificate["not_after"], int)
+    assert len(certificate["fingerprint"]) == 59 and len(certificate["sha256"]) == 95, certificate
+    assert isinstance(certificate["signature_algorithm"], str), certificate
+    assert isinstance(certificate["serial_number"], str), certificate
+    assert isinstance(certificate["is_ca"], bool), certificate
+
+
+def check_domains(leaf):
+    """The first name is what many take for the domain, the others for its alternatives."""
+    shown = leaf["extensions"].get("subjectAltName", "").split(", ")
+    expected = [name.removeprefix("DNS:") for name in shown if name.startswith("DNS:")]
+    if leaf["subject"]["CN"] and not leaf["is_ca"]:
+        expected.insert(0, leaf["subject"]["CN"])
+    assert leaf["all_domains"] == list(dict.fromkeys(expected)), leaf
+
+
+def check_chain(leaf, chain):
+    assert chain, "the simulated logs have chains"
+    for certificate in [leaf, *chain]:
+        assert base64.b64decode(certificate["as_der"], validate=True)[0] == 0x30, certificate
+    for lower, upper in zip([leaf, *chain], chain):
+        assert lower["issuer"]["aggregated"] == upper["subject"]["aggregated"], (lower, upper)
+        key = lower["extensions"]["authorityKeyIdentifier"].replace("keyid:", "").strip()
+        assert key == upper["extensions"]["subjectKeyIdentifier"], (lower, upper)
+        check_fields(upper)
+        assert upper["is_ca"] and upper["all_domains"] == [], upper

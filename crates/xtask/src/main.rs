@@ -8,6 +8,7 @@ mod clients;
 mod command;
 mod differential;
 mod e2e;
+mod fuzz;
 mod processes;
 
 use std::path::{Path, PathBuf};
@@ -24,11 +25,13 @@ fn main() -> ExitCode {
         .subcommand(Cli::new("ci").about("Everything a change must pass"))
         .subcommand(Cli::new("differential").about(differential))
         .subcommand(Cli::new("e2e").about(e2e))
+        .subcommand(fuzz::command_line())
         .subcommands(bench::commands());
     let outcome = match cli.get_matches().subcommand() {
         Some(("ci", _)) => ci::run(),
         Some(("differential", _)) => differential::run(),
         Some(("e2e", _)) => e2e::run(),
+        Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
         Some((name, arguments)) => bench::run(name, arguments),
         None => Ok(()),
     };

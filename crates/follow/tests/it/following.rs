@@ -1,11 +1,12 @@
 //! Reading logs that behave.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ct::leaf::EntryType;
 use follow::position::{Position, State};
-use follow::{FleetOptions, Health, Log, Protocol, Start};
+use follow::{Entry, FleetOptions, Health, Log, Protocol, Start};
 
 use crate::harness::{Followed, eventually, options, simulate, still, url_of};
 
@@ -28,6 +29,7 @@ async fn whole_logs_of_both_protocols_are_read_in_order_and_then_followed() {
         assert!(entries.iter().any(|entry| entry.entry_type == EntryType::Precert), "{url}");
         assert!(entries.iter().any(|entry| entry.entry_type == EntryType::X509), "{url}");
         assert!(entries.iter().all(|entry| entry.certificate[0] == 0x30), "{url}: DER");
+        check_links(entries);
         let status = followed.status(url);
         let at_end = || status.snapshot().next_index == Some(1_980);
         eventually("the position is that after the last entry", at_end).await;
@@ -37,6 +39,23 @@ async fn whole_logs_of_both_protocols_are_read_in_order_and_then_followed() {
     // The same authorities stand above both logs: their certificates are kept once per protocol.
     assert!(followed.fleet.issuers().len() < 60);
     followed.fleet.stop().await;
+}
+
+/// The simulator's final certificates repeat the precertificate 97 entries before them, where that
+/// entry is one; both have the same id, and nothing else has.
+fn check_links(entries: &[Entry]) {
+    let mut pairs = 0;
+    let mut seen = HashMap::new();
+    for entry in entries.iter().filter(|entry| entry.tbs_id.is_some()) {
+        if let Some((index, entry_type)) =
+            seen.insert(entry.tbs_id, (entry.index, entry.entry_type))
+        {
+            assert_eq!((index + 97, entry_type), (entry.index, EntryType::Precert));
+            assert_eq!(entry.entry_type, EntryType::X509);
+            pairs += 1;
+        }
+    }
+    assert!(pairs > 100, "only {pairs} pairs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ mod writer;
 
 use std::time::Duration;
 
-use clap::{Arg, ArgMatches, Command as Cli, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command as Cli, value_parser};
 
 use crate::command::{command, complete};
 use report::Report;
@@ -77,7 +77,13 @@ pub(crate) fn commands() -> [Cli; 3] {
         .arg(number("entries", "150000", "Entries to ingest"))
         .arg(number("clients", "500", "Clients of the crowd"))
         .arg(number("seconds", "20", "Length of a measurement over time"))
-        .arg(Arg::new("only").long("only").value_name("CASE").help("Only cases named like this"));
+        .arg(Arg::new("only").long("only").value_name("CASE").help("Only cases named like this"))
+        .arg(
+            Arg::new("no-build")
+                .long("no-build")
+                .action(ArgAction::SetTrue)
+                .help("Measure the release binaries that are there"),
+        );
     [bench, load::command(), writer::command()]
 }
 
@@ -99,8 +105,9 @@ fn bench(matches: &ArgMatches) -> anyhow::Result<()> {
         only: matches.get_one::<String>("only").cloned(),
     };
     let which = matches.get_one::<String>("which").map_or("all", String::as_str);
-    let build = "cargo build --release --locked --bins -p server -p ctsim -p xtask";
-    complete(&mut command(&build.split(' ').collect::<Vec<_>>()))?;
+    if !matches.get_flag("no-build") {
+        build()?;
+    }
     let mut reports = Vec::new();
     for (name, benchmark) in BENCHMARKS {
         if which == "all" || which == name {
@@ -112,6 +119,11 @@ fn bench(matches: &ArgMatches) -> anyhow::Result<()> {
     }
     report::print_table(&reports);
     Ok(())
+}
+
+fn build() -> anyhow::Result<()> {
+    let build = "cargo build --release --locked --bins -p server -p ctsim -p xtask";
+    complete(&mut command(&build.split(' ').collect::<Vec<_>>()))
 }
 
 fn pause(time: Duration) {
