@@ -76,7 +76,8 @@ impl Server {
         let client = Arc::new(http_client(&config)?);
         let (options, demo) = followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
-        let publisher = Publisher::new(Arc::clone(&hub), Arc::clone(&metrics));
+        let window = sources::window(&config);
+        let publisher = Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window);
         let publisher = thread::Builder::new()
             .name("publisher".to_owned())
             .spawn(move || publisher.run(waiting))

@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod config;
+mod dedup;
 mod demo;
 pub mod http;
 pub mod metrics;

@@ -50,6 +50,10 @@ pub struct Metrics {
     pub messages_lost: Family<ConnectionLabels, Counter>,
     /// Certificates published.
     pub certificates: Family<EntryLabels, Counter>,
+    /// Entries left out because the same certificate was published lately.
+    pub duplicates: Counter,
+    /// Certificates remembered to tell duplicates.
+    pub dedup_window: Gauge,
     /// Published certificates that some part of could not be parsed.
     pub parse_errors: Counter,
     /// Messages that had to leave out something for their size.
@@ -117,6 +121,16 @@ pub fn registry(
         "certificates",
         "Certificates published, by update type",
         metrics.certificates.clone(),
+    );
+    registry.register(
+        "duplicates",
+        "Entries left out because the same certificate was published lately",
+        metrics.duplicates.clone(),
+    );
+    registry.register(
+        "dedup_window",
+        "Certificates remembered to tell duplicates",
+        metrics.dedup_window.clone(),
     );
     registry.register(
         "parse_errors",

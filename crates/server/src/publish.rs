@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cert::Certificate;
@@ -19,6 +19,7 @@ use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
 use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, SourceKind, StreamKind};
 
+use crate::dedup::Window;
 use crate::metrics::{EntryLabels, Metrics};
 
 /// Issuers kept rendered at most.
@@ -124,13 +125,20 @@ pub struct Publisher {
     sources: HashMap<String, Arc<Source>>,
     /// Chain certificates with their renderings, by SHA-256.
     issuers: Cache<Hash, Arc<Issuer>>,
+    /// What was published lately; `None` to publish every entry.
+    window: Option<Window>,
 }
 
 impl Publisher {
-    /// A publisher to this hub.
+    /// A publisher to this hub, of all entries or only those that are not in the window.
     #[must_use]
-    pub fn new(hub: Arc<Hub<CertificateStream>>, metrics: Arc<Metrics>) -> Self {
-        Self { hub, metrics, sources: HashMap::new(), issuers: Cache::new(ISSUERS) }
+    pub fn new(
+        hub: Arc<Hub<CertificateStream>>,
+        metrics: Arc<Metrics>,
+        window: Option<Window>,
+    ) -> Self {
+        let (sources, issuers) = (HashMap::new(), Cache::new(ISSUERS));
+        Self { hub, metrics, sources, issuers, window }
     }
 
     /// Publishes until every sender of `pages` is gone and the channel is drained. Blocks, so it
@@ -146,11 +154,26 @@ impl Publisher {
         let seen = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seen = u64::try_from(seen.as_millis()).unwrap_or(0);
         let source = self.source(&page.log);
+        let entries = self.without_duplicates(page.entries);
         let entries: Vec<_> =
-            page.entries.into_iter().map(|entry| self.prepare(&source, seen, entry)).collect();
+            entries.into_iter().map(|entry| self.prepare(&source, seen, entry)).collect();
         self.count(&entries);
         self.hub.publish(entries);
         page.log.published(after);
+    }
+
+    /// The entries that have not come before, in this log or another.
+    fn without_duplicates(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let Some(window) = &mut self.window else { return entries };
+        let now = Instant::now();
+        let before = entries.len();
+        entries.retain(|entry| {
+            let identity = entry.tbs_id.unwrap_or_else(|| ct::sha256(&entry.certificate));
+            window.is_first(&identity, now)
+        });
+        self.metrics.duplicates.inc_by((before - entries.len()) as u64);
+        self.metrics.dedup_window.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
+        entries
     }
 
     fn prepare(&self, source: &Arc<Source>, seen: u64, entry: Entry) -> Published {

@@ -9,9 +9,10 @@ use ct::signature::PublicKey;
 use feed::Limits;
 use follow::catalogue::CatalogueOptions;
 use follow::{Backoff, FollowOptions, Log, LogError, Protocol};
-use wire::Renderer;
+use wire::{Profile, Renderer};
 
-use crate::config::{ByteSize, Config, LogState, NamedLog, Start};
+use crate::config::{ByteSize, CompatProfile, Config, DedupMode, LogState, NamedLog, Start};
+use crate::dedup::Window;
 
 /// Several operators give clients that name a contact a larger share.
 const USER_AGENT: &str = concat!(
@@ -66,7 +67,23 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
             Start::Index(index) => follow::Start::Index(index),
         },
         start_overlap: logs.start_overlap_leaves,
+        tbs_ids: config.dedup.enabled && config.dedup.mode == DedupMode::Linked,
         partial_tile_wait: Duration::from_millis(logs.partial_tile_wait_ms),
+    }
+}
+
+/// The window of certificates already sent, unless all are wanted.
+pub(crate) fn window(config: &Config) -> Option<Window> {
+    let dedup = &config.dedup;
+    let capacity = usize::try_from(dedup.capacity).unwrap_or(usize::MAX);
+    dedup.enabled.then(|| Window::new(capacity, Duration::from_secs(dedup.ttl_secs)))
+}
+
+pub(crate) const fn profile(config: &Config) -> Profile {
+    match config.compat_profile {
+        CompatProfile::Calidog => Profile::Calidog,
+        CompatProfile::Go => Profile::Go,
+        CompatProfile::Rust => Profile::Rust,
     }
 }
 

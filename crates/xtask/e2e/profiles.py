@@ -17,10 +17,15 @@ RUST_LEAF = (
 ).split()
 
 
+def connect(path):
+    # With a bounded queue, the library takes ten seconds to close a connection it has not read up.
+    return websockets.connect(WS + path, max_queue=None)
+
+
 async def read(path, check):
     """Checks frames until there were some with and some without a common name."""
     seen = {True: 0, False: 0}
-    async with websockets.connect(WS + path) as socket:
+    async with connect(path) as socket:
         while min(seen.values()) < 3 or sum(seen.values()) < 20:
             frame = await socket.recv()
             message = json.loads(frame)
@@ -73,7 +78,7 @@ def rust(full):
 
 
 async def domains(profile, start, end):
-    async with websockets.connect(f"{WS}/domains-only?compat={profile}") as socket:
+    async with connect(f"/domains-only?compat={profile}") as socket:
         for _ in range(5):
             frame = await socket.recv()
             assert frame.startswith(start) and frame.endswith(end), frame

@@ -11,10 +11,11 @@ use crate::command::{command, complete, is_installed};
 use crate::processes::{Process, binary, free_port, start_logs, wait_for};
 
 /// What each client script is run with and by.
-const CHECKS: [(&str, Interpreter); 5] = [
+const CHECKS: [(&str, Interpreter); 6] = [
     ("certstream_cli.py", Interpreter::Python),
     ("certstream_library.py", Interpreter::Python),
     ("websockets_client.py", Interpreter::Python),
+    ("profiles.py", Interpreter::Python),
     ("certstream.mjs", Interpreter::Node),
     ("http.sh", Interpreter::Shell),
 ];

@@ -35,10 +35,11 @@ use cli::{Action, CommandLine, Request};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
 pub use kind::Kind;
-pub use model::{Config, CtLog, Feed, Heartbeat, NamedLog, Protocols, Streams};
+pub use model::{Config, CtLog, Dedup, Feed, Heartbeat, NamedLog, Protocols, Streams};
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
-    ByteSize, HeartbeatMode, LogFormat, LogState, ParseByteSizeError, ParseStartError, Start,
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, ParseByteSizeError,
+    ParseStartError, Start,
 };
 
 /// What the process was asked to do.

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::values::{ByteSize, HeartbeatMode, LogFormat, LogState, Start};
+use super::values::{
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, Start,
+};
 
 /// The whole configuration of a server. Its default is a server without configuration file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub buffer_size: u64,
     /// Largest message sent.
     pub max_message_bytes: ByteSize,
+    /// Whose conventions messages follow where the client does not choose.
+    pub compat_profile: CompatProfile,
     /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
     pub shutdown_grace_ms: u64,
     /// What is served.
@@ -35,6 +39,9 @@ pub struct Config {
     /// Which streams are rendered.
     #[serde(deserialize_with = "blank_is_default")]
     pub streams: Streams,
+    /// What becomes of certificates that come from several logs.
+    #[serde(deserialize_with = "switch_or_section")]
+    pub dedup: Dedup,
     /// What is sent into silence.
     #[serde(deserialize_with = "blank_is_default")]
     pub heartbeat: Heartbeat,
@@ -65,7 +72,7 @@ impl Config {
     /// The configuration of `--demo`: the defaults, with everything on that shows something.
     #[must_use]
     pub fn demo() -> Self {
-        let protocols = Protocols { sse: true, api: true, page: true, ..Protocols::default() };
+        let protocols = Protocols { sse: true, page: true, ..Protocols::default() };
         Self { protocols, ..Self::default() }
     }
 
@@ -85,9 +92,11 @@ impl Default for Config {
             log_format: LogFormat::Text,
             buffer_size: 1000,
             max_message_bytes: ByteSize::new(ByteSize::MIB),
+            compat_profile: CompatProfile::Calidog,
             shutdown_grace_ms: 3000,
             protocols: Protocols::default(),
             streams: Streams::default(),
+            dedup: Dedup::default(),
             heartbeat: Heartbeat::default(),
             feed: Feed::default(),
             ct_log: CtLog::default(),
@@ -147,6 +156,41 @@ impl Default for Streams {
     fn default() -> Self {
         Self { full: true, lite: true, domains_only: true }
     }
+}
+
+/// What becomes of certificates that come from several logs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dedup {
+    /// Whether a certificate is sent only once.
+    pub enabled: bool,
+    /// What counts as the same certificate.
+    pub mode: DedupMode,
+    /// Most certificates remembered.
+    pub capacity: u64,
+    /// Seconds for which one is remembered, 1 to 604,800.
+    pub ttl_secs: u64,
+}
+
+impl Default for Dedup {
+    fn default() -> Self {
+        Self { enabled: true, mode: DedupMode::Certificate, capacity: 200_000, ttl_secs: 900 }
+    }
+}
+
+/// `dedup: false` is short for `dedup: {enabled: false}`.
+fn switch_or_section<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dedup, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "false, true, or a map of enabled, mode, capacity and ttl_secs")]
+    enum Either {
+        Switch(bool),
+        Section(Dedup),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        None => Dedup::default(),
+        Some(Either::Switch(enabled)) => Dedup { enabled, ..Dedup::default() },
+        Some(Either::Section(section)) => section,
+    })
 }
 
 /// What is sent into silence.

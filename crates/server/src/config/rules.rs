@@ -24,6 +24,7 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
             !(streams.full || streams.lite || streams.domains_only),
             "every stream is off (streams.*): clients get nothing",
         ),
+        (config.protocols.api, "protocols.api: this version has no REST API yet, /api answers 404"),
         (
             !(config.protocols.websocket || config.protocols.sse),
             "protocols.websocket and protocols.sse are both off: clients get nothing",

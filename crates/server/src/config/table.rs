@@ -96,6 +96,11 @@ pub const SECTIONS: &[Section] = &[
         "Streams",
         "What clients can choose from; a stream that is off costs nothing",
     ),
+    section(
+        "dedup",
+        "Duplicates",
+        "Most certificates are in several logs; `dedup: false` sends every entry of every log",
+    ),
     section("heartbeat", "Heartbeats", "Messages sent so that clients know the connection lives"),
     section("feed", "Memory", "What is kept for clients that resume or fall behind"),
     section("ct_log", "Logs", "Which logs are read, and how"),
@@ -151,6 +156,13 @@ pub const SETTINGS: &[Setting] = &[
         "Largest message sent; a larger one goes out without as_der and chain, and says so",
     ),
     row(
+        "compat_profile",
+        &["CERTSTREAM_COMPAT_PROFILE"],
+        Choice(&["calidog", "go", "rust"]),
+        "Whose messages are sent to clients that do not choose with ?compat=: those of CaliDog's \
+         server, certstream-server-go or certstream-server-rust",
+    ),
+    row(
         "shutdown_grace_ms",
         &["CERTSTREAM_SHUTDOWN_GRACE_MS"],
         Millis(0, 5000),
@@ -190,6 +202,31 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"],
         Bool,
         "Only the domain names, at /domains-only",
+    ),
+    row(
+        "dedup.enabled",
+        &["CERTSTREAM_DEDUP_ENABLED"],
+        Bool,
+        "Send a certificate once, however many logs it comes from",
+    ),
+    row(
+        "dedup.mode",
+        &["CERTSTREAM_DEDUP_MODE"],
+        Choice(&["certificate", "linked"]),
+        "What counts as the same: the same bytes, or also a precertificate and the certificate made \
+         from it",
+    ),
+    row(
+        "dedup.capacity",
+        &["CERTSTREAM_DEDUP_CAPACITY"],
+        Integer(1, 100_000_000),
+        "Most certificates remembered; each takes some 50 bytes",
+    ),
+    row(
+        "dedup.ttl_secs",
+        &["CERTSTREAM_DEDUP_TTL_SECS"],
+        Seconds(1, 604_800),
+        "How long a certificate is remembered",
     ),
     row(
         "heartbeat.mode",

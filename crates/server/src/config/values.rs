@@ -33,6 +33,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// The server whose messages are imitated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CompatProfile {
+    /// CaliDog's certstream-server, the original.
+    #[default]
+    Calidog,
+    /// certstream-server-go.
+    Go,
+    /// certstream-server-rust.
+    Rust,
+}
+
+/// What counts as the same certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DedupMode {
+    /// The same bytes: a precertificate and its final certificate are both sent.
+    #[default]
+    Certificate,
+    /// Also a precertificate and the certificate made from it: the first to come is sent.
+    Linked,
+}
+
 /// When heartbeats are sent to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

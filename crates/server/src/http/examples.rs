@@ -3,10 +3,11 @@
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use wire::{Profile, StreamKind};
+use wire::StreamKind;
 
 use crate::http::Shared;
 use crate::publish::Rendering;
+use crate::sources;
 
 /// Messages that `/latest.json` shows.
 const LATEST: usize = 25;
@@ -16,7 +17,7 @@ pub(super) async fn example(State(shared): State<Shared>, kind: StreamKind) -> R
     let newest = newest(&shared, kind, 1).pop();
     json(newest.unwrap_or_else(|| {
         let mut sample = Vec::new();
-        wire::sample(kind, Profile::default(), &mut sample);
+        wire::sample(kind, sources::profile(&shared.config), &mut sample);
         sample
     }))
 }
@@ -32,7 +33,7 @@ pub(super) async fn latest(State(shared): State<Shared>) -> Response {
 }
 
 fn newest(shared: &Shared, kind: StreamKind, count: usize) -> Vec<Vec<u8>> {
-    let profile = Profile::default();
+    let profile = sources::profile(&shared.config);
     let mut messages = shared.hub.latest(Rendering { kind, profile }, count);
     for message in &mut messages {
         message.truncate(message.trim_ascii_end().len());

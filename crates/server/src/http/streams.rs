@@ -12,6 +12,7 @@ use wire::{Profile, StreamKind};
 use crate::http::{Shared, page, sse, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
+use crate::sources;
 
 /// What a client may ask for in the query string.
 #[derive(Debug, Default, Deserialize)]
@@ -43,7 +44,7 @@ pub(super) async fn websocket(
     }
     let parameters = Query::<Parameters>::try_from_uri(request.uri());
     let parameters = parameters.map(|Query(parameters)| parameters).unwrap_or_default();
-    let (rendering, since) = match parameters.read(kind, None) {
+    let (rendering, since) = match parameters.read(&shared, kind, None) {
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
@@ -61,7 +62,7 @@ pub(super) async fn websocket(
         websocket::Client {
             reader,
             profile: rendering.profile,
-            heartbeat: websocket::Heartbeat::of(heartbeat, kind),
+            heartbeat: websocket::Heartbeat::of(heartbeat, rendering),
             metrics: shared.metrics.connected(&labels("websocket", kind)),
             _alive: shared.alive.clone(),
         },
@@ -82,7 +83,7 @@ pub(super) async fn sse(
     if !is_on(&shared, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
     }
-    let (rendering, since) = match parameters.read(kind, Some(&headers)) {
+    let (rendering, since) = match parameters.read(&shared, kind, Some(&headers)) {
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
@@ -119,11 +120,12 @@ impl Parameters {
     /// SSE request, which may carry `Last-Event-ID`.
     fn read(
         &self,
+        shared: &Shared,
         kind: StreamKind,
         headers: Option<&HeaderMap>,
     ) -> Result<(Rendering, Option<u64>), String> {
         let profile = match self.compat.as_deref() {
-            None => Profile::default(),
+            None => sources::profile(&shared.config),
             Some(name) => Profile::from_name(name)
                 .ok_or_else(|| format!("compat={name}: must be calidog, go or rust\n"))?,
         };

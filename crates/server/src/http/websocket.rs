@@ -18,7 +18,7 @@ use crate::config::{self, HeartbeatMode};
 use crate::http::accept::Alive;
 use crate::http::socket::Socket;
 use crate::metrics::ConnectionMetrics;
-use crate::publish::CertificateStream;
+use crate::publish::{CertificateStream, Rendering};
 use wire::{Profile, StreamKind};
 
 /// A Ping is sent this often, so that dead connections are noticed.
@@ -40,20 +40,25 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The configured heartbeat, for a stream that has any: some clients of the domains-only
-    /// stream take every message for a list of names.
-    #[must_use]
-    pub(super) const fn of(config: &config::Heartbeat, kind: StreamKind) -> Self {
-        let mode = match kind {
-            StreamKind::Domains => HeartbeatMode::Off,
-            StreamKind::Full | StreamKind::Lite => config.mode,
-        };
-        Self { mode, interval: Duration::from_secs(config.interval_secs) }
+    /// The configured heartbeat, or that of the server whose messages are imitated. Some clients of
+    /// the domains-only stream take every message for a list of names, so it has none.
+    pub(super) const fn of(config: &config::Heartbeat, rendering: Rendering) -> Self {
+        let interval = Duration::from_secs(config.interval_secs);
+        match (rendering.profile, rendering.kind) {
+            (Profile::Calidog, StreamKind::Full | StreamKind::Lite) => {
+                Self { mode: config.mode, interval }
+            }
+            (Profile::Rust, _) => {
+                Self { mode: HeartbeatMode::Always, interval: Duration::from_secs(30) }
+            }
+            (Profile::Go, _) | (Profile::Calidog, StreamKind::Domains) => {
+                Self { mode: HeartbeatMode::Off, interval }
+            }
+        }
     }
 }
 
 /// Whether a request asks for a WebSocket.
-#[must_use]
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }

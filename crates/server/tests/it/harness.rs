@@ -32,6 +32,7 @@ pub(crate) fn reads_all(sim: &Sim, folder: &tempfile::TempDir) -> Config {
     std::fs::write(&key, sim.list_key_pem()).expect("a writable folder");
     let mut config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
     config.protocols.sse = true;
+    config.dedup.enabled = false;
     config.feed.ring_bytes = ByteSize::new(1024 * ByteSize::MIB);
     config.feed.chunk_bytes = ByteSize::new(64 * ByteSize::MIB);
     config.ct_log.log_list_url = sim.list_url();

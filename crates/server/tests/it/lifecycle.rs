@@ -126,3 +126,30 @@ fn identity(message: &serde_json::Value) -> (String, u64) {
 fn message_offset(message: &serde_json::Value) -> Option<u64> {
     message["offset"].as_u64()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_are_chosen_by_configuration_and_by_request() {
+    let sim = logs(two_logs()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.compat_profile = server::config::CompatProfile::Rust;
+    let server = Running::start(config).await;
+    let first_text = async |path: &str| {
+        let mut socket = server.connect(path).await;
+        loop {
+            if let Message::Text(text) = next_frame(&mut socket).await {
+                return text.to_string();
+            }
+        }
+    };
+    // The Rust server greets with a heartbeat; its messages begin with their type.
+    assert_eq!(first_text("/").await, r#"{"message_type":"heartbeat"}"#);
+    assert!(first_text("/?compat=calidog").await.starts_with(r#"{"data":{"cert_index":"#));
+    assert!(first_text("/?compat=go").await.ends_with("}\n"));
+    let example = server.get("/example.json").await.text().await.expect("text");
+    assert!(example.starts_with(r#"{"message_type":"certificate_update","data":"#), "{example}");
+    let refused = tokio_tungstenite::connect_async(format!("ws://{}/?compat=x", server.address));
+    let refused = refused.await.expect_err("there is no profile x").to_string();
+    assert!(refused.contains("400"), "{refused}");
+    server.stop().await;
+}

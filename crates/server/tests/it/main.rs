@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
 mod corpus;
+mod duplicates;
 mod generated;
 mod harness;
 mod lifecycle;

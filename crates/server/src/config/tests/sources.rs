@@ -213,8 +213,8 @@ fn demo_listens_to_nothing_but_address_and_logging() {
             "--demo ignores --config",
         ],
     );
-    let Protocols { sse, api, page, .. } = Config::demo().protocols;
-    assert!(sse && api && page);
+    let Protocols { sse, page, .. } = Config::demo().protocols;
+    assert!(sse && page);
 }
 
 #[test]
