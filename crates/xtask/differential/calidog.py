@@ -77,12 +77,8 @@ def name(attributes):
 
 
 def is_ca(fields):
-    return any_told(fields, "2.5.29.19", lambda value: value)
-
-
-def any_told(fields, oid, holds):
-    values = [value for each, _, value in fields["extensions"] if each == oid]
-    return REFUSED if REFUSED in values else any(map(holds, values))
+    values = [value for oid, _, value in fields["extensions"] if oid == "2.5.29.19"]
+    return REFUSED if REFUSED in values else any(values)
 
 
 def all_domains(fields):
@@ -92,7 +88,7 @@ def all_domains(fields):
         return REFUSED
     common_name = None if ca else name(fields["subject"])["CN"]
     domains = [common_name] if common_name else []
-    domains += [text for each in names for kind, *text in each if kind == "dns" for text in text]
+    domains += [name[1] for each in names for name in each if name[0] == "dns"]
     return list(dict.fromkeys(domains))
 
 
@@ -114,15 +110,16 @@ def extensions(listed):
 
 def access(places):
     lines = [
-        f"{ACCESS[method]} - URI:{text[0]}\n"
-        for method, (kind, *text) in places
-        if kind == "uri" and method in ACCESS
+        f"{ACCESS[method]} - URI:{name[1]}\n"
+        for method, name in places
+        if name[0] == "uri" and method in ACCESS
     ]
     return "".join(reversed(lines))
 
 
 def alt_name(names):
-    return ", ".join(GENERAL_NAMES[kind] + "".join(text) for kind, *text in names if kind != "other")
+    shown = [name for name in names if name[0] in GENERAL_NAMES]
+    return ", ".join(GENERAL_NAMES[kind] + text for kind, text in shown)
 
 
 def policies(items):
@@ -132,11 +129,11 @@ def policies(items):
 
 def distribution_points(items):
     lines = []
-    for kind, *text in items:
-        if kind == "full name":
+    for item in items:
+        if item[0] == "full name":
             lines.append("Full Name:")
-        elif kind == "uri":
-            lines.append(" URI:" + "".join(text))
+        elif item[0] == "uri":
+            lines.append(f" URI:{item[1]}")
     return "\n".join(lines)
 
 

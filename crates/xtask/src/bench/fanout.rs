@@ -38,14 +38,14 @@ const CASES: [Case; 4] = [
         rate: 100,
         interval: 1000,
         paced: true,
-        target: "≤ 0.7 CPU-s per million, p50 ≤ 10 ms, p99 ≤ 30 ms",
+        target: "≤ 0.7 CPU-s per million, mean ≤ 8 ms, p50 ≤ 10 ms, p99 ≤ 30 ms, ≤ 5 % of a core",
     },
     Case {
         name: "spread out",
         rate: 100,
         interval: 100,
         paced: true,
-        target: "≤ 0.7 CPU-s per million, p50 ≤ 3 ms, p99 ≤ 25 ms",
+        target: "p50 ≤ 3 ms, p99 ≤ 25 ms",
     },
     Case {
         name: "overload",
@@ -97,9 +97,12 @@ fn served(case: &Case, plan: &Plan, report: &mut Report) -> anyhow::Result<Deliv
         format!("fan-out, {} clients × {} msg/s, {}", plan.clients, case.rate, case.name),
         format!(
             "{cpu:.2} CPU-s per million (reading the logs for one client {ingest:.2} of it), \
-             {:.0} msg/s, {:.1} messages a read, p50 {:.1} ms, p99 {:.1} ms, lost {:.1} %; {}",
+             {:.1} % of a core at {:.0} msg/s, {:.1} messages a read; delay mean {:.1} ms, \
+             p50 {:.1} ms, p99 {:.1} ms; lost {:.1} %; {}",
+            delivery.spent.load() * 100.0,
             delivery.rate(),
             delivery.messages_per_read(),
+            delivery.number("mean_ms"),
             delivery.number("p50_ms"),
             delivery.number("p99_ms"),
             lost_share(&delivery) * 100.0,

@@ -90,10 +90,19 @@ fn ticks(line: &str, fields: std::ops::Range<usize>) -> anyhow::Result<Duration>
     Ok(TICK * sum)
 }
 
-/// Memory of the process in RAM, MB of 1,000,000 bytes.
-pub(super) fn resident_mb(process: u32) -> anyhow::Result<f64> {
-    let kib = number(&format!("/proc/{process}/status"), "VmRSS:")?;
-    Ok(kib as f64 * 1024.0 / 1e6)
+/// Memory of a process in RAM, MB of 1,000,000 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    /// All of it.
+    pub(super) resident: f64,
+    /// Of which its own, not a part of the program's file.
+    pub(super) anonymous: f64,
+}
+
+pub(super) fn memory(process: u32) -> anyhow::Result<Memory> {
+    let path = format!("/proc/{process}/status");
+    let mb = |key| anyhow::Ok(number(&path, key)? as f64 * 1024.0 / 1e6);
+    Ok(Memory { resident: mb("VmRSS:")?, anonymous: mb("RssAnon:")? })
 }
 
 /// The number after `key` in a file of the kernel.
@@ -117,7 +126,8 @@ mod tests {
         let spent = watch.stop().unwrap();
         assert!(spent.cpu > Duration::ZERO, "{spent:?}");
         assert!(spent.wall > Duration::ZERO, "{spent:?}");
-        assert!(resident_mb(me[0]).unwrap() > 0.5);
+        let memory = memory(me[0]).unwrap();
+        assert!(memory.resident > memory.anonymous && memory.anonymous > 0.1, "{memory:?}");
     }
 
     #[test]

@@ -10,11 +10,13 @@ const BINS: usize = 200_000;
 pub(crate) struct Delays {
     counts: Vec<u64>,
     total: u64,
+    /// Microseconds.
+    sum: u64,
 }
 
 impl Default for Delays {
     fn default() -> Self {
-        Self { counts: vec![0; BINS], total: 0 }
+        Self { counts: vec![0; BINS], total: 0, sum: 0 }
     }
 }
 
@@ -23,6 +25,12 @@ impl Delays {
         let bin = usize::try_from(microseconds / BIN).unwrap_or(usize::MAX).min(BINS - 1);
         self.counts[bin] += 1;
         self.total += 1;
+        self.sum = self.sum.saturating_add(microseconds);
+    }
+
+    /// The average in milliseconds; none if there are no delays.
+    pub(crate) fn mean(&self) -> Option<f64> {
+        (self.total > 0).then(|| self.sum as f64 / self.total as f64 / 1000.0)
     }
 
     /// The delay in milliseconds that this share of all delays, 0 to 1, does not exceed; none if
@@ -49,6 +57,7 @@ mod tests {
         (0..100).for_each(|milliseconds| delays.add(milliseconds * 1000));
         assert_eq!(delays.quantile(0.5), Some(49.05));
         assert_eq!(delays.quantile(0.99), Some(98.05));
+        assert_eq!(delays.mean(), Some(49.5));
         assert_eq!(delays.quantile(1.0), Some(99.05));
         delays.add(u64::MAX);
         assert_eq!(delays.quantile(1.0), Some(19_999.95));

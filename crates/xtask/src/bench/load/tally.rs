@@ -86,6 +86,7 @@ impl Tally {
             "looked_at": self.looked_at,
             "lost": self.lost,
             "repeated": self.repeated,
+            "mean_ms": self.delays.mean(),
             "p50_ms": self.delays.quantile(0.5),
             "p99_ms": self.delays.quantile(0.99),
             "max_ms": self.delays.quantile(1.0),
