@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use cert::{Dialect, ExtensionKind, Part};
 use proptest::prelude::*;
-use serde_json::Value;
 use support::{
     BASIC_CONSTRAINTS, C, CN, EMAIL, KEY_USAGE, O, OU, POISON, Template, all_certificates, ca,
-    dns_names, element, event, extension, rdn, read, rfc6962, sequence, shared_data, tiled,
+    dns_names, element, event, extension, rdn, rfc6962, sequence, shared_data, tiled,
 };
 use wire::decode::{Certificate, Extensions, Incoming, Name, Update, decode};
 use wire::{EntryKind, Event, Issuer, Profile, Renderer, StreamKind};
@@ -249,86 +248,4 @@ fn every_certificate_of_the_shared_data() {
     for (_, der) in all_certificates(&data) {
         round_trip(&event(&source, &cert::Certificate::read(&der), &[]));
     }
-}
-
-/// The messages that certstream-server-rust made of live entries, read twice: by this decoder, and
-/// by a general JSON reader.
-#[test]
-fn messages_of_the_rust_server() {
-    let Some(data) = shared_data() else { return };
-    let mut count = 0;
-    for file in ["live_ct.json", "synthetic.json"] {
-        let json = read(&data, &format!("rfc6962/certstream-live/{file}"));
-        let entries: Vec<Value> = serde_json::from_slice(&json).unwrap();
-        for entry in &entries {
-            for key in ["expected_full", "expected_lite"] {
-                compare_update(entry[key].as_str().unwrap());
-                count += 1;
-            }
-            let message = entry["expected_domains_only"].as_str().unwrap();
-            let value: Value = serde_json::from_str(message).unwrap();
-            let Ok(Incoming::Domains { domains, .. }) = decode(message.as_bytes()) else {
-                panic!("{message}")
-            };
-            assert_eq!(serde_json::json!(domains), value["data"]);
-        }
-    }
-    assert_eq!(count, 2 * 51);
-}
-
-fn compare_update(message: &str) {
-    let Ok(Incoming::Certificate(update)) = decode(message.as_bytes()) else { panic!("{message}") };
-    assert_eq!((&update.unread, update.truncated), (&None, false));
-    let value: Value = serde_json::from_str(message).unwrap();
-    let data = &value["data"];
-    assert_eq!(update.cert_index, data["cert_index"].as_u64());
-    assert_eq!(update.cert_link.as_deref(), data["cert_link"].as_str());
-    assert_eq!(update.seen, milliseconds(&data["seen"]));
-    assert_eq!(update.submitted, milliseconds(&data["submission_timestamp"]));
-    assert_eq!(update.source.url.as_deref(), data["source"]["url"].as_str());
-    assert_eq!(update.source.name.as_deref(), data["source"]["name"].as_str());
-    assert_eq!(update.kind.map(EntryKind::update_type), data["update_type"].as_str());
-    compare_certificate(&update.leaf, &data["leaf_cert"]);
-    let chain = data["chain"].as_array().map_or(&[][..], Vec::as_slice);
-    assert_eq!(update.chain.len(), chain.len());
-    for (issuer, expected) in update.chain.iter().zip(chain) {
-        compare_certificate(issuer, expected);
-    }
-}
-
-fn milliseconds(seconds: &Value) -> Option<u64> {
-    Some((seconds.as_f64()? * 1000.0).round() as u64)
-}
-
-fn compare_certificate(certificate: &Certificate<'_>, json: &Value) {
-    let Certificate { subject, issuer, extensions, .. } = certificate;
-    let texts = [
-        (&certificate.serial_number, &json["serial_number"]),
-        (&certificate.sha1, &json["fingerprint"]),
-        (&certificate.sha256, &json["sha256"]),
-        (&certificate.signature_algorithm, &json["signature_algorithm"]),
-        (&certificate.as_der, &json["as_der"]),
-        (&subject.common_name, &json["subject"]["CN"]),
-        (&subject.aggregated, &json["subject"]["aggregated"]),
-        (&issuer.common_name, &json["issuer"]["CN"]),
-        (&issuer.organization, &json["issuer"]["O"]),
-        (&issuer.country, &json["issuer"]["C"]),
-        (&issuer.aggregated, &json["issuer"]["aggregated"]),
-        (&extensions.authority_info_access, &json["extensions"]["authorityInfoAccess"]),
-        (&extensions.certificate_policies, &json["extensions"]["certificatePolicies"]),
-        (&extensions.extended_key_usage, &json["extensions"]["extendedKeyUsage"]),
-        (&extensions.subject_alt_name, &json["extensions"]["subjectAltName"]),
-    ];
-    for (text, expected) in texts {
-        assert_eq!(text.as_deref(), expected.as_str().filter(|text| !text.is_empty()));
-    }
-    assert_eq!(certificate.not_after, json["not_after"].as_i64());
-    assert_eq!(certificate.not_before, json["not_before"].as_i64());
-    assert_eq!(certificate.is_ca, json["is_ca"].as_bool());
-    assert_eq!(extensions.poison, json["extensions"]["ctlPoisonByte"] == true);
-    let domains = json["all_domains"].as_array().map_or(&[][..], Vec::as_slice);
-    assert_eq!(serde_json::json!(certificate.all_domains), serde_json::json!(domains));
-    let der =
-        json["as_der"].as_str().map(|text| base64_simd::STANDARD.decode_to_vec(text).unwrap());
-    assert_eq!(certificate.der(), Ok(der));
 }
