@@ -116,7 +116,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let algorithm = |oid: &[u8]| sequence(&[element(0x06, oid)]);
     let plain = Template::default();
     let authority = Template { extensions: vec![ca()], ..Template::default() };
-    let precertificate = Template { extensions: vec![poison()], ..Template::default() };
+    let twice = vec![poison(), poison()];
+    let precertificate = Template { extensions: twice, ..Template::default() };
     let pss = algorithm(&pkcs1(&0x0a).collect::<Vec<_>>());
     let old = Template {
         version: Vec::new(),

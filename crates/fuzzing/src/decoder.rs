@@ -70,7 +70,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             r#"{"data":{"update_type":"PreCertEntry","cert_index":"5","seen":1.7e9,"#,
             r#""leaf_cert":{"not_after":"no_expiration","not_before":-1.5,"serial_number":"5f0","#,
             r#""subject":{"OU":["one","two"],"emailAddress":"a@b"},"extensions":{"extra":["1.2"],"#,
-            r#""ctlPoisonByte":"true"}},"chain":[{},null]},"message_type":"certificate_update"}"#
+            r#""ctlPoisonByte":"true"}},"chain":[{"serial_number":"102"},null]},"#,
+            r#""message_type":"certificate_update"}"#
         ),
     ];
     seeds.extend(others.map(|message| message.as_bytes().to_vec()));
