@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect;
-use reqwest::{Response, StatusCode};
+use reqwest::{Certificate, Response, StatusCode};
 
 use crate::pace::Paces;
 
@@ -92,13 +92,19 @@ impl Client {
     /// # Errors
     /// When the TLS machinery or the proxy settings of the environment cannot be used.
     pub fn new(user_agent: &str, timeout: Duration) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .user_agent(user_agent)
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(timeout)
-            .pool_idle_timeout(Duration::from_secs(90))
-            .redirect(redirect::Policy::custom(same_origin_only))
-            .build()?;
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(user_agent)
+                .connect_timeout(Duration::from_secs(10))
+                .timeout(timeout)
+                .pool_idle_timeout(Duration::from_secs(90))
+                .redirect(redirect::Policy::custom(same_origin_only))
+        };
+        let http = builder().build().or_else(|error| {
+            // The usual cause: a small container without the package ca-certificates.
+            tracing::warn!(%error, "no CA certificates in the system, using the built-in ones");
+            builder().tls_certs_only(built_in_roots()).build()
+        })?;
         Ok(Self { http, paces: Paces::default() })
     }
 
@@ -130,6 +136,12 @@ impl Client {
         }
         read_body(url, response, limit).await
     }
+}
+
+/// The root certificates of Mozilla's programme, as of the build.
+fn built_in_roots() -> Vec<Certificate> {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+    roots.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
 }
 
 async fn read_body(url: &str, mut response: Response, limit: usize) -> Result<Bytes, FetchError> {

@@ -72,6 +72,7 @@ fn run_checks() -> anyhow::Result<(usize, usize)> {
         report(script, outcome, &mut passed, &mut failed);
     }
     report("stop", stop(server, &address), &mut passed, &mut failed);
+    report("demo", demo(), &mut passed, &mut failed);
     let saved = std::fs::read_to_string(&state).context("no state file was written")?;
     let saved: Value = serde_json::from_str(&saved)?;
     let positions = saved.get("logs").and_then(Value::as_object).map_or(0, serde_json::Map::len);
@@ -124,6 +125,21 @@ fn server(logs: &Value, port: u16, state: &std::path::Path) -> anyhow::Result<Co
         .env("CERTSTREAM_CT_LOG_POLL_INTERVAL_MS", "200")
         .env("CERTSTREAM_CT_LOG_STATE_FILE", state);
     Ok(server)
+}
+
+/// The README's first command, on a machine without CA certificates.
+fn demo() -> anyhow::Result<()> {
+    let port = free_port()?;
+    let mut command = binary("certstream-server");
+    command.args(["--demo", "--host", "127.0.0.1", "--log-level", "error", "--port"]);
+    let no_certificates = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let server = Process::start(command.arg(port.to_string()).envs(no_certificates))?;
+    wait_for(&format!("http://127.0.0.1:{port}/health/deep"))?;
+    let mut check = script_command("certstream_cli.py", Interpreter::Python)?;
+    complete(check.env("ADDRESS", format!("127.0.0.1:{port}")))?;
+    let (status, _) = server.terminate()?;
+    ensure!(status.success(), "the demo ended with {status}");
+    Ok(())
 }
 
 /// SIGTERM: a client gets a Close frame with code 1001, and the process ends with status 0 in time.
