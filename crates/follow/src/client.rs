@@ -47,7 +47,13 @@ pub enum FetchError {
         /// The bound in bytes.
         limit: usize,
     },
-    /// No connection, a broken one, a TLS failure or a timeout.
+    /// The answer did not come whole within the time limit.
+    #[error("{url}: no whole answer within the time limit (ct_log.request_timeout_secs)")]
+    Timeout {
+        /// What was asked for.
+        url: String,
+    },
+    /// No connection, a broken one or a TLS failure.
     #[error("{url}: {reason}")]
     Transport {
         /// What was asked for.
@@ -69,6 +75,12 @@ impl FetchError {
             Self::Limited { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+
+    /// Whether the answer was more than could be taken, so that asking for less may help.
+    #[must_use]
+    pub const fn is_too_much(&self) -> bool {
+        matches!(self, Self::TooLarge { .. } | Self::Timeout { .. })
     }
 
     /// Whether the thing asked for does not exist there.
@@ -194,6 +206,9 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 /// The causes of an HTTP client error in one line, because the outermost says only "error sending
 /// request" and hides the refused connection below.
 fn transport(url: &str, error: &reqwest::Error) -> FetchError {
+    if error.is_timeout() && !error.is_connect() {
+        return FetchError::Timeout { url: url.to_owned() };
+    }
     let mut reason = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {

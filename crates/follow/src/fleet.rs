@@ -1,9 +1,12 @@
 //! Who is followed: logs named by hand and the logs of the list, each with its own follower.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,13 +18,16 @@ use crate::entry::Page;
 use crate::follower::{FollowOptions, Follower};
 use crate::issuers::IssuerStore;
 use crate::log::Log;
-use crate::position::{Position, State};
+use crate::position::State;
 use crate::source::AnySource;
-use crate::status::LogStatus;
+use crate::status::{LogStatus, add};
 
 /// Waits between attempts to get the log list while there is none or it failed.
 const LIST_BACKOFF: Backoff =
     Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(300) };
+
+/// The pause before a follower that panicked starts again.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// What to follow and how.
 #[derive(Debug)]
@@ -54,10 +60,27 @@ pub struct Fleet {
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// A log that is or was followed; its position is kept either way.
 #[derive(Debug, Clone)]
 struct Followed {
     status: Arc<LogStatus>,
     by_hand: bool,
+    running: Arc<AtomicBool>,
+}
+
+impl Followed {
+    fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+}
+
+/// The saved position of a log: by its URL, or by its id where the log has moved.
+fn saved_position(saved: &State, log: &Log) -> Option<u64> {
+    let by_id = || {
+        let id = log.id?.to_string();
+        saved.logs.values().find(|position| position.log_id.as_deref() == Some(&id))
+    };
+    saved.logs.get(&log.url).or_else(by_id).map(|position| position.current_index)
 }
 
 impl Fleet {
@@ -95,7 +118,9 @@ impl Fleet {
     /// The followed logs, by URL.
     #[must_use]
     pub fn logs(&self) -> Vec<Arc<LogStatus>> {
-        self.logs.lock().values().map(|followed| Arc::clone(&followed.status)).collect()
+        let logs = self.logs.lock();
+        let running = logs.values().filter(|followed| followed.is_running());
+        running.map(|followed| Arc::clone(&followed.status)).collect()
     }
 
     /// Why no log is followed or the list is not fresh; `None` when all is well.
@@ -110,22 +135,23 @@ impl Fleet {
         &self.issuers
     }
 
-    /// What to save: every log's position as it stood `overlap` ago, and those of logs which are
-    /// not followed at present. `last_offset` is the newest offset published since the start.
+    /// What to save: every log's position as it stood the resume overlap ago, and those of logs
+    /// which are not followed at present. `last_offset` is the newest offset published since the
+    /// start.
     #[must_use]
-    pub fn state(&self, overlap: Duration, last_offset: Option<u64>) -> State {
+    pub fn state(&self, last_offset: Option<u64>) -> State {
         let mut state = self.saved.clone();
         state.last_offset = last_offset.unwrap_or(state.last_offset);
-        for status in self.logs() {
-            let Some(current_index) = status.resume_position(overlap) else { continue };
+        for Followed { status, .. } in self.logs.lock().values() {
+            let Some(current_index) = status.resume_position() else { continue };
             let snapshot = status.snapshot();
-            let position = Position {
-                current_index,
-                tree_size: snapshot.tree_size,
-                last_success: snapshot.last_success.and_then(|t| t.try_into().ok()).unwrap_or(0),
-                log_id: status.log.id.map(|id| id.to_string()),
-            };
-            state.logs.insert(status.log.url.clone(), position);
+            let position = state.logs.entry(status.log.url.clone()).or_default();
+            position.current_index = current_index;
+            position.tree_size = position.tree_size.max(snapshot.tree_size);
+            if let Some(last_success) = snapshot.last_success {
+                position.last_success = last_success.try_into().unwrap_or(i64::MAX);
+            }
+            position.log_id = status.log.id.map(|id| id.to_string());
         }
         state
     }
@@ -138,51 +164,69 @@ impl Fleet {
         tasks.shutdown().await;
     }
 
-    /// Starts a follower unless the log is already followed.
+    /// Starts a follower unless the log has one. A log that had one goes on where that one stopped.
     fn follow(self: &Arc<Self>, log: Log, by_hand: bool) {
         let Some(pages) = self.pages.lock().clone() else { return };
         let mut logs = self.logs.lock();
-        let known = |followed: &Followed| {
+        let same = |followed: &Followed| {
             followed.status.log.url == log.url
                 || (log.id.is_some() && followed.status.log.id == log.id)
         };
-        if logs.values().any(known) {
+        let earlier = logs.values().find(|followed| same(followed)).cloned();
+        if earlier.as_ref().is_some_and(|followed| followed.is_running()) {
             return;
         }
-        let resume = self.saved.logs.get(&log.url).map(|position| position.current_index);
+        let stopped_at = earlier.and_then(|followed| followed.status.snapshot().next_index);
+        let resume = stopped_at.or_else(|| saved_position(&self.saved, &log));
         tracing::info!(log = log.name, url = log.url, protocol = %log.protocol, resume, "following");
-        let status = Arc::new(LogStatus::new(log));
-        let source = AnySource::new(
-            Arc::clone(&status),
-            Arc::clone(&self.client),
-            Arc::clone(&self.issuers),
-            &self.follow,
-        );
-        let options = self.follow.clone();
-        let follower = Follower::new(source, Arc::clone(&status), options, pages, resume);
-        let url = status.log.url.clone();
-        logs.insert(url.clone(), Followed { status: Arc::clone(&status), by_hand });
+        let url = log.url.clone();
+        let status = Arc::new(LogStatus::new(log, self.follow.resume_overlap));
+        let running = Arc::new(AtomicBool::new(true));
+        let run = Arc::clone(self).run(Arc::clone(&status), pages, resume, Arc::clone(&running));
+        logs.insert(url, Followed { status, by_hand, running });
         drop(logs);
         self.set_reason(None);
-        let fleet = Arc::clone(self);
-        self.tasks.lock().spawn(async move {
-            follower.run().await;
-            fleet.logs.lock().remove(&url);
-        });
+        let mut tasks = self.tasks.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(run);
+    }
+
+    /// Runs a log's follower to its end. A defect of this program must not lose the log: the
+    /// follower is started again where it stood.
+    async fn run(
+        self: Arc<Self>,
+        status: Arc<LogStatus>,
+        pages: mpsc::Sender<Page>,
+        mut resume: Option<u64>,
+        running: Arc<AtomicBool>,
+    ) {
+        loop {
+            let (client, issuers) = (Arc::clone(&self.client), Arc::clone(&self.issuers));
+            let source = AnySource::new(Arc::clone(&status), client, issuers, &self.follow);
+            let options = self.follow.clone();
+            let follower =
+                Follower::new(source, Arc::clone(&status), options, pages.clone(), resume);
+            if AssertUnwindSafe(follower.run()).catch_unwind().await.is_ok() {
+                break;
+            }
+            add(&status.counters.panics, 1);
+            tracing::error!(log = status.log.name, "the follower panicked, it starts again");
+            resume = status.snapshot().next_index.or(resume);
+            tokio::time::sleep(AFTER_PANIC).await;
+        }
+        running.store(false, Ordering::Relaxed);
     }
 
     /// Follows the logs the list names and lets those that left it drain.
     fn apply(self: &Arc<Self>, listed: Vec<Log>) {
-        let by_url: HashMap<&str, &Log> =
-            listed.iter().map(|log| (log.url.as_str(), log)).collect();
-        for followed in self.logs.lock().values() {
-            if !followed.by_hand && !by_url.contains_key(followed.status.log.url.as_str()) {
-                tracing::info!(
-                    log = followed.status.log.name,
-                    "log has left the list, draining it"
-                );
-                followed.status.retire();
+        let urls: HashSet<&str> = listed.iter().map(|log| log.url.as_str()).collect();
+        for followed in self.logs.lock().values().filter(|followed| !followed.by_hand) {
+            let retired = !urls.contains(followed.status.log.url.as_str());
+            if retired && followed.is_running() {
+                let log = &followed.status.log.name;
+                tracing::info!(log, "log is not in the list any more, draining it");
             }
+            followed.status.set_retired(retired);
         }
         for log in listed {
             self.follow(log, false);

@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::breaker::{Backoff, Breaker};
+use crate::breaker::{Backoff, Breaker, BreakerState};
 use crate::entry::{Entry, Page};
 use crate::log::{Protocol, Start};
 use crate::proof::{HeadCheck, HeadError, HeadNews};
@@ -41,6 +41,8 @@ pub struct FollowOptions {
     /// With [`Start::Head`], how many entries before the head a tiled log begins: its partial tile
     /// holds them anyway.
     pub start_overlap: u64,
+    /// By how much saved positions trail what is published.
+    pub resume_overlap: Duration,
     /// Whether entries get their [`tbs_id`](crate::Entry::tbs_id), for linking precertificates with
     /// their final certificates. It costs a hash of every certificate.
     pub tbs_ids: bool,
@@ -54,6 +56,9 @@ enum FollowError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The saved position is of another tree, or the log was reset.
+    #[error("the next index to read is {next}, but the log's tree has {size} entries")]
+    BeyondTree { next: u64, size: u64 },
     /// Nobody receives pages any more: the program is ending.
     #[error("nobody takes entries any more")]
     Closed,
@@ -114,7 +119,13 @@ impl<S: Source> Follower<S> {
         loop {
             let asked_at = Instant::now();
             self.status.attempting();
-            match self.round().await {
+            let before = self.next;
+            let outcome = self.round().await;
+            if outcome.is_err() && self.next != before {
+                // It did bring entries: a log that is only slow is not a failing one.
+                self.recovered(&mut breaker);
+            }
+            match outcome {
                 Ok(Round::Done) => {
                     self.recovered(&mut breaker);
                     tokio::time::sleep_until(asked_at + self.poll_interval()).await;
@@ -126,6 +137,10 @@ impl<S: Source> Follower<S> {
                 Err(FollowError::Closed) => return,
                 Err(error) => {
                     let wait = self.failed(&mut breaker, &error);
+                    if self.status.is_retired() && breaker.state() == BreakerState::Open {
+                        tracing::warn!(log = self.status.log.name, "retired log is gone");
+                        return;
+                    }
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -170,6 +185,9 @@ impl<S: Source> Follower<S> {
         let target = self.target(next, head.size);
         if next < target {
             self.fetch(next..target, head.size).await?;
+        }
+        if next > head.size {
+            return Err(FollowError::BeyondTree { next, size: head.size });
         }
         let drained = self.next.is_some_and(|next| next >= head.size);
         Ok(if retired && drained { Round::Drained } else { Round::Done })
@@ -259,7 +277,8 @@ impl<S: Source> Fetcher<'_, S> {
         let mut failures = 0;
         let mut next = range.start;
         while next < range.end {
-            match self.source.entries(next..range.end, self.tree_size).await {
+            let end = range.end.min(next.saturating_add(self.source.page_size().max(1)));
+            match self.source.entries(next..end, self.tree_size).await {
                 Ok(mut more) => {
                     failures = 0;
                     next += more.len() as u64;

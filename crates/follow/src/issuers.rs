@@ -4,6 +4,7 @@
 //! each certificate is shared. RFC 6962 logs repeat the bytes with every entry; static-ct logs name
 //! them by SHA-256 and serve them under `issuer/` (c2sp.org/static-ct-api, "Issuers").
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,26 +42,22 @@ impl Weighter<Bytes, Arc<Issuer>> for Weight {
     }
 }
 
-impl Weighter<Hash, Slot> for Weight {
-    fn weight(&self, _: &Hash, slot: &Slot) -> u64 {
-        match slot {
-            Slot::Present(issuer) => issuer.der.len() as u64,
-            Slot::Missing { .. } => 64,
-        }
+impl Weighter<Hash, Arc<Issuer>> for Weight {
+    fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
+        issuer.der.len() as u64
     }
 }
 
-#[derive(Debug, Clone)]
-enum Slot {
-    Present(Arc<Issuer>),
-    Missing { until: Instant },
-}
+/// What a log has said it does not have.
+type Missing = HashMap<(String, Hash), Instant>;
 
 /// All issuers met so far, bounded in number and bytes; the least useful ones are forgotten.
 #[derive(Debug)]
 pub struct IssuerStore {
     by_bytes: Cache<Bytes, Arc<Issuer>, Weight>,
-    by_fingerprint: Cache<Hash, Slot, Weight>,
+    by_fingerprint: Cache<Hash, Arc<Issuer>, Weight>,
+    /// By log and fingerprint, until when not to ask again; another log may well have it.
+    missing: Mutex<Missing>,
     counts: Mutex<IssuerCounts>,
 }
 
@@ -78,6 +75,7 @@ impl Default for IssuerStore {
         Self {
             by_bytes: Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight),
             by_fingerprint: Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight),
+            missing: Mutex::default(),
             counts: Mutex::default(),
         }
     }
@@ -116,44 +114,45 @@ impl IssuerStore {
 
     /// An issuer named by its fingerprint, if it is held.
     pub(crate) fn get(&self, fingerprint: &Hash) -> Option<Arc<Issuer>> {
-        match self.by_fingerprint.get(fingerprint)? {
-            Slot::Present(issuer) => Some(issuer),
-            Slot::Missing { .. } => None,
-        }
+        self.by_fingerprint.get(fingerprint)
     }
 
     /// Fetches those of `wanted` that are neither held nor known to be missing, from
     /// `<base>/issuer/<hex>`. Gives up after a few seconds: an issuer never holds a page back for
     /// long.
     pub(crate) async fn fetch(&self, client: &Client, base: &str, wanted: &[Hash]) {
-        let now = Instant::now();
-        let due: Vec<Hash> = wanted.iter().filter(|name| self.is_due(name, now)).copied().collect();
+        let due: Vec<Hash> =
+            wanted.iter().filter(|name| self.is_due(base, name)).copied().collect();
         if due.is_empty() {
             return;
         }
-        let mut fetches = futures_util::stream::iter(due)
+        let mut fetches = futures_util::stream::iter(due.iter().copied())
             .map(|fingerprint| self.fetch_one(client, base, fingerprint))
             .buffer_unordered(CONCURRENT);
         let all = async { while fetches.next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             tracing::warn!(log = base, "issuers are slow to come, some chains stay incomplete");
+            for fingerprint in due.iter().filter(|name| self.is_due(base, name)) {
+                self.note_missing(base, *fingerprint);
+            }
         }
     }
 
-    fn is_due(&self, fingerprint: &Hash, now: Instant) -> bool {
-        match self.by_fingerprint.get(fingerprint) {
-            None => true,
-            Some(Slot::Present(_)) => false,
-            Some(Slot::Missing { until }) => until <= now,
-        }
+    fn is_due(&self, base: &str, fingerprint: &Hash) -> bool {
+        let known_missing = |missing: &Missing| {
+            let until = missing.get(&(base.to_owned(), *fingerprint));
+            until.is_some_and(|until| *until > Instant::now())
+        };
+        self.get(fingerprint).is_none() && !known_missing(&self.missing.lock())
     }
 
     async fn fetch_one(&self, client: &Client, base: &str, fingerprint: Hash) {
         let url = format!("{base}/{}", TileLeaf::issuer_path(&fingerprint));
         let problem = match client.get(&url, LARGEST_ISSUER).await {
             Ok(der) if ct::sha256(&der) == fingerprint => {
-                let issuer = Arc::new(Issuer { der, fingerprint });
-                self.by_fingerprint.insert(fingerprint, Slot::Present(issuer));
+                // A copy of its own: the answer's buffer may be larger.
+                let der = Bytes::copy_from_slice(&der);
+                self.by_fingerprint.insert(fingerprint, Arc::new(Issuer { der, fingerprint }));
                 self.counts.lock().fetched += 1;
                 return;
             }
@@ -161,9 +160,19 @@ impl IssuerStore {
             Err(error) => error.to_string(),
         };
         tracing::warn!(log = base, problem, "issuer could not be had, it is left out of chains");
-        let until = Instant::now() + MISSING_FOR;
-        self.by_fingerprint.insert(fingerprint, Slot::Missing { until });
+        self.note_missing(base, fingerprint);
+    }
+
+    fn note_missing(&self, base: &str, fingerprint: Hash) {
         self.counts.lock().failed += 1;
+        let now = Instant::now();
+        let mut missing = self.missing.lock();
+        if missing.len() >= ISSUERS {
+            missing.retain(|_, until| *until > now);
+        }
+        if missing.len() < ISSUERS {
+            missing.insert((base.to_owned(), fingerprint), now + MISSING_FOR);
+        }
     }
 }
 

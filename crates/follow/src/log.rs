@@ -162,14 +162,6 @@ impl Log {
             poll_interval_ms: None,
         })
     }
-
-    /// The host (with port, if one is given) that requests are paced by: shards of one operator
-    /// often share a front end.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
-        rest.split_once('/').map_or(rest, |(host, _)| host)
-    }
 }
 
 fn base_url(name: &str, url: &str) -> Result<String, LogError> {
@@ -186,11 +178,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn url_loses_its_trailing_slash_and_host_keeps_the_port() {
+    fn the_url_loses_its_trailing_slash() {
         let log = Log::by_hand(Protocol::Rfc6962, "a", "http://127.0.0.1:6962/log/", None, None)
             .expect("usable");
         assert_eq!(log.url, "http://127.0.0.1:6962/log");
-        assert_eq!(log.host(), "127.0.0.1:6962");
         assert!(log.id.is_none());
     }
 

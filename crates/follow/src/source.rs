@@ -156,6 +156,22 @@ impl Source for AnySource {
     }
 }
 
+/// Certificates of a chain that are kept at most.
+const LONGEST_CHAIN: usize = 32;
+/// Bytes of them at most: real chains take some 5 kB.
+const CHAIN_BYTES: usize = 256 * 1024;
+
+/// How many certificates of a chain are kept. No tree hash covers chains, so a log could attach
+/// anything.
+pub(crate) fn honest_length(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0_usize;
+    let fits = |length: &usize| {
+        bytes = bytes.saturating_add(*length);
+        bytes <= CHAIN_BYTES
+    };
+    lengths.take(LONGEST_CHAIN).take_while(fits).count()
+}
+
 /// Builds a page's entries with all their certificates in one buffer of exactly the size needed,
 /// so that an entry kept for long keeps nothing of the answer it came in.
 #[derive(Debug)]

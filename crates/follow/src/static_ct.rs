@@ -13,7 +13,7 @@ use ct::tile::{TILE_WIDTH, Tile, TileKind, TileLeaf};
 use crate::client::Client;
 use crate::entry::{Entry, Issuer};
 use crate::issuers::IssuerStore;
-use crate::source::{PageBuilder, Source, SourceError};
+use crate::source::{PageBuilder, Source, SourceError, honest_length};
 use crate::status::{LogStatus, add};
 
 /// Bound of a data tile. An ordinary one is under 1 MB.
@@ -42,12 +42,19 @@ impl StaticCt {
         &self.status.log.url
     }
 
-    /// A tile's chain; what could not be had is left out and counted.
+    /// A leaf's chain up to the first certificate that could not be had: what follows a hole would
+    /// pass for the issuer. What is left out is counted.
     fn chain(&self, leaf: &TileLeaf<'_>) -> Vec<Arc<Issuer>> {
-        let chain: Vec<_> =
-            leaf.fingerprints.iter().filter_map(|name| self.issuers.get(name)).collect();
+        let mut chain: Vec<_> =
+            leaf.fingerprints.iter().map_while(|name| self.issuers.get(name)).collect();
+        let kept = honest_length(chain.iter().map(|issuer| issuer.der.len()));
         let missing = leaf.fingerprints.len() - chain.len();
         add(&self.status.counters.missing_issuers, missing as u64);
+        if kept < chain.len() {
+            add(&self.status.counters.cut_chains, 1);
+            tracing::warn!(log = self.status.log.name, length = chain.len(), "chain cut");
+            chain.truncate(kept);
+        }
         chain
     }
 
@@ -130,8 +137,11 @@ impl Source for StaticCt {
             .zip(first..)
             .filter(|(_, index)| range.contains(index))
             .collect::<Vec<_>>();
-        let fingerprints: HashSet<Hash> =
-            wanted.iter().flat_map(|(leaf, _)| leaf.fingerprints).copied().collect();
+        let fingerprints: HashSet<Hash> = wanted
+            .iter()
+            .flat_map(|(leaf, _)| leaf.fingerprints.iter().take(32))
+            .copied()
+            .collect();
         let fingerprints: Vec<Hash> = fingerprints.into_iter().collect();
         self.issuers.fetch(&self.client, self.url(), &fingerprints).await;
 

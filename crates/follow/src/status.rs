@@ -12,8 +12,6 @@ use crate::log::Log;
 
 /// Published positions are remembered at this grain; the resume overlap is exact to it.
 const MARK_EVERY: Duration = Duration::from_secs(1);
-/// Marks kept at most: an overlap of an hour.
-const MARKS: usize = 3600;
 
 /// How a log is doing, by failures in a row against the configured thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +53,10 @@ pub struct Counters {
     pub undecodable: AtomicU64,
     /// Chain certificates that could not be had within the bound and were left out.
     pub missing_issuers: AtomicU64,
+    /// Chains longer than any honest one, which were cut.
+    pub cut_chains: AtomicU64,
+    /// Times the follower failed by a defect of this program and was started again.
+    pub panics: AtomicU64,
 }
 
 /// Adds to a counter.
@@ -72,6 +74,8 @@ pub struct LogStatus {
     pub counters: Counters,
     progress: Mutex<Progress>,
     retired: AtomicBool,
+    /// By how much the saved position trails publishing.
+    resume_overlap: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -109,10 +113,11 @@ pub struct Snapshot {
 }
 
 impl LogStatus {
-    /// A log about to be followed.
+    /// A log about to be followed, whose saved position trails publishing by `resume_overlap`.
     #[must_use]
-    pub fn new(log: Log) -> Self {
+    pub fn new(log: Log, resume_overlap: Duration) -> Self {
         Self {
+            resume_overlap,
             log,
             counters: Counters::default(),
             progress: Mutex::default(),
@@ -146,27 +151,29 @@ impl LogStatus {
             marks.pop_back();
         }
         marks.push_back((now, next_index));
-        if marks.len() > MARKS {
+        self.forget(marks, now);
+    }
+
+    /// Drops the marks that are too old to be saved, but for the newest of those.
+    fn forget(&self, marks: &mut VecDeque<(Instant, u64)>, now: Instant) {
+        while marks.get(1).is_some_and(|(at, _)| now - *at >= self.resume_overlap) {
             marks.pop_front();
         }
     }
 
-    /// The next index to publish as it stood `overlap` ago: the position to save, so that a
-    /// restart repeats the last `overlap` and leaves no hole. `None` until the follower began.
-    /// What is older is forgotten: later calls cannot ask for a longer `overlap`.
+    /// The next index to publish as it stood the resume overlap ago: the position to save, so that
+    /// a restart repeats that much and leaves no hole. `None` until the follower began.
     #[must_use]
-    pub fn resume_position(&self, overlap: Duration) -> Option<u64> {
-        let now = Instant::now();
+    pub fn resume_position(&self) -> Option<u64> {
         let marks = &mut self.progress.lock().published;
-        while marks.get(1).is_some_and(|(at, _)| now - *at >= overlap) {
-            marks.pop_front();
-        }
+        self.forget(marks, Instant::now());
         marks.front().map(|(_, index)| *index)
     }
 
-    /// The log has left the list: its follower stops once it has reached the last head.
-    pub(crate) fn retire(&self) {
-        self.retired.store(true, Ordering::Relaxed);
+    /// Whether the log has left the list: then its follower stops once it has reached the last
+    /// head.
+    pub(crate) fn set_retired(&self, retired: bool) {
+        self.retired.store(retired, Ordering::Relaxed);
     }
 
     pub(crate) fn is_retired(&self) -> bool {
@@ -177,7 +184,9 @@ impl LogStatus {
     pub(crate) fn begin(&self, next_index: u64) {
         let mut progress = self.progress.lock();
         progress.next_index = Some(next_index);
-        progress.published.push_back((Instant::now(), next_index));
+        if progress.published.is_empty() {
+            progress.published.push_back((Instant::now(), next_index));
+        }
     }
 
     pub(crate) fn emitted(&self, next_index: u64, entries: u64) {
@@ -230,40 +239,41 @@ mod tests {
     use super::*;
     use crate::log::Protocol;
 
-    fn status() -> LogStatus {
+    fn status(overlap: u64) -> LogStatus {
         let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
-        LogStatus::new(log.expect("usable"))
+        LogStatus::new(log.expect("usable"), Duration::from_secs(overlap))
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_saved_position_trails_publishing_by_the_overlap() {
-        let status = status();
-        assert_eq!(status.resume_position(Duration::from_secs(10)), None);
+        let status = status(10);
+        assert_eq!(status.resume_position(), None);
         status.begin(100);
         for second in 1..=60_u64 {
             tokio::time::advance(Duration::from_secs(1)).await;
             status.published(100 + second);
         }
-        assert_eq!(status.resume_position(Duration::from_secs(10)), Some(150));
-        assert_eq!(status.resume_position(Duration::ZERO), Some(160));
+        assert_eq!(status.resume_position(), Some(150));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(status.resume_position(), Some(160));
     }
 
     #[tokio::test(start_paused = true)]
     async fn marks_are_thinned_but_never_run_ahead() {
-        let status = status();
+        let status = status(5);
         status.begin(0);
         for tick in 1..=1000_u64 {
             tokio::time::advance(Duration::from_millis(10)).await;
             status.published(tick);
         }
-        assert!(status.progress.lock().published.len() < 16);
-        let saved = status.resume_position(Duration::from_secs(5)).expect("began");
+        assert!(status.progress.lock().published.len() < 8);
+        let saved = status.resume_position().expect("began");
         assert!((300..=500).contains(&saved), "{saved}");
     }
 
     #[test]
     fn health_follows_the_thresholds() {
-        let status = status();
+        let status = status(0);
         assert_eq!(status.snapshot().health, Health::Degraded);
         status.succeeded(2);
         assert_eq!(status.snapshot().health, Health::Healthy);

@@ -27,19 +27,20 @@ async fn passing_faults_cost_no_entry() {
         (Scope::Heads, Fault::StaleHead { behind: 200, age: Duration::from_secs(60) }),
     ];
     for (scope, fault) in faults {
-        let sim = simulate(still(400)).await;
+        let sim = simulate(still(800)).await;
         for log in sim.logs() {
-            log.faults().inject(scope, fault.clone(), Times::Next(5));
+            log.faults().inject(scope, fault.clone(), Times::Next(3));
         }
         let mut followed = Followed::start(&sim, options(), State::default());
-        followed.read_to(2, 400).await;
+        followed.read_to(2, 800).await;
         for entries in followed.entries.values() {
-            assert_eq!((entries[0].index, entries.len()), (0, 400), "{fault:?}");
+            assert_eq!((entries[0].index, entries.len()), (0, 800), "{fault:?}");
         }
         for log in sim.logs() {
             let status = followed.status(&url_of(log));
             let healthy = || status.snapshot().health == Health::Healthy;
             eventually("the log is healthy again", healthy).await;
+            eventually("the fault has happened", || log.faults().pending() == 0).await;
         }
         followed.fleet.stop().await;
     }

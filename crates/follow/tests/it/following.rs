@@ -105,15 +105,20 @@ async fn a_saved_position_wins_and_is_saved_again() {
         saved.logs.insert(url_of(log), position(321));
     }
     saved.logs.insert("https://elsewhere.example/log".to_owned(), position(5));
+    let trailing = follow::FollowOptions { resume_overlap: Duration::from_secs(3600), ..options() };
+    let mut followed = Followed::start(&sim, trailing, saved.clone());
+    followed.read_to(2, 500).await;
+    // Nothing has been published for as long as the overlap: a restart begins where this one did.
+    let state = followed.fleet.state(None);
+    assert_eq!(state.logs[&url_of(&sim.logs()[0])].current_index, 321);
+    followed.fleet.stop().await;
+
     let mut followed = Followed::start(&sim, options(), saved);
     followed.read_to(2, 500).await;
     for entries in followed.entries.values() {
         assert_eq!(entries[0].index, 321);
     }
-    // Nothing has been published for as long as the overlap: a restart begins where this one did.
-    let state = followed.fleet.state(Duration::from_secs(3600), None);
-    assert_eq!(state.logs[&url_of(&sim.logs()[0])].current_index, 321);
-    let state = followed.fleet.state(Duration::ZERO, Some(99));
+    let state = followed.fleet.state(Some(99));
     assert_eq!(state.last_offset, 99);
     for log in sim.logs() {
         assert_eq!(state.logs[&url_of(log)].current_index, 500);

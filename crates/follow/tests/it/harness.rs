@@ -46,6 +46,7 @@ pub(crate) fn options() -> FollowOptions {
         unhealthy_wait: wait * 10,
         start: Start::Index(0),
         start_overlap: 0,
+        resume_overlap: Duration::ZERO,
         tbs_ids: true,
         partial_tile_wait: wait,
     }
