@@ -1,4 +1,3 @@
-use crate::chunk::read;
 use crate::hub::Hub;
 use crate::stream::Stream;
 
@@ -6,7 +5,7 @@ impl<S: Stream> Hub<S> {
     /// The newest messages of a rendering as JSON text, newest first; at most `count`, fewer where
     /// the ring has no more.
     ///
-    /// Renders them for this call alone, a page at a time: for the odd request, not for readers.
+    /// Renders them for this call alone, one at a time: for the odd request, not for readers.
     #[must_use]
     pub fn latest(&self, rendering: S::Rendering, count: usize) -> Vec<Vec<u8>> {
         let shared = self.shared();
@@ -15,10 +14,10 @@ impl<S: Stream> Hub<S> {
         while texts.len() < count {
             let Some(page) = shared.ring.lock().newest_page(before) else { break };
             before = Some(page.first());
-            let messages = read(&shared.stream, &page);
-            let newest_first = messages.iter().rev().map(|message| {
+            let newest_first = page.entries().rev().map(|(offset, entry)| {
                 let mut text = Vec::new();
-                shared.stream.render(rendering, message, &mut text);
+                let message = shared.stream.read(offset, entry);
+                shared.stream.render(rendering, &message, &mut text);
                 text
             });
             let missing = count - texts.len();

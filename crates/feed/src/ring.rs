@@ -27,7 +27,7 @@ impl<E> Page<E> {
     }
 
     /// The entries with their offsets.
-    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (u64, &E)> {
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (u64, &E)> + DoubleEndedIterator {
         self.entries.iter().enumerate().map(|(i, entry)| (self.first + i as u64, entry))
     }
 

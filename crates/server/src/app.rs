@@ -10,19 +10,18 @@ use follow::catalogue::CatalogueOptions;
 use follow::position::{State, StateFile};
 use follow::{Client, Fleet, FleetOptions, Page};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::http::{self, Shared, accept};
 use crate::metrics::{self, Metrics};
 use crate::publish::{CertificateStream, Publisher};
+use crate::save::Saver;
 use crate::{demo, sources};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
 const WAITING_PAGES: usize = 64;
-/// How often the state file is written.
-const SAVE_EVERY: Duration = Duration::from_secs(3);
 
 /// How to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +49,9 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 #[derive(Debug)]
 pub struct Server {
     shared: Shared,
-    state_file: Option<StateFile>,
-    publisher: thread::JoinHandle<()>,
+    saver: Option<Saver>,
+    /// Resolves when the publisher's thread ends.
+    publisher: oneshot::Receiver<()>,
     router: axum::Router,
     listener: TcpListener,
     alive: mpsc::Receiver<()>,
@@ -78,9 +78,13 @@ impl Server {
         let fleet = Fleet::start(client, options, pages);
         let window = sources::window(&config);
         let publisher = Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window);
-        let publisher = thread::Builder::new()
+        let (running, ended) = oneshot::channel();
+        thread::Builder::new()
             .name("publisher".to_owned())
-            .spawn(move || publisher.run(waiting))
+            .spawn(move || {
+                publisher.run(waiting);
+                drop(running);
+            })
             .context("cannot start the publisher thread")?;
 
         let (hold, alive) = mpsc::channel(1);
@@ -89,7 +93,8 @@ impl Server {
         let config = Arc::new(config);
         let shared = Shared { config, hub, fleet, metrics, registry, started, alive: hold };
         let router = http::router(shared.clone());
-        Ok(Self { shared, state_file, publisher, router, listener, alive, demo })
+        let saver = state_file.map(|file| Saver::start(file, &shared));
+        Ok(Self { shared, saver, publisher: ended, router, listener, alive, demo })
     }
 
     /// The address it listens on.
@@ -102,38 +107,46 @@ impl Server {
 
     /// Serves until `stop` resolves, then stops: no new connections, every page read is published,
     /// clients get the rest and a Close frame with code 1001, and the state is saved.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { shared, state_file, publisher, router, listener, alive, demo } = self;
+    ///
+    /// # Errors
+    /// When a part of the server ended by itself, which is a defect.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { shared, saver, mut publisher, router, listener, alive, demo } = self;
         let (stopping, stopped) = watch::channel(false);
         let hold = shared.alive.clone();
         let metrics = Arc::clone(&shared.metrics);
-        let serving = accept::serve(listener, router, &metrics, stopped, &hold);
-        tokio::select! {
-            () = serving => {}
-            () = stop => {}
-            () = keep_saving(&shared, state_file.as_ref()) => {}
-        }
+        let outcome = tokio::select! {
+            () = accept::serve(listener, router, &metrics, stopped, &hold) => Ok(()),
+            () = stop => Ok(()),
+            _ = &mut publisher => Err(anyhow::anyhow!("the publisher has ended by itself")),
+        };
         tracing::info!("stopping");
         let grace = Duration::from_millis(shared.config.shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
             shared.fleet.stop().await;
-            tokio::task::spawn_blocking(move || publisher.join()).await
+            if outcome.is_ok() {
+                // An error means that the thread is gone, which is what is waited for.
+                drop(publisher.await);
+            }
         };
-        match tokio::time::timeout(grace / 2, drain).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(_) => tracing::error!("the publisher did not end well"),
-            Err(_) => tracing::warn!("entries already read could not all be published in time"),
+        if tokio::time::timeout(grace / 2, drain).await.is_err() {
+            tracing::warn!("entries already read could not all be published in time");
         }
-        shared.hub.close();
+        // It waits for a publish under way.
+        let hub = Arc::clone(&shared.hub);
+        drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
-        save(&shared, state_file.as_ref());
+        if let Some(saver) = saver {
+            saver.finish(&shared).await;
+        }
         drop((shared, hold));
         wait_for_connections(alive, deadline).await;
         if let Some(demo) = demo {
             demo.shutdown().await;
         }
         tracing::info!("stopped");
+        outcome
     }
 }
 
@@ -188,22 +201,5 @@ async fn followed(
             let options: CatalogueOptions = demo::catalogue(&sim)?;
             Ok((FleetOptions { catalogue: Some(options), ..nothing }, Some(sim)))
         }
-    }
-}
-
-/// Saves the state every few seconds; never ends.
-async fn keep_saving(shared: &Shared, file: Option<&StateFile>) {
-    loop {
-        tokio::time::sleep(SAVE_EVERY).await;
-        save(shared, file);
-    }
-}
-
-fn save(shared: &Shared, file: Option<&StateFile>) {
-    let Some(file) = file else { return };
-    let overlap = Duration::from_secs(shared.config.ct_log.resume_overlap_secs);
-    if let Err(error) = file.save(&shared.fleet.state(overlap, shared.hub.head())) {
-        shared.metrics.state_errors.inc();
-        tracing::error!(%error, "positions could not be saved, a restart would repeat entries");
     }
 }

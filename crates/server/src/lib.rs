@@ -8,4 +8,5 @@ mod demo;
 pub mod http;
 pub mod metrics;
 pub mod publish;
+mod save;
 mod sources;

@@ -5,6 +5,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use server::app::{self, Mode, Server};
@@ -68,7 +69,7 @@ fn run(setup: Setup) -> anyhow::Result<()> {
         Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
@@ -83,9 +84,11 @@ fn run(setup: Setup) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        server.run(stop).await;
-        Ok(())
-    })
+        server.run(stop).await
+    });
+    // A name lookup may still hang in a thread that nothing can interrupt.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
 }
 
 const fn mode(demo: bool, dry_run: bool) -> Mode {

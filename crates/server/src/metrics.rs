@@ -46,6 +46,8 @@ pub struct Metrics {
     pub messages_sent: Family<ConnectionLabels, Counter>,
     /// Bytes written to clients, framing included.
     pub bytes_sent: Family<ConnectionLabels, Counter>,
+    /// Connections that the server closed: protocol errors, silence, shutdown.
+    pub closed_by_server: Family<ConnectionLabels, Counter>,
     /// Messages that clients missed because they read too slowly.
     pub messages_lost: Family<ConnectionLabels, Counter>,
     /// Certificates published.
@@ -73,6 +75,7 @@ pub struct ConnectionMetrics {
     messages: Counter,
     bytes: Counter,
     lost: Counter,
+    closed: Counter,
 }
 
 impl Metrics {
@@ -87,6 +90,7 @@ impl Metrics {
             messages: self.messages_sent.get_or_create(labels).clone(),
             bytes: self.bytes_sent.get_or_create(labels).clone(),
             lost: self.messages_lost.get_or_create(labels).clone(),
+            closed: self.closed_by_server.get_or_create(labels).clone(),
         }
     }
 }
@@ -98,7 +102,13 @@ impl ConnectionMetrics {
         self.messages.inc_by(written.messages as u64);
         if written.lost > 0 {
             self.lost.inc_by(written.lost);
+            tracing::debug!(messages = written.lost, "a client was too slow for these");
         }
+    }
+
+    /// Counts that the server closed the connection, for whatever reason.
+    pub fn closed_by_server(&self) {
+        self.closed.inc();
     }
 }
 
@@ -181,6 +191,11 @@ fn register_connections(registry: &mut Registry, metrics: &Metrics) {
         metrics.bytes_sent.clone(),
     );
     registry.register(
+        "connections_closed_by_server",
+        "Connections closed by the server: protocol errors, silence, shutdown",
+        metrics.closed_by_server.clone(),
+    );
+    registry.register(
         "messages_lost",
         "Messages that clients missed because they read too slowly",
         metrics.messages_lost.clone(),
@@ -240,7 +255,7 @@ struct LogValue {
     read: fn(&LogStatus, &follow::Snapshot) -> u64,
 }
 
-const LOG_VALUES: [LogValue; 12] = [
+const LOG_VALUES: [LogValue; 14] = [
     LogValue {
         name: "log_entries",
         help: "Entries read from the log",
@@ -282,6 +297,18 @@ const LOG_VALUES: [LogValue; 12] = [
         help: "Chain certificates that could not be had and were left out",
         counter: true,
         read: |log, _| log.counters.missing_issuers.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_cut_chains",
+        help: "Chains longer than any honest one, which were cut",
+        counter: true,
+        read: |log, _| log.counters.cut_chains.load(Ordering::Relaxed),
+    },
+    LogValue {
+        name: "log_panics",
+        help: "Times the log's follower failed by a defect and was started again",
+        counter: true,
+        read: |log, _| log.counters.panics.load(Ordering::Relaxed),
     },
     LogValue {
         name: "log_tree_size",

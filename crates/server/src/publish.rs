@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use ct::Hash;
 use ct::leaf::EntryType;
 use feed::{Hub, Stream};
 use follow::{Entry, LogStatus, Page, Protocol};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
 use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, SourceKind, StreamKind};
@@ -24,6 +25,17 @@ use crate::metrics::{EntryLabels, Metrics};
 
 /// Issuers kept rendered at most.
 const ISSUERS: usize = 4096;
+/// Bytes of their DER at most; a rendering takes some four times as much.
+const ISSUER_BYTES: u64 = 8 * 1024 * 1024;
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<Hash, Arc<Issuer>> for Weight {
+    fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
+        issuer.der().len() as u64
+    }
+}
 
 /// One form of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +47,7 @@ pub struct Rendering {
 }
 
 /// A certificate as the ring keeps it: bytes and identity, parsed when it is rendered.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Published {
     source: Arc<Source>,
     index: u64,
@@ -46,6 +58,23 @@ pub struct Published {
     kind: EntryKind,
     certificate: Bytes,
     chain: Vec<Arc<Issuer>>,
+    /// Bytes of the chain certificates that were new with this entry.
+    new_issuers: usize,
+    /// What has been counted and logged of it: what is rendered again for a late reader, or in
+    /// another form, is not counted again.
+    noted: AtomicU8,
+}
+
+/// [`Published::noted`]: that it cannot be parsed in full.
+const PARSE_ERROR: u8 = 1;
+/// [`Published::noted`]: that a message had to leave out something.
+const TRUNCATED: u8 = 2;
+
+impl Published {
+    /// Whether this is the first time that something is noted of the entry.
+    fn is_news(&self, what: u8) -> bool {
+        self.noted.fetch_or(what, Ordering::Relaxed) & what == 0
+    }
 }
 
 /// A certificate parsed for rendering.
@@ -61,16 +90,13 @@ pub struct Message<'e> {
 pub struct CertificateStream {
     renderer: Renderer,
     metrics: Arc<Metrics>,
-    /// The newest offset whose parse error, if any, has been counted: what is rendered again for a
-    /// late reader is not counted again.
-    counted: AtomicU64,
 }
 
 impl CertificateStream {
     /// Renders with these bounds and switches; counts what cannot be parsed.
     #[must_use]
     pub const fn new(renderer: Renderer, metrics: Arc<Metrics>) -> Self {
-        Self { renderer, metrics, counted: AtomicU64::new(0) }
+        Self { renderer, metrics }
     }
 }
 
@@ -83,12 +109,13 @@ impl Stream for CertificateStream {
         size_of::<Published>()
             + entry.certificate.len()
             + entry.chain.len() * size_of::<Arc<Issuer>>()
+            + entry.new_issuers
     }
 
     fn read<'e>(&self, offset: u64, entry: &'e Published) -> Message<'e> {
         let certificate = Certificate::read(&entry.certificate);
         if let Some(error) = &certificate.parse_error
-            && self.counted.fetch_max(offset, Ordering::Relaxed) < offset
+            && entry.is_news(PARSE_ERROR)
         {
             self.metrics.parse_errors.inc();
             let (log, index) = (entry.source.name(), entry.index);
@@ -110,8 +137,10 @@ impl Stream for CertificateStream {
             chain: &published.chain,
         };
         let rendered = self.renderer.render(rendering.kind, rendering.profile, &event, out);
-        if rendered == Rendered::Truncated {
+        if rendered == Rendered::Truncated && published.is_news(TRUNCATED) {
             self.metrics.truncated.inc();
+            let (log, index) = (published.source.name(), published.index);
+            tracing::warn!(log, index, "message left out what made it too large");
         }
     }
 }
@@ -124,7 +153,7 @@ pub struct Publisher {
     /// What messages say of each log, made at its first page.
     sources: HashMap<String, Arc<Source>>,
     /// Chain certificates with their renderings, by SHA-256.
-    issuers: Cache<Hash, Arc<Issuer>>,
+    issuers: Cache<Hash, Arc<Issuer>, Weight>,
     /// What was published lately; `None` to publish every entry.
     window: Option<Window>,
 }
@@ -137,7 +166,8 @@ impl Publisher {
         metrics: Arc<Metrics>,
         window: Option<Window>,
     ) -> Self {
-        let (sources, issuers) = (HashMap::new(), Cache::new(ISSUERS));
+        let sources = HashMap::new();
+        let issuers = Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight);
         Self { hub, metrics, sources, issuers, window }
     }
 
@@ -145,21 +175,31 @@ impl Publisher {
     /// belongs on a thread of its own.
     pub fn run(mut self, mut pages: mpsc::Receiver<Page>) {
         while let Some(page) = pages.blocking_recv() {
-            self.publish(page);
+            if !self.publish(page) {
+                return;
+            }
         }
     }
 
-    fn publish(&mut self, page: Page) {
-        let Some(after) = page.entries.last().map(|entry| entry.index + 1) else { return };
+    /// Whether the stream is still open: once it is closed nothing counts as published.
+    fn publish(&mut self, page: Page) -> bool {
+        let Some(after) = page.entries.last().map(|entry| entry.index + 1) else { return true };
         let seen = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seen = u64::try_from(seen.as_millis()).unwrap_or(0);
         let source = self.source(&page.log);
         let entries = self.without_duplicates(page.entries);
         let entries: Vec<_> =
             entries.into_iter().map(|entry| self.prepare(&source, seen, entry)).collect();
-        self.count(&entries);
-        self.hub.publish(entries);
+        let counts = count(&entries);
+        if !entries.is_empty() && self.hub.publish(entries).is_empty() {
+            return false;
+        }
+        for (kind, count) in counts {
+            let labels = EntryLabels { update_type: kind.update_type() };
+            self.metrics.certificates.get_or_create(&labels).inc_by(count as u64);
+        }
         page.log.published(after);
+        true
     }
 
     /// The entries that have not come before, in this log or another.
@@ -177,7 +217,9 @@ impl Publisher {
     }
 
     fn prepare(&self, source: &Arc<Source>, seen: u64, entry: Entry) -> Published {
-        let chain = entry.chain.iter().map(|issuer| self.issuer(issuer)).collect();
+        let mut new_issuers = 0;
+        let issuers = entry.chain.iter();
+        let chain = issuers.map(|issuer| self.issuer(issuer, &mut new_issuers)).collect();
         Published {
             source: Arc::clone(source),
             index: entry.index,
@@ -189,13 +231,16 @@ impl Publisher {
             },
             certificate: entry.certificate,
             chain,
+            new_issuers,
+            noted: AtomicU8::new(0),
         }
     }
 
-    fn issuer(&self, issuer: &follow::Issuer) -> Arc<Issuer> {
+    fn issuer(&self, issuer: &follow::Issuer, new: &mut usize) -> Arc<Issuer> {
         if let Some(rendered) = self.issuers.get(&issuer.fingerprint) {
             return rendered;
         }
+        *new += issuer.der.len();
         let rendered = Arc::new(Issuer::new(issuer.der.clone()));
         self.issuers.insert(issuer.fingerprint, Arc::clone(&rendered));
         rendered
@@ -215,17 +260,11 @@ impl Publisher {
         self.sources.insert(log.url.clone(), Arc::clone(&source));
         source
     }
+}
 
-    fn count(&self, entries: &[Published]) {
-        let precerts =
-            entries.iter().filter(|entry| entry.kind == EntryKind::PrecertLogEntry).count();
-        let counts = [
-            (EntryKind::X509LogEntry, entries.len() - precerts),
-            (EntryKind::PrecertLogEntry, precerts),
-        ];
-        for (kind, count) in counts {
-            let labels = EntryLabels { update_type: kind.update_type() };
-            self.metrics.certificates.get_or_create(&labels).inc_by(count as u64);
-        }
-    }
+/// How many certificates of each kind there are.
+fn count(entries: &[Published]) -> [(EntryKind, usize); 2] {
+    let is_precert = |entry: &&Published| entry.kind == EntryKind::PrecertLogEntry;
+    let precerts = entries.iter().filter(is_precert).count();
+    [(EntryKind::X509LogEntry, entries.len() - precerts), (EntryKind::PrecertLogEntry, precerts)]
 }

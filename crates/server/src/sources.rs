@@ -67,6 +67,7 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
             Start::Index(index) => follow::Start::Index(index),
         },
         start_overlap: logs.start_overlap_leaves,
+        resume_overlap: Duration::from_secs(logs.resume_overlap_secs),
         tbs_ids: config.dedup.enabled && config.dedup.mode == DedupMode::Linked,
         partial_tile_wait: Duration::from_millis(logs.partial_tile_wait_ms),
     }
@@ -126,10 +127,12 @@ pub(crate) fn catalogue(config: &Config) -> anyhow::Result<Option<CatalogueOptio
     }))
 }
 
-/// `custom_logs` and `static_logs`.
+/// `custom_logs` and `static_logs`, as far as their protocol is on.
 pub(crate) fn logs_by_hand(config: &Config) -> Result<Vec<Log>, LogError> {
-    let custom = config.custom_logs.iter().map(|named| by_hand(Protocol::Rfc6962, named));
-    let tiled = config.static_logs.iter().map(|named| by_hand(Protocol::StaticCt, named));
+    let custom = config.custom_logs.iter().filter(|_| config.ct_log.rfc6962_enabled);
+    let tiled = config.static_logs.iter().filter(|_| config.ct_log.static_ct_enabled);
+    let custom = custom.map(|named| by_hand(Protocol::Rfc6962, named));
+    let tiled = tiled.map(|named| by_hand(Protocol::StaticCt, named));
     custom.chain(tiled).collect()
 }
 

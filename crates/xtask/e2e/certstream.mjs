@@ -20,4 +20,8 @@ const client = new Client((message) => {
   if (count === MESSAGES) process.exit(0);
 }, { url: `ws://${process.env.ADDRESS}/`, skipHeartbeats: false });
 
+// The library does not reconnect: where the server closes early, Node ends by itself.
+process.on("exit", () => {
+  if (count < MESSAGES) process.exitCode = 1;
+});
 client.connect(`ws://${process.env.ADDRESS}/`);

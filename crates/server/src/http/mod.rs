@@ -64,7 +64,7 @@ pub fn router(shared: Shared) -> Router {
     }
     let mut shown = Router::new();
     for (kind, paths) in stream_paths(&config) {
-        if protocols.example_json {
+        if protocols.example_json && streams::is_on(&config, kind) {
             let stem = paths.first().map_or("", |path| path.trim_end_matches('/'));
             let example = move |shared| examples::example(shared, kind);
             shown = shown.route(&format!("{stem}/example.json"), get(example));

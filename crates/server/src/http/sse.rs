@@ -18,7 +18,7 @@ use crate::publish::CertificateStream;
 /// A comment is sent after this long without a message, so that proxies keep the connection.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Bytes handed to the connection at once.
-const BUDGET: usize = 256 * 1024;
+const BUDGET: usize = 32 * 1024;
 
 /// What a connection needs.
 #[derive(Debug)]
@@ -75,7 +75,8 @@ impl Events {
             }
             let Some((bytes, written)) = self.client.reader.next_bytes(BUDGET) else { continue };
             self.client.metrics.wrote(written);
-            self.next = Some(bytes);
+            // A copy: while a slow client takes its time, it must not hold on to a whole chunk.
+            self.next = Some(Bytes::copy_from_slice(&bytes));
             if written.lost > 0 {
                 return Some(gap(Some(written.lost), "slow_client").into());
             }

@@ -2,13 +2,14 @@
 
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use feed::{Framing, Subscription, frame};
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
+use crate::config::Config;
 use crate::http::{Shared, page, sse, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
@@ -31,19 +32,24 @@ pub(super) async fn websocket(
     request: Request<Body>,
     kind: StreamKind,
 ) -> Response {
-    if !websocket::is_upgrade(request.headers()) {
-        let is_root = request.uri().path() == "/";
-        return if is_root && shared.config.protocols.page {
-            page::page().await
-        } else {
-            upgrade_required()
-        };
+    let is_upgrade = websocket::is_upgrade(request.headers());
+    if !is_upgrade && request.uri().path() == "/" && shared.config.protocols.page {
+        return page::page().await;
     }
-    if !shared.config.protocols.websocket || !is_on(&shared, kind) {
+    if !shared.config.protocols.websocket || !is_on(&shared.config, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
     }
-    let parameters = Query::<Parameters>::try_from_uri(request.uri());
-    let parameters = parameters.map(|Query(parameters)| parameters).unwrap_or_default();
+    if !is_upgrade {
+        return upgrade_required();
+    }
+    let accept = match websocket::handshake(&request) {
+        Ok(accept) => accept,
+        Err(error) => return websocket::refuse(error),
+    };
+    let parameters = match Query::<Parameters>::try_from_uri(request.uri()) {
+        Ok(Query(parameters)) => parameters,
+        Err(rejection) => return rejection.into_response(),
+    };
     let (rendering, since) = match parameters.read(&shared, kind, None) {
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
@@ -59,6 +65,7 @@ pub(super) async fn websocket(
     let heartbeat = &shared.config.heartbeat;
     websocket::upgrade(
         request,
+        accept,
         websocket::Client {
             reader,
             profile: rendering.profile,
@@ -80,7 +87,7 @@ pub(super) async fn sse(
         Some("domains" | "domains-only") => StreamKind::Domains,
         _ => StreamKind::Lite,
     };
-    if !is_on(&shared, kind) {
+    if !is_on(&shared.config, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
     }
     let (rendering, since) = match parameters.read(&shared, kind, Some(&headers)) {
@@ -97,8 +104,8 @@ pub(super) async fn sse(
     })
 }
 
-fn is_on(shared: &Shared, kind: StreamKind) -> bool {
-    let streams = &shared.config.streams;
+pub(super) const fn is_on(config: &Config, kind: StreamKind) -> bool {
+    let streams = &config.streams;
     match kind {
         StreamKind::Full => streams.full,
         StreamKind::Lite => streams.lite,
@@ -131,19 +138,21 @@ impl Parameters {
         };
         let last_event = headers
             .and_then(|headers| headers.get("last-event-id"))
-            .map(|value| value.to_str().unwrap_or("?"));
-        let since = match self.since.as_deref().or(last_event) {
-            None => None,
-            Some(text) => Some(text.parse().map_err(|_| {
-                format!("since={}: must be an offset, a whole number\n", text.escape_debug())
-            })?),
-        };
-        Ok((Rendering { kind, profile }, since))
+            .map(|value| value.to_str().unwrap_or("?"))
+            .filter(|id| !id.is_empty());
+        // A browser that reconnects sends the URL it began with; the header is newer.
+        let since = last_event.map(|id| ("Last-Event-ID", id));
+        let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
+        let since = since.map(|(name, text)| {
+            let problem = || format!("{name}: {text:?} is not an offset, a whole number\n");
+            text.parse().map_err(|_| problem())
+        });
+        Ok((Rendering { kind, profile }, since.transpose()?))
     }
 }
 
 fn upgrade_required() -> Response {
     let text = "this is a WebSocket stream: connect to it with a WebSocket client\n";
-    let headers = [(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
+    let headers = [(CONNECTION, "Upgrade"), (UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")];
     (StatusCode::UPGRADE_REQUIRED, headers, text).into_response()
 }

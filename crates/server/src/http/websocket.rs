@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::header::{
     ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use feed::frame::{self, Decoder, Event, close_code};
 use feed::handshake::{HandshakeError, Upgrade, VERSION};
 use feed::{Reader, Ready};
@@ -78,22 +78,33 @@ pub(super) struct Client {
     pub(super) _alive: Alive,
 }
 
-/// Answers the handshake (RFC 6455 section 4.2) and serves the client in a task of its own.
-#[must_use]
-pub(super) fn upgrade(mut request: Request<Body>, client: Client) -> Response<Body> {
-    let headers = request.headers();
-    let bytes = |name| headers.get(name).map(HeaderValue::as_bytes);
+/// Checks the handshake (RFC 6455 section 4.2.1); what `Sec-WebSocket-Accept` is to say.
+pub(super) fn handshake(request: &Request<Body>) -> Result<String, HandshakeError> {
+    // A header that came in several lines is one list.
+    let joined = |name: HeaderName| {
+        let lines: Vec<&[u8]> =
+            request.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        (!lines.is_empty()).then(|| lines.join(&b','))
+    };
+    let (connection, upgrade) = (joined(CONNECTION), joined(UPGRADE));
+    let (version, key) = (joined(SEC_WEBSOCKET_VERSION), joined(SEC_WEBSOCKET_KEY));
     let handshake = Upgrade {
         method: request.method().as_str(),
-        connection: bytes(CONNECTION),
-        upgrade: bytes(UPGRADE),
-        version: bytes(SEC_WEBSOCKET_VERSION),
-        key: bytes(SEC_WEBSOCKET_KEY),
+        connection: connection.as_deref(),
+        upgrade: upgrade.as_deref(),
+        version: version.as_deref(),
+        key: key.as_deref(),
     };
-    let accept = match handshake.accept() {
-        Ok(accept) => accept,
-        Err(error) => return refuse(error),
-    };
+    handshake.accept()
+}
+
+/// Completes the handshake and serves the client in a task of its own.
+#[must_use]
+pub(super) fn upgrade(
+    mut request: Request<Body>,
+    accept: String,
+    client: Client,
+) -> Response<Body> {
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(|upgraded| upgraded.downcast::<TokioIo<Socket>>()) {
@@ -113,7 +124,8 @@ pub(super) fn upgrade(mut request: Request<Body>, client: Client) -> Response<Bo
     response
 }
 
-fn refuse(error: HandshakeError) -> Response<Body> {
+/// The answer to a handshake that is none.
+pub(super) fn refuse(error: HandshakeError) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{error}\n")));
     *response.status_mut() =
         StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -224,6 +236,8 @@ impl Connection {
     }
 
     fn close_with(&mut self, code: u16, reason: &str) {
+        tracing::debug!(code, reason, "closing a connection");
+        self.client.metrics.closed_by_server();
         self.closing = Some(Closing { frame: frame::close(code, reason), answered: false });
     }
 
@@ -283,9 +297,23 @@ impl Connection {
         write.write_all(&closing.frame).await.ok()?;
         write.flush().await.ok()?;
         if !closing.answered {
-            // Whatever else comes is of no interest any more, only the end is.
-            while read.read(buffer).await.ok()? > 0 {}
+            self.wait_for_close(read, buffer).await;
         }
         write.shutdown().await.ok()
+    }
+
+    /// Waits for the client's Close frame. Then the server ends the connection (RFC 6455 section
+    /// 7.1.1); whatever else comes is of no interest any more.
+    async fn wait_for_close<R: AsyncRead + Unpin>(&mut self, read: &mut R, buffer: &mut [u8]) {
+        while let Ok(n @ 1..) = read.read(buffer).await {
+            let mut bytes = buffer.get(..n).unwrap_or_default();
+            loop {
+                match self.decoder.decode(&mut bytes) {
+                    Ok(None) => break,
+                    Ok(Some(Event::Close { .. })) | Err(_) => return,
+                    Ok(Some(_)) => {}
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 use server::config::{Config, DedupMode};
 
-use crate::harness::{Running, logs, next_json, reads_all};
+use crate::harness::{Running, eventually, logs, next_json, reads_all};
 
 /// Two logs with the same seed, name and number hold the same entries: the second simulator is a
 /// copy of the first, under other URLs.
@@ -40,14 +40,13 @@ async fn read(configure: impl FnOnce(&mut Config), want: usize) -> (Vec<Value>, 
         messages.push(next_json(&mut socket).await);
     }
     let all_read = "certstream_log_next_index{log=\"copy\",operator=\"\"} 600";
-    let metrics = loop {
+    let metrics = eventually("both logs are read", async || {
         let metrics = server.get("/metrics").await.text().await.expect("text");
         let of_list = metrics.lines().filter(|line| line.starts_with("certstream_log_next_index"));
         let done = of_list.filter(|line| line.ends_with(" 600")).count() == 2;
-        if done && metrics.contains(all_read) && published(&metrics) {
-            break metrics;
-        }
-    };
+        (done && metrics.contains(all_read) && published(&metrics)).then_some(metrics)
+    })
+    .await;
     server.stop().await;
     (messages, metrics)
 }

@@ -48,7 +48,7 @@ pub(crate) fn reads_all(sim: &Sim, folder: &tempfile::TempDir) -> Config {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
@@ -65,7 +65,8 @@ impl Running {
 
     pub(crate) async fn stop(self) {
         self.stop.send(()).expect("the server runs");
-        tokio::time::timeout(PATIENCE, self.task).await.expect("stops").expect("ends well");
+        let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("stops");
+        ended.expect("no panic").expect("ends well");
     }
 
     /// A WebSocket client of this path that wants everything from the oldest entry on.
@@ -137,6 +138,18 @@ pub(crate) async fn next_json(socket: &mut Socket) -> Value {
 pub(crate) async fn next_frame(socket: &mut Socket) -> Message {
     let frame = tokio::time::timeout(PATIENCE, socket.next()).await;
     frame.expect("something within the patience").expect("an open connection").expect("no error")
+}
+
+/// Asks again and again until the answer is as wanted.
+pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The folder of real CT data beside the checkout, if it is there.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::harness::{Running, logs, next_frame, next_json, reads_all};
+use crate::harness::{Running, eventually, logs, next_frame, next_json, reads_all};
 
 fn two_logs() -> ctsim::Config {
     ctsim::Config {
@@ -82,14 +82,7 @@ async fn without_a_list_it_serves_and_says_why() {
     // A port nobody listens on.
     config.ct_log.log_list_url = "http://127.0.0.1:9/log_list.json".to_owned();
     let server = Running::start(config).await;
-    let health = loop {
-        let answer = server.get("/health/deep").await;
-        assert_eq!(answer.status(), 503);
-        let health: serde_json::Value = answer.json().await.expect("JSON");
-        if health["reason"].as_str().is_some_and(|reason| reason.contains("trying again")) {
-            break health;
-        }
-    };
+    let health = refused_list(&server).await;
     assert_eq!(health["status"], "unhealthy");
     assert!(health["reason"].as_str().is_some_and(|reason| reason.contains("127.0.0.1:9")));
     assert_eq!(server.get("/health").await.text().await.expect("text"), "OK");
@@ -105,16 +98,22 @@ async fn a_list_signed_by_another_key_is_refused() {
     let mut config = reads_all(&sim, &folder);
     config.ct_log.log_list_key_file = None;
     let server = Running::start(config).await;
-    let reason = loop {
-        let answer = server.get("/health/deep").await;
-        let health: serde_json::Value = answer.json().await.expect("JSON");
-        let reason = health["reason"].as_str().unwrap_or_default().to_owned();
-        if reason.contains("trying again") {
-            break reason;
-        }
-    };
+    let health = refused_list(&server).await;
+    let reason = health["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("signature"), "{reason}");
     server.stop().await;
+}
+
+/// What `/health/deep` says once the log list has been asked for in vain.
+async fn refused_list(server: &Running) -> serde_json::Value {
+    eventually("the log list is refused", async || {
+        let answer = server.get("/health/deep").await;
+        assert_eq!(answer.status(), 503);
+        let health: serde_json::Value = answer.json().await.expect("JSON");
+        let reason = health["reason"].as_str().unwrap_or_default();
+        reason.contains("trying again").then_some(health)
+    })
+    .await
 }
 
 fn identity(message: &serde_json::Value) -> (String, u64) {
