@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::client::Load;
+use super::client::{Load, disturbance};
+use super::proc::Stopwatch;
 use super::report::Report;
 use super::system::{LogGroup, Logs, Server, wait};
 use super::{Plan, proc};
@@ -50,6 +51,8 @@ fn one_protocol(
     options.path = "/?since=0".to_owned();
     let mut load = Load::start(&options)?;
     load.wait_for("connected")?;
+    let processes = [server.id(), load.id(), logs.id(), std::process::id()];
+    let watch = Stopwatch::start(&processes)?;
     wait("all entries", LOOK, || {
         let published = server.metric("certstream_certificates_total").unwrap_or(0.0);
         let left_out = server.metric("certstream_duplicates_total").unwrap_or(0.0);
@@ -58,12 +61,13 @@ fn one_protocol(
     let wall = start.elapsed().as_secs_f64();
     let cpu = proc::cpu(server.id())?.as_secs_f64();
     let simulation = (proc::cpu(logs.id())? - simulation).as_secs_f64();
+    let others = disturbance(&watch.stop()?);
     let sent = server.metric("certstream_messages_sent_total")?;
     let each = cpu / entries as f64 * 1e6;
     let rate = entries as f64 / wall;
     report.add(
         format!("ingest, {protocol}, {entries} entries of {LOGS} logs, one lite client"),
-        format!("{each:.1} µs CPU per entry, {rate:.0} entries/s, start of the server included"),
+        format!("{each:.1} µs CPU per entry, {rate:.0} entries/s, start included; {others}"),
         target,
         json!({
             "entries": entries,
