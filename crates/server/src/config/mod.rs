@@ -39,7 +39,7 @@ pub use model::{Config, CtLog, Dedup, Feed, Heartbeat, NamedLog, Protocols, Stre
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, ParseByteSizeError,
-    ParseStartError, Start,
+    ParseStartError, SignatureMode, Start,
 };
 
 /// What the process was asked to do.

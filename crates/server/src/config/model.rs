@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::values::{
-    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, Start,
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, SignatureMode, Start,
 };
 
 /// The whole configuration of a server. Its default is a server without configuration file.
@@ -247,6 +247,8 @@ pub struct CtLog {
     pub log_list_key_file: Option<PathBuf>,
     /// Seconds between readings of the log list; 0 reads it only at start.
     pub log_refresh_interval_secs: u64,
+    /// Kept for configurations of certstream-server-rust: signatures are always enforced.
+    pub checkpoint_signature_mode: SignatureMode,
     /// The states a listed log must be in to be followed; never empty.
     pub states: Vec<LogState>,
     /// Where a log without a saved position starts.
@@ -292,6 +294,7 @@ impl Default for CtLog {
             log_list_url: "https://www.gstatic.com/ct/log_list/v3/log_list.json".to_owned(),
             log_list_key_file: None,
             log_refresh_interval_secs: 3600,
+            checkpoint_signature_mode: SignatureMode::Enforce,
             states: vec![LogState::Qualified, LogState::Usable, LogState::Readonly],
             start: Start::Head,
             start_overlap_leaves: 256,

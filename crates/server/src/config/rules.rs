@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use super::error::Problem;
 use super::model::{Config, NamedLog};
+use super::values::SignatureMode;
 
 /// Every rule that is broken.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
@@ -23,6 +24,11 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
         (
             !(streams.full || streams.lite || streams.domains_only),
             "every stream is off (streams.*): clients get nothing",
+        ),
+        (
+            logs.checkpoint_signature_mode == SignatureMode::Warn,
+            "ct_log.checkpoint_signature_mode: warn is not offered, a tree head whose signature \
+             fails is never used",
         ),
         (config.protocols.api, "protocols.api: this version has no REST API yet, /api answers 404"),
         (

@@ -291,6 +291,13 @@ pub const SETTINGS: &[Setting] = &[
         "Time between two readings of the log list; 0 reads it only at start",
     ),
     row(
+        "ct_log.checkpoint_signature_mode",
+        &["CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE"],
+        Choice(&["enforce", "warn"]),
+        "For configurations of certstream-server-rust; a tree head whose signature fails is never \
+         used, so warn is the same as enforce and says so at the start",
+    ),
+    row(
         "ct_log.states",
         &["CERTSTREAM_CT_LOG_STATES"],
         Choices(LOG_STATES),

@@ -57,6 +57,17 @@ pub enum DedupMode {
     Linked,
 }
 
+/// What certstream-server-rust does with a checkpoint whose signature fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureMode {
+    /// It is not used.
+    #[default]
+    Enforce,
+    /// It is used with a warning; not here.
+    Warn,
+}
+
 /// When heartbeats are sent to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

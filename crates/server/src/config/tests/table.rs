@@ -147,7 +147,7 @@ fn names_are_unique() {
 }
 
 /// Variables that certstream-server-rust already has under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 14] = [
+const KEPT_NAMES: [(&str, &str); 15] = [
     ("log_level", "RUST_LOG"),
     ("protocols.websocket", "CERTSTREAM_WS_ENABLED"),
     ("protocols.sse", "CERTSTREAM_SSE_ENABLED"),
@@ -161,6 +161,7 @@ const KEPT_NAMES: [(&str, &str); 14] = [
     ("ct_log.rfc6962_enabled", "CERTSTREAM_RFC6962_ENABLED"),
     ("ct_log.static_ct_enabled", "CERTSTREAM_STATIC_CT_ENABLED"),
     ("ct_log.log_refresh_interval_secs", "CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"),
+    ("ct_log.checkpoint_signature_mode", "CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE"),
     ("ct_log.user_agent", "CERTSTREAM_USER_AGENT"),
 ];
 
