@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use feed::{Framing, Hub, Limits, Ready, Stream};
+use feed::{Framing, Hub, Limits, Ready, Request, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::runtime;
@@ -34,6 +34,7 @@ impl Stream for Echo {
     type Entry = Vec<u8>;
     type Message<'e> = &'e [u8];
     type Rendering = ();
+    type Filter = ();
 
     fn weight(&self, entry: &Vec<u8>) -> usize {
         entry.len()
@@ -45,6 +46,18 @@ impl Stream for Echo {
 
     fn render(&self, (): (), message: &&[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(message);
+    }
+
+    fn filter_id((): &()) -> u64 {
+        0
+    }
+
+    fn matching(&self, _: &[&[u8]], _: &mut Vec<(u64, u32)>) -> u64 {
+        0
+    }
+
+    fn passes(&self, (): &(), _: &&[u8]) -> bool {
+        true
     }
 }
 
@@ -165,14 +178,16 @@ fn ours(sender: &Sender) -> Send {
     let threads = Arc::clone(&sender.threads);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .enable_io()
+        .enable_all()
         .on_thread_start(move || threads.lock().unwrap().push(this_thread()))
         .build()
         .unwrap();
     let hub = Arc::new(Hub::new(Echo, Limits::default(), 1));
     for socket in connect(&sender.received) {
         socket.set_nonblocking(true).unwrap();
-        let mut reader = hub.subscribe((), Framing::WebSocket, None).reader;
+        let framing = Framing::WebSocket;
+        let request = Request { rendering: (), framing, since: None, filter: None };
+        let mut reader = hub.subscribe(request).reader;
         runtime.spawn(async move {
             let mut socket = TcpStream::from_std(socket).unwrap();
             while reader.ready().await == Ready::More {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::chunk::Chunk;
+use crate::matches::{Place, Sieve};
 
 /// Most slices a [`Batch`] has.
 pub const MAX_SLICES: usize = 64;
@@ -29,8 +30,8 @@ pub struct Batch {
     pub(crate) interjected: Bytes,
     pub(crate) pieces: Vec<Piece>,
     bytes: usize,
-    /// Offset the reader has come to when all is written.
-    end: u64,
+    /// Where the reader has come to when all is written.
+    end: Place,
 }
 
 /// Some messages of a chunk, in a row; never none.
@@ -38,6 +39,8 @@ pub struct Batch {
 pub(crate) struct Piece {
     pub(crate) chunk: Arc<Chunk>,
     messages: Range<usize>,
+    /// Where the reader is before it.
+    start: Place,
 }
 
 /// How much a batch may take.
@@ -68,9 +71,17 @@ impl Piece {
         self.messages.start
     }
 
-    /// Offset to go on from when the piece is written.
-    pub(crate) fn end(&self) -> u64 {
-        self.chunk.offset_before(self.messages.end)
+    /// Where the reader is when the piece is written.
+    pub(crate) fn end(&self, sieve: Option<&Sieve>) -> Place {
+        self.place(self.messages.end, sieve)
+    }
+
+    /// Where the reader is when it has all messages before `message`.
+    pub(crate) fn place(&self, message: usize, sieve: Option<&Sieve>) -> Place {
+        if message == self.messages.start {
+            return self.start;
+        }
+        self.start.pass(self.chunk.span(), self.chunk.offset_before(message), sieve)
     }
 
     fn as_slice(&self) -> &[u8] {
@@ -108,46 +119,53 @@ impl Batch {
         }
     }
 
-    pub(crate) fn start(&mut self, unfinished: &Bytes, interjected: &Bytes, offset: u64) {
+    pub(crate) fn start(&mut self, unfinished: &Bytes, interjected: &Bytes, place: Place) {
         self.pieces.clear();
         self.unfinished = unfinished.clone();
         self.interjected = interjected.clone();
         self.bytes = unfinished.len() + interjected.len();
-        self.end = offset;
+        self.end = place;
     }
 
-    pub(crate) const fn end(&self) -> u64 {
+    pub(crate) const fn end(&self) -> Place {
         self.end
     }
 
-    /// Goes on from another offset: what lay between is lost.
-    pub(crate) fn skip_to(&mut self, offset: u64) {
-        self.end = offset;
+    /// Takes what there is room for of the chunk's messages from where the batch ends, those that
+    /// pass the `sieve`: a piece for each run of them; at least one message if the batch has no
+    /// bytes yet. Whether the chunk was taken to its end, so that the next may follow.
+    pub(crate) fn take(&mut self, chunk: &Arc<Chunk>, room: Room, sieve: Option<&Sieve>) -> bool {
+        let selection = match sieve.map(|sieve| sieve.select(chunk.span())) {
+            Some(None) => return false, // not known yet
+            Some(selection) => selection,
+            None => None,
+        };
+        let mut from = chunk.message_at(self.end.offset);
+        while let Some(run) = chunk.run(from, selection) {
+            from = self.fit(chunk, &run, room);
+            if from > run.start {
+                let piece =
+                    Piece { chunk: Arc::clone(chunk), messages: run.start..from, start: self.end };
+                self.bytes += piece.range().len();
+                self.end = piece.end(sieve);
+                self.pieces.push(piece);
+            }
+            if from < run.end {
+                return false;
+            }
+        }
+        self.end = self.end.pass(chunk.span(), chunk.end(), sieve);
+        true
     }
 
-    /// Takes what there is room for of the chunk's messages from where the batch ends; at least one
-    /// if the batch has no bytes yet. Whether the chunk was taken to its end, so that the next may
-    /// follow.
-    pub(crate) fn take(&mut self, chunk: &Arc<Chunk>, room: Room) -> bool {
-        let from = chunk.message_at(self.end);
-        if from == chunk.messages() {
-            self.end = chunk.end();
-            return true;
-        }
+    /// How far into a run of messages there is room.
+    fn fit(&self, chunk: &Chunk, run: &Range<usize>, room: Room) -> usize {
         if self.pieces.len() >= room.pieces {
-            return false;
+            return run.start;
         }
-        let limit = chunk.start(from).saturating_add(room.bytes.saturating_sub(self.bytes));
-        let least = if self.bytes == 0 { from + 1 } else { from };
-        let to = chunk.message_of(limit).max(least);
-        if to == from {
-            return false;
-        }
-        let piece = Piece { chunk: Arc::clone(chunk), messages: from..to };
-        self.bytes += piece.range().len();
-        self.end = piece.end();
-        self.pieces.push(piece);
-        to == chunk.messages()
+        let limit = chunk.start(run.start).saturating_add(room.bytes.saturating_sub(self.bytes));
+        let least = if self.bytes == 0 { run.start + 1 } else { run.start };
+        chunk.message_of(limit).clamp(least, run.end)
     }
 
     /// The first slice, shared.

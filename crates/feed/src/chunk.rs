@@ -1,6 +1,10 @@
+use std::ops::Range;
+
 use bytes::Bytes;
 
+use crate::deflate::Deflater;
 use crate::framing::Framing;
+use crate::matches::{Selection, Span};
 use crate::ring::Page;
 use crate::stream::Stream;
 
@@ -13,48 +17,35 @@ struct Mark {
 
 /// The messages of one page, rendered and framed end to end.
 ///
-/// It is also the natural unit of compression: a compressor that starts empty with each chunk lets
-/// any reader join at a chunk's beginning.
+/// It is also the unit of compression: the compressor starts empty with each chunk, so any reader
+/// may begin at a chunk's beginning.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    first: u64,
-    end: u64,
+    span: Span,
     bytes: Bytes,
     /// The entries that have a message, ascending.
     marks: Box<[Mark]>,
 }
 
 impl Chunk {
-    /// Reads and renders a page for one feed alone.
-    pub(crate) fn render<S: Stream>(
-        stream: &S,
-        rendering: S::Rendering,
-        framing: Framing,
-        page: &Page<S::Entry>,
-    ) -> Self {
-        let mut texts = Texts::default();
-        texts.render(stream, rendering, page, &read(stream, page));
-        texts.frame(framing)
-    }
-
     /// Offset of the page's first entry.
     pub(crate) const fn first(&self) -> u64 {
-        self.first
+        self.span.first
     }
 
     /// Offset after the page's last entry.
     pub(crate) const fn end(&self) -> u64 {
-        self.end
+        self.span.end
+    }
+
+    /// The page.
+    pub(crate) const fn span(&self) -> &Span {
+        &self.span
     }
 
     /// All messages.
     pub(crate) const fn bytes(&self) -> &Bytes {
         &self.bytes
-    }
-
-    /// Number of messages.
-    pub(crate) const fn messages(&self) -> usize {
-        self.marks.len()
     }
 
     /// The first message at `offset` or after.
@@ -75,9 +66,35 @@ impl Chunk {
     /// The offset to go on from after all messages before `index`.
     pub(crate) fn offset_before(&self, index: usize) -> u64 {
         if index >= self.marks.len() {
-            return self.end;
+            return self.end();
         }
-        index.checked_sub(1).and_then(|i| self.marks.get(i)).map_or(self.first, |m| m.offset + 1)
+        index
+            .checked_sub(1)
+            .and_then(|i| self.marks.get(i))
+            .map_or(self.span.first, |m| m.offset + 1)
+    }
+
+    /// The next messages in a row that are selected, of those from `index` on.
+    pub(crate) fn run(
+        &self,
+        index: usize,
+        selection: Option<Selection<'_>>,
+    ) -> Option<Range<usize>> {
+        let count = self.marks.len();
+        let Some(selection) = selection else { return (index < count).then_some(index..count) };
+        let mut start = index;
+        // An entry may be selected and have no message in this rendering.
+        loop {
+            let next = self.marks.get(start)?.offset;
+            let selected = selection.next(next)?;
+            if selected == next {
+                break;
+            }
+            start = self.message_at(selected);
+        }
+        let rest = self.marks.iter().skip(start);
+        let length = rest.take_while(|mark| selection.next(mark.offset) == Some(mark.offset));
+        Some(start..start + length.count())
     }
 }
 
@@ -86,13 +103,13 @@ pub(crate) fn read<'p, S: Stream>(stream: &S, page: &'p Page<S::Entry>) -> Vec<S
     page.entries().map(|(offset, entry)| stream.read(offset, entry)).collect()
 }
 
-/// The messages of one page in one rendering, not yet framed. Reused from page to page.
+/// The messages of one page in one rendering, not yet framed, and what it takes to frame them.
+/// Reused from page to page.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
-    first: u64,
-    end: u64,
     json: Vec<u8>,
     marks: Vec<Mark>,
+    deflater: Option<Deflater>,
 }
 
 impl Texts {
@@ -104,13 +121,12 @@ impl Texts {
         &mut self,
         stream: &S,
         rendering: S::Rendering,
-        page: &Page<S::Entry>,
+        first: u64,
         messages: &[S::Message<'_>],
     ) {
-        (self.first, self.end) = (page.first(), page.end());
         self.json.clear();
         self.marks.clear();
-        for (offset, message) in (page.first()..).zip(messages) {
+        for (offset, message) in (first..).zip(messages) {
             let start = self.json.len();
             stream.render(rendering, message, &mut self.json);
             let end = self.json.len();
@@ -120,25 +136,39 @@ impl Texts {
         }
     }
 
-    /// Frames the messages, into a buffer of exactly their size.
-    pub(crate) fn frame(&self, framing: Framing) -> Chunk {
-        let room = self.json.len() + self.marks.len() * framing.overhead();
-        let mut bytes = Vec::with_capacity(room);
+    /// Frames the messages of the page `span`, into a buffer of exactly their size.
+    pub(crate) fn frame(&mut self, framing: Framing, span: &Span) -> Chunk {
+        let Self { json, marks, deflater } = self;
+        let room = json.len() + marks.len() * framing.overhead();
+        let mut deflater = framing.is_compressed().then(|| deflater.get_or_insert_default());
+        let mut bytes = Vec::with_capacity(if deflater.is_some() { room / 4 } else { room });
+        if let Some(deflater) = &mut deflater {
+            deflater.start_chunk();
+        }
         let mut start = 0;
-        let marks = self.marks.iter().map(|&Mark { offset, end }| {
-            framing.frame(offset, self.json.get(start..end).unwrap_or_default(), &mut bytes);
+        let frame = |&Mark { offset, end }: &Mark| {
+            let json = json.get(start..end).unwrap_or_default();
+            match &mut deflater {
+                Some(deflater) => deflater.frame(framing, offset, json, &mut bytes),
+                None => framing.frame(offset, json, &mut bytes),
+            }
             start = end;
             Mark { offset, end: bytes.len() }
-        });
-        let marks = marks.collect();
+        };
+        let marks = marks.iter().map(frame).collect();
         bytes.shrink_to_fit();
-        Chunk { first: self.first, end: self.end, bytes: bytes.into(), marks }
+        Chunk { span: span.clone(), bytes: bytes.into(), marks }
     }
 
-    /// Gives back what one large page needed.
-    pub(crate) fn trim(&mut self) {
+    /// Gives back what one large page needed, and the compressor unless it is `compressing` for
+    /// somebody.
+    pub(crate) fn trim(&mut self, compressing: bool) {
         if self.json.capacity() > Self::KEPT {
-            *self = Self::default();
+            self.json = Vec::new();
+            self.marks = Vec::new();
+        }
+        if !compressing {
+            self.deflater = None;
         }
     }
 }

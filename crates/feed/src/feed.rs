@@ -1,133 +1,210 @@
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::batch::{Batch, Room};
 use crate::chunk::Chunk;
 use crate::framing::Framing;
+use crate::late::{self, Key};
+use crate::matches::Sieve;
 
-/// A chunk, or the place where the first that needs it will render it.
-pub(crate) type Slot = Arc<OnceLock<Arc<Chunk>>>;
+/// Late chunks may take this part of what live ones may.
+const LATE_SHARE: usize = 4;
 
 /// The stream in one rendering under one framing: the chunks of it that are held.
 #[derive(Debug)]
 pub(crate) struct Feed<R> {
     pub(crate) rendering: R,
     pub(crate) framing: Framing,
-    /// Most bytes of chunks to hold.
+    /// Most bytes of live chunks to hold.
     limit: usize,
     held: Mutex<Held>,
+    /// The late work that readers wait for.
+    waited_for: Mutex<BTreeMap<Key, Weak<late::Late>>>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
+    live: Live,
+    late: Late,
+}
+
+/// The newest chunks, contiguous, rendered when their pages were published. Only newer ones push
+/// them out.
+#[derive(Debug, Default)]
+struct Live {
+    chunks: VecDeque<Arc<Chunk>>,
+    bytes: usize,
+}
+
+/// Chunks rendered again for readers that resume or are behind.
+#[derive(Debug, Default)]
+struct Late {
     /// By the first offset of the page.
-    slots: BTreeMap<u64, Slot>,
-    /// The rendered ones, longest ago first. That is not the order of pages: a chunk rendered again
-    /// for a slow reader must not be the next to go, or the slow reader after it renders it anew.
-    rendered: VecDeque<u64>,
+    chunks: BTreeMap<u64, Arc<Chunk>>,
+    /// Their keys in the order to drop them, rendered longest ago first. That is not the order of
+    /// pages: what was rendered for a slow reader must not be the next to go.
+    order: VecDeque<u64>,
     bytes: usize,
 }
 
 impl<R: Copy> Feed<R> {
     pub(crate) fn new(rendering: R, framing: Framing, limit: usize) -> Self {
-        Self { rendering, framing, limit, held: Mutex::default() }
+        let (held, waited_for) = Default::default();
+        Self { rendering, framing, limit, held, waited_for }
     }
 
     /// Adds to `batch` the chunks held from where it ends, up to the first that is missing, or has
-    /// no room.
-    pub(crate) fn collect(&self, batch: &mut Batch, room: Room) {
-        let start = batch.end();
-        if start >= room.head {
+    /// no room, or of which the `sieve` does not know what passes.
+    pub(crate) fn collect(&self, batch: &mut Batch, room: Room, sieve: Option<&Sieve>) {
+        if batch.end().offset >= room.head {
             return;
         }
         let held = self.held.lock();
-        // The chunk with `start` inside is the last that begins no later.
-        let Some((&first, _)) = held.slots.range(..=start).next_back() else { return };
-        for chunk in held.slots.range(first..room.head).map_while(|(_, slot)| slot.get()) {
-            let follows = (chunk.first()..chunk.end()).contains(&batch.end());
-            if !follows || !batch.take(chunk, room) {
-                break;
-            }
-        }
+        while batch.end().offset < room.head
+            && let Some(chunk) = held.find(batch.end().offset)
+            && batch.take(chunk, room, sieve)
+        {}
     }
 
-    /// Holds a chunk rendered ahead of any reader.
-    pub(crate) fn insert(&self, chunk: Chunk) {
-        let first = chunk.first();
-        let slot = Slot::from(OnceLock::from(Arc::new(chunk)));
-        let dropped = {
-            let mut held = self.held.lock();
-            held.slots.insert(first, slot);
-            held.rendered(first, self.limit)
-        };
+    /// Whether the chunk with the entry at `offset` is held.
+    pub(crate) fn holds(&self, offset: u64) -> bool {
+        self.held.lock().find(offset).is_some()
+    }
+
+    /// Offset at which the live chunks begin.
+    pub(crate) fn oldest_live(&self) -> Option<u64> {
+        self.held.lock().live.chunks.front().map(|chunk| chunk.first())
+    }
+
+    /// Holds the chunk of the newest page.
+    pub(crate) fn push(&self, chunk: Chunk) {
+        let dropped = self.held.lock().live.push(Arc::new(chunk), self.limit);
         drop(dropped);
     }
 
-    /// The chunk of the page that starts at `first`; rendered here if nobody has, while all others
-    /// who want it wait.
-    pub(crate) fn chunk(&self, first: u64, render: impl FnOnce() -> Chunk) -> Arc<Chunk> {
-        let slot = Arc::clone(self.held.lock().slots.entry(first).or_default());
-        let mut here = false;
-        let chunk = slot.get_or_init(|| {
-            here = true;
-            Arc::new(render())
-        });
-        if here {
-            let dropped = {
-                let mut held = self.held.lock();
-                let kept = held.slots.get(&first).is_some_and(|kept| Arc::ptr_eq(kept, &slot));
-                if kept { held.rendered(first, self.limit) } else { Vec::new() }
-            };
-            drop(dropped);
+    /// Most bytes of late chunks to hold, unless one alone is longer.
+    pub(crate) const fn late_bytes(&self) -> usize {
+        self.limit / LATE_SHARE
+    }
+
+    /// Holds chunks rendered again. Where not all fit, the first is the last to go: it is the one a
+    /// reader waits for.
+    pub(crate) fn hold_late(&self, chunks: Vec<Chunk>) {
+        let chunks: Vec<_> = chunks.into_iter().rev().map(Arc::new).collect();
+        let dropped = self.held.lock().late.insert(chunks, self.late_bytes());
+        drop(dropped);
+    }
+
+    /// The late work that others wait for, or else what `begin` does about it.
+    pub(crate) fn late(&self, key: Key, begin: impl FnOnce() -> late::Late) -> Arc<late::Late> {
+        let mut waited_for = self.waited_for.lock();
+        if let Some(late) = waited_for.get(&key).and_then(Weak::upgrade) {
+            return late;
         }
-        Arc::clone(chunk)
+        let late = Arc::new(begin());
+        waited_for.insert(key, Arc::downgrade(&late));
+        late
+    }
+
+    /// Nobody is to begin to wait for this work any more.
+    pub(crate) fn late_ends(&self, key: Key) {
+        self.waited_for.lock().remove(&key);
     }
 
     /// Drops the chunks of pages that left the ring.
     pub(crate) fn drop_before(&self, oldest: u64) {
-        let dropped = self.held.lock().drop_before(oldest);
+        let dropped = {
+            let mut held = self.held.lock();
+            (held.live.drop_before(oldest), held.late.drop_before(oldest))
+        };
         drop(dropped);
     }
 
     /// Chunks held, and their bytes.
     pub(crate) fn size(&self) -> (usize, usize) {
-        let held = self.held.lock();
-        (held.rendered.len(), held.bytes)
+        let Held { live, late } = &*self.held.lock();
+        (live.chunks.len() + late.chunks.len(), live.bytes + late.bytes)
+    }
+}
+
+impl Held {
+    fn find(&self, offset: u64) -> Option<&Arc<Chunk>> {
+        self.live.find(offset).or_else(|| self.late.find(offset))
     }
 }
 
 /// What leaves is returned, to be freed after the lock.
-impl Held {
-    fn size_of(&self, first: u64) -> usize {
-        self.slots.get(&first).and_then(|slot| slot.get()).map_or(0, |chunk| chunk.bytes().len())
+impl Live {
+    fn find(&self, offset: u64) -> Option<&Arc<Chunk>> {
+        let index = self.chunks.partition_point(|chunk| chunk.end() <= offset);
+        self.chunks.get(index).filter(|chunk| chunk.first() <= offset)
     }
 
-    /// Counts a chunk just rendered, and makes room for it.
-    fn rendered(&mut self, first: u64, limit: usize) -> Vec<Slot> {
-        self.rendered.push_back(first);
-        self.bytes += self.size_of(first);
+    fn push(&mut self, chunk: Arc<Chunk>, limit: usize) -> Vec<Arc<Chunk>> {
+        let follows = self.chunks.back().is_none_or(|last| last.end() == chunk.first());
+        debug_assert!(follows, "live chunks are contiguous");
+        self.bytes += chunk.bytes().len();
+        self.chunks.push_back(chunk);
         let mut dropped = Vec::new();
-        while self.bytes > limit
-            && self.rendered.len() > 1
-            && let Some(oldest) = self.rendered.pop_front()
-        {
-            self.bytes -= self.size_of(oldest);
-            dropped.extend(self.slots.remove(&oldest));
+        while self.bytes > limit && self.chunks.len() > 1 {
+            dropped.extend(self.pop());
         }
         dropped
     }
 
-    fn drop_before(&mut self, oldest: u64) -> BTreeMap<u64, Slot> {
-        if self.slots.first_key_value().is_none_or(|(&first, _)| first >= oldest) {
+    fn drop_before(&mut self, oldest: u64) -> Vec<Arc<Chunk>> {
+        let mut dropped = Vec::new();
+        while self.chunks.front().is_some_and(|chunk| chunk.first() < oldest) {
+            dropped.extend(self.pop());
+        }
+        dropped
+    }
+
+    fn pop(&mut self) -> Option<Arc<Chunk>> {
+        let oldest = self.chunks.pop_front()?;
+        self.bytes -= oldest.bytes().len();
+        Some(oldest)
+    }
+}
+
+impl Late {
+    fn find(&self, offset: u64) -> Option<&Arc<Chunk>> {
+        // The chunk with the offset inside is the last that begins no later.
+        let (_, chunk) = self.chunks.range(..=offset).next_back()?;
+        (offset < chunk.end()).then_some(chunk)
+    }
+
+    fn insert(&mut self, chunks: Vec<Arc<Chunk>>, limit: usize) -> Vec<Arc<Chunk>> {
+        for chunk in chunks {
+            if let Entry::Vacant(vacant) = self.chunks.entry(chunk.first()) {
+                self.order.push_back(chunk.first());
+                self.bytes += chunk.bytes().len();
+                vacant.insert(chunk);
+            }
+        }
+        let mut dropped = Vec::new();
+        while self.bytes > limit
+            && self.order.len() > 1
+            && let Some(first) = self.order.pop_front()
+            && let Some(chunk) = self.chunks.remove(&first)
+        {
+            self.bytes -= chunk.bytes().len();
+            dropped.push(chunk);
+        }
+        dropped
+    }
+
+    fn drop_before(&mut self, oldest: u64) -> BTreeMap<u64, Arc<Chunk>> {
+        if self.chunks.first_key_value().is_none_or(|(&first, _)| first >= oldest) {
             return BTreeMap::new();
         }
-        let (gone, kept): (Vec<u64>, Vec<u64>) =
-            self.rendered.iter().partition(|&&first| first < oldest);
-        self.bytes -= gone.iter().map(|&first| self.size_of(first)).sum::<usize>();
-        self.rendered = kept.into();
-        let kept = self.slots.split_off(&oldest);
-        std::mem::replace(&mut self.slots, kept)
+        let kept = self.chunks.split_off(&oldest);
+        let dropped = std::mem::replace(&mut self.chunks, kept);
+        self.order.retain(|&first| first >= oldest);
+        self.bytes -= dropped.values().map(|chunk| chunk.bytes().len()).sum::<usize>();
+        dropped
     }
 }

@@ -48,6 +48,18 @@ impl<S: Stream> Feeds<S> {
         Arc::clone(&audience.feed)
     }
 
+    /// A feed for one page only: nobody counts as its reader, and it lasts as if one had just left.
+    pub(crate) fn lend(
+        &mut self,
+        rendering: S::Rendering,
+        framing: Framing,
+        chunk_bytes: usize,
+    ) -> Arc<FeedOf<S>> {
+        let feed = self.join(rendering, framing, chunk_bytes);
+        self.leave(&feed);
+        feed
+    }
+
     /// Counts a reader out.
     pub(crate) fn leave(&mut self, feed: &FeedOf<S>) {
         if let Some(audience) = self.by_kind.get_mut(&(feed.rendering, feed.framing)) {

@@ -7,25 +7,45 @@ use crate::frame;
 pub enum Framing {
     /// One unmasked, unfragmented text frame per message (RFC 6455 section 5).
     WebSocket,
+    /// The same compressed (permessage-deflate, RFC 7692), so that a message refers back to those
+    /// before it in its chunk and to no others: a client that keeps the context between messages,
+    /// as it must unless something else was agreed, understands it wherever it joins.
+    WebSocketDeflate,
     /// One server-sent event per message, its offset as the event's id, so that a client resumes
     /// with `Last-Event-ID` (HTML Standard section 9.2).
     Sse,
+    /// The same as deflate blocks (RFC 1951) that follow [`gzip::HEADER`](crate::gzip::HEADER);
+    /// each message can be read as soon as its last byte has come.
+    SseGzip,
 }
 
 impl Framing {
-    /// Bytes that framing adds to a message, at most, but for the line breaks inside it.
-    pub(crate) const fn overhead(self) -> usize {
+    /// The same without compression.
+    #[must_use]
+    pub const fn plain(self) -> Self {
         match self {
-            Self::WebSocket => 10,
-            Self::Sse => "id: 18446744073709551615\ndata: \n\n".len(),
+            Self::WebSocket | Self::WebSocketDeflate => Self::WebSocket,
+            Self::Sse | Self::SseGzip => Self::Sse,
         }
     }
 
-    /// Appends one message.
+    pub(crate) const fn is_compressed(self) -> bool {
+        matches!(self, Self::WebSocketDeflate | Self::SseGzip)
+    }
+
+    /// Bytes that plain framing adds to a message, at most, but for the line breaks inside it.
+    pub(crate) const fn overhead(self) -> usize {
+        match self.plain() {
+            Self::WebSocket | Self::WebSocketDeflate => 10,
+            Self::Sse | Self::SseGzip => "id: 18446744073709551615\ndata: \n\n".len(),
+        }
+    }
+
+    /// Appends one message, plain.
     pub(crate) fn frame(self, offset: u64, json: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Self::WebSocket => frame::text(json, out),
-            Self::Sse => event(offset, json, out),
+        match self.plain() {
+            Self::WebSocket | Self::WebSocketDeflate => frame::text(json, out),
+            Self::Sse | Self::SseGzip => event(offset, json, out),
         }
     }
 }
@@ -33,7 +53,7 @@ impl Framing {
 /// HTML Standard section 9.2.6: a line break inside the data begins another `data` line, and the
 /// client joins the lines with a line feed. One at the end is not part of the message. A carriage
 /// return breaks a line as well; inside JSON both are but white space.
-fn event(offset: u64, json: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn event(offset: u64, json: &[u8], out: &mut Vec<u8>) {
     let written = write!(out, "id: {offset}");
     debug_assert!(written.is_ok(), "writing to a vector cannot fail");
     let json = json.strip_suffix(b"\n").unwrap_or(json);

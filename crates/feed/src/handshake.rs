@@ -1,7 +1,11 @@
 //! The server's side of the WebSocket opening handshake (RFC 6455 section 4.2), on plain header
 //! values: it knows no HTTP library.
 
+mod extensions;
+
 use aws_lc_rs::digest;
+
+pub use extensions::accept_deflate;
 
 /// What RFC 6455 section 1.3 has both sides append to the key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -9,10 +9,13 @@ use tokio::sync::watch;
 
 use crate::chunk::{Chunk, Texts, read};
 use crate::feeds::{FeedOf, Feeds, Group};
-use crate::framing::Framing;
+use crate::lane::Lane;
+use crate::matches::{Matches, Place, Span};
 use crate::reader::Reader;
 use crate::ring::{Page, Ring};
+use crate::signals::{Head, Signals};
 use crate::stream::Stream;
+use crate::subscription::{Gap, GapReason, Request, Subscription};
 
 /// The stream: where entries are published, and readers join.
 ///
@@ -24,13 +27,14 @@ pub struct Hub<S: Stream> {
 /// Bounds on the memory of a [`Hub`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of entries the ring keeps, by [`Stream::weight`]. The newest page is kept whatever its
-    /// weight.
+    /// Bytes of entries the ring keeps, by [`Stream::weight`], with what filters found in them. The
+    /// newest page is kept whatever its weight.
     pub ring_bytes: usize,
     /// Entries the ring keeps even if that takes more than `ring_bytes`.
     pub min_messages: u64,
-    /// Bytes of chunks that each feed keeps; at least one chunk. Should exceed what is published at
-    /// once, or readers have to render some of it again.
+    /// Bytes of live chunks that each feed keeps; at least one chunk. Should exceed what is
+    /// published at once, or readers have to wait for some of it to be rendered again. For that
+    /// each feed keeps up to a quarter more; at least one chunk.
     pub chunk_bytes: usize,
     /// How long a feed is still rendered after its last reader left.
     pub linger: Duration,
@@ -48,48 +52,6 @@ impl Default for Limits {
     }
 }
 
-/// A reader, and what it has missed already.
-#[derive(Debug)]
-pub struct Subscription<S: Stream> {
-    /// The reader, where it can go on.
-    pub reader: Reader<S>,
-    /// Set if that is not where it asked to go on.
-    pub gap: Option<Gap>,
-}
-
-/// Why a reader does not go on exactly where it asked to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Entries it misses, where that is known.
-    pub dropped: Option<u64>,
-    /// What happened.
-    pub reason: GapReason,
-}
-
-/// What happened to the offset a reader asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapReason {
-    /// It fell off the ring. The reader goes on from the oldest entry.
-    Evicted,
-    /// It is older than this process, which cannot tell what was published before it. The reader
-    /// goes on from the oldest entry.
-    BeforeStart,
-    /// It has not been published yet. The reader goes on with the next entry published.
-    Ahead,
-}
-
-impl GapReason {
-    /// A short name in lower case, for clients and metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Evicted => "evicted",
-            Self::BeforeStart => "before_start",
-            Self::Ahead => "ahead",
-        }
-    }
-}
-
 /// What a [`Hub`] holds and has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -99,7 +61,7 @@ pub struct Stats {
     pub entries: u64,
     /// Pages in the ring.
     pub pages: usize,
-    /// Bytes of the entries in the ring.
+    /// Bytes of the entries in the ring, and of what filters found in them.
     pub bytes: usize,
     /// Feeds rendered.
     pub feeds: usize,
@@ -109,17 +71,13 @@ pub struct Stats {
     pub chunks: usize,
     /// Bytes of these chunks.
     pub chunk_bytes: usize,
+    /// Filters that have readers.
+    pub filters: usize,
     /// Entries lost by readers too slow for the ring, since the start; one that two readers lost
     /// counts twice.
     pub dropped: u64,
-}
-
-/// What readers are woken for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Head {
-    /// Offset of the next entry to be published.
-    pub(crate) next: u64,
-    pub(crate) closed: bool,
+    /// Chunks rendered again for readers that resumed or were behind, since the start.
+    pub late_chunks: u64,
 }
 
 /// What the hub and its readers share.
@@ -131,10 +89,14 @@ pub(crate) struct Shared<S: Stream> {
     /// Held through a whole publish; what it guards is the publisher's scratch.
     publishing: Mutex<Texts>,
     pub(crate) feeds: Mutex<Feeds<S>>,
+    pub(crate) signals: Mutex<Signals>,
     pub(crate) ring: Mutex<Ring<S::Entry>>,
-    /// Set after the ring has what it announces.
+    /// What readers without a filter are woken for. Set, like the signals, after the ring has what
+    /// it announces.
     head: watch::Sender<Head>,
+    pub(crate) lane: Lane,
     pub(crate) dropped: AtomicU64,
+    pub(crate) late_chunks: AtomicU64,
 }
 
 impl<S: Stream> Hub<S> {
@@ -148,9 +110,12 @@ impl<S: Stream> Hub<S> {
             first: first_offset,
             publishing: Mutex::default(),
             feeds: Mutex::default(),
+            signals: Mutex::default(),
             ring: Mutex::new(Ring::new(first_offset)),
-            head: watch::Sender::new(Head { next: first_offset, closed: false }),
+            head: watch::Sender::new(Head::new(first_offset)),
+            lane: Lane::default(),
             dropped: AtomicU64::new(0),
+            late_chunks: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -159,7 +124,8 @@ impl<S: Stream> Hub<S> {
         &self.shared
     }
 
-    /// Appends entries to the stream and wakes every reader once. The offsets they got.
+    /// Appends entries to the stream and wakes every reader that wants one of them, once. The
+    /// offsets they got.
     ///
     /// Renders them for the feeds in use, in the calling thread; readers are not held up by that.
     /// Publishers wait for each other. Once the stream is closed nothing is published: the range is
@@ -167,23 +133,25 @@ impl<S: Stream> Hub<S> {
     pub fn publish(&self, entries: Vec<S::Entry>) -> Range<u64> {
         let shared = &*self.shared;
         let mut texts = shared.publishing.lock();
-        let Head { next: first, closed } = *shared.head.borrow();
-        let pages = Page::split(entries, first, |entry| shared.stream.weight(entry));
-        let Some(next) = pages.last().map(|page| page.end()).filter(|_| !closed) else {
+        let Head { next: first, closed, .. } = *shared.head.borrow();
+        let mut pages = Page::split(entries, first, |entry| shared.stream.weight(entry));
+        let Some(next) = pages.last().map(Page::end).filter(|_| !closed) else {
             return first..first;
         };
         let groups = shared.feeds_in_use();
-        let chunks = shared.render(&pages, &groups, &mut texts);
+        let chunks = shared.render(&mut pages, &groups, &mut texts);
         // From here on nothing can fail: a publish happens as a whole or not at all, even if the
         // caller's rendering panics.
         for (feed, chunk) in chunks {
-            feed.insert(chunk);
+            feed.push(chunk);
         }
+        let pages: Vec<_> = pages.into_iter().map(Arc::new).collect();
         let (evicted, oldest) = {
             let mut ring = shared.ring.lock();
-            (ring.push(pages, &shared.limits), ring.oldest())
+            (ring.push(&pages, &shared.limits), ring.oldest())
         };
-        shared.head.send_modify(|head| head.next = next);
+        shared.head.send_modify(|head| head.advance(next));
+        shared.signals.lock().announce(&pages);
         drop(evicted);
         for feed in groups.iter().flat_map(|(_, feeds)| feeds) {
             feed.drop_before(oldest);
@@ -195,17 +163,26 @@ impl<S: Stream> Hub<S> {
     ///
     /// Nothing is missed and nothing doubled between this call and the reader's first read.
     #[must_use]
-    pub fn subscribe(
-        &self,
-        rendering: S::Rendering,
-        framing: Framing,
-        since: Option<u64>,
-    ) -> Subscription<S> {
+    pub fn subscribe(&self, request: Request<S>) -> Subscription<S> {
+        let Request { rendering, framing, since, filter } = request;
+        let framing = if filter.is_some() { framing.plain() } else { framing };
+        let chunk_bytes = self.shared.limits.chunk_bytes;
         let shared = Arc::clone(&self.shared);
-        let feed = shared.feeds.lock().join(rendering, framing, shared.limits.chunk_bytes);
-        let head = shared.head.subscribe();
-        let (offset, gap) = shared.place(since);
-        Subscription { reader: Reader::new(shared, feed, head, offset), gap }
+        let feed = shared.feeds.lock().join(rendering, framing, chunk_bytes);
+        let (head, Start { at, mut gap, inside }) = match &filter {
+            None => (shared.head.subscribe(), shared.start(since, &shared.ring.lock())),
+            Some(filter) => shared.start_filtered(since, S::filter_id(filter)),
+        };
+        if let Some(gap) = gap.as_mut().filter(|_| filter.is_some()) {
+            gap.dropped = None;
+        }
+        let mut reader = Reader::new(shared, feed, filter, head, at);
+        if let Some(end) = inside.filter(|_| framing.is_compressed()) {
+            let plain = framing.plain();
+            let feed = self.shared.feeds.lock().lend(rendering, plain, chunk_bytes);
+            reader.detour(feed, end);
+        }
+        Subscription { reader, gap }
     }
 
     /// Offset of the last entry published; none before the first.
@@ -220,6 +197,7 @@ impl<S: Stream> Hub<S> {
     pub fn close(&self) {
         let publishing = self.shared.publishing.lock();
         self.shared.head.send_modify(|head| head.closed = true);
+        self.shared.signals.lock().close();
         drop(publishing);
     }
 
@@ -231,7 +209,13 @@ impl<S: Stream> Hub<S> {
             let feeds = shared.feeds.lock();
             (feeds.groups(), feeds.readers())
         };
-        let mut stats = Stats { readers, ..shared.ring_stats() };
+        let mut stats = Stats {
+            readers,
+            filters: shared.signals.lock().len(),
+            dropped: shared.dropped.load(Ordering::Relaxed),
+            late_chunks: shared.late_chunks.load(Ordering::Relaxed),
+            ..shared.ring_stats()
+        };
         for feed in groups.iter().flat_map(|(_, feeds)| feeds) {
             let (chunks, bytes) = feed.size();
             stats.feeds += 1;
@@ -253,31 +237,60 @@ impl<S: Stream> Shared<S> {
         groups
     }
 
-    /// Reads each page once, renders it once for each rendering, and frames it for each feed.
+    /// Reads each page once, filters it if anybody does, renders it once for each rendering, and
+    /// frames it for each feed.
     fn render<'g>(
         &self,
-        pages: &[Arc<Page<S::Entry>>],
+        pages: &mut [Page<S::Entry>],
         groups: &'g [Group<S>],
         texts: &mut Texts,
     ) -> Vec<(&'g FeedOf<S>, Chunk)> {
         let mut chunks = Vec::new();
-        if groups.is_empty() {
-            return chunks;
-        }
+        let filtered = self.signals.lock().len() > 0;
         for page in pages {
-            let messages = read(&self.stream, page);
-            for (rendering, feeds) in groups {
-                texts.render(&self.stream, *rendering, page, &messages);
-                chunks.extend(feeds.iter().map(|feed| (&**feed, texts.frame(feed.framing))));
+            if groups.is_empty() && !filtered {
+                break;
             }
+            let messages = read(&self.stream, page);
+            let matches = if filtered { self.matches(&messages) } else { Arc::default() };
+            let span = Span { matches, ..page.span().clone() };
+            for (rendering, feeds) in groups {
+                texts.render(&self.stream, *rendering, span.first, &messages);
+                chunks.extend(feeds.iter().map(|feed| (&**feed, texts.frame(feed.framing, &span))));
+            }
+            drop(messages);
+            page.matched(span.matches);
         }
-        texts.trim();
+        let feeds = || groups.iter().flat_map(|(_, feeds)| feeds);
+        texts.trim(feeds().any(|feed| feed.framing.is_compressed()));
         chunks
     }
 
+    fn matches(&self, messages: &[S::Message<'_>]) -> Arc<Matches> {
+        let mut found = Vec::new();
+        let covered = self.stream.matching(messages, &mut found);
+        Arc::new(Matches::new(covered, found, messages.len()))
+    }
+
     /// Where a reader that has everything up to `since` goes on.
-    fn place(&self, since: Option<u64>) -> (u64, Option<Gap>) {
+    fn start(&self, since: Option<u64>, ring: &Ring<S::Entry>) -> Start {
+        let (offset, gap) = self.place(since, ring);
+        let page = ring.page(offset).filter(|page| page.first() < offset);
+        Start { at: Place { offset, passed: offset }, gap, inside: page.map(Page::end) }
+    }
+
+    /// The same for a reader with a filter, which is told of what passes from there on: whoever
+    /// publishes after this has looked at the ring finds the filter among the signals.
+    fn start_filtered(&self, since: Option<u64>, filter: u64) -> (watch::Receiver<Head>, Start) {
+        let mut signals = self.signals.lock();
         let ring = self.ring.lock();
+        let head = signals.join(filter, &ring, self.head.borrow().closed);
+        let mut start = self.start(since, &ring);
+        start.at.passed = head.borrow().passed(start.at.offset, Some(filter), &ring);
+        (head, start)
+    }
+
+    fn place(&self, since: Option<u64>, ring: &Ring<S::Entry>) -> (u64, Option<Gap>) {
         let (oldest, next) = (ring.oldest(), ring.next());
         let Some(since) = since else { return (next, None) };
         let Some(wanted) = since.checked_add(1).filter(|&wanted| wanted <= next) else {
@@ -300,10 +313,17 @@ impl<S: Stream> Shared<S> {
             entries: ring.next() - ring.oldest(),
             pages: ring.len(),
             bytes: ring.weight(),
-            dropped: self.dropped.load(Ordering::Relaxed),
             ..Stats::default()
         }
     }
+}
+
+/// Where a reader begins.
+struct Start {
+    at: Place,
+    gap: Option<Gap>,
+    /// The end of the page, if that is inside one.
+    inside: Option<u64>,
 }
 
 impl<S: Stream> Drop for Hub<S> {

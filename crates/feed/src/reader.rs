@@ -1,24 +1,24 @@
+mod write;
+
 use std::fmt;
-use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
-use tokio::io::AsyncWrite;
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::coop;
 
-use crate::batch::{Batch, Piece, Room};
-use crate::chunk::Chunk;
-use crate::feed::Feed;
+use crate::batch::Batch;
 use crate::feeds::FeedOf;
-use crate::hub::{Head, Shared};
+use crate::framing::Framing;
+use crate::hub::Shared;
+use crate::late::{Late, Wanted};
+use crate::matches::{Place, Sieve};
+use crate::signals::Head;
 use crate::stream::Stream;
 
-/// Bytes one [`Reader::write_some`] offers the socket, at most, unless one message alone is longer.
-pub const WRITE_BUDGET: usize = 256 * 1024;
+use write::Unfinished;
+pub use write::{WRITE_BUDGET, Written};
 
 /// Bytes of [interjected](Reader::interject) frames that may wait.
 pub const MAX_INTERJECTED: usize = 4096;
@@ -27,26 +27,40 @@ pub const MAX_INTERJECTED: usize = 4096;
 ///
 /// All it owns is the offset of the next entry to send, and what remains of a message the socket
 /// took only a part of. Dropping it counts the reader out.
+///
+/// To serve it is to wait until it is [`ready`](Self::ready), and to write once:
+/// [`write_some`](Self::write_some) to a socket, [`next_bytes`](Self::next_bytes) for what something
+/// else writes. Writing never renders: what is missing is waited for.
 pub struct Reader<S: Stream> {
     shared: Arc<Shared<S>>,
     feed: Arc<FeedOf<S>>,
+    /// What to read before the feed, which is compressed and cannot be entered inside a chunk.
+    detour: Option<Detour<S>>,
+    filter: Option<Box<Filtered<S>>>,
     head: watch::Receiver<Head>,
-    /// Offset of the next entry to send.
-    offset: u64,
+    at: Place,
+    /// Whether the place is inside a chunk that was begun.
+    inside: bool,
+    /// What it waits for, or gave up waiting for.
+    late: Option<Arc<Late>>,
     unfinished: Unfinished,
     interjected: Bytes,
-    /// Messages lost and not yet reported.
+    /// Entries lost and not yet reported.
     lost: u64,
     /// Empty but while something is written.
     batch: Batch,
 }
 
-/// What the socket did not take of something it began to take; copied, so that no chunk is pinned.
-#[derive(Debug, Default)]
-struct Unfinished {
-    bytes: Bytes,
-    /// Whether it is the end of a message (and not of an interjected frame).
-    message: bool,
+/// The rest of one page, plain.
+struct Detour<S: Stream> {
+    feed: Arc<FeedOf<S>>,
+    /// Where the page ends.
+    end: u64,
+}
+
+struct Filtered<S: Stream> {
+    filter: Arc<S::Filter>,
+    sieve: Sieve,
 }
 
 /// What a [`Reader`] has to do.
@@ -58,30 +72,37 @@ pub enum Ready {
     Closed,
 }
 
-/// What was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Bytes.
-    pub bytes: usize,
-    /// Messages the last byte of which was written.
-    pub messages: usize,
-    /// Entries that fell off the ring, since the last report, before this reader came to them.
-    /// They lay before all messages written, but for the end of one begun earlier.
-    pub lost: u64,
+/// What a reader goes on with.
+enum Due {
+    /// Bytes at hand.
+    Now,
+    /// The page that begins at this offset, which something has to be done for.
+    Late(u64),
+    /// What has not been published yet, if anything will be.
+    Nothing { closed: bool },
 }
 
 impl<S: Stream> Reader<S> {
     pub(crate) fn new(
         shared: Arc<Shared<S>>,
         feed: Arc<FeedOf<S>>,
+        filter: Option<S::Filter>,
         head: watch::Receiver<Head>,
-        offset: u64,
+        at: Place,
     ) -> Self {
+        let filter = filter.map(|filter| {
+            let sieve = Sieve { filter: S::filter_id(&filter), looked: None };
+            Box::new(Filtered { filter: Arc::new(filter), sieve })
+        });
         Self {
             shared,
             feed,
+            detour: None,
+            filter,
             head,
-            offset,
+            at,
+            inside: false,
+            late: None,
             unfinished: Unfinished::default(),
             interjected: Bytes::new(),
             lost: 0,
@@ -89,22 +110,39 @@ impl<S: Stream> Reader<S> {
         }
     }
 
+    /// Reads the rest of a page, up to `end`, from a plain feed.
+    pub(crate) fn detour(&mut self, feed: Arc<FeedOf<S>>, end: u64) {
+        self.detour = Some(Detour { feed, end });
+    }
+
     /// Offset of the next entry to send. A message begun counts as sent.
     #[must_use]
     pub const fn offset(&self) -> u64 {
-        self.offset
+        self.at.offset
     }
 
-    /// Whether no message, and no [interjected](Self::interject) frame, is half written, so that the
-    /// connection may write frames of its own.
+    /// The framing of the bytes that the next [`fill`](Self::fill) or
+    /// [`next_bytes`](Self::next_bytes) gives, if asked after [`ready`](Self::ready). Plain for a
+    /// reader with a filter, and for one that was to be compressed as long as it is inside the page
+    /// it joined in.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.feed().framing
+    }
+
+    /// Whether the connection may write frames of its own here: no message and no
+    /// [interjected](Self::interject) frame is half written, nor, under [`Framing::SseGzip`], a
+    /// chunk.
     #[must_use]
     pub fn at_boundary(&self) -> bool {
-        self.unfinished.bytes.is_empty()
+        self.unfinished.is_empty() && !(self.inside && self.framing() == Framing::SseGzip)
     }
 
     /// Has `frame`, bytes of the connection's own (a pong, a heartbeat, a close frame), written at
-    /// the next message boundary, before any further message. Whether it was taken: when
-    /// [`MAX_INTERJECTED`] bytes wait already, the client does not read, and `frame` is dropped.
+    /// the next [boundary](Self::at_boundary), before any further message. It is never compressed;
+    /// under [`Framing::SseGzip`] it goes out as [stored blocks](crate::gzip::stored). Whether it
+    /// was taken: when [`MAX_INTERJECTED`] bytes wait already, the client does not read, and `frame`
+    /// is dropped.
     pub fn interject(&mut self, frame: &[u8]) -> bool {
         let room = MAX_INTERJECTED.saturating_sub(self.interjected.len());
         if frame.len() > room {
@@ -115,174 +153,134 @@ impl<S: Stream> Reader<S> {
     }
 
     /// Waits until there is something to write, or the stream has ended. Woken at most once per
-    /// publish. Cancel safe.
+    /// publish, with a filter only if something passed it.
+    ///
+    /// What is not live has to be rendered again, which is done for all readers together with a
+    /// quarter of one core; this waits for that too, without holding up the thread. A reader that
+    /// fell off the ring meanwhile goes on from the oldest live chunk, and what it misses is counted
+    /// as [lost](Written::lost).
+    ///
+    /// Cancel safe: a reader keeps its turn. Needs a Tokio runtime with time enabled.
+    ///
+    /// # Panics
+    ///
+    /// If the [`Stream`] does.
     pub async fn ready(&mut self) -> Ready {
         loop {
-            let head = *self.head.borrow_and_update();
-            if self.offset < head.next || !self.at_boundary() || !self.interjected.is_empty() {
-                // A reader far behind is always ready; let the task's others have their turn.
-                coop::consume_budget().await;
-                return Ready::More;
+            match self.due() {
+                Due::Now => {
+                    // A reader far behind is always ready; let the task's others have their turn.
+                    coop::consume_budget().await;
+                    return Ready::More;
+                }
+                Due::Late(first) => {
+                    if !self.wait_for(first).await {
+                        return Ready::Closed;
+                    }
+                }
+                Due::Nothing { closed } => {
+                    if closed || self.head.changed().await.is_err() {
+                        return Ready::Closed;
+                    }
+                }
             }
-            if head.closed || self.head.changed().await.is_err() {
-                return Ready::Closed;
+        }
+    }
+
+    fn feed(&self) -> &Arc<FeedOf<S>> {
+        self.detour.as_ref().map_or(&self.feed, |detour| &detour.feed)
+    }
+
+    fn sieve(&self) -> Option<&Sieve> {
+        self.filter.as_ref().map(|filtered| &filtered.sieve)
+    }
+
+    /// Finds what to go on with, past what is not for this reader or was lost to it.
+    fn due(&mut self) -> Due {
+        let head = *self.head.borrow_and_update();
+        if !self.unfinished.is_empty() || (!self.interjected.is_empty() && self.at_boundary()) {
+            return Due::Now;
+        }
+        self.at.offset = head.skip(self.at.offset);
+        if self.at.offset >= head.next {
+            return Due::Nothing { closed: head.closed };
+        }
+        if self.filter.is_none() && self.feed().holds(self.at.offset) {
+            return Due::Now;
+        }
+        self.seek(&head)
+    }
+
+    /// The same by the pages themselves.
+    fn seek(&mut self, head: &Head) -> Due {
+        let live = self.feed.oldest_live();
+        let sieve = self.filter.as_ref().map(|filtered| &filtered.sieve);
+        let mut at = self.at;
+        let mut lost = 0;
+        let page = {
+            let ring = self.shared.ring.lock();
+            let place = |offset: u64| {
+                let offset = offset.max(ring.oldest()).min(head.next);
+                let passed = head.passed(offset, sieve.map(|sieve| sieve.filter), &ring);
+                Place { offset, passed }
+            };
+            if at.offset < ring.oldest() {
+                at = place(0);
+                if at.passed > self.at.passed {
+                    at = place(live.unwrap_or(0));
+                    lost = at.passed.saturating_sub(self.at.passed);
+                }
+                self.inside = false;
             }
+            ring.seek(&mut at, head.next, sieve)
+        };
+        self.lose(lost);
+        self.move_to(at);
+        let Some(page) = page else { return Due::Nothing { closed: head.closed } };
+        let offset = self.at.offset.max(page.first());
+        let known = self.sieve().is_none_or(|sieve| sieve.select(page.span()).is_some());
+        if known && self.feed().holds(offset) { Due::Now } else { Due::Late(page.first()) }
+    }
+
+    fn lose(&mut self, entries: u64) {
+        self.lost += entries;
+        self.shared.dropped.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    fn move_to(&mut self, place: Place) {
+        self.at = place;
+        // The end of a message begun is still in the old framing.
+        if self.unfinished.is_empty() {
+            self.detour.take_if(|detour| detour.end <= place.offset);
+        }
+        if let Some(filtered) = &mut self.filter {
+            filtered.sieve.looked.take_if(|looked| looked.end <= place.offset);
         }
     }
 
-    /// Gathers what is to be written, whole messages up to the head: at most `budget` bytes (or one
-    /// message if that is longer), at most [`MAX_SLICES`](crate::MAX_SLICES) slices. Shorter than
-    /// the budget allows where a chunk has to be rendered, which is done for one chunk a call; even
-    /// empty, where that chunk had no message.
-    ///
-    /// Nothing counts as written until [`advance`](Self::advance) says so.
-    pub fn fill(&mut self, batch: &mut Batch, budget: usize) {
-        self.gather(batch, budget, Room::ALL_PIECES);
-    }
-
-    fn gather(&mut self, batch: &mut Batch, bytes: usize, pieces: usize) {
-        batch.start(&self.unfinished.bytes, &self.interjected, self.offset);
-        let head = self.head.borrow().next;
-        let room = Room { bytes, pieces, head };
-        self.feed.collect(batch, room);
-        if batch.pieces.is_empty()
-            && batch.end() < head
-            && let Some(chunk) = self.missing_chunk(batch)
-        {
-            batch.take(&chunk, room);
+    /// Waits for late work on the page that begins at `first`; false if the runtime shuts down.
+    async fn wait_for(&mut self, first: u64) -> bool {
+        let on = || (&self.feed, self.head.borrow().next);
+        let (feed, end) = self.detour.as_ref().map_or_else(on, |to| (&to.feed, to.end));
+        let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
+        let wanted = Wanted { feed: Arc::clone(feed), first, end, filter };
+        let late = self.late.insert(Late::of(&self.shared, wanted));
+        let looked = late.done().await;
+        self.late = None;
+        let done = looked.is_some();
+        if let Some((filtered, looked)) = self.filter.as_mut().zip(looked) {
+            filtered.sieve.looked = Some(looked);
         }
-        if batch.pieces.is_empty() {
-            self.offset = batch.end(); // entries without a message
-        }
-    }
-
-    /// The chunk to go on with, which the feed does not hold; from the oldest page if the right one
-    /// is gone.
-    fn missing_chunk(&mut self, batch: &mut Batch) -> Option<Arc<Chunk>> {
-        let page = self.shared.ring.lock().page_at(batch.end())?;
-        if let Some(lost @ 1..) = page.first().checked_sub(batch.end()) {
-            self.lost += lost;
-            self.shared.dropped.fetch_add(lost, Ordering::Relaxed);
-            batch.skip_to(page.first());
-            self.offset = page.first();
-        }
-        let Feed { rendering, framing, .. } = *self.feed;
-        let render = || Chunk::render(&self.shared.stream, rendering, framing, &page);
-        Some(self.feed.chunk(page.first(), render))
-    }
-
-    /// Moves past the first `written` bytes of the `batch` that this reader [filled](Self::fill)
-    /// last, and clears it. Of a message cut in two, the rest is copied.
-    pub fn advance(&mut self, batch: &mut Batch, written: usize) -> Written {
-        let bytes = written.min(batch.len());
-        let (left, mut messages) = self.advance_own(batch, bytes);
-        messages += self.advance_chunks(batch, left);
-        if bytes == batch.len() {
-            self.offset = self.offset.max(batch.end());
-        }
-        batch.clear();
-        Written { bytes, messages, lost: std::mem::take(&mut self.lost) }
-    }
-
-    /// Moves past the reader's own bytes; what of `written` is left for chunks, and the messages
-    /// finished.
-    fn advance_own(&mut self, batch: &Batch, written: usize) -> (usize, usize) {
-        let begun = written.min(batch.unfinished.len());
-        self.unfinished.bytes.advance(begun);
-        if !self.at_boundary() {
-            return (0, 0);
-        }
-        let finished = std::mem::take(&mut self.unfinished).message;
-        let written = written - begun;
-        let own = written.min(batch.interjected.len());
-        self.interjected.advance(own);
-        if (1..batch.interjected.len()).contains(&own) {
-            let bytes = std::mem::take(&mut self.interjected);
-            self.unfinished = Unfinished { bytes, message: false };
-        }
-        (written - own, usize::from(finished))
-    }
-
-    /// Moves past `written` bytes of chunks; the messages finished.
-    fn advance_chunks(&mut self, batch: &Batch, mut written: usize) -> usize {
-        let mut messages = 0;
-        for piece in &batch.pieces {
-            let range = piece.range();
-            if written < range.len() {
-                return messages + self.cut(piece, range.start + written);
-            }
-            written -= range.len();
-            messages += piece.count();
-            self.offset = piece.end();
-        }
-        messages
-    }
-
-    /// The socket took the bytes of a piece before `position`; the messages that finished.
-    fn cut(&mut self, piece: &Piece, position: usize) -> usize {
-        let chunk = &piece.chunk;
-        let message = chunk.message_of(position);
-        if chunk.start(message) == position {
-            if message > piece.first_message() {
-                self.offset = chunk.offset_before(message);
-            }
-        } else {
-            let rest = chunk.bytes().get(position..chunk.start(message + 1)).unwrap_or_default();
-            self.unfinished = Unfinished { bytes: Bytes::copy_from_slice(rest), message: true };
-            self.offset = chunk.offset_before(message + 1);
-        }
-        message - piece.first_message()
-    }
-
-    /// Writes once: as much as the socket takes at once of what there is, waiting only for the
-    /// socket. Writes nothing if there is nothing, so wait for [`ready`](Self::ready) first.
-    ///
-    /// Cancel safe, and holds no chunk while it waits. Does not flush: a writer that buffers (TLS)
-    /// has to be flushed when the reader is up to date.
-    ///
-    /// # Errors
-    ///
-    /// Those of the socket; [`WriteZero`](io::ErrorKind::WriteZero) if it takes nothing.
-    pub async fn write_some<W>(&mut self, io: &mut W) -> io::Result<Written>
-    where
-        W: AsyncWrite + Unpin + ?Sized,
-    {
-        poll_fn(|cx| self.poll_write(io, cx)).await
-    }
-
-    fn poll_write<W>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<Written>>
-    where
-        W: AsyncWrite + Unpin + ?Sized,
-    {
-        let mut batch = std::mem::take(&mut self.batch);
-        self.fill(&mut batch, WRITE_BUDGET);
-        let wrote = if batch.is_empty() { Poll::Ready(Ok(0)) } else { batch.poll_write(io, cx) };
-        let result = wrote.map_ok(|bytes| self.advance(&mut batch, bytes));
-        batch.clear();
-        self.batch = batch;
-        result
-    }
-
-    /// Takes the next bytes to send, at most `budget` of them (or one message if that is longer),
-    /// and counts them as written: for a connection that something else writes to, such as the body
-    /// of an HTTP response. What is lost lies before the bytes. None if there is nothing to send at
-    /// this moment; then wait for [`ready`](Self::ready).
-    ///
-    /// The bytes are a part of a shared chunk, which they pin until they are dropped.
-    pub fn next_bytes(&mut self, budget: usize) -> Option<(Bytes, Written)> {
-        let mut batch = std::mem::take(&mut self.batch);
-        self.gather(&mut batch, budget, 1);
-        let first = batch.first();
-        let taken = first.map(|bytes| (self.advance(&mut batch, bytes.len()), bytes));
-        batch.clear();
-        self.batch = batch;
-        taken.map(|(written, bytes)| (bytes, written))
+        done
     }
 }
 
 impl<S: Stream> Drop for Reader<S> {
     fn drop(&mut self) {
         self.shared.feeds.lock().leave(&self.feed);
+        if let Some(filtered) = &self.filter {
+            self.shared.signals.lock().leave(filtered.sieve.filter);
+        }
     }
 }
 
@@ -291,7 +289,8 @@ impl<S: Stream> fmt::Debug for Reader<S> {
         f.debug_struct("Reader")
             .field("rendering", &self.feed.rendering)
             .field("framing", &self.feed.framing)
-            .field("offset", &self.offset)
+            .field("filter", &self.sieve().map(|sieve| sieve.filter))
+            .field("offset", &self.at.offset)
             .finish_non_exhaustive()
     }
 }

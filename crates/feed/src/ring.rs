@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::hub::Limits;
+use crate::matches::{Matches, Place, Sieve, Span};
 
 /// Bytes of entries a page takes before the next begins. It keeps chunks, which are rendered,
 /// compressed and dropped as a whole, at a size worth handling.
@@ -10,7 +12,7 @@ pub(crate) const PAGE_WEIGHT: usize = 128 * 1024;
 /// Entries published at once, or a part of them; never empty.
 #[derive(Debug)]
 pub(crate) struct Page<E> {
-    first: u64,
+    span: Span,
     weight: usize,
     entries: Box<[E]>,
 }
@@ -18,32 +20,40 @@ pub(crate) struct Page<E> {
 impl<E> Page<E> {
     /// Offset of the first entry.
     pub(crate) const fn first(&self) -> u64 {
-        self.first
+        self.span.first
     }
 
     /// Offset after the last entry.
     pub(crate) const fn end(&self) -> u64 {
-        self.first + self.entries.len() as u64
+        self.span.end
+    }
+
+    pub(crate) const fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Says which filters the entries passed. That takes memory too.
+    pub(crate) fn matched(&mut self, matches: Arc<Matches>) {
+        self.weight = self.weight.saturating_add(matches.weight());
+        self.span.matches = matches;
     }
 
     /// The entries with their offsets.
     pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = (u64, &E)> + DoubleEndedIterator {
-        self.entries.iter().enumerate().map(|(i, entry)| (self.first + i as u64, entry))
+        self.entries.iter().enumerate().map(|(i, entry)| (self.span.first + i as u64, entry))
     }
 
     /// Cuts `entries`, the first of which gets the offset `first`, into pages of at most
     /// [`PAGE_WEIGHT`], or of one entry if that is heavier.
-    pub(crate) fn split(
-        entries: Vec<E>,
-        first: u64,
-        weigh: impl Fn(&E) -> usize,
-    ) -> Vec<Arc<Self>> {
-        let mut pages: Vec<Arc<Self>> = Vec::new();
+    pub(crate) fn split(entries: Vec<E>, first: u64, weigh: impl Fn(&E) -> usize) -> Vec<Self> {
+        let mut pages: Vec<Self> = Vec::new();
         let mut open = Vec::new();
         let mut weight = 0_usize;
         let mut close = |open: Vec<E>, weight| {
-            let first = pages.last().map_or(first, |page| page.end());
-            pages.push(Arc::new(Self { first, weight, entries: open.into() }));
+            let first = pages.last().map_or(first, Self::end);
+            let end = first + open.len() as u64;
+            let span = Span { first, end, matches: Arc::default() };
+            pages.push(Self { span, weight, entries: open.into() });
         };
         for entry in entries {
             // An entry that claims to weigh nothing would make the ring's bound void.
@@ -77,7 +87,7 @@ impl<E> Ring<E> {
 
     /// Offset of the oldest entry held; [`next`](Self::next) if there is none.
     pub(crate) fn oldest(&self) -> u64 {
-        self.pages.front().map_or(self.next, |page| page.first)
+        self.pages.front().map_or(self.next, |page| page.first())
     }
 
     /// Offset the next entry will have.
@@ -90,19 +100,19 @@ impl<E> Ring<E> {
         self.pages.len()
     }
 
-    /// Bytes of the entries held.
+    /// Bytes of the entries held, and of what filters matched.
     pub(crate) const fn weight(&self) -> usize {
         self.weight
     }
 
     /// Appends pages that follow on, then takes out what is too much, oldest first, but never the
     /// last page. The caller drops the pages taken out, after the lock.
-    pub(crate) fn push(&mut self, pages: Vec<Arc<Page<E>>>, limits: &Limits) -> Vec<Arc<Page<E>>> {
+    pub(crate) fn push(&mut self, pages: &[Arc<Page<E>>], limits: &Limits) -> Vec<Arc<Page<E>>> {
         for page in pages {
-            debug_assert_eq!(page.first, self.next, "pages are contiguous");
+            debug_assert_eq!(page.first(), self.next, "pages are contiguous");
             self.next = page.end();
             self.weight = self.weight.saturating_add(page.weight);
-            self.pages.push_back(page);
+            self.pages.push_back(Arc::clone(page));
         }
         let floor = limits.min_messages.max(1);
         let mut evicted = Vec::new();
@@ -118,13 +128,56 @@ impl<E> Ring<E> {
 
     /// The newest page whose entries are all older than `offset`; without one the newest.
     pub(crate) fn newest_page(&self, offset: Option<u64>) -> Option<Arc<Page<E>>> {
-        let older = |page: &&Arc<Page<E>>| offset.is_none_or(|offset| page.first < offset);
+        let older = |page: &&Arc<Page<E>>| offset.is_none_or(|offset| page.first() < offset);
         self.pages.iter().rev().find(older).cloned()
     }
 
-    /// The page that holds `offset`, or the oldest if that is gone; none at or past the head.
-    pub(crate) fn page_at(&self, offset: u64) -> Option<Arc<Page<E>>> {
+    /// The pages from the one that holds `offset`, or from the oldest if that is gone; none at or
+    /// past the head.
+    fn from(&self, offset: u64) -> impl Iterator<Item = &Arc<Page<E>>> {
         let index = self.pages.partition_point(|page| page.end() <= offset);
-        self.pages.get(index).cloned()
+        self.pages.range(index..)
+    }
+
+    /// The page that holds `offset`.
+    pub(crate) fn page(&self, offset: u64) -> Option<&Page<E>> {
+        self.from(offset).next().map(|page| &**page).filter(|page| page.first() <= offset)
+    }
+
+    /// The first of the pages [from](Self::from) `offset`, and as many more as do not pass `weight`.
+    pub(crate) fn pages(&self, offset: u64, weight: usize) -> Vec<Arc<Page<E>>> {
+        let mut taken = 0_usize;
+        let fits = |page: &&Arc<Page<E>>| {
+            let first = taken == 0;
+            taken = taken.saturating_add(page.weight);
+            first || taken <= weight
+        };
+        self.from(offset).take_while(fits).cloned().collect()
+    }
+
+    /// Takes a reader past the pages before `end` that have nothing for it, to the page that has,
+    /// or that has to be looked at.
+    pub(crate) fn seek(
+        &self,
+        place: &mut Place,
+        end: u64,
+        sieve: Option<&Sieve>,
+    ) -> Option<Arc<Page<E>>> {
+        for page in self.from(place.offset).take_while(|page| page.first() < end) {
+            let selection = sieve.map(|sieve| sieve.select(page.span()));
+            match selection {
+                Some(Some(selection)) if selection.next(place.offset).is_none() => {
+                    *place = place.pass(page.span(), page.end(), sieve);
+                }
+                _ => return Some(Arc::clone(page)),
+            }
+        }
+        None
+    }
+
+    /// How many entries of `range` there are for a filter, [as far as is known](Span::count).
+    pub(crate) fn count(&self, filter: u64, range: Range<u64>) -> u64 {
+        let pages = self.from(range.start).take_while(|page| page.first() < range.end);
+        pages.map(|page| page.span().count(filter, range.clone())).sum()
     }
 }

@@ -10,21 +10,25 @@ const FIN: u8 = 0x80;
 
 type Outcome = (Vec<Event>, Option<Violation>);
 
-/// Frames mean the same in whatever pieces they arrive; what a client says in frames of its own
-/// making arrives; what the server writes has the form it should.
+/// Frames mean the same in whatever pieces they arrive, compression agreed on or not; what a client
+/// says in frames of its own making arrives; what the server writes has the form it should.
 pub fn check(data: &[u8]) {
-    let whole = outcome([data]);
-    let (first, rest) =
-        data.split_first().map_or((1, data), |(first, _)| (usize::from(*first), data));
-    assert_eq!(outcome(rest.chunks(1)), whole);
-    assert_eq!(outcome(rest.chunks(first.max(1))), whole);
+    let first = data.first().map_or(1, |first| usize::from(*first));
+    for decoder in [Decoder::new, Decoder::with_deflate] {
+        let whole = outcome_with(decoder(), [data]);
+        assert_eq!(outcome_with(decoder(), data.chunks(1)), whole);
+        assert_eq!(outcome_with(decoder(), data.chunks(first.max(1))), whole);
+    }
     said(data, first);
     written(data);
 }
 
 /// All that happens when pieces arrive one after another.
 fn outcome<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
-    let mut decoder = Decoder::new();
+    outcome_with(Decoder::new(), pieces)
+}
+
+fn outcome_with<'a>(mut decoder: Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut events = Vec::new();
     let mut violation = None;
     for mut piece in pieces {
@@ -121,6 +125,7 @@ fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     const BINARY: u8 = 0x2;
+    const RSV1: u8 = 0x40;
     const PONG: u8 = 0xa;
     let fragments = [
         client_frame(TEXT, b"\xf0\x9f"),
@@ -130,6 +135,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     vec![
         client_frame(FIN | TEXT, "Grüße".as_bytes()),
         client_frame(FIN | BINARY, &[0xff; 300]),
+        client_frame(FIN | RSV1 | TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00"),
         client_frame(FIN | PING, &[9; 125]),
         fragments.concat(),
         client_frame(FIN | CLOSE, b""),

@@ -11,9 +11,12 @@ use follow::position::{State, StateFile};
 use follow::{Client, Fleet, FleetOptions, Page};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
+use wire::filter::Filters;
 
 use crate::config::Config;
-use crate::http::{self, Shared, accept};
+use crate::http::accept::{self, Service};
+use crate::http::tls::Tls;
+use crate::http::{self, Shared};
 use crate::metrics::{self, Metrics};
 use crate::publish::{CertificateStream, Publisher};
 use crate::save::Saver;
@@ -38,10 +41,11 @@ pub enum Mode {
 /// read, or do not agree with what they are given for.
 ///
 /// # Errors
-/// When a key file, a key or a log id cannot be used.
+/// When a key file, a key, a certificate or a log id cannot be used.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     sources::catalogue(config)?;
     sources::logs_by_hand(config)?;
+    tls(config)?;
     Ok(())
 }
 
@@ -54,7 +58,9 @@ pub struct Server {
     publisher: oneshot::Receiver<()>,
     router: axum::Router,
     listener: TcpListener,
+    tls: Option<Tls>,
     alive: mpsc::Receiver<()>,
+    last_call: watch::Sender<bool>,
     demo: Option<ctsim::Sim>,
 }
 
@@ -65,11 +71,14 @@ impl Server {
     /// When the address is taken, the state file is locked, or a key file cannot be read.
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
+        let tls = tls(&config)?;
         let listener = accept::bind(config.host, config.port)?;
         let (state_file, saved) = open_state(&config)?;
         let metrics = Arc::new(Metrics::default());
         let first_offset = first_offset(saved.last_offset);
-        let stream = CertificateStream::new(sources::renderer(&config), Arc::clone(&metrics));
+        let filters = Filters::new(sources::filter_limits(&config));
+        let renderer = sources::renderer(&config);
+        let stream = CertificateStream::new(renderer, filters.clone(), Arc::clone(&metrics));
         let hub = Arc::new(Hub::new(stream, sources::limits(&config), first_offset));
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
@@ -78,23 +87,36 @@ impl Server {
         let fleet = Fleet::start(client, options, pages);
         let window = sources::window(&config);
         let publisher = Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window);
+        let gather = Duration::from_millis(config.feed.gather_ms);
         let (running, ended) = oneshot::channel();
         thread::Builder::new()
             .name("publisher".to_owned())
             .spawn(move || {
-                publisher.run(waiting);
+                publisher.run(waiting, gather);
                 drop(running);
             })
             .context("cannot start the publisher thread")?;
 
         let (hold, alive) = mpsc::channel(1);
-        let registry = metrics::registry(&metrics, Arc::clone(&hub), Arc::clone(&fleet));
+        let (last_call, called) = watch::channel(false);
+        let registry =
+            metrics::registry(&metrics, Arc::clone(&hub), filters.clone(), Arc::clone(&fleet));
         let registry = Arc::new(registry);
         let config = Arc::new(config);
-        let shared = Shared { config, hub, fleet, metrics, registry, started, alive: hold };
+        let shared = Shared {
+            config,
+            hub,
+            filters,
+            fleet,
+            metrics,
+            registry,
+            started,
+            alive: hold,
+            last_call: called,
+        };
         let router = http::router(shared.clone());
         let saver = state_file.map(|file| Saver::start(file, &shared));
-        Ok(Self { shared, saver, publisher: ended, router, listener, alive, demo })
+        Ok(Self { shared, saver, publisher: ended, router, listener, tls, alive, last_call, demo })
     }
 
     /// The address it listens on.
@@ -106,17 +128,19 @@ impl Server {
     }
 
     /// Serves until `stop` resolves, then stops: no new connections, every page read is published,
-    /// clients get the rest and a Close frame with code 1001, and the state is saved.
+    /// clients get the rest, as much as there is time for, and a Close frame with code 1001, and the
+    /// state is saved.
     ///
     /// # Errors
     /// When a part of the server ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { shared, saver, mut publisher, router, listener, alive, demo } = self;
-        let (stopping, stopped) = watch::channel(false);
-        let hold = shared.alive.clone();
+        let Self { shared, saver, mut publisher, router, listener, tls, alive, last_call, demo } =
+            self;
+        let (stopping, shutdown) = watch::channel(false);
         let metrics = Arc::clone(&shared.metrics);
+        let service = Service { router, metrics, shutdown, alive: shared.alive.clone() };
         let outcome = tokio::select! {
-            () = accept::serve(listener, router, &metrics, stopped, &hold) => Ok(()),
+            () = accept::serve(listener, tls, service) => Ok(()),
             () = stop => Ok(()),
             _ = &mut publisher => Err(anyhow::anyhow!("the publisher has ended by itself")),
         };
@@ -140,8 +164,8 @@ impl Server {
         if let Some(saver) = saver {
             saver.finish(&shared).await;
         }
-        drop((shared, hold));
-        wait_for_connections(alive, deadline).await;
+        drop(shared);
+        wait_for_connections(alive, &last_call, deadline).await;
         if let Some(demo) = demo {
             demo.shutdown().await;
         }
@@ -150,10 +174,26 @@ impl Server {
     }
 }
 
-async fn wait_for_connections(mut alive: mpsc::Receiver<()>, deadline: tokio::time::Instant) {
+/// Half of the time is for messages, the other half for saying goodbye.
+async fn wait_for_connections(
+    mut alive: mpsc::Receiver<()>,
+    last_call: &watch::Sender<bool>,
+    deadline: tokio::time::Instant,
+) {
+    let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+    if tokio::time::timeout(left / 2, alive.recv()).await.is_ok() {
+        return;
+    }
+    last_call.send_replace(true);
     if tokio::time::timeout_at(deadline, alive.recv()).await.is_err() {
         tracing::warn!("some clients did not close in time and are cut off");
     }
+}
+
+/// TLS, where it is configured. The rules of the configuration see to it that both files are named.
+fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
+    Ok(Some(Tls::load(cert, key)?))
 }
 
 /// Offsets only grow, across restarts too.

@@ -5,6 +5,7 @@ pub mod app;
 pub mod config;
 mod dedup;
 mod demo;
+mod gather;
 pub mod http;
 pub mod metrics;
 pub mod publish;

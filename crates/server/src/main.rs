@@ -72,11 +72,12 @@ fn run(setup: Setup) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let scheme = if setup.config.tls_cert.is_some() { "https" } else { "http" };
         let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
         let address = server.address().context("cannot tell the address listened on")?;
         tracing::info!(
             file = setup.file.map(|path| path.display().to_string()),
-            "listening on http://{address}/"
+            "listening on {scheme}://{address}/"
         );
         let stop = async {
             tokio::select! {

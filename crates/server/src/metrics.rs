@@ -16,6 +16,7 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
+use wire::filter::Filters;
 
 use crate::publish::CertificateStream;
 
@@ -35,6 +36,13 @@ pub struct EntryLabels {
     pub update_type: &'static str,
 }
 
+/// Labels of refused filters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabels {
+    /// `invalid`, `too_many_terms` (of one connection) or `full` (over all connections).
+    pub reason: &'static str,
+}
+
 /// The server's own counts.
 #[derive(Debug, Default)]
 pub struct Metrics {
@@ -48,7 +56,7 @@ pub struct Metrics {
     pub bytes_sent: Family<ConnectionLabels, Counter>,
     /// Connections that the server closed: protocol errors, silence, shutdown.
     pub closed_by_server: Family<ConnectionLabels, Counter>,
-    /// Messages that clients missed because they read too slowly.
+    /// Messages that clients missed because they read too slowly, or were behind at the end.
     pub messages_lost: Family<ConnectionLabels, Counter>,
     /// Certificates published.
     pub certificates: Family<EntryLabels, Counter>,
@@ -60,22 +68,34 @@ pub struct Metrics {
     pub parse_errors: Counter,
     /// Messages that had to leave out something for their size.
     pub truncated: Counter,
+    /// Connections refused for their filter.
+    pub filters_refused: Family<RefusalLabels, Counter>,
     /// TCP connections that could not be accepted.
     pub accept_errors: Counter,
     /// Connections closed because the peer took no byte for too long.
     pub write_stalls: Counter,
+    /// TLS handshakes that failed or took too long.
+    pub tls_handshake_errors: Counter,
+    /// Times the TLS certificate was replaced by a new one.
+    pub tls_reloads: Counter,
+    /// Times a new TLS certificate could not be used.
+    pub tls_reload_errors: Counter,
     /// State file writes that failed.
     pub state_errors: Counter,
 }
 
 /// One connection's share of [`Metrics`], looked up once.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ConnectionMetrics {
     open: Gauge,
     messages: Counter,
     bytes: Counter,
     lost: Counter,
     closed: Counter,
+    /// What this client was sent.
+    sent_here: u64,
+    /// What this client missed.
+    lost_here: u64,
 }
 
 impl Metrics {
@@ -91,18 +111,27 @@ impl Metrics {
             bytes: self.bytes_sent.get_or_create(labels).clone(),
             lost: self.messages_lost.get_or_create(labels).clone(),
             closed: self.closed_by_server.get_or_create(labels).clone(),
+            sent_here: 0,
+            lost_here: 0,
         }
     }
 }
 
 impl ConnectionMetrics {
     /// Counts what a write brought to the client, or what it missed.
-    pub fn wrote(&self, written: Written) {
+    pub fn wrote(&mut self, written: Written) {
         self.bytes.inc_by(written.bytes as u64);
         self.messages.inc_by(written.messages as u64);
-        if written.lost > 0 {
-            self.lost.inc_by(written.lost);
-            tracing::debug!(messages = written.lost, "a client was too slow for these");
+        self.sent_here += written.messages as u64;
+        self.missed(written.lost);
+    }
+
+    /// Counts messages that the client will not get.
+    pub fn missed(&mut self, messages: u64) {
+        if messages > 0 {
+            self.lost.inc_by(messages);
+            self.lost_here += messages;
+            tracing::debug!(messages, "a client was too slow for these");
         }
     }
 
@@ -115,6 +144,12 @@ impl ConnectionMetrics {
 impl Drop for ConnectionMetrics {
     fn drop(&mut self) {
         self.open.dec();
+        let (sent, lost) = (self.sent_here, self.lost_here);
+        if lost > 0 {
+            tracing::info!(sent, lost, "a client has left that was too slow for some messages");
+        } else {
+            tracing::debug!(sent, "a client has left");
+        }
     }
 }
 
@@ -123,6 +158,7 @@ impl Drop for ConnectionMetrics {
 pub fn registry(
     metrics: &Metrics,
     hub: Arc<Hub<CertificateStream>>,
+    filters: Filters,
     fleet: Arc<Fleet>,
 ) -> Registry {
     let mut registry = Registry::with_prefix("certstream");
@@ -153,6 +189,11 @@ pub fn registry(
         metrics.truncated.clone(),
     );
     registry.register(
+        "filters_refused",
+        "Connections refused for their filter, by reason",
+        metrics.filters_refused.clone(),
+    );
+    registry.register(
         "accept_errors",
         "TCP connections that could not be accepted",
         metrics.accept_errors.clone(),
@@ -163,11 +204,27 @@ pub fn registry(
         metrics.write_stalls.clone(),
     );
     registry.register(
+        "tls_handshake_errors",
+        "TLS handshakes that failed or took too long",
+        metrics.tls_handshake_errors.clone(),
+    );
+    registry.register(
+        "tls_reloads",
+        "Times the TLS certificate was replaced by a new one",
+        metrics.tls_reloads.clone(),
+    );
+    registry.register(
+        "tls_reload_errors",
+        "Times a new TLS certificate could not be used",
+        metrics.tls_reload_errors.clone(),
+    );
+    registry.register(
         "state_errors",
         "State file writes that failed",
         metrics.state_errors.clone(),
     );
     registry.register_collector(Box::new(Ring(hub)));
+    registry.register_collector(Box::new(Filtered(filters)));
     registry.register_collector(Box::new(Logs(fleet)));
     registry
 }
@@ -197,7 +254,7 @@ fn register_connections(registry: &mut Registry, metrics: &Metrics) {
     );
     registry.register(
         "messages_lost",
-        "Messages that clients missed because they read too slowly",
+        "Messages that clients missed because they read too slowly, or were behind at the end",
         metrics.messages_lost.clone(),
     );
 }
@@ -228,6 +285,25 @@ impl Collector for Ring {
         ];
         for (name, help, value) in gauges {
             gauge(&mut encoder, name, help, value)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the filters know.
+#[derive(Debug)]
+struct Filtered(Filters);
+
+impl Collector for Filtered {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let stats = self.0.stats();
+        let gauges = [
+            ("filtered_connections", "Connections with a filter", stats.registered),
+            ("filters", "Different filters of these connections", stats.filters),
+            ("filter_terms", "Different terms of these filters", stats.terms),
+        ];
+        for (name, help, value) in gauges {
+            gauge(&mut encoder, name, help, value as u64)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cert::Certificate;
@@ -18,9 +18,11 @@ use follow::{Entry, LogStatus, Page, Protocol};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
+use wire::filter::{Filters, Registered, Subject};
 use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, SourceKind, StreamKind};
 
 use crate::dedup::Window;
+use crate::gather::{self, Channel, Outlet, Size};
 use crate::metrics::{EntryLabels, Metrics};
 
 /// Issuers kept rendered at most.
@@ -85,18 +87,26 @@ pub struct Message<'e> {
     certificate: Certificate<'e>,
 }
 
+impl Message<'_> {
+    fn describe(&self, subject: &mut Subject) {
+        subject.read(&self.certificate, &self.published.source);
+    }
+}
+
 /// What the feed needs to know of certificates.
 #[derive(Debug)]
 pub struct CertificateStream {
     renderer: Renderer,
+    filters: Filters,
     metrics: Arc<Metrics>,
 }
 
 impl CertificateStream {
-    /// Renders with these bounds and switches; counts what cannot be parsed.
+    /// Renders with these bounds and switches, for clients with these filters; counts what cannot
+    /// be parsed.
     #[must_use]
-    pub const fn new(renderer: Renderer, metrics: Arc<Metrics>) -> Self {
-        Self { renderer, metrics }
+    pub const fn new(renderer: Renderer, filters: Filters, metrics: Arc<Metrics>) -> Self {
+        Self { renderer, filters, metrics }
     }
 }
 
@@ -104,6 +114,7 @@ impl Stream for CertificateStream {
     type Entry = Published;
     type Message<'e> = Message<'e>;
     type Rendering = Rendering;
+    type Filter = Registered;
 
     fn weight(&self, entry: &Published) -> usize {
         size_of::<Published>()
@@ -143,6 +154,20 @@ impl Stream for CertificateStream {
             tracing::warn!(log, index, "message left out what made it too large");
         }
     }
+
+    fn filter_id(filter: &Registered) -> u64 {
+        filter.id()
+    }
+
+    fn matching(&self, messages: &[Message<'_>], found: &mut Vec<(u64, u32)>) -> u64 {
+        self.filters.matching(messages, Message::describe, found)
+    }
+
+    fn passes(&self, filter: &Registered, message: &Message<'_>) -> bool {
+        let mut subject = Subject::default();
+        message.describe(&mut subject);
+        filter.filter().passes(&subject)
+    }
 }
 
 /// Takes the followers' pages and publishes them.
@@ -156,6 +181,15 @@ pub struct Publisher {
     issuers: Cache<Hash, Arc<Issuer>, Weight>,
     /// What was published lately; `None` to publish every entry.
     window: Option<Window>,
+    gathered: Gathered,
+}
+
+/// What is to be published next.
+#[derive(Debug, Default)]
+struct Gathered {
+    entries: Vec<Published>,
+    /// How far each log has come once the entries are published.
+    positions: Vec<(Arc<LogStatus>, u64)>,
 }
 
 impl Publisher {
@@ -168,38 +202,13 @@ impl Publisher {
     ) -> Self {
         let sources = HashMap::new();
         let issuers = Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight);
-        Self { hub, metrics, sources, issuers, window }
+        Self { hub, metrics, sources, issuers, window, gathered: Gathered::default() }
     }
 
-    /// Publishes until every sender of `pages` is gone and the channel is drained. Blocks, so it
-    /// belongs on a thread of its own.
-    pub fn run(mut self, mut pages: mpsc::Receiver<Page>) {
-        while let Some(page) = pages.blocking_recv() {
-            if !self.publish(page) {
-                return;
-            }
-        }
-    }
-
-    /// Whether the stream is still open: once it is closed nothing counts as published.
-    fn publish(&mut self, page: Page) -> bool {
-        let Some(after) = page.entries.last().map(|entry| entry.index + 1) else { return true };
-        let seen = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seen = u64::try_from(seen.as_millis()).unwrap_or(0);
-        let source = self.source(&page.log);
-        let entries = self.without_duplicates(page.entries);
-        let entries: Vec<_> =
-            entries.into_iter().map(|entry| self.prepare(&source, seen, entry)).collect();
-        let counts = count(&entries);
-        if !entries.is_empty() && self.hub.publish(entries).is_empty() {
-            return false;
-        }
-        for (kind, count) in counts {
-            let labels = EntryLabels { update_type: kind.update_type() };
-            self.metrics.certificates.get_or_create(&labels).inc_by(count as u64);
-        }
-        page.log.published(after);
-        true
+    /// Publishes until every sender of `pages` is gone and the channel is drained. Under load a page
+    /// waits for others, `gather` at most. Blocks, so it belongs on a thread of its own.
+    pub fn run(mut self, pages: mpsc::Receiver<Page>, gather: Duration) {
+        gather::run(gather, &mut Channel::new(pages), &mut self);
     }
 
     /// The entries that have not come before, in this log or another.
@@ -259,6 +268,48 @@ impl Publisher {
         let source = Arc::new(Source::new(&log.name, &log.url, &log.operator, kind, id));
         self.sources.insert(log.url.clone(), Arc::clone(&source));
         source
+    }
+}
+
+impl Outlet<Page> for Publisher {
+    /// Gives the entries the time at which they were seen, and leaves out duplicates.
+    fn take(&mut self, page: Page) -> Size {
+        let Some(after) = page.entries.last().map(|entry| entry.index + 1) else {
+            return Size::default();
+        };
+        let seen = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seen = u64::try_from(seen.as_millis()).unwrap_or(0);
+        let source = self.source(&page.log);
+        let entries = self.without_duplicates(page.entries);
+        let bytes = entries.iter().map(|entry| entry.certificate.len()).sum();
+        let size = Size { bytes, entries: entries.len() };
+        for entry in entries {
+            let prepared = self.prepare(&source, seen, entry);
+            self.gathered.entries.push(prepared);
+        }
+        self.gathered.positions.push((page.log, after));
+        size
+    }
+
+    /// Once the stream is closed nothing counts as published.
+    fn publish(&mut self) -> bool {
+        let Gathered { entries, positions } = std::mem::take(&mut self.gathered);
+        let counts = count(&entries);
+        if !entries.is_empty() && self.hub.publish(entries).is_empty() {
+            return false;
+        }
+        for (kind, count) in counts {
+            let labels = EntryLabels { update_type: kind.update_type() };
+            self.metrics.certificates.get_or_create(&labels).inc_by(count as u64);
+        }
+        for (log, after) in positions {
+            log.published(after);
+        }
+        true
+    }
+
+    fn readers(&self) -> usize {
+        self.hub.stats().readers
     }
 }
 

@@ -44,6 +44,15 @@ pub(crate) fn limits(config: &Config) -> Limits {
     }
 }
 
+/// Real terms have some 15 bytes. The bound on their bytes keeps made-up ones from taking more than
+/// some 40 MiB while they are compiled.
+const TERM_BYTES: usize = 32;
+
+pub(crate) fn filter_limits(config: &Config) -> wire::filter::Limits {
+    let terms = usize::try_from(config.filters.max_distinct).unwrap_or(usize::MAX);
+    wire::filter::Limits { terms, term_bytes: terms.saturating_mul(TERM_BYTES) }
+}
+
 fn in_memory(size: ByteSize) -> usize {
     usize::try_from(size.get()).unwrap_or(usize::MAX)
 }

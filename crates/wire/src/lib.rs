@@ -5,13 +5,15 @@
 //! [`Profile`]s. A profile is a table of choices ([`profile`]), not a code path: there is one
 //! renderer, and it writes straight into the caller's buffer. What does not change from message to
 //! message is rendered once: the log in its [`Source`], each certificate of a chain in its
-//! [`Issuer`]. [`decode`](decode()) is the way back, for clients of any of these servers.
+//! [`Issuer`]. [`decode`](decode()) is the way back, for clients of any of these servers. A
+//! [`filter`] says which events a client wants.
 //!
 //! Every message is one JSON object in UTF-8 that escapes only what JSON requires (RFC 8259
 //! section 7) and writes no number with an exponent.
 
 pub mod decode;
 pub mod event;
+pub mod filter;
 mod heartbeat;
 pub mod issuer;
 mod json;

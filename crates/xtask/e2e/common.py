@@ -1,13 +1,51 @@
 """What the Python checks share: the contract of a message, as clients rely on it."""
 
 import base64
+import json
 import os
+import sys
 
 ADDRESS = os.environ["ADDRESS"]
 WS = f"ws://{ADDRESS}"
+HTTP = f"http://{ADDRESS}"
+# What the server answers to an offer of compression.
+DEFLATE = "permessage-deflate; client_no_context_takeover"
+# Enough to fill several chunks, and the window of a decompressor many times.
+MESSAGES = 1200
 NAME_KEYS = {
     "C", "CN", "L", "O", "OU", "ST", "aggregated", "emailAddress", "email_address",
 }
+
+
+class Offsets:
+    """What a client has seen over all its connections: each offset once, in order, no hole."""
+
+    def __init__(self):
+        self.last = None
+        self.count = 0
+
+    def take(self, text):
+        """Checks one message of the lite stream; a gap may only stand before the first."""
+        message = json.loads(text)
+        if message["message_type"] == "gap":
+            assert self.last is None, message
+            return
+        check_certificate(message, full=False)
+        offset = message["offset"]
+        assert self.last is None or offset == self.last + 1, (self.last, offset)
+        self.last = offset
+        self.count += 1
+
+    @property
+    def path(self):
+        """Where to go on: after the last message, or with the oldest there is."""
+        return f"/?since={self.last or 0}"
+
+
+def connected():
+    """Tells the caller with one byte that a client is connected and may lose its server."""
+    sys.stdout.write("!")
+    sys.stdout.flush()
 
 
 def check_certificate(message, full):

@@ -7,11 +7,24 @@ use crate::command::{complete, is_installed};
 
 /// The packages from PyPI. What `crates/xtask/differential/explained.json` says holds for this
 /// version of cryptography.
-const PYTHON: [&str; 3] = ["certstream==1.12", "cryptography==50.0.2", "websockets"];
+const PYTHON: [&str; 5] = [
+    "certstream==1.12",
+    "cryptography==50.0.2",
+    "websockets>=14,<18",
+    "websocket-client>=1.8,<2",
+    "aiohttp>=3.11,<4",
+];
 
 /// Fails unless they are there.
-const PYTHON_CHECK: &str = "import certstream, cryptography, websockets
+const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, websocket, websockets
 assert cryptography.__version__ == '50.0.2'";
+
+/// The packages from npm; the newest that Node 18 of Debian 12 runs.
+const NODE: [(&str, &str); 4] =
+    [("certstream", "1.1.1"), ("ws", "8"), ("eventsource", "3"), ("playwright-core", "1.60")];
+
+/// The names the browser goes by.
+const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Where they are installed and files of the run lie.
 pub(crate) fn folder() -> anyhow::Result<PathBuf> {
@@ -35,9 +48,50 @@ pub(crate) fn python() -> anyhow::Result<PathBuf> {
 /// Installs the packages from npm, in [`folder`].
 pub(crate) fn install_node() -> anyhow::Result<()> {
     let folder = folder()?;
-    if !folder.join("node_modules/certstream").try_exists()? {
+    let modules = folder.join("node_modules");
+    if !NODE.iter().all(|(name, _)| modules.join(name).is_dir()) {
         let npm = ["install", "--no-fund", "--no-audit", "--loglevel=error", "--prefix"];
-        complete(Command::new("npm").args(npm).arg(&folder).arg("certstream@1.1.1"))?;
+        let packages = NODE.map(|(name, version)| format!("{name}@{version}"));
+        complete(Command::new("npm").args(npm).arg(&folder).args(packages))?;
     }
     Ok(())
+}
+
+/// The browser. Where it is missing it is installed if the machine is CI's to change (`CI=true`,
+/// root, apt-get); none otherwise, or if that fails.
+pub(crate) fn chromium() -> anyhow::Result<Option<PathBuf>> {
+    if let Some(found) = find_chromium() {
+        return Ok(Some(found));
+    }
+    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    if is_ci && is_root()? && is_installed(&["apt-get", "--version"]) {
+        println!("installing Chromium");
+        let install = ["install", "--yes", "--quiet=2", "--no-install-recommends", "chromium"];
+        let installed = complete(apt_get().args(["update", "--quiet=2"]))
+            .and_then(|()| complete(apt_get().args(install)));
+        if let Err(error) = installed {
+            println!("Chromium cannot be installed: {error:#}");
+        }
+    }
+    Ok(find_chromium())
+}
+
+fn find_chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let mut folders = std::env::split_paths(&path);
+    folders.find_map(|folder| {
+        let mut programs = CHROMIUM.iter().map(|name| folder.join(name));
+        // Not every file of that name is a browser: Ubuntu's only says how to get one.
+        programs.find(|program| is_installed(&[&program.to_string_lossy(), "--version"]))
+    })
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
+    command
+}
+
+fn is_root() -> anyhow::Result<bool> {
+    Ok(Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0")
 }

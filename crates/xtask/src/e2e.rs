@@ -1,31 +1,18 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+mod scripts;
 
-use anyhow::{Context as _, bail, ensure};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS};
 use crate::clients::{self, folder};
 use crate::command::{command, complete, is_installed};
 use crate::processes::{Process, binary, free_port, start_logs, wait_for};
-
-/// What each client script is run with and by.
-const CHECKS: [(&str, Interpreter); 6] = [
-    ("certstream_cli.py", Interpreter::Python),
-    ("certstream_library.py", Interpreter::Python),
-    ("websockets_client.py", Interpreter::Python),
-    ("profiles.py", Interpreter::Python),
-    ("certstream.mjs", Interpreter::Node),
-    ("http.sh", Interpreter::Shell),
-];
-
-#[derive(Clone, Copy)]
-enum Interpreter {
-    Python,
-    Node,
-    Shell,
-}
 
 /// Fails early, with the packages to install.
 pub(crate) fn prerequisites() -> anyhow::Result<()> {
@@ -46,12 +33,48 @@ pub(crate) fn prerequisites() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What came of the checks so far.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    fn report(&mut self, name: &str, outcome: anyhow::Result<Duration>) {
+        match outcome {
+            Ok(took) => {
+                self.passed += 1;
+                println!("e2e: {name}: ok, {:.1} s", took.as_secs_f64());
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("e2e: {name}: FAILED: {error:#}");
+            }
+        }
+    }
+
+    fn skip(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        println!("e2e: {name}: skipped: {why}");
+    }
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let Tally { passed, failed, skipped } = run_checks()?;
+    println!("e2e: {passed} passed, {failed} failed, {skipped} skipped");
+    ensure!(failed == 0, "{failed} end-to-end checks failed");
+    Ok(())
+}
+
 /// Builds, starts, checks. The clients are installed under `target/e2e`.
-fn run_checks() -> anyhow::Result<(usize, usize)> {
+fn run_checks() -> anyhow::Result<Tally> {
     prerequisites()?;
     // All targets, not only the programs: so the features are those of the tests, and nothing is
     // built a second time.
     complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
+    let chromium = clients::chromium()?;
     clients::python()?;
     clients::install_node()?;
 
@@ -66,47 +89,49 @@ fn run_checks() -> anyhow::Result<(usize, usize)> {
     let address = format!("127.0.0.1:{port}");
     wait_for(&format!("http://{address}/health/deep"))?;
 
-    let (mut passed, mut failed) = (0, 0);
-    for (script, interpreter) in CHECKS {
-        let outcome = complete(script_command(script, interpreter)?.env("ADDRESS", &address));
-        report(script, outcome, &mut passed, &mut failed);
+    let bench = Bench { address: &address, chromium: chromium.as_deref() };
+    let mut tally = Tally::default();
+    run_scripts(&bench, &mut tally);
+    tally.report("stop", timed(|| stop(server, &bench)));
+    tally.report("state", timed(|| check_state(&state)));
+    tally.report("demo", timed(demo));
+    Ok(tally)
+}
+
+/// Runs all scripts at the same time: most of theirs passes with waiting.
+fn run_scripts(bench: &Bench<'_>, tally: &mut Tally) {
+    let (runnable, skipped): (Vec<_>, Vec<_>) =
+        SCRIPTS.into_iter().partition(|script| bench.has_means(*script));
+    for script in skipped {
+        tally.skip(script.name, "there is no Chromium (apt-get install chromium)");
     }
-    report("stop", stop(server, &address), &mut passed, &mut failed);
-    report("demo", demo(), &mut passed, &mut failed);
-    let saved = std::fs::read_to_string(&state).context("no state file was written")?;
+    std::thread::scope(|scope| {
+        let run = |script| scope.spawn(move || bench.run(script));
+        let running: Vec<_> = runnable.iter().map(|script| (script.name, run(*script))).collect();
+        for (name, thread) in running {
+            let outcome = thread.join();
+            tally.report(name, outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked"))));
+        }
+    });
+}
+
+fn timed(check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    let start = Instant::now();
+    check()?;
+    Ok(start.elapsed())
+}
+
+/// The server has saved where it stands in each of the four logs.
+fn check_state(state: &Path) -> anyhow::Result<()> {
+    let saved = std::fs::read_to_string(state).context("no state file was written")?;
     let saved: Value = serde_json::from_str(&saved)?;
     let positions = saved.get("logs").and_then(Value::as_object).map_or(0, serde_json::Map::len);
-    report("state", check_positions(positions), &mut passed, &mut failed);
-    Ok((passed, failed))
-}
-
-pub(crate) fn run() -> anyhow::Result<()> {
-    let (passed, failed) = run_checks()?;
-    println!("e2e: {passed} passed, {failed} failed");
-    ensure!(failed == 0, "{failed} end-to-end checks failed");
-    Ok(())
-}
-
-fn report(name: &str, outcome: anyhow::Result<()>, passed: &mut usize, failed: &mut usize) {
-    match outcome {
-        Ok(()) => {
-            *passed += 1;
-            println!("e2e: {name}: ok");
-        }
-        Err(error) => {
-            *failed += 1;
-            println!("e2e: {name}: FAILED: {error:#}");
-        }
-    }
-}
-
-fn check_positions(positions: usize) -> anyhow::Result<()> {
     ensure!(positions == 4, "the state file has {positions} logs instead of 4");
     Ok(())
 }
 
 /// The server configured by the environment alone, as a container would be.
-fn server(logs: &Value, port: u16, state: &std::path::Path) -> anyhow::Result<Command> {
+fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
     let text = |key: &str| {
         let value = logs.get(key).and_then(Value::as_str);
         value.map(str::to_owned).with_context(|| format!("ctsim does not say {key}"))
@@ -120,6 +145,8 @@ fn server(logs: &Value, port: u16, state: &std::path::Path) -> anyhow::Result<Co
         .env("CERTSTREAM_PORT", port.to_string())
         .env("CERTSTREAM_LOG_LEVEL", "warn")
         .env("CERTSTREAM_SSE_ENABLED", "true")
+        // Room for all that is published meanwhile: clients begin with the oldest.
+        .env("CERTSTREAM_FEED_RING_BYTES", (64 << 20).to_string())
         .env("CERTSTREAM_CT_LOG_LOG_LIST_URL", text("list_url")?)
         .env("CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE", &key)
         .env("CERTSTREAM_CT_LOG_POLL_INTERVAL_MS", "200")
@@ -134,47 +161,21 @@ fn demo() -> anyhow::Result<()> {
     command.args(["--demo", "--host", "127.0.0.1", "--log-level", "error", "--port"]);
     let no_certificates = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
     let server = Process::start(command.arg(port.to_string()).envs(no_certificates))?;
-    wait_for(&format!("http://127.0.0.1:{port}/health/deep"))?;
-    let mut check = script_command("certstream_cli.py", Interpreter::Python)?;
-    complete(check.env("ADDRESS", format!("127.0.0.1:{port}")))?;
+    let address = format!("127.0.0.1:{port}");
+    wait_for(&format!("http://{address}/health/deep"))?;
+    Bench { address: &address, chromium: None }.run(CERTSTREAM_CLI)?;
     let (status, _) = server.terminate()?;
     ensure!(status.success(), "the demo ended with {status}");
     Ok(())
 }
 
-/// SIGTERM: a client gets a Close frame with code 1001, and the process ends with status 0 in time.
-fn stop(server: Process, address: &str) -> anyhow::Result<()> {
-    let mut client = script_command("close_code.py", Interpreter::Python)?;
-    let mut client = client.env("ADDRESS", address).stdout(Stdio::piped()).spawn()?;
-    let mut connected = [0];
-    let stdout = client.stdout.as_mut().context("the client has no standard output")?;
-    std::io::Read::read_exact(stdout, &mut connected)?;
-    let (status, took) = server.terminate()?;
-    ensure!(status.success(), "the server ended with {status}");
-    ensure!(took.as_secs() < 5, "the server took {took:?} to end");
-    ensure!(client.wait()?.success(), "the client did not get close code 1001");
-    Ok(())
-}
-
-fn script_command(script: &str, interpreter: Interpreter) -> anyhow::Result<Command> {
-    let folder = folder()?;
-    let program = match interpreter {
-        Interpreter::Python => folder.join("venv/bin/python"),
-        Interpreter::Node => PathBuf::from("node"),
-        Interpreter::Shell => PathBuf::from("bash"),
-    };
-    let script = crate::root().join("crates/xtask/e2e").join(script);
-    if !script.try_exists()? {
-        bail!("{} is missing", script.display());
-    }
-    let mut command = Command::new("timeout");
-    command.arg("120").arg(program).arg(script).current_dir(&folder);
-    command.env("PATH", path_with(folder.join("venv/bin"))?).env("NODE_PATH", "node_modules");
-    Ok(command)
-}
-
-fn path_with(first: PathBuf) -> anyhow::Result<std::ffi::OsString> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(first).chain(std::env::split_paths(&path));
-    Ok(std::env::join_paths(folders)?)
+/// SIGTERM: every client sees the end its protocol has for this (WebSocket: close code 1001), and
+/// the process ends with status 0 in time.
+fn stop(server: Process, bench: &Bench<'_>) -> anyhow::Result<()> {
+    bench.stay(|| {
+        let (status, took) = server.terminate()?;
+        ensure!(status.success(), "the server ended with {status}");
+        ensure!(took.as_secs() < 5, "the server took {took:?} to end");
+        Ok(())
+    })
 }

@@ -34,6 +34,11 @@ impl Process {
         self.0.id()
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
     /// Asks it to end as an operator would, and waits; says how long it took.
     pub(crate) fn terminate(mut self) -> anyhow::Result<(ExitStatus, Duration)> {
         let start = Instant::now();

@@ -3,6 +3,9 @@ use std::mem;
 use super::utf8::Utf8;
 use super::{MAX_CLIENT_MESSAGE, MAX_CONTROL_PAYLOAD, Opcode, close_code};
 
+/// The first of the three bits reserved for extensions; permessage-deflate's.
+const RSV1: u8 = 0x40;
+
 /// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -10,7 +13,8 @@ pub enum Event {
     Ping(Vec<u8>),
     /// A pong, asked for or not.
     Pong,
-    /// A whole text or binary message; what it said was not kept.
+    /// A whole text or binary message; what it said was not kept, nor looked at where it came
+    /// compressed.
     Message,
     /// The client closes. The server answers with a close frame of the same code, and ends.
     Close {
@@ -47,6 +51,8 @@ impl Violation {
 /// ended (at most 125 bytes): memory does not depend on what the client sends.
 #[derive(Debug)]
 pub struct Decoder {
+    /// Whether permessage-deflate was agreed on.
+    deflate: bool,
     step: Step,
     frame: Frame,
     /// Payload of the control frame being read.
@@ -77,17 +83,25 @@ enum Step {
 struct Frame {
     fin: bool,
     opcode: Opcode,
+    /// Begins a compressed message (RFC 7692 section 6).
+    compressed: bool,
     /// Payload bytes still to come; while the header is read, the length gathered so far.
     remaining: u64,
     /// The masking key, turned so that its next byte is the highest.
     mask: u32,
 }
 
+impl Frame {
+    const fn new(fin: bool, opcode: Opcode) -> Self {
+        Self { fin, opcode, compressed: false, remaining: 0, mask: 0 }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Message {
     /// Bytes of all fragments announced so far.
     length: u64,
-    /// The check of a text message; none for a binary one.
+    /// The check of a text message; none for one that is binary or compressed.
     text: Option<Utf8>,
 }
 
@@ -98,11 +112,25 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder for a connection just upgraded.
+    /// A decoder for a connection just upgraded, without extensions.
     #[must_use]
     pub const fn new() -> Self {
-        let frame = Frame { fin: true, opcode: Opcode::Continuation, remaining: 0, mask: 0 };
-        Self { step: Step::Opcode, frame, control: Vec::new(), message: None }
+        Self {
+            deflate: false,
+            step: Step::Opcode,
+            frame: Frame::new(true, Opcode::Continuation),
+            control: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// A decoder for a connection just upgraded on which permessage-deflate was agreed
+    /// ([`accept_deflate`](crate::handshake::accept_deflate)): messages may come compressed.
+    #[must_use]
+    pub const fn with_deflate() -> Self {
+        let mut decoder = Self::new();
+        decoder.deflate = true;
+        decoder
     }
 
     /// Reads from `input` until something happened or all of it is used, moving its start past the
@@ -174,9 +202,7 @@ impl Decoder {
 
     fn opcode(&mut self, byte: u8) -> Result<Step, Violation> {
         let fin = byte & 0x80 != 0;
-        if byte & 0x70 != 0 {
-            return Err(Violation::protocol("reserved bits are set"));
-        }
+        let reserved = byte & 0x70;
         let Some(opcode) = Opcode::from_bits(byte & 0x0F) else {
             return Err(Violation::protocol("unknown opcode"));
         };
@@ -192,8 +218,17 @@ impl Decoder {
             }
             _ => {}
         }
-        self.frame = Frame { fin, opcode, remaining: 0, mask: 0 };
+        let compressed = self.may_be_compressed(opcode) && reserved == RSV1;
+        if reserved != 0 && !compressed {
+            return Err(Violation::protocol("reserved bits are set"));
+        }
+        self.frame = Frame { compressed, ..Frame::new(fin, opcode) };
         Ok(Step::Length)
+    }
+
+    /// RFC 7692 section 6.1: the bit stands on the first frame of a data message.
+    const fn may_be_compressed(&self, opcode: Opcode) -> bool {
+        self.deflate && matches!(opcode, Opcode::Text | Opcode::Binary)
     }
 
     fn length(&mut self, byte: u8) -> Result<Step, Violation> {
@@ -230,7 +265,8 @@ impl Decoder {
     /// The length is known: count it before any of it is read.
     fn announced(&mut self) -> Result<Step, Violation> {
         if !self.frame.opcode.is_control() {
-            let text = (self.frame.opcode == Opcode::Text).then(Utf8::new);
+            let is_text = self.frame.opcode == Opcode::Text && !self.frame.compressed;
+            let text = is_text.then(Utf8::new);
             let message = self.message.get_or_insert(Message { length: 0, text });
             message.length = message.length.saturating_add(self.frame.remaining);
             if message.length > MAX_CLIENT_MESSAGE {

@@ -2,12 +2,24 @@ use super::{MAX_CONTROL_PAYLOAD, Opcode};
 
 /// First header bit: this frame ends its message. Every frame of the server does.
 const FIN: u8 = 0x80;
+/// First header bit but one, of a compressed message (RFC 7692 section 6).
+const RSV1: u8 = 0x40;
 
 /// Appends `payload` to `out` as one text message in one frame.
 ///
 /// `payload` must be UTF-8 (RFC 6455 section 5.6); JSON text is.
 pub fn text(payload: &[u8], out: &mut Vec<u8>) {
     frame(Opcode::Text, payload, out);
+}
+
+/// Appends `payload`, a message that permessage-deflate compressed (RFC 7692 section 7.2.1), to
+/// `out` as one text message in one frame.
+pub(crate) fn deflated(payload: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    text(payload, out);
+    if let Some(first) = out.get_mut(start) {
+        *first |= RSV1;
+    }
 }
 
 /// A ping frame. Of `payload` at most [`MAX_CONTROL_PAYLOAD`] bytes are taken.

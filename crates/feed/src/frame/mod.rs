@@ -3,7 +3,9 @@
 //!
 //! The server never fragments a message and never masks; a client must mask, may fragment, and may
 //! put control frames between fragments. What a client's data messages say does not matter to a
-//! stream that flows one way, so they are checked, counted and forgotten.
+//! stream that flows one way, so they are checked, counted and forgotten. Where permessage-deflate was
+//! agreed on (RFC 7692) they may come compressed; they are not inflated, so that no client can make
+//! the server spend memory or time on a few bytes.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -12,13 +14,15 @@ mod encode;
 mod utf8;
 
 pub use decode::{Decoder, Event, Violation};
+pub(crate) use encode::deflated;
 pub use encode::{close, ping, pong, text};
 
 /// Most bytes a control frame may carry (RFC 6455 section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-/// Most bytes one message of a client may have, all its fragments together. A longer one ends the
-/// connection with [`close_code::TOO_BIG`].
+/// Most bytes one message of a client may have, all its fragments together, as they come (so, of a
+/// compressed message, the compressed bytes). A longer one ends the connection with
+/// [`close_code::TOO_BIG`].
 pub const MAX_CLIENT_MESSAGE: u64 = 64 * 1024;
 
 /// Close codes the server sends (RFC 6455 section 7.4.1).

@@ -27,7 +27,13 @@ fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Everything that happens when `pieces` arrive one after another.
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Violation>) {
-    let mut decoder = Decoder::new();
+    decode_with(Decoder::new(), pieces)
+}
+
+fn decode_with<'a>(
+    mut decoder: Decoder,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<Event>, Option<Violation>) {
     let mut events = Vec::new();
     for mut piece in pieces {
         loop {
@@ -175,6 +181,44 @@ fn what_a_client_may_not_send() {
 }
 
 #[test]
+fn compressed_messages_are_counted_and_not_read() {
+    let agreed = |input: &[u8]| {
+        let whole = decode_with(Decoder::with_deflate(), [input]);
+        assert_eq!(decode_with(Decoder::with_deflate(), input.chunks(1)), whole);
+        (whole.0, whole.1.map(|violation| violation.code))
+    };
+    let message = (vec![Event::Message], None);
+    // RFC 7692 section 7.2.3.1; neither UTF-8 nor deflate is checked.
+    assert_eq!(agreed(&masked(0xC1, b"\xf2\x48\xcd\xc9\xc9\x07\x00")), message);
+    assert_eq!(agreed(&masked(0xC1, b"\xff")), message);
+    assert_eq!(agreed(&masked(0xC2, b"")), message);
+    assert_eq!(agreed(&masked(0xC2, &[0; 65_536])), message);
+    assert_eq!(agreed(&masked(0x81, b"plain")), message);
+    let fragments =
+        [masked(0x41, b"\xff"), masked(0x89, b"!"), masked(0x00, b"\xff"), masked(0x80, b"")];
+    let events = vec![Event::Ping(b"!".to_vec()), Event::Message];
+    assert_eq!(agreed(&fragments.concat()), (events, None));
+    // The next message is its own.
+    let next = [masked(0xC1, b"\xff"), masked(0x81, b"\xff")].concat();
+    assert_eq!(agreed(&next), (vec![Event::Message], Some(1007)));
+
+    let broken: &[(&str, u16, Vec<u8>)] = &[
+        ("RSV1 on a ping", 1002, masked(0xC9, b"")),
+        ("RSV1 on a close", 1002, masked(0xC8, b"")),
+        ("RSV1 on a continuation", 1002, [masked(0x41, b""), masked(0xC0, b"")].concat()),
+        ("RSV2 beside it", 1002, masked(0xE1, b"")),
+        ("RSV3 beside it", 1002, masked(0xD1, b"")),
+        ("RSV2", 1002, masked(0xA1, b"")),
+        ("too big as it comes", 1009, masked(0xC2, &[0; 65_537])),
+        ("too big by fragments", 1009, [masked(0x42, &[0; 65_536]), masked(0x80, b"x")].concat()),
+        ("plain text that is none", 1007, masked(0x81, b"\xff")),
+    ];
+    for (name, code, input) in broken {
+        assert_eq!(agreed(input), (vec![], Some(*code)), "{name}");
+    }
+}
+
+#[test]
 fn after_a_violation_everything_vanishes() {
     let mut decoder = Decoder::new();
     assert!(decoder.decode(&mut [0xFF].as_slice()).is_err());
@@ -259,6 +303,8 @@ proptest! {
     ) {
         for input in [bytes, masked(first, &masked_bytes)] {
             prop_assert_eq!(decode([input.as_slice()]), decode(input.chunks(1)));
+            let agreed = |chunk| decode_with(Decoder::with_deflate(), input.chunks(chunk));
+            prop_assert_eq!(agreed(input.len().max(1)), agreed(1));
         }
     }
 

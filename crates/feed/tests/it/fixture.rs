@@ -1,10 +1,16 @@
 //! A stream of notes, and clients' ways to read it.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feed::{Batch, Framing, Hub, Limits, Reader, Stream, Written};
+use feed::{Batch, Framing, Hub, Limits, Reader, Ready, Request, Stream, Subscription, Written};
+use flate2::write::GzDecoder;
+use flate2::{Decompress, FlushDecompress};
+use parking_lot::Mutex;
+use tokio::time::timeout;
 
 /// Offset of the first note of every hub here.
 pub(crate) const FIRST: u64 = 1000;
@@ -28,7 +34,11 @@ pub(crate) enum Rendering {
 }
 
 pub(crate) const RENDERINGS: [Rendering; 3] = [Rendering::Plain, Rendering::Pretty, Rendering::Odd];
-pub(crate) const FRAMINGS: [Framing; 2] = [Framing::WebSocket, Framing::Sse];
+pub(crate) const FRAMINGS: [Framing; 4] =
+    [Framing::WebSocket, Framing::Sse, Framing::WebSocketDeflate, Framing::SseGzip];
+
+/// Longer than anything takes, where time passes by itself as soon as nothing else happens.
+const FOREVER: Duration = Duration::from_secs(1 << 20);
 
 /// A note that cannot be rendered: that is a panic.
 pub(crate) const UNSPEAKABLE: &str = "unspeakable";
@@ -38,11 +48,92 @@ pub(crate) const UNSPEAKABLE: &str = "unspeakable";
 pub(crate) struct Notes {
     pub(crate) reads: Arc<AtomicUsize>,
     pub(crate) renders: Arc<AtomicUsize>,
+    /// Calls to match a page.
+    pub(crate) matchings: Arc<AtomicUsize>,
+    /// Renderings under way, and the most there were.
+    pub(crate) busy: Arc<(AtomicUsize, AtomicUsize)>,
+    registry: Arc<Mutex<Registry>>,
+}
+
+/// The filters there are.
+#[derive(Debug, Default)]
+struct Registry {
+    patterns: BTreeMap<u64, Pattern>,
+    next: u64,
+    /// Only filters with smaller ids are looked at.
+    compiled: u64,
+}
+
+/// A filter, as the caller has it: registered while it is held.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter(Arc<Registration>);
+
+#[derive(Debug)]
+struct Registration {
+    id: u64,
+    pattern: Pattern,
+    registry: Arc<Mutex<Registry>>,
+}
+
+/// Lets a note through in so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    pub(crate) one_in: u64,
+    pub(crate) rest: u64,
+}
+
+impl Pattern {
+    pub(crate) fn passes(self, offset: u64, note: &str) -> bool {
+        (offset + note.len() as u64) % self.one_in == self.rest
+    }
+}
+
+impl Filter {
+    pub(crate) fn pattern(&self) -> Pattern {
+        self.0.pattern
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.registry.lock().patterns.remove(&self.id);
+    }
 }
 
 impl Notes {
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.reads.load(Ordering::SeqCst), self.renders.load(Ordering::SeqCst))
+    }
+
+    /// Registers a filter; [`compile`](Self::compile) has it looked at.
+    pub(crate) fn filter(&self, one_in: u64, rest: u64) -> Filter {
+        let pattern = Pattern { one_in, rest };
+        let mut registry = self.registry.lock();
+        let id = registry.next;
+        registry.next += 1;
+        registry.patterns.insert(id, pattern);
+        let registry = Arc::clone(&self.registry);
+        Filter(Arc::new(Registration { id, pattern, registry }))
+    }
+
+    /// From now on, all filters there are will be looked at.
+    pub(crate) fn compile(&self) {
+        let mut registry = self.registry.lock();
+        registry.compiled = registry.next;
+    }
+
+    pub(crate) fn compiled(&self) -> u64 {
+        self.registry.lock().compiled
+    }
+
+    /// The filters that are looked at.
+    pub(crate) fn patterns(&self) -> Vec<(u64, Pattern)> {
+        let registry = self.registry.lock();
+        registry.patterns.range(..registry.compiled).map(|(id, pattern)| (*id, *pattern)).collect()
     }
 }
 
@@ -50,6 +141,7 @@ impl Stream for Notes {
     type Entry = String;
     type Message<'e> = (u64, &'e str);
     type Rendering = Rendering;
+    type Filter = Filter;
 
     fn weight(&self, entry: &String) -> usize {
         entry.len()
@@ -61,10 +153,41 @@ impl Stream for Notes {
     }
 
     fn render(&self, rendering: Rendering, message: &(u64, &str), out: &mut Vec<u8>) {
+        let (busy, most) = &*self.busy;
+        most.fetch_max(busy.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         self.renders.fetch_add(1, Ordering::SeqCst);
         assert_ne!(message.1, UNSPEAKABLE);
         out.extend_from_slice(json(rendering, message.0, message.1).unwrap_or_default().as_bytes());
+        busy.fetch_sub(1, Ordering::SeqCst);
     }
+
+    fn filter_id(filter: &Filter) -> u64 {
+        filter.0.id
+    }
+
+    fn matching(&self, messages: &[(u64, &str)], found: &mut Vec<(u64, u32)>) -> u64 {
+        self.matchings.fetch_add(1, Ordering::SeqCst);
+        let patterns = self.patterns();
+        for (position, (offset, note)) in (0..).zip(messages) {
+            let passed = patterns.iter().filter(|(_, pattern)| pattern.passes(*offset, note));
+            found.extend(passed.map(|(id, _)| (*id, position)));
+        }
+        self.compiled()
+    }
+
+    fn passes(&self, filter: &Filter, message: &(u64, &str)) -> bool {
+        filter.0.pattern.passes(message.0, message.1)
+    }
+}
+
+/// A reader of everything.
+pub(crate) fn join(
+    hub: &Hub<Notes>,
+    rendering: Rendering,
+    framing: Framing,
+    since: Option<u64>,
+) -> Subscription<Notes> {
+    hub.subscribe(Request { rendering, framing, since, filter: None })
 }
 
 /// The message for a note, if it has one.
@@ -91,14 +214,35 @@ pub(crate) enum Item {
 #[derive(Debug)]
 pub(crate) struct Inbox {
     framing: Framing,
+    inflate: Inflate,
     pending: Vec<u8>,
     pub(crate) items: Vec<Item>,
     pub(crate) bytes: usize,
 }
 
+/// What a client decompresses with, as long as the connection lasts.
+#[derive(Debug)]
+enum Inflate {
+    Nothing,
+    /// The compressed messages among others.
+    Messages(Decompress),
+    /// Everything.
+    Gzip(Box<GzDecoder<Vec<u8>>>),
+}
+
 impl Inbox {
+    /// Of a client that asked for a framing.
     pub(crate) fn new(framing: Framing) -> Self {
-        Self { framing, pending: Vec::new(), items: Vec::new(), bytes: 0 }
+        let inflate = match framing {
+            Framing::WebSocket | Framing::Sse => Inflate::Nothing,
+            Framing::WebSocketDeflate => Inflate::Messages(Decompress::new(false)),
+            Framing::SseGzip => {
+                let mut decoder = GzDecoder::new(Vec::new());
+                decoder.write_all(&feed::gzip::HEADER).unwrap();
+                Inflate::Gzip(Box::new(decoder))
+            }
+        };
+        Self { framing, inflate, pending: Vec::new(), items: Vec::new(), bytes: 0 }
     }
 
     pub(crate) fn framing(&self) -> Framing {
@@ -117,13 +261,29 @@ impl Inbox {
         })
     }
 
-    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+    /// Receives what a connection makes of a reader's bytes, `framing` being the reader's.
+    pub(crate) fn receive(&mut self, framing: Framing, bytes: &[u8]) {
+        assert_eq!(framing.plain(), self.framing.plain());
         self.bytes += bytes.len();
-        self.pending.extend_from_slice(bytes);
+        match &mut self.inflate {
+            Inflate::Gzip(decoder) => {
+                let mut stored = Vec::new();
+                let bytes = if framing == Framing::Sse {
+                    feed::gzip::stored(bytes, &mut stored);
+                    &stored
+                } else {
+                    bytes
+                };
+                decoder.write_all(bytes).unwrap();
+                decoder.flush().unwrap();
+                self.pending.append(decoder.get_mut());
+            }
+            _ => self.pending.extend_from_slice(bytes),
+        }
         let mut rest = self.pending.as_slice();
-        while let Some((item, after)) = match self.framing {
-            Framing::WebSocket => parse_frame(rest),
+        while let Some((item, after)) = match self.framing.plain() {
             Framing::Sse => parse_event(rest),
+            _ => parse_frame(rest, &mut self.inflate),
         } {
             self.items.push(item);
             rest = after;
@@ -132,7 +292,24 @@ impl Inbox {
     }
 }
 
-fn parse_frame(bytes: &[u8]) -> Option<(Item, &[u8])> {
+/// The text of a message that was compressed (RFC 7692 section 7.2.2).
+fn inflate(inflate: &mut Inflate, payload: &[u8]) -> Vec<u8> {
+    let Inflate::Messages(decompress) = inflate else { panic!("compression was not asked for") };
+    let payload = [payload, &[0, 0, 0xff, 0xff]].concat();
+    let mut text = Vec::new();
+    let mut rest = payload.as_slice();
+    loop {
+        text.reserve(1 << 16);
+        let before = decompress.total_in();
+        decompress.decompress_vec(rest, &mut text, FlushDecompress::Sync).unwrap();
+        rest = &rest[usize::try_from(decompress.total_in() - before).unwrap()..];
+        if rest.is_empty() && text.len() < text.capacity() {
+            return text;
+        }
+    }
+}
+
+fn parse_frame<'b>(bytes: &'b [u8], inflater: &mut Inflate) -> Option<(Item, &'b [u8])> {
     let (&[first, short], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match short {
         126 => rest.split_first_chunk().map(|(&l, rest)| (u16::from_be_bytes(l).into(), rest))?,
@@ -142,8 +319,9 @@ fn parse_frame(bytes: &[u8]) -> Option<(Item, &[u8])> {
     let length = usize::try_from(length).unwrap();
     let (payload, after) = rest.split_at_checked(length)?;
     let item = match first {
-        0x81 => {
-            let text = str::from_utf8(payload).unwrap();
+        0x81 | 0xc1 => {
+            let inflated = (first == 0xc1).then(|| inflate(inflater, payload));
+            let text = str::from_utf8(inflated.as_deref().unwrap_or(payload)).unwrap();
             Item::Message(text.strip_suffix('\n').unwrap_or(text).to_owned())
         }
         first => {
@@ -171,9 +349,9 @@ fn parse_event(bytes: &[u8]) -> Option<(Item, &[u8])> {
 
 /// A frame of the connection's own, such as the framing allows.
 pub(crate) fn own_frame(framing: Framing, number: usize) -> Vec<u8> {
-    match framing {
-        Framing::WebSocket => feed::frame::pong(number.to_string().as_bytes()),
+    match framing.plain() {
         Framing::Sse => format!(": {number}\n\n").into_bytes(),
+        _ => feed::frame::pong(number.to_string().as_bytes()),
     }
 }
 
@@ -186,33 +364,50 @@ pub(crate) fn notes<const N: usize>(notes: [&str; N]) -> Vec<String> {
     notes.map(String::from).to_vec()
 }
 
-/// Everything there is for the reader right now.
-pub(crate) fn drain(reader: &mut Reader<Notes>) -> (Vec<u8>, Written) {
-    let mut bytes = Vec::new();
+/// Whether there is more for the reader, late work included. Time must be paused.
+pub(crate) async fn more(reader: &mut Reader<Notes>) -> bool {
+    timeout(FOREVER, reader.ready()).await == Ok(Ready::More)
+}
+
+/// Everything there is for the reader until it would have to wait for a publish, as it comes. Time
+/// must be paused.
+pub(crate) async fn each(
+    reader: &mut Reader<Notes>,
+    mut receive: impl FnMut(Framing, &[u8]),
+) -> Written {
     let mut total = Written::default();
     let mut batch = Batch::default();
     loop {
-        let before = reader.offset();
+        let more = more(reader).await;
+        let framing = reader.framing();
         reader.fill(&mut batch, 1 << 20);
-        let mut written = 0;
-        for slice in batch.slices() {
-            bytes.extend_from_slice(slice);
-            written += slice.len();
-        }
-        let step = reader.advance(&mut batch, written);
-        total.bytes += step.bytes;
-        total.messages += step.messages;
-        total.lost += step.lost;
-        if written == 0 && reader.offset() == before {
-            return (bytes, total);
+        let bytes = batch.slices().collect::<Vec<_>>().concat();
+        receive(framing, &bytes);
+        add(&mut total, reader.advance(&mut batch, bytes.len()));
+        if !more {
+            assert!(bytes.is_empty());
+            return total;
         }
     }
 }
 
-/// The notes a reader has for now, as a client understands them.
-pub(crate) fn messages(reader: &mut Reader<Notes>, framing: Framing) -> Vec<String> {
+pub(crate) fn add(total: &mut Written, step: Written) {
+    total.bytes += step.bytes;
+    total.messages += step.messages;
+    total.lost += step.lost;
+}
+
+/// Everything there is, as bytes.
+pub(crate) async fn drain(reader: &mut Reader<Notes>) -> (Vec<u8>, Written) {
+    let mut all = Vec::new();
+    let written = each(reader, |_, bytes| all.extend_from_slice(bytes)).await;
+    (all, written)
+}
+
+/// The notes a reader has for now, as a client understands them that joined just before.
+pub(crate) async fn messages(reader: &mut Reader<Notes>, framing: Framing) -> Vec<String> {
     let mut inbox = Inbox::new(framing);
-    inbox.receive(&drain(reader).0);
+    each(reader, |framing, bytes| inbox.receive(framing, bytes)).await;
     assert!(inbox.at_boundary());
     inbox.messages().map(String::from).collect()
 }

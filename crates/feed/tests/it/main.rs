@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // helpers outside of test functions
 
+mod compress;
+mod filter;
 mod fixture;
 mod hub;
+mod late;
 mod model;
 mod socket;

@@ -18,7 +18,7 @@ fn client(mut io: DuplexStream, framing: Framing, step: usize) -> JoinHandle<Inb
         loop {
             match io.read(&mut buffer).await.unwrap() {
                 0 => return inbox,
-                n => inbox.receive(&buffer[..n]),
+                n => inbox.receive(framing, &buffer[..n]),
             }
         }
     })
@@ -42,7 +42,7 @@ async fn writes_arrive_whole_through_any_pipe() {
     for framing in FRAMINGS {
         for (pipe, step) in [(1, 1), (7, 64), (100, 3), (1 << 20, 1 << 16)] {
             let (hub, _) = hub(ROOMY);
-            let reader = hub.subscribe(Rendering::Pretty, framing, None).reader;
+            let reader = join(&hub, Rendering::Pretty, framing, None).reader;
             let (near, far) = duplex(pipe);
             let client = client(far, framing, step);
             let server = tokio::spawn(serve(reader, near));
@@ -69,7 +69,7 @@ async fn writes_arrive_whole_through_any_pipe() {
 #[tokio::test]
 async fn a_message_longer_than_the_budget_goes_out() {
     let (hub, _) = hub(ROOMY);
-    let reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let reader = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
     hub.publish(vec!["x".repeat(3 * WRITE_BUDGET), "y".into()]);
     hub.close();
     let (near, far) = duplex(1 << 16);
@@ -83,7 +83,7 @@ async fn a_message_longer_than_the_budget_goes_out() {
 #[tokio::test]
 async fn own_frames_come_between_messages_and_writes_may_be_cancelled() {
     let (hub, _) = hub(ROOMY);
-    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut reader = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
     hub.publish(notes(["first message", "second message"]));
     let (mut near, mut far) = duplex(20);
     let mut inbox = Inbox::new(Framing::WebSocket);
@@ -100,7 +100,7 @@ async fn own_frames_come_between_messages_and_writes_may_be_cancelled() {
             written.unwrap();
         }
         let n = far.read(&mut buffer).await.unwrap();
-        inbox.receive(&buffer[..n]);
+        inbox.receive(Framing::WebSocket, &buffer[..n]);
     }
     assert_eq!(inbox.items[1], Item::Own(own_frame(Framing::WebSocket, 5)));
     let second = json(Rendering::Plain, FIRST + 1, "second message").unwrap();
@@ -112,8 +112,8 @@ async fn own_frames_come_between_messages_and_writes_may_be_cancelled() {
 #[tokio::test]
 async fn a_client_that_stalls_pins_no_chunk() {
     let (hub, _) = hub(Limits { ring_bytes: 100, ..ROOMY });
-    let mut stalled = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
-    let mut other = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut stalled = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut other = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
     hub.publish(notes(["first message", "second message"]));
     let (mut near, _far) = duplex(10);
     assert_eq!(stalled.write_some(&mut near).await.unwrap().bytes, 10);
@@ -131,7 +131,7 @@ async fn a_client_that_stalls_pins_no_chunk() {
 #[tokio::test]
 async fn a_client_that_left_is_an_error() {
     let (hub, _) = hub(ROOMY);
-    let mut reader = hub.subscribe(Rendering::Plain, Framing::WebSocket, None).reader;
+    let mut reader = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
     hub.publish(notes(["a"]));
     let (mut near, far) = duplex(10);
     drop(far);
@@ -179,7 +179,7 @@ async fn readers_come_and_go_while_the_stream_flows() {
     for i in 0..60_usize {
         let (rendering, framing) = (RENDERINGS[i % 3], FRAMINGS[i / 3 % 2]);
         let since = (i % 4 == 3).then(|| hub.head().map_or(FIRST, |head| head.saturating_sub(40)));
-        let reader = hub.subscribe(rendering, framing, since).reader;
+        let reader = join(&hub, rendering, framing, since).reader;
         let start = reader.offset();
         let (near, far) = duplex([64, 1000, 100_000][i % 3]);
         let server = tokio::spawn(serve(reader, near));

@@ -8,6 +8,7 @@ use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
 use super::error::{ConfigError, FileError};
 use super::model::Config;
+use super::peers;
 use super::places::{Place, Places};
 use super::table::SETTINGS;
 use super::tree;
@@ -89,6 +90,9 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Config, FileError> {
     let config = serde_saphyr::from_str::<Option<Config>>(text)
         .map_err(|error| document.refuse(&error))?
         .unwrap_or_default();
+    document.check_names()?;
+    let config = peers::translate(config)
+        .map_err(|error| document.error(None, None, &error.to_string(), false))?;
     document.check_bounds(&config)?;
     Ok(config)
 }
@@ -112,13 +116,28 @@ impl Document<'_> {
         self.error(place, key, &message, setting.is_some_and(|setting| setting.secret))
     }
 
+    /// A setting is given under its own name or under another server's, not under both.
+    fn check_names(&self) -> Result<(), FileError> {
+        let places = Places::of(self.text);
+        for setting in SETTINGS {
+            let Some(other) = peers::other_name(setting.key) else { continue };
+            if let Some(place) = places.of_key(other)
+                && places.of_key(setting.key).is_some()
+            {
+                let message = format!("{} says the same; leave one of them out", setting.key);
+                return Err(self.error(Some(place), Some(other.to_owned()), &message, false));
+            }
+        }
+        Ok(())
+    }
+
     /// The bounds of each setting; the types of [`Config`] alone allow more.
     fn check_bounds(&self, config: &Config) -> Result<(), FileError> {
         let tree = tree::of(config);
         for setting in SETTINGS {
             for (key, value) in tree::select(&tree, setting.key) {
                 if !setting.kind.allows(value) {
-                    let place = Places::of(self.text).of_key(&key);
+                    let (key, place) = self.place_of(key);
                     let message = if setting.secret {
                         format!("expected {}", setting.kind)
                     } else {
@@ -129,6 +148,15 @@ impl Document<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A setting's key as the text has it, and its place.
+    fn place_of(&self, key: String) -> (String, Option<(u64, u64)>) {
+        let places = Places::of(self.text);
+        let other = peers::other_name(&key).filter(|_| places.of_key(&key).is_none());
+        let key = other.map_or(key, str::to_owned);
+        let place = places.of_key(&key);
+        (key, place)
     }
 
     fn error(

@@ -18,6 +18,7 @@ mod file;
 mod kind;
 mod model;
 mod overlay;
+mod peers;
 mod places;
 mod rules;
 mod table;
@@ -35,11 +36,14 @@ use cli::{Action, CommandLine, Request};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
 pub use kind::Kind;
-pub use model::{Config, CtLog, Dedup, Feed, Heartbeat, NamedLog, Protocols, Streams};
+pub use model::{
+    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, NamedLog, Protocols, Streams,
+};
+pub use peers::GoWebserver;
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, ParseByteSizeError,
-    ParseStartError, SignatureMode, Start,
+    ParseStartError, SignatureMode, SlowClient, Start,
 };
 
 /// What the process was asked to do.

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::peers::GoWebserver;
 use super::values::{
-    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, SignatureMode, Start,
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, SignatureMode,
+    SlowClient, Start,
 };
 
 /// The whole configuration of a server. Its default is a server without configuration file.
@@ -21,6 +23,10 @@ pub struct Config {
     pub host: IpAddr,
     /// The TCP port to listen on; 0 (any free port) only from the command line.
     pub port: u16,
+    /// The PEM certificate chain to speak TLS with; none for plain HTTP.
+    pub tls_cert: Option<PathBuf>,
+    /// The PEM private key of that certificate; set exactly where that is.
+    pub tls_key: Option<PathBuf>,
     /// A filter as `tracing_subscriber::EnvFilter` reads it.
     pub log_level: String,
     /// The form of the server's own log lines.
@@ -31,6 +37,8 @@ pub struct Config {
     pub max_message_bytes: ByteSize,
     /// Whose conventions messages follow where the client does not choose.
     pub compat_profile: CompatProfile,
+    /// What becomes of a client that falls out of the ring.
+    pub slow_client: SlowClient,
     /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
     pub shutdown_grace_ms: u64,
     /// What is served.
@@ -45,6 +53,12 @@ pub struct Config {
     /// What is sent into silence.
     #[serde(deserialize_with = "blank_is_default")]
     pub heartbeat: Heartbeat,
+    /// What is compressed for clients that ask for it.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub compression: Compression,
+    /// What clients may filter by.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub filters: Filters,
     /// What is kept for clients.
     #[serde(deserialize_with = "blank_is_default")]
     pub feed: Feed,
@@ -57,6 +71,10 @@ pub struct Config {
     /// static-ct-api logs to follow besides those of the log list.
     #[serde(deserialize_with = "blank_is_default")]
     pub static_logs: Vec<NamedLog>,
+    /// What a file says in the words of certstream-server-go; moved to its place as soon as it is
+    /// read, so it is empty everywhere else.
+    #[serde(deserialize_with = "blank_is_default", skip_serializing)]
+    pub webserver: GoWebserver,
 }
 
 /// A section whose keys are all commented out is `null` in YAML; it means the section's defaults.
@@ -88,20 +106,26 @@ impl Default for Config {
         Self {
             host: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             port: 8080,
+            tls_cert: None,
+            tls_key: None,
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
             buffer_size: 1000,
             max_message_bytes: ByteSize::new(ByteSize::MIB),
             compat_profile: CompatProfile::Calidog,
+            slow_client: SlowClient::Drop,
             shutdown_grace_ms: 3000,
             protocols: Protocols::default(),
             streams: Streams::default(),
             dedup: Dedup::default(),
             heartbeat: Heartbeat::default(),
+            compression: Compression::default(),
+            filters: Filters::default(),
             feed: Feed::default(),
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),
+            webserver: GoWebserver::default(),
         }
     }
 }
@@ -209,6 +233,38 @@ impl Default for Heartbeat {
     }
 }
 
+/// What is compressed for clients that ask for it. Compressed once for all of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compression {
+    /// WebSocket streams, with permessage-deflate (RFC 7692).
+    pub websocket: bool,
+    /// SSE streams, with gzip.
+    pub sse: bool,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self { websocket: true, sse: true }
+    }
+}
+
+/// What clients may filter by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filters {
+    /// Most different terms of one connection, 1 to 1000.
+    pub max_terms: u64,
+    /// Most different terms over all connections, 1 to 100,000.
+    pub max_distinct: u64,
+}
+
+impl Default for Filters {
+    fn default() -> Self {
+        Self { max_terms: 20, max_distinct: 10_000 }
+    }
+}
+
 /// What is kept for clients that resume or fall behind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -219,6 +275,9 @@ pub struct Feed {
     pub chunk_bytes: ByteSize,
     /// Whether certificates without names are left out of the domains-only stream.
     pub skip_empty_domains: bool,
+    /// Longest time for which a page waits for others to go out with it, in milliseconds, at most
+    /// 1000.
+    pub gather_ms: u64,
 }
 
 impl Default for Feed {
@@ -227,6 +286,7 @@ impl Default for Feed {
             ring_bytes: ByteSize::new(16 * ByteSize::MIB),
             chunk_bytes: ByteSize::new(8 * ByteSize::MIB),
             skip_empty_domains: true,
+            gather_ms: 5,
         }
     }
 }

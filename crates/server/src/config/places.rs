@@ -6,7 +6,8 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
-use super::table::{self, Setting};
+use super::peers;
+use super::table::Setting;
 
 /// Every place of a text, in the order of the text.
 #[derive(Debug, Default)]
@@ -64,7 +65,7 @@ impl Places {
 impl Place {
     /// The setting whose value stands here.
     pub(super) fn setting(&self) -> Option<&'static Setting> {
-        table::find(&self.key)
+        peers::setting(&self.key)
     }
 
     fn item(&self, index: usize) -> Self {

@@ -10,6 +10,7 @@ use super::values::SignatureMode;
 /// Every rule that is broken.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
+    check_tls(config, &mut problems);
     check_sources(config, &mut problems);
     check_order(config, &mut problems);
     check_named_logs(config, &mut problems);
@@ -49,6 +50,17 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
 
 fn problem(key: &str, value: impl Display, advice: impl Into<String>) -> Problem {
     Problem { key: key.to_owned(), value: value.to_string(), advice: advice.into() }
+}
+
+/// A certificate is of no use without its key, nor the other way round.
+fn check_tls(config: &Config, problems: &mut Vec<Problem>) {
+    let (key, value, missing) = match (&config.tls_cert, &config.tls_key) {
+        (Some(cert), None) => ("tls_cert", cert, "tls_key"),
+        (None, Some(key)) => ("tls_key", key, "tls_cert"),
+        _ => return,
+    };
+    let advice = format!("{missing} is not set; TLS needs both, plain HTTP neither");
+    problems.push(problem(key, value.display(), advice));
 }
 
 fn check_sources(config: &Config, problems: &mut Vec<Problem>) {

@@ -102,7 +102,22 @@ pub const SECTIONS: &[Section] = &[
         "Most certificates are in several logs; `dedup: false` sends every entry of every log",
     ),
     section("heartbeat", "Heartbeats", "Messages sent so that clients know the connection lives"),
-    section("feed", "Memory", "What is kept for clients that resume or fall behind"),
+    section(
+        "compression",
+        "Compression",
+        "Messages are compressed once for all clients that ask for it, so it costs no more with each",
+    ),
+    section(
+        "filters",
+        "Filters",
+        "Clients choose certificates with ?domain=, ?match=, ?issuer= and ?log=; what is over a limit \
+         is refused",
+    ),
+    section(
+        "feed",
+        "Feeds",
+        "What is kept for clients that resume or fall behind, and how it is sent",
+    ),
     section("ct_log", "Logs", "Which logs are read, and how"),
     section("custom_logs", "RFC 6962 logs named by hand", "A list of maps, only in a file"),
     section("static_logs", "static-ct-api logs named by hand", "A list of maps, only in a file"),
@@ -121,16 +136,31 @@ const LOG_STATES: &[&str] = &["pending", "qualified", "usable", "readonly", "ret
 pub const SETTINGS: &[Setting] = &[
     row(
         "host",
-        &["CERTSTREAM_HOST"],
+        &["CERTSTREAM_HOST", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"],
         Address,
         "IP address to listen on; \"::\" (quoted in a file) takes IPv6 and IPv4",
     ),
     row(
         "port",
-        &["CERTSTREAM_PORT"],
+        &["CERTSTREAM_PORT", "CERTSTREAM_WEBSERVER_LISTEN_PORT"],
         Integer(1, 65535),
         "TCP port to listen on; 0, on the command line only, takes any free port",
     ),
+    row(
+        "tls_cert",
+        &["CERTSTREAM_TLS_CERT", "CERTSTREAM_WEBSERVER_CERT_PATH"],
+        Path,
+        "PEM certificate chain, the server's own first, to speak TLS (https and wss) with; read again \
+         when the file changes",
+    )
+    .example("/etc/certstream/fullchain.pem"),
+    row(
+        "tls_key",
+        &["CERTSTREAM_TLS_KEY", "CERTSTREAM_WEBSERVER_CERT_KEY_PATH"],
+        Path,
+        "PEM private key of that certificate; read again with it",
+    )
+    .example("/etc/certstream/privkey.pem"),
     row(
         "log_level",
         &["RUST_LOG", "CERTSTREAM_LOG_LEVEL"],
@@ -161,6 +191,13 @@ pub const SETTINGS: &[Setting] = &[
         Choice(&["calidog", "go", "rust"]),
         "Whose messages are sent to clients that do not choose with ?compat=: those of CaliDog's \
          server, certstream-server-go or certstream-server-rust",
+    ),
+    row(
+        "slow_client",
+        &["CERTSTREAM_SLOW_CLIENT"],
+        Choice(&["drop", "disconnect"]),
+        "What becomes of a client that falls further behind than what is kept: it misses messages and \
+         goes on, or it is told so and disconnected",
     ),
     row(
         "shutdown_grace_ms",
@@ -241,6 +278,31 @@ pub const SETTINGS: &[Setting] = &[
         "Silence before a heartbeat (idle), or time between two (always)",
     ),
     row(
+        "compression.websocket",
+        &["CERTSTREAM_COMPRESSION_WEBSOCKET", "CERTSTREAM_WEBSERVER_COMPRESSION_ENABLED"],
+        Bool,
+        "Offer permessage-deflate (RFC 7692) to WebSocket clients",
+    ),
+    row(
+        "compression.sse",
+        &["CERTSTREAM_COMPRESSION_SSE"],
+        Bool,
+        "Offer gzip to SSE clients (Accept-Encoding)",
+    ),
+    row(
+        "filters.max_terms",
+        &["CERTSTREAM_FILTERS_MAX_TERMS"],
+        Integer(1, 1000),
+        "Most different terms in the filter of one connection",
+    ),
+    row(
+        "filters.max_distinct",
+        &["CERTSTREAM_FILTERS_MAX_DISTINCT"],
+        Integer(1, 100_000),
+        "Most different terms in the filters of all connections together; they may have 32 bytes each \
+         on average",
+    ),
+    row(
         "feed.ring_bytes",
         &["CERTSTREAM_FEED_RING_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
@@ -257,6 +319,13 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_FEED_SKIP_EMPTY_DOMAINS"],
         Bool,
         "Leave certificates without domain names out of the domains-only stream",
+    ),
+    row(
+        "feed.gather_ms",
+        &["CERTSTREAM_FEED_GATHER_MS"],
+        Millis(0, 1000),
+        "Longest time for which messages wait, under load, so that several go out in one write; with \
+         few clients it is shorter, and 0 sends everything at once",
     ),
     row("ct_log.rfc6962_enabled", &["CERTSTREAM_RFC6962_ENABLED"], Bool, "Follow RFC 6962 logs"),
     row(

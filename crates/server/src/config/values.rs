@@ -81,6 +81,17 @@ pub enum HeartbeatMode {
     Off,
 }
 
+/// What becomes of a client that reads too slowly for the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlowClient {
+    /// It misses messages and goes on.
+    #[default]
+    Drop,
+    /// It is told how many it has missed, and disconnected.
+    Disconnect,
+}
+
 /// The state of a log in the v3 log list
 /// (`www.gstatic.com/ct/log_list/v3/log_list_schema.json`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
-//! Accepting connections and speaking HTTP/1.1 on each.
+//! Accepting connections and speaking HTTP/1.1 on each, over TLS where it is configured.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,16 +13,23 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 
-use crate::http::socket::Socket;
+use crate::http::socket::{Socket, Tcp};
+use crate::http::tls::Tls;
 use crate::metrics::Metrics;
 
-/// A client has this long to send its request's headers.
+/// A client has this long to complete its TLS handshake.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client has this long to send its request's headers, however it spreads them.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bound of a request's head.
 const LARGEST_HEAD: usize = 16 * 1024;
-/// The pause after a failed accept: the usual cause is having no file descriptor left.
+/// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Failed accepts are logged this often at most.
+const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Held by whatever must end before the process does; shutdown waits until all are dropped.
 pub type Alive = mpsc::Sender<()>;
@@ -47,66 +55,108 @@ pub fn bind(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
     open().with_context(|| format!("cannot listen on {address} (settings host and port)"))
 }
 
-/// Accepts connections until `shutdown` turns true. Each is served by its own task, which holds
-/// a clone of `alive` while it runs.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    metrics: &Metrics,
-    mut shutdown: watch::Receiver<bool>,
-    alive: &Alive,
-) {
+/// What every connection is served with.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The routes.
+    pub router: Router,
+    /// Where to count.
+    pub metrics: Arc<Metrics>,
+    /// Turns true when the server shuts down.
+    pub shutdown: watch::Receiver<bool>,
+    /// Held by each connection.
+    pub alive: Alive,
+}
+
+/// Accepts connections until the service shuts down. Each is served by its own task.
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, service: Service) {
+    let metrics = Arc::clone(&service.metrics);
+    match tls {
+        None => accept(&listener, None, service).await,
+        Some(tls) => tokio::select! {
+            () = accept(&listener, Some(tls.acceptor()), service) => {}
+            () = tls.follow_files(&metrics) => {}
+        },
+    }
+}
+
+async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: Service) {
+    let mut logged: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stopped(&mut shutdown) => return,
+            () = stopped(&mut service.shutdown) => return,
         };
         match accepted {
             Ok((tcp, _peer)) => {
                 no_delay(&tcp);
-                let socket = Socket::new(tcp, metrics.write_stalls.clone());
-                tokio::spawn(connection(socket, router.clone(), shutdown.clone(), alive.clone()));
+                tokio::spawn(service.clone().connection(tcp, tls.clone()));
             }
+            // The client has gone again.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                metrics.accept_errors.inc();
-                tracing::warn!(%error, "a connection could not be accepted");
+                service.metrics.accept_errors.inc();
+                let now = Instant::now();
+                if logged.is_none_or(|logged| now - logged >= LOG_EVERY) {
+                    logged = Some(now);
+                    tracing::warn!(%error, "a connection could not be accepted");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn connection(
-    socket: Socket,
-    router: Router,
-    mut shutdown: watch::Receiver<bool>,
-    alive: Alive,
-) {
-    let service = TowerToHyperService::new(router);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(socket), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut shutdown) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Service {
+    async fn connection(mut self, tcp: TcpStream, tls: Option<TlsAcceptor>) {
+        let tcp = Tcp::new(tcp, self.metrics.write_stalls.clone());
+        let socket = match tls {
+            None => Socket::Plain(tcp),
+            Some(tls) => {
+                // Boxed, so that it is gone once it is done.
+                let handshake = Box::pin(timeout(TLS_TIMEOUT, tls.accept(tcp)));
+                let outcome = tokio::select! {
+                    outcome = handshake => outcome,
+                    () = stopped(&mut self.shutdown) => return,
+                };
+                match outcome.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                    Ok(stream) => Socket::Tls(Box::new(stream)),
+                    Err(error) => {
+                        self.metrics.tls_handshake_errors.inc();
+                        tracing::debug!(%error, "no TLS handshake");
+                        return;
+                    }
+                }
+            }
+        };
+        if let Err(error) = self.serve_http(socket).await {
+            tracing::debug!(%error, "connection ended early");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection ended early");
     }
-    drop(alive);
+
+    async fn serve_http(mut self, socket: Socket) -> hyper::Result<()> {
+        let service = TowerToHyperService::new(self.router);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(TokioIo::new(socket), service)
+            .with_upgrades();
+        tokio::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopped(&mut self.shutdown) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    }
 }
 
-/// Resolves once the server shuts down.
-async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+/// Resolves once the flag is raised.
+pub(super) async fn stopped(flag: &mut watch::Receiver<bool>) {
     // An error means that the server itself is gone, which is the same.
-    drop(shutdown.wait_for(|stop| *stop).await);
+    drop(flag.wait_for(|stop| *stop).await);
 }
 
 /// Small messages must not wait for the acknowledgement of earlier ones.

@@ -1,12 +1,16 @@
 //! The routes.
 
 pub mod accept;
+mod encoding;
 mod examples;
+mod filters;
+mod gap;
 mod health;
 mod page;
 pub mod socket;
 mod sse;
 mod streams;
+pub mod tls;
 mod websocket;
 
 use std::sync::Arc;
@@ -24,7 +28,9 @@ use axum::routing::get;
 use feed::Hub;
 use follow::Fleet;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use wire::StreamKind;
+use wire::filter::Filters;
 
 use crate::config::Config;
 use crate::http::accept::Alive;
@@ -38,6 +44,8 @@ pub struct Shared {
     pub config: Arc<Config>,
     /// The stream.
     pub hub: Arc<Hub<CertificateStream>>,
+    /// The filters of all connections.
+    pub filters: Filters,
     /// The followed logs.
     pub fleet: Arc<Fleet>,
     /// Where to count.
@@ -48,6 +56,8 @@ pub struct Shared {
     pub started: Instant,
     /// Cloned by every connection.
     pub alive: Alive,
+    /// Turns true some time after the stream was closed: who is behind then is let go.
+    pub last_call: watch::Receiver<bool>,
 }
 
 /// The routes that the configuration switches on.
@@ -101,7 +111,7 @@ async fn cross_origin(request: Request<axum::body::Body>, next: Next) -> Respons
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     let vary = "origin, access-control-request-method, access-control-request-headers";
-    headers.insert(VARY, HeaderValue::from_static(vary));
+    headers.append(VARY, HeaderValue::from_static(vary));
     if preflight {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD"));
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));

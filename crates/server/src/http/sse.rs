@@ -1,17 +1,22 @@
 //! A Server-Sent Events client (WHATWG HTML section 9.2): the feed as a response body.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
-use feed::{Reader, Ready};
+use feed::{Framing, Hub, Reader, Ready, gzip};
 use futures_util::stream;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
 
-use crate::http::accept::Alive;
+use crate::config::SlowClient;
+use crate::http::accept::{Alive, stopped};
+use crate::http::gap;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
 
@@ -25,10 +30,16 @@ const BUDGET: usize = 32 * 1024;
 pub(super) struct Client {
     /// Where it reads.
     pub(super) reader: Reader<CertificateStream>,
-    /// Events to send before anything else.
-    pub(super) greeting: Vec<u8>,
+    /// The stream it reads.
+    pub(super) hub: Arc<Hub<CertificateStream>>,
+    /// Whether the response is a gzip stream.
+    pub(super) gzip: bool,
+    /// What becomes of it when it is too slow.
+    pub(super) slow_client: SlowClient,
     /// Where to count.
     pub(super) metrics: ConnectionMetrics,
+    /// Turns true when a client that is behind is not waited for any longer.
+    pub(super) last_call: watch::Receiver<bool>,
     /// Held while the connection lives.
     pub(super) _alive: Alive,
 }
@@ -37,14 +48,25 @@ struct Events {
     client: Client,
     /// Taken already, to be sent after what was said before it.
     next: Option<Bytes>,
+    /// Nothing follows `next`.
+    ends: bool,
+    last_sent: Instant,
+    /// Set for some moment at or before the next heartbeat.
+    timer: Pin<Box<Sleep>>,
 }
 
-/// The endless response.
+/// The endless response, which begins with `greeting`: events to send before anything else.
 #[must_use]
-pub(super) fn respond(mut client: Client) -> Response<Body> {
-    let greeting = std::mem::take(&mut client.greeting);
-    let next = (!greeting.is_empty()).then(|| greeting.into());
-    let events = Events { client, next };
+pub(super) fn respond(client: Client, greeting: &[u8]) -> Response<Body> {
+    let gzip = client.gzip;
+    let mut first = Vec::new();
+    if gzip {
+        first.extend_from_slice(&gzip::HEADER);
+    }
+    encode(greeting, gzip, &mut first);
+    let next = (!first.is_empty()).then(|| first.into());
+    let timer = Box::pin(tokio::time::sleep(HEARTBEAT));
+    let events = Events { client, next, ends: false, last_sent: Instant::now(), timer };
     let body = stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
         Some((Ok::<_, Infallible>(bytes), events))
@@ -59,46 +81,89 @@ pub(super) fn respond(mut client: Client) -> Response<Body> {
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    if gzip {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     response
+}
+
+/// Appends what is not compressed yet, in the form in which it belongs into the response.
+fn encode(bytes: &[u8], gzip: bool, out: &mut Vec<u8>) {
+    if gzip {
+        gzip::stored(bytes, out);
+    } else {
+        out.extend_from_slice(bytes);
+    }
 }
 
 impl Events {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.next.take() {
+                self.last_sent = Instant::now();
                 return Some(bytes);
             }
-            match timeout(HEARTBEAT, self.client.reader.ready()).await {
-                Err(_) => return Some(Bytes::from_static(b": heartbeat\n\n")),
-                Ok(Ready::Closed) => return None,
-                Ok(Ready::More) => {}
+            if self.ends {
+                return None;
             }
-            let Some((bytes, written)) = self.client.reader.next_bytes(BUDGET) else { continue };
-            self.client.metrics.wrote(written);
-            // A copy: while a slow client takes its time, it must not hold on to a whole chunk.
-            self.next = Some(Bytes::copy_from_slice(&bytes));
-            if written.lost > 0 {
-                return Some(gap(Some(written.lost), "slow_client").into());
+            tokio::select! {
+                biased;
+                ready = self.client.reader.ready() => match ready {
+                    Ready::Closed => self.ends = true,
+                    Ready::More => self.take(),
+                },
+                () = self.timer.as_mut() => self.tick(),
+                () = stopped(&mut self.client.last_call) => self.cut_short(),
             }
         }
     }
-}
 
-/// The event that says messages are missing here; `dropped` is null where nobody knows how many.
-#[must_use]
-pub(super) fn gap(dropped: Option<u64>, reason: &str) -> Vec<u8> {
-    let message = gap_message(dropped, reason);
-    format!("event: gap\ndata: {message}\n\n").into_bytes()
-}
+    /// Takes what there is to send.
+    fn take(&mut self) {
+        let client = &mut self.client;
+        // That it has changed once is enough: it changes only once.
+        if client.last_call.has_changed().unwrap_or(true) {
+            return self.cut_short();
+        }
+        let is_plain = client.reader.framing() == Framing::Sse;
+        let Some((bytes, written)) = client.reader.next_bytes(BUDGET) else { return };
+        client.metrics.wrote(written);
+        let mut out = Vec::new();
+        if written.lost > 0 {
+            if client.slow_client == SlowClient::Disconnect {
+                return self.end(written.lost, gap::SLOW_CLIENT);
+            }
+            let gap = gap::event(Some(written.lost), gap::SLOW_CLIENT, false);
+            encode(&gap, client.gzip, &mut out);
+        }
+        // A copy: while a slow client takes its time, it must not hold on to a whole chunk.
+        encode(&bytes, client.gzip && is_plain, &mut out);
+        self.next = Some(out.into());
+    }
 
-/// The same as a message.
-#[must_use]
-pub(super) fn gap_message(dropped: Option<u64>, reason: &str) -> String {
-    serde_json::json!({
-        "message_type": "gap",
-        "dropped": dropped,
-        "disconnecting": false,
-        "reason": reason,
-    })
-    .to_string()
+    /// The server shuts down, and there is no time for what the client has not got by now.
+    fn cut_short(&mut self) {
+        let missed = gap::missed(&self.client.hub, &self.client.reader);
+        self.client.metrics.missed(missed);
+        self.end(missed, gap::SHUTDOWN);
+    }
+
+    /// Says how many messages the client misses, and ends.
+    fn end(&mut self, missed: u64, reason: &str) {
+        self.client.metrics.closed_by_server();
+        let mut out = Vec::new();
+        encode(&gap::event(Some(missed), reason, true), self.client.gzip, &mut out);
+        self.next = Some(out.into());
+        self.ends = true;
+    }
+
+    /// The timer has fired. A heartbeat goes where the reader sees fit: not into a chunk.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if now >= self.last_sent + HEARTBEAT {
+            self.client.reader.interject(b": heartbeat\n\n");
+            self.last_sent = now;
+        }
+        self.timer.as_mut().reset(self.last_sent + HEARTBEAT);
+    }
 }

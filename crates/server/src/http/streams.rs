@@ -1,21 +1,23 @@
 //! The stream routes: which feed a request reads and from where.
 
+use std::sync::Arc;
+
 use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::header::{CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE};
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::extract::{Query, RawQuery, State};
+use axum::http::header::{ACCEPT_ENCODING, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE, VARY};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use feed::{Framing, Subscription, frame};
+use feed::{Framing, Request as Wanted, Subscription, frame};
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
 use crate::config::Config;
-use crate::http::{Shared, page, sse, websocket};
+use crate::http::{Shared, encoding, filters, gap, page, sse, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
 use crate::sources;
 
-/// What a client may ask for in the query string.
+/// What a client may ask for in the query string, besides a filter.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Parameters {
     /// SSE only: which stream.
@@ -32,7 +34,7 @@ pub(super) async fn websocket(
     request: Request<Body>,
     kind: StreamKind,
 ) -> Response {
-    let is_upgrade = websocket::is_upgrade(request.headers());
+    let is_upgrade = websocket::is_upgrade(&request);
     if !is_upgrade && request.uri().path() == "/" && shared.config.protocols.page {
         return page::page().await;
     }
@@ -42,9 +44,9 @@ pub(super) async fn websocket(
     if !is_upgrade {
         return upgrade_required();
     }
-    let accept = match websocket::handshake(&request) {
-        Ok(accept) => accept,
-        Err(error) => return websocket::refuse(error),
+    let accepted = match websocket::handshake(&request, shared.config.compression.websocket) {
+        Ok(accepted) => accepted,
+        Err(refused) => return websocket::refuse(&refused),
     };
     let parameters = match Query::<Parameters>::try_from_uri(request.uri()) {
         Ok(Query(parameters)) => parameters,
@@ -54,32 +56,42 @@ pub(super) async fn websocket(
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    let subscription = shared.hub.subscribe(rendering, Framing::WebSocket, since);
-    let Subscription { mut reader, gap } = subscription;
+    let filter = match filters::register(&shared, request.uri().query()) {
+        Ok(filter) => filter,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
+    let framing = if accepted.deflate() { Framing::WebSocketDeflate } else { Framing::WebSocket };
+    let filtered = filter.is_some();
+    let wanted = Wanted { rendering, framing, since, filter };
+    let Subscription { mut reader, gap } = shared.hub.subscribe(wanted);
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
-        let message = sse::gap_message(gap.dropped, gap.reason.as_str());
+        let message = gap::message(gap.dropped, gap.reason.as_str(), false);
         frame::text(message.as_bytes(), &mut greeting);
         reader.interject(&greeting);
     }
     let heartbeat = &shared.config.heartbeat;
-    websocket::upgrade(
-        request,
-        accept,
-        websocket::Client {
-            reader,
-            profile: rendering.profile,
-            heartbeat: websocket::Heartbeat::of(heartbeat, rendering),
-            metrics: shared.metrics.connected(&labels("websocket", kind)),
-            _alive: shared.alive.clone(),
-        },
-    )
+    let client = websocket::Client {
+        reader,
+        hub: Arc::clone(&shared.hub),
+        deflate: accepted.deflate(),
+        filtered,
+        profile: rendering.profile,
+        heartbeat: websocket::Heartbeat::of(heartbeat, rendering),
+        knows_gaps: since.is_some(),
+        slow_client: shared.config.slow_client,
+        metrics: shared.metrics.connected(&labels("websocket", kind)),
+        last_call: shared.last_call.clone(),
+        _alive: shared.alive.clone(),
+    };
+    websocket::upgrade(request, accepted, client)
 }
 
 /// An SSE stream.
 pub(super) async fn sse(
     State(shared): State<Shared>,
     Query(parameters): Query<Parameters>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let kind = match parameters.stream.as_deref() {
@@ -94,14 +106,33 @@ pub(super) async fn sse(
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    let Subscription { reader, gap } = shared.hub.subscribe(rendering, Framing::Sse, since);
-    let greeting = gap.map_or_else(Vec::new, |gap| sse::gap(gap.dropped, gap.reason.as_str()));
-    sse::respond(sse::Client {
+    let filter = match filters::register(&shared, query.as_deref()) {
+        Ok(filter) => filter,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
+    let negotiable = shared.config.compression.sse;
+    // What passes a filter is compressed for nobody else.
+    let gzip = negotiable && filter.is_none() && encoding::accepts_gzip(&headers);
+    let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
+    let wanted = Wanted { rendering, framing, since, filter };
+    let Subscription { reader, gap } = shared.hub.subscribe(wanted);
+    let greeting = gap
+        .map_or_else(Vec::new, |missed| gap::event(missed.dropped, missed.reason.as_str(), false));
+    let client = sse::Client {
         reader,
-        greeting,
+        hub: Arc::clone(&shared.hub),
+        gzip,
+        slow_client: shared.config.slow_client,
         metrics: shared.metrics.connected(&labels("sse", kind)),
+        last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
-    })
+    };
+    let mut response = sse::respond(client, &greeting);
+    if negotiable {
+        let by_encoding = HeaderValue::from_name(ACCEPT_ENCODING);
+        response.headers_mut().insert(VARY, by_encoding);
+    }
+    response
 }
 
 pub(super) const fn is_on(config: &Config, kind: StreamKind) -> bool {

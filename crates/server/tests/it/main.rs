@@ -2,8 +2,17 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod compression;
 mod corpus;
 mod duplicates;
+mod filters;
+mod gaps;
 mod generated;
 mod harness;
+mod hostile;
 mod lifecycle;
+mod raw;
+mod resume;
+mod slow;
+mod tls;
+mod violations;

@@ -1,73 +1,59 @@
 //! How long it takes from a log to a client.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::client::Load;
 use super::load::Delays;
+use super::program::Program;
 use super::record::{self, Received};
 use super::report::{Report, folder};
 use super::system::{LogGroup, Logs, Server};
-use super::{Plan, http};
+use super::{Benchmark, Plan, http, now};
 
 const PUBLISH: Duration = Duration::from_millis(200);
 /// How often the logs are asked what they have published: the error of the figure.
 const LOOK: Duration = Duration::from_millis(5);
 
-pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let mut report = Report::new("freshness");
-    for (protocol, rfc6962, static_ct) in [("RFC 6962", 2, 0), ("static-ct", 0, 2)] {
-        if !plan.wants(protocol) {
-            continue;
-        }
-        let group = LogGroup {
-            rfc6962,
-            static_ct,
-            initial_size: 2000,
-            rate: 50.0,
-            publish_interval: PUBLISH,
-        };
-        let (from_head, from_sct) = one_protocol(plan, &group)?;
-        let words = |delays: &Delays| {
-            let [p50, p99] = [0.5, 0.99].map(|share| delays.quantile(share).unwrap_or(f64::NAN));
-            (
-                format!("median {p50:.0} ms, p99 {p99:.0} ms"),
-                json!({ "p50_ms": p50, "p99_ms": p99 }),
-            )
-        };
-        let (text, raw) = words(&from_head);
-        let what = format!("freshness, {protocol}: head published by the log → read by the client");
-        report.add(what, text, "median ≤ 300 ms", raw);
-        let (text, raw) = words(&from_sct);
-        let what = format!("the same from the SCT's time: with the log's {PUBLISH:?} interval");
-        report.add(what, text, "-", raw);
-    }
-    Ok(report)
+pub(super) const BENCHMARK: Benchmark =
+    Benchmark { name: "freshness", cases: &["rfc6962", "static-ct"], run };
+
+fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
+    let (protocol, rfc6962, static_ct) = match case {
+        "rfc6962" => ("RFC 6962", 2, 0),
+        _ => ("static-ct", 0, 2),
+    };
+    let group =
+        LogGroup { rfc6962, static_ct, initial_size: 2000, rate: 50.0, publish_interval: PUBLISH };
+    let (from_head, from_sct) = one_protocol(plan, &group)?;
+    let words = |delays: &Delays| {
+        let [p50, p99] = [0.5, 0.99].map(|share| delays.quantile(share).unwrap_or(f64::NAN));
+        let raw = json!({ "p50_ms": p50, "p99_ms": p99 });
+        (format!("median {p50:.0} ms, p99 {p99:.0} ms"), raw)
+    };
+    let (text, raw) = words(&from_head);
+    let what = format!("freshness, {protocol}: head published by the log → read by the client");
+    report.add(what, text, "median ≤ 300 ms", raw);
+    let (text, raw) = words(&from_sct);
+    let what = format!("the same from the SCT's time: with the log's {PUBLISH:?} interval");
+    report.add(what, text, "-", raw);
+    Ok(())
 }
 
 /// The delays from the head that first covered an entry, and from the entry's SCT.
 fn one_protocol(plan: &Plan, group: &LogGroup) -> anyhow::Result<(Delays, Delays)> {
     let logs = Logs::start(group)?;
-    let settings = [("CT_LOG_POLL_INTERVAL_MS", "100"), ("CT_LOG_PARTIAL_TILE_WAIT_MS", "100")];
+    let settings = [("ct_log.poll_interval_ms", "100"), ("ct_log.partial_tile_wait_ms", "100")];
     let server = Server::start(&logs, &settings)?;
     let file = folder()?.join("freshness.received");
-    let mut options = server.lite(1, plan.time);
+    let mut options = server.lite(1, plan.time(15));
     options.record = Some(file.clone());
-    let mut load = Load::start(&options)?;
+    let mut load = Program::load(&options)?;
     load.wait_for("connected")?;
-    let heads = Heads::of(&logs.list()?)?;
-    let done = AtomicBool::new(false);
-    let heads = std::thread::scope(|scope| {
-        let watching = scope.spawn(|| heads.watch(&done));
-        let outcome = load.wait_for("done");
-        done.store(true, Ordering::Relaxed);
-        let watched = watching.join().map_err(|_| anyhow::anyhow!("the watch broke"))?;
-        outcome.and(watched)
-    })?;
+    let mut heads = Heads::of(&logs.list()?)?;
+    load.wait_looking("done", LOOK, || heads.look())?;
     let (mut from_head, mut from_sct) = (Delays::default(), Delays::default());
     for received in record::read(&file)? {
         if let Some(published) = heads.published(&received) {
@@ -104,19 +90,16 @@ impl Heads {
         Ok(Self(urls.map(|url| (url, Vec::new())).collect()))
     }
 
-    /// Looks at all logs until it is `done`.
-    fn watch(mut self, done: &AtomicBool) -> anyhow::Result<Self> {
-        while !done.load(Ordering::Relaxed) {
-            for (url, heads) in &mut self.0 {
-                let size = tree_size(url)?;
-                let grown = heads.last().is_none_or(|last| last.size < size);
-                if grown {
-                    heads.push(Head { seen: now(), size });
-                }
+    /// Looks at all logs.
+    fn look(&mut self) -> anyhow::Result<()> {
+        for (url, heads) in &mut self.0 {
+            let size = tree_size(url)?;
+            let grown = heads.last().is_none_or(|last| last.size < size);
+            if grown {
+                heads.push(Head { seen: now(), size });
             }
-            std::thread::sleep(LOOK);
         }
-        Ok(self)
+        Ok(())
     }
 
     /// When the first head with this entry was seen, unless it was there already when the watch
@@ -137,9 +120,4 @@ fn tree_size(log: &str) -> anyhow::Result<u64> {
     let checkpoint = http::get(&format!("{log}/checkpoint"))?;
     let size = checkpoint.lines().nth(1).context("a checkpoint has no size")?;
     size.parse().with_context(|| format!("checkpoint: {size:?}"))
-}
-
-fn now() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_micros()).unwrap_or(0)
 }

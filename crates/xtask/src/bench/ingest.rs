@@ -4,36 +4,32 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::client::{Load, disturbance};
 use super::proc::Stopwatch;
+use super::program::Program;
 use super::report::Report;
 use super::system::{LogGroup, Logs, Server, wait};
-use super::{Plan, proc};
+use super::{Benchmark, Plan, proc};
 
 const LOGS: usize = 4;
 /// Between two looks at the server's counters, each of which costs it a little.
 const LOOK: Duration = Duration::from_millis(100);
 
-pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let mut report = Report::new("ingest");
-    let cases = [
-        ("RFC 6962", LOGS, 0, "≤ 20 µs, proof included"),
-        ("static-ct", 0, LOGS, "≤ 14 µs, proof included"),
-    ];
-    for (protocol, rfc6962, static_ct, target) in cases {
-        if !plan.wants(protocol) {
-            continue;
-        }
-        let group = LogGroup {
-            rfc6962,
-            static_ct,
-            initial_size: plan.entries / LOGS as u64,
-            rate: 0.0,
-            publish_interval: Duration::from_secs(1),
-        };
-        one_protocol(protocol, &group, target, &mut report)?;
-    }
-    Ok(report)
+pub(super) const BENCHMARK: Benchmark =
+    Benchmark { name: "ingest", cases: &["rfc6962", "static-ct"], run };
+
+fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
+    let (protocol, rfc6962, static_ct, target) = match case {
+        "rfc6962" => ("RFC 6962", LOGS, 0, "≤ 20 µs, proof included"),
+        _ => ("static-ct", 0, LOGS, "≤ 14 µs, proof included"),
+    };
+    let group = LogGroup {
+        rfc6962,
+        static_ct,
+        initial_size: plan.entries / LOGS as u64,
+        rate: 0.0,
+        publish_interval: Duration::from_secs(1),
+    };
+    one_protocol(protocol, &group, target, report)
 }
 
 fn one_protocol(
@@ -46,10 +42,10 @@ fn one_protocol(
     let logs = Logs::start(group)?;
     let simulation = proc::cpu(logs.id())?;
     let start = Instant::now();
-    let server = Server::start(&logs, &[("CT_LOG_START", "zero")])?;
+    let server = Server::start(&logs, &[("ct_log.start", "zero")])?;
     let mut options = server.lite(1, Duration::from_secs(120));
     options.path = "/?since=0".to_owned();
-    let mut load = Load::start(&options)?;
+    let mut load = Program::load(&options)?;
     load.wait_for("connected")?;
     let processes = [server.id(), load.id(), logs.id(), std::process::id()];
     let watch = Stopwatch::start(&processes)?;
@@ -61,7 +57,7 @@ fn one_protocol(
     let wall = start.elapsed().as_secs_f64();
     let cpu = proc::cpu(server.id())?.as_secs_f64();
     let simulation = (proc::cpu(logs.id())? - simulation).as_secs_f64();
-    let others = disturbance(&watch.stop()?);
+    let others = watch.stop()?.disturbance();
     let sent = server.metric("certstream_messages_sent_total")?;
     let each = cpu / entries as f64 * 1e6;
     let rate = entries as f64 / wall;

@@ -5,27 +5,33 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{Load, disturbance};
 use super::proc::{self, Memory, Stopwatch};
+use super::program::Program;
 use super::report::Report;
 use super::system::{LogGroup, Logs, Server};
-use super::{Plan, pause};
+use super::{Benchmark, Plan, pause};
+
+pub(super) const BENCHMARK: Benchmark =
+    Benchmark { name: "memory", cases: &["idle", "busy", "crowd"], run };
 
 /// Eight logs.
 const EACH_PROTOCOL: usize = 4;
 /// After the start, before idling is measured.
 const SETTLE: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(20);
+const IDLE: Duration = Duration::from_secs(15);
 const IDLE_CLIENTS: Duration = Duration::from_secs(15);
 const BUSY_CLIENTS: Duration = Duration::from_secs(30);
+/// Connections of the large crowd.
+const CROWD: usize = 10_000;
 /// Longer than any of the phases.
 const STAY: Duration = Duration::from_secs(100);
 
-pub(super) fn run(plan: &Plan) -> anyhow::Result<Report> {
-    let mut report = Report::new("memory");
-    idle(plan, &mut report)?;
-    busy(plan, &mut report)?;
-    Ok(report)
+fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
+    match case {
+        "idle" => idle(plan, report),
+        "busy" => busy(plan, report),
+        _ => crowd(report),
+    }
 }
 
 fn logs(rate: f64) -> anyhow::Result<Logs> {
@@ -49,13 +55,11 @@ fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     report_memory(report, "memory, idle, 8 logs", &server, "≤ 14 MB")?;
     report.add(
         "CPU, idle, 8 logs without new entries, default polling",
-        format!("{:.2} % of a core ({})", spent.load() * 100.0, disturbance(&spent)),
+        format!("{:.2} % of a core ({})", spent.load() * 100.0, spent.disturbance()),
         "≤ 1 %",
         json!({ "cores": spent.load() }),
     );
-    let mut load = Load::start(&server.lite(plan.clients, STAY))?;
-    let connected = load.wait_for("connected")?;
-    pause(IDLE_CLIENTS);
+    let (_load, connected) = connect(&server, plan.clients)?;
     let clients = plan.clients;
     let what = format!("memory, {clients} idle lite clients, 8 logs");
     report_memory(report, &what, &server, "≤ 25 MB")?;
@@ -72,11 +76,45 @@ fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
 fn busy(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let logs = logs(100.0 / (2.0 * EACH_PROTOCOL as f64))?;
     let server = Server::start(&logs, &[])?;
-    let mut load = Load::start(&server.lite(plan.clients, STAY))?;
+    let mut load = Program::load(&server.lite(plan.clients, STAY))?;
     load.wait_for("connected")?;
     pause(BUSY_CLIENTS);
     let what = format!("memory, {} lite clients at 100 msg/s, after 30 s", plan.clients);
-    report_memory(report, &what, &server, "≤ 50 MB")
+    report_memory(report, &what, &server, "≤ 50 MB").map(drop)
+}
+
+fn crowd(report: &mut Report) -> anyhow::Result<()> {
+    let logs = logs(0.0)?;
+    let server = Server::start(&logs, &[])?;
+    pause(SETTLE);
+    let before = proc::memory(server.id())?;
+    let (_load, connected) = connect(&server, CROWD)?;
+    let open = server.metric("certstream_connections")?;
+    anyhow::ensure!(open == CROWD as f64, "only {open} of {CROWD} connections are open");
+    let what = format!("memory, {CROWD} idle lite clients, 8 logs");
+    let after = report_memory(report, &what, &server, "≤ 150 MB")?;
+    let each = |after: f64, before: f64| (after - before) * 1e6 / 1024.0 / CROWD as f64;
+    let resident = each(after.resident, before.resident);
+    report.add(
+        format!("memory of a connection, {CROWD} idle lite clients"),
+        format!("{resident:.2} KiB beside the kernel's"),
+        "≤ 10 KiB",
+        json!({
+            "resident_kib": resident,
+            "anonymous_kib": each(after.anonymous, before.anonymous),
+            "connected": connected,
+            "descriptors": proc::descriptors(server.id())?,
+        }),
+    );
+    Ok(())
+}
+
+/// So many clients that are there for a while; and how long it took them to connect.
+fn connect(server: &Server, clients: usize) -> anyhow::Result<(Program, Value)> {
+    let mut load = Program::load(&server.lite(clients, STAY))?;
+    let connected = load.wait_for("connected")?;
+    pause(IDLE_CLIENTS);
+    Ok((load, connected))
 }
 
 fn report_memory(
@@ -84,8 +122,9 @@ fn report_memory(
     what: &str,
     server: &Server,
     target: &'static str,
-) -> anyhow::Result<()> {
-    let Memory { resident, anonymous } = proc::memory(server.id())?;
+) -> anyhow::Result<Memory> {
+    let memory = proc::memory(server.id())?;
+    let Memory { resident, anonymous } = memory;
     let published = server.metric("certstream_certificates_total").unwrap_or(0.0);
     report.add(
         what,
@@ -93,5 +132,5 @@ fn report_memory(
         target,
         json!({ "resident_mb": resident, "anonymous_mb": anonymous, "published": published }),
     );
-    Ok(())
+    Ok(memory)
 }

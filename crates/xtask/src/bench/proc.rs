@@ -56,6 +56,12 @@ impl Spent {
     pub(super) fn load(&self) -> f64 {
         self.cpu.as_secs_f64() / self.wall.as_secs_f64()
     }
+
+    /// The cores' share that went to programs that have nothing to do with the run, in words.
+    pub(super) fn disturbance(&self) -> String {
+        let wall = self.wall.max(TICK).as_secs_f64();
+        format!("others used {:.2} cores", self.others.as_secs_f64() / wall)
+    }
 }
 
 fn all_cpu(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
@@ -105,6 +111,12 @@ pub(super) fn memory(process: u32) -> anyhow::Result<Memory> {
     Ok(Memory { resident: mb("VmRSS:")?, anonymous: mb("RssAnon:")? })
 }
 
+/// How many files and connections a process has open.
+pub(super) fn descriptors(process: u32) -> anyhow::Result<usize> {
+    let path = format!("/proc/{process}/fd");
+    Ok(fs::read_dir(&path).context(path)?.count())
+}
+
 /// The number after `key` in a file of the kernel.
 fn number(path: &str, key: &str) -> anyhow::Result<u64> {
     let text = fs::read_to_string(path).with_context(|| path.to_owned())?;
@@ -128,10 +140,12 @@ mod tests {
         assert!(spent.wall > Duration::ZERO, "{spent:?}");
         let memory = memory(me[0]).unwrap();
         assert!(memory.resident > memory.anonymous && memory.anonymous > 0.1, "{memory:?}");
+        assert!(descriptors(me[0]).unwrap() >= 3);
     }
 
     #[test]
     fn no_such_process_is_an_error() {
         assert!(cpu(u32::MAX).is_err());
+        assert!(descriptors(u32::MAX).is_err());
     }
 }

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 pub(super) struct Received {
     /// When it was read, microseconds since 1970.
     pub(super) at: u64,
+    /// The number of the client.
+    pub(super) client: usize,
     pub(super) offset: u64,
     /// The entry's index in its log.
     pub(super) index: u64,
@@ -16,6 +18,8 @@ pub(super) struct Received {
     pub(super) submitted: u64,
     /// The log's URL, without a slash at its end.
     pub(super) log: String,
+    /// The certificate's domain names.
+    pub(super) domains: Vec<String>,
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Received>> {
@@ -25,13 +29,17 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Received>> {
 
 fn parse(line: &str) -> Option<Received> {
     let fields: Vec<_> = line.split(' ').collect();
-    let [at, offset, index, _seen, submitted, log] = fields[..] else { return None };
+    let [at, client, offset, index, _seen, submitted, log, domains] = fields[..] else {
+        return None;
+    };
     Some(Received {
         at: at.parse().ok()?,
+        client: client.parse().ok()?,
         offset: offset.parse().ok()?,
         index: index.parse().ok()?,
         submitted: submitted.parse().ok()?,
         log: log.trim_end_matches('/').to_owned(),
+        domains: serde_json::from_str(&format!("[{domains}]")).ok()?,
     })
 }
 
@@ -43,12 +51,16 @@ mod tests {
     fn a_line_is_read_back() {
         let received = Received {
             at: 1,
+            client: 7,
             offset: 2,
             index: 3,
             submitted: 5,
             log: "http://log.example".to_owned(),
+            domains: vec!["a.example".to_owned(), "*.b".to_owned()],
         };
-        assert_eq!(parse("1 2 3 4 5 http://log.example/"), Some(received));
+        let line = r#"1 7 2 3 4 5 http://log.example/ "a.example","*.b""#;
+        assert_eq!(parse(line), Some(received));
+        assert_eq!(parse("1 7 2 3 4 5 x ").map(|received| received.domains), Some(vec![]));
         assert_eq!(parse("1 2 3 4 5"), None);
     }
 }

@@ -9,23 +9,28 @@ use crate::processes::target;
 
 /// One figure.
 pub(super) struct Row {
-    pub(super) what: String,
-    pub(super) ours: String,
+    case: &'static str,
+    what: String,
+    ours: String,
     /// What is to be reached.
-    pub(super) target: &'static str,
+    target: &'static str,
     /// Everything measured.
-    pub(super) raw: Value,
+    raw: Value,
 }
 
 /// The rows of one benchmark.
 pub(super) struct Report {
-    pub(super) name: &'static str,
-    pub(super) rows: Vec<Row>,
+    name: &'static str,
+    /// The case that is being measured.
+    case: &'static str,
+    rows: Vec<Row>,
+    /// Cases that came to no end, or whose end is not what it must be.
+    pub(super) failures: usize,
 }
 
 impl Report {
     pub(super) const fn new(name: &'static str) -> Self {
-        Self { name, rows: Vec::new() }
+        Self { name, case: name, rows: Vec::new(), failures: 0 }
     }
 
     pub(super) fn add(
@@ -37,14 +42,27 @@ impl Report {
     ) {
         let what = what.into();
         println!("   {what}: {ours} (to reach: {target})");
-        self.rows.push(Row { what, ours, target, raw });
+        self.rows.push(Row { case: self.case, what, ours, target, raw });
+    }
+
+    /// What is added from here on belongs to another case.
+    pub(super) const fn begin(&mut self, case: &'static str) {
+        self.case = case;
+    }
+
+    /// The case begun failed.
+    pub(super) fn failed(&mut self, error: &anyhow::Error) {
+        self.failures += 1;
+        let (what, error) = (format!("{}, {}", self.name, self.case), format!("{error:#}"));
+        self.add(what, format!("FAILED: {error}"), "-", json!({ "error": error }));
     }
 
     /// Replaces `target/bench/<name>.jsonl`.
     pub(super) fn save(&self) -> anyhow::Result<()> {
         let mut file = File::create(folder()?.join(format!("{}.jsonl", self.name)))?;
-        for Row { what, ours, target, raw } in &self.rows {
-            let line = json!({ "what": what, "ours": ours, "target": target, "raw": raw });
+        for Row { case, what, ours, target, raw } in &self.rows {
+            let line =
+                json!({ "case": case, "what": what, "ours": ours, "target": target, "raw": raw });
             writeln!(file, "{line}")?;
         }
         Ok(())
@@ -62,8 +80,9 @@ pub(super) fn folder() -> anyhow::Result<std::path::PathBuf> {
 pub(super) fn print_table(reports: &[Report]) {
     println!("\n| What | Ours | To reach | Command |\n|---|---|---|---|");
     for report in reports {
-        for Row { what, ours, target, .. } in &report.rows {
-            println!("| {what} | {ours} | {target} | `cargo xtask bench {}` |", report.name);
+        for Row { case, what, ours, target, .. } in &report.rows {
+            let command = format!("cargo xtask bench {} --only {case}", report.name);
+            println!("| {what} | {ours} | {target} | `{command}` |");
         }
     }
 }

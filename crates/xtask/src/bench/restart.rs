@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::client::Load;
+use super::program::Program;
 use super::record::{self, Received};
 use super::report::{Report, folder};
 use super::system::{LogGroup, Logs, Server};
-use super::{Plan, pause};
+use super::{Benchmark, Plan, pause};
 
 /// Before the kill: longer than a saved position trails the stream.
 const BEFORE: Duration = Duration::from_secs(14);
 const AFTER: Duration = Duration::from_secs(10);
 
-pub(super) fn run(_plan: &Plan) -> anyhow::Result<Report> {
+pub(super) const BENCHMARK: Benchmark = Benchmark { name: "restart", cases: &["restart"], run };
+
+fn run(_plan: &Plan, _case: &str, report: &mut Report) -> anyhow::Result<()> {
     let logs = Logs::start(&LogGroup {
         rfc6962: 2,
         static_ct: 2,
@@ -30,14 +32,14 @@ pub(super) fn run(_plan: &Plan) -> anyhow::Result<Report> {
         std::fs::remove_file(&state)?;
     }
     let state = state.display().to_string();
-    let settings = [("CT_LOG_STATE_FILE", state.as_str()), ("CT_LOG_PARTIAL_TILE_WAIT_MS", "500")];
+    let settings = [("ct_log.state_file", state.as_str()), ("ct_log.partial_tile_wait_ms", "500")];
     let server = Server::start(&logs, &settings)?;
     let file = folder.join("restart.received");
     let mut options = server.lite(1, BEFORE + AFTER);
     options.warmup = Duration::ZERO;
     options.record = Some(file.clone());
     options.reconnect = true;
-    let mut load = Load::start(&options)?;
+    let mut load = Program::load(&options)?;
     load.wait_for("measuring")?;
     pause(BEFORE);
     let port = server.port();
@@ -48,7 +50,6 @@ pub(super) fn run(_plan: &Plan) -> anyhow::Result<Report> {
 
     let counts = Counts::of(&record::read(&file)?);
     let Counts { received, different, lost, repeated } = counts;
-    let mut report = Report::new("restart");
     report.add(
         format!("kill -9, restart with a state file, client resumes: {different} certificates"),
         format!("{lost} lost, {repeated} repeated (same log and index, new offset)"),
@@ -60,7 +61,7 @@ pub(super) fn run(_plan: &Plan) -> anyhow::Result<Report> {
             "repeated": repeated,
         }),
     );
-    Ok(report)
+    Ok(())
 }
 
 /// Messages counted by log and index.
@@ -99,7 +100,7 @@ mod tests {
     fn holes_and_repeats_are_counted_by_log() {
         let message = |log: &str, index| {
             let log = log.to_owned();
-            Received { at: 0, offset: 0, index, submitted: 0, log }
+            Received { at: 0, client: 0, offset: 0, index, submitted: 0, log, domains: vec![] }
         };
         let messages =
             [("a", 5), ("b", 90), ("a", 6), ("a", 9), ("a", 6), ("b", 91), ("a", 7), ("a", 6)];

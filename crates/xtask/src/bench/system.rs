@@ -1,14 +1,17 @@
 //! The programs under test: simulated logs and the server that follows them.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use rustls::ClientConfig;
 use serde_json::Value;
 
+use super::http;
+use super::load::LoadOptions;
 use super::report::folder;
-use super::{http, load::LoadOptions};
+use super::tls::{self, Identity};
 use crate::processes::{Process, free_port, release_binary, start_ready};
 
 /// How long a condition may take to come true.
@@ -71,13 +74,18 @@ impl Logs {
 pub(super) struct Server {
     process: Process,
     port: u16,
+    /// Its certificate, and how to talk to it, if it speaks TLS.
+    tls: Option<(PathBuf, Arc<ClientConfig>)>,
 }
 
 impl Server {
-    /// With everything at its default but `settings`, which are environment variables without
-    /// `CERTSTREAM_`, and what it takes to follow these logs.
+    /// With everything at its default but `settings`, keys and values, and what it takes to follow
+    /// these logs.
+    ///
+    /// # Errors
+    /// When it does not have one of the settings, or does not listen.
     pub(super) fn start(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::start_at(free_port()?, logs, settings)
+        Self::launch(free_port()?, logs, settings, None)
     }
 
     /// On a certain port.
@@ -86,19 +94,46 @@ impl Server {
         logs: &Logs,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        let mut command: Command = release_binary("certstream-server");
-        command
-            .env("CERTSTREAM_HOST", "127.0.0.1")
-            .env("CERTSTREAM_PORT", port.to_string())
-            .env("CERTSTREAM_LOG_LEVEL", "warn")
-            .env("CERTSTREAM_CT_LOG_LOG_LIST_URL", &logs.list_url)
-            .env("CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE", &logs.list_key);
-        for (name, value) in settings {
-            command.env(format!("CERTSTREAM_{name}"), value);
-        }
-        let server = Self { process: Process::start(&mut command)?, port };
-        let often = Duration::from_millis(5);
-        wait("the server to listen", often, || Ok(http::get(&server.url("health")).ok()))?;
+        Self::launch(port, logs, settings, None)
+    }
+
+    /// Speaking TLS.
+    pub(super) fn start_tls(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let Identity { certificate, key } = Identity::create()?;
+        let tls = Some((certificate.clone(), tls::client(&certificate)?));
+        let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+        let files = [("tls_cert", certificate.as_str()), ("tls_key", key.as_str())];
+        Self::launch(free_port()?, logs, &[settings, &files].concat(), tls)
+    }
+
+    fn launch(
+        port: u16,
+        logs: &Logs,
+        settings: &[(&str, &str)],
+        tls: Option<(PathBuf, Arc<ClientConfig>)>,
+    ) -> anyhow::Result<Self> {
+        let (port_text, key_file) = (port.to_string(), logs.list_key.display().to_string());
+        let basics = [
+            ("host", "127.0.0.1"),
+            ("port", &port_text),
+            ("log_level", "warn"),
+            ("ct_log.log_list_url", &logs.list_url),
+            ("ct_log.log_list_key_file", &key_file),
+        ];
+        // As flags, because a flag that there is not is refused.
+        let flags = |settings: &[(&str, &str)]| -> Vec<String> {
+            let flag = |key: &str| key.replace(['.', '_'], "-");
+            settings.iter().map(|(key, value)| format!("--{}={value}", flag(key))).collect()
+        };
+        let mut command = release_binary("certstream-server");
+        let process = Process::start(command.args(flags(&basics)).args(flags(settings)))?;
+        let mut server = Self { process, port, tls };
+        wait("the server to listen", Duration::from_millis(5), || {
+            if let Some(status) = server.process.ended()? {
+                bail!("the server with {} ended: {status}", flags(settings).join(" "));
+            }
+            Ok(server.get("health").ok())
+        })?;
         Ok(server)
     }
 
@@ -110,13 +145,19 @@ impl Server {
         self.port
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}/{path}", self.port)
+    fn get(&self, path: &str) -> anyhow::Result<String> {
+        let tls = self.tls.as_ref().map(|(_, tls)| tls);
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        http::get_from(&format!("{scheme}://{}/{path}", self.address()), tls)
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// The sum of a metric over all its labels.
     pub(super) fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        let text = http::get(&self.url("metrics"))?;
+        let text = self.get("metrics")?;
         let mut found = false;
         let mut sum = 0.0;
         for line in text.lines() {
@@ -130,19 +171,10 @@ impl Server {
         Ok(sum)
     }
 
-    /// A load client's options for the lite stream; it looks into the messages of one client in
-    /// fifty.
+    /// A load client's options for the lite stream.
     pub(super) fn lite(&self, clients: usize, time: Duration) -> LoadOptions {
-        LoadOptions {
-            address: format!("127.0.0.1:{}", self.port),
-            path: "/".to_owned(),
-            clients,
-            sampled: clients.div_ceil(50),
-            warmup: Duration::from_secs(3),
-            time,
-            record: None,
-            reconnect: false,
-        }
+        let trust = self.tls.as_ref().map(|(certificate, _)| certificate.clone());
+        LoadOptions { trust, ..LoadOptions::new(self.address(), clients, time) }
     }
 }
 

@@ -58,12 +58,18 @@ impl WriterOptions {
         })
     }
 
-    /// One write's bytes: text frames of this length (RFC 6455 section 5.2).
+    /// One write's bytes: frames of this length (RFC 6455 section 5.2). They are marked as
+    /// compressed, so that the load client counts them however short they are.
     fn buffer(&self) -> anyhow::Result<Vec<u8>> {
-        let payload = u16::try_from(self.bytes.saturating_sub(4))?;
-        let mut frame = vec![0x81, 126];
-        frame.extend(payload.to_be_bytes());
-        frame.resize(usize::from(payload) + 4, b'x');
+        let mut frame = vec![0xc1];
+        match self.bytes.saturating_sub(2) {
+            short @ 0..=125 => frame.push(u8::try_from(short)?),
+            longer => {
+                frame.push(126);
+                frame.extend(u16::try_from(longer - 2)?.to_be_bytes());
+            }
+        }
+        frame.resize(self.bytes.max(frame.len()), b'x');
         Ok(frame.repeat(self.batch))
     }
 }
@@ -121,4 +127,19 @@ fn write_rounds(clients: &mut [TcpStream], options: &WriterOptions) -> anyhow::R
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_as_long_as_asked_for() {
+        for bytes in [2, 100, 127, 128, 2170, 60_000] {
+            let options = WriterOptions { clients: 1, bytes, batch: 3, rate: 0 };
+            let buffer = options.buffer().expect("fits");
+            assert_eq!(buffer.len(), 3 * bytes);
+            assert_eq!(buffer[bytes], 0xc1, "the second frame of {bytes} bytes");
+        }
+    }
 }

@@ -55,6 +55,32 @@ static_logs:
 }
 
 #[test]
+fn keys_of_the_go_server_mean_ours() {
+    let text = r#"
+webserver:
+  listen_addr: "127.0.0.1"
+  listen_port: 4000
+  cert_path: "/cert.pem"
+  cert_key_path: "/key.pem"
+  compression_enabled: false
+"#;
+    let mut expected = Config {
+        host: [127, 0, 0, 1].into(),
+        port: 4000,
+        tls_cert: Some("/cert.pem".into()),
+        tls_key: Some("/key.pem".into()),
+        ..Config::default()
+    };
+    expected.compression.websocket = false;
+    assert_eq!(read(text), Ok(expected));
+    // As its own example has it where there is no TLS.
+    let blank = "webserver: {cert_path: '', cert_key_path: ''}\nheartbeat: {mode: off}";
+    let heartbeat = Heartbeat { mode: HeartbeatMode::Off, ..Heartbeat::default() };
+    assert_eq!(read(blank), Ok(Config { heartbeat, ..Config::default() }));
+    assert_eq!(read("webserver:\n"), Ok(Config::default()));
+}
+
+#[test]
 fn an_error_shows_file_line_column_key_and_expectation() {
     let cases = [
         (
@@ -98,6 +124,18 @@ fn each_kind_of_mistake_is_found_at_its_place() {
         ("log_level: inof", "1:12: log_level: \"inof\" is not off, error, warn, info"),
         ("log_level:", "log_level: expected off, error, warn"),
         ("log_format: xml", "1:13: log_format: expected one of text, json"),
+        (
+            "webserver: {listen_port: 0}",
+            "1:26: webserver.listen_port: 0 is not a whole number from 1 to 65535",
+        ),
+        ("webserver: {listen_port: http}", "1:26: webserver.listen_port: expected a whole number"),
+        ("webserver: {real_ip: true}", "1:13: webserver: unknown field `real_ip`, expected one of"),
+        (
+            "port: 1\nwebserver: {listen_port: 2}",
+            "2:26: webserver.listen_port: port says the same; leave one of them out",
+        ),
+        ("slow_client: wait", "1:14: slow_client: expected one of drop, disconnect"),
+        ("feed: {gather_ms: 1001}", "feed.gather_ms: 1001 is not a whole number of milliseconds"),
         ("protocols: {sse: maybe}", "1:18: protocols.sse: expected true or false"),
         ("heartbeat: 3", "1:12: heartbeat: expected mapping start"),
         ("what: ever", "1:1: unknown field `what`, expected one of host, port"),

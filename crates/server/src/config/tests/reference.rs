@@ -50,7 +50,11 @@ fn what_the_example_leaves_out_can_be_put_in() {
         })
         .collect();
     let config = file::read(Path::new("example"), put_in.as_bytes()).expect("valid");
-    let mut expected = Config::default();
+    let mut expected = Config {
+        tls_cert: Some("/etc/certstream/fullchain.pem".into()),
+        tls_key: Some("/etc/certstream/privkey.pem".into()),
+        ..Config::default()
+    };
     expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
     assert_eq!(rules::check(&config), []);

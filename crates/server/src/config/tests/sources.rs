@@ -286,8 +286,9 @@ fn validation_says_what_the_configuration_comes_to() {
 fn the_configuration_is_printed_as_yaml() {
     match invoke(&["--print-config", "--port", "1", "--heartbeat-mode", "off"], &[]) {
         Ok(Invocation::PrintConfig(text)) => {
-            assert!(text.starts_with("host: 0.0.0.0\nport: 1\nlog_level: info\n"), "{text}");
-            assert!(text.contains("\nheartbeat:\n  mode: \"off\"\n  interval_secs: 10\nfeed:\n"));
+            assert!(text.starts_with("host: 0.0.0.0\nport: 1\ntls_cert: null\n"), "{text}");
+            let section = "\nheartbeat:\n  mode: \"off\"\n  interval_secs: 10\ncompression:\n";
+            assert!(text.contains(section), "{text}");
             assert!(text.ends_with("\ncustom_logs: []\nstatic_logs: []\n"));
         }
         other => panic!("{other:?}"),
@@ -298,7 +299,15 @@ fn the_configuration_is_printed_as_yaml() {
 fn rules_between_settings_name_key_value_and_remedy() {
     let retry = "ct_log.retry_initial_delay_ms is 60000: it must not exceed \
                  ct_log.retry_max_delay_ms (30000); lower one or raise the other";
-    let cases: [(&str, &str); 7] = [
+    let cases: [(&str, &str); 9] = [
+        (
+            "tls_cert: /cert.pem",
+            "tls_cert is /cert.pem: tls_key is not set; TLS needs both, plain HTTP neither",
+        ),
+        (
+            "webserver: {cert_key_path: /key.pem}",
+            "tls_key is /key.pem: tls_cert is not set; TLS needs both, plain HTTP neither",
+        ),
         (
             "ct_log: {rfc6962_enabled: false, static_ct_enabled: false}",
             "ct_log.rfc6962_enabled is false: ct_log.static_ct_enabled is off too, so there is no \

@@ -18,6 +18,8 @@ fn filled() -> Config {
         poll_interval_ms: None,
     };
     Config {
+        tls_cert: Some("/cert.pem".into()),
+        tls_key: Some("/key.pem".into()),
         custom_logs: vec![log(None)],
         static_logs: vec![log(Some("tiles.example/log"))],
         ..Config::default()
@@ -146,8 +148,12 @@ fn names_are_unique() {
     }
 }
 
-/// Variables that certstream-server-rust already has under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 15] = [
+/// Variables that other servers already have under another name than the key's.
+const KEPT_NAMES: [(&str, &str); 20] = [
+    ("host", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"),
+    ("port", "CERTSTREAM_WEBSERVER_LISTEN_PORT"),
+    ("tls_cert", "CERTSTREAM_WEBSERVER_CERT_PATH"),
+    ("tls_key", "CERTSTREAM_WEBSERVER_CERT_KEY_PATH"),
     ("log_level", "RUST_LOG"),
     ("protocols.websocket", "CERTSTREAM_WS_ENABLED"),
     ("protocols.sse", "CERTSTREAM_SSE_ENABLED"),
@@ -158,6 +164,7 @@ const KEPT_NAMES: [(&str, &str); 15] = [
     ("streams.full", "CERTSTREAM_STREAM_FULL_ENABLED"),
     ("streams.lite", "CERTSTREAM_STREAM_LITE_ENABLED"),
     ("streams.domains_only", "CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"),
+    ("compression.websocket", "CERTSTREAM_WEBSERVER_COMPRESSION_ENABLED"),
     ("ct_log.rfc6962_enabled", "CERTSTREAM_RFC6962_ENABLED"),
     ("ct_log.static_ct_enabled", "CERTSTREAM_STATIC_CT_ENABLED"),
     ("ct_log.log_refresh_interval_secs", "CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"),

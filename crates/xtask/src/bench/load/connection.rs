@@ -1,103 +1,147 @@
-//! One WebSocket client.
+//! One client.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, ready};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
-use super::frames::{Frames, PING, Piece, TEXT};
-use super::message::Update;
-use super::tally::Tally;
+use super::events::Events;
+use super::handshake;
+use super::messages::{Messages, Received};
+use super::options::Encoding;
+use super::socket::Socket;
+use super::tally::{Sample, Tally};
+use crate::bench::{loopback, now, tls};
 
-/// Text frames shorter than this are heartbeats and announcements; no certificate fits.
-const SHORTEST_UPDATE: u64 = 256;
 /// Bytes read at once, into the one buffer that all connections share.
-pub(super) const READ_BUFFER: usize = 256 * 1024;
+const READ_BUFFER: usize = 256 * 1024;
 /// A masked Pong without payload.
 const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
-/// Bound of the answer to the handshake.
-const LONGEST_ANSWER: usize = 4096;
 /// How long to wait before connecting again.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// What all connections share. They run on one thread.
 pub(super) struct Shared {
-    pub(super) address: String,
-    pub(super) path: String,
+    address: SocketAddr,
+    /// What to ask for; the clients take one after the other.
+    paths: Vec<String>,
+    encoding: Encoding,
+    tls: Option<Arc<ClientConfig>>,
     pub(super) tally: RefCell<Tally>,
-    pub(super) buffer: RefCell<Vec<u8>>,
+    buffer: RefCell<Vec<u8>>,
 }
 
-/// One client: the socket, and what it keeps of messages.
+/// One client, connected.
 pub(super) struct Connection {
     shared: Rc<Shared>,
-    stream: TcpStream,
-    frames: Frames,
+    number: usize,
+    socket: Socket,
+    decoder: Decoder,
+    /// Of a client that looks into its messages.
+    sample: Option<Sample>,
     /// Read with the end of the handshake.
     early: Vec<u8>,
-    /// Of a client whose messages are looked into.
-    sample: Option<Sample>,
 }
 
-/// What a client whose messages are looked into keeps.
-#[derive(Default)]
-pub(super) struct Sample {
-    /// The message begun.
-    message: Vec<u8>,
-    /// The offset of the last update.
-    last: Option<u64>,
+enum Decoder {
+    Messages(Messages),
+    Events(Box<Events>),
+}
+
+impl Shared {
+    pub(super) fn new(
+        address: SocketAddr,
+        paths: Vec<String>,
+        encoding: Encoding,
+        trust: Option<&PathBuf>,
+        tally: Tally,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            address,
+            paths,
+            encoding,
+            tls: trust.map(|certificate| tls::client(certificate)).transpose()?,
+            tally: RefCell::new(tally),
+            buffer: RefCell::new(vec![0; READ_BUFFER]),
+        })
+    }
+
+    /// What client `number` asks for to get what came after the last message it has.
+    fn path(&self, number: usize, last: Option<u64>) -> String {
+        let path = self.paths.get(number % self.paths.len().max(1)).map_or("/", String::as_str);
+        let separator = if path.contains('?') { '&' } else { '?' };
+        last.map_or_else(|| path.to_owned(), |last| format!("{path}{separator}since={last}"))
+    }
+}
+
+impl Decoder {
+    fn new(encoding: Encoding, looks: bool) -> Self {
+        match encoding {
+            Encoding::WebSocket | Encoding::WebSocketDeflate if looks => {
+                Self::Messages(Messages::looked_into())
+            }
+            Encoding::WebSocket | Encoding::WebSocketDeflate => Self::Messages(Messages::default()),
+            Encoding::Sse => Self::Events(Box::default()),
+            Encoding::SseGzip => Self::Events(Box::new(Events::gzipped())),
+        }
+    }
 }
 
 impl Connection {
     /// Connects; says how long that took, handshake included.
     pub(super) async fn open(
         shared: Rc<Shared>,
+        number: usize,
         sample: Option<Sample>,
     ) -> anyhow::Result<(Self, Duration)> {
         let start = Instant::now();
-        let mut stream = TcpStream::connect(&shared.address).await?;
-        stream.set_nodelay(true)?;
-        let path = match sample.as_ref().and_then(|sample| sample.last) {
-            Some(last) => format!("{}?since={last}", shared.path),
-            None => shared.path.clone(),
+        let tcp = loopback::connect(shared.address, number, None).await?;
+        let mut socket = match &shared.tls {
+            None => Socket::Plain(tcp),
+            Some(config) => {
+                let name = shared.address.ip().into();
+                let connector = TlsConnector::from(Arc::clone(config));
+                Socket::Tls(Box::new(connector.connect(name, tcp).await?))
+            }
         };
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            shared.address
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let early = upgraded(&mut stream).await?;
+        let last = sample.as_ref().and_then(|sample| sample.last);
+        let (host, path) = (shared.address.to_string(), shared.path(number, last));
+        let early = handshake::ask(&mut socket, &host, &path, shared.encoding).await?;
         let took = Instant::now().duration_since(start);
-        let frames = Frames::default();
-        Ok((Self { shared, stream, frames, early, sample }, took))
+        let decoder = Decoder::new(shared.encoding, sample.is_some());
+        Ok((Self { shared, number, socket, decoder, sample, early }, took))
     }
 
-    /// Reads until the server ends the connection; hands back what `open` needs to go on.
+    /// Reads until the connection ends; hands back what `open` needs to go on.
     pub(super) async fn read_to_end(mut self) -> Option<Sample> {
         let early = std::mem::take(&mut self.early);
-        self.received(&early);
-        while let Ok(true) = self.read_once().await {}
-        self.shared.tally.borrow_mut().ended += 1;
+        let mut going_on = self.received(&early).map(|_pong| true);
+        while let Ok(true) = going_on {
+            going_on = self.read_once().await;
+        }
+        let mut tally = self.shared.tally.borrow_mut();
+        tally.ended += 1;
+        tally.unreadable += u64::from(going_on.is_err_and(|error| is_undecodable(&error)));
         self.sample
     }
 
     /// Reads for ever: connects again, from where it was, whenever the server is gone.
     pub(super) async fn read_and_reconnect(self) {
-        let shared = Rc::clone(&self.shared);
+        let (shared, number) = (Rc::clone(&self.shared), self.number);
         let mut sample = self.read_to_end().await;
         loop {
-            let last = sample.as_ref().and_then(|sample| sample.last);
-            let again = Sample { last, ..Sample::default() };
-            match Self::open(Rc::clone(&shared), Some(again)).await {
+            match Self::open(Rc::clone(&shared), number, sample.clone()).await {
                 Ok((connection, _)) => sample = connection.read_to_end().await,
                 Err(_) => tokio::time::sleep(AGAIN).await,
             }
@@ -110,79 +154,55 @@ impl Connection {
             let shared = Rc::clone(&self.shared);
             let mut buffer = shared.buffer.borrow_mut();
             let mut read = ReadBuf::new(&mut buffer);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
             let bytes = read.filled();
-            self.received(bytes);
+            if self.received(bytes)? {
+                self.pong(cx);
+            }
             Poll::Ready(Ok(!bytes.is_empty()))
         })
         .await
     }
 
-    fn received(&mut self, mut bytes: &[u8]) {
+    /// Whether a Pong is due.
+    fn received(&mut self, bytes: &[u8]) -> io::Result<bool> {
         if bytes.is_empty() {
-            return;
+            return Ok(false);
         }
-        let shared = Rc::clone(&self.shared);
-        let mut tally = shared.tally.borrow_mut();
-        tally.reads += 1;
-        let now = self.sample.is_some().then(now);
-        while let Some(piece) = self.frames.next(&mut bytes) {
-            match (piece, &mut self.sample) {
-                (Piece::Payload(part), Some(sample)) => sample.message.extend_from_slice(part),
-                (Piece::Payload(_), None) => {}
-                (Piece::End { opcode: PING, .. }, _) => {
-                    // A full socket means that the server has other things to see to than pongs.
-                    let _sent = self.stream.try_write(&PONG);
-                    self.sample.iter_mut().for_each(|sample| sample.message.clear());
-                }
-                (Piece::End { opcode: TEXT, bytes }, sample) if bytes >= SHORTEST_UPDATE => {
-                    tally.messages += 1;
-                    tally.bytes += bytes;
-                    if let (Some(sample), Some(now)) = (sample, now) {
-                        sample.finished(&mut tally, now);
+        let mut tally = self.shared.tally.borrow_mut();
+        tally.read(bytes.len(), self.sample.is_some());
+        let now = if self.sample.is_some() { now() } else { 0 };
+        let mut pong = false;
+        match (&mut self.decoder, &mut self.sample) {
+            (Decoder::Messages(messages), sample) => {
+                messages.received(bytes, |received| match (received, &mut *sample) {
+                    (Received::Ping, _) => pong = true,
+                    (Received::Other, _) => tally.others += 1,
+                    (Received::Update(Some((message, length))), Some(sample)) => {
+                        tally.count();
+                        tally.look(sample, message, length, now);
                     }
-                }
-                (Piece::End { .. }, sample) => {
-                    tally.others += 1;
-                    sample.iter_mut().for_each(|sample| sample.message.clear());
-                }
+                    (Received::Update(_), _) => tally.count(),
+                })?;
             }
+            (Decoder::Events(events), Some(sample)) => {
+                events.received(bytes, |data, length| tally.look(sample, data, length, now))?;
+            }
+            (Decoder::Events(_), None) => {}
+        }
+        Ok(pong)
+    }
+
+    fn pong(&mut self, cx: &mut Context<'_>) {
+        let mut socket = Pin::new(&mut self.socket);
+        // A full socket means that the server has other things to see to than pongs.
+        if let Poll::Ready(Ok(_)) = socket.as_mut().poll_write(cx, &PONG) {
+            let _flushed = socket.poll_flush(cx);
         }
     }
 }
 
-impl Sample {
-    /// A message is complete.
-    fn finished(&mut self, tally: &mut Tally, now: u64) {
-        if let Some(update) = Update::read(&self.message) {
-            tally.update(&update, self.last, now);
-            self.last = Some(update.offset);
-        } else {
-            tally.unreadable += 1;
-        }
-        self.message.clear();
-    }
-}
-
-/// Reads the answer to the handshake; what followed it.
-async fn upgraded(stream: &mut TcpStream) -> anyhow::Result<Vec<u8>> {
-    const END: &[u8] = b"\r\n\r\n";
-    let mut answer = Vec::new();
-    loop {
-        let end = answer.windows(END.len()).position(|window| window == END);
-        if let Some(end) = end {
-            let line = String::from_utf8_lossy(&answer[..end]);
-            ensure!(line.starts_with("HTTP/1.1 101"), "the handshake was answered: {line}");
-            return Ok(answer.split_off(end + END.len()));
-        }
-        ensure!(answer.len() < LONGEST_ANSWER, "the handshake's answer does not end");
-        let read = stream.read_buf(&mut answer).await.context("during the handshake")?;
-        ensure!(read > 0, "the server closed during the handshake");
-    }
-}
-
-/// Microseconds since 1970.
-fn now() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_micros()).unwrap_or(0)
+/// Whether it is what came that is wrong, not the connection.
+fn is_undecodable(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }

@@ -3,6 +3,8 @@
 /// Opcodes the load client tells apart.
 pub(super) const TEXT: u8 = 0x1;
 pub(super) const PING: u8 = 0x9;
+/// The bit of the first byte that marks a compressed message.
+const RSV1: u8 = 0x40;
 
 /// Follows the frames of one connection through reads that end anywhere.
 #[derive(Debug, Default)]
@@ -26,6 +28,8 @@ pub(super) enum Piece<'a> {
     /// The frame is complete.
     End {
         opcode: u8,
+        /// Whether it is marked as compressed (RFC 7692 section 6).
+        deflated: bool,
         /// Bytes of the frame, header included.
         bytes: u64,
     },
@@ -38,7 +42,9 @@ impl Frames {
             return None;
         }
         if self.left == 0 {
-            let end = Piece::End { opcode: self.header[0] & 0x0f, bytes: self.length };
+            let [first, ..] = self.header;
+            let (opcode, deflated) = (first & 0x0f, first & RSV1 != 0);
+            let end = Piece::End { opcode, deflated, bytes: self.length };
             (self.have, self.inside) = (0, false);
             return Some(end);
         }
@@ -50,6 +56,11 @@ impl Frames {
         self.left -= here as u64;
         *input = rest;
         Some(Piece::Payload(payload))
+    }
+
+    /// Whether the last piece ended a frame.
+    pub(super) const fn is_between(&self) -> bool {
+        !self.inside
     }
 
     /// Whether the header is complete now.
@@ -94,14 +105,14 @@ impl Frames {
 mod tests {
     use super::*;
 
-    fn frames(stream: &[u8], cut: usize) -> Vec<(u8, u64, usize)> {
+    fn frames(stream: &[u8], cut: usize) -> Vec<(u8, bool, u64, usize)> {
         let (mut frames, mut found, mut payload) = (Frames::default(), Vec::new(), 0);
         for mut part in stream.chunks(cut) {
             while let Some(piece) = frames.next(&mut part) {
                 match piece {
                     Piece::Payload(bytes) => payload += bytes.len(),
-                    Piece::End { opcode, bytes } => {
-                        found.push((opcode, bytes, std::mem::take(&mut payload)));
+                    Piece::End { opcode, deflated, bytes } => {
+                        found.push((opcode, deflated, bytes, std::mem::take(&mut payload)));
                     }
                 }
             }
@@ -113,11 +124,16 @@ mod tests {
     fn frames_are_found_wherever_reads_end() {
         let mut stream = vec![0x89, 0, 0x81, 5];
         stream.extend([b'x'; 5]);
-        stream.extend([0x81, 126, 0x01, 0x00]);
+        stream.extend([0xc1, 126, 0x01, 0x00]);
         stream.extend([b'y'; 256]);
         stream.extend([0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70]);
         stream.extend(vec![b'z'; 70_000]);
-        let expected = [(PING, 2, 0), (TEXT, 7, 5), (TEXT, 260, 256), (TEXT, 70_010, 70_000)];
+        let expected = [
+            (PING, false, 2, 0),
+            (TEXT, false, 7, 5),
+            (TEXT, true, 260, 256),
+            (TEXT, false, 70_010, 70_000),
+        ];
         for cut in [1, 2, 3, 7, 64, 1_000_000] {
             assert_eq!(frames(&stream, cut), expected, "reads of {cut}");
         }

@@ -15,6 +15,8 @@ pub(super) struct Update<'m> {
     pub(super) submitted: u64,
     /// The log's URL.
     pub(super) log: &'m str,
+    /// The domain names, each in quotation marks, with commas between them.
+    pub(super) domains: &'m str,
 }
 
 impl<'m> Update<'m> {
@@ -24,14 +26,23 @@ impl<'m> Update<'m> {
         let tail = &message[message.len().saturating_sub(TAIL)..];
         let log = after(tail, br#""url":""#)?;
         let log = log.split(|byte| *byte == b'"').next()?;
+        let domains = after_first(message, br#""all_domains":["#)?;
+        let domains = domains.split(|byte| *byte == b']').next()?;
         Some(Self {
             offset: whole(after(tail, br#""offset":"#)?)?,
             index: whole(index)?,
             seen: milliseconds(after(tail, br#""seen":"#)?)?,
             submitted: milliseconds(after(tail, br#""submission_timestamp":"#)?)?,
             log: std::str::from_utf8(log).ok()?,
+            domains: std::str::from_utf8(domains).ok()?,
         })
     }
+}
+
+/// What follows the first `key` in `text`.
+fn after_first<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(key.len()).position(|window| window == key)?;
+    text.get(at + key.len()..)
 }
 
 /// What follows the last `key` in `text`.
@@ -61,7 +72,7 @@ mod tests {
 
     const UPDATE: &str = concat!(
         r#"{"data":{"cert_index":4711,"cert_link":"https://log.example/x","chain":[],"#,
-        r#""leaf_cert":{"all_domains":["a.example"]},"seen":1708483726.594,"source":{"#,
+        r#""leaf_cert":{"all_domains":["a.example","*.b.example"]},"seen":1708483726.594,"source":{"#,
         r#""log_id":null,"name":"Log","operator":"Op","timestamp":1708483726.5,"type":"rfc6962","#,
         r#""url":"https://log.example/"},"submission_timestamp":1708483725,"#,
         r#""update_type":"X509LogEntry"},"message_type":"certificate_update","offset":12}"#
@@ -75,6 +86,7 @@ mod tests {
             seen: 1_708_483_726_594,
             submitted: 1_708_483_725_000,
             log: "https://log.example/",
+            domains: r#""a.example","*.b.example""#,
         };
         assert_eq!(Update::read(UPDATE.as_bytes()), Some(update));
     }

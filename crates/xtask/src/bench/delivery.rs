@@ -1,48 +1,11 @@
-//! The load client seen from the one who starts it, and what it measures together with `/proc`.
+//! What a load client receives, measured together with `/proc`.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{ChildStdout, Stdio};
-use std::time::Duration;
-
-use anyhow::bail;
+use anyhow::ensure;
 use serde_json::{Value, json};
 
 use super::load::LoadOptions;
 use super::proc::{Spent, Stopwatch};
-use crate::processes::{Process, release_binary};
-
-/// A running load client; ended when it goes out of scope.
-pub(super) struct Load {
-    process: Process,
-    output: BufReader<ChildStdout>,
-}
-
-impl Load {
-    pub(super) fn start(options: &LoadOptions) -> anyhow::Result<Self> {
-        let mut command = release_binary("xtask");
-        command.args(options.arguments()).stdout(Stdio::piped());
-        let mut process = Process::start(&mut command)?;
-        let output = process.output()?;
-        Ok(Self { process, output })
-    }
-
-    pub(super) fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Waits until it says that it has come to `event`.
-    pub(super) fn wait_for(&mut self, event: &str) -> anyhow::Result<Value> {
-        let mut line = String::new();
-        while self.output.read_line(&mut line)? > 0 {
-            let said: Value = serde_json::from_str(&line)?;
-            if said.get("event").and_then(Value::as_str) == Some(event) {
-                return Ok(said);
-            }
-            line.clear();
-        }
-        bail!("the load client ended before it was {event}")
-    }
-}
+use super::program::Program;
 
 /// What a server spent to deliver what the load client received.
 #[derive(Debug)]
@@ -55,18 +18,24 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Runs the load client against process `server`; `others` belong to the run too.
+    ///
+    /// # Errors
+    /// When the clients cannot connect or cannot read what they get.
     pub(super) fn measure(
         server: u32,
         others: &[u32],
         options: &LoadOptions,
     ) -> anyhow::Result<Self> {
-        let mut load = Load::start(options)?;
+        let mut load = Program::load(options)?;
         let connected = load.wait_for("connected")?;
         let processes = [&[server, load.id(), std::process::id()], others].concat();
         load.wait_for("measuring")?;
         let watch = Stopwatch::start(&processes)?;
         let received = load.wait_for("done")?;
-        Ok(Self { spent: watch.stop()?, connected, received })
+        let delivery = Self { spent: watch.stop()?, connected, received };
+        let unreadable = delivery.number("unreadable");
+        ensure!(unreadable == 0.0, "{unreadable} messages could not be read");
+        Ok(delivery)
     }
 
     pub(super) fn number(&self, name: &str) -> f64 {
@@ -93,9 +62,20 @@ impl Delivery {
         self.messages() / self.number("reads")
     }
 
-    /// Bytes of a message with its frame header.
+    /// Bytes of a message on the wire (before TLS), with all that comes with it.
     pub(super) fn message_bytes(&self) -> f64 {
         self.number("bytes") / self.messages()
+    }
+
+    /// How many times longer messages are without compression, on the clients that look.
+    pub(super) fn compression(&self) -> f64 {
+        self.number("looked_at_plain_bytes") / self.number("looked_at_bytes")
+    }
+
+    /// The share of the messages that clients missed, on the clients that look.
+    pub(super) fn lost_share(&self) -> f64 {
+        let (lost, got) = (self.number("lost"), self.number("looked_at"));
+        lost / (lost + got).max(1.0)
     }
 
     /// Everything, for the record.
@@ -108,14 +88,9 @@ impl Delivery {
             "messages_per_s": self.rate(),
             "messages_per_read": self.messages_per_read(),
             "message_bytes": self.message_bytes(),
+            "compression": self.compression(),
             "connected": self.connected,
             "received": self.received,
         })
     }
-}
-
-/// The cores' share that went to programs that have nothing to do with the run, in words.
-pub(super) fn disturbance(spent: &Spent) -> String {
-    let share = spent.others.as_secs_f64() / spent.wall.max(Duration::from_millis(1)).as_secs_f64();
-    format!("others used {share:.2} cores")
 }

@@ -1,0 +1,131 @@
+use std::fmt;
+
+use flate2::{Compress, Compression, FlushCompress};
+
+use crate::frame;
+use crate::framing::{Framing, event};
+
+/// What a Sync flush ends with; permessage-deflate leaves it out (RFC 7692 section 7.2.1).
+const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// Room for the end of a flush. With less than six bytes a compressor may repeat it.
+const FLUSH_ROOM: usize = 64;
+
+/// Compresses the messages of one chunk after the other. Some 300 KiB of memory.
+pub(crate) struct Deflater {
+    compress: Compress,
+    /// One message before its frame, or before its compression.
+    buffer: Vec<u8>,
+}
+
+impl Default for Deflater {
+    fn default() -> Self {
+        // The lowest level: within a chunk messages resemble each other so much that others gain
+        // little, and this is done for every page published.
+        Self { compress: Compress::new(Compression::fast(), false), buffer: Vec::new() }
+    }
+}
+
+impl Deflater {
+    /// Forgets all messages: what follows refers to nothing before it, so that a reader may begin
+    /// there.
+    pub(crate) fn start_chunk(&mut self) {
+        self.compress.reset();
+    }
+
+    /// Appends one message in a compressed framing.
+    pub(crate) fn frame(&mut self, framing: Framing, offset: u64, json: &[u8], out: &mut Vec<u8>) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        if framing.plain() == Framing::WebSocket {
+            self.deflate(json, &mut buffer);
+            frame::deflated(buffer.strip_suffix(&TAIL).unwrap_or(&buffer), out);
+        } else {
+            event(offset, json, &mut buffer);
+            self.deflate(&buffer, out);
+        }
+        self.buffer = buffer;
+    }
+
+    /// Compresses `input` so that all of it can be read from what is appended to `out`.
+    fn deflate(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        loop {
+            // Incompressible bytes take nine bits each at worst.
+            out.reserve(input.len() + input.len() / 8 + FLUSH_ROOM);
+            let before = self.compress.total_in();
+            let compressed = self.compress.compress_vec(input, out, FlushCompress::Sync);
+            debug_assert!(compressed.is_ok(), "only a stream that was ended takes no more");
+            let taken = usize::try_from(self.compress.total_in() - before).unwrap_or(input.len());
+            input = input.get(taken..).unwrap_or_default();
+            let flushed = out.len() < out.capacity();
+            if compressed.is_err() || (input.is_empty() && flushed) {
+                return;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::{Decompress, FlushDecompress};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The text of the frames, each taken with the tail put back.
+    fn inflate(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut decompress = Decompress::new(false);
+        let one = |frame: &Vec<u8>| {
+            assert_eq!(frame[0], 0xc1, "a whole text message, compressed");
+            let header = match frame[1] {
+                126 => 4,
+                127 => 10,
+                _ => 2,
+            };
+            let mut payload = frame[header..].to_vec();
+            payload.extend_from_slice(&TAIL);
+            let mut text = Vec::with_capacity(1 << 20);
+            decompress.decompress_vec(&payload, &mut text, FlushDecompress::Sync).unwrap();
+            assert!(text.len() < text.capacity());
+            text
+        };
+        frames.iter().map(one).collect()
+    }
+
+    fn frames(deflater: &mut Deflater, messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        deflater.start_chunk();
+        let one = |message: &Vec<u8>| {
+            let mut out = Vec::new();
+            deflater.frame(Framing::WebSocketDeflate, 0, message, &mut out);
+            out
+        };
+        messages.iter().map(one).collect()
+    }
+
+    fn message() -> impl Strategy<Value = Vec<u8>> {
+        let noise = prop::collection::vec(any::<u8>(), 1..3000);
+        let runs = (any::<u8>(), 1..200_000_usize).prop_map(|(byte, count)| vec![byte; count]);
+        prop_oneof![3 => noise, 1 => runs]
+    }
+
+    proptest! {
+        #[test]
+        fn frames_inflate_to_their_messages(
+            first in prop::collection::vec(message(), 0..4),
+            second in prop::collection::vec(message(), 0..4),
+        ) {
+            let mut deflater = Deflater::default();
+            let chunks = [frames(&mut deflater, &first), frames(&mut deflater, &second)];
+            prop_assert_eq!(inflate(&chunks.concat()), [first, second.clone()].concat());
+            // Whoever begins with the second chunk, and whoever compresses it again.
+            prop_assert_eq!(inflate(&chunks[1]), second.clone());
+            prop_assert_eq!(frames(&mut Deflater::default(), &second), chunks[1].clone());
+        }
+    }
+}

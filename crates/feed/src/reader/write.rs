@@ -1,0 +1,190 @@
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::AsyncWrite;
+
+use super::Reader;
+use crate::batch::{Batch, Piece, Room};
+use crate::framing::Framing;
+use crate::gzip;
+use crate::stream::Stream;
+
+/// Bytes one [`Reader::write_some`] offers the socket, at most, unless one message alone is longer.
+pub const WRITE_BUDGET: usize = 256 * 1024;
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes.
+    pub bytes: usize,
+    /// Messages the last byte of which was written.
+    pub messages: usize,
+    /// Entries that fell off the ring, since the last report, before this reader came to them. They
+    /// lay before all messages written, but for the end of one begun earlier.
+    ///
+    /// For a reader with a filter: those that passed it. Of entries published before the filter was
+    /// registered, and lost before it was applied to them, nobody knows; they count in full.
+    pub lost: u64,
+}
+
+/// What the socket did not take of something it began to take; copied, so that no chunk is pinned.
+#[derive(Debug, Default)]
+pub(super) struct Unfinished {
+    bytes: Bytes,
+    /// Whether it is the end of a message (and not of an interjected frame).
+    message: bool,
+}
+
+impl Unfinished {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+impl<S: Stream> Reader<S> {
+    /// Gathers what is to be written, whole messages up to the head: at most `budget` bytes (or one
+    /// message if that is longer), at most [`MAX_SLICES`](crate::MAX_SLICES) slices. No more than
+    /// is at hand: so wait for [`ready`](Self::ready) first, and do so again where it gathers
+    /// nothing.
+    ///
+    /// Nothing counts as written until [`advance`](Self::advance) says so.
+    pub fn fill(&mut self, batch: &mut Batch, budget: usize) {
+        self.gather(batch, budget, Room::ALL_PIECES);
+    }
+
+    fn gather(&mut self, batch: &mut Batch, bytes: usize, pieces: usize) {
+        self.store_interjected();
+        let none = Bytes::new();
+        let deflated = self.framing() == Framing::SseGzip;
+        let interjected = if deflated { &none } else { &self.interjected };
+        batch.start(&self.unfinished.bytes, interjected, self.at);
+        let head = self.head.borrow().next;
+        let head = self.detour.as_ref().map_or(head, |detour| head.min(detour.end));
+        self.feed().collect(batch, Room { bytes, pieces, head }, self.sieve());
+        if batch.pieces.is_empty() {
+            self.move_to(batch.end()); // entries without a message
+        }
+    }
+
+    /// Where everything is deflated, what is interjected is begun in that form at a boundary, and
+    /// waits elsewhere.
+    fn store_interjected(&mut self) {
+        if self.framing() == Framing::SseGzip && self.at_boundary() {
+            let mut bytes = Vec::new();
+            gzip::stored(&std::mem::take(&mut self.interjected), &mut bytes);
+            self.unfinished = Unfinished { bytes: bytes.into(), message: false };
+        }
+    }
+
+    /// Moves past the first `written` bytes of the `batch` that this reader [filled](Self::fill)
+    /// last, and clears it. Of a message cut in two, the rest is copied.
+    pub fn advance(&mut self, batch: &mut Batch, written: usize) -> Written {
+        let bytes = written.min(batch.len());
+        let (left, mut messages) = self.advance_own(batch, bytes);
+        messages += self.advance_chunks(batch, left);
+        if bytes == batch.len() && batch.end().offset > self.at.offset {
+            self.at = batch.end();
+        }
+        self.move_to(self.at);
+        batch.clear();
+        Written { bytes, messages, lost: std::mem::take(&mut self.lost) }
+    }
+
+    /// Moves past the reader's own bytes; what of `written` is left for chunks, and the messages
+    /// finished.
+    fn advance_own(&mut self, batch: &Batch, written: usize) -> (usize, usize) {
+        let begun = written.min(batch.unfinished.len());
+        self.unfinished.bytes.advance(begun);
+        if !self.unfinished.is_empty() {
+            return (0, 0);
+        }
+        let finished = std::mem::take(&mut self.unfinished).message;
+        let written = written - begun;
+        let own = written.min(batch.interjected.len());
+        self.interjected.advance(own);
+        if (1..batch.interjected.len()).contains(&own) {
+            let bytes = std::mem::take(&mut self.interjected);
+            self.unfinished = Unfinished { bytes, message: false };
+        }
+        (written - own, usize::from(finished))
+    }
+
+    /// Moves past `written` bytes of chunks; the messages finished.
+    fn advance_chunks(&mut self, batch: &Batch, mut written: usize) -> usize {
+        let mut messages = 0;
+        for piece in &batch.pieces {
+            let range = piece.range();
+            if written < range.len() {
+                return messages + self.cut(piece, range.start + written);
+            }
+            written -= range.len();
+            messages += piece.count();
+            self.at = piece.end(self.sieve());
+            self.inside = self.at.offset < piece.chunk.end();
+        }
+        messages
+    }
+
+    /// The socket took the bytes of a piece before `position`; the messages that finished.
+    fn cut(&mut self, piece: &Piece, position: usize) -> usize {
+        let chunk = &piece.chunk;
+        let message = chunk.message_of(position);
+        let begun = chunk.start(message) < position;
+        if begun {
+            let rest = chunk.bytes().get(position..chunk.start(message + 1)).unwrap_or_default();
+            self.unfinished = Unfinished { bytes: Bytes::copy_from_slice(rest), message: true };
+        }
+        if begun || message > piece.first_message() {
+            self.at = piece.place(message + usize::from(begun), self.sieve());
+            self.inside = self.at.offset < chunk.end();
+        }
+        message - piece.first_message()
+    }
+
+    /// Writes once: as much as the socket takes at once of what is at hand, waiting only for the
+    /// socket. Writes nothing if there is nothing, so wait for [`ready`](Self::ready) first.
+    ///
+    /// Cancel safe, and holds no chunk while it waits. Does not flush: a writer that buffers (TLS)
+    /// has to be flushed when the reader is up to date.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket; [`WriteZero`](io::ErrorKind::WriteZero) if it takes nothing.
+    pub async fn write_some<W>(&mut self, io: &mut W) -> io::Result<Written>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        poll_fn(|cx| self.poll_write(io, cx)).await
+    }
+
+    fn poll_write<W>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<Written>>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.fill(&mut batch, WRITE_BUDGET);
+        let wrote = if batch.is_empty() { Poll::Ready(Ok(0)) } else { batch.poll_write(io, cx) };
+        let result = wrote.map_ok(|bytes| self.advance(&mut batch, bytes));
+        batch.clear();
+        self.batch = batch;
+        result
+    }
+
+    /// Takes the next bytes to send, at most `budget` of them (or one message if that is longer),
+    /// and counts them as written: for a connection that something else writes to, such as the body
+    /// of an HTTP response. What is lost lies before the bytes. None if nothing is at hand; then
+    /// wait for [`ready`](Self::ready).
+    ///
+    /// The bytes are a part of a shared chunk, which they pin until they are dropped.
+    pub fn next_bytes(&mut self, budget: usize) -> Option<(Bytes, Written)> {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.gather(&mut batch, budget, 1);
+        let first = batch.first();
+        let taken = first.map(|bytes| (self.advance(&mut batch, bytes.len()), bytes));
+        batch.clear();
+        self.batch = batch;
+        taken.map(|(written, bytes)| (bytes, written))
+    }
+}

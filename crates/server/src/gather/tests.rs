@@ -1,0 +1,230 @@
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+/// A clock that moves only by waiting and publishing.
+#[derive(Debug, Clone)]
+struct Clock(Rc<Cell<Instant>>);
+
+impl Clock {
+    fn advance_to(&self, to: Instant) {
+        self.0.set(self.0.get().max(to));
+    }
+}
+
+/// A page of one log, with when it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Page {
+    log: usize,
+    index: usize,
+    comes: Instant,
+    size: Size,
+}
+
+struct Script {
+    clock: Clock,
+    pages: VecDeque<Page>,
+}
+
+impl Intake for Script {
+    type Page = Page;
+
+    fn next(&mut self, until: Option<Instant>) -> Next<Page> {
+        let Some(page) = self.pages.front() else { return Next::End };
+        // A page that is there already is taken even if the time is up.
+        if page.comes > self.now() && until.is_some_and(|until| page.comes > until) {
+            self.clock.advance_to(until.expect("just seen"));
+            return Next::TimeUp;
+        }
+        self.clock.advance_to(page.comes);
+        self.pages.pop_front().map_or(Next::End, Next::Page)
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.0.get()
+    }
+}
+
+/// Notes what is published and when.
+struct Notes {
+    clock: Clock,
+    readers: usize,
+    /// How long a publish takes.
+    takes: Duration,
+    /// Publishes until the stream is closed.
+    open_for: usize,
+    gathered: Vec<(Page, Instant)>,
+    published: Vec<Publish>,
+}
+
+struct Publish {
+    at: Instant,
+    pages: Vec<(Page, Instant)>,
+}
+
+impl Outlet<Page> for Notes {
+    fn take(&mut self, page: Page) -> Size {
+        let size = page.size;
+        self.gathered.push((page, self.clock.0.get()));
+        size
+    }
+
+    fn publish(&mut self) -> bool {
+        if self.published.len() == self.open_for {
+            return false;
+        }
+        let at = self.clock.0.get();
+        self.published.push(Publish { at, pages: std::mem::take(&mut self.gathered) });
+        self.clock.advance_to(at + self.takes);
+        true
+    }
+
+    fn readers(&self) -> usize {
+        self.readers
+    }
+}
+
+const fn micros(count: u64) -> Duration {
+    Duration::from_micros(count)
+}
+
+const SMALL: Size = Size { bytes: 2_000, entries: 1 };
+
+/// Pages that come after these pauses, of two logs in turn.
+fn script(start: Instant, pauses: &[(u64, Size)]) -> VecDeque<Page> {
+    let mut comes = start;
+    let page = |(at, &(pause, size)): (usize, &(u64, Size))| {
+        comes += micros(pause);
+        Page { log: at % 2, index: at / 2, comes, size }
+    };
+    pauses.iter().enumerate().map(page).collect()
+}
+
+fn publish(most: Duration, readers: usize, takes: Duration, pauses: &[(u64, Size)]) -> Notes {
+    let start = Instant::now();
+    let clock = Clock(Rc::new(Cell::new(start)));
+    let mut notes = Notes {
+        clock: clock.clone(),
+        readers,
+        takes,
+        open_for: usize::MAX,
+        gathered: Vec::new(),
+        published: Vec::new(),
+    };
+    run(most, &mut Script { clock, pages: script(start, pauses) }, &mut notes);
+    notes
+}
+
+fn pages_each(notes: &Notes) -> Vec<usize> {
+    notes.published.iter().map(|publish| publish.pages.len()).collect()
+}
+
+#[test]
+fn what_comes_close_together_goes_out_together() {
+    let most = micros(5_000);
+    let every = |micros: u64| vec![(micros, SMALL); 10];
+    type Case = (&'static str, usize, Vec<(u64, Size)>, &'static [usize]);
+    let cases: &[Case] = &[
+        ("no readers", 0, every(100), &[1; 10]),
+        ("few readers", 9, every(100), &[1; 10]),
+        ("500 readers, with pauses", 500, every(5_000), &[1; 10]),
+        ("500 readers, every millisecond", 500, every(1_000), &[1, 5, 4]),
+        ("any number of readers", usize::MAX, every(1_000), &[1, 5, 4]),
+        ("50 readers, every 200 us", 50, every(200), &[1, 2, 3, 2, 2]),
+        ("at once", 500, every(0), &[1, 9]),
+        (
+            "enough bytes",
+            500,
+            [vec![(0, SMALL); 3], vec![(0, Size { bytes: 256 << 10, entries: 1 }); 2]].concat(),
+            &[1, 3, 1],
+        ),
+        ("enough entries", 500, vec![(0, Size { bytes: 1, entries: 256 }); 6], &[1, 2, 2, 1]),
+        ("many pages without entries", 500, vec![(0, Size::default()); 1_030], &[1, 512, 512, 5]),
+    ];
+    for (name, readers, pauses, expected) in cases {
+        let notes = publish(most, *readers, Duration::ZERO, pauses);
+        assert_eq!(pages_each(&notes), *expected, "{name}");
+    }
+    assert_eq!(pages_each(&publish(Duration::ZERO, 500, Duration::ZERO, &every(0))), [1; 10]);
+}
+
+#[test]
+fn a_closed_stream_ends_it() {
+    let start = Instant::now();
+    let clock = Clock(Rc::new(Cell::new(start)));
+    let pages = script(start, &[(10_000, SMALL); 5]);
+    let mut notes = Notes {
+        clock: clock.clone(),
+        readers: 0,
+        takes: Duration::ZERO,
+        open_for: 2,
+        gathered: Vec::new(),
+        published: Vec::new(),
+    };
+    let mut intake = Script { clock, pages };
+    run(micros(5_000), &mut intake, &mut notes);
+    assert_eq!((pages_each(&notes), intake.pages.len()), (vec![1, 1], 2));
+}
+
+#[test]
+fn a_channel_gives_what_it_has_waits_and_ends() {
+    let (sender, pages) = mpsc::channel(4);
+    let mut channel = Channel::new(pages);
+    let past = Instant::now();
+    assert_eq!(channel.next(Some(past)), Next::TimeUp);
+    sender.blocking_send(1).expect("room");
+    sender.blocking_send(2).expect("room");
+    assert_eq!(channel.next(Some(past)), Next::Page(1), "what is there is taken");
+    assert_eq!(channel.next(None), Next::Page(2));
+    let until = Instant::now() + Duration::from_millis(2);
+    assert_eq!(channel.next(Some(until)), Next::TimeUp);
+    assert!(Instant::now() >= until);
+    let sending = thread::spawn(move || sender.blocking_send(3));
+    assert_eq!(channel.next(None), Next::Page(3), "woken by the sender");
+    sending.join().expect("no panic").expect("received");
+    assert_eq!(channel.next(None), Next::<i32>::End);
+}
+
+fn size() -> impl Strategy<Value = Size> {
+    let small = (0..40_000_usize, 0..64_usize);
+    let large = (0..600_000_usize, 0..600_usize);
+    prop_oneof![4 => small, 1 => large].prop_map(|(bytes, entries)| Size { bytes, entries })
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_reordered_or_held_too_long(
+        most in 0..20_000_u64,
+        readers in 0..3_000_usize,
+        takes in 0..8_000_u64,
+        pauses in vec((prop_oneof![Just(0), 0..300_u64, 0..9_000_u64], size()), 0..120),
+    ) {
+        let (most, takes) = (micros(most), micros(takes));
+        let notes = publish(most, readers, takes, &pauses);
+        let all: Vec<&Page> = notes.published.iter()
+            .flat_map(|publish| publish.pages.iter().map(|(page, _)| page))
+            .collect();
+        prop_assert_eq!(all.len(), pauses.len());
+        for log in 0..2 {
+            let indexes = all.iter().filter(|page| page.log == log).map(|page| page.index);
+            prop_assert!(indexes.eq(0..all.iter().filter(|page| page.log == log).count()));
+        }
+        let window = most.min(micros(10 * readers as u64));
+        for publish in &notes.published {
+            prop_assert!(!publish.pages.is_empty());
+            for (_, taken) in &publish.pages {
+                prop_assert!(publish.at - *taken <= window);
+            }
+            // Without its last page it was not enough.
+            let (_, before) = publish.pages.split_last().expect("not empty");
+            let bytes: usize = before.iter().map(|(page, _)| page.size.bytes).sum();
+            let entries: usize = before.iter().map(|(page, _)| page.size.entries).sum();
+            prop_assert!(bytes < ENOUGH_BYTES && entries.max(before.len()) < ENOUGH_ENTRIES);
+        }
+    }
+}

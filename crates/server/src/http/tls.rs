@@ -1,0 +1,348 @@
+//! TLS: the server's certificate and key, read again when their files change.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ct::Hash;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{InconsistentKeys, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+
+use crate::metrics::Metrics;
+
+/// How often the files are looked at. They are small, so they are simply read: what they say counts,
+/// however it came there.
+const LOOK_EVERY: Duration = Duration::from_secs(3);
+/// Larger files are neither certificates nor keys.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// Why a certificate cannot be served with.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{setting}: cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is larger than 1 MiB.
+    #[error("{setting}: {} is larger than any PEM file needs to be", path.display())]
+    TooLarge {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is no PEM, or has not what is looked for.
+    #[error("{setting}: {} has no usable {what} in PEM: {source}", path.display())]
+    Pem {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is looked for.
+        what: &'static str,
+        /// Why it cannot be had.
+        source: pem::Error,
+    },
+    /// The key is not that of the certificate.
+    #[error("tls_key: {} is not the key of the certificate in {}", key.display(), cert.display())]
+    Mismatch {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// Certificate or key are of a kind that cannot be served with.
+    #[error("tls_cert and tls_key: cannot serve with {} and {}: {source}", cert.display(), key.display())]
+    Unusable {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+}
+
+/// The two files.
+#[derive(Debug, Clone)]
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+/// What the files said when they were last looked at, or why they could not be read.
+type Look = Result<[Hash; 2], String>;
+
+/// TLS with a certificate that can be replaced while the server runs.
+pub struct Tls {
+    files: Files,
+    look: Look,
+    current: Arc<Current>,
+    acceptor: TlsAcceptor,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// The certificate that handshakes are answered with.
+#[derive(Debug)]
+struct Current(ArcSwap<CertifiedKey>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+impl Tls {
+    /// Reads the certificate chain and its key.
+    ///
+    /// # Errors
+    /// When a file cannot be read or is no PEM, or the key is not that of the certificate.
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let files = Files { cert: cert.to_owned(), key: key.to_owned() };
+        let provider = Arc::new(default_provider());
+        let contents = files.read()?;
+        let look = Ok(contents.digests());
+        let certified = files.parse(&contents, &provider)?;
+        let current = Arc::new(Current(ArcSwap::from_pointee(certified)));
+        let unusable = |source| files.unusable(source);
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::<Current>::clone(&current));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { files, look, current, acceptor: Arc::new(config).into() })
+    }
+
+    /// What turns a TCP connection into a TLS connection.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.clone()
+    }
+
+    /// Looks at the files for ever. A certificate that cannot be served with is reported once, and
+    /// the one before it stays.
+    pub async fn follow_files(mut self, metrics: &Metrics) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let files = self.files.clone();
+            let before = self.look.clone();
+            let looked = tokio::task::spawn_blocking(move || files.look_again(&before)).await;
+            let Ok((look, news)) = looked else {
+                tracing::error!("looking at the TLS certificate has failed");
+                continue;
+            };
+            self.look = look;
+            match news {
+                None => {}
+                Some(Ok(certified)) => {
+                    self.current.0.store(Arc::new(certified));
+                    metrics.tls_reloads.inc();
+                    tracing::info!(cert = %self.files.cert.display(), "the TLS certificate is new");
+                }
+                Some(Err(error)) => {
+                    metrics.tls_reload_errors.inc();
+                    tracing::error!(
+                        %error,
+                        "the new TLS certificate cannot be used, the one before it stays"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What is in the files.
+struct Contents {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Contents {
+    fn digests(&self) -> [Hash; 2] {
+        [&self.cert, &self.key].map(|bytes| ct::sha256(bytes))
+    }
+}
+
+impl Files {
+    fn read(&self) -> Result<Contents, TlsError> {
+        let cert = read("tls_cert", &self.cert)?;
+        Ok(Contents { cert, key: read("tls_key", &self.key)? })
+    }
+
+    /// What the files say now, and what is to be made of it unless they said it before.
+    fn look_again(&self, before: &Look) -> (Look, Option<Result<CertifiedKey, TlsError>>) {
+        match self.read() {
+            Ok(contents) => {
+                let look = Ok(contents.digests());
+                let is_new = look != *before;
+                let parse = || self.parse(&contents, &default_provider());
+                (look, is_new.then(parse))
+            }
+            Err(error) => {
+                let look = Err(error.to_string());
+                let is_new = look != *before;
+                (look, is_new.then_some(Err(error)))
+            }
+        }
+    }
+
+    fn parse(
+        &self,
+        contents: &Contents,
+        provider: &CryptoProvider,
+    ) -> Result<CertifiedKey, TlsError> {
+        let no_certificate = |source| TlsError::Pem {
+            setting: "tls_cert",
+            path: self.cert.clone(),
+            what: "certificate",
+            source,
+        };
+        let chain = CertificateDer::pem_slice_iter(&contents.cert)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(no_certificate)?;
+        if chain.is_empty() {
+            return Err(no_certificate(pem::Error::NoItemsFound));
+        }
+        let key = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|source| {
+            let path = self.key.clone();
+            TlsError::Pem { setting: "tls_key", path, what: "private key", source }
+        })?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                TlsError::Mismatch { cert: self.cert.clone(), key: self.key.clone() }
+            }
+            source => self.unusable(source),
+        })
+    }
+
+    fn unusable(&self, source: rustls::Error) -> TlsError {
+        TlsError::Unusable { cert: self.cert.clone(), key: self.key.clone(), source }
+    }
+}
+
+fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    let unreadable = |source| TlsError::Unreadable { setting, path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(TlsError::TooLarge { setting, path: path.to_owned() });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// A certificate and its key in PEM.
+    fn made() -> (String, String) {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        (params.self_signed(&key).expect("a certificate").pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn what_cannot_be_served_with_is_refused_by_file_and_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (cert, key) = made();
+        let other = made().1;
+        let both = format!("{key}{cert}");
+        let huge = " ".repeat((1 << 20) + 1);
+        let damaged = cert.replacen("-----\nMII", "-----\nAAA", 1);
+        type Case<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+        let cases: [Case<'_>; 11] = [
+            ("good", Some(&cert), Some(&key), None),
+            ("both in one file", Some(&both), Some(&both), None),
+            ("missing", None, Some(&key), Some("tls_cert: cannot read ")),
+            ("no key file", Some(&cert), None, Some("tls_key: cannot read ")),
+            ("empty", Some(""), Some(&key), Some("cert.pem has no usable certificate in PEM")),
+            ("no key", Some(&cert), Some(&cert), Some("key.pem has no usable private key in PEM")),
+            ("swapped", Some(&key), Some(&cert), Some("cert.pem has no usable certificate")),
+            ("another's key", Some(&cert), Some(&other), Some("key.pem is not the key of the")),
+            ("text", Some("certificate"), Some(&key), Some("has no usable certificate")),
+            ("damaged", Some(&damaged), Some(&key), Some("cannot serve with ")),
+            ("huge", Some(&huge), Some(&key), Some("cert.pem is larger than")),
+        ];
+        for (name, cert, key, expected) in cases {
+            let place = |file: &str, text: Option<&str>| {
+                let path = folder.path().join(name).join(file);
+                fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+                if let Some(text) = text {
+                    fs::write(&path, text).expect("writable");
+                }
+                path
+            };
+            let loaded = Tls::load(&place("cert.pem", cert), &place("key.pem", key));
+            match (loaded, expected) {
+                (Ok(_), None) => {}
+                (Err(error), Some(expected)) => {
+                    assert!(error.to_string().contains(expected), "{name}: {error}");
+                }
+                (loaded, _) => panic!("{name}: {loaded:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_seen_once_however_it_comes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let write = |name: &str, text: &str| fs::write(at(name), text).expect("writable");
+        let (first, second, third) = (made(), made(), made());
+        write("cert.pem", &first.0);
+        write("key.pem", &first.1);
+        let files = Files { cert: at("cert.pem"), key: at("key.pem") };
+        let mut look: Look = Ok(files.read().expect("readable").digests());
+        let mut news = || {
+            let (now, news) = files.look_again(&look);
+            look = now;
+            news.map(|news| news.map_err(|error| error.to_string()))
+        };
+        assert!(news().is_none());
+
+        write("cert.pem", &second.0);
+        let half = news().expect("a change").expect_err("the key is still the old one");
+        assert!(half.contains("is not the key of"), "{half}");
+        assert!(news().is_none(), "said once");
+        write("new.pem", &second.1);
+        fs::rename(at("new.pem"), at("key.pem")).expect("renamed");
+        assert!(matches!(news(), Some(Ok(_))), "by rename");
+        assert!(news().is_none());
+
+        fs::remove_file(at("key.pem")).expect("removed");
+        assert!(matches!(news(), Some(Err(_))));
+        assert!(news().is_none());
+        write("third.key", &third.1);
+        write("cert.pem", &third.0);
+        std::os::unix::fs::symlink(at("third.key"), at("key.pem")).expect("linked");
+        assert!(matches!(news(), Some(Ok(_))), "by symlink");
+        assert!(news().is_none());
+    }
+}

@@ -1,0 +1,272 @@
+//! A WebSocket connection while it runs: one task that moves bytes from the feed to the socket.
+//!
+//! What it waits for is polled in one future: news from the feed, the socket, and one timer. So
+//! nothing is registered or given back when it is woken but its place among those who wait for the
+//! next publish.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use feed::frame::{self, close_code};
+use feed::{Hub, Reader, Ready, Written};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::watch;
+use wire::Profile;
+
+use super::peer::{Closing, Errand, Peer};
+use super::timing::Heartbeat;
+use crate::config::SlowClient;
+use crate::http::accept::{Alive, stopped};
+use crate::http::gap::{self, missed};
+use crate::http::socket::Socket;
+use crate::metrics::ConnectionMetrics;
+use crate::publish::CertificateStream;
+
+/// How long the closing handshake may take.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Everything a connection needs once the handshake is done.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Where it reads.
+    pub(crate) reader: Reader<CertificateStream>,
+    /// The stream it reads.
+    pub(crate) hub: Arc<Hub<CertificateStream>>,
+    /// Whether permessage-deflate was agreed on.
+    pub(crate) deflate: bool,
+    /// Whether it gets only what passes a filter.
+    pub(crate) filtered: bool,
+    /// Whose conventions its messages follow.
+    pub(crate) profile: Profile,
+    /// When heartbeats are due.
+    pub(crate) heartbeat: Heartbeat,
+    /// Whether it understands messages that say what it missed: it asked for an offset.
+    pub(crate) knows_gaps: bool,
+    /// What becomes of it when it is too slow.
+    pub(crate) slow_client: SlowClient,
+    /// Where to count.
+    pub(crate) metrics: ConnectionMetrics,
+    /// Turns true when a client that is behind is not waited for any longer.
+    pub(crate) last_call: watch::Receiver<bool>,
+    /// Held while the connection lives.
+    pub(crate) _alive: Alive,
+}
+
+struct Connection {
+    client: Client,
+    peer: Peer,
+    /// Messages missed of which the client has not been told.
+    untold: u64,
+    closing: Option<Closing>,
+}
+
+/// What ended a wait.
+enum Turn {
+    Peer(Errand),
+    Feed(Ready),
+    Wrote(Written),
+    LastCall,
+}
+
+impl Client {
+    /// Serves the client; `early` came with the handshake and is not kept.
+    pub(super) fn run(self, socket: Socket, early: &[u8]) -> impl Future<Output = ()> + use<> {
+        let mut peer = Peer::new(socket, self.deflate, self.profile, self.heartbeat);
+        if !early.is_empty() {
+            peer.received(early);
+        }
+        // Boxed, because a future keeps room for what it is given besides what it makes of it.
+        let mut connection = Box::new(Connection { client: self, peer, untold: 0, closing: None });
+        let errand = connection.peer.errand();
+        connection.see_to(errand);
+        connection.run()
+    }
+}
+
+impl Connection {
+    async fn run(mut self: Box<Self>) {
+        match self.stream().await {
+            // Boxed: it is rare, and needs more room than all the rest.
+            Ok(closing) => Box::pin(self.close(closing)).await,
+            Err(error) => tracing::debug!(%error, "a client has gone"),
+        }
+    }
+
+    /// Streams until the connection is to be closed.
+    async fn stream(&mut self) -> io::Result<Closing> {
+        // Waited for once and polled often, which is cheaper than to begin anew with each wait.
+        let mut called = self.client.last_call.clone();
+        let mut last_call = pin!(stopped(&mut called));
+        loop {
+            match self.news(last_call.as_mut()).await? {
+                Turn::Feed(Ready::Closed) => return Ok(shutting_down(0, false)),
+                Turn::LastCall => return Ok(self.cut_short()),
+                Turn::Peer(errand) => self.see_to(errand),
+                Turn::Feed(Ready::More) | Turn::Wrote(_) => {}
+            }
+            if self.closing.is_none() {
+                match self.write(last_call.as_mut()).await? {
+                    Turn::Wrote(written) => self.wrote(written),
+                    Turn::LastCall => return Ok(self.cut_short()),
+                    Turn::Peer(errand) => self.see_to(errand),
+                    Turn::Feed(_) => {}
+                }
+            }
+            if let Some(closing) = self.closing.take() {
+                return Ok(closing);
+            }
+        }
+    }
+
+    /// Waits until there is something to write or to see to.
+    async fn news(
+        &mut self,
+        mut last_call: Pin<&mut impl Future<Output = ()>>,
+    ) -> io::Result<Turn> {
+        let Self { client, peer, .. } = self;
+        let mut ready = pin!(client.reader.ready());
+        poll_fn(|cx| {
+            if let Poll::Ready(errand) = peer.poll_errand(cx) {
+                return Poll::Ready(errand.map(Turn::Peer));
+            }
+            if let Poll::Ready(ready) = ready.as_mut().poll(cx) {
+                return Poll::Ready(Ok(Turn::Feed(ready)));
+            }
+            peer.flush(cx)?;
+            last_call.as_mut().poll(cx).map(|()| Ok(Turn::LastCall))
+        })
+        .await
+    }
+
+    /// Writes what the socket takes at once. While it takes nothing the client is still listened
+    /// to: it may ping, or close.
+    async fn write(
+        &mut self,
+        mut last_call: Pin<&mut impl Future<Output = ()>>,
+    ) -> io::Result<Turn> {
+        let Self { client, peer, .. } = self;
+        // That it has changed once is enough: it changes only once.
+        if client.last_call.has_changed().unwrap_or(true) {
+            return Ok(Turn::LastCall);
+        }
+        poll_fn(|cx| {
+            // It may be dropped at any time, so it is made anew for each attempt.
+            let wrote = pin!(client.reader.write_some(&mut peer.socket)).poll(cx);
+            if let Poll::Ready(wrote) = wrote {
+                return Poll::Ready(wrote.map(Turn::Wrote));
+            }
+            if let Poll::Ready(errand) = peer.poll_errand(cx) {
+                return Poll::Ready(errand.map(Turn::Peer));
+            }
+            last_call.as_mut().poll(cx).map(|()| Ok(Turn::LastCall))
+        })
+        .await
+    }
+
+    fn see_to(&mut self, errand: Errand) {
+        // Where pongs pile up because the client reads none, the ping goes unanswered.
+        if !errand.replies.is_empty() {
+            self.client.reader.interject(&errand.replies);
+        }
+        self.closing = errand.closing.or_else(|| self.closing.take());
+    }
+
+    fn wrote(&mut self, written: Written) {
+        self.peer.wrote(written.messages > 0);
+        self.client.metrics.wrote(written);
+        if written.lost > 0 {
+            self.untold += written.lost;
+            match self.client.slow_client {
+                SlowClient::Drop => self.tell_loss(),
+                SlowClient::Disconnect => {
+                    let reason = format!("too slow: {} messages missed", self.untold);
+                    self.closing = Some(Closing::by_server(close_code::GOING_AWAY, reason));
+                }
+            }
+        }
+    }
+
+    /// Says at the next boundary how many messages are missing, to a client that understands it.
+    fn tell_loss(&mut self) {
+        if !self.client.knows_gaps {
+            return;
+        }
+        let mut message = Vec::new();
+        let gap = gap::message(Some(self.untold), gap::SLOW_CLIENT, false);
+        frame::text(gap.as_bytes(), &mut message);
+        if self.client.reader.interject(&message) {
+            self.untold = 0;
+        }
+    }
+
+    /// The server shuts down, and there is no time for what the client has not got by now.
+    fn cut_short(&mut self) -> Closing {
+        let missed = missed(&self.client.hub, &self.client.reader);
+        self.client.metrics.missed(missed);
+        shutting_down(missed, self.client.filtered)
+    }
+
+    /// The closing handshake (RFC 6455 section 7).
+    async fn close(&mut self, closing: Closing) {
+        if let Some(reason) = &closing.reason {
+            tracing::debug!(reason, "closing a connection");
+            self.client.metrics.closed_by_server();
+        }
+        match tokio::time::timeout(CLOSING, self.shake_hands(&closing)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the client has gone without closing"),
+            Err(_) => tracing::debug!("the client did not close in time"),
+        }
+    }
+
+    /// Finishes the message begun, sends Close, and waits for the client's unless it was first. Then
+    /// the server is the first to end the connection (RFC 6455 section 7.1.1).
+    async fn shake_hands(&mut self, closing: &Closing) -> io::Result<()> {
+        let Client { reader, metrics, .. } = &mut self.client;
+        if !reader.at_boundary()
+            && let Some((rest, written)) = reader.next_bytes(0)
+        {
+            self.peer.socket.write_all(&rest).await?;
+            metrics.wrote(written);
+        }
+        self.peer.socket.write_all(&closing.frame).await?;
+        self.peer.socket.flush().await?;
+        if closing.reason.is_some() {
+            poll_fn(|cx| self.peer.poll_close(cx)).await;
+        }
+        self.peer.socket.shutdown().await?;
+        poll_fn(|cx| self.peer.poll_end(cx)).await;
+        Ok(())
+    }
+}
+
+/// Why the connection ends. How much of what was missed would have passed a filter nobody knows.
+fn shutting_down(missed: u64, filtered: bool) -> Closing {
+    let up_to = if filtered { "up to " } else { "" };
+    let reason = match missed {
+        0 => "server shuts down".to_owned(),
+        missed => format!("server shuts down: {up_to}{missed} messages not sent"),
+    };
+    Closing::by_server(close_code::GOING_AWAY, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of the future that `_run` makes, without one.
+    fn size_of_future<T, F>(_run: impl FnOnce(T) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// With thousands of idle clients their tasks are much of the memory there is.
+    #[test]
+    fn a_connection_is_small() {
+        let size = size_of_future(Connection::run) + size_of::<Connection>();
+        assert!(size <= 2 * 1024, "{size} bytes");
+    }
+}

@@ -1,0 +1,190 @@
+//! What is due on a connection, and when.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wire::{Profile, StreamKind};
+
+use crate::config::{self, HeartbeatMode};
+use crate::publish::Rendering;
+
+/// A Ping is sent this often, so that dead connections are noticed.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// A client from which no frame came for this long (a Pong is enough) is gone.
+const SILENT_CLIENT: Duration = Duration::from_secs(120);
+
+/// When heartbeat messages are due on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heartbeat {
+    /// Never, when nothing was sent for a while, or always.
+    mode: HeartbeatMode,
+    /// The while.
+    interval: Duration,
+}
+
+impl Heartbeat {
+    /// The configured heartbeat, or that of the server whose messages are imitated. Some clients of
+    /// the domains-only stream take every message for a list of names, so it has none.
+    pub(crate) const fn of(config: &config::Heartbeat, rendering: Rendering) -> Self {
+        let interval = Duration::from_secs(config.interval_secs);
+        match (rendering.profile, rendering.kind) {
+            (Profile::Calidog, StreamKind::Full | StreamKind::Lite) => {
+                Self { mode: config.mode, interval }
+            }
+            (Profile::Rust, _) => {
+                Self { mode: HeartbeatMode::Always, interval: Duration::from_secs(30) }
+            }
+            (Profile::Go, _) | (Profile::Calidog, StreamKind::Domains) => {
+                Self { mode: HeartbeatMode::Off, interval }
+            }
+        }
+    }
+
+    /// Whether the first message is a heartbeat.
+    pub(super) fn greets(self) -> bool {
+        self.mode == HeartbeatMode::Always
+    }
+}
+
+/// When what happened last on a connection. Everything due follows from it, and only ever moves
+/// later, so a timer has to be set again only when it fires.
+#[derive(Debug)]
+pub(super) struct Timing {
+    heartbeat: Heartbeat,
+    inbound: Instant,
+    data: Instant,
+    beat: Instant,
+    ping: Instant,
+}
+
+/// What is due now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// To end the connection: nothing came from the client for too long.
+    End,
+    /// To send something.
+    Frames {
+        /// A Ping.
+        ping: bool,
+        /// A heartbeat.
+        beat: bool,
+    },
+}
+
+impl Timing {
+    /// Of a connection that begins now.
+    pub(super) const fn new(heartbeat: Heartbeat, now: Instant) -> Self {
+        Self { heartbeat, inbound: now, data: now, beat: now, ping: now }
+    }
+
+    /// Something came from the client.
+    pub(super) const fn received(&mut self, now: Instant) {
+        self.inbound = now;
+    }
+
+    /// A message was written.
+    pub(super) const fn sent(&mut self, now: Instant) {
+        self.data = now;
+    }
+
+    /// When to ask again what is [due](Self::due).
+    pub(super) fn next(&self) -> Instant {
+        let ping = self.ping + PING_EVERY;
+        let end = self.inbound + SILENT_CLIENT;
+        self.next_beat().map_or(ping, |beat| beat.min(ping)).min(end)
+    }
+
+    /// What is due; it counts as done.
+    pub(super) fn due(&mut self, now: Instant) -> Due {
+        if now >= self.inbound + SILENT_CLIENT {
+            return Due::End;
+        }
+        let ping = now >= self.ping + PING_EVERY;
+        let beat = self.next_beat().is_some_and(|due| now >= due);
+        if ping {
+            self.ping = now;
+        }
+        if beat {
+            self.beat = now;
+        }
+        Due::Frames { ping, beat }
+    }
+
+    fn next_beat(&self) -> Option<Instant> {
+        let since = match self.heartbeat.mode {
+            HeartbeatMode::Off => return None,
+            HeartbeatMode::Idle => self.data.max(self.beat),
+            HeartbeatMode::Always => self.beat,
+        };
+        Some(since + self.heartbeat.interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    /// What a timer that is set again only when it fires finds due within two minutes, on a
+    /// connection to which messages go until second `until`.
+    fn found(mode: HeartbeatMode, interval: u64, until: u64) -> Vec<(u64, &'static str)> {
+        let start = Instant::now();
+        let heartbeat = Heartbeat { mode, interval: seconds(interval) };
+        let mut timing = Timing::new(heartbeat, start);
+        let mut timer = timing.next();
+        let mut found = Vec::new();
+        for second in 0..=150 {
+            let now = start + seconds(second);
+            if second <= until {
+                timing.sent(now);
+            }
+            if now < timer {
+                continue;
+            }
+            match timing.due(now) {
+                Due::End => {
+                    found.push((second, "end"));
+                    return found;
+                }
+                Due::Frames { ping, beat } => {
+                    found.extend(ping.then_some((second, "ping")));
+                    found.extend(beat.then_some((second, "beat")));
+                }
+            }
+            assert!(timing.next() > now, "the timer would fire again at once");
+            timer = timing.next();
+        }
+        found
+    }
+
+    #[test]
+    fn heartbeats_and_pings_come_when_they_are_due() {
+        use HeartbeatMode::{Always, Idle, Off};
+        let pings = [(30, "ping"), (60, "ping"), (90, "ping"), (120, "end")];
+        let beats = |seconds: &[u64]| -> Vec<_> {
+            let beats = seconds.iter().map(|&second| (second, "beat"));
+            let mut all: Vec<_> = pings.into_iter().chain(beats).collect();
+            all.sort_by_key(|&(second, what)| (second, what == "beat"));
+            all
+        };
+        assert_eq!(found(Off, 10, 0), pings);
+        assert_eq!(found(Idle, 40, 200), pings, "messages are enough");
+        assert_eq!(found(Idle, 40, 0), beats(&[40, 80]));
+        assert_eq!(found(Idle, 40, 35), beats(&[75, 115]), "40 s after the last message");
+        assert_eq!(found(Always, 40, 200), beats(&[40, 80]));
+        assert_eq!(found(Always, 50, 0), beats(&[50, 100]));
+    }
+
+    #[test]
+    fn a_client_that_says_something_lives() {
+        let start = Instant::now();
+        let heartbeat = Heartbeat { mode: HeartbeatMode::Off, interval: seconds(10) };
+        let mut timing = Timing::new(heartbeat, start);
+        timing.received(start + seconds(119));
+        assert_eq!(timing.due(start + seconds(238)), Due::Frames { ping: true, beat: false });
+        assert_eq!(timing.due(start + seconds(239)), Due::End);
+    }
+}

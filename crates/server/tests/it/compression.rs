@@ -1,0 +1,177 @@
+//! Compressed streams say what the plain ones say.
+
+use std::io::Write as _;
+
+use flate2::write::GzDecoder;
+use flate2::{Decompress, FlushDecompress};
+use serde_json::Value;
+use server::config::Config;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use crate::harness::{PATIENCE, Running, eventually, logs, next_json, reads_all};
+use crate::raw;
+
+const ENTRIES: u64 = 400;
+const STREAMS: [(&str, &str); 3] =
+    [("/", "lite"), ("/full-stream", "full"), ("/domains-only", "domains")];
+
+/// A server that has read its one log.
+async fn settled(configure: impl FnOnce(&mut Config)) -> Running {
+    let sim = logs(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 0,
+        rate: 0.0,
+        initial_size: ENTRIES,
+        page_limit: 60,
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.feed.skip_empty_domains = false;
+    configure(&mut config);
+    let server = Running::start(config).await;
+    eventually("the log is read", async || {
+        let message: Value = server.get("/example.json").await.json().await.expect("JSON");
+        let is_last = message["data"]["cert_index"] == ENTRIES - 1;
+        (is_last && message["offset"].is_u64()).then_some(())
+    })
+    .await;
+    server
+}
+
+/// Sends a request; the head of the answer, and what follows.
+async fn ask(server: &Running, request: &[u8]) -> (String, BufReader<TcpStream>) {
+    let mut tcp = BufReader::new(raw::connect(server.address).await.expect("the server listens"));
+    tcp.write_all(request).await.expect("it takes it");
+    let head = raw::response_head(&mut tcp).await.expect("an answer");
+    (head, tcp)
+}
+
+async fn plain(server: &Running, path: &str) -> Vec<Value> {
+    let mut socket = server.connect_from_oldest(path).await;
+    let mut messages = Vec::new();
+    for _ in 0..ENTRIES {
+        messages.push(next_json(&mut socket).await);
+    }
+    messages
+}
+
+/// One message, with the context of those before it (RFC 7692 section 7.2.2).
+fn inflate(context: &mut Decompress, payload: &[u8]) -> Vec<u8> {
+    let input = [payload, b"\x00\x00\xff\xff"].concat();
+    let before = context.total_in();
+    let mut output = Vec::with_capacity(1 << 20);
+    loop {
+        let used = usize::try_from(context.total_in() - before).expect("small");
+        let full = output.len() == output.capacity();
+        if used == input.len() && !full {
+            return output;
+        }
+        output.reserve(if full { 1 << 20 } else { 0 });
+        let rest = &input[used..];
+        context.decompress_vec(rest, &mut output, FlushDecompress::Sync).expect("deflate");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deflated_websockets_say_the_same() {
+    let server = settled(|_| {}).await;
+    for (path, _) in STREAMS {
+        let expected = plain(&server, path).await;
+        let request = raw::handshake(&format!("{path}?since=0"), raw::OFFER);
+        let (head, mut tcp) = ask(&server, &request).await;
+        assert!(raw::is_accepted(&head), "{head}");
+        assert_eq!(raw::header(&head, "sec-websocket-extensions"), Some(raw::AGREED));
+        let mut context = Decompress::new(false);
+        let mut messages = Vec::new();
+        let (mut sent, mut inflated) = (0, 0);
+        while messages.len() < expected.len() {
+            let frame = tokio::time::timeout(PATIENCE, raw::frame(&mut tcp)).await;
+            let frame = frame.expect("in time").expect("no error").expect("an open connection");
+            let text = match frame.first {
+                raw::TEXT => frame.payload,
+                raw::COMPRESSED_TEXT => {
+                    let text = inflate(&mut context, &frame.payload);
+                    (sent, inflated) = (sent + frame.payload.len(), inflated + text.len());
+                    text
+                }
+                _ => continue,
+            };
+            let message: Value = serde_json::from_slice(&text).expect("JSON");
+            if message["offset"].is_u64() {
+                messages.push(message);
+            }
+        }
+        assert!(sent > 0 && sent < inflated, "{path}: {sent} bytes for {inflated}");
+        assert_eq!(messages, expected, "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gzipped_events_say_the_same() {
+    let server = settled(|_| {}).await;
+    for (path, stream) in STREAMS {
+        let expected = plain(&server, path).await;
+        // To HTTP/1.0 the events come without chunks.
+        let request = format!(
+            "GET /sse?stream={stream}&since=0 HTTP/1.0\r\nAccept-Encoding: br;q=1, gzip;q=0.5\r\n\r\n"
+        );
+        let (head, mut tcp) = ask(&server, request.as_bytes()).await;
+        assert_eq!(raw::header(&head, "content-encoding"), Some("gzip"), "{head}");
+        assert!(head.contains("vary: accept-encoding\r\n"), "{head}");
+        let mut decoder = GzDecoder::new(Vec::new());
+        let mut bytes = [0; 4096];
+        let mut events = 0;
+        while events < expected.len() + 1 {
+            let read = tokio::time::timeout(PATIENCE, tcp.read(&mut bytes)).await;
+            let read = read.expect("in time").expect("no error");
+            assert!(read > 0, "the end");
+            decoder.write_all(&bytes[..read]).expect("gzip");
+            decoder.flush().expect("gzip");
+            events = whole_events(decoder.get_ref());
+        }
+        let text = str::from_utf8(decoder.get_ref()).expect("UTF-8");
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+        let messages = data.map(|data| serde_json::from_str(data).expect("JSON"));
+        let mut messages: Vec<Value> = messages.collect();
+        assert_eq!(messages.remove(0)["message_type"], "gap", "the greeting");
+        assert_eq!(messages, expected, "{stream}");
+    }
+    server.stop().await;
+}
+
+/// The number of events that have come whole.
+fn whole_events(text: &[u8]) -> usize {
+    text.windows(2).filter(|pair| pair == b"\n\n").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_compressed_for_those_who_do_not_ask_or_where_it_is_off() {
+    let gzip = b"GET /sse?since=0 HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n";
+    let plain = b"GET /sse?since=0 HTTP/1.0\r\nAccept-Encoding: gzip;q=0, br\r\n\r\n";
+    let server = settled(|_| {}).await;
+    let (head, _) = ask(&server, plain).await;
+    assert_eq!(raw::header(&head, "content-encoding"), None, "{head}");
+    assert!(head.contains("vary: accept-encoding\r\n"), "{head}");
+    server.stop().await;
+
+    let server = settled(|config| {
+        config.compression.websocket = false;
+        config.compression.sse = false;
+    })
+    .await;
+    let (head, mut tcp) = ask(&server, gzip).await;
+    assert_eq!(raw::header(&head, "content-encoding"), None, "{head}");
+    let mut first = [0; 11];
+    tcp.read_exact(&mut first).await.expect("an event");
+    assert_eq!(&first, b"event: gap\n");
+    let (head, mut tcp) = ask(&server, &raw::handshake("/?since=0", raw::OFFER)).await;
+    assert!(raw::is_accepted(&head), "{head}");
+    assert_eq!(raw::header(&head, "sec-websocket-extensions"), None);
+    let frame = raw::frame(&mut tcp).await.expect("no error").expect("a frame");
+    assert_eq!(frame.first, raw::TEXT);
+    server.stop().await;
+}

@@ -1,0 +1,307 @@
+//! Clients that read too slowly: what they are told, and that the server ends in time with them.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ctsim::Sim;
+use serde_json::Value;
+use server::config::{ByteSize, Config, SlowClient};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::harness::{PATIENCE, Running, eventually, logs, reads_all};
+use crate::raw::{self, Frame};
+
+/// Entries that are published while a client does not read. As messages of the full stream they are
+/// several times what the buffers between server and client take.
+const ENTRIES: u64 = 5_000;
+
+/// A server that follows one log, which is empty but for one entry.
+async fn start(configure: impl FnOnce(&mut Config)) -> (Sim, Running) {
+    let sim = logs(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 0,
+        rate: 0.0,
+        initial_size: 1,
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    configure(&mut config);
+    let server = Running::start(config).await;
+    newest(&server, 0).await;
+    (sim, server)
+}
+
+fn keeps_little(config: &mut Config) {
+    config.feed.ring_bytes = ByteSize::new(64 * ByteSize::KIB);
+    config.buffer_size = 50;
+}
+
+/// Waits until the entry with this index is published; its offset.
+async fn newest(server: &Running, index: u64) -> u64 {
+    eventually("the log is read", async || {
+        let message: Value = server.get("/example.json").await.json().await.expect("JSON");
+        let is_last = message["data"]["cert_index"] == index && message["offset"].is_u64();
+        is_last.then(|| offset(&message)).flatten()
+    })
+    .await
+}
+
+fn offset(message: &Value) -> Option<u64> {
+    message["offset"].as_u64()
+}
+
+/// A connection with little room for what is not read.
+async fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(16 * 1024).expect("a small buffer");
+    BufReader::new(socket.connect(address).await.expect("the server listens"))
+}
+
+async fn websocket(server: &Running, path: &str) -> BufReader<TcpStream> {
+    let mut tcp = connect(server.address).await;
+    tcp.write_all(&raw::handshake(path, "")).await.expect("it takes it");
+    let head = raw::response_head(&mut tcp).await.expect("an answer");
+    assert!(raw::is_accepted(&head), "{head}");
+    tcp
+}
+
+async fn next_frame(tcp: &mut BufReader<TcpStream>) -> Frame {
+    let frame = tokio::time::timeout(PATIENCE, raw::frame(tcp)).await.expect("in time");
+    frame.expect("an open connection").expect("no end inside or between frames")
+}
+
+/// The next message, unless the connection is closed first.
+async fn next_message(tcp: &mut BufReader<TcpStream>) -> Result<Value, Frame> {
+    loop {
+        let frame = next_frame(tcp).await;
+        match frame.first {
+            raw::TEXT => return Ok(serde_json::from_slice(&frame.payload).expect("JSON")),
+            raw::CLOSE => return Err(frame),
+            _ => {}
+        }
+    }
+}
+
+/// What a client got up to the entry with this offset.
+struct Got {
+    messages: u64,
+    gaps: Vec<Value>,
+}
+
+async fn read_to(tcp: &mut BufReader<TcpStream>, last: u64) -> Got {
+    let mut got = Got { messages: 0, gaps: Vec::new() };
+    let mut before = 0;
+    while before < last {
+        let message = next_message(tcp).await.expect("not closed");
+        match offset(&message) {
+            Some(offset) => {
+                assert!(offset > before, "in order");
+                before = offset;
+                got.messages += 1;
+            }
+            None if message["message_type"] == "gap" => got.gaps.push(message),
+            None => {}
+        }
+    }
+    got
+}
+
+async fn lost(server: &Running, protocol: &str) -> u64 {
+    let metrics = server.get("/metrics").await.text().await.expect("text");
+    let name = format!("certstream_messages_lost_total{{protocol={protocol:?},stream=\"full\"}} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_goes_on_and_is_told_if_it_understands() {
+    let (sim, server) = start(keeps_little).await;
+    let first = newest(&server, 0).await;
+    let mut told = websocket(&server, &format!("/full-stream?since={first}")).await;
+    let mut untold = websocket(&server, "/full-stream").await;
+    sim.logs()[0].grow(ENTRIES).expect("it grows");
+    let last = newest(&server, ENTRIES).await;
+    assert_eq!(last, first + ENTRIES);
+
+    let got = read_to(&mut told, last).await;
+    // The gap may come after the first message behind it, so perhaps after the last of all.
+    let mut gaps = got.gaps;
+    if gaps.is_empty() {
+        gaps.push(next_message(&mut told).await.expect("not closed"));
+    }
+    assert!(gaps.iter().all(|gap| gap["reason"] == "slow_client"), "{gaps:?}");
+    assert!(gaps.iter().all(|gap| gap["disconnecting"] == false), "{gaps:?}");
+    let dropped: u64 = gaps.iter().filter_map(|gap| gap["dropped"].as_u64()).sum();
+    assert!(dropped > 0);
+    assert_eq!(got.messages + dropped, ENTRIES, "each message came or is accounted for");
+
+    let got = read_to(&mut untold, last).await;
+    assert_eq!(got.gaps, [] as [Value; 0], "it did not ask for an offset");
+    assert!(got.messages < ENTRIES);
+    assert_eq!(lost(&server, "websocket").await, dropped + ENTRIES - got.messages);
+    drop((told, untold));
+    server.stop().await;
+}
+
+/// The events of a response, as `(offset, data)`, up to the message with the offset `last`.
+async fn read_events(
+    mut tcp: BufReader<TcpStream>,
+    gzip: bool,
+    last: u64,
+) -> Vec<(Option<u64>, Value)> {
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    let mut text = Vec::new();
+    let mut events = Vec::new();
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let read = tokio::time::timeout(PATIENCE, tcp.read(&mut bytes)).await;
+        let read = read.expect("in time").expect("no error");
+        assert!(read > 0, "the end");
+        if gzip {
+            decoder.write_all(&bytes[..read]).expect("gzip");
+            decoder.flush().expect("gzip");
+            text.append(decoder.get_mut());
+        } else {
+            text.extend_from_slice(&bytes[..read]);
+        }
+        while let Some(end) = text.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = text.drain(..end + 2).collect();
+            let event = str::from_utf8(&event).expect("UTF-8");
+            let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+            let Some(data) = field("data: ") else { continue };
+            let data = serde_json::from_str(data).expect("JSON");
+            let id = field("id: ").map(|id| id.parse().expect("an offset"));
+            events.push((id, data));
+            if id == Some(last) {
+                return events;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_of_events_is_told_in_place() {
+    let (sim, server) = start(keeps_little).await;
+    let first = newest(&server, 0).await;
+    let mut readers = Vec::new();
+    for (gzip, header) in [(false, ""), (true, "Accept-Encoding: gzip\r\n")] {
+        let mut tcp = connect(server.address).await;
+        let request =
+            format!("GET /sse?stream=full HTTP/1.0\r\nLast-Event-ID: {first}\r\n{header}\r\n");
+        tcp.write_all(request.as_bytes()).await.expect("it takes it");
+        let head = raw::response_head(&mut tcp).await.expect("an answer");
+        assert_eq!(raw::header(&head, "content-encoding"), gzip.then_some("gzip"));
+        readers.push((gzip, tcp));
+    }
+    sim.logs()[0].grow(3 * ENTRIES).expect("it grows");
+    let last = newest(&server, 3 * ENTRIES).await;
+    let mut dropped = 0;
+    for (gzip, tcp) in readers {
+        let mut next = first + 1;
+        let before = dropped;
+        for (offset, data) in read_events(tcp, gzip, last).await {
+            match offset {
+                Some(offset) => {
+                    assert_eq!(offset, next, "gzip: {gzip}");
+                    next += 1;
+                }
+                None => {
+                    assert_eq!(data["reason"], "slow_client", "{data}");
+                    let missed = data["dropped"].as_u64().expect("a number");
+                    next += missed;
+                    dropped += missed;
+                }
+            }
+        }
+        assert!(dropped > before, "gzip: {gzip}: it was not slow enough");
+    }
+    assert_eq!(lost(&server, "sse").await, dropped);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_is_disconnected_where_that_is_wanted() {
+    let (sim, server) = start(|config| {
+        keeps_little(config);
+        config.slow_client = SlowClient::Disconnect;
+    })
+    .await;
+    let mut socket = websocket(&server, "/full-stream").await;
+    let mut events = connect(server.address).await;
+    let request = b"GET /sse?stream=full HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    events.write_all(request).await.expect("it takes it");
+    raw::response_head(&mut events).await.expect("an answer");
+    // Its head is sent before its place in the stream is of interest to anybody.
+    let mut quick = server.connect("/domains-only").await;
+    sim.logs()[0].grow(ENTRIES).expect("it grows");
+    newest(&server, ENTRIES).await;
+
+    let close = loop {
+        if let Err(close) = next_message(&mut socket).await {
+            break close;
+        }
+    };
+    assert_eq!(close.code(), Some(1001));
+    let reason = String::from_utf8(close.payload[2..].to_vec()).expect("UTF-8");
+    let missed = reason.strip_prefix("too slow: ").and_then(|rest| rest.split(' ').next());
+    let missed: u64 = missed.and_then(|number| number.parse().ok()).expect("a number");
+    assert_eq!(lost(&server, "websocket").await, missed);
+
+    let mut text = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, async {
+        // The end of the chunked body: a chunk of no bytes.
+        while !text.ends_with(b"\r\n0\r\n\r\n") && events.read_until(b'\n', &mut text).await? > 0 {}
+        std::io::Result::Ok(())
+    });
+    end.await.expect("in time").expect("no error");
+    let text = String::from_utf8_lossy(&text);
+    let (_, gap) = text.rsplit_once("event: gap\ndata: ").expect("a gap");
+    let gap: Value = serde_json::from_str(gap.lines().next().expect("a line")).expect("JSON");
+    assert_eq!((&gap["disconnecting"], &gap["reason"]), (&true.into(), &"slow_client".into()));
+    assert_eq!(gap["dropped"].as_u64(), Some(lost(&server, "sse").await));
+
+    // Whoever reads is not concerned.
+    crate::harness::next_json(&mut quick).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_far_behind_is_told_goodbye() {
+    let (sim, server) = start(|config| config.shutdown_grace_ms = 5_000).await;
+    let first = newest(&server, 0).await;
+    let mut behind = websocket(&server, "/full-stream").await;
+    let mut stuck = websocket(&server, "/full-stream").await;
+    sim.logs()[0].grow(2 * ENTRIES).expect("it grows");
+    let last = newest(&server, 2 * ENTRIES).await;
+
+    let stopping = tokio::spawn(server.stop());
+    // Slow enough not to get everything before the server is gone.
+    let mut frames = tokio::task::spawn(async move {
+        let mut seen = first;
+        loop {
+            match next_message(&mut behind).await {
+                Ok(message) => {
+                    let offset = offset(&message).expect("an offset");
+                    assert_eq!(offset, seen + 1, "nothing is skipped before the end");
+                    seen = offset;
+                    if offset.is_multiple_of(10) {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                }
+                Err(close) => return (seen, close),
+            }
+        }
+    });
+    let (seen, close) = (&mut frames).await.expect("a Close frame");
+    assert_eq!(close.code(), Some(1001));
+    let reason = String::from_utf8(close.payload[2..].to_vec()).expect("UTF-8");
+    assert_eq!(reason, format!("server shuts down: {} messages not sent", last - seen));
+    assert!(seen < last);
+    stopping.await.expect("it ends, also with a client that does not read at all");
+    let mut rest = Vec::new();
+    // Cut off: an end or an error.
+    let _cut = tokio::time::timeout(PATIENCE, stuck.read_to_end(&mut rest)).await.expect("an end");
+}
