@@ -29,8 +29,13 @@ fn wants(query: &Query, message: &Value) -> bool {
     let leaf = &message["data"]["leaf_cert"];
     let source = &message["data"]["source"];
     let lower = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
-    query.iter().all(|(parameter, terms)| {
-        terms.iter().map(|term| term.to_lowercase()).any(|term| match *parameter {
+    // A parameter that is given again adds terms to those it has.
+    let terms_of = |wanted: &str| {
+        let given = query.iter().filter(move |(parameter, _)| *parameter == wanted);
+        given.flat_map(|(_, terms)| terms).map(|term| term.to_lowercase()).collect::<Vec<_>>()
+    };
+    query.iter().all(|(parameter, _)| {
+        terms_of(parameter).into_iter().any(|term| match *parameter {
             "domain" => {
                 let domain = term.trim_start_matches("*.").trim_end_matches('.');
                 let is_within = |name: &String| {
