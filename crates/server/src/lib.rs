@@ -6,6 +6,7 @@ pub mod config;
 mod dedup;
 mod demo;
 pub mod http;
+pub mod logs;
 pub mod metrics;
 pub mod publish;
 mod save;

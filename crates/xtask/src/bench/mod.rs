@@ -5,8 +5,10 @@
 //! run, or delays; none is a promise for another machine.
 
 mod client;
+mod counts;
 mod fanout;
 mod freshness;
+mod heads;
 mod http;
 mod ingest;
 mod load;
@@ -15,6 +17,7 @@ mod proc;
 mod record;
 mod report;
 mod restart;
+mod soak;
 mod system;
 mod writer;
 
@@ -29,13 +32,18 @@ const NAME: &str = "bench";
 
 type Benchmark = (&'static str, fn(&Plan) -> anyhow::Result<Report>);
 
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 7] = [
     ("ingest", ingest::run),
     ("fanout", fanout::run),
     ("memory", memory::run),
     ("freshness", freshness::run),
     ("restart", restart::run),
+    ("kill", restart::run_kills),
+    ("soak", soak::run),
 ];
+
+/// Those that take so long that they are only run when they are named.
+const LONG: [&str; 2] = ["kill", "soak"];
 
 /// How large and how long.
 struct Plan {
@@ -45,6 +53,10 @@ struct Plan {
     clients: usize,
     /// Of a measurement over time.
     time: Duration,
+    /// Of a soak.
+    minutes: u64,
+    /// How often to kill the server.
+    kills: u64,
     /// Measure only cases with this in their name.
     only: Option<String>,
 }
@@ -69,6 +81,7 @@ pub(crate) fn commands() -> [Cli; 3] {
     };
     let bench = Cli::new(NAME)
         .about("What the server costs; raw figures go to target/bench")
+        .after_help("soak and kill take minutes and are not among all")
         .arg(
             Arg::new("which")
                 .value_parser(names.into_iter().chain(["all"]).collect::<Vec<_>>())
@@ -77,6 +90,8 @@ pub(crate) fn commands() -> [Cli; 3] {
         .arg(number("entries", "150000", "Entries to ingest"))
         .arg(number("clients", "500", "Clients of the crowd"))
         .arg(number("seconds", "20", "Length of a measurement over time"))
+        .arg(number("minutes", "10", "Length of a soak"))
+        .arg(number("kills", "50", "How often to kill the server"))
         .arg(Arg::new("only").long("only").value_name("CASE").help("Only cases named like this"))
         .arg(
             Arg::new("no-build")
@@ -102,6 +117,8 @@ fn bench(matches: &ArgMatches) -> anyhow::Result<()> {
         entries: number("entries"),
         clients: usize::try_from(number("clients"))?,
         time: Duration::from_secs(number("seconds")),
+        minutes: number("minutes"),
+        kills: number("kills"),
         only: matches.get_one::<String>("only").cloned(),
     };
     let which = matches.get_one::<String>("which").map_or("all", String::as_str);
@@ -110,7 +127,7 @@ fn bench(matches: &ArgMatches) -> anyhow::Result<()> {
     }
     let mut reports = Vec::new();
     for (name, benchmark) in BENCHMARKS {
-        if which == "all" || which == name {
+        if which == name || which == "all" && !LONG.contains(&name) {
             println!("== {name}");
             let report = benchmark(&plan)?;
             report.save()?;

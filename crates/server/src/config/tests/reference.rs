@@ -50,8 +50,10 @@ fn what_the_example_leaves_out_can_be_put_in() {
         })
         .collect();
     let config = file::read(Path::new("example"), put_in.as_bytes()).expect("valid");
-    let mut expected = Config::default();
+    let evidence = Some("/var/lib/certstream/evidence".into());
+    let mut expected = Config { verification_evidence_dir: evidence, ..Config::default() };
     expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
+    expected.ct_log.log_list_cache = Some("/var/lib/certstream/log_lists.json".into());
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
     assert_eq!(rules::check(&config), []);
     assert_eq!(config.custom_logs[0].name, "Example 2027");
