@@ -98,6 +98,11 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
+    /// What has not been read.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The next element, whatever it is. After a fault nothing is left to read.
     pub(crate) fn element(&mut self) -> Result<Element<'a>, Fault> {
         let (element, whole) = self.clipped()?;

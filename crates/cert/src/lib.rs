@@ -19,6 +19,7 @@ pub mod extension;
 pub mod general_name;
 pub mod name;
 pub mod oid;
+pub mod precertificate;
 mod salvage;
 pub mod signature_algorithm;
 pub mod tbs;

@@ -14,7 +14,7 @@ pub enum CtExtension {
 }
 
 impl CtExtension {
-    const fn oid(self) -> Oid<'static> {
+    pub(crate) const fn oid(self) -> Oid<'static> {
         match self {
             Self::Poison => Oid(&[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 3]),
             Self::SctList => Oid(&[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 2]),
@@ -82,7 +82,7 @@ fn kept(mut list: Reader<'_>, unwanted: Oid<'_>) -> Option<Kept> {
 
 /// The next element with its bytes, header included; the inner `None` is the end.
 #[expect(clippy::option_option, reason = "a fault and the end are different things")]
-fn next<'a>(reader: &mut Reader<'a>) -> Option<Option<(Element<'a>, &'a [u8])>> {
+pub(crate) fn next<'a>(reader: &mut Reader<'a>) -> Option<Option<(Element<'a>, &'a [u8])>> {
     if reader.is_empty() {
         return Some(None);
     }
@@ -91,7 +91,7 @@ fn next<'a>(reader: &mut Reader<'a>) -> Option<Option<(Element<'a>, &'a [u8])>> 
 }
 
 /// An element in DER (X.690 sections 8.1.3 and 10.1).
-fn encode(tag: u8, contents: &[u8]) -> Vec<u8> {
+pub(crate) fn encode(tag: u8, contents: &[u8]) -> Vec<u8> {
     let length = contents.len().to_be_bytes();
     let length = length.get(length.iter().take_while(|byte| **byte == 0).count()..);
     let mut out = Vec::with_capacity(contents.len().saturating_add(10));

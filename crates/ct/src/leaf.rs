@@ -110,7 +110,7 @@ pub enum LeafError {
 const LEAF_INDEX_TYPE: u8 = 0;
 
 impl EntryType {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, LeafError> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, LeafError> {
         match reader.u16("entry_type")? {
             0 => Ok(Self::X509),
             1 => Ok(Self::Precert),

@@ -6,6 +6,7 @@
 mod proof;
 mod range;
 
+use self::proof::left_siblings;
 pub use self::proof::{
     ProofError, consistency_proof, inclusion_proof, root_of_size, verify_consistency,
     verify_inclusion,

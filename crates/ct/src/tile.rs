@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-pub use self::leaf::{TileLeaf, TileLeaves};
+pub use self::leaf::{Delimited, TileLeaf, TileLeaves};
 pub use self::path::ParseTileError;
 use crate::Hash;
 

@@ -1,15 +1,31 @@
 //! What is answered, before it becomes an HTTP response.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::header::{HeaderName, RETRY_AFTER};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) content_type: &'static str,
     pub(crate) body: Bytes,
-    /// The value of a `Retry-After` field.
-    pub(crate) retry_after: Option<String>,
+    /// One header field more.
+    pub(crate) field: Option<(HeaderName, String)>,
+    pub(crate) delivery: Delivery,
+}
+
+/// How the body comes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Whole,
+    /// The connection breaks in the middle.
+    Cut,
+    /// In parts, each after this time.
+    Dribble(Duration),
+    /// There is no answer; the connection is closed.
+    Never,
 }
 
 impl Answer {
@@ -37,11 +53,34 @@ impl Answer {
         Self::text(reason).with_status(StatusCode::NOT_FOUND)
     }
 
+    /// No answer at all.
+    pub(crate) fn none() -> Self {
+        Self::text("").delivered(Delivery::Never)
+    }
+
     pub(crate) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, content_type, body: body.into(), retry_after: None }
+        let (status, body, delivery) = (StatusCode::OK, body.into(), Delivery::Whole);
+        Self { status, content_type, body, field: None, delivery }
     }
 
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    pub(crate) fn with_field(self, name: HeaderName, value: impl Into<String>) -> Self {
+        Self { field: Some((name, value.into())), ..self }
+    }
+
+    /// With this value of a `Retry-After` field.
+    pub(crate) fn retry_after(self, value: impl Into<String>) -> Self {
+        self.with_field(RETRY_AFTER, value)
+    }
+
+    pub(crate) fn with_body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    pub(crate) fn delivered(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
     }
 }

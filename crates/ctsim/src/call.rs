@@ -1,9 +1,10 @@
 //! What is asked of a log: the calls of both protocols, read from path and query.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ct::Hash;
-use ct::tile::Tile;
+use ct::tile::{Tile, TileKind};
 use url::form_urlencoded;
 
 use crate::Protocol;
@@ -63,8 +64,37 @@ pub(crate) enum Call {
 }
 
 impl Endpoint {
-    /// How many endpoints there are.
-    pub(crate) const COUNT: usize = 11;
+    /// All of them, by their numbers.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::GetSth,
+        Self::GetEntries,
+        Self::GetSthConsistency,
+        Self::GetProofByHash,
+        Self::GetEntryAndProof,
+        Self::GetRoots,
+        Self::Checkpoint,
+        Self::HashTile,
+        Self::DataTile,
+        Self::Issuer,
+        Self::LogList,
+    ];
+
+    /// What it is called where requests are counted.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::GetSth => "get-sth",
+            Self::GetEntries => "get-entries",
+            Self::GetSthConsistency => "get-sth-consistency",
+            Self::GetProofByHash => "get-proof-by-hash",
+            Self::GetEntryAndProof => "get-entry-and-proof",
+            Self::GetRoots => "get-roots",
+            Self::Checkpoint => "checkpoint",
+            Self::HashTile => "hash-tile",
+            Self::DataTile => "data-tile",
+            Self::Issuer => "issuer",
+            Self::LogList => "log-list",
+        }
+    }
 
     /// The endpoint of this path below a log's prefix.
     pub(crate) fn of_path(protocol: Protocol, path: &str) -> Option<Self> {
@@ -90,6 +120,15 @@ impl Endpoint {
 }
 
 impl Call {
+    /// The entries it asks for.
+    pub(crate) fn entries(&self) -> Range<u64> {
+        match self {
+            Self::GetEntries { start, end } => *start..end.saturating_add(1),
+            Self::Tile(tile) if tile.kind == TileKind::Data => tile.leaves(),
+            _ => 0..0,
+        }
+    }
+
     /// Reads the request for `endpoint`; `Err` says what is wrong with its parameters.
     pub(crate) fn read(endpoint: Endpoint, path: &str, query: &str) -> Result<Self, String> {
         let number = |name| parameter(query, name)?.parse().map_err(|_| not_a(name, "number"));

@@ -15,6 +15,9 @@ pub struct Config {
     pub rfc6962: usize,
     /// How many static-ct-api logs, at most 1,000.
     pub static_ct: usize,
+    /// On how many hosts the logs are read, 1 to 100: on the listener's, and on other ports of its
+    /// address. They take turns, within each kind.
+    pub hosts: usize,
     /// How many entries each log gains in a second, 0 to 1,000,000. What cannot be generated in time
     /// comes late. With 0 a log grows by [`LogHandle::grow`](crate::LogHandle::grow) alone.
     pub rate: f64,
@@ -56,6 +59,7 @@ impl Default for Config {
             seed: 1,
             rfc6962: 2,
             static_ct: 2,
+            hosts: 1,
             rate: 10.0,
             initial_size: 2_000,
             max_size: None,
@@ -81,6 +85,8 @@ impl Config {
         let count = |key, logs: usize| check(logs <= 1_000, key, "at most 1000", logs.to_string());
         count("rfc6962", self.rfc6962)?;
         count("static_ct", self.static_ct)?;
+        let hosts = (1..=100).contains(&self.hosts);
+        check(hosts, "hosts", "1 to 100", self.hosts.to_string())?;
         let rate = (0.0..=1e6).contains(&self.rate);
         check(rate, "rate", "0 to 1000000 entries a second", self.rate.to_string())?;
         let size = self.initial_size;
@@ -107,6 +113,7 @@ mod tests {
         for (key, bad) in [
             ("rfc6962", Config { rfc6962: 1_001, ..good.clone() }),
             ("static_ct", Config { static_ct: 1_001, ..good.clone() }),
+            ("hosts", Config { hosts: 0, ..good.clone() }),
             ("rate", Config { rate: f64::NAN, ..good.clone() }),
             ("rate", Config { rate: -1.0, ..good.clone() }),
             ("initial_size", Config { initial_size: 1 << 40, ..good.clone() }),

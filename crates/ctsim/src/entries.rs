@@ -37,6 +37,16 @@ pub(crate) struct EntryBuffer {
     draft: Draft,
 }
 
+impl EntryBuffer {
+    /// What kind of entry it is; of a leaf that does not say, a certificate.
+    pub(crate) fn entry_type(&self) -> EntryType {
+        match self.leaf_input.get(10..12) {
+            Some([0, 1]) => EntryType::Precert,
+            _ => EntryType::X509,
+        }
+    }
+}
+
 impl Entries {
     /// How many entries there can be.
     pub(crate) fn limit(&self) -> u64 {

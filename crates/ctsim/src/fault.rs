@@ -4,40 +4,19 @@
 //! answered: a fault may hold the answer up, replace it, or change what it says. Injecting and
 //! clearing take effect with the next request.
 
-use std::time::Duration;
+mod kind;
+
+use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
+use hyper::header::LOCATION;
 use parking_lot::Mutex;
 
+pub use self::kind::{BodyFault, Fault, HeadFault, PageFault};
 use crate::Endpoint;
 use crate::answer::Answer;
-
-/// One way to misbehave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Answers with this status and a short text.
-    Status {
-        /// The HTTP status code.
-        code: u16,
-        /// The value of a `Retry-After` field: seconds or an HTTP date.
-        retry_after: Option<String>,
-    },
-    /// Answers, as it would have otherwise, after this time.
-    Delay(Duration),
-    /// Answers get-entries with no entries and data tiles with no bytes, both with status 200.
-    EmptyPage,
-    /// Answers with an HTML page and status 200, as a captive portal does.
-    Html,
-    /// Answers get-sth and checkpoint with a head of the past, really signed: as a front end that
-    /// lags behind does, or a log which no longer signs.
-    StaleHead {
-        /// By how many entries it is smaller than the newest head.
-        behind: u64,
-        /// By how much it is older.
-        age: Duration,
-    },
-}
+use crate::call::Call;
+use crate::random::Random;
 
 /// To which requests a fault happens. Requests it could not change are left alone in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,12 +40,26 @@ pub enum Times {
     Next(u64),
     /// Until [`Faults::clear`].
     UntilCleared,
+    /// To all requests in its scope for so long.
+    For(Duration),
+    /// To so many of a thousand requests in its scope, at random, until [`Faults::clear`].
+    Share {
+        /// 0 to 1000.
+        per_mille: u16,
+    },
 }
 
 /// The faults of one log, or of the log list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Faults {
-    rules: Mutex<Vec<Rule>>,
+    rules: Mutex<Rules>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    list: Vec<Rule>,
+    /// What shares are drawn from.
+    random: Random,
 }
 
 #[derive(Debug)]
@@ -74,6 +67,7 @@ struct Rule {
     scope: Scope,
     fault: Fault,
     times: Times,
+    injected: Instant,
 }
 
 /// What happens to one request.
@@ -83,64 +77,78 @@ pub(crate) struct Misfortune {
     pub(crate) fault: Option<Fault>,
 }
 
+impl Default for Faults {
+    fn default() -> Self {
+        Self { rules: Mutex::new(Rules { list: Vec::new(), random: Random::of(0, 0, 0) }) }
+    }
+}
+
 impl Faults {
     /// Has `fault` happen to requests in `scope`. Delays add up and go together with another fault; of
     /// all others the one injected first happens, until it has happened often enough.
     pub fn inject(&self, scope: Scope, fault: Fault, times: Times) {
-        self.rules.lock().push(Rule { scope, fault, times });
+        let rule = Rule { scope, fault, times, injected: Instant::now() };
+        self.rules.lock().list.push(rule);
     }
 
     /// Ends all faults.
     pub fn clear(&self) {
-        self.rules.lock().clear();
+        self.rules.lock().list.clear();
     }
 
     /// How many injected faults have not happened as often as they should, or have no end.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.rules.lock().len()
+        let mut rules = self.rules.lock();
+        rules.list.retain(|rule| !rule.is_over());
+        rules.list.len()
     }
 
-    /// What happens to a request for `endpoint`.
-    pub(crate) fn take(&self, endpoint: Endpoint) -> Misfortune {
+    /// What happens to this request; without a call it is one for the log list.
+    pub(crate) fn take(&self, endpoint: Endpoint, call: Option<&Call>) -> Misfortune {
         let mut misfortune = Misfortune::default();
-        self.rules.lock().retain_mut(|rule| {
-            let is_delay = matches!(rule.fault, Fault::Delay(_));
-            if !rule.concerns(endpoint) || !is_delay && misfortune.fault.is_some() {
-                return true;
-            }
-            // Nothing is left of a rule injected to happen no times.
-            if !rule.use_up() {
+        let Rules { list, random } = &mut *self.rules.lock();
+        list.retain_mut(|rule| {
+            if rule.is_over() {
                 return false;
+            }
+            let is_delay = matches!(rule.fault, Fault::Delay(_));
+            let taken = !is_delay && misfortune.fault.is_some();
+            if taken || !rule.concerns(endpoint, call) || !rule.happens(random) {
+                return true;
             }
             match &rule.fault {
                 Fault::Delay(delay) => misfortune.delay += *delay,
                 fault => misfortune.fault = Some(fault.clone()),
             }
-            rule.times != Times::Next(0)
+            !rule.is_over()
         });
         misfortune
     }
 }
 
 impl Rule {
-    fn concerns(&self, endpoint: Endpoint) -> bool {
-        let changes = match self.fault {
-            Fault::Status { .. } | Fault::Delay(_) | Fault::Html => Scope::Every,
-            Fault::EmptyPage => Scope::Entries,
-            Fault::StaleHead { .. } => Scope::Heads,
-        };
-        self.scope.contains(endpoint) && changes.contains(endpoint)
+    fn concerns(&self, endpoint: Endpoint, call: Option<&Call>) -> bool {
+        self.scope.contains(endpoint) && self.fault.concerns(endpoint, call)
     }
 
-    /// Counts down; false when it was at the end already.
-    fn use_up(&mut self) -> bool {
+    /// Whether this is one of its times; counts down.
+    fn happens(&mut self, random: &mut Random) -> bool {
         match &mut self.times {
-            Times::UntilCleared | Times::Next(0) => self.times == Times::UntilCleared,
+            Times::UntilCleared | Times::For(_) => true,
+            Times::Share { per_mille } => random.chance((*per_mille).into()),
             Times::Next(left) => {
-                *left -= 1;
+                *left = left.saturating_sub(1);
                 true
             }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self.times {
+            Times::Next(left) => left == 0,
+            Times::For(time) => self.injected.elapsed() >= time,
+            Times::UntilCleared | Times::Share { .. } => false,
         }
     }
 }
@@ -173,71 +181,30 @@ impl Misfortune {
     pub(crate) fn replacement(&self) -> Option<Answer> {
         match self.fault.as_ref()? {
             Fault::Status { code, retry_after } => {
-                let status =
-                    StatusCode::from_u16(*code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                let status = status(*code);
                 let answer = Answer::text(format!("{status}\n")).with_status(status);
-                Some(Answer { retry_after: retry_after.clone(), ..answer })
+                Some(match retry_after {
+                    Some(value) => answer.retry_after(value),
+                    None => answer,
+                })
             }
-            Fault::Html => Some(Answer::html(PAGE)),
+            Fault::Html { code } => Some(Answer::html(PAGE).with_status(status(*code))),
+            Fault::Redirect { location } => {
+                let answer = Answer::text("elsewhere\n").with_status(StatusCode::FOUND);
+                Some(answer.with_field(LOCATION, location))
+            }
+            Fault::HangUp => Some(Answer::none()),
             _ => None,
         }
     }
+}
+
+fn status(code: u16) -> StatusCode {
+    StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head>\
     <body><h1>Checking your connection</h1></body></html>\n";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BUSY: Fault = Fault::Status { code: 429, retry_after: None };
-
-    #[test]
-    fn a_fault_happens_as_often_as_it_should() {
-        let faults = Faults::default();
-        faults.inject(Scope::Entries, BUSY, Times::Next(2));
-        assert_eq!(faults.take(Endpoint::GetSth).fault, None);
-        assert_eq!(faults.take(Endpoint::GetEntries).fault, Some(BUSY));
-        assert_eq!(faults.pending(), 1);
-        assert_eq!(faults.take(Endpoint::DataTile).fault, Some(BUSY));
-        assert_eq!(faults.pending(), 0);
-        assert_eq!(faults.take(Endpoint::GetEntries).fault, None);
-        faults.inject(Scope::Every, BUSY, Times::Next(0));
-        assert_eq!(faults.take(Endpoint::GetEntries).fault, None);
-        assert_eq!(faults.pending(), 0);
-    }
-
-    #[test]
-    fn a_fault_without_end_is_cleared() {
-        let faults = Faults::default();
-        faults.inject(Scope::Only(Endpoint::GetRoots), Fault::Html, Times::UntilCleared);
-        for _ in 0..3 {
-            assert_eq!(faults.take(Endpoint::GetRoots).fault, Some(Fault::Html));
-        }
-        faults.clear();
-        assert_eq!(faults.take(Endpoint::GetRoots).fault, None);
-    }
-
-    #[test]
-    fn the_first_fault_comes_first_and_delays_go_with_it() {
-        let faults = Faults::default();
-        let second = Duration::from_secs(1);
-        faults.inject(Scope::Every, BUSY, Times::Next(1));
-        faults.inject(Scope::Every, Fault::Html, Times::Next(1));
-        faults.inject(Scope::Every, Fault::Delay(second), Times::Next(1));
-        faults.inject(Scope::Every, Fault::Delay(second), Times::Next(1));
-        let first = faults.take(Endpoint::Checkpoint);
-        assert_eq!((first.delay, first.fault), (2 * second, Some(BUSY)));
-        let next = faults.take(Endpoint::Checkpoint);
-        assert_eq!((next.delay, next.fault), (Duration::ZERO, Some(Fault::Html)));
-    }
-
-    #[test]
-    fn faults_wait_for_requests_they_can_change() {
-        let faults = Faults::default();
-        faults.inject(Scope::Every, Fault::EmptyPage, Times::Next(1));
-        assert_eq!(faults.take(Endpoint::GetSth).fault, None);
-        assert_eq!(faults.take(Endpoint::GetEntries).fault, Some(Fault::EmptyPage));
-    }
-}
+mod tests;

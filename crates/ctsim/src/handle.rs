@@ -8,6 +8,7 @@ use ct::head::SignedHead;
 use crate::fault::Faults;
 use crate::growth::unix_ms;
 use crate::key::KeyError;
+use crate::limit::Limiter;
 use crate::log::{Log, Protocol};
 use crate::stats::Stats;
 
@@ -104,6 +105,12 @@ impl LogHandle {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.log.faults
+    }
+
+    /// How often it may be asked.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.log.limiter
     }
 
     /// What it was asked.

@@ -1,5 +1,5 @@
 //! Certificate Transparency logs to test followers against: any number of them, of both protocols
-//! (RFC 6962 and static-ct-api), in one process behind one listener, with a signed log list.
+//! (RFC 6962 and static-ct-api), in one process, on one host or several, with a signed log list.
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,6 +17,11 @@
 //! issuer key hash and chain fit together. What is not: the signatures of generated subscribers'
 //! certificates and of their embedded SCTs are random bytes in the right form.
 //!
+//! What logs get wrong in practice can be had on demand: each log, and the log list, has its
+//! [`fault`]s; logs and hosts can be [limited](Limiter) to so many requests; a [`Host`] can be away;
+//! the list [can be changed](Sim::edit_list) while it is served. Of what they were asked logs keep
+//! [`Stats`], which `stats.json` shows from outside.
+//!
 //! Nothing of an entry is stored: entry `i` of a log follows from the seed, the log and `i` alone
 //! (and, in its times, from [`Config::epoch`]). A log that starts with 65,536 entries or more repeats
 //! its first 65,536, so that it starts quickly: of an RFC 6962 log a repetition has the same hashes
@@ -26,6 +31,7 @@
 
 mod answer;
 mod authority;
+mod body;
 mod call;
 mod certificate;
 mod config;
@@ -36,25 +42,34 @@ mod extension;
 pub mod fault;
 mod growth;
 mod handle;
+mod head;
 mod history;
+mod host;
 mod key;
+mod limit;
 mod list;
 mod log;
 mod names;
 mod oid;
+mod page;
 mod random;
 mod rfc6962;
 mod schedule;
 mod server;
 mod sim;
+mod site;
 mod static_ct;
 mod stats;
 mod tree;
+mod view;
 
 pub use call::Endpoint;
 pub use config::{Config, ConfigError};
 pub use handle::LogHandle;
+pub use host::Host;
 pub use key::KeyError;
+pub use limit::{Limit, Limiter};
+pub use list::{ListDraft, Listing};
 pub use log::Protocol;
 pub use sim::{Sim, SimError};
 pub use stats::Stats;

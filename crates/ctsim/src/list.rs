@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
@@ -14,58 +15,131 @@ use crate::stats::Stats;
 
 const DAY_MS: u64 = 86_400_000;
 
-/// The list, ready to be served.
+/// What the list says of the logs, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListDraft {
+    /// Its version is `1.` and this number, which each edit raises by one before it is made.
+    pub version: u64,
+    /// Whether the signature is that of the list.
+    pub well_signed: bool,
+    /// What it says of each log, in the order of [`Sim::logs`](crate::Sim::logs).
+    pub logs: Vec<Listing>,
+}
+
+/// What the list says of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Whether the log is on the list.
+    pub listed: bool,
+    /// Its state, such as `usable`; `None` where the list does not say.
+    pub state: Option<&'static str>,
+    /// Whether the list describes it.
+    pub described: bool,
+    /// Whether its key is damaged.
+    pub broken: bool,
+}
+
+/// The list as it is served, and what it is made of.
 #[derive(Debug)]
 pub(crate) struct List {
-    json: Bytes,
-    signature: Bytes,
+    key: LogKey,
+    logs: Vec<Arc<Log>>,
+    draft: Mutex<ListDraft>,
+    files: RwLock<Files>,
     pub(crate) key_pem: String,
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
 }
 
+#[derive(Clone, Debug)]
+struct Files {
+    json: Bytes,
+    signature: Bytes,
+}
+
 impl List {
     /// The list of `logs` as of `now`, in ms since the Unix epoch.
-    pub(crate) fn new(seed: u64, logs: &[Arc<Log>], now: u64) -> Result<Self, KeyError> {
+    pub(crate) fn new(seed: u64, logs: Vec<Arc<Log>>, now: u64) -> Result<Self, KeyError> {
         let key = LogKey::derive(seed, "log list")?;
-        let json = write(logs, now);
+        let usable =
+            Listing { listed: true, state: Some("usable"), described: true, broken: false };
+        let draft = ListDraft { version: 0, well_signed: true, logs: vec![usable; logs.len()] };
         Ok(Self {
-            signature: key.sign(json.as_bytes())?.into(),
-            json: json.into(),
+            files: RwLock::new(Files::make(&key, &logs, &draft, now)?),
             key_pem: key.pem(),
+            key,
+            logs,
+            draft: Mutex::new(draft),
             faults: Faults::default(),
             stats: Stats::default(),
         })
     }
 
+    /// Changes what it says from `now` on, in ms since the Unix epoch.
+    pub(crate) fn edit(
+        &self,
+        now: u64,
+        change: impl FnOnce(&mut ListDraft),
+    ) -> Result<(), KeyError> {
+        let mut draft = self.draft.lock();
+        draft.version += 1;
+        change(&mut draft);
+        let files = Files::make(&self.key, &self.logs, &draft, now)?;
+        *self.files.write() = files;
+        Ok(())
+    }
+
     /// One of the three files, by its path below the root.
     pub(crate) fn file(&self, path: &str) -> Option<Answer> {
         match path {
-            "log_list.json" => Some(Answer::json(self.json.clone())),
-            "log_list.sig" => Some(Answer::octets(self.signature.clone())),
+            "log_list.json" => Some(Answer::json(self.files.read().json.clone())),
+            "log_list.sig" => Some(Answer::octets(self.files.read().signature.clone())),
             "log_list_pubkey.pem" => Some(Answer::text(self.key_pem.clone())),
             _ => None,
         }
     }
 }
 
-fn write(logs: &[Arc<Log>], now: u64) -> String {
-    let mut names: Vec<_> = logs.iter().map(|log| log.identity.operator).collect();
+impl Files {
+    fn make(
+        key: &LogKey,
+        logs: &[Arc<Log>],
+        draft: &ListDraft,
+        now: u64,
+    ) -> Result<Self, KeyError> {
+        let json = write(logs, draft, now);
+        let mut signature = key.sign(json.as_bytes())?;
+        if !draft.well_signed {
+            // The last byte of s, the second number of the signature.
+            signature.iter_mut().next_back().into_iter().for_each(|byte| *byte ^= 1);
+        }
+        Ok(Self { json: json.into(), signature: signature.into() })
+    }
+}
+
+/// A log and what is said of it.
+type Listed<'a> = (&'a Log, &'a Listing);
+
+fn write(logs: &[Arc<Log>], draft: &ListDraft, now: u64) -> String {
+    let logs = logs.iter().map(|log| &**log).zip(&draft.logs);
+    let listed: Vec<Listed<'_>> = logs.filter(|(_, listing)| listing.listed).collect();
+    let mut names: Vec<_> = listed.iter().map(|(log, _)| log.identity.operator).collect();
     names.sort_unstable();
     names.dedup();
-    let operators: Vec<_> = names.into_iter().map(|name| operator(name, logs, now)).collect();
+    let operators: Vec<_> = names.into_iter().map(|name| operator(name, &listed, now)).collect();
     let list = json!({
-        "version": "1.0",
+        "version": format!("1.{}", draft.version),
         "log_list_timestamp": rfc3339(now),
         "operators": operators,
     });
     list.to_string()
 }
 
-fn operator(name: &str, logs: &[Arc<Log>], now: u64) -> Value {
+fn operator(name: &str, listed: &[Listed<'_>], now: u64) -> Value {
     let of = |protocol| -> Vec<Value> {
-        let mine = logs.iter().filter(|log| log.identity.operator == name);
-        mine.filter(|log| log.identity.protocol == protocol).map(|log| entry(log, now)).collect()
+        let mine = listed.iter().filter(|(log, _)| log.identity.operator == name);
+        let mine = mine.filter(|(log, _)| log.identity.protocol == protocol);
+        mine.map(|(log, listing)| entry(log, listing, now)).collect()
     };
     let host = name.to_lowercase().replace(' ', "-");
     json!({
@@ -76,13 +150,16 @@ fn operator(name: &str, logs: &[Arc<Log>], now: u64) -> Value {
     })
 }
 
-fn entry(log: &Log, now: u64) -> Value {
+fn entry(log: &Log, listing: &Listing, now: u64) -> Value {
     let identity = &log.identity;
     let mut entry = Map::new();
     let mut put = |key: &str, value: Value| entry.insert(key.to_owned(), value);
-    put("description", identity.description.as_str().into());
+    if listing.described {
+        put("description", identity.description.as_str().into());
+    }
+    let key = base64_simd::STANDARD.encode_to_string(&log.key.spki);
     put("log_id", log.key.log_id.to_string().into());
-    put("key", base64_simd::STANDARD.encode_to_string(&log.key.spki).into());
+    put("key", if listing.broken { format!("{key}!").into() } else { key.into() });
     match &identity.submission_url {
         None => {
             put("url", identity.url.as_str().into());
@@ -94,7 +171,9 @@ fn entry(log: &Log, now: u64) -> Value {
             put("mmd", 60.into());
         }
     }
-    put("state", json!({ "usable": { "timestamp": rfc3339(now.saturating_sub(100 * DAY_MS)) } }));
+    if let Some(state) = listing.state {
+        put("state", json!({ state: state_of(log, state, now) }));
+    }
     if identity.sharded {
         // Wide enough for every certificate of a month's history and a year's growth.
         let today = now / DAY_MS * DAY_MS;
@@ -105,6 +184,18 @@ fn entry(log: &Log, now: u64) -> Value {
         put("temporal_interval", interval);
     }
     Value::Object(entry)
+}
+
+/// What the list says besides the name of the state.
+fn state_of(log: &Log, state: &str, now: u64) -> Value {
+    let since = rfc3339(now.saturating_sub(100 * DAY_MS));
+    if state != "readonly" {
+        return json!({ "timestamp": since });
+    }
+    let head = log.head().signed.head;
+    let root = base64_simd::STANDARD.encode_to_string(head.root);
+    let last = json!({ "tree_size": head.size, "sha256_root_hash": root });
+    json!({ "timestamp": since, "final_tree_head": last })
 }
 
 /// A time in ms since the Unix epoch, to the second.

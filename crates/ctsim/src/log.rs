@@ -4,10 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
-use ct::head::{SignedHead, TreeHead};
-use ct::merkle::{root_of_size, tree_hash};
-use ct::signature::{Algorithm, digitally_signed};
+use ct::head::TreeHead;
+use ct::merkle::tree_hash;
 use ct::tile::{Tile, TileKind};
 use ct::{Hash, log_list};
 use parking_lot::{Mutex, RwLock};
@@ -15,8 +13,10 @@ use quick_cache::sync::Cache;
 
 use crate::authority::Authorities;
 use crate::entries::{Entries, EntryBuffer};
-use crate::fault::{Fault, Faults};
+use crate::fault::Faults;
+use crate::head::{Published, publish};
 use crate::key::{KeyError, LogKey};
+use crate::limit::Limiter;
 use crate::schedule::Schedule;
 use crate::stats::Stats;
 use crate::tree::{Tree, WIDTH};
@@ -64,6 +64,7 @@ pub(crate) struct Log {
     pub(crate) authorities: Arc<Authorities>,
     pub(crate) faults: Faults,
     pub(crate) stats: Stats,
+    pub(crate) limiter: Limiter,
     schedule: Schedule,
     /// When it began to grow, in ms since the Unix epoch.
     started: u64,
@@ -77,13 +78,6 @@ pub(crate) struct Log {
     sizes: Mutex<VecDeque<u64>>,
     /// Held while the log grows.
     growing: Mutex<()>,
-}
-
-/// A head and how it is served.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub(crate) signed: SignedHead,
-    pub(crate) body: Bytes,
 }
 
 /// What a log is made of.
@@ -122,6 +116,7 @@ impl Log {
             authorities,
             faults: Faults::default(),
             stats: Stats::default(),
+            limiter: Limiter::default(),
             schedule,
             started: now,
             extra: AtomicU64::new(0),
@@ -143,16 +138,15 @@ impl Log {
         self.head().signed.head.size
     }
 
-    /// The head to be answered under this fault.
-    pub(crate) fn head_under(&self, fault: Option<&Fault>) -> Result<Arc<Published>, KeyError> {
-        let newest = self.head();
-        let Some(Fault::StaleHead { behind, age }) = fault else { return Ok(newest) };
-        let head = newest.signed.head;
-        let size = head.size.saturating_sub(*behind);
-        let root = root_of_size(size, &|level, index| self.node(level, index));
-        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let head = TreeHead { size, root, timestamp: head.timestamp.saturating_sub(age) };
-        Ok(Arc::new(publish(&self.identity, &self.key, head)?))
+    /// Size and root once `by` more entries have come.
+    pub(crate) fn future(&self, by: u64) -> (u64, Hash) {
+        let _still = self.growing.lock();
+        let size = self.tree.read().size();
+        let end = size.saturating_add(by.min(MOST_AT_ONCE)).min(self.entries.limit());
+        let mut buffer = EntryBuffer::default();
+        let hashes: Vec<_> =
+            (size..end).map(|index| self.entries.leaf_hash(index, &mut buffer)).collect();
+        (end, self.tree.read().root_with(hashes))
     }
 
     /// Takes in what has come by `now`, in ms since the Unix epoch, and signs a head over it; or, when
@@ -265,17 +259,4 @@ impl Identity {
     pub(crate) fn origin(&self) -> &str {
         log_list::origin(self.submission_url.as_ref().unwrap_or(&self.url))
     }
-}
-
-/// Signs a head and writes it as the log's protocol has it.
-fn publish(identity: &Identity, key: &LogKey, head: TreeHead) -> Result<Published, KeyError> {
-    let signature = key.sign(&SignedHead::signed_bytes(&head))?;
-    let signature = digitally_signed(Algorithm::EcdsaP256, &signature)
-        .map_err(|_| KeyError::Failed("wrap a signature"))?;
-    let signed = SignedHead { head, signature };
-    let body = match identity.protocol {
-        Protocol::Rfc6962 => signed.to_sth(),
-        Protocol::StaticCt => signed.to_checkpoint(identity.origin(), &key.log_id),
-    };
-    Ok(Published { signed, body: body.into() })
 }

@@ -2,6 +2,8 @@
 //!
 //! One line of JSON on standard output says where everything is; the program logs to standard error.
 
+mod trouble;
+
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -43,6 +45,7 @@ fn command() -> Command {
         )
         .arg(number("rfc6962", "2", "How many RFC 6962 logs"))
         .arg(number("static-ct", "2", "How many static-ct-api logs"))
+        .arg(number("hosts", "1", "On how many hosts (ports) the logs are read"))
         .arg(
             option("rate", "N", "10", "Entries each log gains in a second")
                 .value_parser(value_parser!(f64)),
@@ -59,6 +62,7 @@ fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("End get-entries answers at multiples of the page limit"),
         )
+        .args(trouble::arguments())
         .arg(
             option("corpus", "DIR", "", "Folder of real entries to serve as further logs")
                 .value_parser(value_parser!(PathBuf)),
@@ -88,6 +92,7 @@ fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
         seed: number("seed"),
         rfc6962: number("rfc6962").try_into().context("--rfc6962")?,
         static_ct: number("static-ct").try_into().context("--static-ct")?,
+        hosts: number("hosts").try_into().context("--hosts")?,
         rate: matches.get_one("rate").copied().unwrap_or(defaults.rate),
         initial_size: number("initial-size"),
         max_size: optional("max-size"),
@@ -108,6 +113,7 @@ async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {host} port {port}"))?;
     let sim = Sim::start(config(matches)?, listener).await?;
+    trouble::make(&sim, matches);
     announce(&sim).context("cannot write to standard output")?;
     tokio::select! {
         _ = terminate.recv() => {}

@@ -5,6 +5,7 @@
 
 use ct::Hash;
 
+#[derive(Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -7,7 +7,10 @@ use serde_json::json;
 
 use crate::answer::Answer;
 use crate::entries::EntryBuffer;
+use crate::fault::Fault;
 use crate::log::Log;
+use crate::page::Page;
+use crate::view::View;
 
 /// How get-entries answers are cut.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,12 @@ impl Pages {
 }
 
 /// Section 4.6.
-pub(crate) fn get_entries(log: &Log, start: u64, end: u64, pages: Pages) -> Answer {
+pub(crate) fn get_entries(
+    log: &Log,
+    [start, end]: [u64; 2],
+    pages: Pages,
+    fault: Option<&Fault>,
+) -> Answer {
     let size = log.size();
     if start > end {
         return Answer::bad_request(format!("start {start} is greater than end {end}"));
@@ -38,13 +46,13 @@ pub(crate) fn get_entries(log: &Log, start: u64, end: u64, pages: Pages) -> Answ
     if start >= size {
         return Answer::bad_request(format!("start {start} is not in a tree of {size} entries"));
     }
-    let indexes = start..pages.end(start, end, size);
-    log.stats.count_entries(indexes.end - indexes.start);
+    let mut page = Page::new(log, start..pages.end(start, end, size), fault);
+    let indexes = page.indexes.clone();
     let mut buffer = EntryBuffer::default();
     let mut out: Vec<u8> = Vec::new();
     out.extend_from_slice(br#"{"entries":["#);
     for index in indexes.clone() {
-        log.entries.read(index, &mut buffer);
+        page.read(index, &mut buffer);
         if index == start {
             // Most entries are about as long; growing by doubling would copy megabytes.
             let guess = (buffer.leaf_input.len() + buffer.extra.len()) * 3 / 2 + 64;
@@ -59,33 +67,29 @@ pub(crate) fn get_entries(log: &Log, start: u64, end: u64, pages: Pages) -> Answ
     Answer::json(out)
 }
 
-pub(crate) fn no_entries() -> Answer {
-    Answer::json(r#"{"entries":[]}"#)
-}
-
 /// Section 4.4.
-pub(crate) fn get_sth_consistency(log: &Log, first: u64, second: u64) -> Answer {
-    let size = log.size();
+pub(crate) fn get_sth_consistency(view: View<'_>, first: u64, second: u64) -> Answer {
+    let size = view.log.size();
     if second > size {
         return Answer::bad_request(format!(
             "second {second} is beyond the {size} entries there are"
         ));
     }
-    match consistency_proof(first, second, &|level, index| log.node(level, index)) {
+    match consistency_proof(first, second, &|level, index| view.node(level, index)) {
         Ok(proof) => Answer::json(json!({ "consistency": base64(&proof) }).to_string()),
         Err(error) => Answer::bad_request(error.to_string()),
     }
 }
 
 /// Section 4.5.
-pub(crate) fn get_proof_by_hash(log: &Log, hash: &Hash, tree_size: u64) -> Answer {
-    if tree_size > log.size() {
+pub(crate) fn get_proof_by_hash(view: View<'_>, hash: &Hash, tree_size: u64) -> Answer {
+    if tree_size > view.log.size() {
         return Answer::bad_request(format!("there is no tree of {tree_size} entries"));
     }
-    let Some(index) = log.find(hash, tree_size) else {
+    let Some(index) = view.find(hash, tree_size) else {
         return Answer::not_found("no leaf with this hash is among the newest entries");
     };
-    match audit_path(log, index, tree_size) {
+    match audit_path(view, index, tree_size) {
         Ok(path) => {
             Answer::json(json!({ "leaf_index": index, "audit_path": base64(&path) }).to_string())
         }
@@ -94,16 +98,16 @@ pub(crate) fn get_proof_by_hash(log: &Log, hash: &Hash, tree_size: u64) -> Answe
 }
 
 /// Section 4.8.
-pub(crate) fn get_entry_and_proof(log: &Log, leaf_index: u64, tree_size: u64) -> Answer {
-    if tree_size > log.size() {
+pub(crate) fn get_entry_and_proof(view: View<'_>, leaf_index: u64, tree_size: u64) -> Answer {
+    if tree_size > view.log.size() {
         return Answer::bad_request(format!("there is no tree of {tree_size} entries"));
     }
-    let path = match audit_path(log, leaf_index, tree_size) {
+    let path = match audit_path(view, leaf_index, tree_size) {
         Ok(path) => path,
         Err(error) => return Answer::bad_request(error.to_string()),
     };
     let mut buffer = EntryBuffer::default();
-    log.entries.read(leaf_index, &mut buffer);
+    view.read(leaf_index, &mut buffer);
     let mut out = Vec::new();
     put_entry(&mut out, &buffer);
     let path = json!(base64(&path)).to_string();
@@ -129,8 +133,8 @@ fn put_entry(out: &mut Vec<u8>, entry: &EntryBuffer) {
     out.push(b'"');
 }
 
-fn audit_path(log: &Log, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
-    inclusion_proof(index, size, &|level, index| log.node(level, index))
+fn audit_path(view: View<'_>, index: u64, size: u64) -> Result<Vec<Hash>, ProofError> {
+    inclusion_proof(index, size, &|level, index| view.node(level, index))
 }
 
 fn base64(hashes: &[Hash]) -> Vec<String> {

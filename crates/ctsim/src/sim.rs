@@ -1,13 +1,12 @@
 //! The simulator: logs built, served and growing.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ct::merkle::RangeError;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::task::{self, JoinHandle};
+use tokio::task::{self, JoinSet};
 
 use crate::authority::Authorities;
 use crate::certificate::Generator;
@@ -18,12 +17,14 @@ use crate::fault::Faults;
 use crate::growth::{Growth, unix_ms};
 use crate::handle::LogHandle;
 use crate::history;
+use crate::host::Host;
 use crate::key::{KeyError, LogKey};
-use crate::list::List;
+use crate::list::{List, ListDraft};
 use crate::log::{Identity, Log, Parts, Protocol};
 use crate::rfc6962::Pages;
 use crate::schedule::Schedule;
-use crate::server::{self, Site};
+use crate::server;
+use crate::site::Site;
 use crate::stats::Stats;
 use crate::tree::Tree;
 
@@ -40,7 +41,8 @@ pub struct Sim {
     site: Arc<Site>,
     logs: Vec<LogHandle>,
     growth: Option<Growth>,
-    server: JoinHandle<()>,
+    /// One task for each host.
+    servers: JoinSet<()>,
 }
 
 /// Why a simulator cannot start.
@@ -72,24 +74,34 @@ impl Sim {
     /// listener's address.
     pub async fn start(config: Config, listener: TcpListener) -> Result<Self, SimError> {
         config.validate()?;
-        let base_url = base_url(listener.local_addr()?);
+        let listeners = bind(listener, config.hosts).await?;
+        let hosts: Vec<_> = listeners
+            .iter()
+            .map(|listener| Host::new(listener).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        let base_urls: Vec<_> = hosts.iter().map(|host| host.base_url()).collect();
+        let base_url = base_urls.first().cloned().unwrap_or_default();
         let pages = Pages { limit: config.page_limit, aligned: config.page_aligned };
         let interval = config.publish_interval;
-        let builder = Builder { config, base_url: base_url.clone() };
+        let builder = Builder { config, base_urls };
         // Hashing a history takes seconds; no other task should wait for it.
         let (list, logs) = match task::spawn_blocking(move || builder.build()).await {
             Ok(built) => built?,
             Err(panicked) => return Err(io::Error::other(panicked).into()),
         };
         let by_name = logs.iter().map(|log| (log.identity.name.clone(), Arc::clone(log))).collect();
-        let site = Arc::new(Site { list, logs: by_name, pages });
         let growth = Growth::start(logs.clone(), interval)?;
-        let server = tokio::spawn(server::run(Arc::clone(&site), listener));
+        let site = Arc::new(Site { list, logs: by_name, hosts: hosts.clone(), pages });
+        let mut servers = JoinSet::new();
+        for (host, listener) in hosts.into_iter().zip(listeners) {
+            servers.spawn(server::run(Arc::clone(&site), host, listener));
+        }
         let logs = logs.into_iter().map(|log| LogHandle { log }).collect();
-        Ok(Self { base_url, site, logs, growth: Some(growth), server })
+        Ok(Self { base_url, site, logs, growth: Some(growth), servers })
     }
 
-    /// Where everything is served, with a slash at the end.
+    /// Where the log list is served, and `stats.json`: what logs were asked, and how often too often.
+    /// With a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.base_url.clone()
@@ -113,10 +125,24 @@ impl Sim {
         &self.site.list.faults
     }
 
+    /// Publishes another log list, signed now.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn edit_list(&self, change: impl FnOnce(&mut ListDraft)) -> Result<(), KeyError> {
+        self.site.list.edit(unix_ms(), change)
+    }
+
     /// How often the log list was asked for.
     #[must_use]
     pub fn list_stats(&self) -> &Stats {
         &self.site.list.stats
+    }
+
+    /// Where logs are read; the first has the log list too.
+    #[must_use]
+    pub fn hosts(&self) -> &[Arc<Host>] {
+        &self.site.hosts
     }
 
     /// The logs: generated ones first, of each kind RFC 6962 before static.
@@ -125,41 +151,31 @@ impl Sim {
         &self.logs
     }
 
-    /// Ends everything; when this returns the port is free.
+    /// Ends everything; when this returns the ports are free.
     pub async fn shutdown(mut self) {
-        self.server.abort();
+        self.servers.shutdown().await;
         let growth = self.growth.take();
-        // Both only end early: one because it was just aborted, the other by dropping.
-        if let Err(error) = (&mut self.server).await {
-            tracing::debug!(%error, "server ended");
-        }
         if let Err(error) = task::spawn_blocking(move || drop(growth)).await {
             tracing::error!(%error, "growth ended");
         }
     }
 }
 
-impl Drop for Sim {
-    fn drop(&mut self) {
-        self.server.abort();
+/// The listener and as many more, on other ports of its address, as it takes to have `hosts`.
+async fn bind(listener: TcpListener, hosts: usize) -> io::Result<Vec<TcpListener>> {
+    let address = listener.local_addr()?.ip();
+    let mut listeners = vec![listener];
+    while listeners.len() < hosts {
+        listeners.push(TcpListener::bind((address, 0)).await?);
     }
-}
-
-/// The URL under which the listener is reached from this machine.
-fn base_url(mut address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        match address {
-            SocketAddr::V4(_) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-            SocketAddr::V6(_) => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        }
-    }
-    format!("http://{address}/")
+    Ok(listeners)
 }
 
 /// Builds what is served.
 struct Builder {
     config: Config,
-    base_url: String,
+    /// Those of the hosts.
+    base_urls: Vec<String>,
 }
 
 impl Builder {
@@ -184,7 +200,7 @@ impl Builder {
             parts.begin_growth(self.config.epoch.unwrap_or(now));
             logs.push(Arc::new(Log::new(parts, now)?));
         }
-        Ok((List::new(self.config.seed, &logs, now)?, logs))
+        Ok((List::new(self.config.seed, logs.clone(), now)?, logs))
     }
 
     fn generated(
@@ -232,10 +248,11 @@ impl Builder {
         number: usize,
         sharded: bool,
     ) -> Identity {
-        let url = format!("{}{name}/", self.base_url);
+        let base_url = &self.base_urls[number % self.base_urls.len()];
+        let url = format!("{base_url}{name}/");
         let submission_url = match protocol {
             Protocol::Rfc6962 => None,
-            Protocol::StaticCt => Some(format!("{}submit/{name}/", self.base_url)),
+            Protocol::StaticCt => Some(format!("{base_url}submit/{name}/")),
         };
         let operator = OPERATORS[number % OPERATORS.len()];
         Identity { name, description, operator, protocol, url, submission_url, sharded }

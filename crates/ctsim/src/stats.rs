@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::{Map, Value};
+
 use crate::Endpoint;
 
 /// Counts of what one log, or the log list, was asked.
 #[derive(Debug, Default)]
 pub struct Stats {
-    requests: [AtomicU64; Endpoint::COUNT],
+    requests: [AtomicU64; Endpoint::ALL.len()],
     faults: AtomicU64,
     entries: AtomicU64,
 }
@@ -40,6 +42,14 @@ impl Stats {
     pub(crate) fn count(&self, endpoint: Endpoint, met_fault: bool) {
         self.requests[endpoint as usize].fetch_add(1, Ordering::Relaxed);
         self.faults.fetch_add(met_fault.into(), Ordering::Relaxed);
+    }
+
+    /// How many requests came, by endpoint.
+    pub(crate) fn by_endpoint(&self) -> Value {
+        let counts = Endpoint::ALL.map(|endpoint| (endpoint, self.requests(endpoint)));
+        let asked = counts.into_iter().filter(|(_, count)| *count > 0);
+        let named = asked.map(|(endpoint, count)| (endpoint.name().to_owned(), count.into()));
+        Value::Object(named.collect::<Map<_, _>>())
     }
 
     pub(crate) fn count_entries(&self, count: u64) {

@@ -88,6 +88,13 @@ impl Tree {
         self.range.root()
     }
 
+    /// The root once these leaves have come.
+    pub(crate) fn root_with(&self, leaf_hashes: Vec<Hash>) -> Hash {
+        let mut range = self.range.clone();
+        leaf_hashes.into_iter().for_each(|hash| range.push(hash));
+        range.root()
+    }
+
     pub(crate) fn push(&mut self, leaf_hash: Hash) {
         if self.recent.len() >= self.keep {
             self.recent.pop_front();

@@ -3,7 +3,7 @@
 //! There is one fact, the time of the next permitted attempt, and one way to show it: closed while
 //! the log answers, open while it is left alone, half-open while one attempt decides.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How the circuit to a log stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +50,13 @@ impl Backoff {
         let share = (entropy % 1024) as u32;
         half + half * share / 1023
     }
+}
+
+/// A number that differs from call to call, for jitter only.
+pub(crate) fn jitter() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| u64::from(since.subsec_nanos()) / 7)
 }
 
 /// Counts a log's failures in a row and says how long to leave it alone.

@@ -1,45 +1,85 @@
-//! The signed log list: which logs there are.
+//! The log lists: which logs there are, and which of them are wanted.
+//!
+//! One list is signed, and rules: it alone can have a log stopped. Others only add logs, and say so
+//! in [`Listing::signed`](crate::Listing::signed). A list is never replaced by an older one, across
+//! restarts too where there is a cache, from which a start without network is served.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod cache;
+mod fetch;
+mod merge;
+mod select;
 
-use ct::log_list::{ListError, LogList, LogType, State, Version};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ct::log_list::{ListError, LogList, SkipReason, Skipped, Timestamp, Version};
 use ct::signature::{PublicKey, SignatureError};
 
+use self::cache::{Cache, Stored};
+use self::fetch::Fetched;
+pub(crate) use self::merge::Selected;
+pub use self::select::Selection;
 use crate::client::{Client, FetchError};
-use crate::log::{Log, Protocol};
+use crate::log::Log;
 
 /// Chrome's log list.
 pub const CHROME_LIST_URL: &str = "https://www.gstatic.com/ct/log_list/v3/log_list.json";
+/// Chrome's list of all logs it ever heard of, those for tests among them.
+pub const CHROME_ALL_LOGS_URL: &str = "https://www.gstatic.com/ct/log_list/v3/all_logs_list.json";
 
-/// Bound of a list: the longest published one is under 1 MB.
-const LARGEST_LIST: usize = 8 * 1024 * 1024;
-/// Bound of a signature: RSA-8192.
-const LARGEST_SIGNATURE: usize = 1024;
+/// A list this old has been abandoned, or is kept from us: Chrome goes by the same time.
+const STALE_AFTER: Duration = Duration::from_secs(70 * 86_400);
 
-/// Which list, and which of its logs.
+/// Which lists, and which of their logs.
 #[derive(Debug, Clone)]
 pub struct CatalogueOptions {
-    /// Where the list is; its signature lies beside it, `.json` replaced by `.sig`.
+    /// Where the signed list is; its signature lies beside it, `.json` replaced by `.sig`.
     pub url: String,
     /// The key that signs it.
     pub key: PublicKey,
-    /// The names of the states whose logs are followed, such as `usable`.
-    pub states: Vec<String>,
-    /// Whether RFC 6962 logs are followed.
-    pub rfc6962: bool,
-    /// Whether static-ct logs are followed.
-    pub static_ct: bool,
-    /// How often the list is fetched again; zero for never.
+    /// Further lists, without signatures.
+    pub extra: Vec<String>,
+    /// Which logs are followed.
+    pub selection: Selection,
+    /// Whether a log that leaves the signed list is followed nevertheless.
+    pub keep_removed: bool,
+    /// The file that keeps the lists for a start without network.
+    pub cache: Option<PathBuf>,
+    /// How often the lists are fetched again; zero for never.
     pub refresh: Duration,
+}
+
+impl CatalogueOptions {
+    /// The list at `url`, signed by `key`, read every hour and kept nowhere.
+    #[must_use]
+    pub fn new(url: String, key: PublicKey) -> Self {
+        Self {
+            url,
+            key,
+            extra: Vec::new(),
+            selection: Selection::default(),
+            keep_removed: false,
+            cache: None,
+            refresh: Duration::from_secs(3600),
+        }
+    }
 }
 
 /// Why there is no (new) log list.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
-    /// List or signature could not be fetched.
+    /// The list could not be fetched.
     #[error("log list: {0}")]
     Fetch(#[from] FetchError),
+    /// The list is there, its signature is not.
+    #[error("log list {url}: its signature cannot be had: {source}")]
+    NoSignature {
+        /// The list.
+        url: String,
+        /// Why.
+        source: FetchError,
+    },
     /// The bytes are not what the key signed.
     #[error("log list {url}: the signature does not verify: {source}")]
     Signature {
@@ -48,7 +88,7 @@ pub enum CatalogueError {
         /// What the check found.
         source: SignatureError,
     },
-    /// Signed, but not a list this program understands.
+    /// Not a list this program understands.
     #[error("log list {url}: {source}")]
     List {
         /// The list.
@@ -57,114 +97,303 @@ pub enum CatalogueError {
         source: ListError,
     },
     /// Older than the one in use.
-    #[error("log list {url}: version {offered} is older than {current}, which is in use")]
+    #[error("log list {url}: {offered} is older than {current}, which is in use")]
     RolledBack {
         /// The list.
         url: String,
-        /// The version just fetched.
-        offered: Version,
-        /// The version in use.
-        current: Version,
+        /// The edition just fetched.
+        offered: Edition,
+        /// The edition in use.
+        current: Edition,
     },
 }
 
-/// Fetches the list and remembers the version in use, so that it never goes back.
+/// Which edition of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edition {
+    /// Its version, which only grows.
+    pub version: Option<Version>,
+    /// When it was made.
+    pub timestamp: Option<Timestamp>,
+}
+
+impl Edition {
+    const fn of(list: &LogList) -> Self {
+        Self { version: list.version, timestamp: list.timestamp }
+    }
+
+    /// Whether version or time has gone back.
+    fn is_before(&self, other: &Self) -> bool {
+        let version = self.version.zip(other.version).is_some_and(|(a, b)| a < b);
+        let timestamp = self.timestamp.zip(other.timestamp).is_some_and(|(a, b)| a < b);
+        version || timestamp
+    }
+}
+
+impl std::fmt::Display for Edition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "version {version}")?,
+            None => f.write_str("a list without version")?,
+        }
+        self.timestamp.map_or(Ok(()), |timestamp| write!(f, " of {timestamp}"))
+    }
+}
+
+/// How a list fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListStatus {
+    /// Where it is.
+    pub url: String,
+    /// Whether it is the one whose signature is verified.
+    pub signed: bool,
+    /// The edition in use, if there is one.
+    pub edition: Option<Edition>,
+    /// Logs in it that could be read, wanted or not.
+    pub logs: usize,
+    /// Logs in it that could not be read.
+    pub skipped: usize,
+    /// When the edition in use was fetched last, Unix seconds.
+    pub fetched: Option<u64>,
+    /// Whether it comes from the cache and has not been had from its place since the start.
+    pub cached: bool,
+    /// Whether it is too old to have a log stopped.
+    pub stale: bool,
+    /// Why the last attempt to fetch it failed.
+    pub error: Option<String>,
+}
+
+/// What may be stopped because the signed list does not want it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// No log.
+    Nothing,
+    /// Every log, except where the list says something of a log by this name, or at this URL, that
+    /// cannot be read.
+    AllBut(HashSet<String>),
+}
+
+impl Removal {
+    pub(crate) fn concerns(&self, log: &Log) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::AllBut(unreadable) => !unreadable
+                .iter()
+                .any(|what| *what == log.name || what.trim_end_matches('/') == log.url),
+        }
+    }
+}
+
+/// The lists in use.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     options: CatalogueOptions,
-    client: Arc<Client>,
-    current: Option<Version>,
+    client: Client,
+    cache: Option<Cache>,
+    /// The signed one first.
+    lists: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    url: String,
+    signed: bool,
+    current: Option<Current>,
+    error: Option<String>,
+}
+
+/// The edition of a list that is in use.
+#[derive(Debug)]
+struct Current {
+    list: LogList,
+    stored: Stored,
+    cached: bool,
 }
 
 impl Catalogue {
-    pub(crate) const fn new(options: CatalogueOptions, client: Arc<Client>) -> Self {
-        Self { options, client, current: None }
+    /// Begins with what the cache holds.
+    pub(crate) async fn open(options: CatalogueOptions, client: Client) -> Self {
+        let cache = options.cache.clone().map(Cache::new);
+        let signed = [(options.url.clone(), true)].into_iter();
+        let extra = options.extra.iter().filter(|url| **url != options.url);
+        let lists = signed.chain(extra.map(|url| (url.clone(), false)));
+        let lists = lists.map(|(url, signed)| Held { url, signed, current: None, error: None });
+        let mut catalogue = Self { lists: lists.collect(), options, client, cache };
+        if let Some(cache) = &catalogue.cache {
+            for stored in cache.load().await {
+                catalogue.restore(stored);
+            }
+        }
+        catalogue
+    }
+
+    /// Takes a list out of the cache, if it is one of those wanted and what it should be.
+    fn restore(&mut self, stored: Stored) {
+        let Some(held) = self.lists.iter_mut().find(|held| held.url == stored.url) else { return };
+        let read = match held.signed {
+            true => stored.verify(&self.options.key),
+            false => stored.parse(),
+        };
+        match read {
+            Ok(list) => {
+                let edition = Edition::of(&list);
+                tracing::info!(url = held.url, %edition, "log list taken from the cache");
+                held.current = Some(Current { list, stored, cached: true });
+            }
+            Err(error) => tracing::warn!(%error, "log list in the cache is not used"),
+        }
     }
 
     pub(crate) const fn options(&self) -> &CatalogueOptions {
         &self.options
     }
 
-    /// The logs to follow, by the list as it is now.
-    pub(crate) async fn fetch(&mut self) -> Result<Vec<Log>, CatalogueError> {
-        let list = match self.fetch_list().await {
-            // List and signature are two files: while a new one is published they disagree for
-            // some seconds.
-            Err(CatalogueError::Signature { .. }) => {
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                self.fetch_list().await
+    /// Fetches all lists anew.
+    ///
+    /// # Errors
+    /// When the signed list cannot be had; what is in use stays in use. The others' errors are
+    /// shown in their [`status`](Self::statuses) only.
+    pub(crate) async fn refresh(&mut self) -> Result<(), CatalogueError> {
+        let mut outcome = Ok(());
+        let mut fetched = false;
+        for held in &mut self.lists {
+            let result = match held.signed {
+                true => fetch::signed(&self.client, &held.url, &self.options.key).await,
+                false => fetch::unsigned(&self.client, &held.url).await,
+            };
+            match result.and_then(|new| held.replace(new)) {
+                Ok(()) => {
+                    held.error = None;
+                    fetched = true;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, signed = held.signed, "log list cannot be had");
+                    held.error = Some(error.to_string());
+                    if held.signed {
+                        outcome = Err(error);
+                    }
+                }
             }
-            first => first,
-        }?;
-        let url = &self.options.url;
-        if let (Some(current), Some(offered)) = (self.current, list.version)
-            && offered < current
-        {
-            return Err(CatalogueError::RolledBack { url: url.clone(), offered, current });
         }
-        for skipped in &list.skipped {
-            tracing::debug!(url, what = skipped.what, why = %skipped.why, "log list entry skipped");
+        if fetched {
+            self.keep().await;
         }
-        self.current = list.version.or(self.current);
-        Ok(self.select(&list))
+        outcome
     }
 
-    async fn fetch_list(&self) -> Result<LogList, CatalogueError> {
-        let url = &self.options.url;
-        let list = self.client.get(url, LARGEST_LIST).await?;
-        let signature = self.client.get(&signature_url(url), LARGEST_SIGNATURE).await?;
-        self.options
-            .key
-            .verify_sha256(&list, &signature)
-            .map_err(|source| CatalogueError::Signature { url: url.clone(), source })?;
-        LogList::parse(&list).map_err(|source| CatalogueError::List { url: url.clone(), source })
+    /// Writes the lists in use to the cache.
+    async fn keep(&self) {
+        let Some(cache) = &self.cache else { return };
+        let current = self.lists.iter().filter_map(|held| held.current.as_ref());
+        let stored = current.map(|current| current.stored.clone()).collect();
+        if let Err(error) = cache.save(stored).await {
+            tracing::error!(%error, "log lists could not be kept for a start without network");
+        }
     }
 
-    fn select(&self, list: &LogList) -> Vec<Log> {
-        let options = &self.options;
-        let wanted = list.logs.iter().filter(|log| {
-            let state = log.state.as_ref().map_or("", state_name);
-            log.log_type == LogType::Prod && options.states.iter().any(|wanted| wanted == state)
-        });
-        let usable = wanted.filter_map(|listed| {
-            Log::from_list(listed)
-                .inspect_err(|error| tracing::warn!(%error, "log of the list cannot be followed"))
-                .ok()
-        });
-        usable
-            .filter(|log| match log.protocol {
-                Protocol::Rfc6962 => options.rfc6962,
-                Protocol::StaticCt => options.static_ct,
-            })
-            .collect()
+    /// The wanted logs of all lists in use.
+    pub(crate) fn selected(&self) -> Vec<Selected> {
+        let lists: Vec<_> = self
+            .lists
+            .iter()
+            .filter_map(|held| Some((held.url.as_str(), held.signed, &held.current.as_ref()?.list)))
+            .collect();
+        merge::merge(&lists, &self.options.selection)
+    }
+
+    /// What may be stopped because it is not [selected](Self::selected); nothing where the signed
+    /// list is not such that a log which is not in it should be.
+    pub(crate) fn removal(&self) -> Removal {
+        let signed = self.lists.iter().find(|held| held.signed);
+        let current = signed.and_then(|held| held.current.as_ref());
+        let acted_on = current.filter(|current| !current.cached && !current.is_stale());
+        match acted_on.filter(|_| !self.options.keep_removed) {
+            None => Removal::Nothing,
+            Some(current) => {
+                let unreadable = current.list.skipped.iter();
+                Removal::AllBut(unreadable.map(|skipped| skipped.what.clone()).collect())
+            }
+        }
+    }
+
+    /// How each list fares, the signed one first.
+    pub(crate) fn statuses(&self) -> Vec<ListStatus> {
+        self.lists.iter().map(Held::status).collect()
     }
 }
 
-/// The state as the list spells it.
-fn state_name(state: &State) -> &str {
-    match state {
-        State::Pending => "pending",
-        State::Qualified => "qualified",
-        State::Usable => "usable",
-        State::ReadOnly { .. } => "readonly",
-        State::Retired => "retired",
-        State::Rejected => "rejected",
-        State::Unknown(name) => name,
+impl Held {
+    /// Puts a new edition into use unless it is older than the one in use.
+    fn replace(&mut self, new: Fetched) -> Result<(), CatalogueError> {
+        let offered = Edition::of(&new.list);
+        let before = self.current.as_ref().map(|current| Edition::of(&current.list));
+        if let Some(current) = before.filter(|current| self.signed && offered.is_before(current)) {
+            return Err(CatalogueError::RolledBack { url: self.url.clone(), offered, current });
+        }
+        if before != Some(offered) {
+            let (url, logs) = (&self.url, new.list.logs.len());
+            tracing::info!(url, edition = %offered, signed = self.signed, logs, "log list read");
+            let placeholder = |skipped: &&Skipped| skipped.why == SkipReason::Placeholder;
+            for Skipped { what, why, .. } in new.list.skipped.iter().filter(|s| !placeholder(s)) {
+                tracing::warn!(url, what, %why, "entry of the log list cannot be read");
+            }
+        }
+        let Fetched { list, text, signature } = new;
+        let stored = Stored { url: self.url.clone(), fetched: unix_seconds(), text, signature };
+        self.current = Some(Current { list, stored, cached: false });
+        Ok(())
+    }
+
+    fn status(&self) -> ListStatus {
+        let current = self.current.as_ref();
+        ListStatus {
+            url: self.url.clone(),
+            signed: self.signed,
+            edition: current.map(|current| Edition::of(&current.list)),
+            logs: current.map_or(0, |current| current.list.logs.len()),
+            skipped: current.map_or(0, |current| current.list.skipped.len()),
+            fetched: current.map(|current| current.stored.fetched),
+            cached: current.is_some_and(|current| current.cached),
+            stale: current.is_some_and(Current::is_stale),
+            error: self.error.clone(),
+        }
     }
 }
 
-fn signature_url(list_url: &str) -> String {
-    let stem = list_url.strip_suffix(".json").unwrap_or(list_url);
-    format!("{stem}.sig")
+impl Current {
+    fn is_stale(&self) -> bool {
+        let made = self.list.timestamp.map(SystemTime::from);
+        made.is_some_and(|made| made.elapsed().is_ok_and(|age| age > STALE_AFTER))
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn edition(version: &str, timestamp: &str) -> Edition {
+        Edition { version: version.parse().ok(), timestamp: timestamp.parse().ok() }
+    }
+
     #[test]
-    fn the_signature_lies_beside_the_list() {
-        assert_eq!(signature_url("http://a/log_list.json"), "http://a/log_list.sig");
-        assert_eq!(signature_url("http://a/list"), "http://a/list.sig");
+    fn neither_version_nor_time_may_go_back() {
+        let current = edition("9.100", "2026-05-29T13:42:48Z");
+        for (version, timestamp, before) in [
+            ("9.100", "2026-05-29T13:42:48Z", false),
+            ("10.2", "2026-05-30T00:00:00Z", false),
+            ("9.99", "2026-05-30T00:00:00Z", true),
+            ("9.101", "2026-05-29T13:42:47Z", true),
+            ("9.2", "2026-05-29T13:42:48Z", true),
+            ("9.101", "", false),
+            ("", "2026-05-01T00:00:00Z", true),
+        ] {
+            let offered = edition(version, timestamp);
+            assert_eq!(offered.is_before(&current), before, "{offered}");
+        }
+        assert_eq!(current.to_string(), "version 9.100 of 2026-05-29T13:42:48Z");
     }
 }

@@ -1,16 +1,34 @@
 //! HTTP GET as a log reader needs it: paced per host, bounded in time and size, honest in errors.
+//!
+//! HTTP/1.1 with as many connections as requests are under way, because operators limit each
+//! connection rather than each client.
 
+mod body;
+mod retry_after;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use bytes::Bytes;
+use reqwest::header::{
+    ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use reqwest::redirect;
 use reqwest::{Certificate, Response, StatusCode};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
-use crate::pace::Paces;
+use self::retry_after::retry_after;
+use crate::breaker::Backoff;
+use crate::budget::Budget;
+use crate::caller::Caller;
+use crate::pace::{HostSnapshot, IN_FLIGHT, Paces};
 
-/// A server that asks for a longer pause than this gets this.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+/// Requests under way at most, to all hosts together.
+const REQUESTS: usize = 256;
+/// Bytes of bodies held at most, unless [`Client::with_body_bytes`] says otherwise.
+const BODY_BYTES: usize = 64 << 20;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +71,14 @@ pub enum FetchError {
         /// What was asked for.
         url: String,
     },
+    /// The body's compression is broken, as when the connection ended early.
+    #[error("{url}: the compressed body cannot be read: {reason}")]
+    Compression {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// No connection, a broken one or a TLS failure.
     #[error("{url}: {reason}")]
     Transport {
@@ -90,11 +116,61 @@ impl FetchError {
     }
 }
 
-/// The HTTP client all followers share.
-#[derive(Debug)]
+/// The HTTP client all followers share, as one of them sees it: a handle, cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Client {
+    shared: Arc<Shared>,
+    caller: Arc<Caller>,
+}
+
+#[derive(Debug)]
+struct Shared {
     http: reqwest::Client,
     paces: Paces,
+    intervals: Intervals,
+    requests: Semaphore,
+    bodies: Budget,
+    callers: AtomicU64,
+}
+
+/// The fixed time between two requests to a host that the configuration asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Intervals {
+    /// For every host; zero for none.
+    pub default: Duration,
+    /// For the hosts of these operators instead. Case and punctuation of names do not matter.
+    pub by_operator: Vec<(String, Duration)>,
+}
+
+impl Intervals {
+    fn of(&self, operator: &str) -> Duration {
+        let wanted = plain(operator);
+        let named = self.by_operator.iter().find(|(name, _)| plain(name) == wanted);
+        named.map_or(self.default, |(_, interval)| *interval)
+    }
+}
+
+/// A name's letters and digits, in lower case.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// An answer that can be asked for again without being sent again (RFC 9110 section 13).
+#[derive(Debug, Clone)]
+pub(crate) struct Remembered {
+    body: Bytes,
+    validator: (HeaderName, HeaderValue),
+}
+
+impl Remembered {
+    /// `None` when the answer carries nothing by which it could be recognised.
+    fn new(headers: &HeaderMap, body: &Bytes) -> Option<Self> {
+        let etag = headers.get(ETAG).map(|tag| (IF_NONE_MATCH, tag.clone()));
+        let validator =
+            etag.or_else(|| headers.get(LAST_MODIFIED).map(|at| (IF_MODIFIED_SINCE, at.clone())))?;
+        // A copy of its own, which holds nothing of the budget.
+        Some(Self { body: Bytes::copy_from_slice(body), validator })
+    }
 }
 
 impl Client {
@@ -107,6 +183,8 @@ impl Client {
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(user_agent)
+                .http1_only()
+                .pool_max_idle_per_host(IN_FLIGHT)
                 .connect_timeout(Duration::from_secs(10))
                 .timeout(timeout)
                 .pool_idle_timeout(Duration::from_secs(90))
@@ -117,7 +195,59 @@ impl Client {
             tracing::warn!(%error, "no CA certificates in the system, using the built-in ones");
             builder().tls_certs_only(built_in_roots()).build()
         })?;
-        Ok(Self { http, paces: Paces::default() })
+        Ok(Self::around(http, Intervals::default(), BODY_BYTES))
+    }
+
+    fn around(http: reqwest::Client, intervals: Intervals, body_bytes: usize) -> Self {
+        let shared = Shared {
+            http,
+            paces: Paces::default(),
+            intervals,
+            requests: Semaphore::new(REQUESTS),
+            bodies: Budget::new(body_bytes),
+            callers: AtomicU64::new(1),
+        };
+        Self { shared: Arc::new(shared), caller: Arc::new(Caller::new(0, None)) }
+    }
+
+    /// The same client, which leaves these times between requests.
+    #[must_use]
+    pub fn with_intervals(&self, intervals: Intervals) -> Self {
+        Self::around(self.shared.http.clone(), intervals, self.shared.bodies.total())
+    }
+
+    /// The same client, which holds so many bytes of bodies at most, the last one excepted.
+    #[must_use]
+    pub fn with_body_bytes(&self, bytes: usize) -> Self {
+        Self::around(self.shared.http.clone(), self.shared.intervals.clone(), bytes)
+    }
+
+    /// The handle of a log of this operator at this URL, which pauses by itself: for as long as an
+    /// answer asks, or else as `backoff` says.
+    pub(crate) fn for_log(&self, operator: &str, url: &str, backoff: Backoff) -> Self {
+        let id = self.shared.callers.fetch_add(1, Ordering::Relaxed);
+        self.shared.paces.of(host_of(url)).at_least(self.shared.intervals.of(operator));
+        let caller = Arc::new(Caller::new(id, Some(backoff)));
+        Self { shared: Arc::clone(&self.shared), caller }
+    }
+
+    /// How every host is being asked, by host.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostSnapshot> {
+        self.shared.paces.snapshots()
+    }
+
+    /// Bytes of bodies held at the moment.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.shared.bodies.used()
+    }
+
+    /// How much longer this log is left alone because it asked for that.
+    pub(crate) fn paused_for(&self) -> Option<Duration> {
+        let until = self.caller.paused_until()?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
     }
 
     /// Fetches `url`, of which at most `limit` bytes are read after decompression.
@@ -125,28 +255,85 @@ impl Client {
     /// # Errors
     /// As [`FetchError`] lists.
     pub async fn get(&self, url: &str, limit: usize) -> Result<Bytes, FetchError> {
-        let pace = self.paces.of(host_of(url));
-        let _turn = pace.turn().await;
-        let response = self.http.get(url).send().await.map_err(|error| transport(url, &error))?;
-        let status = response.status();
-        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            if status == StatusCode::TOO_MANY_REQUESTS {
-                pace.limited();
+        Ok(self.fetch(url, limit, None).await?.1)
+    }
+
+    /// As [`get`](Self::get), but what was had before is not sent again while it has not changed.
+    pub(crate) async fn get_again(
+        &self,
+        url: &str,
+        limit: usize,
+        remembered: &mut Option<Remembered>,
+    ) -> Result<Bytes, FetchError> {
+        let (headers, body) = self.fetch(url, limit, remembered.as_ref()).await?;
+        match (headers, &*remembered) {
+            (None, Some(remembered)) => Ok(remembered.body.clone()),
+            (headers, _) => {
+                *remembered = headers.and_then(|headers| Remembered::new(&headers, &body));
+                Ok(body)
             }
-            return Err(FetchError::Limited {
-                url: url.to_owned(),
-                status: status.as_u16(),
-                retry_after: retry_after(response.headers(), SystemTime::now()),
-            });
         }
-        pace.answered();
+    }
+
+    /// Headers and body; no headers when nothing has changed since `remembered`.
+    async fn fetch(
+        &self,
+        url: &str,
+        limit: usize,
+        remembered: Option<&Remembered>,
+    ) -> Result<(Option<HeaderMap>, Bytes), FetchError> {
+        let caller = &self.caller;
+        let pace = self.shared.paces.of(host_of(url));
+        let turn = loop {
+            caller.wait().await;
+            let turn = pace.turn(caller.id).await;
+            // Another request of the log may have been refused while this one waited.
+            if self.paused_for().is_none() {
+                break turn;
+            }
+        };
+        let mut lease = self.shared.bodies.reserve(caller.expected(limit)).await;
+        // Only a bound: the semaphore is never closed.
+        let _one = self.shared.requests.acquire().await.ok();
+        let sent = Instant::now();
+        let mut request = self.shared.http.get(url);
+        if let Some(Remembered { validator: (name, value), .. }) = remembered {
+            request = request.header(name, value);
+        }
+        let response = request.send().await.map_err(|error| transport(url, &error))?;
+        let status = response.status();
+        if let Some(error) = self.refusal(url, &response, sent) {
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                turn.limited();
+            }
+            return Err(error);
+        }
+        turn.answered();
+        caller.answered();
+        if status == StatusCode::NOT_MODIFIED && remembered.is_some() {
+            return Ok((None, Bytes::new()));
+        }
         if !status.is_success() {
             return Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() });
         }
-        if is_html(response.headers()) {
-            return Err(FetchError::Html { url: url.to_owned() });
+        let headers = response.headers().clone();
+        let body = body::read(url, response, limit, &self.shared.bodies, &mut lease).await?;
+        caller.received(limit, body.len());
+        Ok((Some(headers), body::holding(body, lease)))
+    }
+
+    /// The error of an answer that asks for fewer requests, after the log's pause has begun.
+    fn refusal(&self, url: &str, response: &Response, sent: Instant) -> Option<FetchError> {
+        let status = response.status();
+        if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            return None;
         }
-        read_body(url, response, limit).await
+        let asked = retry_after(response.headers(), SystemTime::now());
+        if status == StatusCode::TOO_MANY_REQUESTS || asked.is_some() {
+            self.caller.refused(sent, asked);
+        }
+        let (url, status) = (url.to_owned(), status.as_u16());
+        Some(FetchError::Limited { url, status, retry_after: asked })
     }
 }
 
@@ -154,18 +341,6 @@ impl Client {
 fn built_in_roots() -> Vec<Certificate> {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
     roots.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
-}
-
-async fn read_body(url: &str, mut response: Response, limit: usize) -> Result<Bytes, FetchError> {
-    let announced = response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let mut body = BytesMut::with_capacity(announced.min(limit));
-    while let Some(part) = response.chunk().await.map_err(|error| transport(url, &error))? {
-        if body.len() + part.len() > limit {
-            return Err(FetchError::TooLarge { url: url.to_owned(), limit });
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body.freeze())
 }
 
 /// A redirect may not leave the origin: a log's answers count because of where they come from.
@@ -181,26 +356,10 @@ fn same_origin_only(attempt: redirect::Attempt<'_>) -> redirect::Action {
     attempt.follow()
 }
 
-fn host_of(url: &str) -> &str {
+/// The host of a URL, with its port where it has one.
+pub(crate) fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split_once('/').map_or(rest, |(host, _)| host)
-}
-
-fn is_html(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
-}
-
-/// `Retry-After` in both its forms, seconds and HTTP date (RFC 9110 section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
-    };
-    Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
 /// The causes of an HTTP client error in one line, because the outermost says only "error sending
@@ -221,36 +380,28 @@ fn transport(url: &str, error: &reqwest::Error) -> FetchError {
         }
         cause = error.source();
     }
+    if error.is_decode() {
+        return FetchError::Compression { url: url.to_owned(), reason };
+    }
     FetchError::Transport { url: url.to_owned(), reason }
 }
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
-
     use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_both_forms() {
-        let now = httpdate::parse_http_date("Sun, 22 Nov 2026 10:00:00 GMT").expect("a date");
-        let cases = [
-            ("7", Some(7)),
-            ("99999", Some(300)),
-            ("Sun, 22 Nov 2026 10:00:30 GMT", Some(30)),
-            ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
-            ("soon", None),
-        ];
-        for (text, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
-            assert_eq!(retry_after(&headers, now), expected.map(Duration::from_secs), "{text}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
-    }
 
     #[test]
     fn hosts_keep_their_port() {
         assert_eq!(host_of("https://a.example/b/c"), "a.example");
         assert_eq!(host_of("http://127.0.0.1:80"), "127.0.0.1:80");
+    }
+
+    #[test]
+    fn intervals_are_found_however_the_operator_is_written() {
+        let (default, special) = (Duration::from_millis(25), Duration::from_secs(1));
+        let by_operator = vec![("lets-encrypt".to_owned(), special)];
+        let intervals = Intervals { default, by_operator };
+        assert_eq!(intervals.of("Let's Encrypt"), special);
+        assert_eq!(intervals.of("Google"), default);
     }
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cert::precertificate::signs_precertificates;
+use cert::tbs::subject_public_key_info;
 use ct::Hash;
 use ct::leaf::EntryType;
 
+use crate::budget::Lease;
 use crate::status::LogStatus;
 
 /// A certificate of a chain, kept once however many entries refer to it.
@@ -15,6 +18,25 @@ pub struct Issuer {
     pub der: Bytes,
     /// SHA-256 of `der`.
     pub fingerprint: Hash,
+    /// SHA-256 of the key it certifies (its `SubjectPublicKeyInfo`), which precertificates' leaves
+    /// name their issuer by; `None` where it cannot be found.
+    pub key_hash: Option<Hash>,
+    /// Whether it is the certificate of a Precertificate Signing CA (RFC 6962 section 3.1): then the
+    /// issuer is the next in the chain.
+    pub signs_precertificates: bool,
+}
+
+impl Issuer {
+    /// Reads what is needed of a chain certificate.
+    #[must_use]
+    pub fn new(der: Bytes) -> Self {
+        Self {
+            fingerprint: ct::sha256(&der),
+            key_hash: subject_public_key_info(&der).map(ct::sha256),
+            signs_precertificates: signs_precertificates(&der),
+            der,
+        }
+    }
 }
 
 /// One entry of a log, as read.
@@ -44,6 +66,34 @@ impl Entry {
     }
 }
 
+/// What one answer of a log held.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Consecutive entries, in index order.
+    pub entries: Vec<Entry>,
+    /// The leaf hash of each, over the bytes as served; none where nothing is verified.
+    pub leaf_hashes: Vec<Hash>,
+    /// The answer.
+    pub served: Option<Served>,
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// What was asked for.
+    pub url: String,
+    /// The body. It may belong to a budget that others wait for.
+    pub body: Bytes,
+}
+
+impl Served {
+    /// The same with bytes of its own, to be kept.
+    #[must_use]
+    pub(crate) fn to_owned_bytes(&self) -> Self {
+        Self { url: self.url.clone(), body: Bytes::copy_from_slice(&self.body) }
+    }
+}
+
 /// Consecutive entries of one log, in index order.
 #[derive(Debug)]
 pub struct Page {
@@ -51,4 +101,6 @@ pub struct Page {
     pub log: Arc<LogStatus>,
     /// At least one entry.
     pub entries: Vec<Entry>,
+    /// Its share of the bytes that may wait for the publisher.
+    pub(crate) held: Option<Lease>,
 }

@@ -1,26 +1,31 @@
-//! Who is followed: logs named by hand and the logs of the list, each with its own follower.
+//! Who is followed: logs named by hand and the logs of the lists, each with its own follower.
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
-use crate::breaker::Backoff;
-use crate::catalogue::{Catalogue, CatalogueOptions};
-use crate::client::Client;
+use crate::breaker::{Backoff, jitter};
+use crate::catalogue::{Catalogue, CatalogueOptions, ListStatus, Removal, Selected};
+use crate::client::{Client, host_of};
+use crate::counters::add;
 use crate::entry::Page;
-use crate::follower::{FollowOptions, Follower};
+use crate::follower::Follower;
 use crate::issuers::IssuerStore;
+use crate::listing::Listing;
 use crate::log::Log;
-use crate::position::State;
+use crate::options::FollowOptions;
+use crate::pace::HostSnapshot;
+use crate::position::{Position, State};
+use crate::queue::Pages;
+use crate::resume::Resume;
 use crate::source::AnySource;
-use crate::status::{LogStatus, add};
+use crate::status::LogStatus;
 
 /// Waits between attempts to get the log list while there is none or it failed.
 const LIST_BACKOFF: Backoff =
@@ -53,9 +58,11 @@ pub struct Fleet {
     issuers: Arc<IssuerStore>,
     follow: FollowOptions,
     /// `None` once stopped: the receiver then sees the end.
-    pages: Mutex<Option<mpsc::Sender<Page>>>,
-    saved: State,
+    pages: Mutex<Option<Pages>>,
+    saved: Mutex<State>,
+    /// By URL.
     logs: Mutex<BTreeMap<String, Followed>>,
+    lists: Mutex<Vec<ListStatus>>,
     reason: Mutex<Option<Reason>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -64,23 +71,38 @@ pub struct Fleet {
 #[derive(Debug, Clone)]
 struct Followed {
     status: Arc<LogStatus>,
+    client: Arc<Client>,
     by_hand: bool,
-    running: Arc<AtomicBool>,
+    /// `None` when the follower has ended.
+    running: Option<AbortHandle>,
 }
 
 impl Followed {
-    fn is_running(&self) -> bool {
-        self.running.load(Ordering::Relaxed)
+    fn is(&self, log: &Log) -> bool {
+        let id = self.status.log.id;
+        self.status.log.url == log.url || (id.is_some() && id == log.id)
     }
 }
 
-/// The saved position of a log: by its URL, or by its id where the log has moved.
-fn saved_position(saved: &State, log: &Log) -> Option<u64> {
-    let by_id = || {
-        let id = log.id?.to_string();
-        saved.logs.values().find(|position| position.log_id.as_deref() == Some(&id))
-    };
-    saved.logs.get(&log.url).or_else(by_id).map(|position| position.current_index)
+/// A followed log and how it is being asked.
+#[derive(Debug)]
+pub struct Standing {
+    /// The log and where it stands.
+    pub status: Arc<LogStatus>,
+    /// Its host, which other logs may share; `None` before the first request.
+    pub host: Option<HostSnapshot>,
+    /// How much longer the log is left alone because it asked for that.
+    pub paused_for: Option<Duration>,
+}
+
+/// The saved position of a log: by its URL, or by its id where the log has moved. A log that took
+/// another's place begins afresh.
+fn saved_position<'a>(saved: &'a State, log: &Log) -> Option<&'a Position> {
+    let id = log.id.map(|id| id.to_string());
+    let other = |position: &&Position| position.log_id.is_some() && position.log_id != id;
+    let there = saved.logs.get(&log.url).filter(|position| id.is_none() || !other(position));
+    let by_id = || saved.logs.values().find(|position| position.log_id == id);
+    there.or_else(|| id.as_ref().and_then(|_| by_id()))
 }
 
 impl Fleet {
@@ -95,21 +117,24 @@ impl Fleet {
         let no_list = "no log list is configured and no log is named by hand";
         let waiting = "the log list has not been fetched yet";
         let reason = if options.catalogue.is_some() { waiting } else { no_list };
+        let follow = options.follow;
+        let pages = Pages::new(pages, follow.waiting_bytes);
         let fleet = Arc::new(Self {
-            client: Arc::clone(&client),
+            client,
             issuers: Arc::default(),
-            follow: options.follow,
+            follow,
             pages: Mutex::new(Some(pages)),
-            saved: options.saved,
+            saved: Mutex::new(options.saved),
             logs: Mutex::default(),
+            lists: Mutex::default(),
             reason: Mutex::new(Some(Reason(reason.to_owned()))),
             tasks: Mutex::default(),
         });
         for log in options.by_hand {
-            fleet.follow(log, true);
+            fleet.follow(log, None);
         }
         if let Some(catalogue) = options.catalogue {
-            let refresher = Arc::clone(&fleet).refresh(Catalogue::new(catalogue, client));
+            let refresher = Arc::clone(&fleet).refresh(catalogue);
             fleet.tasks.lock().spawn(refresher);
         }
         fleet
@@ -119,8 +144,42 @@ impl Fleet {
     #[must_use]
     pub fn logs(&self) -> Vec<Arc<LogStatus>> {
         let logs = self.logs.lock();
-        let running = logs.values().filter(|followed| followed.is_running());
+        let running = logs.values().filter(|followed| followed.running.is_some());
         running.map(|followed| Arc::clone(&followed.status)).collect()
+    }
+
+    /// The followed logs and how each is being asked, by URL.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Standing> {
+        let hosts = self.client.hosts();
+        let logs = self.logs.lock();
+        let running = logs.values().filter(|followed| followed.running.is_some());
+        running
+            .map(|Followed { status, client, .. }| {
+                let host = host_of(&status.log.url);
+                let host = hosts.iter().find(|snapshot| snapshot.host == host).cloned();
+                Standing { status: Arc::clone(status), host, paused_for: client.paused_for() }
+            })
+            .collect()
+    }
+
+    /// How every host is being asked, by host.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostSnapshot> {
+        self.client.hosts()
+    }
+
+    /// How each log list fares, the signed one first; none where no list is configured.
+    #[must_use]
+    pub fn lists(&self) -> Vec<ListStatus> {
+        self.lists.lock().clone()
+    }
+
+    /// Bytes held at the moment: of answers being read, and of entries waiting to be published.
+    #[must_use]
+    pub fn held_bytes(&self) -> (usize, usize) {
+        let waiting = self.pages.lock().as_ref().map_or(0, Pages::waiting);
+        (self.client.body_bytes(), waiting)
     }
 
     /// Why no log is followed or the list is not fresh; `None` when all is well.
@@ -140,13 +199,16 @@ impl Fleet {
     /// start.
     #[must_use]
     pub fn state(&self, last_offset: Option<u64>) -> State {
-        let mut state = self.saved.clone();
+        let mut state = self.saved.lock().clone();
         state.last_offset = last_offset.unwrap_or(state.last_offset);
         for Followed { status, .. } in self.logs.lock().values() {
-            let Some(current_index) = status.resume_position() else { continue };
+            let Some(Resume { index, tree }) = status.resume() else { continue };
             let snapshot = status.snapshot();
             let position = state.logs.entry(status.log.url.clone()).or_default();
-            position.current_index = current_index;
+            position.current_index = index;
+            position.tree = tree;
+            position.alarms = snapshot.alarms;
+            position.name = Some(status.log.name.clone());
             position.tree_size = position.tree_size.max(snapshot.tree_size);
             if let Some(last_success) = snapshot.last_success {
                 position.last_success = last_success.try_into().unwrap_or(i64::MAX);
@@ -154,6 +216,28 @@ impl Fleet {
             position.log_id = status.log.id.map(|id| id.to_string());
         }
         state
+    }
+
+    /// Ends the alarms of the logs that `name` means: by name in any case, URL or id, followed at
+    /// present or not. Returns how many alarms there were.
+    pub fn acknowledge(&self, name: &str) -> usize {
+        let mut count = 0;
+        for Followed { status, .. } in self.logs.lock().values() {
+            let own = Position {
+                name: Some(status.log.name.clone()),
+                log_id: status.log.id.map(|id| id.to_string()),
+                ..Position::default()
+            };
+            if own.is_of(&status.log.url, name) {
+                count += status.acknowledge();
+            }
+        }
+        let mut saved = self.saved.lock();
+        let meant = saved.logs.iter_mut().filter(|(url, position)| position.is_of(url, name));
+        for (_, position) in meant {
+            count = count.max(std::mem::take(&mut position.alarms).len());
+        }
+        count
     }
 
     /// Stops every follower where it stands; the receiver of pages gets those sent and then sees
@@ -164,31 +248,62 @@ impl Fleet {
         tasks.shutdown().await;
     }
 
-    /// Starts a follower unless the log has one. A log that had one goes on where that one stopped.
-    fn follow(self: &Arc<Self>, log: Log, by_hand: bool) {
+    /// Starts a follower, of a log named by hand or as lists name it, unless the log has one. A log
+    /// that had one goes on where that one stopped.
+    fn follow(self: &Arc<Self>, log: Log, listing: Option<Listing>) {
         let Some(pages) = self.pages.lock().clone() else { return };
         let mut logs = self.logs.lock();
-        let same = |followed: &Followed| {
-            followed.status.log.url == log.url
-                || (log.id.is_some() && followed.status.log.id == log.id)
-        };
-        let earlier = logs.values().find(|followed| same(followed)).cloned();
-        if earlier.as_ref().is_some_and(|followed| followed.is_running()) {
-            return;
+        let earlier = logs.values().find(|followed| followed.is(&log)).cloned();
+        if let Some(Followed { status, running: Some(running), by_hand, .. }) = &earlier {
+            if let Some(listing) = &listing {
+                status.set_listing(listing.clone());
+                status.set_retired(false);
+            }
+            if *by_hand || status.log.is_read_as(&log) {
+                return;
+            }
+            tracing::info!(log = log.name, url = log.url, "log has changed, it is followed anew");
+            running.abort();
+            logs.remove(&status.log.url);
         }
-        let stopped_at = earlier.and_then(|followed| followed.status.snapshot().next_index);
-        let resume = stopped_at.or_else(|| saved_position(&self.saved, &log));
-        tracing::info!(log = log.name, url = log.url, protocol = %log.protocol, resume, "following");
-        let url = log.url.clone();
-        let status = Arc::new(LogStatus::new(log, self.follow.resume_overlap));
-        let running = Arc::new(AtomicBool::new(true));
-        let run = Arc::clone(self).run(Arc::clone(&status), pages, resume, Arc::clone(&running));
-        logs.insert(url, Followed { status, by_hand, running });
+        // What was sent but not published is read again: no entry is lost with an old follower.
+        let same_log = |followed: &&Followed| log.is_same(&followed.status.log);
+        let stopped_at = earlier.as_ref().filter(same_log).and_then(|followed| {
+            let status = &followed.status;
+            let ended = followed.running.is_none().then(|| status.snapshot().next_index).flatten();
+            ended.map(|index| Resume { index, tree: None }).or_else(|| status.resume())
+        });
+        let saved = saved_position(&self.saved.lock(), &log).cloned();
+        let alarms = match (earlier.as_ref().filter(same_log), &saved) {
+            (Some(followed), _) => followed.status.snapshot().alarms,
+            (None, Some(saved)) => saved.alarms.clone(),
+            (None, None) => Vec::new(),
+        };
+        let resume = stopped_at
+            .or_else(|| saved.map(|saved| Resume { index: saved.current_index, tree: saved.tree }));
+        let Log { name, url, operator, protocol, .. } = &log;
+        let index = resume.as_ref().map(|resume| resume.index);
+        tracing::info!(log = name, url, %protocol, resume = index, "following");
+        let client = Arc::new(self.client.for_log(operator, url, self.follow.backoff));
+        let status = match earlier {
+            Some(Followed { status, .. }) if status.log.is_read_as(&log) => status,
+            _ => Arc::new(LogStatus::new(log, self.follow.resume_overlap)),
+        };
+        status.set_retired(false);
+        status.restore_alarms(alarms);
+        let by_hand = listing.is_none();
+        status.set_listing(listing.unwrap_or_default());
+        let number = logs.len();
+        let run =
+            Arc::clone(self).run(Arc::clone(&status), Arc::clone(&client), pages, resume, number);
+        let running = {
+            let mut tasks = self.tasks.lock();
+            while tasks.try_join_next().is_some() {}
+            Some(tasks.spawn(run))
+        };
+        logs.insert(status.log.url.clone(), Followed { status, client, by_hand, running });
         drop(logs);
         self.set_reason(None);
-        let mut tasks = self.tasks.lock();
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(run);
     }
 
     /// Runs a log's follower to its end. A defect of this program must not lose the log: the
@@ -196,67 +311,85 @@ impl Fleet {
     async fn run(
         self: Arc<Self>,
         status: Arc<LogStatus>,
-        pages: mpsc::Sender<Page>,
-        mut resume: Option<u64>,
-        running: Arc<AtomicBool>,
+        client: Arc<Client>,
+        pages: Pages,
+        mut resume: Option<Resume>,
+        number: usize,
     ) {
         loop {
-            let (client, issuers) = (Arc::clone(&self.client), Arc::clone(&self.issuers));
-            let source = AnySource::new(Arc::clone(&status), client, issuers, &self.follow);
+            let source = AnySource::new(&status, &client, &self.issuers, &self.follow);
             let options = self.follow.clone();
-            let follower =
-                Follower::new(source, Arc::clone(&status), options, pages.clone(), resume);
-            if AssertUnwindSafe(follower.run()).catch_unwind().await.is_ok() {
-                break;
+            let pages_here = pages.clone();
+            let log = Arc::clone(&status);
+            let follower = Follower::new(source, log, options, pages_here, resume.clone(), number);
+            let ended = AssertUnwindSafe(follower.run()).catch_unwind().await.is_ok();
+            let next = status.snapshot().next_index;
+            resume = next.map(|index| Resume { index, tree: None }).or(resume);
+            if !ended {
+                add(&status.counters.panics, 1);
+                tracing::error!(log = status.log.name, "the follower panicked, it starts again");
+                tokio::time::sleep(AFTER_PANIC).await;
+            } else if self.has_ended(&status, &pages) {
+                return;
             }
-            add(&status.counters.panics, 1);
-            tracing::error!(log = status.log.name, "the follower panicked, it starts again");
-            resume = status.snapshot().next_index.or(resume);
-            tokio::time::sleep(AFTER_PANIC).await;
         }
-        running.store(false, Ordering::Relaxed);
     }
 
-    /// Follows the logs the list names and lets those that left it drain.
-    fn apply(self: &Arc<Self>, listed: Vec<Log>) {
-        let urls: HashSet<&str> = listed.iter().map(|log| log.url.as_str()).collect();
-        for followed in self.logs.lock().values().filter(|followed| !followed.by_hand) {
-            let retired = !urls.contains(followed.status.log.url.as_str());
-            if retired && followed.is_running() {
-                let log = &followed.status.log.name;
+    /// Notes that a log's follower has ended, unless a list has named the log again meanwhile.
+    fn has_ended(&self, status: &LogStatus, pages: &Pages) -> bool {
+        let mut logs = self.logs.lock();
+        if !status.is_retired() && !pages.is_closed() {
+            return false;
+        }
+        if let Some(followed) = logs.get_mut(&status.log.url) {
+            followed.running = None;
+        }
+        true
+    }
+
+    /// Follows the logs that lists name, and lets those drain that left the signed list. What a list without signature does not name any more goes on.
+    fn apply(self: &Arc<Self>, selected: Vec<Selected>, removal: &Removal) {
+        let urls: HashSet<&str> =
+            selected.iter().map(|selected| selected.log.url.as_str()).collect();
+        for followed in self.logs.lock().values() {
+            let status = &followed.status;
+            let named = urls.contains(status.log.url.as_str())
+                || selected.iter().any(|selected| followed.is(&selected.log));
+            let signed = status.listing().signed;
+            let removed = signed && removal.concerns(&status.log);
+            if named || followed.by_hand || !removed || status.is_retired() {
+                continue;
+            }
+            if followed.running.is_some() {
+                let log = &status.log.name;
                 tracing::info!(log, "log is not in the list any more, draining it");
             }
-            followed.status.set_retired(retired);
+            status.set_retired(true);
         }
-        for log in listed {
-            self.follow(log, false);
+        for Selected { log, listing } in selected {
+            self.follow(log, Some(listing));
         }
     }
 
-    async fn refresh(self: Arc<Self>, mut catalogue: Catalogue) {
+    /// Keeps the lists fresh, and follows what they name.
+    async fn refresh(self: Arc<Self>, options: CatalogueOptions) {
+        let mut catalogue = Catalogue::open(options, (*self.client).clone()).await;
+        self.take(&catalogue);
         let mut failures = 0;
         loop {
-            let wait = match catalogue.fetch().await {
-                Ok(logs) => {
+            let outcome = catalogue.refresh().await;
+            self.take(&catalogue);
+            let wait = match outcome {
+                Ok(()) => {
                     failures = 0;
-                    tracing::info!(
-                        url = catalogue.options().url,
-                        logs = logs.len(),
-                        "log list read"
-                    );
-                    let none = logs.is_empty().then(|| {
-                        Reason(
-                            "the log list names no log of the wanted states and protocols".into(),
-                        )
-                    });
-                    self.apply(logs);
-                    self.set_reason(none.filter(|_| self.logs.lock().is_empty()));
-                    catalogue.options().refresh
+                    let none = "the log lists name no log of the wanted states and protocols";
+                    let none = self.logs.lock().is_empty().then(|| Reason(none.to_owned()));
+                    self.set_reason(none);
+                    spread(catalogue.options().refresh)
                 }
                 Err(error) => {
                     failures += 1;
-                    let wait = LIST_BACKOFF.wait(failures, u64::from(failures) * 331);
-                    tracing::warn!(%error, retry_in_secs = wait.as_secs(), "log list cannot be had");
+                    let wait = LIST_BACKOFF.wait(failures, jitter());
                     self.set_reason(Some(Reason(format!(
                         "{error}; trying again in {} s",
                         wait.as_secs().max(1)
@@ -271,7 +404,34 @@ impl Fleet {
         }
     }
 
+    /// Acts on the lists as they are now.
+    fn take(self: &Arc<Self>, catalogue: &Catalogue) {
+        *self.lists.lock() = catalogue.statuses();
+        self.apply(catalogue.selected(), &catalogue.removal());
+    }
+
     fn set_reason(&self, reason: Option<Reason>) {
         *self.reason.lock() = reason;
+    }
+}
+
+/// An interval that is up to a tenth shorter or longer, so that servers which were started together
+/// do not ask together.
+fn spread(interval: Duration) -> Duration {
+    let share = (jitter() % 1024) as u32;
+    interval * 9 / 10 + interval / 5 * share / 1023
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_spread_by_a_tenth() {
+        let hour = Duration::from_secs(3600);
+        for _ in 0..100 {
+            assert!((hour * 9 / 10..=hour * 11 / 10).contains(&spread(hour)));
+        }
+        assert!(spread(Duration::ZERO).is_zero(), "never stays never");
     }
 }

@@ -1,54 +1,35 @@
-//! Following one log: poll the head, fetch ahead, emit in order.
+//! Following one log: poll the head, fetch ahead, prove, emit in order.
+
+mod fetch;
+mod run;
+mod verify;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ct::head::TreeHead;
 use ct::tile::TILE_WIDTH;
 use futures_util::{StreamExt as _, stream};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::breaker::{Backoff, Breaker, BreakerState};
-use crate::entry::{Entry, Page};
+use self::fetch::Fetcher;
+use self::run::{Held, Run};
+use self::verify::Verifying;
+use crate::ahead::Ahead;
+use crate::alarm::{AlarmKind, unix_seconds};
+use crate::breaker::{Breaker, BreakerState, jitter};
+use crate::counters::add;
+use crate::frontier::Frontier;
+use crate::heads::{HeadError, Heads};
 use crate::log::{Protocol, Start};
-use crate::proof::{HeadCheck, HeadError, HeadNews};
+use crate::options::{FollowOptions, Verification};
+use crate::paging;
+use crate::poll::Poll;
+use crate::queue::{Closed, Pages};
+use crate::resume::Resume;
 use crate::source::{Source, SourceError};
-use crate::status::{LogStatus, add};
-
-/// How logs are followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FollowOptions {
-    /// Entries to ask an RFC 6962 log for at once.
-    pub batch_size: u64,
-    /// Requests of one log in flight: the window it fetches ahead in, in pages.
-    pub fetch_concurrency: usize,
-    /// The wait between head requests.
-    pub poll_interval: Duration,
-    /// Attempts at one request before the log's breaker counts a failure.
-    pub retry_attempts: u32,
-    /// Waits between attempts.
-    pub backoff: Backoff,
-    /// Answers in a row that make a log healthy again.
-    pub healthy_threshold: u32,
-    /// Failures in a row that make a log unhealthy and open its breaker.
-    pub unhealthy_threshold: u32,
-    /// The longest wait between attempts at a log that is unhealthy.
-    pub unhealthy_wait: Duration,
-    /// Where to begin a log without a saved position.
-    pub start: Start,
-    /// With [`Start::Head`], how many entries before the head a tiled log begins: its partial tile
-    /// holds them anyway.
-    pub start_overlap: u64,
-    /// By how much saved positions trail what is published.
-    pub resume_overlap: Duration,
-    /// Whether entries get their [`tbs_id`](crate::Entry::tbs_id), for linking precertificates with
-    /// their final certificates. It costs a hash of every certificate.
-    pub tbs_ids: bool,
-    /// How long a tiled log's partial data tile may be left to fill after one was fetched.
-    pub partial_tile_wait: Duration,
-}
+use crate::status::LogStatus;
 
 #[derive(Debug, thiserror::Error)]
 enum FollowError {
@@ -59,10 +40,26 @@ enum FollowError {
     /// The saved position is of another tree, or the log was reset.
     #[error("the next index to read is {next}, but the log's tree has {size} entries")]
     BeyondTree { next: u64, size: u64 },
+    /// Verification is enforced and the log has something to explain.
+    #[error("stopped by an alarm until that is acknowledged (certstream-server logs ack NAME)")]
+    Stopped,
     /// Nobody receives pages any more: the program is ending.
     #[error("nobody takes entries any more")]
     Closed,
 }
+
+impl From<Closed> for FollowError {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// Entries read between two looks at the head, when a log is far behind.
+const LONGEST_ROUND: u64 = 1 << 15;
+
+/// A log that left the list and has not answered for so long is not waited for, even if it has
+/// not been read to its end.
+const LONGEST_SILENCE: Duration = Duration::from_secs(86_400);
 
 impl FollowError {
     fn retry_after(&self) -> Option<Duration> {
@@ -76,8 +73,10 @@ impl FollowError {
 /// What one round found.
 #[derive(Debug, PartialEq, Eq)]
 enum Round {
-    /// Everything up to this head has been emitted, or left for the next round.
+    /// Everything up to this head has been emitted, or left to a partial tile that may still fill.
     Done,
+    /// There is more to read at once.
+    Behind,
     /// The log left the list and its last head has been reached.
     Drained,
 }
@@ -85,30 +84,57 @@ enum Round {
 /// One log's follower.
 #[derive(Debug)]
 pub(crate) struct Follower<S> {
-    source: S,
+    source: Arc<S>,
     status: Arc<LogStatus>,
     options: FollowOptions,
-    pages: mpsc::Sender<Page>,
-    heads: HeadCheck,
+    pages: Pages,
+    poll: Poll,
+    heads: Heads,
+    /// The tree of what was read; `None` while there is nothing to prove entries by.
+    frontier: Option<Frontier>,
+    verifying: Verifying,
     /// The next index to emit; `None` until the first head says where to begin.
     next: Option<u64>,
     last_partial: Option<Instant>,
 }
 
 impl<S: Source> Follower<S> {
-    /// `resume` is the saved position, which wins over `options.start`.
+    /// `resume` is the saved position, which wins over `options.start`; `number` is the log's in its
+    /// fleet.
     pub(crate) fn new(
         source: S,
         status: Arc<LogStatus>,
         options: FollowOptions,
-        pages: mpsc::Sender<Page>,
-        resume: Option<u64>,
+        pages: Pages,
+        resume: Option<Resume>,
+        number: usize,
     ) -> Self {
-        let heads = HeadCheck::new(status.log.key.clone());
-        if let Some(next) = resume {
-            status.begin(next);
+        let verified = options.verification != Verification::Off;
+        let mut heads = Heads::new(status.log.key.clone().filter(|_| verified), verified);
+        let next = resume.as_ref().map(|resume| resume.index);
+        let tree = resume.as_ref().filter(|_| verified);
+        let frontier =
+            tree.and_then(|resume| Frontier::resume(resume.tree.as_ref()?, resume.index));
+        if let Some(frontier) = &frontier {
+            heads.remember(frontier.proved());
         }
-        Self { source, status, options, pages, heads, next: resume, last_partial: None }
+        if let Some(resume) = resume {
+            status.begin(resume);
+        }
+        let longest = status.log.poll_interval_ms.map(Duration::from_millis);
+        let poll = Poll::new(longest.unwrap_or(options.poll_interval), Instant::now());
+        Self {
+            source: Arc::new(source),
+            status,
+            options,
+            pages,
+            poll: poll.staggered(number),
+            heads,
+            frontier,
+            verifying: Verifying::default(),
+            next,
+            last_partial: None,
+        }
     }
 
     /// Follows the log until it is drained after retirement, or nobody takes entries any more.
@@ -117,7 +143,6 @@ impl<S: Source> Follower<S> {
         let mut breaker =
             Breaker::new(options.backoff, options.unhealthy_threshold, options.unhealthy_wait);
         loop {
-            let asked_at = Instant::now();
             self.status.attempting();
             let before = self.next;
             let outcome = self.round().await;
@@ -128,16 +153,20 @@ impl<S: Source> Follower<S> {
             match outcome {
                 Ok(Round::Done) => {
                     self.recovered(&mut breaker);
-                    tokio::time::sleep_until(asked_at + self.poll_interval()).await;
+                    tokio::time::sleep_until(self.wake()).await;
                 }
+                Ok(Round::Behind) => self.recovered(&mut breaker),
                 Ok(Round::Drained) => {
                     tracing::info!(log = self.status.log.name, "log is retired and drained");
                     return;
                 }
                 Err(FollowError::Closed) => return,
                 Err(error) => {
+                    if self.left_out(&error).await {
+                        continue;
+                    }
                     let wait = self.failed(&mut breaker, &error);
-                    if self.status.is_retired() && breaker.state() == BreakerState::Open {
+                    if self.status.is_retired() && self.is_gone(&breaker) {
                         tracing::warn!(log = self.status.log.name, "retired log is gone");
                         return;
                     }
@@ -147,8 +176,22 @@ impl<S: Source> Follower<S> {
         }
     }
 
-    fn poll_interval(&self) -> Duration {
-        self.status.log.poll_interval_ms.map_or(self.options.poll_interval, Duration::from_millis)
+    /// When to look again: for a new head, or at the partial tile that was left to fill.
+    fn wake(&self) -> Instant {
+        let head = self.heads.newest().map_or(0, |head| head.size);
+        let left = self.next.is_some_and(|next| next < head);
+        let partial = self.last_partial.filter(|_| left);
+        let partial = partial.map(|last| last + self.options.partial_tile_wait);
+        partial.map_or_else(|| self.poll.next(), |partial| partial.min(self.poll.next()))
+    }
+
+    /// Whether nothing more can be expected of a log that left the list.
+    fn is_gone(&self, breaker: &Breaker) -> bool {
+        let at = self.status.snapshot();
+        let answered = Duration::from_secs(at.last_success.unwrap_or(0));
+        let silent = Duration::from_secs(unix_seconds()).saturating_sub(answered);
+        let drained = at.next_index.is_some() && at.lag_entries() == 0;
+        breaker.state() == BreakerState::Open && (drained || silent > LONGEST_SILENCE)
     }
 
     fn recovered(&self, breaker: &mut Breaker) {
@@ -162,7 +205,7 @@ impl<S: Source> Follower<S> {
         if matches!(error, FollowError::Head(_)) {
             add(&self.status.counters.refused_heads, 1);
         }
-        let wait = breaker.failure(error.retry_after(), entropy());
+        let wait = breaker.failure(error.retry_after(), jitter());
         self.status.failed(error.to_string(), breaker.state(), self.options.unhealthy_threshold);
         tracing::warn!(
             log = self.status.log.name,
@@ -178,44 +221,91 @@ impl<S: Source> Follower<S> {
     async fn round(&mut self) -> Result<Round, FollowError> {
         let retired = self.status.is_retired();
         let head = self.head().await?;
+        self.heed_alarms()?;
         let next = match self.next {
-            Some(next) => next,
+            Some(next) => self.go_on(next, &head),
             None => self.begin(&head),
         };
-        let target = self.target(next, head.size);
+        self.find_frontier(next, &head).await?;
+        let target = self.target(next, head.size).min(next.saturating_add(LONGEST_ROUND));
         if next < target {
-            self.fetch(next..target, head.size).await?;
+            self.fetch(next..target, head).await?;
         }
         if next > head.size {
             return Err(FollowError::BeyondTree { next, size: head.size });
         }
+        self.audit(&head).await;
         let drained = self.next.is_some_and(|next| next >= head.size);
-        Ok(if retired && drained { Round::Drained } else { Round::Done })
+        Ok(match (drained, retired) {
+            (true, true) => Round::Drained,
+            (false, _) if target.checked_sub(next) == Some(LONGEST_ROUND) => Round::Behind,
+            _ => Round::Done,
+        })
     }
 
-    /// The largest head known, after asking for the newest.
+    /// The largest head known, after asking for the newest if it is time to.
     async fn head(&mut self) -> Result<TreeHead, FollowError> {
-        let signed = self.source.head().await?;
-        let news = self.heads.accept(&signed)?;
-        if news == HeadNews::Stale {
-            add(&self.status.counters.stale_heads, 1);
+        let asked = Instant::now();
+        if let Some(newest) = self.heads.newest().filter(|_| asked < self.poll.next()) {
+            return Ok(*newest);
         }
-        let head = *self.heads.newest().unwrap_or(&signed.head);
+        let served =
+            self.source.head().await.inspect_err(|error| self.status.note_limited(error))?;
+        let offered = served.signed.head;
+        self.heads.set_final(self.status.listing().final_head);
+        let accepted = self.heads.accept(served, self.next.unwrap_or(0))?;
+        self.poll.answered(offered.size, offered.timestamp, asked);
+        let counters = &self.status.counters;
+        add(&counters.stale_heads, accepted.stale.into());
+        add(&counters.unaudited_heads, self.heads.take_unaudited());
+        let head = *self.heads.newest().unwrap_or(&offered);
         self.status.head(head.size, head.timestamp);
+        self.watch_age();
+        if let Some(found) = accepted.contradiction {
+            if found.kind == AlarmKind::Equivocation {
+                add(&self.status.counters.refused_heads, 1);
+            }
+            self.contradicted(found, Vec::new()).await;
+        }
         Ok(head)
     }
 
+    /// `next`, or the head where the log is further behind than it may be.
+    fn go_on(&mut self, next: u64, head: &TreeHead) -> u64 {
+        let behind = head.size.saturating_sub(next);
+        let lag = self.status.lag(head);
+        if !self.options.catch_up.is_too_far(behind, lag) {
+            return next;
+        }
+        let to = self.tail(head).max(next);
+        self.status.skipped(next..to);
+        tracing::warn!(
+            log = self.status.log.name,
+            from = next,
+            to,
+            lag_secs = lag.as_secs(),
+            "log is too far behind: entries are skipped"
+        );
+        self.next = Some(to);
+        to
+    }
+
+    /// Where a start at the head begins.
+    fn tail(&self, head: &TreeHead) -> u64 {
+        match self.status.log.protocol {
+            Protocol::Rfc6962 => head.size,
+            Protocol::StaticCt => head.size.saturating_sub(self.options.start_overlap),
+        }
+    }
+
     fn begin(&mut self, head: &TreeHead) -> u64 {
-        let next = match (self.options.start, self.status.log.protocol) {
-            (Start::Index(index), _) => index.min(head.size),
-            (Start::Head, Protocol::Rfc6962) => head.size,
-            (Start::Head, Protocol::StaticCt) => {
-                head.size.saturating_sub(self.options.start_overlap)
-            }
+        let next = match self.options.start {
+            Start::Index(index) => index.min(head.size),
+            Start::Head => self.tail(head),
         };
         tracing::info!(log = self.status.log.name, index = next, size = head.size, "log begins");
         self.next = Some(next);
-        self.status.begin(next);
+        self.status.begin(Resume { index: next, tree: None });
         next
     }
 
@@ -236,121 +326,54 @@ impl<S: Source> Follower<S> {
     }
 
     /// Fetches the pages of `range` ahead, at most `fetch_concurrency` at once, and emits them in
-    /// order. After an error everything before it has been emitted and `next` stands there.
-    async fn fetch(&mut self, range: Range<u64>, tree_size: u64) -> Result<(), FollowError> {
-        let Self { source, status, options, pages, next, .. } = self;
-        let fetcher = Fetcher { source, status, options, tree_size };
-        let mut fetched = stream::iter(pages_of(range, source.page_size()))
-            .map(|page| fetcher.page(page))
+    /// order. After an error `next` stands after what has been emitted.
+    async fn fetch(&mut self, range: Range<u64>, head: TreeHead) -> Result<(), FollowError> {
+        let Self { source, status, options, pages, next, frontier, heads, .. } = self;
+        let verification = options.verification;
+        // What is downloaded all at once need not be delivered piece by piece.
+        let window = options.fetch_concurrency;
+        let page_size = || source.page_size();
+        let catching_up = paging::pages(range.clone(), page_size).nth(window).is_some();
+        let fetcher = Arc::new(Fetcher {
+            source: Arc::clone(source),
+            status: Arc::clone(status),
+            options: options.clone(),
+            pages: pages.clone(),
+            tree_size: head.size,
+            keeps: match verification {
+                Verification::Enforce => true,
+                Verification::Report => range.end - range.start <= TILE_WIDTH,
+                Verification::Off => false,
+            },
+        });
+        let mut run = Run {
+            source: &**source,
+            status,
+            pages,
+            verification,
+            head,
+            end: range.end,
+            catching_up,
+            next,
+            frontier,
+            heads,
+            held: Held::default(),
+            found: Vec::new(),
+        };
+        let page_size = || fetcher.source.page_size();
+        let mut fetched = stream::iter(paging::pages(range, page_size))
+            .map(|page| Ahead::spawn(Arc::clone(&fetcher).page(page)))
             .buffered(options.fetch_concurrency);
+        let mut outcome = Ok(());
         while let Some(page) = fetched.next().await {
-            let (entries, error) = page;
-            if let Some(last) = entries.last() {
-                let after = last.index + 1;
-                let count = entries.len() as u64;
-                let page = Page { log: Arc::clone(status), entries };
-                pages.send(page).await.map_err(|_| FollowError::Closed)?;
-                *next = Some(after);
-                status.emitted(after, count);
-            }
-            if let Some(error) = error {
-                return Err(error.into());
+            outcome = run.take(page).await;
+            if outcome.is_err() || !run.found.is_empty() {
+                break;
             }
         }
-        Ok(())
-    }
-}
-
-/// What fetching one page takes.
-struct Fetcher<'a, S> {
-    source: &'a S,
-    status: &'a LogStatus,
-    options: &'a FollowOptions,
-    tree_size: u64,
-}
-
-impl<S: Source> Fetcher<'_, S> {
-    /// The entries of one page, however many answers they come in. An error that outlasts the
-    /// attempts comes with the entries that were had before it.
-    async fn page(&self, range: Range<u64>) -> (Vec<Entry>, Option<SourceError>) {
-        let mut entries = Vec::new();
-        let mut failures = 0;
-        let mut next = range.start;
-        while next < range.end {
-            let end = range.end.min(next.saturating_add(self.source.page_size().max(1)));
-            match self.source.entries(next..end, self.tree_size).await {
-                Ok(mut more) => {
-                    failures = 0;
-                    next += more.len() as u64;
-                    if entries.is_empty() {
-                        entries = more;
-                    } else {
-                        entries.append(&mut more);
-                    }
-                }
-                Err(error) => {
-                    failures += 1;
-                    if let Some(wait) = self.retry_in(&error, failures) {
-                        tokio::time::sleep(wait).await;
-                    } else {
-                        return (entries, Some(error));
-                    }
-                }
-            }
-        }
-        (entries, None)
-    }
-
-    /// The wait before another attempt; `None` when there have been enough. A log that says how
-    /// long it wants to be left alone is left alone as a whole, not request by request.
-    fn retry_in(&self, error: &SourceError, failures: u32) -> Option<Duration> {
-        let asked = error.fetch().and_then(|error| error.retry_after());
-        if matches!(error.fetch(), Some(crate::FetchError::Limited { .. })) {
-            add(&self.status.counters.limited, 1);
-        }
-        if failures >= self.options.retry_attempts || asked.is_some() {
-            return None;
-        }
-        add(&self.status.counters.errors, 1);
-        tracing::debug!(log = self.status.log.name, %error, failures, "request failed");
-        Some(self.options.backoff.wait(failures, entropy()))
-    }
-}
-
-/// Splits a range at the page boundaries, so that no request crosses one.
-fn pages_of(range: Range<u64>, page_size: u64) -> impl Iterator<Item = Range<u64>> {
-    let page_size = page_size.max(1);
-    let mut start = range.start;
-    std::iter::from_fn(move || {
-        let boundary = (start / page_size).saturating_add(1).saturating_mul(page_size);
-        let end = boundary.min(range.end);
-        let page = (start < end).then_some(start..end)?;
-        start = end;
-        Some(page)
-    })
-}
-
-/// A number that differs from call to call, for jitter only.
-fn entropy() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| u64::from(since.subsec_nanos()) / 7)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_end_at_boundaries() {
-        let ends =
-            |range, page_size| pages_of(range, page_size).map(|page| page.end).collect::<Vec<_>>();
-        assert!(ends(0..0, 256).is_empty());
-        assert_eq!(ends(0..256, 256), [256]);
-        assert_eq!(ends(10..600, 256), [256, 512, 600]);
-        assert_eq!(ends(5..7, 0), [6, 7]);
-        assert_eq!(ends(u64::MAX - 1..u64::MAX, 256), [u64::MAX]);
-        let starts: Vec<_> = pages_of(10..600, 256).map(|page| page.start).collect();
-        assert_eq!(starts, [10, 256, 512]);
+        drop(fetched);
+        let (found, served) = (run.found, run.held.served);
+        self.settle(found, served).await;
+        outcome
     }
 }

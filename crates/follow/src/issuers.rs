@@ -17,8 +17,10 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use crate::client::Client;
+use crate::client::{Client, FetchError};
+use crate::counters::add;
 use crate::entry::Issuer;
+use crate::status::LogStatus;
 
 /// Certificates kept at most.
 const ISSUERS: usize = 8192;
@@ -26,10 +28,17 @@ const ISSUERS: usize = 8192;
 const ISSUER_BYTES: u64 = 16 * 1024 * 1024;
 /// A single issuer certificate larger than this is not one.
 const LARGEST_ISSUER: usize = 256 * 1024;
-/// How long one page may wait for issuers; what is not there by then is left out of the chains.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one page waits for the next issuer; what has not come by then is left out of the chains.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it waits for all of them. A host that limits requests is slow with the first page, which
+/// names dozens of issuers; later ones name hardly any that are new.
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 /// How long an issuer that could not be had is not asked for again.
 const MISSING_FOR: Duration = Duration::from_secs(60);
+/// The same, where others came meanwhile: then the log or its host is only slow.
+const SLOW_FOR: Duration = Duration::from_secs(5);
+/// The wait after an answer that asks for fewer requests, besides the log's own pause.
+const LIMITED_FOR: Duration = Duration::from_millis(250);
 /// Issuers fetched at once for one page.
 const CONCURRENT: usize = 8;
 
@@ -89,7 +98,7 @@ impl IssuerStore {
             return issuer;
         }
         let der = Bytes::copy_from_slice(der);
-        let issuer = Arc::new(Issuer { fingerprint: ct::sha256(&der), der: der.clone() });
+        let issuer = Arc::new(Issuer::new(der.clone()));
         self.by_bytes.insert(der, Arc::clone(&issuer));
         issuer
     }
@@ -118,23 +127,33 @@ impl IssuerStore {
     }
 
     /// Fetches those of `wanted` that are neither held nor known to be missing, from
-    /// `<base>/issuer/<hex>`. Gives up after a few seconds: an issuer never holds a page back for
-    /// long.
-    pub(crate) async fn fetch(&self, client: &Client, base: &str, wanted: &[Hash]) {
+    /// `<log URL>/issuer/<hex>`. Gives up after some seconds in which none came: an issuer does not hold
+    /// a page back for long.
+    pub(crate) async fn fetch(&self, client: &Client, log: &LogStatus, wanted: &[Hash]) {
+        let base = log.log.url.as_str();
         let due: Vec<Hash> =
             wanted.iter().filter(|name| self.is_due(base, name)).copied().collect();
         if due.is_empty() {
             return;
         }
         let mut fetches = futures_util::stream::iter(due.iter().copied())
-            .map(|fingerprint| self.fetch_one(client, base, fingerprint))
+            .map(|fingerprint| self.fetch_one(client, log, fingerprint))
             .buffer_unordered(CONCURRENT);
-        let all = async { while fetches.next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            tracing::warn!(log = base, "issuers are slow to come, some chains stay incomplete");
-            for fingerprint in due.iter().filter(|name| self.is_due(base, name)) {
-                self.note_missing(base, *fingerprint);
+        let deadline = Instant::now() + LONGEST;
+        loop {
+            let patience = deadline.min(Instant::now() + PATIENCE);
+            match tokio::time::timeout_at(patience, fetches.next()).await {
+                Ok(Some(())) => {}
+                Ok(None) => return,
+                Err(_) => break,
             }
+        }
+        let name = &log.log.name;
+        tracing::warn!(log = name, "issuers are slow to come, some chains stay incomplete");
+        let some_came = due.iter().any(|fingerprint| self.get(fingerprint).is_some());
+        let how_long = if some_came { SLOW_FOR } else { MISSING_FOR };
+        for fingerprint in due.iter().filter(|name| self.is_due(base, name)) {
+            self.note_missing(base, *fingerprint, how_long);
         }
     }
 
@@ -146,24 +165,39 @@ impl IssuerStore {
         self.get(fingerprint).is_none() && !known_missing(&self.missing.lock())
     }
 
-    async fn fetch_one(&self, client: &Client, base: &str, fingerprint: Hash) {
+    async fn fetch_one(&self, client: &Client, log: &LogStatus, fingerprint: Hash) {
+        let base = log.log.url.as_str();
         let url = format!("{base}/{}", TileLeaf::issuer_path(&fingerprint));
-        let problem = match client.get(&url, LARGEST_ISSUER).await {
+        let answer = loop {
+            // Another log may have had it meanwhile.
+            if self.get(&fingerprint).is_some() {
+                return;
+            }
+            match client.get(&url, LARGEST_ISSUER).await {
+                Err(FetchError::Limited { .. }) => tokio::time::sleep(LIMITED_FOR).await,
+                answer => break answer,
+            }
+        };
+        let problem = match answer {
             Ok(der) if ct::sha256(&der) == fingerprint => {
                 // A copy of its own: the answer's buffer may be larger.
                 let der = Bytes::copy_from_slice(&der);
-                self.by_fingerprint.insert(fingerprint, Arc::new(Issuer { der, fingerprint }));
+                self.by_fingerprint.insert(fingerprint, Arc::new(Issuer::new(der)));
                 self.counts.lock().fetched += 1;
                 return;
             }
-            Ok(_) => format!("{url}: the certificate is not the one its name says"),
+            Ok(_) => {
+                add(&log.counters.forged_issuers, 1);
+                format!("{url}: the certificate is not the one its name says")
+            }
             Err(error) => error.to_string(),
         };
-        tracing::warn!(log = base, problem, "issuer could not be had, it is left out of chains");
-        self.note_missing(base, fingerprint);
+        let name = &log.log.name;
+        tracing::warn!(log = name, problem, "issuer could not be had, it is left out of chains");
+        self.note_missing(base, fingerprint, MISSING_FOR);
     }
 
-    fn note_missing(&self, base: &str, fingerprint: Hash) {
+    fn note_missing(&self, base: &str, fingerprint: Hash, how_long: Duration) {
         self.counts.lock().failed += 1;
         let now = Instant::now();
         let mut missing = self.missing.lock();
@@ -171,7 +205,7 @@ impl IssuerStore {
             missing.retain(|_, until| *until > now);
         }
         if missing.len() < ISSUERS {
-            missing.insert((base.to_owned(), fingerprint), now + MISSING_FOR);
+            missing.insert((base.to_owned(), fingerprint), now + how_long);
         }
     }
 }

@@ -7,33 +7,60 @@
 //!
 //! Invariants:
 //! * Entries of a log are emitted in index order, without holes, from its start position on.
-//! * A tree head whose signature fails is never acted on.
-//! * What is in flight is bounded: pages per follower, bytes per answer, requests per host.
+//! * A tree head whose signature fails is never acted on (unless verification is off).
+//! * The log's tree is recomputed from every entry as served, and its root compared with that of
+//!   every signed head that reading reaches (`frontier`, `heads`).
+//! * What is in flight is bounded: pages per follower; bytes per answer, of all answers, and of all
+//!   pages that wait; requests per host and in all.
 //! * A failing log is isolated: it backs off by itself and the others do not notice.
 
+pub mod acknowledge;
+mod ahead;
+mod alarm;
 mod breaker;
+mod budget;
+mod caller;
 pub mod catalogue;
 mod client;
+mod counters;
 mod entry;
+mod evidence;
+mod file;
 mod fleet;
 mod follower;
+mod frontier;
+mod heads;
+mod hybrid;
+mod integrity;
 mod issuers;
 mod link;
+mod listing;
+mod locate;
 mod log;
+mod options;
 mod pace;
+mod page;
+mod paging;
+mod poll;
 pub mod position;
-mod proof;
+mod queue;
+mod resume;
 mod rfc6962;
 pub mod source;
 mod static_ct;
 mod status;
+mod throttle;
 
+pub use alarm::{Alarm, AlarmKind};
 pub use breaker::{Backoff, BreakerState};
-pub use client::{Client, FetchError};
-pub use entry::{Entry, Issuer, Page};
-pub use fleet::{Fleet, FleetOptions, Reason};
-pub use follower::FollowOptions;
+pub use client::{Client, FetchError, Intervals};
+pub use counters::Counters;
+pub use entry::{Batch, Entry, Issuer, Page, Served};
+pub use fleet::{Fleet, FleetOptions, Reason, Standing};
+pub use heads::{HeadError, ServedHead};
 pub use issuers::IssuerStore;
+pub use listing::Listing;
 pub use log::{Log, LogError, Protocol, Start};
-pub use proof::HeadError;
-pub use status::{Counters, Health, LogStatus, Snapshot};
+pub use options::{CatchUp, FollowOptions, Verification};
+pub use pace::HostSnapshot;
+pub use status::{Health, LogStatus, Snapshot};

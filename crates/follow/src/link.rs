@@ -1,7 +1,7 @@
 //! What a precertificate and its final certificate have in common.
 
 use aws_lc_rs::digest::{Context, SHA256};
-use cert::tbs::{CtExtension, subject_public_key_info, without};
+use cert::tbs::{CtExtension, without};
 use ct::Hash;
 use ct::leaf::LeafEntry;
 
@@ -17,8 +17,7 @@ pub(crate) fn tbs_id(entry: &LeafEntry<'_>, issuer: Option<&Issuer>) -> Option<H
         LeafEntry::Precert { issuer_key_hash, tbs } => Some(id(issuer_key_hash, tbs)),
         LeafEntry::X509 { certificate } => {
             let tbs = without(certificate, CtExtension::SctList)?;
-            let key = subject_public_key_info(&issuer?.der)?;
-            Some(id(&ct::sha256(key), &tbs))
+            Some(id(&issuer?.key_hash?, &tbs))
         }
     }
 }

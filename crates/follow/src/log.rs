@@ -54,6 +54,9 @@ pub struct Log {
     pub key: Option<PublicKey>,
     /// The origin line of the log's checkpoints (static-ct-api only).
     pub origin: Option<String>,
+    /// Where a tiled log answers RFC 6962 too, and has no checkpoint: the base of those requests,
+    /// as `url`. Its heads, and what is not yet in a whole tile, are read there.
+    pub api_url: Option<String>,
     /// Most entries to ask for at once, where this log's differs from the common setting.
     pub batch_size: Option<u64>,
     /// Longest wait between head requests in milliseconds, where this log's differs.
@@ -114,9 +117,30 @@ impl Log {
             id: Some(listed.log_id),
             key: Some(key),
             origin,
+            api_url: None,
             batch_size: None,
             poll_interval_ms: None,
         })
+    }
+
+    /// Whether this is the same log, wherever it is read: the id decides, where both are known.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id.zip(other.id).map_or_else(|| self.url == other.url, |(one, two)| one == two)
+    }
+
+    /// Whether a follower of this log would do the same as one of `other`.
+    pub(crate) fn is_read_as(&self, other: &Self) -> bool {
+        let what = |log: &Self| (log.id, log.protocol, log.url.clone(), log.origin.clone());
+        what(self) == what(other)
+    }
+
+    /// A tiled log without checkpoint, whose RFC 6962 interface is at `url`.
+    ///
+    /// # Errors
+    /// When the URL cannot be used.
+    pub fn with_api(self, url: &str) -> Result<Self, LogError> {
+        let api_url = Some(base_url(&self.name, url)?);
+        Ok(Self { api_url, ..self })
     }
 
     /// A log named by hand. `key` is the base64 of its DER public key; without one the log is
@@ -158,6 +182,7 @@ impl Log {
             id,
             key: public_key,
             origin: None,
+            api_url: None,
             batch_size: None,
             poll_interval_ms: None,
         })

@@ -1,11 +1,14 @@
-//! Requests are paced per host, because an operator's shards share a front end.
+//! Requests are paced per host, because an operator's logs share a front end.
 //!
-//! Each host has a number of requests in flight at most and, once it has answered 429, a rate. A
-//! 429 halves the rate, answers raise it again by so much a second (additive increase,
-//! multiplicative decrease), so that it settles just under what the host allows.
+//! A host has a number of requests in flight at most and, once it has answered 429, a rate. A 429
+//! cuts the rate to half, answers raise it again (additive increase, multiplicative decrease):
+//! quickly up to where the host last objected, slowly past that point, so that it settles just
+//! under what the host allows. What the host's other logs are being answered is no reason for its
+//! 429s, so a cut never goes below that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,84 +16,233 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 /// Requests in flight to one host at most.
-const IN_FLIGHT: usize = 32;
-/// The rate, in requests per second, that a host's first 429 halves.
-const FIRST_RATE: f64 = 50.0;
-/// The lowest rate: slower than this a log cannot be followed at all.
+pub(crate) const IN_FLIGHT: usize = 32;
+/// The lowest rate, in requests per second: slower than this a log cannot be followed at all.
 const LOWEST_RATE: f64 = 1.0;
 /// A host that bears this rate is not limited any more.
-const UNLIMITED_RATE: f64 = 100.0;
-/// How much the rate grows in a second of answers.
+const UNLIMITED_RATE: f64 = 500.0;
+/// How much the rate grows in a second of answers: so many requests, ...
 const GROWTH: f64 = 2.0;
+/// ... and this share of itself.
+const GROWTH_SHARE: f64 = 0.1;
+/// The share of the rate that met the last 429 from which on it grows slowly.
+const NEAR: f64 = 0.9;
+/// How much the rate then grows in a second of answers, as a share of itself: some two minutes from
+/// [`NEAR`] to the rate that met the last 429, and as long again until that is forgotten.
+const CREEP: f64 = 0.001;
 /// 429s within this time are one: those requests were under way together.
 const ONE_LIMIT: Duration = Duration::from_secs(1);
+/// For so long after a 429 a log does not count as one that is being answered.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// Callers of one host after which those are forgotten that ask no more.
+const MANY_CALLERS: usize = 256;
+/// The room that a cut leaves to the host's other logs above what they have been answered.
+const ROOM: f64 = 1.25;
 
 /// The pace of one host.
 #[derive(Debug)]
 pub(crate) struct HostPace {
     in_flight: Semaphore,
     schedule: Mutex<Schedule>,
+    requests: AtomicU64,
+    limited: AtomicU64,
 }
 
-#[derive(Debug, Default)]
-struct Schedule {
-    /// Requests per second; `None` while the host has not objected.
-    rate: Option<f64>,
-    next: Option<Instant>,
-    limited: Option<Instant>,
+/// How a host is being asked, at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostSnapshot {
+    /// Host, and port where it is not the scheme's.
+    pub host: String,
+    /// Requests per second to which the host has brought us; `None` while it has not objected.
+    pub rate: Option<f64>,
+    /// The fixed time between requests that the configuration asks for; zero for none.
+    pub interval: Duration,
+    /// Requests under way.
+    pub in_flight: usize,
+    /// Requests since the start.
+    pub requests: u64,
+    /// Answers 429 since the start.
+    pub limited: u64,
+}
+
+/// A request's turn at its host, held until the answer is complete.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    pace: &'a HostPace,
+    caller: u64,
+    /// Whether the request had to wait for the rate: then an answer is news about the rate.
+    waited: bool,
+    _slot: Option<SemaphorePermit<'a>>,
+}
+
+impl Turn<'_> {
+    /// The host answered.
+    pub(crate) fn answered(&self) {
+        self.pace.schedule.lock().answered(self.caller, self.waited, Instant::now());
+    }
+
+    /// The host said that it is asked too often.
+    pub(crate) fn limited(&self) {
+        self.pace.limited.fetch_add(1, Ordering::Relaxed);
+        self.pace.schedule.lock().limited(self.caller, Instant::now());
+    }
 }
 
 impl HostPace {
     fn new() -> Self {
-        Self { in_flight: Semaphore::new(IN_FLIGHT), schedule: Mutex::default() }
+        Self {
+            in_flight: Semaphore::new(IN_FLIGHT),
+            schedule: Mutex::default(),
+            requests: AtomicU64::new(0),
+            limited: AtomicU64::new(0),
+        }
     }
 
-    /// Waits for this request's turn; the host's slot is held until the permit is dropped.
-    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits for the turn of a request by `caller`.
+    pub(crate) async fn turn(&self, caller: u64) -> Turn<'_> {
         let at = self.schedule.lock().reserve(Instant::now());
         if let Some(at) = at {
             tokio::time::sleep_until(at).await;
         }
         // The semaphore is never closed; `None` would only mean an unbounded request.
-        self.in_flight.acquire().await.ok()
+        let slot = self.in_flight.acquire().await.ok();
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Turn { pace: self, caller, waited: at.is_some(), _slot: slot }
     }
 
-    /// The host answered.
-    pub(crate) fn answered(&self) {
-        self.schedule.lock().answered();
+    /// Leaves at least `interval` between two requests, whatever the host allows.
+    pub(crate) fn at_least(&self, interval: Duration) {
+        let mut schedule = self.schedule.lock();
+        schedule.interval = schedule.interval.max(interval);
     }
 
-    /// The host said that it is asked too often.
-    pub(crate) fn limited(&self) {
-        self.schedule.lock().limited(Instant::now());
+    pub(crate) fn snapshot(&self, host: &str) -> HostSnapshot {
+        let schedule = self.schedule.lock();
+        HostSnapshot {
+            host: host.to_owned(),
+            rate: schedule.rate,
+            interval: schedule.interval,
+            in_flight: IN_FLIGHT - self.in_flight.available_permits(),
+            requests: self.requests.load(Ordering::Relaxed),
+            limited: self.limited.load(Ordering::Relaxed),
+        }
     }
+}
+
+#[derive(Debug, Default)]
+struct Schedule {
+    interval: Duration,
+    /// Requests per second; `None` while the host has not objected.
+    rate: Option<f64>,
+    /// The rate that met the last 429.
+    objected: Option<f64>,
+    next: Option<Instant>,
+    limited: Option<Instant>,
+    /// What each caller has been answered lately.
+    callers: HashMap<u64, Answers>,
+}
+
+/// A caller's answers lately.
+#[derive(Debug, Default)]
+struct Answers {
+    meter: Meter,
+    refused: Option<Instant>,
 }
 
 impl Schedule {
     /// Takes the next free moment; `None` means at once.
     fn reserve(&mut self, now: Instant) -> Option<Instant> {
-        let Some(rate) = self.rate else {
+        let of_rate =
+            self.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(rate.recip()));
+        let spacing = of_rate.max(self.interval);
+        if spacing.is_zero() {
             self.next = None;
             return None;
-        };
+        }
         let at = self.next.map_or(now, |next| next.max(now));
-        self.next = Some(at + Duration::from_secs_f64(rate.recip()));
+        self.next = Some(at + spacing);
         (at > now).then_some(at)
     }
 
-    /// A second's answers together raise the rate by [`GROWTH`].
-    fn answered(&mut self) {
-        self.rate =
-            self.rate.map(|rate| rate + GROWTH / rate).filter(|rate| *rate < UNLIMITED_RATE);
+    /// Only an answer to a request that waited for its turn tells that a higher rate may do.
+    fn answered(&mut self, caller: u64, waited: bool, now: Instant) {
+        self.caller(caller, now).meter.add(now);
+        let Some(rate) = self.rate.filter(|_| waited) else { return };
+        let near = self.objected.is_some_and(|objected| rate >= objected * NEAR);
+        // A second's answers, of which there are `rate`, together make the growth of a second.
+        let rate = rate + if near { CREEP } else { GROWTH / rate + GROWTH_SHARE };
+        if self.objected.is_some_and(|objected| rate > objected * (2.0 - NEAR)) {
+            self.objected = None;
+        }
+        self.rate = Some(rate).filter(|rate| *rate < UNLIMITED_RATE);
     }
 
-    fn limited(&mut self, now: Instant) {
+    fn limited(&mut self, caller: u64, now: Instant) {
+        self.caller(caller, now).refused = Some(now);
         if self.limited.is_some_and(|last| now < last + ONE_LIMIT) {
             return;
         }
         self.limited = Some(now);
-        self.rate = Some((self.rate.unwrap_or(FIRST_RATE) / 2.0).max(LOWEST_RATE));
+        let rate = self.rate.unwrap_or_else(|| self.answered_rate(now)).max(LOWEST_RATE);
+        let others = self.needed_by_others(caller, now) * ROOM;
+        self.objected = Some(rate);
+        self.rate = Some((rate / 2.0).max(others.min(rate)).max(LOWEST_RATE));
     }
+
+    /// A caller's answers. Callers come and go with logs; those that have fallen silent are
+    /// forgotten when there are many.
+    fn caller(&mut self, id: u64, now: Instant) -> &mut Answers {
+        if self.callers.len() >= MANY_CALLERS && !self.callers.contains_key(&id) {
+            self.callers.retain(|_, answers| answers.meter.rate(now) > 1e-3);
+        }
+        self.callers.entry(id).or_default()
+    }
+
+    fn answered_rate(&self, now: Instant) -> f64 {
+        self.callers.values().map(|answers| answers.meter.rate(now)).sum()
+    }
+
+    /// Answers per second to callers that are not refused, but for this one.
+    fn needed_by_others(&self, caller: u64, now: Instant) -> f64 {
+        let refused = |answers: &Answers| answers.refused.is_some_and(|at| now < at + REFUSED_FOR);
+        let others =
+            self.callers.iter().filter(|(id, answers)| **id != caller && !refused(answers));
+        others.map(|(_, answers)| answers.meter.rate(now)).sum()
+    }
+}
+
+/// Events per second, of which those long ago count less and less.
+#[derive(Debug, Default)]
+struct Meter {
+    level: f64,
+    at: Option<Instant>,
+    began: Option<Instant>,
+}
+
+impl Meter {
+    /// The time in which an event's weight falls to a third, in seconds.
+    const MEMORY: f64 = 5.0;
+
+    fn add(&mut self, now: Instant) {
+        self.level = self.level_at(now) + 1.0;
+        self.at = Some(now);
+        self.began.get_or_insert(now);
+    }
+
+    fn rate(&self, now: Instant) -> f64 {
+        // What a meter in its first seconds has seen so far is not all it will see.
+        let age = self.began.map_or(0.0, |began| seconds_since(began, now)).max(1.0);
+        self.level_at(now) / (Self::MEMORY * -(-age / Self::MEMORY).exp_m1())
+    }
+
+    fn level_at(&self, now: Instant) -> f64 {
+        let since = self.at.map_or(0.0, |at| seconds_since(at, now));
+        self.level * (-since / Self::MEMORY).exp()
+    }
+}
+
+fn seconds_since(earlier: Instant, now: Instant) -> f64 {
+    now.saturating_duration_since(earlier).as_secs_f64()
 }
 
 /// The paces of all hosts.
@@ -110,36 +262,15 @@ impl Paces {
         hosts.insert(host.to_owned(), Arc::clone(&pace));
         pace
     }
+
+    /// How each host is being asked, by host.
+    pub(crate) fn snapshots(&self) -> Vec<HostSnapshot> {
+        let hosts = self.hosts.lock();
+        let mut all: Vec<_> = hosts.iter().map(|(host, pace)| pace.snapshot(host)).collect();
+        all.sort_by(|a, b| a.host.cmp(&b.host));
+        all
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_limit_spreads_requests_and_answers_bring_the_rate_back() {
-        let mut schedule = Schedule::default();
-        let now = Instant::now();
-        assert_eq!(schedule.reserve(now), None);
-        schedule.limited(now);
-        schedule.limited(now + ONE_LIMIT / 2);
-        assert_eq!(schedule.rate, Some(FIRST_RATE / 2.0), "429s of one moment count once");
-        assert_eq!(schedule.reserve(now), None);
-        assert_eq!(schedule.reserve(now), Some(now + Duration::from_millis(40)));
-        assert_eq!(schedule.reserve(now), Some(now + Duration::from_millis(80)));
-        // A second's worth of answers.
-        for _ in 0..25 {
-            schedule.answered();
-        }
-        let rate = schedule.rate.expect("still limited");
-        assert!((26.5..27.5).contains(&rate), "{rate}");
-        for second in 2..40 {
-            schedule.limited(now + ONE_LIMIT * second);
-        }
-        assert_eq!(schedule.rate, Some(LOWEST_RATE));
-        for _ in 0..10_000 {
-            schedule.answered();
-        }
-        assert_eq!(schedule.reserve(now), None, "the host bears it");
-    }
-}
+mod tests;

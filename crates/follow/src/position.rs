@@ -3,14 +3,21 @@
 //! JSON, `{"version":1,"last_offset":N,"logs":{"<url>":{"current_index":N,...}}}`. The form is a
 //! superset of the file certstream-server-rust writes, so that either server reads the other's.
 //! It is written to a temporary file, synced and renamed, and locked against a second process.
+//! With a position goes the tree of what was read ([`SavedTree`]), so that proving goes on where it
+//! stopped, and the alarms nobody has acknowledged yet.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use ct::Hash;
+use ct::merkle::CompactRange;
 use serde::{Deserialize, Serialize};
+
+use crate::alarm::{Alarm, unix_seconds};
+use crate::file;
+use crate::heads::Point;
 
 /// A state file larger than this is not one: 200 logs take 60 kB.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -44,6 +51,86 @@ pub struct Position {
     /// The log's id, base64, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_id: Option<String>,
+    /// What people call the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The tree of what was read, where it is being proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<SavedTree>,
+    /// What the log has to explain, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<Alarm>,
+}
+
+impl State {
+    /// Reads a state file that another process may be using.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or is of a newer form.
+    pub fn read(path: &Path) -> Result<Self, StateError> {
+        let failed = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
+        let bytes = file::read(path, LARGEST).map_err(failed)?;
+        let bytes = bytes.ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        let state: Self =
+            serde_json::from_slice(&bytes).map_err(|error| failed(io::Error::other(error)))?;
+        match state.version {
+            version if version > VERSION => {
+                Err(StateError::Newer { path: path.to_owned(), version })
+            }
+            _ => Ok(state),
+        }
+    }
+}
+
+impl Position {
+    /// Whether this is the log that `name` means: its name in any case, its URL or its id.
+    #[must_use]
+    pub fn is_of(&self, url: &str, name: &str) -> bool {
+        let named = self.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
+        named || url == name.trim_end_matches('/') || self.log_id.as_deref() == Some(name)
+    }
+}
+
+/// The tree of a log's entries as far as they were read, as a compact range (see
+/// [`CompactRange`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedTree {
+    /// Entries in the tree. It is of use only where this is also the position: another server, which
+    /// knows nothing of trees, may have moved that.
+    pub size: u64,
+    /// The hashes of the range one after another, base64.
+    pub hashes: String,
+    /// Entries below this index were not read: the tree only commits to them.
+    pub from: u64,
+    /// Entries in the newest tree that a head proves.
+    pub proved_size: u64,
+    /// That tree's root, base64.
+    pub proved_root: String,
+}
+
+impl SavedTree {
+    pub(crate) fn new(from: u64, proved: Point, range: &CompactRange) -> Self {
+        let base64 = |bytes: &[u8]| base64_simd::STANDARD.encode_to_string(bytes);
+        Self {
+            size: range.size(),
+            hashes: base64(range.hashes().as_flattened()),
+            from,
+            proved_size: proved.size,
+            proved_root: base64(&proved.root),
+        }
+    }
+
+    /// The range, if that is what the hashes make.
+    pub(crate) fn range(&self) -> Option<CompactRange> {
+        let bytes = base64_simd::STANDARD.decode_to_vec(&self.hashes).ok()?;
+        let (hashes, []) = bytes.as_chunks() else { return None };
+        CompactRange::from_hashes(self.size, hashes.to_vec()).ok()
+    }
+
+    /// The root of the newest tree that a head proves.
+    pub(crate) fn proved_root(&self) -> Option<Hash> {
+        base64_simd::STANDARD.decode_to_vec(&self.proved_root).ok()?.try_into().ok()
+    }
 }
 
 /// Why the state file cannot be used.
@@ -103,7 +190,8 @@ impl StateFile {
     /// When another process holds it, the folder cannot be written, or the file is of a newer form.
     pub fn open(path: &Path) -> Result<Opened, StateError> {
         let file = Self { path: path.to_owned(), _lock: lock(path)? };
-        let Some(bytes) = read_bounded(path)? else {
+        let unread = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
+        let Some(bytes) = file::read(path, LARGEST).map_err(unread)? else {
             return Ok(Opened { file, state: State::default(), set_aside: None });
         };
         match serde_json::from_slice::<State>(&bytes) {
@@ -128,14 +216,17 @@ impl StateFile {
         let mut text = serde_json::to_vec(&state)
             .map_err(|error| self.io("encode the state", io::Error::other(error)))?;
         text.push(b'\n');
-        let temporary = with_suffix(&self.path, ".tmp");
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&temporary)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &self.path)
-        };
-        write().map_err(|source| self.io("write it", source))
+        file::replace(&self.path, &text).map_err(|source| self.io("write it", source))
+    }
+
+    /// The names in the acknowledgements that wait for this file's alarms; see
+    /// [`acknowledge`](crate::acknowledge).
+    ///
+    /// # Errors
+    /// When the folder cannot be read or written.
+    pub fn take_acknowledgements(&self) -> Result<Vec<String>, StateError> {
+        crate::acknowledge::take(&self.path)
+            .map_err(|source| self.io("read what was acknowledged", source))
     }
 
     fn io(&self, what: &'static str, source: io::Error) -> StateError {
@@ -144,7 +235,7 @@ impl StateFile {
 }
 
 fn lock(path: &Path) -> Result<File, StateError> {
-    let lock = with_suffix(path, ".lock");
+    let lock = file::with_suffix(path, ".lock");
     let io = |source| StateError::Io { path: lock.clone(), what: "lock it", source };
     let file = File::options().create(true).append(true).open(&lock).map_err(io)?;
     match file.try_lock() {
@@ -154,33 +245,14 @@ fn lock(path: &Path) -> Result<File, StateError> {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
-    let io = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io(error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes).map_err(io)?;
-    Ok(Some(bytes))
-}
-
 fn set_aside(path: &Path) -> Result<PathBuf, StateError> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let aside = with_suffix(path, &format!(".unreadable-{seconds}"));
+    let aside = file::with_suffix(path, &format!(".unreadable-{}", unix_seconds()));
     fs::rename(path, &aside).map_err(|source| StateError::Io {
         path: path.to_owned(),
         what: "set the unreadable file aside",
         source,
     })?;
     Ok(aside)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -223,6 +295,22 @@ mod tests {
         fs::write(&path, text).expect("writes");
         let state = StateFile::open(&path).expect("opens").state;
         assert_eq!(state.logs["https://a.example/log"].current_index, 42);
+    }
+
+    #[test]
+    fn a_log_is_meant_by_its_name_url_or_id() {
+        let position = Position {
+            name: Some("Example 2027".to_owned()),
+            log_id: Some("aWQ=".to_owned()),
+            ..Position::default()
+        };
+        for name in ["example 2027", "https://a.example/log", "https://a.example/log/", "aWQ="] {
+            assert!(position.is_of("https://a.example/log", name), "{name}");
+        }
+        for name in ["", "Example", "AWQ=", "https://a.example"] {
+            assert!(!position.is_of("https://a.example/log", name), "{name}");
+        }
+        assert!(!Position::default().is_of("https://a.example/log", ""));
     }
 
     #[test]

@@ -1,22 +1,31 @@
-//! Reading a log over RFC 6962 (section 4: `get-sth`, `get-entries`).
+//! Reading a log over RFC 6962 (section 4): `get-sth`, `get-entries`, and the proofs.
 
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ct::entries::{RawEntry, parse_get_entries};
-use ct::head::SignedHead;
+use ct::head::{SignedHead, TreeHead};
 use ct::leaf::{ExtraData, Leaf, LeafEntry};
+use ct::merkle::{CompactRange, leaf_hash, verify_consistency};
+use ct::proofs::{InclusionProof, parse_consistency, parse_entry_and_proof, parse_proof_by_hash};
+use ct::{BodyError, Hash};
 use parking_lot::Mutex;
 
-use crate::client::{Client, FetchError};
-use crate::entry::{Entry, Issuer};
+use crate::client::{Client, FetchError, Remembered};
+use crate::counters::add;
+use crate::entry::{Batch, Issuer, Served};
+use crate::heads::ServedHead;
+use crate::integrity::Foreign;
 use crate::issuers::IssuerStore;
-use crate::source::{PageBuilder, Source, SourceError, honest_length};
-use crate::status::{LogStatus, add};
+use crate::page::{PageBuilder, honest_length};
+use crate::paging::Paging;
+use crate::source::{Source, SourceError, Wanted};
+use crate::status::LogStatus;
 
 /// Bound of a `get-entries` body. A page of 256 ordinary entries is 1.5 MB.
 const LARGEST_PAGE: usize = 64 * 1024 * 1024;
-/// Bound of a `get-sth` body.
+/// Bound of a `get-sth` body and of those with nothing but hashes.
 const LARGEST_HEAD: usize = 64 * 1024;
 
 /// An RFC 6962 log.
@@ -25,35 +34,10 @@ pub(crate) struct Rfc6962 {
     status: Arc<LogStatus>,
     client: Arc<Client>,
     issuers: Arc<IssuerStore>,
-    width: Mutex<Width>,
-    tbs_ids: bool,
-}
-
-/// Entries asked for at once: half as many after an answer that was too large or too slow, twice as
-/// many after a run of answers that were not.
-#[derive(Debug)]
-struct Width {
-    current: u64,
-    most: u64,
-    answers: u32,
-}
-
-/// Answers in a row after which more is asked for again.
-const ANSWERS_TO_GROW: u32 = 64;
-
-impl Width {
-    fn learn(&mut self, error: Option<&FetchError>) {
-        match error {
-            Some(error) if error.is_too_much() => {
-                *self = Self { current: (self.current / 2).max(1), answers: 0, ..*self };
-            }
-            Some(_) => {}
-            None if self.answers < ANSWERS_TO_GROW => self.answers += 1,
-            None => {
-                *self = Self { current: (self.current * 2).min(self.most), answers: 0, ..*self };
-            }
-        }
-    }
+    paging: Mutex<Paging>,
+    wanted: Wanted,
+    /// The newest head, which is asked for again and again.
+    head: tokio::sync::Mutex<Option<Remembered>>,
 }
 
 impl Rfc6962 {
@@ -62,11 +46,16 @@ impl Rfc6962 {
         client: Arc<Client>,
         issuers: Arc<IssuerStore>,
         batch_size: u64,
-        tbs_ids: bool,
+        wanted: Wanted,
     ) -> Self {
-        let most = batch_size.max(1);
-        let width = Width { current: most, most, answers: 0 };
-        Self { status, client, issuers, width: Mutex::new(width), tbs_ids }
+        let paging = Mutex::new(Paging::new(batch_size));
+        let head = tokio::sync::Mutex::const_new(None);
+        Self { status, client, issuers, paging, wanted, head }
+    }
+
+    fn url(&self, call: &str) -> String {
+        let log = &self.status.log;
+        format!("{}/ct/v1/{call}", log.api_url.as_ref().unwrap_or(&log.url))
     }
 
     fn chain(&self, certificates: &[&[u8]]) -> Vec<Arc<Issuer>> {
@@ -88,16 +77,88 @@ impl Rfc6962 {
                     LeafEntry::Precert { tbs, .. } => extra.precertificate.unwrap_or(tbs),
                 };
                 let chain = self.chain(&extra.chain);
+                if self.wanted.verification {
+                    let foreign = Foreign::check(&leaf.entry, extra.precertificate, &chain);
+                    self.status.note_foreign(index, foreign);
+                }
                 page.push(index, &leaf, certificate, chain);
             }
             Err(error) => {
-                add(&self.status.counters.undecodable, 1);
-                let log = &self.status.log.name;
-                tracing::warn!(log, index, %error, "entry could not be decoded, passed on as it came");
+                self.status.note_undecodable(index, &error);
                 page.push_undecoded(index, &raw.leaf_input);
             }
         }
     }
+
+    async fn get_entries(&self, range: &Range<u64>) -> Result<(String, Bytes), SourceError> {
+        let (start, last) = (range.start, range.end.saturating_sub(1));
+        let url = self.url(&format!("get-entries?start={start}&end={last}"));
+        let answer = self.client.get(&url, LARGEST_PAGE).await;
+        if answer.as_ref().is_err_and(FetchError::is_too_much) {
+            self.paging.lock().too_much();
+        }
+        Ok((url, answer?))
+    }
+
+    /// The leaf hash of entry `index`, and its proof in the tree of `size` entries.
+    async fn proof(&self, index: u64, size: u64) -> Result<(String, Hash, Vec<Hash>), SourceError> {
+        let url = self.url(&format!("get-entry-and-proof?leaf_index={index}&tree_size={size}"));
+        match self.client.get(&url, LARGEST_PAGE).await {
+            Ok(body) => {
+                let answer = parse_entry_and_proof(&body);
+                let answer = answer.map_err(|source| body_error(&url, source))?;
+                Ok((url, leaf_hash(&answer.entry.leaf_input), answer.audit_path))
+            }
+            // Few clients ask for this, and some logs do not answer it.
+            Err(FetchError::Status { .. }) => self.proof_by_hash(index, size).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn proof_by_hash(
+        &self,
+        index: u64,
+        size: u64,
+    ) -> Result<(String, Hash, Vec<Hash>), SourceError> {
+        let (url, body) = self.get_entries(&(index..index.saturating_add(1))).await?;
+        let page = parse_get_entries(&body).map_err(|source| body_error(&url, source))?;
+        drop(body);
+        let [entry] = &page[..] else {
+            return Err(SourceError::Count { url, got: page.len() as u64, expected: 1 });
+        };
+        let hash = leaf_hash(&entry.leaf_input);
+        let escaped = base64_simd::STANDARD.encode_to_string(hash);
+        let escaped = escaped.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+        let url = self.url(&format!("get-proof-by-hash?hash={escaped}&tree_size={size}"));
+        let body = self.client.get(&url, LARGEST_HEAD).await?;
+        let InclusionProof { leaf_index, audit_path } =
+            parse_proof_by_hash(&body).map_err(|source| body_error(&url, source))?;
+        if leaf_index != index {
+            return Err(SourceError::OtherLeaf { url, found: leaf_index, index });
+        }
+        Ok((url, hash, audit_path))
+    }
+
+    /// Whether the log's own consistency proof shows the range to be the head's beginning.
+    async fn is_consistent(
+        &self,
+        range: &CompactRange,
+        head: &TreeHead,
+    ) -> Result<bool, SourceError> {
+        let (first, second) = (range.size(), head.size);
+        let url = self.url(&format!("get-sth-consistency?first={first}&second={second}"));
+        let body = match self.client.get(&url, LARGEST_HEAD).await {
+            // A log may refuse sizes it has signed no head of.
+            Err(FetchError::Status { .. }) => return Ok(false),
+            answer => answer?,
+        };
+        let proof = parse_consistency(&body).map_err(|source| body_error(&url, source))?;
+        Ok(verify_consistency(first, &range.root(), second, &head.root, &proof).is_ok())
+    }
+}
+
+fn body_error(url: &str, source: BodyError) -> SourceError {
+    SourceError::Body { url: url.to_owned(), source }
 }
 
 fn decode(raw: &RawEntry) -> Result<(Leaf<'_>, ExtraData<'_>), ct::leaf::LeafError> {
@@ -108,62 +169,70 @@ fn decode(raw: &RawEntry) -> Result<(Leaf<'_>, ExtraData<'_>), ct::leaf::LeafErr
 
 impl Source for Rfc6962 {
     fn page_size(&self) -> u64 {
-        self.width.lock().current
+        self.paging.lock().size()
     }
 
-    async fn head(&self) -> Result<SignedHead, SourceError> {
-        let url = format!("{}/ct/v1/get-sth", self.status.log.url);
-        let body = self.client.get(&url, LARGEST_HEAD).await?;
-        SignedHead::from_sth(&body).map_err(|source| SourceError::Head { url, source })
+    async fn head(&self) -> Result<ServedHead, SourceError> {
+        let url = self.url("get-sth");
+        let mut known = self.head.lock().await;
+        let body = self.client.get_again(&url, LARGEST_HEAD, &mut known).await?;
+        let signed = SignedHead::from_sth(&body).map_err(|source| body_error(&url, source))?;
+        Ok(ServedHead { signed, body: Bytes::copy_from_slice(&body) })
     }
 
-    async fn entries(&self, range: Range<u64>, _: u64) -> Result<Vec<Entry>, SourceError> {
-        let last = range.end.saturating_sub(1);
-        let url =
-            format!("{}/ct/v1/get-entries?start={}&end={last}", self.status.log.url, range.start);
-        let answer = self.client.get(&url, LARGEST_PAGE).await;
-        self.width.lock().learn(answer.as_ref().err());
-        let body = answer?;
+    async fn entries(&self, range: Range<u64>, _: u64) -> Result<Batch, SourceError> {
+        let (url, body) = self.get_entries(&range).await?;
         let raw = match parse_get_entries(&body) {
             Ok(raw) => raw,
-            Err(source) => return Err(SourceError::Entries { url, source }),
+            Err(error @ BodyError::Base64 { .. }) => {
+                // Less may still be had: in the end only the entry that cannot be.
+                self.paging.lock().too_much();
+                let (index, reason) = (range.start, error.to_string());
+                let body = Bytes::copy_from_slice(&body);
+                return Err(SourceError::Unreadable { url, index, reason, body });
+            }
+            Err(source) => return Err(SourceError::Body { url, source }),
         };
         let (got, expected) = (raw.len() as u64, range.end - range.start);
         if got == 0 || got > expected {
             return Err(SourceError::Count { url, got, expected });
         }
-        let mut page = PageBuilder::new(raw.len(), self.tbs_ids);
+        self.paging.lock().answered(&range, range.start + got);
+        // Over the bytes as served, whether or not they can be parsed.
+        let hashed = raw.iter().filter(|_| self.wanted.verification);
+        let leaf_hashes = hashed.map(|raw| leaf_hash(&raw.leaf_input)).collect();
+        let mut page = PageBuilder::new(raw.len(), self.wanted.tbs_ids);
         for (index, raw) in (range.start..).zip(&raw) {
             self.push(&mut page, index, raw);
         }
-        Ok(page.finish())
+        Ok(Batch { entries: page.finish(), leaf_hashes, served: Some(Served { url, body }) })
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The inclusion proof of the last of these entries is all it takes: what stands left of its way
+    /// to the root is the tree of the entries before.
+    async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
+        let Some(last) = size.checked_sub(1) else { return Ok(CompactRange::new()) };
+        let (url, leaf, path) = self.proof(last, head.size).await?;
+        CompactRange::from_inclusion_proof(&leaf, last, head.size, &path, &head.root)
+            .map_err(|error| SourceError::Proof { url, reason: error.to_string() })
+    }
 
-    #[test]
-    fn less_is_asked_for_after_too_much_and_more_after_a_while() {
-        let mut width = Width { current: 256, most: 256, answers: 0 };
-        let too_much = FetchError::Timeout { url: String::new() };
-        let down = FetchError::Status { url: String::new(), status: 500 };
-        width.learn(Some(&too_much));
-        width.learn(Some(&too_much));
-        width.learn(Some(&down));
-        assert_eq!(width.current, 64);
-        for _ in 0..=ANSWERS_TO_GROW {
-            width.learn(None);
+    async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
+        if range.size() == 0 || range.size() == head.size {
+            return Ok(range.size() == 0 || range.root() == head.root);
         }
-        assert_eq!(width.current, 128);
-        for _ in 0..10 {
-            width.learn(Some(&too_much));
+        if self.is_consistent(range, head).await? {
+            return Ok(true);
         }
-        assert_eq!(width.current, 1);
-        for _ in 0..1000 {
-            width.learn(None);
+        match self.frontier(range.size(), head).await {
+            Ok(frontier) => Ok(frontier == *range),
+            Err(SourceError::Proof { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
-        assert_eq!(width.current, 256);
+    }
+
+    fn unreadable(&self, index: u64, _: u64) -> Option<Range<u64>> {
+        let alone = self.page_size() == 1;
+        alone.then(|| index..index.saturating_add(1))
     }
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ct::BodyError;
-use ct::Hash;
-use ct::head::{CheckpointError, SignedHead};
-use ct::leaf::{EntryType, Leaf, LeafError};
+use ct::head::{CheckpointError, TreeHead};
+use ct::merkle::CompactRange;
+use ct::tile::TileLengthError;
 
 use crate::client::{Client, FetchError};
-use crate::entry::{Entry, Issuer};
-use crate::follower::FollowOptions;
+use crate::entry::Batch;
+use crate::heads::ServedHead;
+use crate::hybrid::Hybrid;
 use crate::issuers::IssuerStore;
-use crate::link::tbs_id;
 use crate::log::Protocol;
+use crate::options::{FollowOptions, Verification};
 use crate::rfc6962::Rfc6962;
 use crate::static_ct::StaticCt;
 use crate::status::LogStatus;
@@ -26,9 +27,9 @@ pub enum SourceError {
     /// The request failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// A `get-sth` body could not be read.
+    /// The body is not the JSON expected.
     #[error("{url}: {source}")]
-    Head {
+    Body {
         /// What was asked for.
         url: String,
         /// What is wrong with it.
@@ -42,23 +43,43 @@ pub enum SourceError {
         /// What is wrong with it.
         source: CheckpointError,
     },
-    /// A `get-entries` body could not be read.
-    #[error("{url}: {source}")]
-    Entries {
+    /// Entries came that cannot be told apart or taken apart.
+    #[error("{url}: entry {index}: {reason}")]
+    Unreadable {
         /// What was asked for.
         url: String,
-        /// What is wrong with it.
-        source: BodyError,
-    },
-    /// A data tile could not be read.
-    #[error("{url}: entry {index}: {source}")]
-    TileLeaf {
-        /// What was asked for.
-        url: String,
-        /// The index of the leaf that does not parse.
+        /// The first entry that cannot be had.
         index: u64,
         /// What is wrong with it.
-        source: LeafError,
+        reason: String,
+        /// The answer.
+        body: Bytes,
+    },
+    /// A hash tile has another length than its width demands.
+    #[error("{url}: {source}")]
+    HashTile {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        source: TileLengthError,
+    },
+    /// The proof is of another entry, as it may be when the same leaf was logged twice.
+    #[error("{url}: the proof is of entry {found} instead of {index}")]
+    OtherLeaf {
+        /// What was asked for.
+        url: String,
+        /// The entry that is proved.
+        found: u64,
+        /// The entry that should be.
+        index: u64,
+    },
+    /// The log's proof does not lead to the head it is meant for.
+    #[error("{url}: {reason}")]
+    Proof {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The answer has another number of entries than the protocol allows.
     #[error("{url}: {got} entries where {expected} were asked for")]
@@ -69,16 +90,6 @@ pub enum SourceError {
         got: u64,
         /// Entries asked for: a maximum with RFC 6962, exact with tiles.
         expected: u64,
-    },
-    /// A leaf of a tiled log carries another index than its place.
-    #[error("{url}: the entry at index {index} says that its index is {found}")]
-    LeafIndex {
-        /// What was asked for.
-        url: String,
-        /// Where it stands.
-        index: u64,
-        /// What it says.
-        found: u64,
     },
 }
 
@@ -97,7 +108,7 @@ pub trait Source: Send + Sync + 'static {
     fn page_size(&self) -> u64;
 
     /// The log's newest signed head. The signature is not checked here.
-    fn head(&self) -> impl Future<Output = Result<SignedHead, SourceError>> + Send;
+    fn head(&self) -> impl Future<Output = Result<ServedHead, SourceError>> + Send;
 
     /// The entries from `range.start` on: at least one and at most the range, which must lie
     /// within one page. `tree_size` is that of a head already seen, at least `range.end`.
@@ -105,30 +116,66 @@ pub trait Source: Send + Sync + 'static {
         &self,
         range: Range<u64>,
         tree_size: u64,
-    ) -> impl Future<Output = Result<Vec<Entry>, SourceError>> + Send;
+    ) -> impl Future<Output = Result<Batch, SourceError>> + Send;
+
+    /// The first `size` entries of the log's tree as the log itself hashes them, proved to be the
+    /// beginning of the tree under `head`, which must not be smaller.
+    fn frontier(
+        &self,
+        size: u64,
+        head: &TreeHead,
+    ) -> impl Future<Output = Result<CompactRange, SourceError>> + Send;
+
+    /// Whether this tree is the beginning of the tree under `head`, which must not be smaller.
+    fn extends(
+        &self,
+        range: &CompactRange,
+        head: &TreeHead,
+    ) -> impl Future<Output = Result<bool, SourceError>> + Send;
+
+    /// How far the entries cannot be had that begin with this one, which was found
+    /// [unreadable](SourceError::Unreadable); `None` while less or more may still be had.
+    fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>>;
 }
 
-/// Both protocols behind one type.
+/// Both protocols, and their mixture, behind one type.
 #[derive(Debug)]
 pub(crate) enum AnySource {
     Rfc6962(Rfc6962),
     StaticCt(StaticCt),
+    Hybrid(Box<Hybrid>),
+}
+
+/// What of entries is wanted besides the certificates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Their leaf hashes, and checks of what these do not cover.
+    pub(crate) verification: bool,
+    /// What links a precertificate with its final certificate.
+    pub(crate) tbs_ids: bool,
 }
 
 impl AnySource {
     pub(crate) fn new(
-        status: Arc<LogStatus>,
-        client: Arc<Client>,
-        issuers: Arc<IssuerStore>,
+        status: &Arc<LogStatus>,
+        client: &Arc<Client>,
+        issuers: &Arc<IssuerStore>,
         options: &FollowOptions,
     ) -> Self {
-        let tbs_ids = options.tbs_ids;
-        match status.log.protocol {
-            Protocol::Rfc6962 => {
-                let batch_size = status.log.batch_size.unwrap_or(options.batch_size);
-                Self::Rfc6962(Rfc6962::new(status, client, issuers, batch_size, tbs_ids))
+        let verification = options.verification != Verification::Off;
+        let wanted = Wanted { verification, tbs_ids: options.tbs_ids };
+        let batch_size = status.log.batch_size.unwrap_or(options.batch_size);
+        let api = || {
+            let (status, client, issuers) = (status.clone(), client.clone(), issuers.clone());
+            Rfc6962::new(status, client, issuers, batch_size, wanted)
+        };
+        let tiles = || StaticCt::new(status.clone(), client.clone(), issuers.clone(), wanted);
+        match (status.log.protocol, &status.log.api_url) {
+            (Protocol::Rfc6962, _) => Self::Rfc6962(api()),
+            (Protocol::StaticCt, None) => Self::StaticCt(tiles()),
+            (Protocol::StaticCt, Some(_)) => {
+                Self::Hybrid(Box::new(Hybrid { tiles: tiles(), api: api() }))
             }
-            Protocol::StaticCt => Self::StaticCt(StaticCt::new(status, client, issuers, tbs_ids)),
         }
     }
 }
@@ -138,100 +185,47 @@ impl Source for AnySource {
         match self {
             Self::Rfc6962(source) => source.page_size(),
             Self::StaticCt(source) => source.page_size(),
+            Self::Hybrid(source) => source.page_size(),
         }
     }
 
-    async fn head(&self) -> Result<SignedHead, SourceError> {
+    async fn head(&self) -> Result<ServedHead, SourceError> {
         match self {
             Self::Rfc6962(source) => source.head().await,
             Self::StaticCt(source) => source.head().await,
+            Self::Hybrid(source) => source.head().await,
         }
     }
 
-    async fn entries(&self, range: Range<u64>, size: u64) -> Result<Vec<Entry>, SourceError> {
+    async fn entries(&self, range: Range<u64>, size: u64) -> Result<Batch, SourceError> {
         match self {
             Self::Rfc6962(source) => source.entries(range, size).await,
             Self::StaticCt(source) => source.entries(range, size).await,
+            Self::Hybrid(source) => source.entries(range, size).await,
         }
     }
-}
 
-/// Certificates of a chain that are kept at most.
-const LONGEST_CHAIN: usize = 32;
-/// Bytes of them at most: real chains take some 5 kB.
-const CHAIN_BYTES: usize = 256 * 1024;
-
-/// How many certificates of a chain are kept. No tree hash covers chains, so a log could attach
-/// anything.
-pub(crate) fn honest_length(lengths: impl Iterator<Item = usize>) -> usize {
-    let mut bytes = 0_usize;
-    let fits = |length: &usize| {
-        bytes = bytes.saturating_add(*length);
-        bytes <= CHAIN_BYTES
-    };
-    lengths.take(LONGEST_CHAIN).take_while(fits).count()
-}
-
-/// Builds a page's entries with all their certificates in one buffer of exactly the size needed,
-/// so that an entry kept for long keeps nothing of the answer it came in.
-#[derive(Debug)]
-pub(crate) struct PageBuilder<'a> {
-    parts: Vec<Part<'a>>,
-    tbs_ids: bool,
-}
-
-#[derive(Debug)]
-struct Part<'a> {
-    index: u64,
-    timestamp: u64,
-    entry_type: EntryType,
-    certificate: &'a [u8],
-    chain: Vec<Arc<Issuer>>,
-    tbs_id: Option<Hash>,
-}
-
-impl<'a> PageBuilder<'a> {
-    pub(crate) fn new(entries: usize, tbs_ids: bool) -> Self {
-        Self { parts: Vec::with_capacity(entries), tbs_ids }
-    }
-
-    /// Adds an entry whose certificate as submitted is `certificate`.
-    pub(crate) fn push(
-        &mut self,
-        index: u64,
-        leaf: &Leaf<'_>,
-        certificate: &'a [u8],
-        chain: Vec<Arc<Issuer>>,
-    ) {
-        let issuer = chain.first().map(|issuer| &**issuer);
-        let tbs_id = if self.tbs_ids { tbs_id(&leaf.entry, issuer) } else { None };
-        let (timestamp, entry_type) = (leaf.timestamp, leaf.entry_type());
-        self.parts.push(Part { index, timestamp, entry_type, certificate, chain, tbs_id });
-    }
-
-    /// Adds an entry that could not be decoded: its bytes take the certificate's place.
-    pub(crate) fn push_undecoded(&mut self, index: u64, bytes: &'a [u8]) {
-        let entry_type = EntryType::X509;
-        let (chain, tbs_id) = (Vec::new(), None);
-        let part = Part { index, timestamp: 0, entry_type, certificate: bytes, chain, tbs_id };
-        self.parts.push(part);
-    }
-
-    pub(crate) fn finish(self) -> Vec<Entry> {
-        let total = self.parts.iter().map(|part| part.certificate.len()).sum();
-        let mut buffer = Vec::with_capacity(total);
-        for part in &self.parts {
-            buffer.extend_from_slice(part.certificate);
+    async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
+        match self {
+            Self::Rfc6962(source) => source.frontier(size, head).await,
+            Self::StaticCt(source) => source.frontier(size, head).await,
+            Self::Hybrid(source) => source.frontier(size, head).await,
         }
-        let mut rest = Bytes::from(buffer);
-        let entry = |part: Part<'_>| Entry {
-            index: part.index,
-            timestamp: part.timestamp,
-            entry_type: part.entry_type,
-            certificate: rest.split_to(part.certificate.len()),
-            chain: part.chain,
-            tbs_id: part.tbs_id,
-        };
-        self.parts.into_iter().map(entry).collect()
+    }
+
+    async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
+        match self {
+            Self::Rfc6962(source) => source.extends(range, head).await,
+            Self::StaticCt(source) => source.extends(range, head).await,
+            Self::Hybrid(source) => source.extends(range, head).await,
+        }
+    }
+
+    fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
+        match self {
+            Self::Rfc6962(source) => source.unreadable(index, tree_size),
+            Self::StaticCt(source) => source.unreadable(index, tree_size),
+            Self::Hybrid(source) => source.unreadable(index, tree_size),
+        }
     }
 }

@@ -1,17 +1,23 @@
 //! What one log's follower tells the rest of the program: where it stands and how it fares.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ct::head::TreeHead;
+use ct::leaf::LeafError;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
+use crate::alarm::{Alarm, MOST_ALARMS};
 use crate::breaker::BreakerState;
+use crate::client::FetchError;
+use crate::counters::{Counters, add};
+use crate::integrity::Foreign;
+use crate::listing::Listing;
 use crate::log::Log;
-
-/// Published positions are remembered at this grain; the resume overlap is exact to it.
-const MARK_EVERY: Duration = Duration::from_secs(1);
+use crate::resume::{Marks, Resume};
+use crate::source::SourceError;
+use crate::throttle::Throttle;
 
 /// How a log is doing, by failures in a row against the configured thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,34 +42,6 @@ impl Health {
     }
 }
 
-/// Counts since the start of the process.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Entries emitted.
-    pub entries: AtomicU64,
-    /// Requests, reads or checks that failed.
-    pub errors: AtomicU64,
-    /// Answers 429 and 503.
-    pub limited: AtomicU64,
-    /// Heads smaller than one seen before, which stale front ends serve.
-    pub stale_heads: AtomicU64,
-    /// Heads refused: signature, origin or two roots at one size.
-    pub refused_heads: AtomicU64,
-    /// Entries whose leaf or extra data could not be read; emitted without a certificate.
-    pub undecodable: AtomicU64,
-    /// Chain certificates that could not be had within the bound and were left out.
-    pub missing_issuers: AtomicU64,
-    /// Chains longer than any honest one, which were cut.
-    pub cut_chains: AtomicU64,
-    /// Times the follower failed by a defect of this program and was started again.
-    pub panics: AtomicU64,
-}
-
-/// Adds to a counter.
-pub(crate) fn add(counter: &AtomicU64, n: u64) {
-    counter.fetch_add(n, Ordering::Relaxed);
-}
-
 /// A followed log: who it is and where its follower stands. Shared by the follower, which writes,
 /// and everybody who shows it.
 #[derive(Debug)]
@@ -73,9 +51,12 @@ pub struct LogStatus {
     /// Its counts.
     pub counters: Counters,
     progress: Mutex<Progress>,
+    listing: Mutex<Listing>,
     retired: AtomicBool,
     /// By how much the saved position trails publishing.
     resume_overlap: Duration,
+    /// Log lines about single entries.
+    lines: [Throttle; 2],
 }
 
 #[derive(Debug, Default)]
@@ -83,14 +64,18 @@ struct Progress {
     next_index: Option<u64>,
     tree_size: u64,
     head_timestamp: u64,
+    last_timestamp: Option<u64>,
     failures: u32,
     successes: u32,
     health: Option<Health>,
     breaker: BreakerState,
     last_success: Option<u64>,
     last_error: Option<String>,
-    /// (when, next index to publish), oldest first.
-    published: VecDeque<(Instant, u64)>,
+    marks: Marks,
+    proved: Option<Range<u64>>,
+    unproved: Option<String>,
+    overdue: bool,
+    alarms: Vec<Alarm>,
 }
 
 /// Where a log stands, at one moment.
@@ -102,6 +87,8 @@ pub struct Snapshot {
     pub tree_size: u64,
     /// The time in the newest head, milliseconds since 1970; 0 before the first.
     pub head_timestamp: u64,
+    /// The time of the newest entry read, milliseconds since 1970.
+    pub last_timestamp: Option<u64>,
     /// How it is doing.
     pub health: Health,
     /// Its circuit breaker.
@@ -110,6 +97,15 @@ pub struct Snapshot {
     pub last_success: Option<u64>,
     /// What went wrong last, while it is still wrong.
     pub last_error: Option<String>,
+    /// The entries that are proved to be those under a signed head, from the first that was read.
+    /// `None` while nothing is verified.
+    pub proved: Option<Range<u64>>,
+    /// Why nothing is being proved, although it should.
+    pub unproved: Option<String>,
+    /// Whether the newest head is older than the log's maximum merge delay allows.
+    pub overdue: bool,
+    /// What the log has to explain, oldest first.
+    pub alarms: Vec<Alarm>,
 }
 
 impl LogStatus {
@@ -121,7 +117,9 @@ impl LogStatus {
             log,
             counters: Counters::default(),
             progress: Mutex::default(),
+            listing: Mutex::default(),
             retired: AtomicBool::new(false),
+            lines: Default::default(),
         }
     }
 
@@ -133,41 +131,64 @@ impl LogStatus {
             next_index: progress.next_index,
             tree_size: progress.tree_size,
             head_timestamp: progress.head_timestamp,
+            last_timestamp: progress.last_timestamp,
             health: progress.health.unwrap_or(Health::Degraded),
             breaker: progress.breaker,
             last_success: progress.last_success,
             last_error: progress.last_error.clone(),
+            proved: progress.proved.clone(),
+            unproved: progress.unproved.clone(),
+            overdue: progress.overdue,
+            alarms: progress.alarms.clone(),
         }
+    }
+
+    /// What the log lists say of it.
+    #[must_use]
+    pub fn listing(&self) -> Listing {
+        self.listing.lock().clone()
+    }
+
+    pub(crate) fn set_listing(&self, listing: Listing) {
+        *self.listing.lock() = listing;
+    }
+
+    /// How far what was read is behind this head in time; zero while no entry was read.
+    pub(crate) fn lag(&self, head: &TreeHead) -> Duration {
+        lag(head.timestamp, self.progress.lock().last_timestamp)
+    }
+
+    /// Notes the time of the newest entry emitted.
+    pub(crate) fn reached(&self, timestamp: u64) {
+        let mut progress = self.progress.lock();
+        // Entries that could not be decoded have no time, and times are only roughly in order.
+        if timestamp > 0 {
+            progress.last_timestamp = Some(timestamp);
+        }
+    }
+
+    /// Notes that entries will never be read.
+    pub(crate) fn skipped(&self, range: Range<u64>) {
+        add(&self.counters.gaps, 1);
+        add(&self.counters.skipped_entries, range.end.saturating_sub(range.start));
+        self.progress.lock().next_index = Some(range.end);
     }
 
     /// Notes that everything below `next_index` has been published.
     pub fn published(&self, next_index: u64) {
-        let now = Instant::now();
-        let marks = &mut self.progress.lock().published;
-        // The newest mark is moved forward until it is old enough to stand for its moment.
-        let recent = marks.len() > 1
-            && marks.get(marks.len() - 2).is_some_and(|(at, _)| now - *at < MARK_EVERY);
-        if recent {
-            marks.pop_back();
-        }
-        marks.push_back((now, next_index));
-        self.forget(marks, now);
-    }
-
-    /// Drops the marks that are too old to be saved, but for the newest of those.
-    fn forget(&self, marks: &mut VecDeque<(Instant, u64)>, now: Instant) {
-        while marks.get(1).is_some_and(|(at, _)| now - *at >= self.resume_overlap) {
-            marks.pop_front();
-        }
+        self.progress.lock().marks.published(next_index, self.resume_overlap);
     }
 
     /// The next index to publish as it stood the resume overlap ago: the position to save, so that
     /// a restart repeats that much and leaves no hole. `None` until the follower began.
     #[must_use]
     pub fn resume_position(&self) -> Option<u64> {
-        let marks = &mut self.progress.lock().published;
-        self.forget(marks, Instant::now());
-        marks.front().map(|(_, index)| *index)
+        self.resume().map(|resume| resume.index)
+    }
+
+    /// The same with the tree of what was read.
+    pub(crate) fn resume(&self) -> Option<Resume> {
+        self.progress.lock().marks.saved(self.resume_overlap)
     }
 
     /// Whether the log has left the list: then its follower stops once it has reached the last
@@ -176,22 +197,119 @@ impl LogStatus {
         self.retired.store(retired, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_retired(&self) -> bool {
+    /// Whether it has left the list and is only drained.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
         self.retired.load(Ordering::Relaxed)
     }
 
     /// Sets where the follower begins.
-    pub(crate) fn begin(&self, next_index: u64) {
+    pub(crate) fn begin(&self, resume: Resume) {
         let mut progress = self.progress.lock();
-        progress.next_index = Some(next_index);
-        if progress.published.is_empty() {
-            progress.published.push_back((Instant::now(), next_index));
-        }
+        progress.next_index = Some(resume.index);
+        progress.marks.begin(resume);
+    }
+
+    /// Notes what is about to be handed to the publisher, who may say at once that it is published.
+    pub(crate) fn emitting(&self, resume: Resume) {
+        self.progress.lock().marks.emitted(resume);
     }
 
     pub(crate) fn emitted(&self, next_index: u64, entries: u64) {
         add(&self.counters.entries, entries);
         self.progress.lock().next_index = Some(next_index);
+    }
+
+    /// Notes that entries cannot be had.
+    pub(crate) fn left_out(&self, range: Range<u64>) {
+        add(&self.counters.unreadable, range.end.saturating_sub(range.start));
+        self.progress.lock().next_index = Some(range.end);
+    }
+
+    /// Notes how far the log is proved, or why it is not being proved.
+    pub(crate) fn set_proved(&self, proved: Result<Range<u64>, String>) {
+        let mut progress = self.progress.lock();
+        (progress.proved, progress.unproved) = match proved {
+            Ok(proved) => (Some(proved), None),
+            Err(why) => (None, Some(why)),
+        };
+    }
+
+    /// Notes whether the newest head is too old; returns whether that is news.
+    pub(crate) fn set_overdue(&self, overdue: bool) -> bool {
+        std::mem::replace(&mut self.progress.lock().overdue, overdue) != overdue
+    }
+
+    /// Whether there are alarms nobody has acknowledged.
+    #[must_use]
+    pub fn has_alarms(&self) -> bool {
+        !self.progress.lock().alarms.is_empty()
+    }
+
+    /// Notes alarms that were raised before a restart.
+    pub(crate) fn restore_alarms(&self, alarms: Vec<Alarm>) {
+        self.progress.lock().alarms = alarms;
+    }
+
+    /// Raises an alarm. Of more than can be kept, the first and the newest are.
+    pub(crate) fn raise(&self, alarm: Alarm) {
+        add(&self.counters.alarms, 1);
+        let alarms = &mut self.progress.lock().alarms;
+        if alarms.len() >= MOST_ALARMS {
+            alarms.truncate(MOST_ALARMS - 1);
+        }
+        alarms.push(alarm);
+    }
+
+    /// Ends all alarms, because somebody has looked at them; returns how many there were.
+    pub fn acknowledge(&self) -> usize {
+        std::mem::take(&mut self.progress.lock().alarms).len()
+    }
+
+    /// Counts an answer that asks for fewer requests.
+    pub(crate) fn note_limited(&self, error: &SourceError) {
+        if matches!(error.fetch(), Some(FetchError::Limited { .. })) {
+            add(&self.counters.limited, 1);
+        }
+    }
+
+    /// Counts what of an entry is not what its leaf says.
+    pub(crate) fn note_foreign(&self, index: u64, foreign: Foreign) {
+        if !foreign.is_any() {
+            return;
+        }
+        add(&self.counters.foreign_precertificates, foreign.precertificate.into());
+        add(&self.counters.foreign_issuers, foreign.issuer.into());
+        if let Some(silenced) = self.lines[0].pass() {
+            let what = match (foreign.precertificate, foreign.issuer) {
+                (true, true) => "precertificate and issuer",
+                (true, false) => "precertificate",
+                _ => "issuer",
+            };
+            let log = &self.log.name;
+            tracing::warn!(log, index, what, silenced, "not what the entry's leaf was made of");
+        }
+    }
+
+    /// Counts a leaf of a static log that does not carry its own index.
+    pub(crate) fn note_leaf_index(&self, index: u64, found: Result<Option<u64>, LeafError>) {
+        add(&self.counters.wrong_leaf_indexes, 1);
+        if let Some(silenced) = self.lines[1].pass() {
+            let found = match found {
+                Ok(Some(found)) => found.to_string(),
+                Ok(None) => "none".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let log = &self.log.name;
+            tracing::warn!(log, index, found, silenced, "leaf with another index than its own");
+        }
+    }
+
+    /// Counts an entry that is passed on as it came.
+    pub(crate) fn note_undecodable(&self, index: u64, error: &LeafError) {
+        add(&self.counters.undecodable, 1);
+        let log = &self.log.name;
+        tracing::warn!(log, index, %error, "entry could not be decoded, passed on as it came");
     }
 
     pub(crate) fn head(&self, tree_size: u64, timestamp: u64) {
@@ -234,6 +352,34 @@ impl LogStatus {
     }
 }
 
+impl Snapshot {
+    /// Entries of the tree that have not been read yet.
+    #[must_use]
+    pub fn lag_entries(&self) -> u64 {
+        self.next_index.map_or(0, |next| self.tree_size.saturating_sub(next))
+    }
+
+    /// The age of the newest head at `now`, the time since 1970; zero before the first.
+    #[must_use]
+    pub fn head_age(&self, now: Duration) -> Duration {
+        let newest = (self.head_timestamp > 0).then(|| Duration::from_millis(self.head_timestamp));
+        newest.map_or(Duration::ZERO, |newest| now.saturating_sub(newest))
+    }
+
+    /// How far the newest entry read is behind the newest head in time; zero at the head.
+    #[must_use]
+    pub fn lag(&self) -> Duration {
+        if self.lag_entries() == 0 {
+            return Duration::ZERO;
+        }
+        lag(self.head_timestamp, self.last_timestamp)
+    }
+}
+
+fn lag(head: u64, entry: Option<u64>) -> Duration {
+    entry.map_or(Duration::ZERO, |entry| Duration::from_millis(head.saturating_sub(entry)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,31 +390,28 @@ mod tests {
         LogStatus::new(log.expect("usable"), Duration::from_secs(overlap))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_saved_position_trails_publishing_by_the_overlap() {
-        let status = status(10);
-        assert_eq!(status.resume_position(), None);
-        status.begin(100);
-        for second in 1..=60_u64 {
-            tokio::time::advance(Duration::from_secs(1)).await;
-            status.published(100 + second);
+    #[test]
+    fn alarms_are_bounded_and_stay_until_they_are_acknowledged() {
+        let status = status(0);
+        let alarm = |at| Alarm {
+            kind: crate::AlarmKind::Gap,
+            at,
+            text: String::new(),
+            first: 0,
+            end: 0,
+            evidence: None,
+        };
+        for at in 0..100 {
+            status.raise(alarm(at));
         }
-        assert_eq!(status.resume_position(), Some(150));
-        tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(status.resume_position(), Some(160));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn marks_are_thinned_but_never_run_ahead() {
-        let status = status(5);
-        status.begin(0);
-        for tick in 1..=1000_u64 {
-            tokio::time::advance(Duration::from_millis(10)).await;
-            status.published(tick);
-        }
-        assert!(status.progress.lock().published.len() < 8);
-        let saved = status.resume_position().expect("began");
-        assert!((300..=500).contains(&saved), "{saved}");
+        let alarms = status.snapshot().alarms;
+        assert_eq!(alarms.len(), MOST_ALARMS);
+        assert_eq!(alarms.iter().map(|alarm| alarm.at).take(3).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(alarms.last().map(|alarm| alarm.at), Some(99));
+        assert_eq!(status.counters.alarms.load(Ordering::Relaxed), 100);
+        assert!(status.has_alarms());
+        assert_eq!((status.acknowledge(), status.acknowledge()), (MOST_ALARMS, 0));
+        assert!(!status.has_alarms());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cert::precertificate::{goes_with, signs_precertificates};
 use cert::tbs::{self, CtExtension};
 use cert::{Certificate, Dialect};
 use wire::decode::{Update, decode};
@@ -48,6 +49,9 @@ pub fn check(data: &[u8]) {
 
 /// Without its extension a certificate is shorter, has the same key, and none of it is left.
 fn tbs(data: &[u8]) {
+    // A certificate is no TBSCertificate of another.
+    assert_ne!(goes_with(data, data, Some(data)), Some(true));
+    assert!(!signs_precertificates(data) || !data.is_empty());
     for extension in [CtExtension::Poison, CtExtension::SctList] {
         let Some(tbs) = tbs::without(data, extension) else { continue };
         assert!(tbs.len() < data.len());

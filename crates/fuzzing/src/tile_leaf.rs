@@ -20,6 +20,15 @@ pub fn check(data: &[u8]) {
         }
     }
     assert!(data.starts_with(&written));
+    if let Ok((entry, rest)) = TileLeaf::delimit(data) {
+        assert_eq!([entry.whole, rest].concat(), data);
+        assert!(entry.whole.starts_with(entry.timestamped_entry));
+        if let Ok((read, after)) = TileLeaf::parse(data) {
+            assert_eq!((read.leaf_hash(), after), (entry.leaf_hash(), rest));
+        }
+    } else {
+        assert!(TileLeaf::parse(data).is_err());
+    }
     assert_eq!(whole, written.len() == data.len());
     if let Ok(path) = str::from_utf8(data)
         && let Ok(tile) = path.parse::<Tile>()

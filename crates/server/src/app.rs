@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
-use crate::config::Config;
+use crate::config::{Config, Verification};
 use crate::http::accept::{self, Service};
 use crate::http::tls::Tls;
 use crate::http::{self, Shared};
@@ -74,6 +74,7 @@ impl Server {
         let tls = tls(&config)?;
         let listener = accept::bind(config.host, config.port)?;
         let (state_file, saved) = open_state(&config)?;
+        say_where_evidence_goes(&config);
         let metrics = Arc::new(Metrics::default());
         let first_offset = first_offset(saved.last_offset);
         let filters = Filters::new(sources::filter_limits(&config));
@@ -203,6 +204,19 @@ fn first_offset(last_saved: u64) -> u64 {
     now.max(last_saved.saturating_add(1))
 }
 
+fn say_where_evidence_goes(config: &Config) {
+    match sources::evidence_dir(config) {
+        _ if config.verification == Verification::Off => {
+            tracing::warn!("verification is off: what logs say is not checked");
+        }
+        Some(folder) => tracing::debug!(folder = %folder.display(), "evidence is kept"),
+        None => tracing::info!(
+            "no evidence of verification alarms is kept: neither verification_evidence_dir nor \
+             ct_log.state_file is set"
+        ),
+    }
+}
+
 fn open_state(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {
     let Some(path) = &config.ct_log.state_file else { return Ok((None, State::default())) };
     let opened = StateFile::open(path)?;
@@ -219,7 +233,11 @@ fn open_state(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {
 
 fn http_client(config: &Config) -> anyhow::Result<Client> {
     let timeout = Duration::from_secs(config.ct_log.request_timeout_secs);
-    Client::new(&sources::user_agent(config), timeout).context("cannot set up the HTTP client")
+    let client = Client::new(&sources::user_agent(config), timeout);
+    let client = client.context("cannot set up the HTTP client")?;
+    Ok(client
+        .with_intervals(sources::intervals(config))
+        .with_body_bytes(sources::in_flight_bytes(config)))
 }
 
 async fn followed(

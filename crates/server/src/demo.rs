@@ -28,12 +28,6 @@ pub(crate) async fn start() -> anyhow::Result<Sim> {
 /// The simulated logs' own signed list.
 pub(crate) fn catalogue(sim: &Sim) -> anyhow::Result<CatalogueOptions> {
     let key = PublicKey::from_pem(&sim.list_key_pem()).context("the demo's list key")?;
-    Ok(CatalogueOptions {
-        url: sim.list_url(),
-        key,
-        states: vec!["usable".to_owned()],
-        rfc6962: true,
-        static_ct: true,
-        refresh: Duration::ZERO,
-    })
+    let refresh = Duration::ZERO;
+    Ok(CatalogueOptions { refresh, ..CatalogueOptions::new(sim.list_url(), key) })
 }

@@ -7,6 +7,7 @@ mod dedup;
 mod demo;
 mod gather;
 pub mod http;
+pub mod logs;
 pub mod metrics;
 pub mod publish;
 mod save;

@@ -1,6 +1,6 @@
 //! `certstream-server`: follows Certificate Transparency logs and streams every certificate.
 //!
-//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when the server cannot start, 64 when the command
+//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when the server cannot start or a command fails, 64 when the command
 //! line, an environment variable or the configuration file is wrong.
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use server::app::{self, Mode, Server};
 use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
+use server::logs;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +25,14 @@ fn main() -> ExitCode {
         Ok(Invocation::ValidateConfig(setup)) => match app::check(&setup.config) {
             Ok(()) => print(&setup.summary()),
             Err(error) => refuse(&format!("{error:#}")),
+        },
+        Ok(Invocation::Logs(setup, command)) => match logs::run(&setup.config, &command) {
+            Ok(text) => print(&text),
+            Err(error) => {
+                // Where standard error is closed there is nobody left to tell.
+                let _told = writeln!(io::stderr(), "error: {error:#}");
+                ExitCode::FAILURE
+            }
         },
         Ok(Invocation::PrintConfig(text) | Invocation::Help(text) | Invocation::Version(text)) => {
             print(&text)

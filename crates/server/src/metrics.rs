@@ -3,21 +3,23 @@
 //! Counters are added to where things happen; what a log's follower or the ring knows is read at
 //! the moment of the scrape.
 
+mod logs;
+
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use feed::{Hub, Written};
-use follow::{BreakerState, Fleet, Health, LogStatus};
+use follow::Fleet;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use wire::filter::Filters;
 
+use self::logs::Logs;
 use crate::publish::CertificateStream;
 
 /// Labels of what concerns a client connection.
@@ -317,133 +319,4 @@ fn gauge(
 ) -> Result<(), fmt::Error> {
     let metric = ConstGauge::new(value);
     metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
-}
-
-/// Where the logs stand.
-#[derive(Debug)]
-struct Logs(Arc<Fleet>);
-
-/// A value of one log, by name.
-struct LogValue {
-    name: &'static str,
-    help: &'static str,
-    counter: bool,
-    read: fn(&LogStatus, &follow::Snapshot) -> u64,
-}
-
-const LOG_VALUES: [LogValue; 14] = [
-    LogValue {
-        name: "log_entries",
-        help: "Entries read from the log",
-        counter: true,
-        read: |log, _| log.counters.entries.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_errors",
-        help: "Requests to the log, or checks of its answers, that failed",
-        counter: true,
-        read: |log, _| log.counters.errors.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_limited",
-        help: "Answers of the log that asked for fewer requests (429 and 503)",
-        counter: true,
-        read: |log, _| log.counters.limited.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_stale_heads",
-        help: "Tree heads smaller than one seen before",
-        counter: true,
-        read: |log, _| log.counters.stale_heads.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_refused_heads",
-        help: "Tree heads refused: signature, or two roots at one size",
-        counter: true,
-        read: |log, _| log.counters.refused_heads.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_undecodable",
-        help: "Entries whose leaf could not be decoded, passed on as they came",
-        counter: true,
-        read: |log, _| log.counters.undecodable.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_missing_issuers",
-        help: "Chain certificates that could not be had and were left out",
-        counter: true,
-        read: |log, _| log.counters.missing_issuers.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_cut_chains",
-        help: "Chains longer than any honest one, which were cut",
-        counter: true,
-        read: |log, _| log.counters.cut_chains.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_panics",
-        help: "Times the log's follower failed by a defect and was started again",
-        counter: true,
-        read: |log, _| log.counters.panics.load(Ordering::Relaxed),
-    },
-    LogValue {
-        name: "log_tree_size",
-        help: "The largest tree size the log has shown",
-        counter: false,
-        read: |_, at| at.tree_size,
-    },
-    LogValue {
-        name: "log_next_index",
-        help: "The next index to be read",
-        counter: false,
-        read: |_, at| at.next_index.unwrap_or(0),
-    },
-    LogValue {
-        name: "log_lag_entries",
-        help: "Entries of the log's tree that have not been read yet",
-        counter: false,
-        read: |_, at| at.next_index.map_or(0, |next| at.tree_size.saturating_sub(next)),
-    },
-    LogValue {
-        name: "log_healthy",
-        help: "1 when the log is healthy, otherwise 0",
-        counter: false,
-        read: |_, at| u64::from(at.health == Health::Healthy),
-    },
-    LogValue {
-        name: "log_breaker_open",
-        help: "1 when the log is left alone after failures, otherwise 0",
-        counter: false,
-        read: |_, at| u64::from(at.breaker != BreakerState::Closed),
-    },
-];
-
-impl Collector for Logs {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let logs = self.0.logs();
-        gauge(&mut encoder, "logs", "Logs followed", logs.len() as u64)?;
-        let issuers = self.0.issuers();
-        gauge(&mut encoder, "issuers", "Chain certificates kept", issuers.len() as u64)?;
-        let standing: Vec<_> = logs.iter().map(|log| (log, log.snapshot())).collect();
-        for value in &LOG_VALUES {
-            let kind = if value.counter {
-                ConstCounter::new(0_u64).metric_type()
-            } else {
-                ConstGauge::new(0_u64).metric_type()
-            };
-            let mut family = encoder.encode_descriptor(value.name, value.help, None, kind)?;
-            for (log, at) in &standing {
-                let labels =
-                    [("log", log.log.name.as_str()), ("operator", log.log.operator.as_str())];
-                let number = (value.read)(log, at);
-                let one = family.encode_family(&labels)?;
-                if value.counter {
-                    ConstCounter::new(number).encode(one)?;
-                } else {
-                    ConstGauge::new(number).encode(one)?;
-                }
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,8 +1,10 @@
-//! Writing the state file, every few seconds and at the end.
+//! Writing the state file, every few seconds and at the end; and taking the acknowledgements left
+//! beside it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use follow::Fleet;
 use follow::position::{State, StateFile};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -36,6 +38,7 @@ impl Saver {
         let mut writer = Writer { file: Arc::new(file), written: State::default() };
         let task = tokio::spawn(async move {
             while tokio::time::timeout(SAVE_EVERY, &mut finished).await.is_err() {
+                writer.take_acknowledgements(&fleet).await;
                 if !writer.write(fleet.state(hub.head())).await {
                     metrics.state_errors.inc();
                 }
@@ -59,6 +62,21 @@ impl Saver {
 }
 
 impl Writer {
+    /// Ends the alarms that somebody has acknowledged (`certstream-server logs ack`).
+    async fn take_acknowledgements(&self, fleet: &Fleet) {
+        let file = Arc::clone(&self.file);
+        match tokio::task::spawn_blocking(move || file.take_acknowledgements()).await {
+            Ok(Ok(names)) => {
+                for name in names {
+                    let alarms = fleet.acknowledge(&name);
+                    tracing::info!(log = name, alarms, "alarms are acknowledged");
+                }
+            }
+            Ok(Err(error)) => tracing::error!(%error, "an acknowledgement could not be taken"),
+            Err(error) => tracing::error!(%error, "an acknowledgement could not be taken"),
+        }
+    }
+
     /// Writes the state unless it is what was written last; whether that went well.
     async fn write(&mut self, state: State) -> bool {
         if state == self.written {

@@ -1,17 +1,21 @@
 //! What the configuration means to each part: its options in the parts' own words.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use ct::log_list::CHROME_KEY_PEM;
 use ct::signature::PublicKey;
 use feed::Limits;
-use follow::catalogue::CatalogueOptions;
-use follow::{Backoff, FollowOptions, Log, LogError, Protocol};
+use follow::catalogue::{CHROME_ALL_LOGS_URL, CHROME_LIST_URL, CatalogueOptions, Selection};
+use follow::{Backoff, CatchUp, FollowOptions, Intervals, Log, LogError, Protocol};
 use wire::{Profile, Renderer};
 
-use crate::config::{ByteSize, CompatProfile, Config, DedupMode, LogState, NamedLog, Start};
+use crate::config::{
+    ByteSize, CompatProfile, Config, CtLog, DedupMode, LogState, NamedLog, RemovedLogPolicy, Start,
+    TreeSizeSource, Verification,
+};
 use crate::dedup::Window;
 
 /// Several operators give clients that name a contact a larger share.
@@ -71,6 +75,11 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
         healthy_threshold: count(logs.healthy_threshold),
         unhealthy_threshold: count(logs.unhealthy_threshold),
         unhealthy_wait: Duration::from_secs(logs.health_check_interval_secs),
+        waiting_bytes: in_flight_bytes(config) / 2,
+        catch_up: CatchUp {
+            max_entries: unless_zero(logs.max_catchup_lag_entries),
+            max_lag: unless_zero(logs.max_catchup_lag_secs).map(Duration::from_secs),
+        },
         start: match logs.start {
             Start::Head => follow::Start::Head,
             Start::Index(index) => follow::Start::Index(index),
@@ -79,7 +88,32 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
         resume_overlap: Duration::from_secs(logs.resume_overlap_secs),
         tbs_ids: config.dedup.enabled && config.dedup.mode == DedupMode::Linked,
         partial_tile_wait: Duration::from_millis(logs.partial_tile_wait_ms),
+        verification: match config.verification {
+            Verification::Enforce => follow::Verification::Enforce,
+            Verification::Report => follow::Verification::Report,
+            Verification::Off => follow::Verification::Off,
+        },
+        evidence_dir: evidence_dir(config),
+        ..FollowOptions::default()
     }
+}
+
+pub(crate) fn in_flight_bytes(config: &Config) -> usize {
+    in_memory(config.ct_log.in_flight_bytes)
+}
+
+/// The fixed times between requests.
+pub(crate) fn intervals(config: &Config) -> Intervals {
+    let logs = &config.ct_log;
+    let named = logs.operator_rate_limits.iter();
+    Intervals {
+        default: Duration::from_millis(logs.default_operator_rate_limit_ms),
+        by_operator: named.map(|(name, ms)| (name.to_owned(), Duration::from_millis(ms))).collect(),
+    }
+}
+
+fn unless_zero(number: u64) -> Option<u64> {
+    (number > 0).then_some(number)
 }
 
 /// The window of certificates already sent, unless all are wanted.
@@ -127,13 +161,49 @@ pub(crate) fn catalogue(config: &Config) -> anyhow::Result<Option<CatalogueOptio
     let key = PublicKey::from_pem(&pem)
         .context("ct_log.log_list_key_file: must be a public key in PEM (P-256 or RSA)")?;
     Ok(Some(CatalogueOptions {
-        url: logs.log_list_url.clone(),
-        key,
+        extra: logs.extra_log_lists.clone(),
+        selection: selection(logs),
+        keep_removed: logs.removed_log_policy == RemovedLogPolicy::Keep,
+        cache: list_cache(logs),
+        refresh: Duration::from_secs(logs.log_refresh_interval_secs),
+        ..CatalogueOptions::new(list_url(logs).to_owned(), key)
+    }))
+}
+
+fn selection(logs: &CtLog) -> Selection {
+    let with_others = |own: &[String]| own.iter().chain(&logs.exclude).cloned().collect();
+    Selection {
         states: logs.states.iter().map(|state| state_name(*state).to_owned()).collect(),
+        include_test: logs.include_test,
         rfc6962: logs.rfc6962_enabled,
         static_ct: logs.static_ct_enabled,
-        refresh: Duration::from_secs(logs.log_refresh_interval_secs),
-    }))
+        excluded_operators: with_others(&logs.excluded_operators),
+        excluded_logs: with_others(&logs.excluded_logs),
+    }
+}
+
+/// Chrome's ordinary list names no logs for tests.
+fn list_url(logs: &CtLog) -> &str {
+    let all = logs.include_test && logs.log_list_url == CHROME_LIST_URL;
+    if all { CHROME_ALL_LOGS_URL } else { &logs.log_list_url }
+}
+
+/// Where the lists are kept: in the file named, or else beside the state file.
+fn list_cache(logs: &CtLog) -> Option<PathBuf> {
+    logs.log_list_cache.clone().or_else(|| beside_state(logs, ".log_lists"))
+}
+
+/// Where evidence of alarms is kept: in the folder named, or else beside the state file.
+pub(crate) fn evidence_dir(config: &Config) -> Option<PathBuf> {
+    let named = config.verification_evidence_dir.clone();
+    named.or_else(|| beside_state(&config.ct_log, ".evidence"))
+}
+
+fn beside_state(logs: &CtLog, suffix: &str) -> Option<PathBuf> {
+    let state = logs.state_file.as_ref()?;
+    let mut name = state.file_name()?.to_owned();
+    name.push(suffix);
+    Some(state.with_file_name(name))
 }
 
 /// `custom_logs` and `static_logs`, as far as their protocol is on.
@@ -148,6 +218,11 @@ pub(crate) fn logs_by_hand(config: &Config) -> Result<Vec<Log>, LogError> {
 fn by_hand(protocol: Protocol, named: &NamedLog) -> Result<Log, LogError> {
     let (key, id) = (named.key.as_deref(), named.expected_log_id.as_deref());
     let log = Log::by_hand(protocol, &named.name, &named.url, key, id)?;
+    let log = match &named.tree_size_source {
+        None | Some(TreeSizeSource::Checkpoint) => log,
+        Some(TreeSizeSource::GetSth) => log.with_api(&named.url)?,
+        Some(TreeSizeSource::Url(url)) => log.with_api(url)?,
+    };
     Ok(Log {
         operator: named.operator.clone().unwrap_or_default(),
         origin: named.log_origin.clone(),

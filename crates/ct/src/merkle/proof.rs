@@ -65,6 +65,13 @@ pub fn verify_inclusion(
     }
 }
 
+/// Those hashes of an inclusion proof which stand left of the way from leaf to root, lowest first.
+pub(super) fn left_siblings(index: u64, size: u64, path: &[Hash]) -> Vec<Hash> {
+    let Some(mut walk) = Walk::new(index, size) else { return Vec::new() };
+    let is_left = |_: &&Hash| matches!(walk.step(), Some(Side::Left));
+    path.iter().filter(is_left).copied().collect()
+}
+
 /// Verifies that the tree of `second` leaves begins with the tree of `first` leaves (RFC 9162 section
 /// 2.1.4.2).
 ///

@@ -2,9 +2,9 @@
 
 use thiserror::Error;
 
-use super::{empty_root, node_hash};
+use super::{ProofError, empty_root, left_siblings, node_hash, verify_inclusion};
 use crate::Hash;
-use crate::tile::Tile;
+use crate::tile::{MAX_LEVEL, TILE_WIDTH, Tile, TileKind};
 
 /// The leaves `0..size` of a tree, as the roots of the fewest complete subtrees that cover them: one
 /// hash per one-bit of `size`, largest subtree first, so at most 64.
@@ -63,6 +63,14 @@ pub enum RangeError {
     /// The tree would have more than 2^63 leaves.
     #[error("a tree of {0} leaves is too large")]
     TooLarge(u64),
+    /// The tile does not go on where the range ends; see [`CompactRange::next_tile`].
+    #[error("{tile} does not go on where a range of {size} leaves ends")]
+    Elsewhere {
+        /// The tile.
+        tile: Tile,
+        /// The number of leaves.
+        size: u64,
+    },
     /// A subtree begins where the range does not end at a multiple of its size, or the tree would
     /// have more than 2^63 leaves.
     #[error("a subtree of 2^{level} leaves cannot follow {size} leaves")]
@@ -124,6 +132,29 @@ impl CompactRange {
         Ok(range)
     }
 
+    /// The range of the leaves up to and including number `index` of a larger tree of `size` leaves, from
+    /// the inclusion proof of that leaf: what stands left of the way to the root is the range of the
+    /// leaves before. The proof is verified against `root`, so the range is that of the tree's own
+    /// beginning.
+    ///
+    /// # Errors
+    /// When the proof does not prove the leaf.
+    pub fn from_inclusion_proof(
+        last_leaf: &Hash,
+        index: u64,
+        size: u64,
+        path: &[Hash],
+        root: &Hash,
+    ) -> Result<Self, ProofError> {
+        verify_inclusion(last_leaf, index, size, path, root)?;
+        let mut hashes = left_siblings(index, size, path);
+        hashes.reverse();
+        let mut range =
+            Self::from_hashes(index, hashes).map_err(|_| ProofError::Length(path.len()))?;
+        range.push(*last_leaf);
+        Ok(range)
+    }
+
     /// The range of `size` leaves, from the hashes of the tiles that [`Tile::right_edge`] names, in
     /// that order. Where a log no longer has a partial tile, the full one does as well: what of it lies
     /// beyond `size` is not looked at.
@@ -176,6 +207,48 @@ impl CompactRange {
         Ok(())
     }
 
+    /// The hash tile that leads furthest from this range towards that of `size` leaves, as wide as that
+    /// size makes it; `None` once it is reached. From the empty range on these are the tiles of the right
+    /// edge, and from any other at most two of each level.
+    #[must_use]
+    pub fn next_tile(&self, size: u64) -> Option<Tile> {
+        let left = size.checked_sub(self.size)?;
+        (0..=MAX_LEVEL).rev().find_map(|level| {
+            let leaves = leaves_below(level);
+            if !self.size.is_multiple_of(leaves) || left < leaves {
+                return None;
+            }
+            let index = self.size.checked_div(leaves)? / TILE_WIDTH;
+            Tile::of_tree(TileKind::Level(level), index, size)
+        })
+    }
+
+    /// Appends what of the tile that [`next_tile`](Self::next_tile) named lies beyond this range. Of
+    /// more `hashes` than the tile is wide - of the full tile in place of a partial one - the rest is
+    /// not looked at.
+    ///
+    /// # Errors
+    /// When the tile does not go on where the range ends, or there are too few hashes. The range is then
+    /// as before.
+    pub fn push_tile(&mut self, tile: &Tile, hashes: &[Hash]) -> Result<(), RangeError> {
+        let elsewhere = RangeError::Elsewhere { tile: *tile, size: self.size };
+        let TileKind::Level(level) = tile.kind else { return Err(elsewhere) };
+        let leaves = leaves_below(level);
+        let done = self.size.checked_div(leaves).filter(|_| self.size.is_multiple_of(leaves));
+        let first = tile.index.checked_mul(TILE_WIDTH);
+        let skipped = done
+            .zip(first)
+            .and_then(|(done, first)| done.checked_sub(first))
+            .and_then(|skipped| usize::try_from(skipped).ok())
+            .filter(|skipped| *skipped < usize::from(tile.width))
+            .ok_or(elsewhere)?;
+        let hashes = hashes
+            .get(..usize::from(tile.width))
+            .ok_or(RangeError::Width { tile: *tile, actual: hashes.len() })?;
+        let level = level.saturating_mul(8);
+        hashes.iter().skip(skipped).try_for_each(|hash| self.push_subtree(level, *hash))
+    }
+
     /// How many leaves there are.
     #[must_use]
     pub fn size(&self) -> u64 {
@@ -210,4 +283,9 @@ impl CompactRange {
         self.hashes.push(hash);
         self.size = self.size.saturating_add(leaves);
     }
+}
+
+/// How many leaves stand below one hash of a tile's level; 0 where that is beyond all counting.
+fn leaves_below(level: u8) -> u64 {
+    1_u64.checked_shl(u32::from(level).saturating_mul(8)).unwrap_or(0)
 }

@@ -83,6 +83,10 @@ fn every_proof_of_small_trees() {
             let path = inclusion_proof(index, size, &node(tree)).unwrap();
             let leaf = &tree[index as usize];
             assert_eq!(verify_inclusion(leaf, index, size, &path, &root), Ok(()));
+            let range = CompactRange::from_inclusion_proof(leaf, index, size, &path, &root);
+            assert_eq!(range, Ok(pushed(&tree[..=index as usize])));
+            let other = CompactRange::from_inclusion_proof(leaf, index, size, &path, &[0; 32]);
+            assert_eq!(other, Err(ProofError::Root));
         }
         for first in 1..=size {
             let first_root = naive_root(&tree[..first as usize]);
@@ -129,6 +133,27 @@ fn a_range_is_told_from_what_is_none() {
     let tile = Tile { kind: TileKind::Level(0), index: 1, width: 3 };
     let error = RangeError::Width { tile, actual: 2 };
     assert_eq!(CompactRange::from_right_edge(259, &[hashes(1), hashes(2)]), Err(error));
+}
+
+#[test]
+fn a_tile_that_does_not_fit_is_refused() {
+    let mut range = pushed(&leaves(300));
+    let before = range.clone();
+    let tile = |level, index, width| Tile { kind: TileKind::Level(level), index, width };
+    assert_eq!(range.next_tile(400), Some(tile(0, 1, 144)));
+    assert_eq!(range.next_tile(300), None);
+    assert_eq!(range.next_tile(299), None);
+    let data = Tile { kind: TileKind::Data, index: 1, width: 144 };
+    for tile in [tile(0, 0, 256), tile(0, 1, 44), tile(0, 2, 1), tile(1, 0, 2), tile(9, 0, 2), data]
+    {
+        let error = RangeError::Elsewhere { tile, size: 300 };
+        assert_eq!(range.push_tile(&tile, &vec![[0; 32]; 256]), Err(error));
+    }
+    let short = RangeError::Width { tile: tile(0, 1, 144), actual: 143 };
+    assert_eq!(range.push_tile(&tile(0, 1, 144), &vec![[0; 32]; 143]), Err(short));
+    assert_eq!(range, before);
+    let last = Tile { kind: TileKind::Level(5), index: u64::MAX, width: 256 };
+    assert!(range.push_tile(&last, &vec![[0; 32]; 256]).is_err());
 }
 
 #[test]
@@ -203,6 +228,33 @@ proptest! {
     }
 
     #[test]
+    fn tiles_lead_from_any_size_to_any_larger(
+        sizes in (0..70_000_u64, 0..70_000_u64, 0..2_000_u64),
+    ) {
+        let (from, to) = (sizes.0.min(sizes.1), sizes.0.max(sizes.1));
+        let published = to + sizes.2;
+        let all = leaves(published);
+        let mut rows = vec![all.clone()];
+        while rows[rows.len() - 1].len() >= 256 {
+            let (tiles, _) = rows[rows.len() - 1].as_chunks::<256>();
+            rows.push(tiles.iter().map(|tile| tree_hash(tile)).collect());
+        }
+        let mut range = pushed(&all[..from as usize]);
+        let mut asked = 0;
+        while let Some(tile) = range.next_tile(to) {
+            // The log has tiles as wide as its published tree makes them.
+            let served = Tile::of_tree(tile.kind, tile.index, published).unwrap();
+            let TileKind::Level(level) = tile.kind else { panic!("{tile}") };
+            let first = usize::try_from(tile.index * TILE_WIDTH).unwrap();
+            let hashes = &rows[usize::from(level)][first..first + usize::from(served.width)];
+            prop_assert_eq!(range.push_tile(&tile, hashes), Ok(()));
+            asked += 1;
+        }
+        prop_assert!(asked <= 6, "{} tiles", asked);
+        prop_assert_eq!(range, pushed(&all[..to as usize]));
+    }
+
+    #[test]
     fn no_other_proof_verifies(
         size in 2..300_u64,
         index: prop::sample::Index,
@@ -247,6 +299,7 @@ proptest! {
             verify_inclusion(&root, first, second, &proof, &root).ok();
             verify_consistency(first, &root, second, &root, &proof).ok();
             CompactRange::from_audit_path(first, &root, &proof).ok();
+            CompactRange::from_inclusion_proof(&root, first, second, &proof, &root).ok();
         }
     }
 }

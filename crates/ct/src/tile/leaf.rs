@@ -21,6 +21,23 @@ pub struct TileLeaf<'a> {
     pub fingerprints: &'a [Hash],
 }
 
+/// An entry of a data tile of which only the bounds are known; see [`TileLeaf::delimit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delimited<'a> {
+    /// What the tree covers: the `MerkleTreeLeaf` without its first two bytes `00 00`.
+    pub timestamped_entry: &'a [u8],
+    /// All bytes of the entry.
+    pub whole: &'a [u8],
+}
+
+impl Delimited<'_> {
+    /// The leaf hash, as [`TileLeaf::leaf_hash`].
+    #[must_use]
+    pub fn leaf_hash(&self) -> Hash {
+        leaf_hash_parts(&[&[0, 0], self.timestamped_entry])
+    }
+}
+
 /// Iterates over the entries of a data tile; see [`TileLeaf::iter`].
 #[derive(Clone, Copy, Debug)]
 pub struct TileLeaves<'a> {
@@ -46,6 +63,32 @@ impl<'a> TileLeaf<'a> {
             return Err(LeafError::Fingerprints(chain.len()));
         };
         Ok((Self { leaf, timestamped_entry, precertificate, fingerprints }, reader.rest()))
+    }
+
+    /// Where the entry at the front of `input` ends, told by its lengths alone: its `TimestampedEntry`,
+    /// all of it, and what follows it. So an entry that [`parse`](Self::parse) refuses can still be
+    /// hashed and passed over.
+    ///
+    /// # Errors
+    /// When `input` ends within the entry, or its type, from which its form follows, is not known.
+    pub fn delimit(input: &'a [u8]) -> Result<(Delimited<'a>, &'a [u8]), LeafError> {
+        let before = |reader: &Reader<'a>| {
+            input.get(..input.len().saturating_sub(reader.rest().len())).unwrap_or_default()
+        };
+        let mut reader = Reader::new(input);
+        reader.u64("timestamp")?;
+        let entry_type = EntryType::read(&mut reader)?;
+        if entry_type == EntryType::Precert {
+            reader.array::<32>("issuer_key_hash")?;
+        }
+        reader.opaque24("certificate")?;
+        reader.opaque16("extensions")?;
+        let timestamped_entry = before(&reader);
+        if entry_type == EntryType::Precert {
+            reader.opaque24("precertificate")?;
+        }
+        reader.opaque16("chain fingerprints")?;
+        Ok((Delimited { timestamped_entry, whole: before(&reader) }, reader.rest()))
     }
 
     /// The tile entry of a leaf given as RFC 6962 has it (`leaf_input`, beginning `00 00`).

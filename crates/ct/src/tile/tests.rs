@@ -178,6 +178,31 @@ fn the_bytes_of_a_tile_leaf() {
     assert_eq!(TileLeaf { fingerprints: &long, ..leaf }.encode(&mut out), Err(error));
 }
 
+/// What cannot be read but has an end is hashed as any other entry, and does not hide the next.
+#[test]
+fn entries_are_told_apart_by_their_lengths_alone() {
+    let precert = precert_leaf(&[9; 32]);
+    let empty_certificate = [&[0; 8][..], &[0, 0], &[0, 0, 0], &[0, 0], &[0, 0]].concat();
+    let odd_chain = [&precert[2..], b"\0\0\x03pre\0\x02ab"].concat();
+    for (entry, covered) in
+        [(&empty_certificate, empty_certificate.len() - 2), (&odd_chain, precert.len() - 2)]
+    {
+        assert!(TileLeaf::parse(entry).is_err());
+        let tile = [entry.as_slice(), b"next"].concat();
+        let (delimited, rest) = TileLeaf::delimit(&tile).unwrap();
+        assert_eq!((delimited.whole, rest), (entry.as_slice(), &b"next"[..]));
+        assert_eq!(delimited.timestamped_entry, &entry[..covered]);
+        let merkle_tree_leaf = [b"\0\0", &entry[..covered]].concat();
+        assert_eq!(delimited.leaf_hash(), leaf_hash(&merkle_tree_leaf));
+        for cut in 0..entry.len() {
+            let error = TileLeaf::delimit(&entry[..cut]).unwrap_err();
+            assert!(matches!(error, LeafError::Truncated { .. }), "{error}");
+        }
+    }
+    let unknown = [&[0; 8][..], &[0, 7], &[0; 40]].concat();
+    assert_eq!(TileLeaf::delimit(&unknown), Err(LeafError::UnknownEntryType(7)));
+}
+
 #[test]
 fn issuer_paths() {
     let mut fingerprint = [0; 32];
@@ -228,7 +253,10 @@ proptest! {
                 let mut out = Vec::new();
                 leaf.encode(&mut out).unwrap();
                 prop_assert!(input.windows(out.len()).any(|part| part == out));
+                let (delimited, _) = TileLeaf::delimit(&out).unwrap();
+                prop_assert_eq!((delimited.whole, delimited.leaf_hash()), (&out[..], leaf.leaf_hash()));
             }
+            TileLeaf::delimit(input).ok();
         }
     }
 }

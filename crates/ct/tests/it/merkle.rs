@@ -154,6 +154,12 @@ fn proofs_of_argon2020() {
     let verify = |index| verify_inclusion(&leaf, index, head.size, &proof.audit_path, &head.root);
     assert_eq!(verify(10_000), Ok(()));
     assert_eq!(verify(10_001), Err(ProofError::Root));
+    // The same proof gives the tree of the first 10,001 entries, and so where to go on from.
+    let range = |root| {
+        CompactRange::from_inclusion_proof(&leaf, 10_000, head.size, &proof.audit_path, root)
+    };
+    assert_eq!(range(&head.root).map(|range| range.size()), Ok(10_001));
+    assert_eq!(range(&leaf), Err(ProofError::Root));
 
     let first_root = hash("AuIZ5V6sDUj1vn3Y1K85oOaQ7y+FJJKtyRTl1edIKBQ=").unwrap();
     let proof = answer("get-sth-consistency-first-3654490-second-961984011");

@@ -7,7 +7,7 @@ use ct::head::SignedHead;
 use ct::merkle::verify_consistency;
 use ct::proofs::parse_consistency;
 use ct::signature::PublicKey;
-use ctsim::fault::{Fault, Scope, Times};
+use ctsim::fault::{Fault, HeadFault, PageFault, Scope, Times};
 use ctsim::{Endpoint, Protocol};
 
 use super::{client, get, get_ok, head, one, start};
@@ -37,7 +37,7 @@ async fn a_status_is_answered_as_often_as_wanted() {
 async fn a_page_of_html_comes_until_it_is_cleared() {
     let sim = start(one(Protocol::StaticCt)).await;
     let log = &sim.logs()[0];
-    log.faults().inject(Scope::Every, Fault::Html, Times::UntilCleared);
+    log.faults().inject(Scope::Every, Fault::Html { code: 200 }, Times::UntilCleared);
     for path in ["checkpoint", "tile/data/000", "tile/0/000"] {
         let response = client().get(format!("{}{path}", log.url())).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
@@ -52,7 +52,7 @@ async fn a_page_of_html_comes_until_it_is_cleared() {
 async fn an_empty_page_is_well_formed() {
     let sim = start(super::still()).await;
     for log in sim.logs() {
-        log.faults().inject(Scope::Every, Fault::EmptyPage, Times::Next(1));
+        log.faults().inject(Scope::Every, Fault::Page(PageFault::Empty), Times::Next(1));
         match log.protocol() {
             Protocol::Rfc6962 => {
                 let url = format!("{}ct/v1/get-entries?start=0&end=9", log.url());
@@ -73,7 +73,7 @@ async fn a_stale_head_is_of_the_same_log() {
     let age = Duration::from_secs(100_000);
     for log in sim.logs() {
         let newest = head(log).await.head;
-        let fault = Fault::StaleHead { behind: 137, age };
+        let fault = Fault::Head(HeadFault::Stale { behind: 137, age });
         log.faults().inject(Scope::Heads, fault, Times::Next(1));
         let stale = head(log).await.head;
         assert_eq!(stale.size, 863);

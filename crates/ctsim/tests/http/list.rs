@@ -106,3 +106,44 @@ async fn logs_are_told_apart_by_their_paths() {
     let roots: BTreeSet<_> = sim.logs().iter().map(|log| log.head().head.root).collect();
     assert_eq!(roots.len(), 4);
 }
+
+#[tokio::test]
+async fn the_list_changes_while_it_is_served() {
+    let sim = start(still()).await;
+    let list = async || {
+        let json = get_ok(&sim.list_url()).await;
+        let signature = get_ok(&format!("{}log_list.sig", sim.base_url())).await;
+        let key = PublicKey::from_pem(&sim.list_key_pem()).unwrap();
+        (LogList::parse(&json).unwrap(), key.verify_sha256(&json, &signature).is_ok())
+    };
+    let (before, _) = list().await;
+    sim.edit_list(|draft| {
+        draft.logs[0].listed = false;
+        draft.logs[1].state = Some("readonly");
+        draft.logs[2].broken = true;
+        draft.logs[3].state = None;
+        draft.logs[3].described = false;
+    })
+    .unwrap();
+    let (after, signed) = list().await;
+    assert!(signed && after.version > before.version);
+    let [second, fourth] = &after.logs[..] else { panic!("{:?}", after.logs) };
+    let [_, log, _, other] = sim.logs() else { panic!() };
+    let head = log.head().head;
+    let last = ct::log_list::FinalTreeHead { size: head.size, root: head.root };
+    assert_eq!(second.log_id, log.log_id());
+    assert_eq!(second.state, Some(State::ReadOnly { final_tree_head: Some(last) }));
+    assert_eq!(fourth.log_id, other.log_id());
+    assert_eq!((&fourth.state, &fourth.description), (&None, &None));
+    assert_eq!(after.skipped.len(), 1);
+
+    sim.edit_list(|draft| {
+        draft.version = 0;
+        draft.well_signed = false;
+        draft.logs[0].listed = true;
+    })
+    .unwrap();
+    let (rolled_back, signed) = list().await;
+    assert!(!signed && rolled_back.version < after.version);
+    assert_eq!(rolled_back.logs.len(), 3);
+}

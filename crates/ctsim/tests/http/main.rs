@@ -5,7 +5,10 @@
 mod corpus;
 mod faults;
 mod growth;
+mod heads;
+mod limits;
 mod list;
+mod pages;
 mod rfc6962;
 mod static_ct;
 

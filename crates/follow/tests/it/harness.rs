@@ -49,18 +49,14 @@ pub(crate) fn options() -> FollowOptions {
         resume_overlap: Duration::ZERO,
         tbs_ids: true,
         partial_tile_wait: wait,
+        ..FollowOptions::default()
     }
 }
 
 pub(crate) fn catalogue(sim: &Sim) -> CatalogueOptions {
-    CatalogueOptions {
-        url: sim.list_url(),
-        key: PublicKey::from_pem(&sim.list_key_pem()).expect("a key"),
-        states: vec!["usable".to_owned()],
-        rfc6962: true,
-        static_ct: true,
-        refresh: Duration::from_millis(50),
-    }
+    let key = PublicKey::from_pem(&sim.list_key_pem()).expect("a key");
+    let refresh = Duration::from_millis(50);
+    CatalogueOptions { refresh, ..CatalogueOptions::new(sim.list_url(), key) }
 }
 
 /// A fleet and what it has emitted so far, checked as it comes.
@@ -89,15 +85,33 @@ impl Followed {
         while !done(self) {
             let page = tokio::time::timeout(PATIENCE, self.pages.recv()).await;
             let page = page.expect("entries within the patience").expect("a running fleet");
-            let after = page.entries.last().expect("no empty pages").index + 1;
-            let entries = self.entries.entry(page.log.log.url.clone()).or_default();
-            for entry in page.entries {
-                if let Some(last) = entries.last() {
-                    assert_eq!(entry.index, last.index + 1, "{}", page.log.log.name);
-                }
-                entries.push(entry);
+            self.take(page);
+        }
+    }
+
+    fn take(&mut self, page: Page) {
+        let after = page.entries.last().expect("no empty pages").index + 1;
+        let entries = self.entries.entry(page.log.log.url.clone()).or_default();
+        for entry in page.entries {
+            if let Some(last) = entries.last() {
+                assert_eq!(entry.index, last.index + 1, "{}", page.log.log.name);
             }
-            page.log.published(after);
+            entries.push(entry);
+        }
+        page.log.published(after);
+    }
+
+    /// Takes what comes until `done`, which must become true even if nothing comes any more, and then
+    /// what has come by then.
+    pub(crate) async fn read_until_quiet(&mut self, mut done: impl FnMut() -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let moment = Duration::from_millis(5);
+        loop {
+            match tokio::time::timeout(moment, self.pages.recv()).await {
+                Ok(page) => self.take(page.expect("a running fleet")),
+                Err(_) if done() => return,
+                Err(_) => assert!(tokio::time::Instant::now() < deadline, "it never comes to that"),
+            }
         }
     }
 

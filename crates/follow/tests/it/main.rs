@@ -1,5 +1,13 @@
 //! Followers against simulated logs: order, completeness, faults, heads, positions.
 
+#![allow(clippy::print_stdout, reason = "tests say what they skip")]
+
+mod answers;
 mod faults;
 mod following;
 mod harness;
+mod hybrid;
+mod lists;
+mod politeness;
+mod proof;
+mod site;

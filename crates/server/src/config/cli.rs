@@ -36,11 +36,21 @@ pub(super) struct CommandLine {
 }
 
 /// What to do with the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     Serve,
     Validate,
     Print,
+    Logs(LogsCommand),
+}
+
+/// What to do with the logs in the state file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogsCommand {
+    /// Say where each stands.
+    List,
+    /// End the alarms of these logs, each meant by name, URL or id.
+    Acknowledge(Vec<String>),
 }
 
 /// Reads a command line, of which the first argument is the program's name.
@@ -75,10 +85,12 @@ fn message(rendered: &str) -> String {
 }
 
 fn command_line(matches: &ArgMatches) -> CommandLine {
-    let action = match (matches.get_flag("validate-config"), matches.get_flag("print-config")) {
-        (true, _) => Action::Validate,
-        (_, true) => Action::Print,
-        _ => Action::Serve,
+    let flags = (matches.get_flag("validate-config"), matches.get_flag("print-config"));
+    let action = match (matches.subcommand_matches("logs"), flags) {
+        (Some(logs), _) => Action::Logs(logs_command(logs)),
+        (None, (true, _)) => Action::Validate,
+        (None, (_, true)) => Action::Print,
+        (None, _) => Action::Serve,
     };
     CommandLine {
         action,
@@ -86,6 +98,14 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
         demo: matches.get_flag("demo"),
         dry_run: matches.get_flag("dry-run"),
         assignments: SETTINGS.iter().filter_map(|setting| assignment(setting, matches)).collect(),
+    }
+}
+
+fn logs_command(matches: &ArgMatches) -> LogsCommand {
+    let acknowledged = matches.subcommand_matches("ack");
+    match acknowledged.and_then(|matches| matches.get_many("name")) {
+        Some(names) => LogsCommand::Acknowledge(names.cloned().collect()),
+        None => LogsCommand::List,
     }
 }
 
@@ -112,6 +132,24 @@ fn command() -> Command {
         .disable_version_flag(true)
         .args(switches())
         .args(settings)
+        .disable_help_subcommand(true)
+        .subcommand(logs())
+}
+
+fn logs() -> Command {
+    let names = Arg::new("name")
+        .value_name("NAME")
+        .required(true)
+        .num_args(1..)
+        .help("The log's name, URL or id");
+    let ack = Command::new("ack")
+        .about("Acknowledge a log's alarms, whether or not the server runs")
+        .arg(names);
+    Command::new("logs")
+        .about("Look at the logs in the state file, and acknowledge alarms")
+        .disable_help_subcommand(true)
+        .subcommand(Command::new("list").about("Say where each log stands, and its alarms"))
+        .subcommand(ack)
 }
 
 fn switches() -> [Arg; 6] {
@@ -124,6 +162,7 @@ fn switches() -> [Arg; 6] {
             .long("config")
             .value_name("FILE")
             .value_parser(value_parser!(PathBuf))
+            .global(true)
             .help(
                 "Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of \
                  config.yaml, config.yml, /etc/certstream/config.yaml]",
@@ -155,7 +194,7 @@ fn flag(section: &Section, setting: &Setting, defaults: &Value) -> Option<Arg> {
         .help_heading(section.title);
     Some(match setting.kind {
         Kind::Bool => arg.num_args(0..=1).default_missing_value("true"),
-        Kind::Choices(_) => arg.action(ArgAction::Append),
+        Kind::Choices(_) | Kind::Texts | Kind::Urls => arg.action(ArgAction::Append),
         _ => arg,
     })
 }

@@ -8,9 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
-use url::Url;
 
-use super::values::{ByteSize, Start};
+use super::values::{ByteSize, OperatorIntervals, Start, TreeSizeSource, is_http_url};
 
 /// The kind of a setting's value. Bounds are inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +38,14 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One or more of these words.
     Choices(&'static [&'static str]),
+    /// Any number of texts, none of them empty.
+    Texts,
+    /// Any number of http or https URLs.
+    Urls,
+    /// As [`OperatorIntervals`].
+    Intervals,
+    /// As [`TreeSizeSource`].
+    TreeSize,
     /// A filter of log lines: a level, or `target=level` directives.
     LogFilter,
     /// As [`Start`].
@@ -62,7 +69,7 @@ impl Kind {
                 text.trim().parse::<u64>().ok()?.into()
             }
             Self::Path if text.is_empty() => Value::Null,
-            Self::Choices(_) => words(text).collect(),
+            Self::Choices(_) | Self::Texts | Self::Urls => words(text).collect(),
             Self::Logs => return None,
             Self::Address => text.trim().into(),
             _ => text.into(),
@@ -88,6 +95,10 @@ impl Kind {
             Self::Choices(choices) => value.as_array().is_some_and(|words| {
                 !words.is_empty() && words.iter().all(|word| is_one_of(word, choices))
             }),
+            Self::Texts => is_list(value, |text| !text.trim().is_empty()),
+            Self::Urls => is_list(value, is_http_url),
+            Self::Intervals => OperatorIntervals::deserialize(value).is_ok(),
+            Self::TreeSize => TreeSizeSource::deserialize(value).is_ok(),
             Self::Choice(choices) => is_one_of(value, choices),
             Self::Logs => value.is_array(),
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
@@ -102,8 +113,8 @@ impl Kind {
     /// Whether a setting's text and default alone show what its value may be.
     #[must_use]
     pub const fn is_obvious(self) -> bool {
-        use Kind::{Address, Ascii, Bool, Logs, Path, Text, Url};
-        matches!(self, Bool | Text | Ascii | Path | Address | Url | Logs)
+        use Kind::{Address, Ascii, Bool, Logs, Path, Text, Texts, Url, Urls};
+        matches!(self, Bool | Text | Texts | Ascii | Path | Address | Url | Urls | Logs)
     }
 
     /// The name of the value in the help of a flag.
@@ -121,6 +132,10 @@ impl Kind {
             Self::Url => "URL",
             Self::Choice(_) => "WORD",
             Self::Choices(_) => "WORDS",
+            Self::Texts => "TEXTS",
+            Self::Urls => "URLS",
+            Self::Intervals => "NAME=MS",
+            Self::TreeSize => "SOURCE",
             Self::LogFilter => "LEVEL",
             Self::Start => "START",
             Self::Logs => "LOGS",
@@ -151,6 +166,12 @@ impl fmt::Display for Kind {
             Self::Url => f.write_str("an http or https URL"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
+            Self::Texts => f.write_str("a list of texts"),
+            Self::Urls => f.write_str("a list of http or https URLs"),
+            Self::Intervals => f.write_str(
+                "operators with milliseconds up to 3600000, such as Google=100,DigiCert=50",
+            ),
+            Self::TreeSize => f.write_str("checkpoint, get_sth or an http or https URL"),
             Self::LogFilter => f.write_str(
                 "off, error, warn, info, debug, trace or a list such as info,follow=debug",
             ),
@@ -176,12 +197,13 @@ fn is_one_of(value: &Value, choices: &[&str]) -> bool {
     value.as_str().is_some_and(|word| choices.contains(&word))
 }
 
-const fn is_printable(byte: u8) -> bool {
-    byte == b' ' || byte.is_ascii_graphic()
+fn is_list(value: &Value, is_item: impl Fn(&str) -> bool) -> bool {
+    let items = value.as_array();
+    items.is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(&is_item)))
 }
 
-fn is_http_url(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+const fn is_printable(byte: u8) -> bool {
+    byte == b' ' || byte.is_ascii_graphic()
 }
 
 /// The filter's own parser takes any bare word for the name of a target, so that a mistyped level

@@ -32,6 +32,7 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use cli::LogsCommand;
 use cli::{Action, CommandLine, Request};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
@@ -42,8 +43,9 @@ pub use model::{
 pub use peers::GoWebserver;
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
-    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, ParseByteSizeError,
-    ParseStartError, SignatureMode, SlowClient, Start,
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
+    ParseByteSizeError, ParseOperatorIntervalsError, ParseStartError, ParseTreeSizeSourceError,
+    RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource, Verification,
 };
 
 /// What the process was asked to do.
@@ -53,6 +55,8 @@ pub enum Invocation {
     Serve(Box<Setup>),
     /// Nothing is wrong with the configuration: write [`Setup::summary`] and exit.
     ValidateConfig(Box<Setup>),
+    /// Do this with the logs in the state file and exit.
+    Logs(Box<Setup>, LogsCommand),
     /// Write this YAML and exit.
     PrintConfig(String),
     /// Write this help and exit.
@@ -100,11 +104,12 @@ fn parse_with(
         Request::Help(text) => return Ok(Invocation::Help(text)),
         Request::Version(text) => return Ok(Invocation::Version(text)),
     };
-    let action = command.action;
+    let action = command.action.clone();
     let setup = set_up(command, &Environment::new(env), search)?;
     Ok(match action {
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
+        Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
         Action::Print => Invocation::PrintConfig(yaml::print(&setup.config)),
     })
 }

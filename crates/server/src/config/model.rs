@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::peers::GoWebserver;
 use super::values::{
-    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, SignatureMode,
-    SlowClient, Start,
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
+    RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource, Verification,
 };
 
 /// The whole configuration of a server. Its default is a server without configuration file.
@@ -41,6 +41,10 @@ pub struct Config {
     pub slow_client: SlowClient,
     /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
     pub shutdown_grace_ms: u64,
+    /// What becomes of entries that are not those a log has signed.
+    pub verification: Verification,
+    /// Where evidence of that is kept, in place of a folder beside the state file.
+    pub verification_evidence_dir: Option<PathBuf>,
     /// What is served.
     #[serde(deserialize_with = "blank_is_default")]
     pub protocols: Protocols,
@@ -115,6 +119,8 @@ impl Default for Config {
             compat_profile: CompatProfile::Calidog,
             slow_client: SlowClient::Drop,
             shutdown_grace_ms: 3000,
+            verification: Verification::Report,
+            verification_evidence_dir: None,
             protocols: Protocols::default(),
             streams: Streams::default(),
             dedup: Dedup::default(),
@@ -305,12 +311,26 @@ pub struct CtLog {
     pub log_list_url: String,
     /// The PEM public key that signs the log list, in place of the built-in one.
     pub log_list_key_file: Option<PathBuf>,
-    /// Seconds between readings of the log list; 0 reads it only at start.
+    /// Where the lists are kept for a start without network, in place of a file beside `state_file`.
+    pub log_list_cache: Option<PathBuf>,
+    /// v3 log lists without signature, which only add logs.
+    pub extra_log_lists: Vec<String>,
+    /// Seconds between readings of the log lists; 0 reads them only at start.
     pub log_refresh_interval_secs: u64,
+    /// What becomes of a log that leaves the signed list.
+    pub removed_log_policy: RemovedLogPolicy,
     /// Kept for configurations of certstream-server-rust: signatures are always enforced.
     pub checkpoint_signature_mode: SignatureMode,
     /// The states a listed log must be in to be followed; never empty.
     pub states: Vec<LogState>,
+    /// Follow test and monitoring logs too.
+    pub include_test: bool,
+    /// Logs of the lists that are not followed: operator, name, log id or URL.
+    pub exclude: Vec<String>,
+    /// Operators whose logs of the lists are not followed.
+    pub excluded_operators: Vec<String>,
+    /// Logs of the lists that are not followed: name, log id or URL.
+    pub excluded_logs: Vec<String>,
     /// Where a log without a saved position starts.
     pub start: Start,
     /// Entries before the head at which `start: head` begins, at most 100,000.
@@ -319,12 +339,22 @@ pub struct CtLog {
     pub state_file: Option<PathBuf>,
     /// Seconds by which saved positions trail what is published.
     pub resume_overlap_secs: u64,
+    /// Entries a log may be behind before some are skipped, at least 10,000; 0 for any number.
+    pub max_catchup_lag_entries: u64,
+    /// Seconds a log may be behind before entries are skipped, at least 300; 0 for any time.
+    pub max_catchup_lag_secs: u64,
     /// Most entries asked for in one request.
     pub batch_size: u64,
     /// Longest wait between two tree heads of one log, in milliseconds.
     pub poll_interval_ms: u64,
     /// Most requests to one log at a time, 1 to 16.
     pub fetch_concurrency: u64,
+    /// Fixed time between two requests to a host, in milliseconds; 0 for none.
+    pub default_operator_rate_limit_ms: u64,
+    /// The same for the hosts of some operators.
+    pub operator_rate_limits: OperatorIntervals,
+    /// Bytes of answers being read at most, and half as many of entries waiting to be published.
+    pub in_flight_bytes: ByteSize,
     /// Longest wait for a partial tile to fill up, in milliseconds.
     pub partial_tile_wait_ms: u64,
     /// Time limit of a request, in seconds.
@@ -353,16 +383,28 @@ impl Default for CtLog {
             disable_default_logs: false,
             log_list_url: "https://www.gstatic.com/ct/log_list/v3/log_list.json".to_owned(),
             log_list_key_file: None,
+            log_list_cache: None,
+            extra_log_lists: Vec::new(),
             log_refresh_interval_secs: 3600,
+            removed_log_policy: RemovedLogPolicy::Stop,
             checkpoint_signature_mode: SignatureMode::Enforce,
             states: vec![LogState::Qualified, LogState::Usable, LogState::Readonly],
+            include_test: false,
+            exclude: Vec::new(),
+            excluded_operators: Vec::new(),
+            excluded_logs: Vec::new(),
             start: Start::Head,
             start_overlap_leaves: 256,
             state_file: None,
             resume_overlap_secs: 10,
+            max_catchup_lag_entries: 0,
+            max_catchup_lag_secs: 0,
             batch_size: 256,
             poll_interval_ms: 1000,
             fetch_concurrency: 4,
+            default_operator_rate_limit_ms: 0,
+            operator_rate_limits: OperatorIntervals::default(),
+            in_flight_bytes: ByteSize::new(64 * ByteSize::MIB),
             partial_tile_wait_ms: 2000,
             request_timeout_secs: 30,
             retry_max_attempts: 3,
@@ -392,6 +434,9 @@ pub struct NamedLog {
     /// The first line of its checkpoints; only for static-ct-api.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_origin: Option<String>,
+    /// Where its tree size comes from; only for static-ct-api.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree_size_source: Option<TreeSizeSource>,
     /// Base64 of the SHA-256 of the key (RFC 6962 section 3.2).
     pub expected_log_id: Option<String>,
     /// In place of [`CtLog::batch_size`].

@@ -13,6 +13,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     check_tls(config, &mut problems);
     check_sources(config, &mut problems);
     check_order(config, &mut problems);
+    check_catch_up(config, &mut problems);
     check_named_logs(config, &mut problems);
     problems
 }
@@ -31,7 +32,6 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
             "ct_log.checkpoint_signature_mode: warn is not offered, a tree head whose signature \
              fails is never used",
         ),
-        (config.protocols.api, "protocols.api: this version has no REST API yet, /api answers 404"),
         (
             !(config.protocols.websocket || config.protocols.sse),
             "protocols.websocket and protocols.sse are both off: clients get nothing",
@@ -107,6 +107,20 @@ fn too_large<T: Display>(small: &(&str, T), large: &(&str, T)) -> Problem {
     problem(small.0, &small.1, advice)
 }
 
+/// A limit near nothing would skip entries at every hiccup.
+fn check_catch_up(config: &Config, problems: &mut Vec<Problem>) {
+    let logs = &config.ct_log;
+    for (key, value, least) in [
+        ("ct_log.max_catchup_lag_entries", logs.max_catchup_lag_entries, 10_000),
+        ("ct_log.max_catchup_lag_secs", logs.max_catchup_lag_secs, 300),
+    ] {
+        if (1..least).contains(&value) {
+            let advice = format!("it must be at least {least}, or 0 to never skip");
+            problems.push(problem(key, value, advice));
+        }
+    }
+}
+
 fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
     let mut urls = BTreeSet::new();
     let lists = [("custom_logs", &config.custom_logs), ("static_logs", &config.static_logs)];
@@ -116,6 +130,11 @@ fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
             if !urls.insert(base(log)) {
                 let advice = "another log has the same URL; leave one of them out";
                 problems.push(problem(&key("url"), format!("{:?}", log.url), advice));
+            }
+            if let Some(source) = log.tree_size_source.as_ref().filter(|_| list == "custom_logs") {
+                let advice = "only a static-ct-api log needs it; leave it out, or name the log in \
+                              static_logs";
+                problems.push(problem(&key("tree_size_source"), source, advice));
             }
             if let Some(origin) = log.log_origin.as_ref().filter(|_| list == "custom_logs") {
                 let advice = "only a static-ct-api log has an origin; leave it out, or name the \

@@ -5,8 +5,8 @@
 //! order in which they are shown.
 
 use super::kind::Kind::{
-    self, Address, Ascii, Bool, Choice, Choices, Integer, LogFilter, Logs, Millis, Path, Seconds,
-    Size, Start, Text, Url,
+    self, Address, Ascii, Bool, Choice, Choices, Integer, Intervals, LogFilter, Logs, Millis, Path,
+    Seconds, Size, Start, Text, Texts, TreeSize, Url, Urls,
 };
 use super::values::ByteSize;
 
@@ -205,6 +205,22 @@ pub const SETTINGS: &[Setting] = &[
         Millis(0, 5000),
         "Longest wait for connections to end after SIGTERM or Ctrl-C",
     ),
+    row(
+        "verification",
+        &["CERTSTREAM_VERIFICATION"],
+        Choice(&["enforce", "report", "off"]),
+        "What becomes of entries that are not those a log has signed: enforce sends nothing before it \
+         is proved, and stops a log until its alarm is acknowledged; report raises the alarm and goes \
+         on; off believes the logs",
+    ),
+    row(
+        "verification_evidence_dir",
+        &["CERTSTREAM_VERIFICATION_EVIDENCE_DIR"],
+        Path,
+        "Folder for the evidence of alarms; without it a folder beside ct_log.state_file, and without \
+         that none",
+    )
+    .example("/var/lib/certstream/evidence"),
     row("protocols.websocket", &["CERTSTREAM_WS_ENABLED"], Bool, "The streams over WebSocket"),
     row("protocols.sse", &["CERTSTREAM_SSE_ENABLED"], Bool, "The streams over SSE, at /sse"),
     row("protocols.metrics", &["CERTSTREAM_METRICS_ENABLED"], Bool, "Metrics, at /metrics"),
@@ -354,10 +370,33 @@ pub const SETTINGS: &[Setting] = &[
     )
     .example("/etc/certstream/log_list_key.pem"),
     row(
+        "ct_log.log_list_cache",
+        &["CERTSTREAM_CT_LOG_LOG_LIST_CACHE"],
+        Path,
+        "File that keeps the log lists for a start without network, and the newest version seen so \
+         that no older one is ever used; without it a file beside ct_log.state_file does",
+    )
+    .example("/var/lib/certstream/log_lists.json"),
+    row(
+        "ct_log.extra_log_lists",
+        &["CERTSTREAM_CT_LOG_EXTRA_LOG_LISTS"],
+        Urls,
+        "Further log lists in the same form, without signature, such as Apple's \
+         (https://valid.apple.com/ct/log_list/current_log_list.json); they only add logs, and what \
+         they drop is followed on",
+    ),
+    row(
         "ct_log.log_refresh_interval_secs",
         &["CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"],
         Seconds(0, 604_800),
-        "Time between two readings of the log list; 0 reads it only at start",
+        "Time between two readings of the log lists; 0 reads them only at start",
+    ),
+    row(
+        "ct_log.removed_log_policy",
+        &["CERTSTREAM_CT_LOG_REMOVED_POLICY"],
+        Choice(&["stop", "keep"]),
+        "What becomes of a log that leaves the signed list, or the wanted states there: it is read \
+         to its end, or followed as before",
     ),
     row(
         "ct_log.checkpoint_signature_mode",
@@ -371,6 +410,32 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_CT_LOG_STATES"],
         Choices(LOG_STATES),
         "States a log of the log list must be in to be followed",
+    ),
+    row(
+        "ct_log.include_test",
+        &["CERTSTREAM_CT_LOG_INCLUDE_TEST"],
+        Bool,
+        "Also follow logs for tests, mirrors and logs without a state, from Chrome's list of all \
+         logs unless ct_log.log_list_url names another list",
+    ),
+    row(
+        "ct_log.exclude",
+        &["CERTSTREAM_CT_LOG_EXCLUDE"],
+        Texts,
+        "Logs of the lists not to follow, each by operator, name, log id or URL; the URL of a host \
+         stands for all its logs",
+    ),
+    row(
+        "ct_log.excluded_operators",
+        &["CERTSTREAM_CT_LOG_EXCLUDED_OPERATORS"],
+        Texts,
+        "The same, by operator only",
+    ),
+    row(
+        "ct_log.excluded_logs",
+        &["CERTSTREAM_CT_LOG_EXCLUDED_LOGS"],
+        Texts,
+        "The same, by name, log id or URL only",
     ),
     row(
         "ct_log.start",
@@ -398,22 +463,55 @@ pub const SETTINGS: &[Setting] = &[
         "How far saved positions trail the stream, so that a restart repeats and never skips",
     ),
     row(
+        "ct_log.max_catchup_lag_entries",
+        &["CERTSTREAM_CT_LOG_MAX_CATCHUP_LAG_ENTRIES"],
+        Integer(0, Kind::ANY),
+        "Entries a log may be behind before it skips to its head, at least 10000; 0 never skips. \
+         What is skipped is logged and counted",
+    ),
+    row(
+        "ct_log.max_catchup_lag_secs",
+        &["CERTSTREAM_CT_LOG_MAX_CATCHUP_LAG_SECS"],
+        Seconds(0, Kind::ANY),
+        "The same in time, from the newest entry read to the log's head, at least 300",
+    ),
+    row(
         "ct_log.batch_size",
         &["CERTSTREAM_CT_LOG_BATCH_SIZE"],
         Integer(1, MAX_BATCH),
-        "Most entries asked for in one request",
+        "Most entries asked for in one request; what a log gives at once is learned",
     ),
     row(
         "ct_log.poll_interval_ms",
         &["CERTSTREAM_CT_LOG_POLL_INTERVAL_MS"],
         Millis(1, HOUR_MS),
-        "Longest time between two looks for new entries in a log",
+        "Longest time between two looks for new entries in a log; a log that brings some is looked \
+         at sooner when more are due, one that brings none once a second at most",
     ),
     row(
         "ct_log.fetch_concurrency",
         &["CERTSTREAM_CT_LOG_FETCH_CONCURRENCY"],
         Integer(1, 16),
         "Most requests to one log at a time",
+    ),
+    row(
+        "ct_log.default_operator_rate_limit_ms",
+        &["CERTSTREAM_CT_LOG_DEFAULT_OPERATOR_RATE_LIMIT_MS"],
+        Millis(0, HOUR_MS),
+        "Fixed time between two requests to a host; 0 for none, what a host bears is learned",
+    ),
+    row(
+        "ct_log.operator_rate_limits",
+        &["CERTSTREAM_CT_LOG_OPERATOR_RATE_LIMITS"],
+        Intervals,
+        "The same for the hosts of some operators; in a file also a map of names and milliseconds",
+    ),
+    row(
+        "ct_log.in_flight_bytes",
+        &["CERTSTREAM_CT_LOG_IN_FLIGHT_BYTES"],
+        Size(ByteSize::MIB, ByteSize::GIB),
+        "Memory for the answers of all logs while they are read, and half as much for entries on \
+         their way to the stream",
     ),
     row(
         "ct_log.partial_tile_wait_ms",
@@ -487,6 +585,7 @@ pub const SETTINGS: &[Setting] = &[
     row("static_logs[].operator", &[], Text, OPERATOR).example("Example"),
     row("static_logs[].log_origin", &[], Text, "The first line of its checkpoints")
         .example("ct.example/2027"),
+    row("static_logs[].tree_size_source", &[], TreeSize, TREE_SIZE).example("get_sth"),
     row("static_logs[].expected_log_id", &[], Text, LOG_ID).example(LOG_ID_EXAMPLE),
     row("static_logs[].batch_size", &[], Integer(1, MAX_BATCH), BATCH_SIZE).example("256"),
     row("static_logs[].poll_interval_ms", &[], Millis(1, HOUR_MS), POLL_INTERVAL).example("5000"),
@@ -500,3 +599,5 @@ const LOG_ID: &str = "Its log id, base64; a key that has another id is refused";
 const LOG_ID_EXAMPLE: &str = "dNudWPfUfp39eHoWKpkcGM9pjafHKZGMmhiwRQ26RLw=";
 const BATCH_SIZE: &str = "In place of ct_log.batch_size";
 const POLL_INTERVAL: &str = "In place of ct_log.poll_interval_ms";
+const TREE_SIZE: &str = "Where the tree size of a log without checkpoint comes from: get_sth, at the log's own URL, or \
+     the URL before /ct/v1/";

@@ -1,12 +1,14 @@
 //! Values that are more than a number or a text, each with its one spelling in files, variables
 //! and flags.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::de::{self, Visitor};
+use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
 
 /// A number of bytes, written `1048576` or `1MiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +68,45 @@ pub enum SignatureMode {
     Enforce,
     /// It is used with a warning; not here.
     Warn,
+}
+
+/// What becomes of a log that leaves the log list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemovedLogPolicy {
+    /// It is read to its end, and then no more.
+    #[default]
+    Stop,
+    /// It is followed as before.
+    Keep,
+}
+
+/// Where the tree size of a static-ct-api log comes from, written `checkpoint`, `get_sth` or a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TreeSizeSource {
+    /// From its checkpoint.
+    Checkpoint,
+    /// From `get-sth` of RFC 6962 at the log's own URL.
+    GetSth,
+    /// From `get-sth` of RFC 6962 at this URL.
+    Url(String),
+}
+
+/// Milliseconds between requests, by operator; written `name=ms,name=ms`, in a file also as a map.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperatorIntervals(BTreeMap<String, u64>);
+
+/// What becomes of entries that are not those a log has signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verification {
+    /// Nothing is sent before it is proved; a log that raises an alarm stops.
+    Enforce,
+    /// What cannot be proved is sent too, and raises an alarm.
+    #[default]
+    Report,
+    /// Logs are believed.
+    Off,
 }
 
 /// When heartbeats are sent to a client.
@@ -233,6 +274,135 @@ impl<'de> Deserialize<'de> for Start {
             expected: "head, zero or an entry's index",
             value: PhantomData,
         })
+    }
+}
+
+impl fmt::Display for TreeSizeSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Checkpoint => "checkpoint",
+            Self::GetSth => "get_sth",
+            Self::Url(url) => url,
+        })
+    }
+}
+
+/// The text is none of `checkpoint`, `get_sth` and a URL.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not checkpoint, get_sth or a URL")]
+pub struct ParseTreeSizeSourceError(String);
+
+impl FromStr for TreeSizeSource {
+    type Err = ParseTreeSizeSourceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "checkpoint" => Ok(Self::Checkpoint),
+            "get_sth" => Ok(Self::GetSth),
+            url if is_http_url(url) => Ok(Self::Url(url.to_owned())),
+            _ => Err(ParseTreeSizeSourceError(text.to_owned())),
+        }
+    }
+}
+
+impl Serialize for TreeSizeSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TreeSizeSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(FromText {
+            expected: "checkpoint, get_sth or an http or https URL",
+            value: PhantomData,
+        })
+    }
+}
+
+/// Whether a text is an absolute http or https URL.
+pub(super) fn is_http_url(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+impl OperatorIntervals {
+    /// The longest interval: an hour.
+    pub const MAX_MS: u64 = 3_600_000;
+
+    /// Operators and their milliseconds.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(name, ms)| (name.as_str(), *ms))
+    }
+
+    /// Punctuation in names does not matter; what separates them is left out.
+    fn insert(&mut self, name: &str, ms: u64) -> Result<(), ParseOperatorIntervalsError> {
+        let name = name.replace([',', '='], " ");
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
+        if name.is_empty() || ms > Self::MAX_MS || self.0.insert(name, ms).is_some() {
+            return Err(ParseOperatorIntervalsError);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for OperatorIntervals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (name, ms)) in self.0.iter().enumerate() {
+            let comma = if position > 0 { "," } else { "" };
+            write!(f, "{comma}{name}={ms}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The text is not `name=milliseconds`, separated by commas, each name once.
+#[derive(Debug, thiserror::Error)]
+#[error("not operators with milliseconds such as Google=100,DigiCert=50")]
+pub struct ParseOperatorIntervalsError;
+
+impl FromStr for OperatorIntervals {
+    type Err = ParseOperatorIntervalsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut intervals = Self::default();
+        for item in text.split(',').filter(|item| !item.trim().is_empty()) {
+            let (name, ms) = item.rsplit_once('=').ok_or(ParseOperatorIntervalsError)?;
+            let ms = ms.trim().parse().map_err(|_| ParseOperatorIntervalsError)?;
+            intervals.insert(name, ms)?;
+        }
+        Ok(intervals)
+    }
+}
+
+impl Serialize for OperatorIntervals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for OperatorIntervals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextOrMap;
+        impl<'de> Visitor<'de> for TextOrMap {
+            type Value = OperatorIntervals;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of operators and milliseconds")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut intervals = OperatorIntervals::default();
+                while let Some((name, ms)) = map.next_entry::<String, u64>()? {
+                    intervals.insert(&name, ms).map_err(de::Error::custom)?;
+                }
+                Ok(intervals)
+            }
+        }
+        deserializer.deserialize_any(TextOrMap)
     }
 }
 

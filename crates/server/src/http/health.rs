@@ -17,6 +17,8 @@ struct Deep {
     logs_degraded: usize,
     logs_unhealthy: usize,
     logs_total: usize,
+    /// Verification alarms that nobody has acknowledged.
+    alarms: usize,
     active_connections: u64,
     uptime_secs: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,22 +43,28 @@ pub(super) async fn deep(State(shared): State<Shared>) -> Response {
 fn assess(shared: &Shared) -> Deep {
     let logs = shared.fleet.logs();
     let mut counts = [0; 3];
+    let mut alarms = Vec::new();
     for log in &logs {
-        match log.snapshot().health {
+        let snapshot = log.snapshot();
+        match snapshot.health {
             Health::Healthy => counts[0] += 1,
             Health::Degraded => counts[1] += 1,
             Health::Unhealthy => counts[2] += 1,
         }
+        let name = &log.log.name;
+        let texts = snapshot.alarms.iter();
+        alarms.extend(texts.map(|alarm| format!("{name}: {}: {}", alarm.kind, alarm.text)));
     }
     let [logs_healthy, logs_degraded, logs_unhealthy] = counts;
     let reason = shared.fleet.reason().map(|reason| reason.0);
-    let (status, reason) = verdict(counts, reason);
+    let (status, reason) = verdict(counts, &alarms, reason);
     Deep {
         status,
         logs_healthy,
         logs_degraded,
         logs_unhealthy,
         logs_total: logs.len(),
+        alarms: alarms.len(),
         active_connections: shared.hub.stats().readers as u64,
         uptime_secs: shared.started.elapsed().as_secs(),
         reason,
@@ -64,8 +72,12 @@ fn assess(shared: &Shared) -> Deep {
 }
 
 /// One failing log among many is no reason to restart the server, so it does not change the
-/// status.
-fn verdict(counts: [usize; 3], reason: Option<String>) -> (&'static str, Option<String>) {
+/// status. A log that has something to explain does, until that is acknowledged.
+fn verdict(
+    counts: [usize; 3],
+    alarms: &[String],
+    reason: Option<String>,
+) -> (&'static str, Option<String>) {
     let [healthy, degraded, unhealthy] = counts;
     let total = healthy + degraded + unhealthy;
     if total == 0 {
@@ -75,6 +87,13 @@ fn verdict(counts: [usize; 3], reason: Option<String>) -> (&'static str, Option<
     if unhealthy * 2 > total {
         let why = format!("{unhealthy} of {total} logs do not answer");
         return ("unhealthy", Some(why));
+    }
+    if let Some(first) = alarms.first() {
+        let more = match alarms.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more alarms)"),
+        };
+        return ("degraded", Some(format!("verification alarm: {first}{more}")));
     }
     (if unhealthy > 1 { "degraded" } else { "healthy" }, reason)
 }
@@ -109,9 +128,19 @@ mod tests {
             ([0, 0, 1], "unhealthy"),
         ];
         for (counts, expected) in cases {
-            assert_eq!(verdict(counts, None).0, expected, "{counts:?}");
+            assert_eq!(verdict(counts, &[], None).0, expected, "{counts:?}");
         }
-        let why = verdict([0, 0, 0], Some("no network".into())).1;
+        let why = verdict([0, 0, 0], &[], Some("no network".into())).1;
         assert_eq!(why.as_deref(), Some("no network"));
+    }
+
+    #[test]
+    fn an_alarm_cannot_be_missed() {
+        let alarms = ["a log: fork: two trees".to_owned(), "another".to_owned()];
+        let (status, reason) = verdict([40, 0, 0], &alarms, None);
+        assert_eq!(status, "degraded");
+        let expected = "verification alarm: a log: fork: two trees (and 1 more alarms)";
+        assert_eq!(reason.as_deref(), Some(expected));
+        assert_eq!(verdict([1, 0, 2], &alarms, None).0, "unhealthy");
     }
 }

@@ -1,6 +1,7 @@
 //! The routes.
 
 pub mod accept;
+mod api;
 mod encoding;
 mod examples;
 mod filters;
@@ -86,6 +87,9 @@ pub fn router(shared: Shared) -> Router {
     }
     if protocols.example_json && config.streams.lite {
         shown = shown.route("/latest.json", get(examples::latest));
+    }
+    if protocols.api {
+        shown = shown.route("/api/logs", get(api::logs));
     }
     if protocols.sse {
         shown = shown.route("/sse", get(streams::sse));

@@ -30,6 +30,7 @@ async fn read(configure: impl FnOnce(&mut Config), want: usize) -> (Vec<Value>, 
         expected_log_id: None,
         batch_size: None,
         poll_interval_ms: None,
+        tree_size_source: None,
     });
     config.dedup.enabled = true;
     configure(&mut config);

@@ -2,9 +2,12 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
+mod alarms;
+mod api;
 mod compression;
 mod corpus;
 mod duplicates;
+mod faults;
 mod filters;
 mod gaps;
 mod generated;

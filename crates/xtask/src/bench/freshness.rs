@@ -1,27 +1,30 @@
 //! How long it takes from a log to a client.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::heads::{Heads, log_stats};
 use super::load::Delays;
 use super::program::Program;
-use super::record::{self, Received};
+use super::record;
 use super::report::{Report, folder};
 use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, http, now};
+use super::{Benchmark, Plan, pause};
 
 const PUBLISH: Duration = Duration::from_millis(200);
 /// How often the logs are asked what they have published: the error of the figure.
 const LOOK: Duration = Duration::from_millis(5);
+/// After the start, before idling is measured.
+const SETTLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(30);
 
 pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "freshness", cases: &["rfc6962", "static-ct"], run };
+    Benchmark { name: "freshness", cases: &["rfc6962", "static-ct", "idle"], run };
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     let (protocol, rfc6962, static_ct) = match case {
+        "idle" => return idle(report),
         "rfc6962" => ("RFC 6962", 2, 0),
         _ => ("static-ct", 0, 2),
     };
@@ -42,6 +45,43 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// How often logs without new entries are asked for their heads, everything at its default.
+fn idle(report: &mut Report) -> anyhow::Result<()> {
+    let group = LogGroup {
+        rfc6962: 4,
+        static_ct: 4,
+        initial_size: 2000,
+        rate: 0.0,
+        publish_interval: Duration::from_secs(1),
+    };
+    let logs = Logs::start(&group)?;
+    let server = Server::start(&logs, &[])?;
+    pause(SETTLE);
+    let asked = || -> anyhow::Result<Vec<u64>> {
+        let mut stats = log_stats(&logs)?;
+        stats.sort_by(|one, other| one.url.cmp(&other.url));
+        Ok(stats.iter().map(|log| log.head_requests).collect())
+    };
+    let before = asked()?;
+    pause(IDLE);
+    let after = asked()?;
+    drop(server);
+    let rates: Vec<f64> = before
+        .iter()
+        .zip(&after)
+        .map(|(before, after)| (after - before) as f64 / IDLE.as_secs_f64())
+        .collect();
+    let mean = rates.iter().sum::<f64>() / rates.len() as f64;
+    let most = rates.iter().copied().fold(0.0, f64::max);
+    report.add(
+        format!("head requests to a log without new entries, {} logs", rates.len()),
+        format!("{mean:.2} a second, at most {most:.2}"),
+        "≤ 1 a second",
+        json!({ "requests_per_s": rates }),
+    );
+    Ok(())
+}
+
 /// The delays from the head that first covered an entry, and from the entry's SCT.
 fn one_protocol(plan: &Plan, group: &LogGroup) -> anyhow::Result<(Delays, Delays)> {
     let logs = Logs::start(group)?;
@@ -52,8 +92,8 @@ fn one_protocol(plan: &Plan, group: &LogGroup) -> anyhow::Result<(Delays, Delays
     options.record = Some(file.clone());
     let mut load = Program::load(&options)?;
     load.wait_for("connected")?;
-    let mut heads = Heads::of(&logs.list()?)?;
-    load.wait_looking("done", LOOK, || heads.look())?;
+    let mut heads = Heads::default();
+    load.wait_looking("done", LOOK, || heads.look(&logs))?;
     let (mut from_head, mut from_sct) = (Delays::default(), Delays::default());
     for received in record::read(&file)? {
         if let Some(published) = heads.published(&received) {
@@ -62,62 +102,4 @@ fn one_protocol(plan: &Plan, group: &LogGroup) -> anyhow::Result<(Delays, Delays
         }
     }
     Ok((from_head, from_sct))
-}
-
-/// The heads of logs as they were seen to change.
-struct Heads(HashMap<String, Vec<Head>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Head {
-    /// Microseconds since 1970.
-    seen: u64,
-    size: u64,
-}
-
-impl Heads {
-    /// None yet, of the logs on a list.
-    fn of(list: &Value) -> anyhow::Result<Self> {
-        let mut urls = Vec::new();
-        let operators = list.get("operators").and_then(Value::as_array);
-        for operator in operators.context("the list has no operators")? {
-            for (kind, url) in [("logs", "url"), ("tiled_logs", "monitoring_url")] {
-                let logs = operator.get(kind).and_then(Value::as_array);
-                let logs = logs.into_iter().flatten();
-                urls.extend(logs.filter_map(|log| log.get(url)?.as_str()));
-            }
-        }
-        let urls = urls.into_iter().map(|url| url.trim_end_matches('/').to_owned());
-        Ok(Self(urls.map(|url| (url, Vec::new())).collect()))
-    }
-
-    /// Looks at all logs.
-    fn look(&mut self) -> anyhow::Result<()> {
-        for (url, heads) in &mut self.0 {
-            let size = tree_size(url)?;
-            let grown = heads.last().is_none_or(|last| last.size < size);
-            if grown {
-                heads.push(Head { seen: now(), size });
-            }
-        }
-        Ok(())
-    }
-
-    /// When the first head with this entry was seen, unless it was there already when the watch
-    /// began.
-    fn published(&self, entry: &Received) -> Option<u64> {
-        let heads = self.0.get(&entry.log)?;
-        let at = heads.partition_point(|head| head.size <= entry.index);
-        (at > 0).then(|| heads.get(at)).flatten().map(|head| head.seen)
-    }
-}
-
-/// The size in a log's newest head, whichever protocol it speaks.
-fn tree_size(log: &str) -> anyhow::Result<u64> {
-    if let Ok(sth) = http::get(&format!("{log}/ct/v1/get-sth")) {
-        let sth: Value = serde_json::from_str(&sth)?;
-        return sth.get("tree_size").and_then(Value::as_u64).context("get-sth: no tree_size");
-    }
-    let checkpoint = http::get(&format!("{log}/checkpoint"))?;
-    let size = checkpoint.lines().nth(1).context("a checkpoint has no size")?;
-    size.parse().with_context(|| format!("checkpoint: {size:?}"))
 }

@@ -4,10 +4,12 @@
 //! user and system time of the server's process alone. All figures are CPU time, ratios within one
 //! run, or delays; none is a promise for another machine.
 
+mod counts;
 mod delivery;
 mod fanout;
 mod filters;
 mod freshness;
+mod heads;
 mod hostile;
 mod http;
 mod ingest;
@@ -19,6 +21,7 @@ mod program;
 mod record;
 mod report;
 mod restart;
+mod soak;
 mod system;
 mod tls;
 mod writer;
@@ -43,7 +46,7 @@ struct Benchmark {
     run: fn(&Plan, &str, &mut Report) -> anyhow::Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 7] = [
+const BENCHMARKS: [Benchmark; 9] = [
     ingest::BENCHMARK,
     fanout::BENCHMARK,
     filters::BENCHMARK,
@@ -51,7 +54,12 @@ const BENCHMARKS: [Benchmark; 7] = [
     freshness::BENCHMARK,
     restart::BENCHMARK,
     hostile::BENCHMARK,
+    restart::KILLS,
+    soak::BENCHMARK,
 ];
+
+/// Those that take so long that they are only run when they are named.
+const LONG: [&str; 2] = [restart::KILLS.name, soak::BENCHMARK.name];
 
 /// What is to be measured, how large and how long.
 struct Plan {
@@ -65,6 +73,10 @@ struct Plan {
     clients: usize,
     /// Of a measurement over time, where it is given.
     time: Option<Duration>,
+    /// Of a soak.
+    minutes: u64,
+    /// How often to kill the server.
+    kills: u64,
 }
 
 impl Plan {
@@ -77,18 +89,19 @@ impl Plan {
             entries: number("entries").unwrap_or(1),
             clients: usize::try_from(number("clients").unwrap_or(1))?,
             time: number("seconds").map(Duration::from_secs),
+            minutes: number("minutes").unwrap_or(1),
+            kills: number("kills").unwrap_or(1),
         })
     }
 
     /// The cases of a benchmark that are to be measured.
     fn cases(&self, benchmark: &Benchmark) -> Vec<&'static str> {
-        let wanted = |name: &str, chosen: &Option<String>| {
-            chosen.as_ref().is_none_or(|chosen| chosen == name)
+        let chosen = match &self.which {
+            Some(which) => which == benchmark.name,
+            None => !LONG.contains(&benchmark.name),
         };
-        let cases = benchmark.cases.iter().copied();
-        cases
-            .filter(|case| wanted(case, &self.only) && wanted(benchmark.name, &self.which))
-            .collect()
+        let wanted = |case: &str| self.only.as_ref().is_none_or(|only| only == case);
+        benchmark.cases.iter().copied().filter(|case| chosen && wanted(case)).collect()
     }
 
     /// How long to measure, `seconds` unless somebody wants it otherwise.
@@ -116,6 +129,8 @@ pub(crate) fn commands() -> [Cli; 4] {
         .arg(number("entries", "Entries to ingest").default_value("150000"))
         .arg(number("clients", "Clients of the crowd").default_value("500"))
         .arg(number("seconds", "Length of a measurement over time [default: 12 to 60]"))
+        .arg(number("minutes", "Length of a soak").default_value("10"))
+        .arg(number("kills", "How often to kill the server").default_value("50"))
         .arg(Arg::new("only").long("only").value_name("CASE").help("Only the case of this name"))
         .arg(
             Arg::new("no-build")
@@ -138,7 +153,8 @@ pub(crate) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
 
 fn all_cases() -> String {
     let lines = BENCHMARKS.iter().map(|it| format!("  {:<10} {}", it.name, it.cases.join(", ")));
-    format!("Cases:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    format!("Cases:\n{lines}\n{} take minutes and are not among all", LONG.join(" and "))
 }
 
 fn bench(plan: &Plan, no_build: bool) -> anyhow::Result<()> {

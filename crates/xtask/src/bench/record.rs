@@ -1,5 +1,7 @@
 //! What a recording load client wrote down.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -23,8 +25,19 @@ pub(super) struct Received {
 }
 
 pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Received>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    text.lines().map(|line| parse(line).with_context(|| line.to_owned())).collect()
+    let mut messages = Vec::new();
+    for_each(path, |message| messages.push(message))?;
+    Ok(messages)
+}
+
+/// Reads one message after the other, of which there may be more than memory holds.
+pub(super) fn for_each(path: &Path, mut see: impl FnMut(Received)) -> anyhow::Result<()> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    for line in BufReader::new(file).lines() {
+        let line = line?;
+        see(parse(&line).with_context(|| line.clone())?);
+    }
+    Ok(())
 }
 
 fn parse(line: &str) -> Option<Received> {

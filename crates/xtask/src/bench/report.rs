@@ -33,6 +33,10 @@ impl Report {
         Self { name, case: name, rows: Vec::new(), failures: 0 }
     }
 
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(super) fn add(
         &mut self,
         what: impl Into<String>,

@@ -1,24 +1,42 @@
 //! `kill -9` in the middle, a new start with the state file, and a client that connects again at
 //! once and asks for what came after the last message it has.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::counts::Counts;
 use super::program::Program;
-use super::record::{self, Received};
+use super::record;
 use super::report::{Report, folder};
 use super::system::{LogGroup, Logs, Server};
 use super::{Benchmark, Plan, pause};
 
-/// Before the kill: longer than a saved position trails the stream.
+/// Before the first kill: longer than a saved position trails the stream.
 const BEFORE: Duration = Duration::from_secs(14);
+/// After the last one: enough to read again what was read before.
 const AFTER: Duration = Duration::from_secs(10);
+/// What a start takes at most, before the next pause begins.
+const START: Duration = Duration::from_secs(1);
+/// Between kills: from sooner than a position is saved to later than it trails the stream.
+const BETWEEN: [u64; 6] = [1, 4, 2, 14, 7, 3];
 
-pub(super) const BENCHMARK: Benchmark = Benchmark { name: "restart", cases: &["restart"], run };
+/// One kill.
+pub(super) const BENCHMARK: Benchmark =
+    Benchmark { name: "restart", cases: &["restart"], run: |_, _, report| killed(&[], report) };
 
-fn run(_plan: &Plan, _case: &str, report: &mut Report) -> anyhow::Result<()> {
+/// Many kills of one stream.
+pub(super) const KILLS: Benchmark = Benchmark { name: "kill", cases: &["kill"], run: run_kills };
+
+fn run_kills(plan: &Plan, _case: &str, report: &mut Report) -> anyhow::Result<()> {
+    let more = usize::try_from(plan.kills)?.saturating_sub(1);
+    let pauses: Vec<_> = BETWEEN.into_iter().cycle().take(more).map(Duration::from_secs).collect();
+    killed(&pauses, report)
+}
+
+/// Kills the server once, and again after each of these pauses.
+fn killed(pauses: &[Duration], report: &mut Report) -> anyhow::Result<()> {
     let logs = Logs::start(&LogGroup {
         rfc6962: 2,
         static_ct: 2,
@@ -27,85 +45,61 @@ fn run(_plan: &Plan, _case: &str, report: &mut Report) -> anyhow::Result<()> {
         publish_interval: Duration::from_millis(500),
     })?;
     let folder = folder()?;
-    let state = folder.join("restart.state.json");
+    let state = folder.join(format!("{}.state.json", report.name()));
     if state.try_exists()? {
         std::fs::remove_file(&state)?;
     }
     let state = state.display().to_string();
-    let settings = [("ct_log.state_file", state.as_str()), ("ct_log.partial_tile_wait_ms", "500")];
-    let server = Server::start(&logs, &settings)?;
-    let file = folder.join("restart.received");
-    let mut options = server.lite(1, BEFORE + AFTER);
+    // Without it a certificate that two logs hold would count as lost.
+    let every_entry = ("dedup.enabled", "false");
+    let settings = [
+        ("ct_log.state_file", state.as_str()),
+        ("ct_log.partial_tile_wait_ms", "500"),
+        every_entry,
+    ];
+    let mut server = Server::start(&logs, &settings)?;
+    let file = folder.join(format!("{}.received", report.name()));
+    let kills: Vec<Duration> = [BEFORE].iter().chain(pauses).copied().collect();
+    let starting = START * u32::try_from(kills.len())?;
+    let mut options = server.lite(1, kills.iter().sum::<Duration>() + starting + AFTER);
     options.warmup = Duration::ZERO;
     options.record = Some(file.clone());
     options.reconnect = true;
     let mut load = Program::load(&options)?;
     load.wait_for("measuring")?;
-    pause(BEFORE);
     let port = server.port();
-    drop(server); // SIGKILL
-    let server = Server::start_at(port, &logs, &settings)?;
+    let mut due = Instant::now();
+    for kill in kills {
+        due += kill;
+        pause(due.saturating_duration_since(Instant::now()));
+        drop(server); // SIGKILL
+        server = Server::start_at(port, &logs, &settings)?;
+        due += START;
+    }
     load.wait_for("done")?;
     drop(server);
+    count(&file, pauses.len() + 1, report)
+}
 
-    let counts = Counts::of(&record::read(&file)?);
-    let Counts { received, different, lost, repeated } = counts;
+fn count(file: &Path, kills: usize, report: &mut Report) -> anyhow::Result<()> {
+    let mut counts = Counts::default();
+    record::for_each(file, |message| counts.add(&message))?;
+    let (different, lost, repeated) = (counts.different(), counts.lost(), counts.repeated());
+    let what = match kills {
+        1 => "kill -9, restart with a state file, client resumes".to_owned(),
+        _ => format!("{kills} times kill -9 and restart with a state file, client resumes"),
+    };
     report.add(
-        format!("kill -9, restart with a state file, client resumes: {different} certificates"),
+        format!("{what}: {different} certificates"),
         format!("{lost} lost, {repeated} repeated (same log and index, new offset)"),
         "0 lost, 0 repeated",
         json!({
-            "received": received,
+            "kills": kills,
+            "received": counts.received,
             "different": different,
             "lost": lost,
             "repeated": repeated,
         }),
     );
     Ok(())
-}
-
-/// Messages counted by log and index.
-#[derive(Debug, PartialEq, Eq)]
-struct Counts {
-    received: usize,
-    different: usize,
-    /// Indexes between the first and the last of a log that never came.
-    lost: u64,
-    repeated: usize,
-}
-
-impl Counts {
-    fn of(messages: &[Received]) -> Self {
-        let mut logs: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-        for message in messages {
-            logs.entry(&message.log).or_default().insert(message.index);
-        }
-        let different = logs.values().map(BTreeSet::len).sum();
-        let lost = logs.values().map(holes).sum();
-        let received = messages.len();
-        Self { received, different, lost, repeated: received - different }
-    }
-}
-
-fn holes(indexes: &BTreeSet<u64>) -> u64 {
-    let (Some(first), Some(last)) = (indexes.first(), indexes.last()) else { return 0 };
-    last - first + 1 - indexes.len() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn holes_and_repeats_are_counted_by_log() {
-        let message = |log: &str, index| {
-            let log = log.to_owned();
-            Received { at: 0, client: 0, offset: 0, index, submitted: 0, log, domains: vec![] }
-        };
-        let messages =
-            [("a", 5), ("b", 90), ("a", 6), ("a", 9), ("a", 6), ("b", 91), ("a", 7), ("a", 6)];
-        let messages = messages.map(|(log, index)| message(log, index));
-        let expected = Counts { received: 8, different: 6, lost: 1, repeated: 2 };
-        assert_eq!(Counts::of(&messages), expected);
-    }
 }

@@ -33,13 +33,20 @@ pub(super) struct LogGroup {
 /// Simulated logs.
 pub(super) struct Logs {
     process: Process,
+    base_url: String,
     list_url: String,
     list_key: PathBuf,
 }
 
 impl Logs {
     pub(super) fn start(group: &LogGroup) -> anyhow::Result<Self> {
+        Self::start_with(group, &[])
+    }
+
+    /// With further arguments of the simulator.
+    pub(super) fn start_with(group: &LogGroup, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = release_binary("ctsim");
+        command.args(arguments);
         command.args(["--port", "0"]).env("RUST_LOG", "warn");
         for (name, value) in [
             ("rfc6962", group.rfc6962.to_string()),
@@ -57,16 +64,17 @@ impl Logs {
         };
         let list_key = folder()?.join("log_list_key.pem");
         std::fs::write(&list_key, http::get(&text("list_key_url")?)?)?;
-        Ok(Self { process, list_url: text("list_url")?, list_key })
+        let (base_url, list_url) = (text("base_url")?, text("list_url")?);
+        Ok(Self { process, base_url, list_url, list_key })
     }
 
     pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// The signed list, version 3.
-    pub(super) fn list(&self) -> anyhow::Result<Value> {
-        Ok(serde_json::from_str(&http::get(&self.list_url)?)?)
+    /// What they were asked, and where they are.
+    pub(super) fn stats(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&http::get(&format!("{}stats.json", self.base_url))?)?)
     }
 }
 

@@ -242,3 +242,34 @@ fn sizes_have_one_meaning() {
         assert_eq!(text.parse().ok(), Some(ByteSize::new(bytes)));
     }
 }
+
+#[test]
+fn operators_and_their_intervals_are_a_map_or_a_text() {
+    let intervals = |text: &str| {
+        let config = read(&format!("ct_log: {{operator_rate_limits: {text}}}"));
+        config.map(|config| config.ct_log.operator_rate_limits.to_string())
+    };
+    let expected = Ok("DigiCert=50,Let's Encrypt=0".to_owned());
+    assert_eq!(intervals("{\"Let's Encrypt\": 0, DigiCert: 50}"), expected);
+    assert_eq!(intervals("\"Let's Encrypt = 0, DigiCert=50,\""), expected);
+    assert_eq!(intervals("{\"A, Inc.\": 7}"), Ok("A Inc.=7".to_owned()));
+    assert_eq!(intervals("{}"), Ok(String::new()));
+    for wrong in ["{a: 3600001}", "{a: x}", "{\"\": 1}", "{a: 1, \" a\": 2}", "[a, 1]", "a"] {
+        assert!(intervals(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn tree_sizes_come_from_three_places() {
+    let source = |text: &str| {
+        let log = format!("{{name: a, url: https://a.example, tree_size_source: {text}}}");
+        read(&format!("static_logs: [{log}]"))
+            .map(|config| config.static_logs[0].tree_size_source.clone())
+    };
+    let url = TreeSizeSource::Url("https://b.example/log".to_owned());
+    assert_eq!(source("checkpoint"), Ok(Some(TreeSizeSource::Checkpoint)));
+    assert_eq!(source("get_sth"), Ok(Some(TreeSizeSource::GetSth)));
+    assert_eq!(source("https://b.example/log"), Ok(Some(url)));
+    let error = source("get-sth").expect_err("it is written otherwise").to_string();
+    assert!(error.contains("expected checkpoint, get_sth or an http or https URL"), "{error}");
+}

@@ -53,9 +53,11 @@ fn what_the_example_leaves_out_can_be_put_in() {
     let mut expected = Config {
         tls_cert: Some("/etc/certstream/fullchain.pem".into()),
         tls_key: Some("/etc/certstream/privkey.pem".into()),
+        verification_evidence_dir: Some("/var/lib/certstream/evidence".into()),
         ..Config::default()
     };
     expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
+    expected.ct_log.log_list_cache = Some("/var/lib/certstream/log_lists.json".into());
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
     assert_eq!(rules::check(&config), []);
     assert_eq!(config.custom_logs[0].name, "Example 2027");

@@ -116,7 +116,32 @@ fn an_unknown_flag_is_refused_with_the_nearest_known() {
          Usage: certstream-server --ct-log-batch-size <N>\n\n\
          For more information, try '--help'.",
     );
-    assert!(refused(&["serve"], &[]).starts_with("unexpected argument 'serve' found"));
+    assert!(refused(&["serve"], &[]).starts_with("unrecognized subcommand 'serve'"));
+}
+
+#[test]
+fn the_logs_in_the_state_file_are_a_command_of_their_own() {
+    let written = Written::new("ct_log: {state_file: /state.json}");
+    let file = written.flag();
+    let command = |args: &[&str]| match invoke(args, &[]) {
+        Ok(Invocation::Logs(setup, command)) => (setup.config.ct_log.state_file, command),
+        other => panic!("{args:?}: {other:?}"),
+    };
+    let acknowledge =
+        |names: &[&str]| LogsCommand::Acknowledge(names.iter().map(|&n| n.into()).collect());
+    let state = Some("/state.json".into());
+    for (args, expected) in [
+        (&[&file, "logs"][..], LogsCommand::List),
+        (&["logs", "list", &file], LogsCommand::List),
+        (&[&file, "logs", "ack", "a log"], acknowledge(&["a log"])),
+        (&["logs", "ack", "one", "two", &file], acknowledge(&["one", "two"])),
+    ] {
+        assert_eq!(command(args), (state.clone(), expected), "{args:?}");
+    }
+    let by_flag = command(&["--ct-log-state-file", "/other.json", "logs"]);
+    assert_eq!(by_flag.0, Some("/other.json".into()));
+    assert!(refused(&["logs", "ack"], &[]).contains("<NAME>..."));
+    assert!(refused(&["logs", "forget"], &[]).contains("forget"));
 }
 
 #[test]
@@ -299,7 +324,7 @@ fn the_configuration_is_printed_as_yaml() {
 fn rules_between_settings_name_key_value_and_remedy() {
     let retry = "ct_log.retry_initial_delay_ms is 60000: it must not exceed \
                  ct_log.retry_max_delay_ms (30000); lower one or raise the other";
-    let cases: [(&str, &str); 9] = [
+    let cases: [(&str, &str); 12] = [
         (
             "tls_cert: /cert.pem",
             "tls_cert is /cert.pem: tls_key is not set; TLS needs both, plain HTTP neither",
@@ -335,6 +360,19 @@ fn rules_between_settings_name_key_value_and_remedy() {
              static_logs: [{name: b, url: https://ct.example/log/}]",
             "static_logs[0].url is \"https://ct.example/log/\": another log has the same URL; \
              leave one of them out",
+        ),
+        (
+            "ct_log: {max_catchup_lag_entries: 9999}",
+            "ct_log.max_catchup_lag_entries is 9999: it must be at least 10000, or 0 to never skip",
+        ),
+        (
+            "ct_log: {max_catchup_lag_secs: 1}",
+            "ct_log.max_catchup_lag_secs is 1: it must be at least 300, or 0 to never skip",
+        ),
+        (
+            "custom_logs: [{name: a, url: https://ct.example, tree_size_source: get_sth}]",
+            "custom_logs[0].tree_size_source is get_sth: only a static-ct-api log needs it; leave it \
+             out, or name the log in static_logs",
         ),
         (
             "custom_logs: [{name: a, url: https://ct.example, log_origin: ct.example}]",

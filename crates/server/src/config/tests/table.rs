@@ -13,6 +13,7 @@ fn filled() -> Config {
         key: None,
         operator: None,
         log_origin: log_origin.map(str::to_owned),
+        tree_size_source: log_origin.map(|_| TreeSizeSource::GetSth),
         expected_log_id: None,
         batch_size: None,
         poll_interval_ms: None,
@@ -65,13 +66,16 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
             return others.map(|choice| (*choice).to_owned()).collect();
         }
         Kind::Choices(choices) => return vec![choices.join(","), choices[0].to_owned()],
+        Kind::Texts => return vec!["one, another".to_owned(), "one".to_owned()],
+        Kind::Urls => "https://a.example/list.json,http://127.0.0.1:1/b",
+        Kind::Intervals => "DigiCert=50,Let's Encrypt=0",
         Kind::Path => "/somewhere/else",
         Kind::Address => "::1",
         Kind::Url => "http://127.0.0.1:8080/other.json",
         Kind::Ascii => "somebody (somebody@example.org)",
         Kind::LogFilter => "warn,follow=debug",
         Kind::Start => "zero",
-        Kind::Text | Kind::Logs => panic!("{} is only for files", setting.key),
+        Kind::Text | Kind::TreeSize | Kind::Logs => panic!("{} is only for files", setting.key),
     };
     vec![sample.to_owned()]
 }
@@ -96,7 +100,9 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         Kind::Ascii => &["caf\u{e9}", "a\nb"],
         Kind::LogFilter => &["inof", "loud", "follow=loud"],
         Kind::Start => &["tail", "-1"],
-        Kind::Path | Kind::Text | Kind::Logs => &[],
+        Kind::Urls => &["ct.example", "https://a.example/list.json,nowhere"],
+        Kind::Intervals => &["Google", "Google=soon", "=5", "a=1,A=1,a=2", "a=3600001"],
+        Kind::Path | Kind::Text | Kind::Texts | Kind::TreeSize | Kind::Logs => &[],
     };
     samples.iter().map(|sample| (*sample).to_owned()).collect()
 }
@@ -149,7 +155,7 @@ fn names_are_unique() {
 }
 
 /// Variables that other servers already have under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 20] = [
+const KEPT_NAMES: [(&str, &str); 21] = [
     ("host", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"),
     ("port", "CERTSTREAM_WEBSERVER_LISTEN_PORT"),
     ("tls_cert", "CERTSTREAM_WEBSERVER_CERT_PATH"),
@@ -168,6 +174,7 @@ const KEPT_NAMES: [(&str, &str); 20] = [
     ("ct_log.rfc6962_enabled", "CERTSTREAM_RFC6962_ENABLED"),
     ("ct_log.static_ct_enabled", "CERTSTREAM_STATIC_CT_ENABLED"),
     ("ct_log.log_refresh_interval_secs", "CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"),
+    ("ct_log.removed_log_policy", "CERTSTREAM_CT_LOG_REMOVED_POLICY"),
     ("ct_log.checkpoint_signature_mode", "CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE"),
     ("ct_log.user_agent", "CERTSTREAM_USER_AGENT"),
 ];

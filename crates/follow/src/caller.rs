@@ -1,0 +1,148 @@
+//! Who asks: one log's claim on the shared HTTP client, and the pause it has been told to make.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::breaker::{Backoff, jitter};
+
+/// A caller that nothing else is known of.
+const BACKOFF: Backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
+
+/// A body of a page that was not asked for before may be as large as this.
+const FIRST_PAGE: usize = 2 << 20;
+
+/// One log, or the log lists.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// Differs from caller to caller.
+    pub(crate) id: u64,
+    pub(crate) backoff: Backoff,
+    pause: Mutex<Pause>,
+    /// How large a page is expected to be, in bytes.
+    page: Mutex<usize>,
+}
+
+/// The pause after refusals (429, or 503 with `Retry-After`).
+#[derive(Debug, Default)]
+struct Pause {
+    /// Refusals in a row.
+    refusals: u32,
+    since: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Caller {
+    pub(crate) fn new(id: u64, backoff: Option<Backoff>) -> Self {
+        let backoff = backoff.unwrap_or(BACKOFF);
+        Self { id, backoff, pause: Mutex::default(), page: Mutex::new(FIRST_PAGE) }
+    }
+
+    /// Waits until a pause is over, however often it is made longer meanwhile.
+    pub(crate) async fn wait(&self) {
+        loop {
+            let until = self.paused_until();
+            let Some(until) = until.filter(|until| *until > Instant::now()) else { return };
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// When the pause ends, or ended.
+    pub(crate) fn paused_until(&self) -> Option<Instant> {
+        self.pause.lock().until
+    }
+
+    /// A request sent at `sent` was refused; the answer asked for a pause of `asked`.
+    pub(crate) fn refused(&self, sent: Instant, asked: Option<Duration>) {
+        self.pause.lock().refused(sent, asked, &self.backoff, Instant::now());
+    }
+
+    pub(crate) fn answered(&self) {
+        self.pause.lock().refusals = 0;
+    }
+
+    /// How large the body of an answer is likely to be that may be `limit` at most.
+    pub(crate) fn expected(&self, limit: usize) -> usize {
+        if limit < FIRST_PAGE { limit.min(64 << 10) } else { *self.page.lock() }
+    }
+
+    /// An answer that might have had `limit` bytes had `length`.
+    pub(crate) fn received(&self, limit: usize, length: usize) {
+        if limit >= FIRST_PAGE {
+            let mut page = self.page.lock();
+            *page = (*page - *page / 16).max(length + length / 4);
+        }
+    }
+}
+
+impl Pause {
+    fn refused(&mut self, sent: Instant, asked: Option<Duration>, backoff: &Backoff, now: Instant) {
+        // What was sent before the pause began says nothing new.
+        let known = self.since.is_some_and(|since| sent < since);
+        if !known {
+            self.refusals = self.refusals.saturating_add(1);
+            self.since = Some(now);
+        } else if asked.is_none() {
+            return;
+        }
+        let wait = asked.unwrap_or_else(|| backoff.wait(self.refusals, jitter()));
+        let until = now + wait;
+        self.until = Some(self.until.map_or(until, |before| before.max(until)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_requests_under_way_together_are_one() {
+        let mut pause = Pause::default();
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        for _ in 0..8 {
+            pause.refused(start, None, &BACKOFF, at(10));
+        }
+        assert_eq!(pause.refusals, 1);
+        assert!(pause.until <= Some(at(1010)));
+        pause.refused(at(2000), None, &BACKOFF, at(2010));
+        assert_eq!(pause.refusals, 2);
+        let until = pause.until.expect("paused");
+        assert!((at(3000)..=at(4010)).contains(&until), "the second pause is twice as long");
+    }
+
+    #[test]
+    fn a_pause_asked_for_is_kept_even_if_a_shorter_one_follows() {
+        let mut pause = Pause::default();
+        let start = Instant::now();
+        pause.refused(start, Some(Duration::from_secs(90)), &BACKOFF, start);
+        pause.refused(start, Some(Duration::from_secs(5)), &BACKOFF, start);
+        assert_eq!(pause.until, Some(start + Duration::from_secs(90)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_wait_for_the_end_of_the_pause() {
+        let caller = Caller::new(1, None);
+        let start = Instant::now();
+        caller.wait().await;
+        assert_eq!(Instant::now(), start);
+        caller.refused(start, Some(Duration::from_secs(7)));
+        caller.wait().await;
+        assert_eq!(Instant::now(), start + Duration::from_secs(7));
+    }
+
+    #[test]
+    fn the_expected_size_follows_the_pages_slowly_down_and_at_once_up() {
+        let caller = Caller::new(1, None);
+        assert_eq!((caller.expected(1000), caller.expected(64 << 20)), (1000, FIRST_PAGE));
+        for _ in 0..200 {
+            caller.received(64 << 20, 100_000);
+        }
+        assert_eq!(caller.expected(64 << 20), 125_000);
+        caller.received(64 << 20, 8_000_000);
+        assert_eq!(caller.expected(64 << 20), 10_000_000);
+        caller.received(1000, 900);
+        assert_eq!(caller.expected(64 << 20), 10_000_000);
+    }
+}

@@ -1,0 +1,139 @@
+//! Bodies: bounded in size, paid for out of the shared budget, and never a page for people.
+
+use std::io::Read as _;
+
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use reqwest::Response;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+
+use super::{FetchError, transport};
+use crate::budget::{Budget, Lease};
+
+/// How gzip begins (RFC 1952 section 2.3.1). Nothing that logs serve begins so.
+const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// Reads a successful answer's body, of which at most `limit` bytes are taken.
+pub(super) async fn read(
+    url: &str,
+    mut response: Response,
+    limit: usize,
+    budget: &Budget,
+    lease: &mut Lease,
+) -> Result<Bytes, FetchError> {
+    let too_large = || FetchError::TooLarge { url: url.to_owned(), limit };
+    let html = || FetchError::Html { url: url.to_owned() };
+    if says_html(response.headers()) {
+        return Err(html());
+    }
+    let announced = response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    if announced > limit {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::with_capacity(announced.min(lease.held()));
+    while let Some(part) = response.chunk().await.map_err(|error| transport(url, &error))? {
+        if body.len() + part.len() > limit {
+            return Err(too_large());
+        }
+        budget.grow(lease, body.len() + part.len()).await;
+        body.extend_from_slice(&part);
+    }
+    let body = if body.starts_with(&GZIP) {
+        let plain = gunzip(url, &body, limit)?;
+        budget.grow(lease, plain.len()).await;
+        plain
+    } else {
+        body.freeze()
+    };
+    if is_html(&body) { Err(html()) } else { Ok(body) }
+}
+
+/// Some front ends send gzip without saying so.
+fn gunzip(url: &str, compressed: &[u8], limit: usize) -> Result<Bytes, FetchError> {
+    let mut plain = Vec::new();
+    let mut decoder = MultiGzDecoder::new(compressed).take(limit as u64 + 1);
+    decoder.read_to_end(&mut plain).map_err(|error| FetchError::Compression {
+        url: url.to_owned(),
+        reason: error.to_string(),
+    })?;
+    if plain.len() > limit {
+        return Err(FetchError::TooLarge { url: url.to_owned(), limit });
+    }
+    Ok(plain.into())
+}
+
+/// A body that gives its bytes back to the budget when the last reference to it goes.
+pub(super) fn holding(body: Bytes, mut lease: Lease) -> Bytes {
+    struct Held {
+        body: Bytes,
+        _lease: Lease,
+    }
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.body
+        }
+    }
+    lease.shrink(body.len());
+    Bytes::from_owner(Held { body, _lease: lease })
+}
+
+fn says_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
+}
+
+/// Whether a body is a web page, whatever it says of itself.
+fn is_html(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    [&b"<!doctype"[..], b"<html"]
+        .iter()
+        .any(|start| body.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn web_pages_are_told_by_their_beginning() {
+        for page in ["<!DOCTYPE html><p>", " \n<HTML>", "\u{feff}<!doctype html>"] {
+            assert!(is_html(page.as_bytes()), "{page}");
+        }
+        for data in ["", "<", "{}", "<htm", "log.example/2027\n5\n"] {
+            assert!(!is_html(data.as_bytes()), "{data}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_bounded_and_has_to_be_whole() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&[b'a'; 100_000]).expect("into memory");
+        let zipped = encoder.finish().expect("into memory");
+        assert!(zipped.starts_with(&GZIP));
+        assert_eq!(gunzip("u", &zipped, 100_000).expect("whole").len(), 100_000);
+        assert!(matches!(gunzip("u", &zipped, 99_999), Err(FetchError::TooLarge { .. })));
+        for cut in [4, 20, zipped.len() - 1] {
+            let cut = gunzip("u", &zipped[..cut], 100_000);
+            assert!(matches!(cut, Err(FetchError::Compression { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_holds_its_share_of_the_budget_until_it_is_dropped() {
+        let budget = Budget::new(1000);
+        let body = holding(Bytes::from_static(b"0123456789"), budget.reserve(500).await);
+        let part = body.slice(2..4);
+        assert_eq!(budget.used(), 10);
+        drop(body);
+        assert_eq!((budget.used(), part.as_ref()), (10, &b"23"[..]));
+        drop(part);
+        assert_eq!(budget.used(), 0);
+    }
+}

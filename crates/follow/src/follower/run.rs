@@ -1,0 +1,173 @@
+//! One run from the position towards a head: take pages, prove them, emit them.
+//!
+//! At the tail a run is short: its pages are downloaded all at once, and proved before they are
+//! emitted. A longer run is catching up: with `report` its pages are emitted as they come and proved
+//! where it ends, with `enforce` they are held back, so many bytes at most, until they are proved.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ct::head::TreeHead;
+use ct::merkle::CompactRange;
+
+use super::FollowError;
+use super::fetch::Fetched;
+use crate::alarm::AlarmKind;
+use crate::counters::add;
+use crate::entry::{Entry, Page, Served};
+use crate::frontier::{Frontier, tip};
+use crate::heads::{Contradiction, Heads};
+use crate::options::Verification;
+use crate::queue::Pages;
+use crate::resume::Resume;
+use crate::source::Source;
+use crate::status::LogStatus;
+
+/// Bytes of entries and answers held back until they are proved, one page excepted.
+const HELD_BYTES: usize = 4 << 20;
+
+/// A run and what it works on.
+pub(super) struct Run<'a, S> {
+    pub(super) source: &'a S,
+    pub(super) status: &'a Arc<LogStatus>,
+    pub(super) pages: &'a Pages,
+    pub(super) verification: Verification,
+    pub(super) head: TreeHead,
+    /// Where it ends.
+    pub(super) end: u64,
+    /// Whether it is longer than what is downloaded at once.
+    pub(super) catching_up: bool,
+    pub(super) next: &'a mut Option<u64>,
+    pub(super) frontier: &'a mut Option<Frontier>,
+    pub(super) heads: &'a mut Heads,
+    pub(super) held: Held,
+    /// What contradicts a head.
+    pub(super) found: Vec<Contradiction>,
+}
+
+/// Pages that wait to be proved.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pages: VecDeque<HeldPage>,
+    bytes: usize,
+    /// The answers they came in.
+    pub(super) served: Vec<Served>,
+}
+
+#[derive(Debug)]
+struct HeldPage {
+    entries: Vec<Entry>,
+    /// The index after the last.
+    end: u64,
+    /// The tree up to there.
+    tree: Option<CompactRange>,
+}
+
+impl Held {
+    fn push(&mut self, page: HeldPage, served: Vec<Served>) {
+        self.bytes += page.entries.iter().map(Entry::weight).sum::<usize>();
+        self.bytes += served.iter().map(|served| served.body.len()).sum::<usize>();
+        self.pages.push_back(page);
+        self.served.extend(served);
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl<S: Source> Run<'_, S> {
+    /// Takes the next page. Where something contradicts a head the run should not go on.
+    pub(super) async fn take(&mut self, fetched: Fetched) -> Result<(), FollowError> {
+        let Fetched { entries, leaf_hashes, served, error } = fetched;
+        let mut last = error.is_some();
+        if let Some(end) = entries.last().map(|entry| entry.index + 1) {
+            last |= end >= self.end;
+            if let Some(frontier) = self.frontier {
+                self.found.extend(frontier.push(&leaf_hashes, self.heads));
+            }
+            let tree = self.frontier.as_ref().map(|frontier| frontier.read().clone());
+            self.held.push(HeldPage { entries, end, tree }, served);
+        }
+        let enforce = self.verification == Verification::Enforce;
+        let proved = if self.found.is_empty() && (last || enforce && self.held.bytes > HELD_BYTES) {
+            // A log that has just failed is not asked for a proof that can wait.
+            if enforce || error.is_none() { self.prove().await } else { Ok(()) }
+        } else {
+            Ok(())
+        };
+        self.emit(last).await?;
+        match error {
+            Some(error) => Err(error.into()),
+            None => proved,
+        }
+    }
+
+    /// Proves what was read, unless a head has.
+    async fn prove(&mut self) -> Result<(), FollowError> {
+        let Some(frontier) = self.frontier.as_mut() else { return Ok(()) };
+        if frontier.proved().size == frontier.read().size() {
+            return Ok(());
+        }
+        match self.source.extends(frontier.read(), &self.head).await {
+            Ok(true) => self.heads.remember(frontier.prove()),
+            Ok(false) => {
+                let expected = tip(frontier.read());
+                let head = self.heads.newest_served().cloned();
+                self.found.extend(head.map(|head| Contradiction {
+                    kind: AlarmKind::Mismatch,
+                    head,
+                    other: None,
+                    expected,
+                }));
+            }
+            Err(error) => {
+                add(&self.status.counters.proof_errors, 1);
+                if self.verification == Verification::Enforce {
+                    return Err(error.into());
+                }
+                tracing::debug!(log = self.status.log.name, %error, "to be proved later");
+            }
+        }
+        Ok(())
+    }
+
+    /// Emits what may be emitted: with `enforce` what is proved, otherwise everything, as soon as it
+    /// comes or, at the tail, once it has been compared with the head.
+    async fn emit(&mut self, last: bool) -> Result<(), FollowError> {
+        let proved = self.frontier.as_ref().map_or(0, |frontier| frontier.proved().size);
+        let may = |end: u64| match self.verification {
+            Verification::Enforce => end <= proved,
+            Verification::Report | Verification::Off => last || self.catching_up,
+        };
+        if let Some(frontier) = self.frontier.as_ref() {
+            self.status.set_proved(Ok(frontier.from()..proved));
+        }
+        let ready = self.held.pages.iter().take_while(|page| may(page.end)).count();
+        let ready: Vec<HeldPage> = self.held.pages.drain(..ready).collect();
+        for page in ready {
+            self.send(page).await?;
+        }
+        if self.held.pages.is_empty() && self.found.is_empty() {
+            self.held.clear();
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, page: HeldPage) -> Result<(), FollowError> {
+        let HeldPage { entries, end, tree } = page;
+        let count = entries.len() as u64;
+        let timestamp = entries.last().map_or(0, |entry| entry.timestamp);
+        if let (Some(frontier), Some(tree)) = (self.frontier.as_mut(), tree) {
+            frontier.emit(tree);
+        }
+        let tree = self.frontier.as_ref().map(Frontier::save);
+        self.status.emitting(Resume { index: end, tree });
+        let page = Page { log: Arc::clone(self.status), entries, held: None };
+        self.pages.send(page).await?;
+        *self.next = Some(end);
+        self.status.reached(timestamp);
+        self.status.emitted(end, count);
+        Ok(())
+    }
+}

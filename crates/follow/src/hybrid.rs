@@ -1,0 +1,61 @@
+//! Reading a log that serves whole tiles but no checkpoint, and answers RFC 6962 besides: heads,
+//! proofs and what is not yet in a whole tile come from there, all else from the tiles, which take
+//! a quarter of the bytes.
+
+use std::ops::Range;
+
+use ct::head::TreeHead;
+use ct::merkle::CompactRange;
+use ct::tile::TILE_WIDTH;
+
+use crate::entry::Batch;
+use crate::heads::ServedHead;
+use crate::rfc6962::Rfc6962;
+use crate::source::{Source, SourceError};
+use crate::static_ct::StaticCt;
+
+/// A log of both protocols.
+#[derive(Debug)]
+pub(crate) struct Hybrid {
+    pub(crate) tiles: StaticCt,
+    pub(crate) api: Rfc6962,
+}
+
+/// Whether the tile that holds `index` is whole in a tree of this size.
+const fn is_whole(index: u64, tree_size: u64) -> bool {
+    index / TILE_WIDTH < tree_size / TILE_WIDTH
+}
+
+impl Source for Hybrid {
+    fn page_size(&self) -> u64 {
+        self.tiles.page_size()
+    }
+
+    async fn head(&self) -> Result<ServedHead, SourceError> {
+        self.api.head().await
+    }
+
+    async fn entries(&self, range: Range<u64>, tree_size: u64) -> Result<Batch, SourceError> {
+        if is_whole(range.start, tree_size) {
+            self.tiles.entries(range, tree_size).await
+        } else {
+            self.api.entries(range, tree_size).await
+        }
+    }
+
+    async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
+        self.api.frontier(size, head).await
+    }
+
+    async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
+        self.api.extends(range, head).await
+    }
+
+    fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
+        if is_whole(index, tree_size) {
+            self.tiles.unreadable(index, tree_size)
+        } else {
+            self.api.unreadable(index, tree_size)
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Narrowing a mismatch down, after the fact: which entries are not those of the signed tree?
+//!
+//! The log itself is the witness. It is asked for the beginnings of the tree it has signed, each
+//! proved to belong to the head, and these are compared with what was read: first with the points
+//! remembered while reading, then leaf by leaf with the entries as they are served now.
+
+use std::ops::Range;
+
+use ct::head::TreeHead;
+use ct::merkle::CompactRange;
+
+use crate::alarm::AlarmKind;
+use crate::entry::Served;
+use crate::frontier::{Frontier, tip};
+use crate::heads::Point;
+use crate::source::{Source, SourceError};
+
+/// Entries that are asked for again at most.
+const MOST_ENTRIES: u64 = 1024;
+
+/// Where and what the mismatch is.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) kind: AlarmKind,
+    /// In words, to follow those that say what was found.
+    pub(crate) text: String,
+    /// The entries that are not proved.
+    pub(crate) entries: Range<u64>,
+    /// The answers to looking again.
+    pub(crate) served: Vec<Served>,
+}
+
+/// Compares what was read with the tree under `head`, which contradicts it: by what was read it should
+/// be the one `expected`.
+pub(crate) async fn locate<S: Source>(
+    source: &S,
+    head: &TreeHead,
+    read: &Frontier,
+    expected: Point,
+) -> Finding {
+    let proved = read.proved();
+    let entries = proved.size..head.size;
+    let finding = |kind, text| Finding { kind, text, entries: entries.clone(), served: Vec::new() };
+    match source.frontier(proved.size, head).await {
+        Ok(range) if range.root() == proved.root => {}
+        Ok(_) => {
+            let size = proved.size;
+            let text =
+                format!("the head does not continue the tree of {size} entries proved before");
+            return finding(AlarmKind::Fork, text);
+        }
+        Err(error @ SourceError::Proof { .. }) => {
+            let text = format!("the log cannot prove what it has signed: {error}");
+            return finding(AlarmKind::Fork, text);
+        }
+        Err(error) => {
+            let text = format!("it could not be narrowed down: {error}");
+            return finding(AlarmKind::Mismatch, text);
+        }
+    }
+    let mut marks = read.marks();
+    marks.retain(|mark| mark.size < expected.size);
+    marks.push(expected);
+    let mut found = finding(AlarmKind::Mismatch, String::new());
+    if let Err(error) = narrow(source, head, &marks, &mut found).await {
+        found.text = format!("it could not be narrowed down further: {error}");
+    }
+    found
+}
+
+/// Narrows `found.entries` down, as far as the log answers.
+async fn narrow<S: Source>(
+    source: &S,
+    head: &TreeHead,
+    marks: &[Point],
+    found: &mut Finding,
+) -> Result<(), SourceError> {
+    let wrong = first_wrong(source, head, marks).await?;
+    let (before, at) = (wrong.checked_sub(1).and_then(|i| marks.get(i)), marks.get(wrong));
+    let start = before.map_or(found.entries.start, |mark| mark.size);
+    let end = at.map_or(head.size, |mark| mark.size);
+    found.entries.start = start;
+    found.text = format!("what was read is right up to entry {start} and wrong before entry {end}");
+    if end - start > MOST_ENTRIES {
+        return Ok(());
+    }
+    let mut again = vec![source.frontier(start, head).await?];
+    while let Some(next) = again.last().map(CompactRange::size).filter(|next| *next < end) {
+        let page = source.page_size().max(1);
+        let stop = (next / page).saturating_add(1).saturating_mul(page).min(end);
+        let batch = source.entries(next..stop, head.size).await?;
+        for hash in &batch.leaf_hashes {
+            let mut range = again.last().cloned().unwrap_or_default();
+            range.push(*hash);
+            again.push(range);
+        }
+        if batch.leaf_hashes.is_empty() {
+            break;
+        }
+        found.served.extend(batch.served.map(|served| served.to_owned_bytes()));
+    }
+    let points: Vec<Point> = again.iter().skip(1).map(tip).collect();
+    let wrong = first_wrong(source, head, &points).await?;
+    found.text = match points.get(wrong) {
+        Some(point) => format!("entry {} is not the one the log has signed", point.size - 1),
+        None => format!(
+            "an entry from {start} to {} was not the one the log has signed; asked again, the log \
+             serves the right ones",
+            end - 1
+        ),
+    };
+    Ok(())
+}
+
+/// The number of the first of these trees that is not a beginning of the head's.
+async fn first_wrong<S: Source>(
+    source: &S,
+    head: &TreeHead,
+    points: &[Point],
+) -> Result<usize, SourceError> {
+    let (mut right, mut wrong) = (0, points.len());
+    while let Some(point) = points.get(usize::midpoint(right, wrong)).filter(|_| right < wrong) {
+        let middle = usize::midpoint(right, wrong);
+        if source.frontier(point.size, head).await?.root() == point.root {
+            right = middle + 1;
+        } else {
+            wrong = middle;
+        }
+    }
+    Ok(right)
+}

@@ -1,0 +1,161 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Has `caller` answered `count` times, evenly over the second after `from`.
+fn a_second_of_answers(schedule: &mut Schedule, caller: u64, count: u32, from: Instant) {
+    for number in 1..=count {
+        schedule.answered(caller, true, from + SECOND * number / count);
+    }
+}
+
+#[test]
+fn requests_of_a_limited_host_are_spread() {
+    let mut schedule = Schedule::default();
+    let now = Instant::now();
+    assert_eq!(schedule.reserve(now), None);
+    schedule.rate = Some(20.0);
+    assert_eq!(schedule.reserve(now), None);
+    assert_eq!(schedule.reserve(now), Some(now + SECOND / 20));
+    assert_eq!(schedule.reserve(now), Some(now + SECOND / 10));
+    assert_eq!(schedule.reserve(now + SECOND), None, "an unused moment is not saved up");
+    schedule.interval = SECOND;
+    assert_eq!(schedule.reserve(now + 2 * SECOND), None);
+    assert_eq!(schedule.reserve(now + 2 * SECOND), Some(now + 3 * SECOND));
+}
+
+#[test]
+fn a_429_halves_what_the_host_answered_and_counts_once_a_moment() {
+    let mut schedule = Schedule::default();
+    let now = Instant::now();
+    for second in 0..60 {
+        a_second_of_answers(&mut schedule, 1, 40, now + SECOND * second);
+    }
+    let now = now + 60 * SECOND;
+    schedule.limited(1, now);
+    let rate = schedule.rate.expect("limited");
+    assert!((18.0..22.0).contains(&rate), "{rate}");
+    schedule.limited(1, now + SECOND / 2);
+    assert_eq!(schedule.rate, Some(rate));
+    for second in 2..40 {
+        schedule.limited(1, now + SECOND * second);
+    }
+    assert_eq!(schedule.rate, Some(LOWEST_RATE));
+}
+
+#[test]
+fn a_429_in_the_first_moment_is_measured_by_that_moment() {
+    let mut schedule = Schedule::default();
+    let now = Instant::now();
+    for number in 0..30 {
+        schedule.answered(1, false, now + SECOND * number / 100);
+    }
+    schedule.limited(1, now + SECOND / 3);
+    let rate = schedule.rate.expect("limited");
+    assert!((12.0..17.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn a_cut_leaves_the_other_logs_what_they_are_answered() {
+    let mut schedule = Schedule { rate: Some(30.0), ..Schedule::default() };
+    let start = Instant::now();
+    for second in 0..60 {
+        a_second_of_answers(&mut schedule, 1, 10, start + SECOND * second);
+        schedule.rate = Some(30.0);
+    }
+    let mut now = start + 60 * SECOND;
+    for _ in 0..20 {
+        schedule.limited(2, now);
+        a_second_of_answers(&mut schedule, 1, 10, now);
+        now += SECOND;
+    }
+    let rate = schedule.rate.expect("limited");
+    assert!((10.0..16.0).contains(&rate), "log 1 takes 10, log 2 is refused: {rate}");
+    // Once the other is refused too, it is the host that has enough.
+    for _ in 0..20 {
+        schedule.limited(1, now);
+        schedule.limited(2, now + 2 * SECOND);
+        now += 4 * SECOND;
+    }
+    assert_eq!(schedule.rate, Some(LOWEST_RATE));
+}
+
+#[test]
+fn only_answers_to_requests_that_waited_raise_the_rate() {
+    let mut schedule = Schedule { rate: Some(10.0), ..Schedule::default() };
+    let now = Instant::now();
+    for _ in 0..1000 {
+        schedule.answered(1, false, now);
+    }
+    assert_eq!(schedule.rate, Some(10.0));
+    for _ in 0..10 {
+        schedule.answered(1, true, now);
+    }
+    let rate = schedule.rate.expect("still limited");
+    assert!((12.5..13.1).contains(&rate), "two and a tenth more after a second: {rate}");
+    for _ in 0..200_000 {
+        schedule.answered(1, true, now);
+    }
+    assert_eq!(schedule.rate, None, "the host bears it");
+}
+
+#[test]
+fn growth_is_slow_near_the_rate_that_was_refused() {
+    // A host that allows 20 a second and answers 429 above it.
+    let mut schedule = Schedule { rate: Some(40.0), ..Schedule::default() };
+    let start = Instant::now();
+    let mut refusals = Vec::new();
+    for second in 0..600_u32 {
+        let rate = schedule.rate.expect("the host objects");
+        let now = start + SECOND * second;
+        if rate > 20.0 {
+            refusals.push(second);
+            schedule.limited(1, now);
+        } else {
+            a_second_of_answers(&mut schedule, 1, rate as u32, now);
+        }
+    }
+    let steady: Vec<_> = refusals.iter().filter(|second| **second > 60).collect();
+    assert!(steady.len() <= 6, "{refusals:?}");
+    let rate = schedule.rate.expect("still limited");
+    assert!(rate >= 10.0, "and the host is used: {rate}");
+}
+
+#[test]
+fn callers_that_have_gone_are_forgotten() {
+    let mut schedule = Schedule::default();
+    let mut now = Instant::now();
+    for caller in 0..10_000 {
+        schedule.answered(caller, false, now);
+        now += SECOND;
+    }
+    assert!(schedule.callers.len() <= MANY_CALLERS, "{}", schedule.callers.len());
+}
+
+proptest! {
+    #[test]
+    fn the_rate_stays_within_its_bounds(events in prop::collection::vec((0..4_u64, 0..4_u8, 0..3000_u64), 0..300)) {
+        let mut schedule = Schedule::default();
+        let mut now = Instant::now();
+        for (caller, event, after) in events {
+            now += Duration::from_millis(after);
+            let before = schedule.rate;
+            match event {
+                0 => {
+                    schedule.limited(caller, now);
+                    let after = schedule.rate.expect("limited");
+                    prop_assert!(before.is_none_or(|before| after <= before), "a 429 raised the rate");
+                }
+                1 => schedule.answered(caller, false, now),
+                2 => schedule.answered(caller, true, now),
+                _ => {
+                    let at = schedule.reserve(now);
+                    prop_assert!(at.is_none_or(|at| at > now));
+                }
+            }
+            prop_assert!(schedule.rate.is_none_or(|rate| (LOWEST_RATE..UNLIMITED_RATE).contains(&rate)));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! When to ask a log for its head again.
+//!
+//! Logs publish in a rhythm: static-ct logs every second or so, RFC 6962 logs every few seconds or
+//! minutes. The time between changed heads and the time it takes for one to appear are learned,
+//! and the next question is asked when an answer is due. Questions that bring nothing are bounded
+//! by an allowance of one a second, however often the log is to be asked.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The wait after a question that brought nothing; it doubles with each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// The shortest wait after a head that did bring entries, unless the log is to be asked more often.
+const AFTER_NEWS: Duration = Duration::from_millis(500);
+/// By how much a question comes earlier when the one before found what was due, in milliseconds.
+const EARLIER: i64 = 25;
+/// Questions that may bring nothing in quick succession.
+const BURST: f64 = 3.0;
+/// Changes whose distances are remembered.
+const REMEMBERED: usize = 8;
+
+/// One log's next question.
+#[derive(Debug)]
+pub(crate) struct Poll {
+    longest: Duration,
+    /// By how much the second question is put off.
+    stagger: Duration,
+    size: Option<u64>,
+    rhythm: Rhythm,
+    allowance: Allowance,
+    /// Questions in a row that brought nothing although something was due.
+    vain: u32,
+    /// The question before, if it brought nothing.
+    missed: Option<Instant>,
+    next: Instant,
+}
+
+impl Poll {
+    /// `longest` is the longest wait between two questions to a log that brings news; a log that
+    /// does not is asked once a second at most.
+    pub(crate) fn new(longest: Duration, now: Instant) -> Self {
+        let allowance = Allowance { left: BURST, at: now };
+        let rhythm = Rhythm::new(now);
+        let stagger = Duration::ZERO;
+        Self { longest, stagger, size: None, rhythm, allowance, vain: 0, missed: None, next: now }
+    }
+
+    /// The same for log number `number` of a fleet: logs that begin together ask at once, and from
+    /// then on evenly spread. However many there are, multiples of the golden ratio leave no large
+    /// gaps between them.
+    pub(crate) fn staggered(self, number: usize) -> Self {
+        const GOLDEN_RATIO: f64 = 0.618_033_988_749_895;
+        let share = (number as f64 * GOLDEN_RATIO).fract();
+        Self { stagger: self.longest.mul_f64(share), ..self }
+    }
+
+    /// When to ask.
+    pub(crate) const fn next(&self) -> Instant {
+        self.next
+    }
+
+    /// The log's answer to a question asked at `now`: its tree size and the head's time in
+    /// milliseconds since 1970.
+    pub(crate) fn answered(&mut self, size: u64, timestamp: u64, now: Instant) {
+        let changed = self.size.is_some_and(|before| size > before);
+        if changed {
+            let missed = self.missed.take().map(|missed| now.saturating_duration_since(missed));
+            self.rhythm.changed(timestamp, now, missed);
+            self.vain = 0;
+        } else {
+            self.allowance.spend(now);
+            self.missed = Some(now);
+        }
+        self.size = Some(self.size.map_or(size, |before| before.max(size)));
+        self.next = self.plan(changed, now) + std::mem::take(&mut self.stagger);
+    }
+
+    fn plan(&mut self, changed: bool, now: Instant) -> Instant {
+        let due = self.rhythm.due().filter(|due| *due > now);
+        let shortest = match (changed, due) {
+            (true, _) => AFTER_NEWS,
+            (false, Some(_)) => Duration::ZERO,
+            // The log is late, has no rhythm, or has fallen quiet.
+            (false, None) => {
+                self.vain = self.vain.saturating_add(1);
+                FIRST_WAIT.saturating_mul(1 << (self.vain - 1).min(16))
+            }
+        };
+        let shortest = now + shortest.min(self.longest);
+        let wanted = due.map_or(shortest, |due| due.max(shortest)).min(now + self.longest);
+        wanted.max(self.allowance.ready(now))
+    }
+}
+
+/// How often a log's head changes and how long a change takes to show.
+#[derive(Debug)]
+struct Rhythm {
+    /// Moments are counted in milliseconds from here.
+    base: Instant,
+    /// The time in the newest head that brought entries.
+    newest: Option<u64>,
+    /// Distances of such times, in milliseconds.
+    distances: VecDeque<u64>,
+    /// The moment less the time in the head at which it can first be had, in milliseconds: what
+    /// publishing takes, and by how much the clocks differ.
+    lag: Option<i64>,
+}
+
+impl Rhythm {
+    const fn new(base: Instant) -> Self {
+        Self { base, newest: None, distances: VecDeque::new(), lag: None }
+    }
+
+    /// A head with new entries was seen; `missed` is how long before that it was not there yet,
+    /// where it was asked for in vain.
+    fn changed(&mut self, timestamp: u64, now: Instant, missed: Option<Duration>) {
+        let distance = self.newest.and_then(|newest| timestamp.checked_sub(newest));
+        if let Some(distance) = distance.filter(|distance| *distance > 0) {
+            if self.distances.len() == REMEMBERED {
+                self.distances.pop_front();
+            }
+            self.distances.push_back(distance);
+        }
+        self.newest = Some(timestamp);
+        let moment = now.saturating_duration_since(self.base).as_millis();
+        let seen = (moment as i64).wrapping_sub(timestamp as i64);
+        // It was not there yet when it was asked for in vain, if it was.
+        let earliest =
+            missed.map_or(i64::MIN, |missed| seen.wrapping_sub(missed.as_millis() as i64));
+        self.lag = Some(match self.lag {
+            // It came when it was due or before: the next question comes a little earlier.
+            Some(lag) if lag > earliest => lag.min(seen).wrapping_sub(EARLIER).max(earliest),
+            // It came in between.
+            _ => missed.map_or(seen, |missed| seen.wrapping_sub(missed.as_millis() as i64 / 2)),
+        });
+    }
+
+    /// When the next change is likely to show.
+    fn due(&self) -> Option<Instant> {
+        // Questions come too late for some changes, so that distances are often multiples.
+        let distance = *self.distances.iter().min()?;
+        let next = (self.newest?.checked_add(distance)? as i64).wrapping_add(self.lag?);
+        self.base.checked_add(Duration::from_millis(u64::try_from(next).ok()?))
+    }
+}
+
+/// One question a second that may bring nothing, and a few saved up.
+#[derive(Debug)]
+struct Allowance {
+    left: f64,
+    at: Instant,
+}
+
+impl Allowance {
+    fn spend(&mut self, now: Instant) {
+        self.left = self.left_at(now) - 1.0;
+        self.at = now;
+    }
+
+    fn left_at(&self, now: Instant) -> f64 {
+        let since = now.saturating_duration_since(self.at).as_secs_f64();
+        (self.left + since).min(BURST)
+    }
+
+    /// When there is one left.
+    fn ready(&self, now: Instant) -> Instant {
+        let lacking = (1.0 - self.left_at(now)).clamp(0.0, BURST);
+        now + Duration::from_secs_f64(lacking)
+    }
+}
+
+#[cfg(test)]
+mod tests;

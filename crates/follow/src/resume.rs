@@ -1,0 +1,140 @@
+//! Where a log is to be resumed after a restart: what was published, some seconds ago.
+//!
+//! With each position goes the tree of what was read, as far as there is one. Followers say what
+//! they emit, the publisher says what it has published; both name the same positions.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::position::SavedTree;
+
+/// Published positions are remembered at this grain; the resume overlap is exact to it.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+/// Pages under way to the publisher whose trees are remembered; without its tree a position is
+/// resumed all the same, and the tree asked for anew.
+const MOST_EMITTED: usize = 1024;
+
+/// A position and the tree of what was read up to there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// The next index to read.
+    pub(crate) index: u64,
+    pub(crate) tree: Option<SavedTree>,
+}
+
+/// One log's positions between emitting and saving.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// Emitted and not published yet, oldest first.
+    emitted: VecDeque<Resume>,
+    /// Published, and when; oldest first.
+    published: VecDeque<(Instant, Resume)>,
+}
+
+impl Marks {
+    /// The follower begins here, unless it has begun before.
+    pub(crate) fn begin(&mut self, resume: Resume) {
+        if self.published.is_empty() {
+            self.published.push_back((Instant::now(), resume));
+        }
+    }
+
+    /// Everything below has been handed to the publisher.
+    pub(crate) fn emitted(&mut self, resume: Resume) {
+        if self.emitted.len() == MOST_EMITTED {
+            self.emitted.pop_front();
+        }
+        self.emitted.push_back(resume);
+    }
+
+    /// Everything below `index` has been published.
+    pub(crate) fn published(&mut self, index: u64, overlap: Duration) {
+        let now = Instant::now();
+        let mut tree = None;
+        while self.emitted.front().is_some_and(|next| next.index <= index) {
+            let next = self.emitted.pop_front();
+            tree = next.filter(|next| next.index == index).and_then(|next| next.tree);
+        }
+        // The newest mark is moved forward until it is old enough to stand for its moment.
+        let recent = self.published.len() > 1
+            && self.published.iter().rev().nth(1).is_some_and(|(at, _)| now - *at < MARK_EVERY);
+        if recent {
+            self.published.pop_back();
+        }
+        self.published.push_back((now, Resume { index, tree }));
+        self.forget(now, overlap);
+    }
+
+    /// What was published `overlap` ago; `None` until the follower began.
+    pub(crate) fn saved(&mut self, overlap: Duration) -> Option<Resume> {
+        self.forget(Instant::now(), overlap);
+        self.published.front().map(|(_, resume)| resume.clone())
+    }
+
+    /// Drops the marks that are too old to be saved, but for the newest of those.
+    fn forget(&mut self, now: Instant, overlap: Duration) {
+        while self.published.get(1).is_some_and(|(at, _)| now - *at >= overlap) {
+            self.published.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(index: u64) -> Resume {
+        Resume { index, tree: Some(SavedTree { size: index, ..SavedTree::default() }) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_saved_trails_publishing_by_the_overlap() {
+        let mut marks = Marks::default();
+        assert_eq!(marks.saved(10 * SECOND), None);
+        marks.begin(at(100));
+        for second in 1..=60 {
+            tokio::time::advance(SECOND).await;
+            marks.emitted(at(100 + second));
+            marks.published(100 + second, 10 * SECOND);
+        }
+        assert_eq!(marks.saved(10 * SECOND), Some(at(150)));
+        tokio::time::advance(10 * SECOND).await;
+        assert_eq!(marks.saved(10 * SECOND), Some(at(160)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn marks_are_thinned_but_never_run_ahead() {
+        let mut marks = Marks::default();
+        marks.begin(at(0));
+        for tick in 1..=1000 {
+            tokio::time::advance(SECOND / 100).await;
+            marks.published(tick, 5 * SECOND);
+        }
+        assert!(marks.published.len() < 8);
+        let saved = marks.saved(5 * SECOND).expect("began").index;
+        assert!((300..=500).contains(&saved), "{saved}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tree_goes_with_its_own_position_only() {
+        let mut marks = Marks::default();
+        marks.begin(at(0));
+        for index in [10, 20, 30] {
+            marks.emitted(at(index));
+        }
+        marks.published(20, Duration::ZERO);
+        assert_eq!(marks.saved(Duration::ZERO), Some(at(20)));
+        marks.published(25, Duration::ZERO);
+        assert_eq!(marks.saved(Duration::ZERO), Some(Resume { index: 25, tree: None }));
+        marks.published(30, Duration::ZERO);
+        assert_eq!(marks.saved(Duration::ZERO), Some(at(30)));
+        for index in 0..5000 {
+            marks.emitted(at(index));
+        }
+        assert_eq!(marks.emitted.len(), MOST_EMITTED);
+    }
+}

@@ -1,0 +1,224 @@
+//! `/api/…`: what programs may want to know about the server.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use follow::catalogue::ListStatus;
+use follow::{Alarm, Health, HostSnapshot, Standing};
+use serde::Serialize;
+
+use crate::http::Shared;
+
+/// The answer to `/api/logs`. What certstream-server-rust answers comes first, in its order; its
+/// clients ignore the rest.
+#[derive(Debug, Serialize)]
+struct Logs {
+    total_logs: usize,
+    healthy: usize,
+    degraded: usize,
+    unhealthy: usize,
+    logs: Vec<Log>,
+    hosts: Vec<Host>,
+    lists: Vec<List>,
+}
+
+/// A followed log. Indexes are `u64`, times Unix seconds unless their name says otherwise.
+#[derive(Debug, Serialize)]
+struct Log {
+    name: String,
+    url: String,
+    operator: String,
+    status: &'static str,
+    current_index: u64,
+    tree_size: u64,
+    total_errors: u64,
+    last_success: Option<u64>,
+    log_id: Option<String>,
+    protocol: String,
+    /// What the log list says; `None` for a log named by hand.
+    state: Option<String>,
+    lists: Vec<String>,
+    /// Whether the signed list names it.
+    listed_signed: bool,
+    /// Whether it has left the list and is only read to its end.
+    draining: bool,
+    breaker: &'static str,
+    last_error: Option<String>,
+    entries: u64,
+    lag_entries: u64,
+    lag_secs: u64,
+    head_timestamp_ms: Option<u64>,
+    head_age_secs: Option<u64>,
+    head_overdue: bool,
+    /// The entries proved to be those the log has signed: from here ...
+    verified_from: Option<u64>,
+    /// ... up to this index, which is not among them.
+    verified_through: Option<u64>,
+    /// Why nothing is being proved.
+    unproved: Option<String>,
+    alarms: Vec<Alarm>,
+    gaps: u64,
+    skipped_entries: u64,
+    integrity: Integrity,
+    host: Option<String>,
+    /// Whether the host has answered 429 and is asked slowly.
+    paced: bool,
+    /// Answers of this log that asked for fewer requests.
+    limited: u64,
+    /// How much longer the log is left alone because it asked for that.
+    paused_secs: Option<u64>,
+}
+
+/// How often something was found that should not be.
+#[derive(Debug, Serialize)]
+struct Integrity {
+    stale_heads: u64,
+    refused_heads: u64,
+    audited_heads: u64,
+    unaudited_heads: u64,
+    proof_errors: u64,
+    alarms: u64,
+    undecodable: u64,
+    unreadable: u64,
+    wrong_leaf_indexes: u64,
+    foreign_precertificates: u64,
+    foreign_issuers: u64,
+    forged_issuers: u64,
+    missing_issuers: u64,
+    cut_chains: u64,
+    panics: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Host {
+    host: String,
+    /// Requests per second that the host bears; `None` while it has not objected.
+    rate: Option<f64>,
+    /// The fixed time between requests that the configuration asks for.
+    interval_ms: u64,
+    in_flight: usize,
+    requests: u64,
+    limited: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct List {
+    url: String,
+    signed: bool,
+    version: Option<String>,
+    timestamp: Option<String>,
+    logs: usize,
+    skipped: usize,
+    fetched: Option<u64>,
+    /// Whether it comes from the cache and has not been had since the start.
+    cached: bool,
+    /// Whether it is too old to have a log stopped.
+    stale: bool,
+    error: Option<String>,
+}
+
+/// Every followed log, their hosts, and the log lists.
+pub(super) async fn logs(State(shared): State<Shared>) -> Response {
+    let fleet = &shared.fleet;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let logs: Vec<Log> = fleet.standings().iter().map(|standing| log(standing, now)).collect();
+    let count = |health: Health| logs.iter().filter(|log| log.status == health.as_str()).count();
+    axum::Json(Logs {
+        total_logs: logs.len(),
+        healthy: count(Health::Healthy),
+        degraded: count(Health::Degraded),
+        unhealthy: count(Health::Unhealthy),
+        hosts: fleet.hosts().into_iter().map(host).collect(),
+        lists: fleet.lists().into_iter().map(list).collect(),
+        logs,
+    })
+    .into_response()
+}
+
+fn log(standing: &Standing, now: Duration) -> Log {
+    let Standing { status, host, paused_for } = standing;
+    let (log, at, listing) = (&status.log, status.snapshot(), status.listing());
+    let counters = &status.counters;
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let has_head = at.head_timestamp > 0;
+    Log {
+        name: log.name.clone(),
+        url: log.url.clone(),
+        operator: log.operator.clone(),
+        status: at.health.as_str(),
+        current_index: at.next_index.unwrap_or(0),
+        tree_size: at.tree_size,
+        total_errors: read(&counters.errors),
+        last_success: at.last_success,
+        log_id: log.id.map(|id| id.to_string()),
+        protocol: log.protocol.to_string(),
+        state: listing.state,
+        lists: listing.lists,
+        listed_signed: listing.signed,
+        draining: status.is_retired(),
+        breaker: at.breaker.as_str(),
+        entries: read(&counters.entries),
+        lag_entries: at.lag_entries(),
+        lag_secs: at.lag().as_secs(),
+        head_timestamp_ms: has_head.then_some(at.head_timestamp),
+        head_age_secs: has_head.then(|| at.head_age(now).as_secs()),
+        head_overdue: at.overdue,
+        verified_from: at.proved.as_ref().map(|proved| proved.start),
+        verified_through: at.proved.as_ref().map(|proved| proved.end),
+        gaps: read(&counters.gaps),
+        skipped_entries: read(&counters.skipped_entries),
+        integrity: Integrity {
+            stale_heads: read(&counters.stale_heads),
+            refused_heads: read(&counters.refused_heads),
+            audited_heads: read(&counters.audited_heads),
+            unaudited_heads: read(&counters.unaudited_heads),
+            proof_errors: read(&counters.proof_errors),
+            alarms: read(&counters.alarms),
+            undecodable: read(&counters.undecodable),
+            unreadable: read(&counters.unreadable),
+            wrong_leaf_indexes: read(&counters.wrong_leaf_indexes),
+            foreign_precertificates: read(&counters.foreign_precertificates),
+            foreign_issuers: read(&counters.foreign_issuers),
+            forged_issuers: read(&counters.forged_issuers),
+            missing_issuers: read(&counters.missing_issuers),
+            cut_chains: read(&counters.cut_chains),
+            panics: read(&counters.panics),
+        },
+        host: host.as_ref().map(|host| host.host.clone()),
+        paced: host.as_ref().is_some_and(|host| host.rate.is_some()),
+        limited: read(&counters.limited),
+        paused_secs: paused_for.map(|left| left.as_secs().max(1)),
+        last_error: at.last_error,
+        unproved: at.unproved,
+        alarms: at.alarms,
+    }
+}
+
+fn host(host: HostSnapshot) -> Host {
+    Host {
+        host: host.host,
+        rate: host.rate,
+        interval_ms: u64::try_from(host.interval.as_millis()).unwrap_or(u64::MAX),
+        in_flight: host.in_flight,
+        requests: host.requests,
+        limited: host.limited,
+    }
+}
+
+fn list(list: ListStatus) -> List {
+    let edition = list.edition;
+    List {
+        url: list.url,
+        signed: list.signed,
+        version: edition.and_then(|edition| Some(edition.version?.to_string())),
+        timestamp: edition.and_then(|edition| Some(edition.timestamp?.to_string())),
+        logs: list.logs,
+        skipped: list.skipped,
+        fetched: list.fetched,
+        cached: list.cached,
+        stale: list.stale,
+        error: list.error,
+    }
+}

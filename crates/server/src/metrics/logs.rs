@@ -1,0 +1,227 @@
+//! What the followed logs, their hosts and the log lists show at a scrape.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use follow::catalogue::ListStatus;
+use follow::{BreakerState, Counters, Fleet, Health, HostSnapshot, Snapshot, Standing};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::gauge;
+
+/// Where the logs stand, by log, by host and by list.
+#[derive(Debug)]
+pub(super) struct Logs(pub(super) Arc<Fleet>);
+
+/// A log and where it stood at the moment of the scrape.
+struct Log {
+    standing: Standing,
+    at: Snapshot,
+}
+
+/// A metric of every `T`.
+struct Row<T> {
+    name: &'static str,
+    help: &'static str,
+    value: Value<T>,
+}
+
+enum Value<T> {
+    Count(fn(&T) -> u64),
+    Level(fn(&T) -> u64),
+    Real(fn(&T) -> f64),
+}
+
+const fn count<T>(name: &'static str, help: &'static str, read: fn(&T) -> u64) -> Row<T> {
+    Row { name, help, value: Value::Count(read) }
+}
+
+const fn level<T>(name: &'static str, help: &'static str, read: fn(&T) -> u64) -> Row<T> {
+    Row { name, help, value: Value::Level(read) }
+}
+
+const fn real<T>(name: &'static str, help: &'static str, read: fn(&T) -> f64) -> Row<T> {
+    Row { name, help, value: Value::Real(read) }
+}
+
+/// A count of a log's follower.
+fn counted(log: &Log, counter: fn(&Counters) -> &AtomicU64) -> u64 {
+    counter(&log.standing.status.counters).load(Ordering::Relaxed)
+}
+
+const LOGS: &[Row<Log>] = &[
+    count("log_entries", "Entries read from the log", |log| counted(log, |c| &c.entries)),
+    count("log_errors", "Requests to the log, or checks of its answers, that failed", |log| {
+        counted(log, |c| &c.errors)
+    }),
+    count("log_limited", "Answers of the log that asked for fewer requests (429, 503)", |log| {
+        counted(log, |c| &c.limited)
+    }),
+    count("log_gaps", "Times entries were skipped because the log was too far behind", |log| {
+        counted(log, |c| &c.gaps)
+    }),
+    count("log_skipped_entries", "Entries skipped because the log was too far behind", |log| {
+        counted(log, |c| &c.skipped_entries)
+    }),
+    count("log_stale_heads", "Tree heads smaller than one seen before", |log| {
+        counted(log, |c| &c.stale_heads)
+    }),
+    count("log_refused_heads", "Tree heads refused: signature, or two roots at one size", |log| {
+        counted(log, |c| &c.refused_heads)
+    }),
+    count("log_audited_heads", "Stale tree heads that the log has proved", |log| {
+        counted(log, |c| &c.audited_heads)
+    }),
+    count("log_unaudited_heads", "Tree heads that were never compared with anything", |log| {
+        counted(log, |c| &c.unaudited_heads)
+    }),
+    count("log_proof_errors", "Proofs that could not be had, or do not prove", |log| {
+        counted(log, |c| &c.proof_errors)
+    }),
+    count("log_alarms", "Alarms raised: what the log has said that cannot be true", |log| {
+        counted(log, |c| &c.alarms)
+    }),
+    count("log_undecodable", "Entries that could not be decoded, passed on as they came", |log| {
+        counted(log, |c| &c.undecodable)
+    }),
+    count("log_unreadable", "Entries left out because nobody can take them apart", |log| {
+        counted(log, |c| &c.unreadable)
+    }),
+    count("log_wrong_leaf_indexes", "Leaves with another index than their place", |log| {
+        counted(log, |c| &c.wrong_leaf_indexes)
+    }),
+    count("log_foreign_precertificates", "Precertificates that their leaf is not of", |log| {
+        counted(log, |c| &c.foreign_precertificates)
+    }),
+    count("log_foreign_issuers", "Chains whose issuer has another key than the leaf says", |log| {
+        counted(log, |c| &c.foreign_issuers)
+    }),
+    count("log_forged_issuers", "Issuers served under a name that is not their hash", |log| {
+        counted(log, |c| &c.forged_issuers)
+    }),
+    count("log_missing_issuers", "Chain certificates that could not be had, left out", |log| {
+        counted(log, |c| &c.missing_issuers)
+    }),
+    count("log_cut_chains", "Chains longer than any honest one, which were cut", |log| {
+        counted(log, |c| &c.cut_chains)
+    }),
+    count("log_panics", "Times the follower failed by a defect and was started again", |log| {
+        counted(log, |c| &c.panics)
+    }),
+    level("log_tree_size", "The largest tree size the log has shown", |log| log.at.tree_size),
+    level("log_next_index", "The next index to be read", |log| log.at.next_index.unwrap_or(0)),
+    level("log_lag_entries", "Entries of the log's tree not read yet", |log| log.at.lag_entries()),
+    level("log_lag_seconds", "Time from the newest entry read to the newest head", |log| {
+        log.at.lag().as_secs()
+    }),
+    level("log_head_age_seconds", "Age of the newest tree head; 0 before the first", |log| {
+        log.at.head_age(now()).as_secs()
+    }),
+    level("log_head_overdue", "1 when the newest head is older than the log may let it", |log| {
+        u64::from(log.at.overdue)
+    }),
+    level("log_verified_through", "Entries below this index are proved; 0 for none", |log| {
+        log.at.proved.as_ref().map_or(0, |proved| proved.end)
+    }),
+    level("log_open_alarms", "Alarms not acknowledged", |log| log.at.alarms.len() as u64),
+    level("log_paused_seconds", "How much longer the log is left alone at its request", |log| {
+        log.standing.paused_for.map_or(0, |left| left.as_secs().max(1))
+    }),
+    level("log_draining", "1 when the log left the list and is only read to its end", |log| {
+        u64::from(log.standing.status.is_retired())
+    }),
+    level("log_healthy", "1 when the log is healthy, otherwise 0", |log| {
+        u64::from(log.at.health == Health::Healthy)
+    }),
+    level("log_breaker_open", "1 when the log is left alone after failures", |log| {
+        u64::from(log.at.breaker != BreakerState::Closed)
+    }),
+];
+
+const HOSTS: &[Row<HostSnapshot>] = &[
+    count("host_requests", "Requests to the host", |host| host.requests),
+    count("host_limited", "Answers 429 of the host", |host| host.limited),
+    level("host_in_flight", "Requests to the host under way", |host| host.in_flight as u64),
+    level("host_paced", "1 when the host has answered 429 and is asked slowly", |host| {
+        u64::from(host.rate.is_some())
+    }),
+    real("host_rate", "Requests per second that the host bears; 0 while not limited", |host| {
+        host.rate.unwrap_or(0.0)
+    }),
+];
+
+const LISTS: &[Row<ListStatus>] = &[
+    level("list_logs", "Logs in the list that can be read, wanted or not", |list| list.logs as u64),
+    level("list_skipped", "Logs in the list that cannot be read", |list| list.skipped as u64),
+    level("list_age_seconds", "Time since the list was fetched; 0 before that", |list| {
+        let fetched = list.fetched.map(Duration::from_secs);
+        fetched.map_or(0, |fetched| now().saturating_sub(fetched).as_secs())
+    }),
+    level("list_signed", "1 when the list's signature is verified", |list| u64::from(list.signed)),
+    level("list_cached", "1 when the list comes from the cache", |list| u64::from(list.cached)),
+    level("list_stale", "1 when the list is too old to have a log stopped", |list| {
+        u64::from(list.stale)
+    }),
+    level("list_failed", "1 when the last attempt to fetch the list failed", |list| {
+        u64::from(list.error.is_some())
+    }),
+];
+
+/// The time since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+impl Collector for Logs {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let fleet = &self.0;
+        let logs = fleet.standings().into_iter().map(|standing| {
+            let at = standing.status.snapshot();
+            Log { standing, at }
+        });
+        let logs: Vec<Log> = logs.collect();
+        let (bodies, waiting) = fleet.held_bytes();
+        let issuers = fleet.issuers().len();
+        gauge(&mut encoder, "logs", "Logs followed", logs.len() as u64)?;
+        gauge(&mut encoder, "issuers", "Chain certificates kept", issuers as u64)?;
+        gauge(&mut encoder, "body_bytes", "Bytes of answers being read", bodies as u64)?;
+        gauge(&mut encoder, "waiting_bytes", "Bytes of entries on their way", waiting as u64)?;
+        rows(&mut encoder, LOGS, &logs, |Log { standing, .. }| {
+            let log = &standing.status.log;
+            vec![("log", &log.name), ("operator", &log.operator)]
+        })?;
+        rows(&mut encoder, HOSTS, &fleet.hosts(), |host| vec![("host", &host.host)])?;
+        rows(&mut encoder, LISTS, &fleet.lists(), |list| vec![("url", &list.url)])
+    }
+}
+
+fn rows<T>(
+    encoder: &mut DescriptorEncoder<'_>,
+    rows: &[Row<T>],
+    all: &[T],
+    labels: impl for<'a> Fn(&'a T) -> Vec<(&'static str, &'a String)>,
+) -> Result<(), fmt::Error> {
+    for Row { name, help, value } in rows {
+        let kind = match value {
+            Value::Count(_) => MetricType::Counter,
+            Value::Level(_) | Value::Real(_) => MetricType::Gauge,
+        };
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for one in all {
+            let labels = labels(one);
+            let metric = family.encode_family(&labels)?;
+            match value {
+                Value::Count(read) => ConstCounter::new(read(one)).encode(metric)?,
+                Value::Level(read) => ConstGauge::new(read(one)).encode(metric)?,
+                Value::Real(read) => ConstGauge::new(read(one)).encode(metric)?,
+            }
+        }
+    }
+    Ok(())
+}
