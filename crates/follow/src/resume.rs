@@ -67,6 +67,15 @@ impl Marks {
         self.forget(now, overlap);
     }
 
+    /// The trees beyond `size` are not those that the log has signed: their positions are resumed
+    /// without one.
+    pub(crate) fn distrust(&mut self, size: u64) {
+        let published = self.published.iter_mut().map(|(_, resume)| resume);
+        for resume in self.emitted.iter_mut().chain(published) {
+            resume.tree.take_if(|tree| tree.size > size);
+        }
+    }
+
     /// What was published `overlap` ago; `None` until the follower began.
     pub(crate) fn saved(&mut self, overlap: Duration) -> Option<Resume> {
         self.forget(Instant::now(), overlap);
@@ -136,5 +145,20 @@ mod tests {
             marks.emitted(at(index));
         }
         assert_eq!(marks.emitted.len(), MOST_EMITTED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tree_that_was_found_wrong_is_not_saved() {
+        let mut marks = Marks::default();
+        marks.begin(at(10));
+        [20, 30].into_iter().for_each(|index| marks.emitted(at(index)));
+        marks.published(20, SECOND);
+        marks.distrust(10);
+        assert_eq!(marks.saved(SECOND), Some(at(10)));
+        for index in [20, 30] {
+            marks.published(index, SECOND);
+            tokio::time::advance(SECOND).await;
+            assert_eq!(marks.saved(SECOND), Some(Resume { index, tree: None }));
+        }
     }
 }

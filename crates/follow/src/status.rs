@@ -215,6 +215,12 @@ impl LogStatus {
         self.progress.lock().marks.emitted(resume);
     }
 
+    /// Notes that what was read beyond `size` contradicts a head, so that a restart does not go on
+    /// from it.
+    pub(crate) fn distrust(&self, size: u64) {
+        self.progress.lock().marks.distrust(size);
+    }
+
     pub(crate) fn emitted(&self, next_index: u64, entries: u64) {
         add(&self.counters.entries, entries);
         self.progress.lock().next_index = Some(next_index);

@@ -215,7 +215,9 @@ impl<S: Source> Follower<S> {
             }
             return;
         }
-        self.frontier = None;
+        if let Some(frontier) = self.frontier.take() {
+            self.status.distrust(frontier.proved().size);
+        }
         self.status.set_proved(Err(format!("entries from {from} on contradict a signed head")));
     }
 
