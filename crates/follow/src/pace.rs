@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 /// Requests in flight to one host at most.
 pub(crate) const IN_FLIGHT: usize = 32;
+/// What a host is taken to allow that answers 429 before much is known of it, in requests per
+/// second.
+const FIRST_RATE: f64 = 8.0;
 /// The lowest rate, in requests per second: slower than this a log cannot be followed at all.
 const LOWEST_RATE: f64 = 1.0;
 /// A host that bears this rate is not limited any more.
@@ -183,9 +186,12 @@ impl Schedule {
             return;
         }
         self.limited = Some(now);
-        let rate = self.rate.unwrap_or_else(|| self.answered_rate(now)).max(LOWEST_RATE);
+        let known =
+            self.rate.or_else(|| Some(self.answered_rate(now)).filter(|it| *it > FIRST_RATE));
+        let rate = known.unwrap_or(FIRST_RATE);
         let others = self.needed_by_others(caller, now) * ROOM;
-        self.objected = Some(rate);
+        // A guess, or the lowest rate there is, is no limit to stay just below.
+        self.objected = known.filter(|rate| *rate > LOWEST_RATE);
         self.rate = Some((rate / 2.0).max(others.min(rate)).max(LOWEST_RATE));
     }
 

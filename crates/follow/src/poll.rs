@@ -3,7 +3,8 @@
 //! Logs publish in a rhythm: static-ct logs every second or so, RFC 6962 logs every few seconds or
 //! minutes. The time between changed heads and the time it takes for one to appear are learned,
 //! and the next question is asked when an answer is due. Questions that bring nothing are bounded
-//! by an allowance of one a second, however often the log is to be asked.
+//! by an allowance: one a second, however often an idle log is to be asked, and as many as
+//! configured while a log moves.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,8 +17,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const AFTER_NEWS: Duration = Duration::from_millis(500);
 /// By how much a question comes earlier when the one before found what was due, in milliseconds.
 const EARLIER: i64 = 25;
+/// Questions a second that may bring nothing while a log moves, however small the configured wait.
+const MOST_A_SECOND: f64 = 20.0;
 /// Questions that may bring nothing in quick succession.
 const BURST: f64 = 3.0;
+/// For so long after a change a log counts as moving.
+const MOVING: Duration = Duration::from_secs(3);
 /// Changes whose distances are remembered.
 const REMEMBERED: usize = 8;
 
@@ -41,7 +46,7 @@ impl Poll {
     /// `longest` is the longest wait between two questions to a log that brings news; a log that
     /// does not is asked once a second at most.
     pub(crate) fn new(longest: Duration, now: Instant) -> Self {
-        let allowance = Allowance { left: BURST, at: now };
+        let allowance = Allowance::new(longest, now);
         let rhythm = Rhythm::new(now);
         let stagger = Duration::ZERO;
         Self { longest, stagger, size: None, rhythm, allowance, vain: 0, missed: None, next: now }
@@ -68,6 +73,7 @@ impl Poll {
         if changed {
             let missed = self.missed.take().map(|missed| now.saturating_duration_since(missed));
             self.rhythm.changed(timestamp, now, missed);
+            self.allowance.moved(now);
             self.vain = 0;
         } else {
             self.allowance.spend(now);
@@ -146,28 +152,43 @@ impl Rhythm {
     }
 }
 
-/// One question a second that may bring nothing, and a few saved up.
+/// The questions that may bring nothing: one a second, more while the log moves, and a few saved up.
 #[derive(Debug)]
 struct Allowance {
     left: f64,
     at: Instant,
+    /// Questions a second while the log moves.
+    while_moving: f64,
+    moving_until: Instant,
 }
 
 impl Allowance {
+    fn new(longest: Duration, now: Instant) -> Self {
+        let while_moving = longest.as_secs_f64().recip().clamp(1.0, MOST_A_SECOND);
+        Self { left: BURST, at: now, while_moving, moving_until: now }
+    }
+
+    fn moved(&mut self, now: Instant) {
+        (self.left, self.at) = (self.left_at(now), now);
+        self.moving_until = now + MOVING;
+    }
+
     fn spend(&mut self, now: Instant) {
-        self.left = self.left_at(now) - 1.0;
-        self.at = now;
+        (self.left, self.at) = (self.left_at(now) - 1.0, now);
     }
 
     fn left_at(&self, now: Instant) -> f64 {
-        let since = now.saturating_duration_since(self.at).as_secs_f64();
-        (self.left + since).min(BURST)
+        let since = now.saturating_duration_since(self.at);
+        let moving = self.moving_until.saturating_duration_since(self.at).min(since);
+        let earned = moving.as_secs_f64() * self.while_moving + (since - moving).as_secs_f64();
+        (self.left + earned).min(BURST)
     }
 
     /// When there is one left.
     fn ready(&self, now: Instant) -> Instant {
         let lacking = (1.0 - self.left_at(now)).clamp(0.0, BURST);
-        now + Duration::from_secs_f64(lacking)
+        let soon = now + Duration::from_secs_f64(lacking / self.while_moving);
+        if soon <= self.moving_until { soon } else { now + Duration::from_secs_f64(lacking) }
     }
 }
 

@@ -58,6 +58,25 @@ fn a_429_in_the_first_moment_is_measured_by_that_moment() {
 }
 
 #[test]
+fn a_host_that_objects_before_it_answers_is_soon_asked_at_a_fair_rate_again() {
+    let mut schedule = Schedule::default();
+    let mut now = Instant::now();
+    schedule.limited(1, now);
+    assert_eq!(schedule.rate, Some(FIRST_RATE / 2.0));
+    for _ in 0..6 {
+        now += 2 * SECOND;
+        schedule.limited(1, now);
+    }
+    assert_eq!(schedule.rate, Some(LOWEST_RATE), "it goes on objecting");
+    for second in 0..10 {
+        let rate = schedule.rate.expect("limited") as u32;
+        a_second_of_answers(&mut schedule, 1, rate, now + SECOND * second);
+    }
+    let rate = schedule.rate.expect("limited");
+    assert!(rate > 13.0, "{rate}");
+}
+
+#[test]
 fn a_cut_leaves_the_other_logs_what_they_are_answered() {
     let mut schedule = Schedule { rate: Some(30.0), ..Schedule::default() };
     let start = Instant::now();

@@ -72,6 +72,18 @@ fn a_log_that_always_has_news_is_asked_as_often_as_configured_but_twice_a_second
     assert!((1900..=2010).contains(&often), "{often}");
 }
 
+#[test]
+fn a_log_that_moves_is_asked_as_often_as_configured() {
+    let (longest, period) = (Duration::from_millis(100), Duration::from_millis(200));
+    for phase in [0, 33, 150, 199] {
+        let phase = Duration::from_millis(phase);
+        let run = run(longest, period, phase, 1_700_000_000_000, Duration::from_secs(100));
+        let at = |share: usize| run.delays[(run.delays.len() - 1) * share / 100];
+        assert!(at(50) <= longest, "{phase:?}: {:?}", at(50));
+        assert!(at(100) <= longest * 2, "{phase:?}: {:?}", at(100));
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_a_log_says_vain_questions_are_bounded_and_waits_are_not_too_long(
@@ -81,16 +93,19 @@ proptest! {
         let longest = Duration::from_millis(longest);
         let start = Instant::now();
         let mut poll = Poll::new(longest, start);
-        let (mut size, mut vain) = (0, 0_u32);
+        let (mut size, mut vain, mut news) = (0, 0_u32, 0_u32);
         for (growth, timestamp) in answers {
             let now = poll.next();
             vain += u32::from(growth == 0);
+            news += u32::from(growth > 0);
             size += growth;
             poll.answered(size, timestamp, now);
             let wait = poll.next() - now;
             prop_assert!(wait <= longest.max(Duration::from_secs(1)), "{wait:?}");
             prop_assert!(!wait.is_zero());
-            let allowed = BURST + (now - start).as_secs_f64();
+            let moving = f64::from(news) * MOVING.as_secs_f64() * MOST_A_SECOND;
+            let moving = if longest < LONGEST { moving } else { 0.0 };
+            let allowed = BURST + moving + (now - start).as_secs_f64();
             prop_assert!(f64::from(vain) <= allowed + 2.0, "{vain} of {allowed}");
         }
     }
