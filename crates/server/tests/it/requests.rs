@@ -126,7 +126,9 @@ async fn no_spelling_of_a_path_leads_around_the_guard() {
             format!("/{path}%20"),
             format!("/{path}?token=token"),
             format!("/{path}#health"),
-            format!("/%{:02x}{}", path.as_bytes()[0], &path[1..]),
+            path.split_at_checked(1).map_or_else(String::new, |(first, rest)| {
+                format!("/%{:02x}{rest}", first.as_bytes()[0])
+            }),
             format!("/{}", path.to_uppercase()),
             format!("/\\{path}"),
             format!("http://a/{path}"),

@@ -141,7 +141,7 @@ fn each_kind_of_mistake_is_found_at_its_place() {
             "1:24: webserver.whitelist: [\"here\"] is not a list of IP",
         ),
         ("rate_limit: {burst: -1}", "1:21: rate_limit.burst: -1.0 is not a number from 0 to"),
-        ("rate_limit: {burst: 1, free_burst: 2}", "1:21: rate_limit.burst: rate_limit.free_burst"),
+        ("rate_limit: {burst: 1, free_burst: 2}", "1:13: rate_limit: duplicate field `free_burst`"),
         (
             "port: 1\nwebserver: {listen_port: 2}",
             "2:26: webserver.listen_port: port says the same; leave one of them out",
