@@ -15,6 +15,7 @@ use wire::filter::Filters;
 
 use crate::config::{Config, Verification};
 use crate::http::accept::{self, Service};
+use crate::http::guard::{Guard, Policy};
 use crate::http::tls::Tls;
 use crate::http::{self, Shared};
 use crate::metrics::{self, Metrics};
@@ -46,6 +47,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     sources::catalogue(config)?;
     sources::logs_by_hand(config)?;
     tls(config)?;
+    Policy::compile(config)?;
     Ok(())
 }
 
@@ -103,6 +105,8 @@ impl Server {
         let registry =
             metrics::registry(&metrics, Arc::clone(&hub), filters.clone(), Arc::clone(&fleet));
         let registry = Arc::new(registry);
+        let policy = Arc::new(Policy::compile(&config)?);
+        let guard = Arc::new(Guard::new(metrics.guard.clone()));
         let config = Arc::new(config);
         let shared = Shared {
             config,
@@ -111,6 +115,8 @@ impl Server {
             fleet,
             metrics,
             registry,
+            guard,
+            policy,
             started,
             alive: hold,
             last_call: called,
@@ -139,7 +145,9 @@ impl Server {
             self;
         let (stopping, shutdown) = watch::channel(false);
         let metrics = Arc::clone(&shared.metrics);
-        let service = Service { router, metrics, shutdown, alive: shared.alive.clone() };
+        let (guard, policy) = (Arc::clone(&shared.guard), Arc::clone(&shared.policy));
+        let service =
+            Service { router, metrics, guard, policy, shutdown, alive: shared.alive.clone() };
         let outcome = tokio::select! {
             () = accept::serve(listener, tls, service) => Ok(()),
             () = stop => Ok(()),

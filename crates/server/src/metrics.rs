@@ -3,6 +3,7 @@
 //! Counters are added to where things happen; what a log's follower or the ring knows is read at
 //! the moment of the scrape.
 
+pub mod guard;
 mod logs;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use wire::filter::Filters;
 
+use self::guard::GuardMetrics;
 use self::logs::Logs;
 use crate::publish::CertificateStream;
 
@@ -84,6 +86,8 @@ pub struct Metrics {
     pub tls_reload_errors: Counter,
     /// State file writes that failed.
     pub state_errors: Counter,
+    /// Clients that were refused.
+    pub guard: GuardMetrics,
 }
 
 /// One connection's share of [`Metrics`], looked up once.
@@ -165,6 +169,7 @@ pub fn registry(
 ) -> Registry {
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
+    metrics.guard.register(&mut registry);
     registry.register(
         "certificates",
         "Certificates published, by update type",

@@ -175,7 +175,14 @@ impl Document<'_> {
         }
     }
 
+    /// A line, unless it may hold a secret.
     fn excerpt(&self, line: u64) -> Option<String> {
+        let places = Places::of(self.text);
+        let mut secrets = SETTINGS.iter().filter(|setting| setting.secret);
+        let may_be = places.is_empty() && secrets.any(|secret| self.text.contains(secret.name()));
+        if may_be || places.is_secret(line) {
+            return None;
+        }
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
         let line = self.text.lines().nth(index)?;
         let fits = line.chars().count() <= MAX_EXCERPT;

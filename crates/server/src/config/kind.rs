@@ -9,6 +9,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use super::guard::{is_header_name, is_token, network};
 use super::values::{ByteSize, OperatorIntervals, Start, TreeSizeSource, is_http_url};
 
 /// The kind of a setting's value. Bounds are inclusive.
@@ -18,6 +19,8 @@ pub enum Kind {
     Bool,
     /// A whole number.
     Integer(u64, u64),
+    /// A number, not necessarily whole.
+    Number(u64, u64),
     /// A whole number of milliseconds.
     Millis(u64, u64),
     /// A whole number of seconds.
@@ -42,6 +45,12 @@ pub enum Kind {
     Texts,
     /// Any number of http or https URLs.
     Urls,
+    /// Any number of IP addresses and networks.
+    Networks,
+    /// Any number of [`Tokens`](super::Tokens).
+    Tokens,
+    /// The name of a request header.
+    HeaderName,
     /// As [`OperatorIntervals`].
     Intervals,
     /// As [`TreeSizeSource`].
@@ -68,8 +77,13 @@ impl Kind {
             Self::Integer(..) | Self::Millis(..) | Self::Seconds(..) => {
                 text.trim().parse::<u64>().ok()?.into()
             }
+            Self::Number(..) => {
+                text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?.into()
+            }
             Self::Path if text.is_empty() => Value::Null,
-            Self::Choices(_) | Self::Texts | Self::Urls => words(text).collect(),
+            Self::Choices(_) | Self::Texts | Self::Urls | Self::Networks | Self::Tokens => {
+                words(text).collect()
+            }
             Self::Logs => return None,
             Self::Address => text.trim().into(),
             _ => text.into(),
@@ -88,6 +102,10 @@ impl Kind {
             Self::Integer(min, max) | Self::Millis(min, max) | Self::Seconds(min, max) => {
                 value.as_u64().is_some_and(|number| (min..=max).contains(&number))
             }
+            Self::Number(min, max) => {
+                let number = value.as_f64();
+                number.is_some_and(|number| (min as f64..=max as f64).contains(&number))
+            }
             Self::Size(min, max) => {
                 ByteSize::deserialize(value).is_ok_and(|size| (min..=max).contains(&size.get()))
             }
@@ -97,6 +115,9 @@ impl Kind {
             }),
             Self::Texts => is_list(value, |text| !text.trim().is_empty()),
             Self::Urls => is_list(value, is_http_url),
+            Self::Networks => is_list(value, |text| network(text).is_some()),
+            Self::Tokens => is_list(value, is_token),
+            Self::HeaderName => value.as_str().is_some_and(is_header_name),
             Self::Intervals => OperatorIntervals::deserialize(value).is_ok(),
             Self::TreeSize => TreeSizeSource::deserialize(value).is_ok(),
             Self::Choice(choices) => is_one_of(value, choices),
@@ -113,8 +134,9 @@ impl Kind {
     /// Whether a setting's text and default alone show what its value may be.
     #[must_use]
     pub const fn is_obvious(self) -> bool {
-        use Kind::{Address, Ascii, Bool, Logs, Path, Text, Texts, Url, Urls};
-        matches!(self, Bool | Text | Texts | Ascii | Path | Address | Url | Urls | Logs)
+        use Kind::{Address, Ascii, Bool, HeaderName, Logs, Path, Text, Texts, Url, Urls};
+        let is_word = matches!(self, Bool | Text | Ascii | Path | Address | Url | HeaderName);
+        is_word || matches!(self, Texts | Urls | Logs)
     }
 
     /// The name of the value in the help of a flag.
@@ -122,7 +144,7 @@ impl Kind {
     pub const fn value_name(self) -> &'static str {
         match self {
             Self::Bool => "BOOL",
-            Self::Integer(..) => "N",
+            Self::Integer(..) | Self::Number(..) => "N",
             Self::Millis(..) => "MS",
             Self::Seconds(..) => "SECS",
             Self::Size(..) => "SIZE",
@@ -134,6 +156,9 @@ impl Kind {
             Self::Choices(_) => "WORDS",
             Self::Texts => "TEXTS",
             Self::Urls => "URLS",
+            Self::Networks => "NETWORKS",
+            Self::Tokens => "TOKENS",
+            Self::HeaderName => "NAME",
             Self::Intervals => "NAME=MS",
             Self::TreeSize => "SOURCE",
             Self::LogFilter => "LEVEL",
@@ -152,6 +177,7 @@ impl fmt::Display for Kind {
                 write!(f, "a whole number, at least {min}")
             }
             Self::Integer(min, max) => write!(f, "a whole number from {min} to {max}"),
+            Self::Number(min, max) => write!(f, "a number from {min} to {max}"),
             Self::Millis(min, max) => {
                 write!(f, "a whole number of milliseconds from {min} to {max}")
             }
@@ -168,6 +194,11 @@ impl fmt::Display for Kind {
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
             Self::Texts => f.write_str("a list of texts"),
             Self::Urls => f.write_str("a list of http or https URLs"),
+            Self::Networks => f.write_str("a list of IP addresses and networks such as 10.0.0.0/8"),
+            Self::Tokens => {
+                f.write_str("a list of tokens, without spaces, or of sha256: and 64 hex digits")
+            }
+            Self::HeaderName => f.write_str("the name of a request header"),
             Self::Intervals => f.write_str(
                 "operators with milliseconds up to 3600000, such as Google=100,DigiCert=50",
             ),

@@ -15,6 +15,7 @@ mod cli;
 mod environment;
 mod error;
 mod file;
+mod guard;
 mod kind;
 mod model;
 mod overlay;
@@ -36,6 +37,7 @@ pub use cli::LogsCommand;
 use cli::{Action, CommandLine, Request};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
+pub use guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};
 pub use kind::Kind;
 pub use model::{
     Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, NamedLog, Protocols, Streams,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::guard::{Auth, ConnectionLimit, RateLimit};
 use super::peers::GoWebserver;
 use super::values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
@@ -45,6 +46,14 @@ pub struct Config {
     pub verification: Verification,
     /// Where evidence of that is kept, in place of a folder beside the state file.
     pub verification_evidence_dir: Option<PathBuf>,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub trusted_proxies: Vec<String>,
+    /// `false` to believe nobody's; otherwise that of `trusted_proxies`.
+    pub real_ip: Option<bool>,
+    /// Who may use streams and API: addresses and networks; empty for everybody.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub ip_allow_list: Vec<String>,
     /// What is served.
     #[serde(deserialize_with = "blank_is_default")]
     pub protocols: Protocols,
@@ -63,6 +72,15 @@ pub struct Config {
     /// What clients may filter by.
     #[serde(deserialize_with = "blank_is_default")]
     pub filters: Filters,
+    /// How many connections there may be.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub connection_limit: ConnectionLimit,
+    /// How many requests a client may make.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub rate_limit: RateLimit,
+    /// Who is let in.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub auth: Auth,
     /// What is kept for clients.
     #[serde(deserialize_with = "blank_is_default")]
     pub feed: Feed,
@@ -82,7 +100,7 @@ pub struct Config {
 }
 
 /// A section whose keys are all commented out is `null` in YAML; it means the section's defaults.
-fn blank_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(super) fn blank_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
@@ -121,12 +139,18 @@ impl Default for Config {
             shutdown_grace_ms: 3000,
             verification: Verification::Report,
             verification_evidence_dir: None,
+            trusted_proxies: Vec::new(),
+            real_ip: None,
+            ip_allow_list: Vec::new(),
             protocols: Protocols::default(),
             streams: Streams::default(),
             dedup: Dedup::default(),
             heartbeat: Heartbeat::default(),
             compression: Compression::default(),
             filters: Filters::default(),
+            connection_limit: ConnectionLimit::default(),
+            rate_limit: RateLimit::default(),
+            auth: Auth::default(),
             feed: Feed::default(),
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),

@@ -19,10 +19,16 @@ pub struct GoWebserver {
     cert_path: Option<String>,
     cert_key_path: Option<String>,
     compression_enabled: Option<bool>,
+    real_ip: Option<bool>,
+    trusted_proxies: Option<Vec<String>>,
+    whitelist: Option<Vec<String>>,
 }
 
 /// Each key with the key of the setting it stands for.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 8] = [
+    ("webserver.real_ip", "real_ip"),
+    ("webserver.trusted_proxies", "trusted_proxies"),
+    ("webserver.whitelist", "ip_allow_list"),
     ("webserver.listen_addr", "host"),
     ("webserver.listen_port", "port"),
     ("webserver.cert_path", "tls_cert"),
@@ -30,15 +36,26 @@ const KEYS: [(&str, &str); 5] = [
     ("webserver.compression_enabled", "compression.websocket"),
 ];
 
+/// Other names of keys, which serde knows as such.
+const ALIASES: [(&str, &str); 3] = [
+    ("rate_limit.max_tokens", "rate_limit.free_max_tokens"),
+    ("rate_limit.refill_rate", "rate_limit.free_refill_rate"),
+    ("rate_limit.burst", "rate_limit.free_burst"),
+];
+
+fn names() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    KEYS.iter().chain(&ALIASES)
+}
+
 /// The setting that a key of a file sets, be it under its own name or another server's.
 pub(super) fn setting(key: &str) -> Option<&'static Setting> {
-    let ours = KEYS.iter().find(|(theirs, _)| *theirs == key).map_or(key, |(_, ours)| ours);
+    let ours = names().find(|(theirs, _)| *theirs == key).map_or(key, |(_, ours)| ours);
     table::find(ours)
 }
 
 /// The other name of a setting.
 pub(super) fn other_name(key: &str) -> Option<&'static str> {
-    KEYS.iter().find(|(_, ours)| *ours == key).map(|(theirs, _)| *theirs)
+    names().find(|(_, ours)| *ours == key).map(|(theirs, _)| *theirs)
 }
 
 /// Moves what is said in another server's words to its place.

@@ -38,6 +38,17 @@ impl Places {
         self.0.iter().rfind(|(at, _)| *at == place).map(|(_, place)| place)
     }
 
+    /// Whether this line, from 1, holds something secret. Of a text that is no YAML nobody knows.
+    pub(super) fn is_secret(&self, line: u64) -> bool {
+        let mut here = self.0.iter().filter(|((at, _), _)| *at == line);
+        here.any(|(_, place)| place.setting().is_some_and(|setting| setting.secret))
+    }
+
+    /// Whether the text is no YAML, or says nothing.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Line and column, from 1, of the value of a key.
     pub(super) fn of_key(&self, shown: &str) -> Option<(u64, u64)> {
         self.0.iter().find(|(_, place)| place.shown == shown).map(|(at, _)| *at)
@@ -65,7 +76,9 @@ impl Places {
 impl Place {
     /// The setting whose value stands here.
     pub(super) fn setting(&self) -> Option<&'static Setting> {
-        peers::setting(&self.key)
+        let key = self.key.as_str();
+        // An item of a list that is a setting as a whole.
+        peers::setting(key).or_else(|| peers::setting(key.trim_end_matches("[]")))
     }
 
     fn item(&self, index: usize) -> Self {

@@ -15,6 +15,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     check_order(config, &mut problems);
     check_catch_up(config, &mut problems);
     check_named_logs(config, &mut problems);
+    check_guard(config, &mut problems);
     problems
 }
 
@@ -23,6 +24,11 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
     let logs = &config.ct_log;
     let streams = &config.streams;
     let cases = [
+        (
+            config.real_ip == Some(true) && config.trusted_proxies.is_empty(),
+            "real_ip is on, but trusted_proxies names none: nobody's X-Forwarded-For is believed, so \
+             clients behind a proxy count as one",
+        ),
         (
             !(streams.full || streams.lite || streams.domains_only),
             "every stream is off (streams.*): clients get nothing",
@@ -46,6 +52,37 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
         ),
     ];
     cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
+}
+
+/// Nobody is locked out by mistake, and a token has one tier.
+fn check_guard(config: &Config, problems: &mut Vec<Problem>) {
+    let (auth, rates) = (&config.auth, &config.rate_limit);
+    let tokens = [
+        ("auth.tokens", &auth.tokens),
+        ("auth.standard_tokens", &auth.standard_tokens),
+        ("auth.premium_tokens", &auth.premium_tokens),
+    ];
+    if auth.enabled && tokens.iter().all(|(_, tokens)| tokens.is_empty()) {
+        let advice = "there is no token, so nobody could connect; name some in auth.tokens";
+        problems.push(problem("auth.enabled", true, advice));
+    }
+    let mut seen = BTreeSet::new();
+    for (key, tokens) in tokens {
+        if tokens.hashes().any(|hash| !seen.insert(hash)) {
+            let advice = "one of them stands there, or in another tier, already; leave it out";
+            problems.push(problem(key, "(hidden)", advice));
+        }
+    }
+    for (key, rate) in [
+        ("rate_limit.free_refill_rate", rates.free_refill_rate),
+        ("rate_limit.standard_refill_rate", rates.standard_refill_rate),
+        ("rate_limit.premium_refill_rate", rates.premium_refill_rate),
+    ] {
+        if rate <= 0.0 {
+            let advice = "a client would be locked out for ever; give it something like 0.1";
+            problems.push(problem(key, rate, advice));
+        }
+    }
 }
 
 fn problem(key: &str, value: impl Display, advice: impl Into<String>) -> Problem {

@@ -5,8 +5,8 @@
 //! order in which they are shown.
 
 use super::kind::Kind::{
-    self, Address, Ascii, Bool, Choice, Choices, Integer, Intervals, LogFilter, Logs, Millis, Path,
-    Seconds, Size, Start, Text, Texts, TreeSize, Url, Urls,
+    self, Address, Ascii, Bool, Choice, Choices, HeaderName, Integer, Intervals, LogFilter, Logs,
+    Millis, Networks, Number, Path, Seconds, Size, Start, Text, Texts, Tokens, TreeSize, Url, Urls,
 };
 use super::values::ByteSize;
 
@@ -59,6 +59,10 @@ impl Setting {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
+    }
+
+    const fn secret(self) -> Self {
+        Self { secret: true, ..self }
     }
 
     const fn example(self, example: &'static str) -> Self {
@@ -114,6 +118,26 @@ pub const SECTIONS: &[Section] = &[
          is refused",
     ),
     section(
+        "connection_limit",
+        "Connection limits",
+        "How many connections there may be at a time; over max_connections or per_ip_limit the answer \
+         is 429. An IPv6 client counts by its /64",
+    ),
+    section(
+        "rate_limit",
+        "Rate limits",
+        "How many requests a client may make, by its token's tier (auth): a bucket of tokens, a burst \
+         beyond it, and a sliding window; a stream is one request however long it lasts. max_tokens, \
+         refill_rate and burst are other names of the free_ keys",
+    ),
+    section(
+        "auth",
+        "Authentication",
+        "Tokens for streams, /api, /stats and /latest.json; each as it is, or as sha256: and its \
+         SHA-256 in hex, as `printf %s TOKEN | sha256sum` prints it. Where there are standard or \
+         premium tokens they are read even with auth.enabled off, and who has none is Free",
+    ),
+    section(
         "feed",
         "Feeds",
         "What is kept for clients that resume or fall behind, and how it is sent",
@@ -131,6 +155,11 @@ const MAX_BATCH: u64 = 65536;
 const HOUR_MS: u64 = 3_600_000;
 const HOUR: u64 = 3600;
 const LOG_STATES: &[&str] = &["pending", "qualified", "usable", "readonly", "retired", "rejected"];
+
+/// Sizes of buckets, in requests.
+const BUCKET: Kind = Number(1, 1_000_000);
+/// Rates and bursts, in requests.
+const RATE: Kind = Number(0, 1_000_000);
 
 /// Every setting.
 pub const SETTINGS: &[Setting] = &[
@@ -221,6 +250,28 @@ pub const SETTINGS: &[Setting] = &[
          that none",
     )
     .example("/var/lib/certstream/evidence"),
+    row(
+        "trusted_proxies",
+        &["CERTSTREAM_TRUSTED_PROXIES", "CERTSTREAM_WEBSERVER_TRUSTED_PROXIES"],
+        Networks,
+        "Proxies whose X-Forwarded-For is believed: the client is the rightmost address there that is \
+         none of them. Nobody else's is read, and no other header",
+    ),
+    row(
+        "real_ip",
+        &["CERTSTREAM_REAL_IP", "CERTSTREAM_WEBSERVER_REAL_IP"],
+        Bool,
+        "Off believes not even trusted_proxies; unlike in certstream-server-go, on believes nobody \
+         else",
+    )
+    .example("true"),
+    row(
+        "ip_allow_list",
+        &["CERTSTREAM_IP_ALLOW_LIST", "CERTSTREAM_WEBSERVER_WHITELIST"],
+        Networks,
+        "Clients that may use streams, /api, /stats and /latest.json; others get 403. Empty for \
+         everybody",
+    ),
     row("protocols.websocket", &["CERTSTREAM_WS_ENABLED"], Bool, "The streams over WebSocket"),
     row("protocols.sse", &["CERTSTREAM_SSE_ENABLED"], Bool, "The streams over SSE, at /sse"),
     row("protocols.metrics", &["CERTSTREAM_METRICS_ENABLED"], Bool, "Metrics, at /metrics"),
@@ -317,6 +368,156 @@ pub const SETTINGS: &[Setting] = &[
         Integer(1, 100_000),
         "Most different terms in the filters of all connections together; they may have 32 bytes each \
          on average",
+    ),
+    row(
+        "connection_limit.enabled",
+        &["CERTSTREAM_CONNECTION_LIMIT_ENABLED"],
+        Bool,
+        "Hold max_connections and per_ip_limit",
+    ),
+    row(
+        "connection_limit.max_connections",
+        &["CERTSTREAM_CONNECTION_LIMIT_MAX_CONNECTIONS"],
+        Integer(1, Kind::ANY),
+        "Most streams at a time",
+    ),
+    row(
+        "connection_limit.per_ip_limit",
+        &["CERTSTREAM_CONNECTION_LIMIT_PER_IP_LIMIT"],
+        Integer(0, Kind::ANY),
+        "Most streams of one address at a time; 0 or null for any number",
+    ),
+    row(
+        "connection_limit.max_pending",
+        &["CERTSTREAM_CONNECTION_LIMIT_MAX_PENDING"],
+        Integer(16, 1_000_000),
+        "Most connections at a time that are no streams: in a TLS handshake, sending a request or \
+         being answered; further ones wait. It holds always",
+    ),
+    row(
+        "connection_limit.max_pending_per_ip",
+        &["CERTSTREAM_CONNECTION_LIMIT_MAX_PENDING_PER_IP"],
+        Integer(1, 1_000_000),
+        "Most of these of one address, unless it is one of trusted_proxies; further ones are closed. \
+         It holds always",
+    ),
+    row(
+        "rate_limit.enabled",
+        &["CERTSTREAM_RATE_LIMIT_ENABLED"],
+        Bool,
+        "Limit requests; over the limit the answer is 429 with Retry-After",
+    ),
+    row(
+        "rate_limit.free_max_tokens",
+        &["CERTSTREAM_RATE_LIMIT_FREE_MAX_TOKENS", "CERTSTREAM_RATE_LIMIT_MAX_TOKENS"],
+        BUCKET,
+        "Free: requests in a full bucket",
+    ),
+    row(
+        "rate_limit.free_refill_rate",
+        &["CERTSTREAM_RATE_LIMIT_FREE_REFILL_RATE", "CERTSTREAM_RATE_LIMIT_REFILL_RATE"],
+        RATE,
+        "Free: requests that come back each second, more than 0",
+    ),
+    row(
+        "rate_limit.free_burst",
+        &["CERTSTREAM_RATE_LIMIT_FREE_BURST", "CERTSTREAM_RATE_LIMIT_BURST"],
+        RATE,
+        "Free: requests more in each burst window while the bucket is empty",
+    ),
+    row(
+        "rate_limit.standard_max_tokens",
+        &["CERTSTREAM_RATE_LIMIT_STANDARD_MAX_TOKENS"],
+        BUCKET,
+        "Standard: requests in a full bucket",
+    ),
+    row(
+        "rate_limit.standard_refill_rate",
+        &["CERTSTREAM_RATE_LIMIT_STANDARD_REFILL_RATE"],
+        RATE,
+        "Standard: requests that come back each second, more than 0",
+    ),
+    row(
+        "rate_limit.standard_burst",
+        &["CERTSTREAM_RATE_LIMIT_STANDARD_BURST"],
+        RATE,
+        "Standard: requests more in each burst window while the bucket is empty",
+    ),
+    row(
+        "rate_limit.premium_max_tokens",
+        &["CERTSTREAM_RATE_LIMIT_PREMIUM_MAX_TOKENS"],
+        BUCKET,
+        "Premium: requests in a full bucket",
+    ),
+    row(
+        "rate_limit.premium_refill_rate",
+        &["CERTSTREAM_RATE_LIMIT_PREMIUM_REFILL_RATE"],
+        RATE,
+        "Premium: requests that come back each second, more than 0",
+    ),
+    row(
+        "rate_limit.premium_burst",
+        &["CERTSTREAM_RATE_LIMIT_PREMIUM_BURST"],
+        RATE,
+        "Premium: requests more in each burst window while the bucket is empty",
+    ),
+    row(
+        "rate_limit.window_seconds",
+        &["CERTSTREAM_RATE_LIMIT_WINDOW_SECONDS"],
+        Seconds(1, 86_400),
+        "Length of the sliding window",
+    ),
+    row(
+        "rate_limit.window_max_requests",
+        &["CERTSTREAM_RATE_LIMIT_WINDOW_MAX_REQUESTS"],
+        Integer(1, 1_000_000),
+        "Most requests of a Free client in any such window; those of Standard and Premium are as many \
+         times more as their buckets are larger",
+    ),
+    row(
+        "rate_limit.burst_window_seconds",
+        &["CERTSTREAM_RATE_LIMIT_BURST_WINDOW_SECONDS"],
+        Seconds(1, 86_400),
+        "Length of the burst window, which begins with the first request of a burst",
+    ),
+    row(
+        "rate_limit.max_clients",
+        &["CERTSTREAM_RATE_LIMIT_MAX_CLIENTS"],
+        Integer(100, 10_000_000),
+        "Most clients remembered, some 200 bytes each; past it those not seen longest are forgotten",
+    ),
+    row(
+        "auth.enabled",
+        &["CERTSTREAM_AUTH_ENABLED"],
+        Bool,
+        "Require a token; without a valid one the answer is 401",
+    ),
+    row("auth.tokens", &["CERTSTREAM_AUTH_TOKENS"], Tokens, "Tokens of the tier Free").secret(),
+    row(
+        "auth.standard_tokens",
+        &["CERTSTREAM_AUTH_STANDARD_TOKENS"],
+        Tokens,
+        "Tokens of the tier Standard",
+    )
+    .secret(),
+    row(
+        "auth.premium_tokens",
+        &["CERTSTREAM_AUTH_PREMIUM_TOKENS"],
+        Tokens,
+        "Tokens of the tier Premium",
+    )
+    .secret(),
+    row(
+        "auth.header_name",
+        &["CERTSTREAM_AUTH_HEADER_NAME"],
+        HeaderName,
+        "The request header that holds the token, as it is or after \"Bearer \"",
+    ),
+    row(
+        "auth.query_token",
+        &["CERTSTREAM_AUTH_QUERY_TOKEN"],
+        Bool,
+        "Also read the token from ?token=, for browsers, which cannot set headers; proxies log URLs",
     ),
     row(
         "feed.ring_bytes",

@@ -29,7 +29,8 @@ fn print_section(section: &Section, tree: &Value) -> String {
 pub(super) fn line(setting: &Setting, value: &Value) -> String {
     let indent = if setting.key.contains('.') { "  " } else { "" };
     let hidden = Value::from(HIDDEN);
-    let value = if setting.secret && !value.is_null() { &hidden } else { value };
+    let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let value = if setting.secret && !is_empty { &hidden } else { value };
     format!("{indent}{}: {}\n", setting.name(), flow(value))
 }
 

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Type};
@@ -16,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::http::guard::{Guard, Peer, Policy};
 use crate::http::socket::{Socket, Tcp};
 use crate::http::tls::Tls;
 use crate::metrics::Metrics;
@@ -26,6 +30,8 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bound of a request's head.
 const LARGEST_HEAD: usize = 16 * 1024;
+/// Most header lines of a request.
+const MOST_HEADERS: usize = 100;
 /// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Failed accepts are logged this often at most.
@@ -62,6 +68,10 @@ pub struct Service {
     pub router: Router,
     /// Where to count.
     pub metrics: Arc<Metrics>,
+    /// Where connections are counted.
+    pub guard: Arc<Guard>,
+    /// How many there may be.
+    pub policy: Arc<Policy>,
     /// Turns true when the server shuts down.
     pub shutdown: watch::Receiver<bool>,
     /// Held by each connection.
@@ -84,13 +94,17 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
     let mut logged: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept_one(listener, &service.guard, &service.policy) => accepted,
             () = stopped(&mut service.shutdown) => return,
         };
         match accepted {
-            Ok((tcp, _peer)) => {
+            Ok((tcp, peer)) => {
+                let Some(pending) = service.guard.pending(&service.policy, peer.ip()) else {
+                    continue;
+                };
+                let peer = Peer::new(peer.ip(), pending);
                 no_delay(&tcp);
-                tokio::spawn(service.clone().connection(tcp, tls.clone()));
+                tokio::spawn(service.clone().connection(tcp, peer, tls.clone()));
             }
             // The client has gone again.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -107,8 +121,17 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
     }
 }
 
+async fn accept_one(
+    listener: &TcpListener,
+    guard: &Guard,
+    policy: &Policy,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    guard.room(policy).await;
+    listener.accept().await
+}
+
 impl Service {
-    async fn connection(mut self, tcp: TcpStream, tls: Option<TlsAcceptor>) {
+    async fn connection(mut self, tcp: TcpStream, peer: Peer, tls: Option<TlsAcceptor>) {
         let tcp = Tcp::new(tcp, self.metrics.write_stalls.clone());
         let socket = match tls {
             None => Socket::Plain(tcp),
@@ -129,17 +152,22 @@ impl Service {
                 }
             }
         };
-        if let Err(error) = self.serve_http(socket).await {
+        if let Err(error) = self.serve_http(socket, peer).await {
             tracing::debug!(%error, "connection ended early");
         }
     }
 
-    async fn serve_http(mut self, socket: Socket) -> hyper::Result<()> {
-        let service = TowerToHyperService::new(self.router);
+    async fn serve_http(mut self, socket: Socket, peer: Peer) -> hyper::Result<()> {
+        let router = TowerToHyperService::new(self.router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            router.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(LARGEST_HEAD)
+            .max_headers(MOST_HEADERS)
             .serve_connection(TokioIo::new(socket), service)
             .with_upgrades();
         tokio::pin!(connection);

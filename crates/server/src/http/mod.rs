@@ -6,6 +6,8 @@ mod encoding;
 mod examples;
 mod filters;
 mod gap;
+pub mod guard;
+mod head;
 mod health;
 mod page;
 pub mod socket;
@@ -18,12 +20,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    CONTENT_TYPE, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, VARY,
 };
 use axum::http::{HeaderValue, Method, Request, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use feed::Hub;
@@ -35,6 +38,7 @@ use wire::filter::Filters;
 
 use crate::config::Config;
 use crate::http::accept::Alive;
+use crate::http::guard::{Guard, Policy};
 use crate::metrics::Metrics;
 use crate::publish::CertificateStream;
 
@@ -53,6 +57,10 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// What `/metrics` shows.
     pub registry: Arc<Registry>,
+    /// What was asked of the server lately, and by whom.
+    pub guard: Arc<Guard>,
+    /// Who is served: the configuration, compiled.
+    pub policy: Arc<Policy>,
     /// When the process started.
     pub started: Instant,
     /// Cloned by every connection.
@@ -74,6 +82,9 @@ pub fn router(shared: Shared) -> Router {
         open = open.route("/metrics", get(health::metrics));
     }
     let mut shown = Router::new();
+    // Behind the guard: what begins a stream, and what answers.
+    let mut streamed = Router::new();
+    let mut asked = Router::new();
     for (kind, paths) in stream_paths(&config) {
         if protocols.example_json && streams::is_on(&config, kind) {
             let stem = paths.first().map_or("", |path| path.trim_end_matches('/'));
@@ -81,20 +92,29 @@ pub fn router(shared: Shared) -> Router {
             shown = shown.route(&format!("{stem}/example.json"), get(example));
         }
         for path in paths {
-            let stream = move |shared, request| streams::websocket(shared, request, kind);
-            shown = shown.route(path, get(stream));
+            let stream =
+                move |shared, place, request| streams::websocket(shared, place, request, kind);
+            streamed = streamed.route(path, get(stream));
         }
     }
     if protocols.example_json && config.streams.lite {
-        shown = shown.route("/latest.json", get(examples::latest));
+        asked = asked.route("/latest.json", get(examples::latest));
     }
     if protocols.api {
-        shown = shown.route("/api/logs", get(api::logs));
+        asked = asked.route("/api/logs", get(api::logs));
     }
     if protocols.sse {
-        shown = shown.route("/sse", get(streams::sse));
+        streamed = streamed.route("/sse", get(streams::sse));
     }
-    open.merge(shown.layer(from_fn(cross_origin))).fallback(not_found).with_state(shared)
+    // A layer asks for a route to lie around.
+    if streamed.has_routes() {
+        shown = shown.merge(streamed.layer(from_fn_with_state(shared.clone(), guard::streams)));
+    }
+    if asked.has_routes() {
+        shown = shown.merge(asked.layer(from_fn_with_state(shared.clone(), guard::requests)));
+    }
+    let shown = shown.layer(from_fn_with_state(shared.clone(), cross_origin));
+    open.merge(shown).fallback(not_found).layer(from_fn(head::check)).with_state(shared)
 }
 
 /// The streams that are on, with their paths.
@@ -108,17 +128,26 @@ fn stream_paths(config: &Config) -> Vec<(StreamKind, &'static [&'static str])> {
 }
 
 /// Lets pages of any origin read what is public anyway. No cookies are involved.
-async fn cross_origin(request: Request<axum::body::Body>, next: Next) -> Response {
+async fn cross_origin(
+    State(shared): State<Shared>,
+    request: Request<axum::body::Body>,
+    next: Next,
+) -> Response {
     let preflight = request.method() == Method::OPTIONS;
     let mut response =
         if preflight { StatusCode::OK.into_response() } else { next.run(request).await };
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
     let vary = "origin, access-control-request-method, access-control-request-headers";
     headers.append(VARY, HeaderValue::from_static(vary));
     if preflight {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD"));
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+        if shared.policy.reads_authorization() {
+            // The star does not stand for this one (Fetch standard, CORS protocol).
+            headers.append(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization"));
+        }
     }
     response
 }

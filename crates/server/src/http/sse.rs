@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use crate::config::SlowClient;
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap;
+use crate::http::guard::Held;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
 
@@ -42,6 +43,8 @@ pub(super) struct Client {
     pub(super) last_call: watch::Receiver<bool>,
     /// Held while the connection lives.
     pub(super) _alive: Alive,
+    /// Its slot, held as long.
+    pub(super) _held: Held,
 }
 
 struct Events {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, RawQuery, State};
+use axum::extract::{Extension, Query, RawQuery, State};
 use axum::http::header::{ACCEPT_ENCODING, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
 use crate::config::Config;
+use crate::http::guard::Place;
 use crate::http::{Shared, encoding, filters, gap, page, sse, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
@@ -28,14 +29,20 @@ pub(super) struct Parameters {
     since: Option<String>,
 }
 
+/// Whether a request is for the page at `/`, which shares its path with a stream.
+pub(super) fn is_page(config: &Config, request: &Request<Body>) -> bool {
+    config.protocols.page && request.uri().path() == "/" && !websocket::is_upgrade(request)
+}
+
 /// A WebSocket stream; `/` without an upgrade is the page.
 pub(super) async fn websocket(
     State(shared): State<Shared>,
+    place: Option<Extension<Place>>,
     request: Request<Body>,
     kind: StreamKind,
 ) -> Response {
     let is_upgrade = websocket::is_upgrade(&request);
-    if !is_upgrade && request.uri().path() == "/" && shared.config.protocols.page {
+    if is_page(&shared.config, &request) {
         return page::page().await;
     }
     if !shared.config.protocols.websocket || !is_on(&shared.config, kind) {
@@ -83,6 +90,7 @@ pub(super) async fn websocket(
         metrics: shared.metrics.connected(&labels("websocket", kind)),
         last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
+        _held: place.map(|Extension(place)| place.begin()),
     };
     websocket::upgrade(request, accepted, client)
 }
@@ -92,6 +100,7 @@ pub(super) async fn sse(
     State(shared): State<Shared>,
     Query(parameters): Query<Parameters>,
     RawQuery(query): RawQuery,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
 ) -> Response {
     let kind = match parameters.stream.as_deref() {
@@ -126,6 +135,7 @@ pub(super) async fn sse(
         metrics: shared.metrics.connected(&labels("sse", kind)),
         last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
+        _held: place.begin(),
     };
     let mut response = sse::respond(client, &greeting);
     if negotiable {

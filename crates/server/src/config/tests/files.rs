@@ -63,12 +63,18 @@ webserver:
   cert_path: "/cert.pem"
   cert_key_path: "/key.pem"
   compression_enabled: false
+  real_ip: true
+  trusted_proxies: [10.0.0.0/8]
+  whitelist: ["192.0.2.1"]
 "#;
     let mut expected = Config {
         host: [127, 0, 0, 1].into(),
         port: 4000,
         tls_cert: Some("/cert.pem".into()),
         tls_key: Some("/key.pem".into()),
+        real_ip: Some(true),
+        trusted_proxies: vec!["10.0.0.0/8".into()],
+        ip_allow_list: vec!["192.0.2.1".into()],
         ..Config::default()
     };
     expected.compression.websocket = false;
@@ -129,7 +135,13 @@ fn each_kind_of_mistake_is_found_at_its_place() {
             "1:26: webserver.listen_port: 0 is not a whole number from 1 to 65535",
         ),
         ("webserver: {listen_port: http}", "1:26: webserver.listen_port: expected a whole number"),
-        ("webserver: {real_ip: true}", "1:13: webserver: unknown field `real_ip`, expected one of"),
+        ("webserver: {full_url: /x}", "1:13: webserver: unknown field `full_url`, expected one of"),
+        (
+            "webserver: {whitelist: [here]}",
+            "1:24: webserver.whitelist: [\"here\"] is not a list of IP",
+        ),
+        ("rate_limit: {burst: -1}", "1:21: rate_limit.burst: -1.0 is not a number from 0 to"),
+        ("rate_limit: {burst: 1, free_burst: 2}", "1:13: rate_limit: duplicate field `free_burst`"),
         (
             "port: 1\nwebserver: {listen_port: 2}",
             "2:26: webserver.listen_port: port says the same; leave one of them out",
@@ -272,4 +284,28 @@ fn tree_sizes_come_from_three_places() {
     assert_eq!(source("https://b.example/log"), Ok(Some(url)));
     let error = source("get-sth").expect_err("it is written otherwise").to_string();
     assert!(error.contains("expected checkpoint, get_sth or an http or https URL"), "{error}");
+}
+
+#[test]
+fn the_plain_names_of_rates_are_those_of_free() {
+    let config = read("rate_limit: {max_tokens: 5, refill_rate: 0.5, burst: 2}").expect("valid");
+    let rates = &config.rate_limit;
+    assert_eq!((rates.free_max_tokens, rates.free_refill_rate, rates.free_burst), (5.0, 0.5, 2.0));
+}
+
+#[test]
+fn no_error_shows_a_token() {
+    let hash = "0".repeat(64);
+    let cases = [
+        "auth: {tokens: [s3cret, 'two s3cret']}".to_owned(),
+        "auth: {tokens: s3cret}".to_owned(),
+        "auth:\n  tokens:\n  - s3cret\n  - [s3cret]\n".to_owned(),
+        "auth: {tokens: [s3cret], colour: red}".to_owned(),
+        "auth: {tokens: [s3cret\n".to_owned(),
+        format!("auth: {{premium_tokens: ['sha256:s3cret{hash}']}}"),
+    ];
+    for text in cases {
+        let said = message(&text);
+        assert!(!said.contains("s3cret"), "{text:?}: {said}");
+    }
 }

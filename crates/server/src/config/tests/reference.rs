@@ -53,6 +53,7 @@ fn what_the_example_leaves_out_can_be_put_in() {
     let mut expected = Config {
         tls_cert: Some("/etc/certstream/fullchain.pem".into()),
         tls_key: Some("/etc/certstream/privkey.pem".into()),
+        real_ip: Some(true),
         verification_evidence_dir: Some("/var/lib/certstream/evidence".into()),
         ..Config::default()
     };

@@ -324,7 +324,7 @@ fn the_configuration_is_printed_as_yaml() {
 fn rules_between_settings_name_key_value_and_remedy() {
     let retry = "ct_log.retry_initial_delay_ms is 60000: it must not exceed \
                  ct_log.retry_max_delay_ms (30000); lower one or raise the other";
-    let cases: [(&str, &str); 12] = [
+    let cases: [(&str, &str); 16] = [
         (
             "tls_cert: /cert.pem",
             "tls_cert is /cert.pem: tls_key is not set; TLS needs both, plain HTTP neither",
@@ -379,6 +379,26 @@ fn rules_between_settings_name_key_value_and_remedy() {
             "custom_logs[0].log_origin is \"ct.example\": only a static-ct-api log has an origin; \
              leave it out, or name the log in static_logs",
         ),
+        (
+            "auth: {enabled: true}",
+            "auth.enabled is true: there is no token, so nobody could connect; name some in auth.tokens",
+        ),
+        (
+            "auth: {tokens: [a, b, a]}",
+            "auth.tokens is (hidden): one of them stands there, or in another tier, already; leave it \
+             out",
+        ),
+        (
+            "auth: {tokens: [token], premium_tokens: \
+             ['sha256:3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0']}",
+            "auth.premium_tokens is (hidden): one of them stands there, or in another tier, already; \
+             leave it out",
+        ),
+        (
+            "rate_limit: {refill_rate: 0}",
+            "rate_limit.free_refill_rate is 0: a client would be locked out for ever; give it \
+             something like 0.1",
+        ),
     ];
     for (text, problem) in cases {
         let file = Written::new(text);
@@ -416,6 +436,8 @@ fn doubtful_configurations_are_warned_of() {
             "custom_logs are not followed: ct_log.rfc6962_enabled is off",
         ],
     );
+    let unbelieved = serve(&[], &[("CERTSTREAM_WEBSERVER_REAL_IP", "true")]).warnings;
+    assert!(unbelieved[0].starts_with("real_ip is on, but trusted_proxies names none"));
     let none = ["--streams-full=off", "--streams-lite=off", "--streams-domains-only=off"];
     let silent = serve(&none, &[]).warnings;
     assert_eq!(silent, ["every stream is off (streams.*): clients get nothing"]);

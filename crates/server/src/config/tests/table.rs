@@ -18,13 +18,21 @@ fn filled() -> Config {
         batch_size: None,
         poll_interval_ms: None,
     };
+    let auth = Auth { tokens: ["a-token"].into_iter().collect(), ..Auth::default() };
     Config {
+        auth,
+        real_ip: Some(true),
         tls_cert: Some("/cert.pem".into()),
         tls_key: Some("/key.pem".into()),
         custom_logs: vec![log(None)],
         static_logs: vec![log(Some("tiles.example/log"))],
         ..Config::default()
     }
+}
+
+/// What is printed, with the one secret of [`filled`] put back.
+fn shown(config: &Config) -> String {
+    yaml::print(config).replace("\"(hidden)\"", "[a-token]")
 }
 
 /// Every leaf under its key in the form of the table.
@@ -58,6 +66,7 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
             let ends = [min, max].into_iter().filter(|end| default.as_u64() != Some(*end));
             return ends.map(|end| end.to_string()).collect();
         }
+        Kind::Number(min, max) => return [min, max].map(|end| end.to_string()).to_vec(),
         Kind::Size(min, max) => {
             return [min, max].map(|bytes| ByteSize::new(bytes).to_string()).to_vec();
         }
@@ -68,6 +77,12 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         Kind::Choices(choices) => return vec![choices.join(","), choices[0].to_owned()],
         Kind::Texts => return vec!["one, another".to_owned(), "one".to_owned()],
         Kind::Urls => "https://a.example/list.json,http://127.0.0.1:1/b",
+        Kind::Networks => "10.0.0.0/8, 2001:db8::1",
+        Kind::Tokens => {
+            "another-token,sha256:\
+             0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        }
+        Kind::HeaderName => "X-API-Key",
         Kind::Intervals => "DigiCert=50,Let's Encrypt=0",
         Kind::Path => "/somewhere/else",
         Kind::Address => "::1",
@@ -91,10 +106,18 @@ fn wrong_values(kind: Kind) -> Vec<String> {
             wrong.retain(|text| kind != Kind::Integer(1, 65535) || text != "0");
             return wrong;
         }
+        Kind::Number(min, max) => {
+            let mut wrong = vec!["ten".to_owned(), "NaN".to_owned(), format!("{max}.5")];
+            wrong.push((i128::from(min) - 1).to_string());
+            return wrong;
+        }
         Kind::Size(min, max) => {
             return vec![(min - 1).to_string(), (max + 1).to_string(), "16 parsecs".to_owned()];
         }
         Kind::Choice(_) | Kind::Choices(_) => &["another"],
+        Kind::Networks => &["localhost", "10.0.0.0/33", "10.0.0.1,nowhere"],
+        Kind::Tokens => &["two words", "sha256:0123"],
+        Kind::HeaderName => &["X Key", "X:Key"],
         Kind::Address => &["localhost", "1.2.3"],
         Kind::Url => &["ct.example", "ftp://ct.example/", "https://"],
         Kind::Ascii => &["caf\u{e9}", "a\nb"],
@@ -155,12 +178,15 @@ fn names_are_unique() {
 }
 
 /// Variables that other servers already have under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 21] = [
+const KEPT_NAMES: [(&str, &str); 27] = [
     ("host", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"),
     ("port", "CERTSTREAM_WEBSERVER_LISTEN_PORT"),
     ("tls_cert", "CERTSTREAM_WEBSERVER_CERT_PATH"),
     ("tls_key", "CERTSTREAM_WEBSERVER_CERT_KEY_PATH"),
     ("log_level", "RUST_LOG"),
+    ("trusted_proxies", "CERTSTREAM_WEBSERVER_TRUSTED_PROXIES"),
+    ("real_ip", "CERTSTREAM_WEBSERVER_REAL_IP"),
+    ("ip_allow_list", "CERTSTREAM_WEBSERVER_WHITELIST"),
     ("protocols.websocket", "CERTSTREAM_WS_ENABLED"),
     ("protocols.sse", "CERTSTREAM_SSE_ENABLED"),
     ("protocols.metrics", "CERTSTREAM_METRICS_ENABLED"),
@@ -171,6 +197,9 @@ const KEPT_NAMES: [(&str, &str); 21] = [
     ("streams.lite", "CERTSTREAM_STREAM_LITE_ENABLED"),
     ("streams.domains_only", "CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"),
     ("compression.websocket", "CERTSTREAM_WEBSERVER_COMPRESSION_ENABLED"),
+    ("rate_limit.free_max_tokens", "CERTSTREAM_RATE_LIMIT_MAX_TOKENS"),
+    ("rate_limit.free_refill_rate", "CERTSTREAM_RATE_LIMIT_REFILL_RATE"),
+    ("rate_limit.free_burst", "CERTSTREAM_RATE_LIMIT_BURST"),
     ("ct_log.rfc6962_enabled", "CERTSTREAM_RFC6962_ENABLED"),
     ("ct_log.static_ct_enabled", "CERTSTREAM_STATIC_CT_ENABLED"),
     ("ct_log.log_refresh_interval_secs", "CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"),
@@ -211,7 +240,7 @@ fn a_variable_and_a_flag_set_their_key_and_nothing_else() {
 
 #[test]
 fn each_variable_and_flag_is_listened_to() {
-    let file = Written::new(&yaml::print(&filled()));
+    let file = Written::new(&shown(&filled()));
     let before = leaves_of(&filled());
     for (setting, flag) in settable() {
         let (text, expected) = other_values(setting, &before[setting.key])
@@ -235,7 +264,8 @@ fn each_variable_and_flag_is_listened_to() {
 fn a_wrong_value_is_refused_by_name_value_and_expectation() {
     for (setting, flag) in settable() {
         for wrong in wrong_values(setting.kind) {
-            let expected = format!(": {wrong:?} is not {}", setting.kind);
+            let value = if setting.secret { "its value".to_owned() } else { format!("{wrong:?}") };
+            let expected = format!(": {value} is not {}", setting.kind);
             let argument = format!("--{flag}={wrong}");
             assert_eq!(refused(&[&argument], &[]), format!("--{flag}{expected}"));
             for name in setting.env {
@@ -250,13 +280,13 @@ fn a_wrong_value_is_refused_by_name_value_and_expectation() {
 fn what_is_printed_reads_back() {
     let before = leaves_of(&filled());
     let mut configs = vec![Config::default(), Config::demo(), filled()];
-    for (setting, flag) in settable() {
+    for (setting, flag) in settable().filter(|(setting, _)| !setting.secret) {
         for text in other_values(setting, &before[setting.key]) {
             configs.push(assigned(setting, Origin::Flag(flag.clone()), &text).expect("allowed"));
         }
     }
     for config in configs {
-        let printed = yaml::print(&config);
+        let printed = shown(&config);
         let read = file::read(Path::new("printed"), printed.as_bytes());
         assert_eq!(read.as_ref(), Ok(&config), "{printed}");
     }
@@ -281,6 +311,7 @@ fn secrets_are_never_shown() {
     let secret: &'static Setting = Box::leak(Box::new(secret));
     assert_eq!(yaml::line(secret, &"s3cret".into()), "port: \"(hidden)\"\n");
     assert_eq!(yaml::line(secret, &Value::Null), "port: null\n");
+    assert_eq!(yaml::line(secret, &Value::Array(vec![])), "port: []\n");
     let error = assigned(secret, Origin::Variable("TOKEN".to_owned()), "s3cret");
     let message = error.expect_err("not a port").to_string();
     assert_eq!(message, "TOKEN: its value is not a whole number from 1 to 65535");

@@ -22,6 +22,7 @@ use super::timing::Heartbeat;
 use crate::config::SlowClient;
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap::{self, missed};
+use crate::http::guard::Held;
 use crate::http::socket::Socket;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
@@ -54,6 +55,8 @@ pub(crate) struct Client {
     pub(crate) last_call: watch::Receiver<bool>,
     /// Held while the connection lives.
     pub(crate) _alive: Alive,
+    /// Its slot, held as long.
+    pub(crate) _held: Option<Held>,
 }
 
 struct Connection {

@@ -1,0 +1,99 @@
+//! What a client is told: refusals, and where it stands.
+
+use std::time::Duration;
+
+use axum::http::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::rate::{Limit, Standing};
+
+/// When it is worth trying again where all slots are taken; nobody knows when one becomes free.
+const SLOT_RETRY: Duration = Duration::from_secs(10);
+
+/// Most requests at once.
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+/// Requests left at once.
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+/// Seconds until the bucket is full again.
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+/// Whose limits these are.
+const TIER: HeaderName = HeaderName::from_static("x-ratelimit-tier");
+
+/// Why a request is not served (`wire.md` section 3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The address is not in the allow-list.
+    Forbidden,
+    /// There is no token, or a wrong one.
+    Unauthorized,
+    /// It asked too often.
+    TooOften { limit: Limit, wait: Duration },
+    /// There are too many connections, in all or of this client.
+    TooMany,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden").into_response(),
+            Self::Unauthorized => {
+                let challenge = [(WWW_AUTHENTICATE, "Bearer")];
+                (StatusCode::UNAUTHORIZED, challenge, "Unauthorized").into_response()
+            }
+            Self::TooOften { wait, .. } => {
+                let ms = wait.as_nanos().div_ceil(1_000_000).max(1);
+                let text = format!("Rate limit exceeded. Retry after {ms}ms");
+                too_many(wait, text)
+            }
+            Self::TooMany => too_many(SLOT_RETRY, "Connection limit exceeded".to_owned()),
+        }
+    }
+}
+
+fn too_many(wait: Duration, text: String) -> Response {
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, text).into_response();
+    response.headers_mut().insert(RETRY_AFTER, seconds(wait).max(1).into());
+    response
+}
+
+/// Tells a client where it stands.
+pub(super) fn tell(headers: &mut HeaderMap, standing: &Standing) {
+    headers.insert(LIMIT, standing.limit.into());
+    headers.insert(REMAINING, standing.remaining.into());
+    headers.insert(RESET, seconds(standing.reset).into());
+    headers.insert(TIER, HeaderValue::from_static(standing.tier.name()));
+}
+
+/// Whole seconds, not less than the time.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_have_their_status_and_say_when() {
+        let often =
+            |ms| Refusal::TooOften { limit: Limit::Bucket, wait: Duration::from_millis(ms) };
+        let cases = [
+            (Refusal::Forbidden, 403, None),
+            (Refusal::Unauthorized, 401, None),
+            (often(0), 429, Some("1")),
+            (often(100), 429, Some("1")),
+            (often(1001), 429, Some("2")),
+            (Refusal::TooMany, 429, Some("10")),
+        ];
+        for (refusal, status, retry) in cases {
+            let response = refusal.into_response();
+            assert_eq!(response.status(), status, "{refusal:?}");
+            let told =
+                response.headers().get(RETRY_AFTER).map(|value| value.to_str().expect("text"));
+            assert_eq!(told, retry, "{refusal:?}");
+            let challenge = response.headers().contains_key(WWW_AUTHENTICATE);
+            assert_eq!(challenge, status == 401, "{refusal:?}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Who is served: allow-list, tokens, rates and connection limits.
+//!
+//! [`Guard`] holds the state: slots in use, and what clients asked for lately, both bounded. What
+//! is allowed is a [`Policy`], made once for each configuration and given to every check
+//! ([`Shared::policy`]), so that other limits hold at once, and nothing is forgotten nor anybody
+//! dropped for them.
+
+mod address;
+mod answer;
+mod auth;
+mod policy;
+mod rate;
+mod slots;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use self::address::ClientKey;
+use self::answer::Refusal;
+use self::auth::{Shown, Tier};
+pub use self::policy::{Policy, PolicyError};
+use self::rate::{Accounts, Key, Limit, Standing, Verdict};
+use self::slots::{Full, Slot, Slots};
+use crate::http::{Shared, streams};
+use crate::metrics::guard::{GuardMetrics, Reason, TierLabel};
+
+/// Everything that is counted about clients.
+#[derive(Debug)]
+pub struct Guard {
+    /// Streams.
+    streams: Arc<Slots>,
+    /// Connections that are no streams.
+    pending: Arc<Slots>,
+    accounts: Mutex<Accounts>,
+    metrics: GuardMetrics,
+}
+
+/// Who is at the other end of a connection. Each of its requests carries it.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    address: IpAddr,
+    pending: Arc<Pending>,
+}
+
+/// A connection's place among those that are no streams; given up once it is one.
+#[derive(Debug)]
+pub struct Pending(Mutex<Option<Slot>>);
+
+/// What a request that may begin a stream is given; gone with the request unless it begins one.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    slot: Arc<Slot>,
+    peer: Peer,
+}
+
+/// The slot of a stream, held while it lives.
+#[derive(Debug)]
+pub(super) struct Held(#[expect(dead_code, reason = "it is there to be dropped")] Arc<Slot>);
+
+impl Peer {
+    /// A peer at this address, with its place.
+    #[must_use]
+    pub fn new(address: IpAddr, pending: Pending) -> Self {
+        Self { address, pending: Arc::new(pending) }
+    }
+}
+
+impl Place {
+    /// The connection is a stream for the rest of its life.
+    pub(super) fn begin(self) -> Held {
+        drop(self.peer.pending.0.lock().take());
+        Held(self.slot)
+    }
+}
+
+impl Guard {
+    /// Nobody is there yet.
+    #[must_use]
+    pub fn new(metrics: GuardMetrics) -> Self {
+        Self {
+            streams: Arc::default(),
+            pending: Arc::default(),
+            accounts: Mutex::new(Accounts::new(Instant::now())),
+            metrics,
+        }
+    }
+
+    /// Resolves once one more connection may be accepted.
+    pub async fn room(&self, policy: &Policy) {
+        let most = policy.pending.total;
+        if self.pending.in_use() >= most {
+            self.metrics.accept_pauses.inc();
+            tracing::warn!(
+                limit = most,
+                "new connections wait: connection_limit.max_pending others are no streams"
+            );
+            self.pending.room(most).await;
+        }
+    }
+
+    /// A place for a connection just accepted; none where its address has too many already.
+    /// Proxies have as many as they like.
+    #[must_use]
+    pub fn pending(&self, policy: &Policy, peer: IpAddr) -> Option<Pending> {
+        let mut limits = policy.pending;
+        // Whoever accepts has waited for room.
+        limits.total = u64::MAX;
+        if policy.proxies.contain(peer.to_canonical()) {
+            limits.per_client = u64::MAX;
+        }
+        let slot = self.pending.take(peer.into(), limits).ok();
+        if slot.is_none() {
+            self.metrics.pending_per_ip_rejected.inc();
+            tracing::debug!("a connection was closed: its address has too many without a stream");
+        }
+        slot.map(|slot| Pending(Mutex::new(Some(slot))))
+    }
+
+    /// Whether a request may be served, and where its client stands.
+    fn admit(
+        &self,
+        policy: &Policy,
+        peer: &Peer,
+        request: &Request<Body>,
+    ) -> (Option<Standing>, Result<ClientKey, Refusal>) {
+        let address = address::client(peer.address, request.headers(), &policy.proxies);
+        if !policy.allowed.is_empty() && !policy.allowed.contain(address) {
+            self.metrics.address_rejected.inc();
+            return (None, Err(Refusal::Forbidden));
+        }
+        let client = ClientKey::from(address);
+        let shown = policy.auth.read(request.headers(), request.uri().query());
+        let (tier, key, rejected) = match shown {
+            Shown::Token(tier, hash) => (tier, Key::Token(hash), None),
+            Shown::Wrong => (Tier::Free, Key::Address(client), Some("wrong")),
+            Shown::Nothing => {
+                let missing = policy.auth.is_required().then_some("missing");
+                (Tier::Free, Key::Address(client), missing)
+            }
+        };
+        let (standing, charged) = self.charge(policy, tier, key);
+        let outcome = match (charged, rejected) {
+            (Err(refusal), _) => Err(refusal),
+            (Ok(()), Some(reason)) => {
+                self.metrics.auth_rejected.get_or_create(&Reason { reason }).inc();
+                Err(Refusal::Unauthorized)
+            }
+            (Ok(()), None) => {
+                let tier = TierLabel { tier: tier.name() };
+                self.metrics.admitted.get_or_create(&tier).inc();
+                Ok(client)
+            }
+        };
+        (standing, outcome)
+    }
+
+    /// Takes one request from an account.
+    fn charge(
+        &self,
+        policy: &Policy,
+        tier: Tier,
+        key: Key,
+    ) -> (Option<Standing>, Result<(), Refusal>) {
+        let Some(rates) = &policy.rates else { return (None, Ok(())) };
+        let now = Instant::now();
+        let mut accounts = self.accounts.lock();
+        let (verdict, forgotten) =
+            accounts.ask(key, rates.of(tier), rates.max_clients, rates.horizon, now);
+        self.metrics.clients.set(i64::try_from(accounts.len()).unwrap_or(i64::MAX));
+        drop(accounts);
+        if forgotten > 0 {
+            self.metrics.clients_forgotten.inc_by(forgotten as u64);
+            tracing::warn!(
+                clients = forgotten,
+                "more clients than rate_limit.max_clients: what these asked for is forgotten"
+            );
+        }
+        match verdict {
+            Verdict::Allowed { standing, by_burst } => {
+                self.metrics.burst_used.inc_by(by_burst.into());
+                (Some(standing), Ok(()))
+            }
+            Verdict::Refused { standing, limit, wait } => {
+                let reason = match limit {
+                    Limit::Bucket => "token_bucket",
+                    Limit::Window => "sliding_window",
+                };
+                self.metrics.rate_limit_rejected.get_or_create(&Reason { reason }).inc();
+                (Some(standing), Err(Refusal::TooOften { limit, wait }))
+            }
+        }
+    }
+
+    /// A slot for a stream of a client.
+    fn place(&self, policy: &Policy, client: ClientKey, peer: Peer) -> Result<Place, Refusal> {
+        match self.streams.take(client, policy.streams) {
+            Ok(slot) => Ok(Place { slot: Arc::new(slot), peer }),
+            Err(full) => {
+                let rejected = match full {
+                    Full::Total => &self.metrics.connection_limit_rejected,
+                    Full::Client => &self.metrics.per_ip_limit_rejected,
+                };
+                rejected.inc();
+                Err(Refusal::TooMany)
+            }
+        }
+    }
+}
+
+/// Lets those requests pass that may ask the API.
+pub(super) async fn requests(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let (standing, admitted) = shared.guard.admit(&shared.policy, &peer, &request);
+    let response = match admitted {
+        Ok(_) => next.run(request).await,
+        Err(refusal) => refuse(refusal),
+    };
+    told(response, standing.as_ref())
+}
+
+/// Lets those requests pass that may begin a stream, and gives each its [`Place`]. The page at `/`
+/// is no stream.
+pub(super) async fn streams(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Response {
+    if streams::is_page(&shared.config, &request) {
+        return next.run(request).await;
+    }
+    let (standing, admitted) = shared.guard.admit(&shared.policy, &peer, &request);
+    let placed = admitted.and_then(|client| shared.guard.place(&shared.policy, client, peer));
+    let response = match placed {
+        Ok(place) => {
+            request.extensions_mut().insert(place);
+            next.run(request).await
+        }
+        Err(refusal) => refuse(refusal),
+    };
+    told(response, standing.as_ref())
+}
+
+fn refuse(refusal: Refusal) -> Response {
+    tracing::debug!(?refusal, "a request was refused");
+    refusal.into_response()
+}
+
+fn told(mut response: Response, standing: Option<&Standing>) -> Response {
+    if let Some(standing) = standing {
+        answer::tell(response.headers_mut(), standing);
+    }
+    response
+}

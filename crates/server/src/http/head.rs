@@ -1,0 +1,38 @@
+//! Requests that are refused for their head alone, before any route sees them.
+
+use axum::body::Body;
+use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
+use axum::http::{Request, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Longest path and query in bytes.
+const LONGEST_TARGET: usize = 8 * 1024;
+
+/// Passes sound requests on. After any other the connection ends, so that nothing that came with it
+/// is taken for a request.
+pub(super) async fn check(request: Request<Body>, next: Next) -> Response {
+    match problem(&request) {
+        None => next.run(request).await,
+        Some((status, text)) => {
+            tracing::debug!(problem = text.trim_end(), "a request was refused");
+            (status, [(CONNECTION, "close")], text).into_response()
+        }
+    }
+}
+
+fn problem(request: &Request<Body>) -> Option<(StatusCode, &'static str)> {
+    let headers = request.headers();
+    // Nothing here takes a body. With a length beside it a proxy may see another end of the request
+    // than we do (RFC 9112 section 6.1, request smuggling).
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return Some((StatusCode::BAD_REQUEST, "a request here has no Transfer-Encoding\n"));
+    }
+    // RFC 9112 section 3.2.
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        return Some((StatusCode::BAD_REQUEST, "a request has one Host\n"));
+    }
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    (target > LONGEST_TARGET)
+        .then_some((StatusCode::URI_TOO_LONG, "path and query are longer than 8 KiB\n"))
+}
