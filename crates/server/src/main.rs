@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use server::app::{self, Mode, Server};
 use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
-use server::logs;
+use server::{healthcheck, logs};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -26,14 +26,10 @@ fn main() -> ExitCode {
             Ok(()) => print(&setup.summary()),
             Err(error) => refuse(&format!("{error:#}")),
         },
-        Ok(Invocation::Logs(setup, command)) => match logs::run(&setup.config, &command) {
-            Ok(text) => print(&text),
-            Err(error) => {
-                // Where standard error is closed there is nobody left to tell.
-                let _told = writeln!(io::stderr(), "error: {error:#}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
+        Ok(Invocation::Healthcheck(setup, url)) => {
+            answer(healthcheck::run(&setup.config, url.as_deref()))
+        }
         Ok(Invocation::PrintConfig(text) | Invocation::Help(text) | Invocation::Version(text)) => {
             print(&text)
         }
@@ -46,6 +42,18 @@ fn refuse(problem: &str) -> ExitCode {
     // Where standard error is closed there is nobody left to tell.
     let _told = writeln!(io::stderr(), "error: {problem}");
     ExitCode::from(ConfigError::EXIT_STATUS)
+}
+
+/// What a command came to.
+fn answer(outcome: anyhow::Result<String>) -> ExitCode {
+    match outcome {
+        Ok(text) => print(&text),
+        Err(error) => {
+            // Where standard error is closed there is nobody left to tell.
+            let _told = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn print(text: &str) -> ExitCode {

@@ -38,6 +38,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One or more of these words.
     Choices(&'static [&'static str]),
+    /// Any of these words, or none.
+    Subset(&'static [&'static str]),
+    /// The path of a route.
+    Route,
     /// Any number of texts, none of them empty.
     Texts,
     /// Any number of http or https URLs.
@@ -69,7 +73,7 @@ impl Kind {
                 text.trim().parse::<u64>().ok()?.into()
             }
             Self::Path if text.is_empty() => Value::Null,
-            Self::Choices(_) | Self::Texts | Self::Urls => words(text).collect(),
+            Self::Choices(_) | Self::Subset(_) | Self::Texts | Self::Urls => words(text).collect(),
             Self::Logs => return None,
             Self::Address => text.trim().into(),
             _ => text.into(),
@@ -95,6 +99,10 @@ impl Kind {
             Self::Choices(choices) => value.as_array().is_some_and(|words| {
                 !words.is_empty() && words.iter().all(|word| is_one_of(word, choices))
             }),
+            Self::Subset(choices) => value
+                .as_array()
+                .is_some_and(|words| words.iter().all(|word| is_one_of(word, choices))),
+            Self::Route => value.as_str().is_some_and(is_route),
             Self::Texts => is_list(value, |text| !text.trim().is_empty()),
             Self::Urls => is_list(value, is_http_url),
             Self::Intervals => OperatorIntervals::deserialize(value).is_ok(),
@@ -131,7 +139,8 @@ impl Kind {
             Self::Address => "IP",
             Self::Url => "URL",
             Self::Choice(_) => "WORD",
-            Self::Choices(_) => "WORDS",
+            Self::Choices(_) | Self::Subset(_) => "WORDS",
+            Self::Route => "PATH",
             Self::Texts => "TEXTS",
             Self::Urls => "URLS",
             Self::Intervals => "NAME=MS",
@@ -166,6 +175,10 @@ impl fmt::Display for Kind {
             Self::Url => f.write_str("an http or https URL"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
+            Self::Subset(choices) => write!(f, "none, one or more of {}", choices.join(", ")),
+            Self::Route => f.write_str(
+                "a path such as /stats, of letters, digits, hyphens, points and underscores",
+            ),
             Self::Texts => f.write_str("a list of texts"),
             Self::Urls => f.write_str("a list of http or https URLs"),
             Self::Intervals => f.write_str(
@@ -200,6 +213,15 @@ fn is_one_of(value: &Value, choices: &[&str]) -> bool {
 fn is_list(value: &Value, is_item: impl Fn(&str) -> bool) -> bool {
     let items = value.as_array();
     items.is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(&is_item)))
+}
+
+/// What can be a path without escapes; the slash before it may be missing.
+fn is_route(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_segment = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(is_plain) && !matches!(segment, "." | "..")
+    };
+    text.strip_prefix('/').unwrap_or(text).split('/').all(is_segment)
 }
 
 const fn is_printable(byte: u8) -> bool {

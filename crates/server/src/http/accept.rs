@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Type};
@@ -34,11 +38,11 @@ const LOG_EVERY: Duration = Duration::from_secs(5);
 /// Held by whatever must end before the process does; shutdown waits until all are dropped.
 pub type Alive = mpsc::Sender<()>;
 
-/// Binds the listening socket. `::` also accepts IPv4.
+/// Binds a listening socket, the address of which comes from these settings. `::` also accepts IPv4.
 ///
 /// # Errors
 /// When the address cannot be bound; the message names it.
-pub fn bind(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
+pub fn bind(host: IpAddr, port: u16, settings: &str) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(host, port);
     let open = || -> io::Result<TcpListener> {
         let socket =
@@ -52,7 +56,7 @@ pub fn bind(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
         socket.listen(4096)?;
         TcpListener::from_std(socket.into())
     };
-    open().with_context(|| format!("cannot listen on {address} (settings host and port)"))
+    open().with_context(|| format!("cannot listen on {address} (settings {settings})"))
 }
 
 /// What every connection is served with.
@@ -88,9 +92,9 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
             () = stopped(&mut service.shutdown) => return,
         };
         match accepted {
-            Ok((tcp, _peer)) => {
+            Ok((tcp, peer)) => {
                 no_delay(&tcp);
-                tokio::spawn(service.clone().connection(tcp, tls.clone()));
+                tokio::spawn(service.clone().connection(tcp, peer, tls.clone()));
             }
             // The client has gone again.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -108,7 +112,7 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
 }
 
 impl Service {
-    async fn connection(mut self, tcp: TcpStream, tls: Option<TlsAcceptor>) {
+    async fn connection(mut self, tcp: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
         let tcp = Tcp::new(tcp, self.metrics.write_stalls.clone());
         let socket = match tls {
             None => Socket::Plain(tcp),
@@ -129,13 +133,17 @@ impl Service {
                 }
             }
         };
-        if let Err(error) = self.serve_http(socket).await {
+        if let Err(error) = self.serve_http(socket, peer).await {
             tracing::debug!(%error, "connection ended early");
         }
     }
 
-    async fn serve_http(mut self, socket: Socket) -> hyper::Result<()> {
-        let service = TowerToHyperService::new(self.router);
+    async fn serve_http(mut self, socket: Socket, peer: SocketAddr) -> hyper::Result<()> {
+        let router = self.router;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            TowerToHyperService::new(router.clone()).call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)

@@ -7,11 +7,14 @@ mod examples;
 mod filters;
 mod gap;
 mod health;
+pub mod metrics;
 mod page;
 pub mod socket;
 mod sse;
+mod statistics;
 mod streams;
 pub mod tls;
+mod visitor;
 mod websocket;
 
 use std::sync::Arc;
@@ -34,9 +37,13 @@ use wire::StreamKind;
 use wire::filter::Filters;
 
 use crate::config::Config;
+use crate::config::reporting::route;
 use crate::http::accept::Alive;
 use crate::metrics::Metrics;
 use crate::publish::CertificateStream;
+use crate::recent::RecentCertificates;
+use crate::sources;
+use crate::vitals::Vitals;
 
 /// What the routes share.
 #[derive(Debug, Clone)]
@@ -53,6 +60,10 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// What `/metrics` shows.
     pub registry: Arc<Registry>,
+    /// The newest certificates.
+    pub recent: Arc<RecentCertificates>,
+    /// Whether the server lives, and goes on to.
+    pub vitals: Arc<Vitals>,
     /// When the process started.
     pub started: Instant,
     /// Cloned by every connection.
@@ -69,9 +80,10 @@ pub fn router(shared: Shared) -> Router {
     if protocols.health {
         open = open.route("/health", get(health::health));
         open = open.route("/health/deep", get(health::deep));
+        open = open.route("/health/ready", get(health::ready));
     }
-    if protocols.metrics {
-        open = open.route("/metrics", get(health::metrics));
+    if sources::metrics_are_shared(&config) {
+        open = open.merge(metrics::routes(&shared));
     }
     let mut shown = Router::new();
     for (kind, paths) in stream_paths(&config) {
@@ -89,7 +101,10 @@ pub fn router(shared: Shared) -> Router {
         shown = shown.route("/latest.json", get(examples::latest));
     }
     if protocols.api {
-        shown = shown.route("/api/logs", get(api::logs));
+        shown = shown.merge(api::routes());
+    }
+    if protocols.stats {
+        shown = shown.route(&route(&config.stats.url), get(statistics::statistics));
     }
     if protocols.sse {
         shown = shown.route("/sse", get(streams::sse));

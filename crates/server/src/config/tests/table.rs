@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::config::overlay::Assignment;
+use crate::config::reporting::Prometheus;
 
 /// A configuration in which every setting has a place, also those of a list's items.
 fn filled() -> Config {
@@ -21,6 +22,11 @@ fn filled() -> Config {
     Config {
         tls_cert: Some("/cert.pem".into()),
         tls_key: Some("/key.pem".into()),
+        prometheus: Prometheus {
+            cert_path: Some("/metrics.pem".into()),
+            cert_key_path: Some("/metrics-key.pem".into()),
+            ..Prometheus::default()
+        },
         custom_logs: vec![log(None)],
         static_logs: vec![log(Some("tiles.example/log"))],
         ..Config::default()
@@ -66,6 +72,8 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
             return others.map(|choice| (*choice).to_owned()).collect();
         }
         Kind::Choices(choices) => return vec![choices.join(","), choices[0].to_owned()],
+        Kind::Subset(choices) => return vec![choices.join(","), choices[0].to_owned()],
+        Kind::Route => "/some/where",
         Kind::Texts => return vec!["one, another".to_owned(), "one".to_owned()],
         Kind::Urls => "https://a.example/list.json,http://127.0.0.1:1/b",
         Kind::Intervals => "DigiCert=50,Let's Encrypt=0",
@@ -94,7 +102,8 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         Kind::Size(min, max) => {
             return vec![(min - 1).to_string(), (max + 1).to_string(), "16 parsecs".to_owned()];
         }
-        Kind::Choice(_) | Kind::Choices(_) => &["another"],
+        Kind::Choice(_) | Kind::Choices(_) | Kind::Subset(_) => &["another"],
+        Kind::Route => &["/", "a b", "/x//y", "/x/../y", "/{x}"],
         Kind::Address => &["localhost", "1.2.3"],
         Kind::Url => &["ct.example", "ftp://ct.example/", "https://"],
         Kind::Ascii => &["caf\u{e9}", "a\nb"],
@@ -155,7 +164,7 @@ fn names_are_unique() {
 }
 
 /// Variables that other servers already have under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 21] = [
+const KEPT_NAMES: [(&str, &str); 22] = [
     ("host", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"),
     ("port", "CERTSTREAM_WEBSERVER_LISTEN_PORT"),
     ("tls_cert", "CERTSTREAM_WEBSERVER_CERT_PATH"),
@@ -167,6 +176,7 @@ const KEPT_NAMES: [(&str, &str); 21] = [
     ("protocols.health", "CERTSTREAM_HEALTH_ENABLED"),
     ("protocols.example_json", "CERTSTREAM_EXAMPLE_JSON_ENABLED"),
     ("protocols.api", "CERTSTREAM_API_ENABLED"),
+    ("stats.url", "STATS_URL"),
     ("streams.full", "CERTSTREAM_STREAM_FULL_ENABLED"),
     ("streams.lite", "CERTSTREAM_STREAM_LITE_ENABLED"),
     ("streams.domains_only", "CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"),
