@@ -99,7 +99,8 @@ async fn a_certificate_is_found_by_its_fingerprint_in_every_spelling() {
     config.protocols.api = true;
     config.api.cache_capacity = 150;
     let server = Running::start(config).await;
-    let mut socket = server.connect_from_oldest("/?compat=rust").await;
+    let mut socket = server.connect("/?compat=rust&since=0").await;
+    assert_eq!(next_json(&mut socket).await["message_type"], "gap");
     let mut messages = Vec::new();
     for _ in 0..200 {
         messages.push(next_json(&mut socket).await);

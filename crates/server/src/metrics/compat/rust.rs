@@ -1,5 +1,5 @@
 //! The names of certstream-server-rust 1.5 and 1.6 (wire.md 4.7): its counters do not end in
-//! `_total`. What cannot happen in this server is shown as zero, so that panels show a line.
+//! `_total`.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use follow::catalogue::ListStatus;
 use follow::{Counters, Protocol};
 
 use super::{Log, View};
-use crate::metrics::exposition::{Exposition, Kind};
+use crate::metrics::exposition::Exposition;
+use crate::metrics::exposition::Kind::{self, Counter, Gauge};
 
 /// A metric without labels.
 struct Plain(&'static str, Kind, &'static str, fn(&View<'_>, &[Log]) -> u64);
@@ -15,14 +16,8 @@ struct Plain(&'static str, Kind, &'static str, fn(&View<'_>, &[Log]) -> u64);
 /// A metric with a sample for each log that `whose` chooses.
 struct ByLog(&'static str, Kind, &'static str, fn(&Log) -> bool, fn(&Log) -> u64);
 
-use Kind::{Counter, Gauge};
-
 fn sum(logs: &[Log], counter: fn(&Counters) -> &std::sync::atomic::AtomicU64) -> u64 {
     logs.iter().map(|log| log.count(counter)).sum()
-}
-
-const fn never(_: &View<'_>, _: &[Log]) -> u64 {
-    0
 }
 
 fn any(_: &Log) -> bool {
@@ -43,12 +38,6 @@ const PLAIN: &[Plain] = &[
         Counter,
         "Followers started again after a defect",
         |_, logs| sum(logs, |c| &c.panics),
-    ),
-    Plain(
-        "certstream_worker_init_failures",
-        Counter,
-        "Always 0: followers start on their own",
-        never,
     ),
     Plain(
         "certstream_log_health_checks_failed",
@@ -103,18 +92,6 @@ const PLAIN: &[Plain] = &[
         |view, _| view.fleet.issuers().counts().fetched,
     ),
     Plain(
-        "certstream_static_ct_decompress_oversize",
-        Counter,
-        "Always 0: what is too large fails as a request",
-        never,
-    ),
-    Plain(
-        "certstream_ct_catalog_tls_pin_failed_total",
-        Counter,
-        "Always 0: log lists are verified by their signature",
-        never,
-    ),
-    Plain(
         "certstream_ct_log_skipped_entries_total",
         Counter,
         "Entries skipped because a log was too far behind",
@@ -156,6 +133,27 @@ const PLAIN: &[Plain] = &[
     Plain("certstream_static_ct_logs_count", Gauge, "Tiled logs followed", |_, logs| {
         logs.iter().filter(|log| is_tiled(log)).count() as u64
     }),
+];
+
+/// What cannot happen in this server, or is not counted apart: zero, so that panels show a line.
+const NEVER: &[(&str, &str)] = &[
+    ("certstream_worker_init_failures", "followers start on their own"),
+    ("certstream_issuer_cache_hits", "not counted"),
+    ("certstream_static_ct_decompress_oversize", "what is too large fails as a request"),
+    ("certstream_static_ct_tiles_fetched", "not counted apart from other requests"),
+    ("certstream_static_ct_tile_width_mismatch", "it fails as a request"),
+    ("certstream_static_ct_checkpoint_sig_verified", "not counted"),
+    (
+        "certstream_static_ct_checkpoint_sig_unverifiable",
+        "see certstream_log_unaudited_heads_total",
+    ),
+    ("certstream_ct_log_empty_responses_total", "an empty answer is an error of the log"),
+    ("certstream_ct_catalog_tls_pin_failed_total", "log lists are verified by their signature"),
+    ("certstream_catalog_unknown_field_total", "unknown fields of log lists are ignored"),
+    ("certstream_catalog_unknown_enum_total", "see certstream_list_skipped"),
+    ("certstream_input_parse_rejected_total", "a setting that cannot be read refuses to start"),
+    ("certstream_input_clamp_total", "a setting out of bounds refuses to start"),
+    ("certstream_dedup_capacity_trims", "not counted"),
 ];
 
 /// What we count too, under a name that differs only in its end.
@@ -231,6 +229,10 @@ pub(super) fn write(view: &View<'_>, out: &mut Exposition) {
     for Plain(name, kind, help, value) in PLAIN {
         out.family(name, *kind, help);
         out.sample(name, &[], value(view, &logs));
+    }
+    for (name, why) in NEVER {
+        out.family(name, Counter, &format!("Always 0: {why}"));
+        out.sample(name, &[], 0);
     }
     for (name, help) in AGAIN {
         out.again(&format!("{name}_total"), name, Counter, help);
