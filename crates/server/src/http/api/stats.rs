@@ -16,7 +16,7 @@ pub(super) struct Stats {
     connections: Connections,
     throughput: Throughput,
     memory: Memory,
-    logs: Logs,
+    logs: FollowedLogs,
     /// The newest offset published; null before the first.
     offset: Option<u64>,
     version: &'static str,
@@ -66,7 +66,7 @@ struct Memory {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Logs {
+struct FollowedLogs {
     followed: usize,
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn stats(State(shared): State<Shared>) -> Json<Stats> {
             chunk_bytes: ring.chunk_bytes,
             resident_bytes: resident_bytes(),
         },
-        logs: Logs { followed: shared.fleet.logs().len() },
+        logs: FollowedLogs { followed: shared.fleet.logs().len() },
         offset: shared.hub.head(),
         version: env!("CARGO_PKG_VERSION"),
     })
