@@ -20,8 +20,10 @@ use crate::http::tls::Tls;
 use crate::http::{self, Shared};
 use crate::metrics::{self, Metrics};
 use crate::publish::{CertificateStream, Publisher};
+use crate::recent::RecentCertificates;
 use crate::save::Saver;
-use crate::{demo, sources};
+use crate::vitals::Vitals;
+use crate::{demo, service, sources};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
@@ -48,6 +50,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     sources::logs_by_hand(config)?;
     tls(config)?;
     Policy::compile(config)?;
+    metrics_tls(config)?;
     Ok(())
 }
 
@@ -61,6 +64,8 @@ pub struct Server {
     router: axum::Router,
     listener: TcpListener,
     tls: Option<Tls>,
+    /// Metrics' own listener.
+    metrics: Option<(TcpListener, Option<Tls>)>,
     alive: mpsc::Receiver<()>,
     last_call: watch::Sender<bool>,
     demo: Option<ctsim::Sim>,
@@ -74,7 +79,8 @@ impl Server {
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let tls = tls(&config)?;
-        let listener = accept::bind(config.host, config.port)?;
+        let listener = accept::bind(config.host, config.port, "host and port")?;
+        let own_metrics = metrics_listener(&config)?;
         let (state_file, saved) = open_state(&config)?;
         say_where_evidence_goes(&config);
         let metrics = Arc::new(Metrics::default());
@@ -89,13 +95,19 @@ impl Server {
         let (options, demo) = followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
         let window = sources::window(&config);
-        let publisher = Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window);
+        let recent = Arc::new(RecentCertificates::default());
+        let (certificates, bytes) = sources::recent_limits(&config);
+        recent.limit(certificates, bytes);
+        let publisher =
+            Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window, Arc::clone(&recent));
+        let vitals = Arc::new(Vitals::default());
+        let pulse = Arc::clone(&vitals);
         let gather = Duration::from_millis(config.feed.gather_ms);
         let (running, ended) = oneshot::channel();
         thread::Builder::new()
             .name("publisher".to_owned())
             .spawn(move || {
-                publisher.run(waiting, gather);
+                publisher.run(waiting, gather, pulse);
                 drop(running);
             })
             .context("cannot start the publisher thread")?;
@@ -117,13 +129,26 @@ impl Server {
             registry,
             guard,
             policy,
+            recent,
+            vitals,
             started,
             alive: hold,
             last_call: called,
         };
         let router = http::router(shared.clone());
         let saver = state_file.map(|file| Saver::start(file, &shared));
-        Ok(Self { shared, saver, publisher: ended, router, listener, tls, alive, last_call, demo })
+        Ok(Self {
+            shared,
+            saver,
+            publisher: ended,
+            router,
+            listener,
+            tls,
+            metrics: own_metrics,
+            alive,
+            last_call,
+            demo,
+        })
     }
 
     /// The address it listens on.
@@ -134,6 +159,14 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The address of the metrics' own listener, where they have one.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell.
+    pub fn metrics_address(&self) -> std::io::Result<Option<std::net::SocketAddr>> {
+        self.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
+    }
+
     /// Serves until `stop` resolves, then stops: no new connections, every page read is published,
     /// clients get the rest, as much as there is time for, and a Close frame with code 1001, and the
     /// state is saved.
@@ -141,19 +174,35 @@ impl Server {
     /// # Errors
     /// When a part of the server ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { shared, saver, mut publisher, router, listener, tls, alive, last_call, demo } =
-            self;
+        let Self {
+            shared,
+            saver,
+            mut publisher,
+            router,
+            listener,
+            tls,
+            metrics: own_metrics,
+            alive,
+            last_call,
+            demo,
+        } = self;
         let (stopping, shutdown) = watch::channel(false);
         let metrics = Arc::clone(&shared.metrics);
         let (guard, policy) = (Arc::clone(&shared.guard), Arc::clone(&shared.policy));
         let service =
             Service { router, metrics, guard, policy, shutdown, alive: shared.alive.clone() };
+        let of_metrics = serve_metrics(own_metrics, service.clone(), &shared);
+        service::ready();
         let outcome = tokio::select! {
             () = accept::serve(listener, tls, service) => Ok(()),
+            () = of_metrics => Ok(()),
+            () = service::watchdog(&shared.vitals) => Ok(()),
             () = stop => Ok(()),
             _ = &mut publisher => Err(anyhow::anyhow!("the publisher has ended by itself")),
         };
         tracing::info!("stopping");
+        service::stopping();
+        shared.vitals.stop();
         let grace = Duration::from_millis(shared.config.shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
@@ -197,6 +246,34 @@ async fn wait_for_connections(
     if tokio::time::timeout_at(deadline, alive.recv()).await.is_err() {
         tracing::warn!("some clients did not close in time and are cut off");
     }
+}
+
+/// Serves metrics on their own listener; never resolves, also where there is none.
+async fn serve_metrics(
+    listener: Option<(TcpListener, Option<Tls>)>,
+    service: Service,
+    shared: &Shared,
+) {
+    if let Some((listener, tls)) = listener {
+        let router = http::metrics::router(shared.clone());
+        accept::serve(listener, tls, Service { router, ..service }).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The metrics' own listener, where they have one.
+fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Option<Tls>)>> {
+    let Some(address) = sources::own_metrics_address(config) else { return Ok(None) };
+    let settings = "prometheus.listen_addr and prometheus.listen_port";
+    let listener = accept::bind(address.ip(), address.port(), settings)?;
+    Ok(Some((listener, metrics_tls(config)?)))
+}
+
+fn metrics_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let own = &config.prometheus;
+    let (Some(cert), Some(key)) = (&own.cert_path, &own.cert_key_path) else { return Ok(None) };
+    let tls = Tls::load(cert, key).context("prometheus.cert_path and prometheus.cert_key_path")?;
+    Ok(Some(tls))
 }
 
 /// TLS, where it is configured. The rules of the configuration see to it that both files are named.

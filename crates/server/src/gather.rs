@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use crate::vitals::Vitals;
+
 /// What each reader adds to the while: about what it takes to wake it and write to its socket.
 const PER_READER: Duration = Duration::from_micros(10);
 /// What has gathered goes out when it is this large; more would not make writes cheaper.
@@ -134,6 +136,7 @@ impl Gate {
 pub(crate) struct Channel<P> {
     pages: mpsc::Receiver<P>,
     waker: Waker,
+    vitals: Arc<Vitals>,
 }
 
 #[derive(Debug)]
@@ -146,9 +149,9 @@ impl Wake for Unpark {
 }
 
 impl<P> Channel<P> {
-    /// To be used by the thread that makes it, and by no other.
-    pub(crate) fn new(pages: mpsc::Receiver<P>) -> Self {
-        Self { pages, waker: Arc::new(Unpark(thread::current())).into() }
+    /// To be used by the thread that makes it, and by no other. Shows that the thread lives.
+    pub(crate) fn new(pages: mpsc::Receiver<P>, vitals: Arc<Vitals>) -> Self {
+        Self { pages, waker: Arc::new(Unpark(thread::current())).into(), vitals }
     }
 }
 
@@ -158,6 +161,7 @@ impl<P> Intake for Channel<P> {
     fn next(&mut self, until: Option<Instant>) -> Next<P> {
         let mut context = Context::from_waker(&self.waker);
         loop {
+            self.vitals.publisher.beat();
             match self.pages.poll_recv(&mut context) {
                 Poll::Ready(Some(page)) => return Next::Page(page),
                 Poll::Ready(None) => return Next::End,

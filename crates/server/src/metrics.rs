@@ -3,8 +3,12 @@
 //! Counters are added to where things happen; what a log's follower or the ring knows is read at
 //! the moment of the scrape.
 
+pub mod clients;
+pub mod compat;
+pub mod exposition;
 pub mod guard;
 mod logs;
+mod system;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +16,6 @@ use std::sync::Arc;
 use feed::{Hub, Written};
 use follow::Fleet;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,8 +23,12 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use wire::filter::Filters;
 
+use self::clients::{Clients, Presence, Visitor};
+use self::compat::View;
+use self::exposition::Exposition;
 use self::guard::GuardMetrics;
 use self::logs::Logs;
+pub(crate) use self::system::resident_bytes;
 use crate::publish::CertificateStream;
 
 /// Labels of what concerns a client connection.
@@ -47,9 +54,19 @@ pub struct RefusalLabels {
     pub reason: &'static str,
 }
 
+/// A count by connection.
+pub type ConnectionCounter = Family<ConnectionLabels, Counter>;
+
+const PROTOCOLS: [&str; 2] = ["websocket", "sse"];
+const STREAMS: [&str; 3] = ["full", "lite", "domains"];
+const UPDATE_TYPES: [&str; 2] = ["X509LogEntry", "PrecertLogEntry"];
+const REFUSALS: [&str; 3] = ["invalid", "too_many_terms", "full"];
+
 /// The server's own counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Metrics {
+    /// Who is connected.
+    pub clients: Clients,
     /// Client connections open now.
     pub connections: Family<ConnectionLabels, Gauge>,
     /// Client connections since the start.
@@ -72,6 +89,8 @@ pub struct Metrics {
     pub parse_errors: Counter,
     /// Messages that had to leave out something for their size.
     pub truncated: Counter,
+    /// Bytes of messages rendered, each once however many clients get it.
+    pub rendered_bytes: Counter,
     /// Connections refused for their filter.
     pub filters_refused: Family<RefusalLabels, Counter>,
     /// TCP connections that could not be accepted.
@@ -90,9 +109,43 @@ pub struct Metrics {
     pub guard: GuardMetrics,
 }
 
+/// Everything at zero, and what has labels there from the start: an alert on a counter that appears
+/// only with its first event misses that event.
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            clients: Clients::default(),
+            connections: Family::default(),
+            connections_opened: Family::default(),
+            messages_sent: Family::default(),
+            bytes_sent: Family::default(),
+            closed_by_server: Family::default(),
+            messages_lost: Family::default(),
+            certificates: Family::default(),
+            duplicates: Counter::default(),
+            dedup_window: Gauge::default(),
+            parse_errors: Counter::default(),
+            truncated: Counter::default(),
+            rendered_bytes: Counter::default(),
+            filters_refused: Family::default(),
+            accept_errors: Counter::default(),
+            write_stalls: Counter::default(),
+            tls_handshake_errors: Counter::default(),
+            tls_reloads: Counter::default(),
+            tls_reload_errors: Counter::default(),
+            state_errors: Counter::default(),
+            guard: GuardMetrics::default(),
+        };
+        metrics.begin_at_zero();
+        metrics
+    }
+}
+
 /// One connection's share of [`Metrics`], looked up once.
 #[derive(Debug)]
 pub struct ConnectionMetrics {
+    presence: Presence,
+    labels: ConnectionLabels,
     open: Gauge,
     messages: Counter,
     bytes: Counter,
@@ -100,14 +153,14 @@ pub struct ConnectionMetrics {
     closed: Counter,
     /// What this client was sent.
     sent_here: u64,
-    /// What this client missed.
-    lost_here: u64,
 }
 
 impl Metrics {
     /// Counts a connection as open until the returned value is dropped.
     #[must_use]
-    pub fn connected(&self, labels: &ConnectionLabels) -> ConnectionMetrics {
+    pub fn connected(&self, labels: &ConnectionLabels, visitor: Visitor) -> ConnectionMetrics {
+        let presence = self.clients.enter(visitor);
+        say_who_came(presence.client(), labels);
         self.connections_opened.get_or_create(labels).inc();
         let open = self.connections.get_or_create(labels).clone();
         open.inc();
@@ -118,8 +171,71 @@ impl Metrics {
             lost: self.messages_lost.get_or_create(labels).clone(),
             closed: self.closed_by_server.get_or_create(labels).clone(),
             sent_here: 0,
-            lost_here: 0,
+            labels: labels.clone(),
+            presence,
         }
+    }
+
+    /// Connections of a protocol open now.
+    #[must_use]
+    pub fn open_connections(&self, protocol: &'static str) -> u64 {
+        let open = STREAMS.map(|stream| {
+            let labels = ConnectionLabels { protocol, stream };
+            u64::try_from(self.connections.get_or_create(&labels).get()).unwrap_or(0)
+        });
+        open.iter().sum()
+    }
+
+    /// A count of connections over all of them.
+    #[must_use]
+    pub fn over_connections(&self, count: fn(&Self) -> &ConnectionCounter) -> u64 {
+        PROTOCOLS.iter().map(|protocol| self.over_streams(protocol, count)).sum()
+    }
+
+    /// A count of connections over all streams of a protocol.
+    fn over_streams(&self, protocol: &'static str, count: fn(&Self) -> &ConnectionCounter) -> u64 {
+        let of = |stream| ConnectionLabels { protocol, stream };
+        STREAMS.map(|stream| count(self).get_or_create(&of(stream)).get()).iter().sum()
+    }
+
+    /// Certificates published.
+    #[must_use]
+    pub fn certificates_published(&self) -> u64 {
+        let of = |update_type| EntryLabels { update_type };
+        UPDATE_TYPES.map(|kind| self.certificates.get_or_create(&of(kind)).get()).iter().sum()
+    }
+
+    fn begin_at_zero(&self) {
+        for (protocol, stream) in
+            PROTOCOLS.iter().flat_map(|protocol| STREAMS.map(|stream| (protocol, stream)))
+        {
+            let labels = ConnectionLabels { protocol, stream };
+            drop(self.connections.get_or_create(&labels));
+            for counter in [
+                &self.connections_opened,
+                &self.messages_sent,
+                &self.bytes_sent,
+                &self.closed_by_server,
+                &self.messages_lost,
+            ] {
+                drop(counter.get_or_create(&labels));
+            }
+        }
+        for update_type in UPDATE_TYPES {
+            drop(self.certificates.get_or_create(&EntryLabels { update_type }));
+        }
+        for reason in REFUSALS {
+            drop(self.filters_refused.get_or_create(&RefusalLabels { reason }));
+        }
+    }
+}
+
+/// At `info` only where addresses are asked for: then somebody wants to see who comes and goes.
+fn say_who_came(client: &clients::Client, labels: &ConnectionLabels) {
+    let ConnectionLabels { protocol, stream } = labels;
+    match client.visitor.identity {
+        Some(_) => tracing::info!(client = client.name(), protocol, stream, "a client has come"),
+        None => tracing::debug!(client = client.name(), protocol, stream, "a client has come"),
     }
 }
 
@@ -136,7 +252,7 @@ impl ConnectionMetrics {
     pub fn missed(&mut self, messages: u64) {
         if messages > 0 {
             self.lost.inc_by(messages);
-            self.lost_here += messages;
+            self.presence.missed(messages);
             tracing::debug!(messages, "a client was too slow for these");
         }
     }
@@ -150,11 +266,16 @@ impl ConnectionMetrics {
 impl Drop for ConnectionMetrics {
     fn drop(&mut self) {
         self.open.dec();
-        let (sent, lost) = (self.sent_here, self.lost_here);
+        let client = self.presence.client();
+        let (name, sent, lost) = (client.name(), self.sent_here, client.lost());
+        let ConnectionLabels { protocol, stream } = self.labels;
         if lost > 0 {
-            tracing::info!(sent, lost, "a client has left that was too slow for some messages");
+            let said = "a client has left that was too slow for some messages";
+            tracing::info!(client = name, protocol, stream, sent, lost, "{said}");
+        } else if client.visitor.identity.is_some() {
+            tracing::info!(client = name, protocol, stream, sent, "a client has left");
         } else {
-            tracing::debug!(sent, "a client has left");
+            tracing::debug!(client = name, protocol, stream, sent, "a client has left");
         }
     }
 }
@@ -194,6 +315,12 @@ pub fn registry(
         "messages_truncated",
         "Messages rendered without a part that made them too large",
         metrics.truncated.clone(),
+    );
+    registry.register_with_unit(
+        "rendered",
+        "Bytes of messages rendered, each once however many clients get it",
+        Unit::Bytes,
+        metrics.rendered_bytes.clone(),
     );
     registry.register(
         "filters_refused",
@@ -266,14 +393,21 @@ fn register_connections(registry: &mut Registry, metrics: &Metrics) {
     );
 }
 
-/// The registry as Prometheus reads it.
+/// Everything as Prometheus reads it: the server's own, the process's, and those under other
+/// servers' names where the configuration asks for them.
 ///
 /// # Errors
 /// When a metric cannot be written, which would be a defect of the metric.
-pub fn text(registry: &Registry) -> Result<String, fmt::Error> {
-    let mut text = String::new();
-    encode(&mut text, registry)?;
-    Ok(text)
+pub fn text(registry: &Registry, view: &View<'_>) -> Result<String, fmt::Error> {
+    let mut text = Exposition::default();
+    text.registry(registry)?;
+    if view.config.prometheus.expose_system_metrics {
+        system::write(&mut text);
+    }
+    for whose in &view.config.metrics.compat {
+        compat::write(*whose, view, &mut text);
+    }
+    Ok(text.into_text())
 }
 
 /// What the ring knows.

@@ -24,6 +24,8 @@ use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, Source
 use crate::dedup::Window;
 use crate::gather::{self, Channel, Outlet, Size};
 use crate::metrics::{EntryLabels, Metrics};
+use crate::recent::{Recent, RecentCertificates};
+use crate::vitals::Vitals;
 
 /// Issuers kept rendered at most.
 const ISSUERS: usize = 4096;
@@ -147,7 +149,9 @@ impl Stream for CertificateStream {
             certificate: &message.certificate,
             chain: &published.chain,
         };
+        let before = out.len();
         let rendered = self.renderer.render(rendering.kind, rendering.profile, &event, out);
+        self.metrics.rendered_bytes.inc_by(out.len().saturating_sub(before) as u64);
         if rendered == Rendered::Truncated && published.is_news(TRUNCATED) {
             self.metrics.truncated.inc();
             let (log, index) = (published.source.name(), published.index);
@@ -181,6 +185,8 @@ pub struct Publisher {
     issuers: Cache<Hash, Arc<Issuer>, Weight>,
     /// What was published lately; `None` to publish every entry.
     window: Option<Window>,
+    /// Where what is published can be found for a while.
+    recent: Arc<RecentCertificates>,
     gathered: Gathered,
 }
 
@@ -199,16 +205,17 @@ impl Publisher {
         hub: Arc<Hub<CertificateStream>>,
         metrics: Arc<Metrics>,
         window: Option<Window>,
+        recent: Arc<RecentCertificates>,
     ) -> Self {
         let sources = HashMap::new();
         let issuers = Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight);
-        Self { hub, metrics, sources, issuers, window, gathered: Gathered::default() }
+        Self { hub, metrics, sources, issuers, window, recent, gathered: Gathered::default() }
     }
 
     /// Publishes until every sender of `pages` is gone and the channel is drained. Under load a page
     /// waits for others, `gather` at most. Blocks, so it belongs on a thread of its own.
-    pub fn run(mut self, pages: mpsc::Receiver<Page>, gather: Duration) {
-        gather::run(gather, &mut Channel::new(pages), &mut self);
+    pub fn run(mut self, pages: mpsc::Receiver<Page>, gather: Duration, vitals: Arc<Vitals>) {
+        gather::run(gather, &mut Channel::new(pages, vitals), &mut self);
     }
 
     /// The entries that have not come before, in this log or another.
@@ -255,6 +262,23 @@ impl Publisher {
         rendered
     }
 
+    /// What is to be found by its fingerprint once it has an offset; nothing where nobody can ask.
+    fn worth_finding(&self, entries: &[Published]) -> Vec<Recent> {
+        if !self.recent.is_on() {
+            return Vec::new();
+        }
+        let recent = entries.iter().map(|entry| Recent {
+            offset: 0,
+            source: Arc::clone(&entry.source),
+            index: entry.index,
+            seen: entry.seen,
+            submitted: entry.submitted,
+            kind: entry.kind,
+            certificate: entry.certificate.clone(),
+        });
+        recent.collect()
+    }
+
     fn source(&mut self, log: &LogStatus) -> Arc<Source> {
         if let Some(source) = self.sources.get(&log.log.url) {
             return Arc::clone(source);
@@ -295,8 +319,16 @@ impl Outlet<Page> for Publisher {
     fn publish(&mut self) -> bool {
         let Gathered { entries, positions } = std::mem::take(&mut self.gathered);
         let counts = count(&entries);
-        if !entries.is_empty() && self.hub.publish(entries).is_empty() {
-            return false;
+        let mut recent = self.worth_finding(&entries);
+        if !entries.is_empty() {
+            let offsets = self.hub.publish(entries);
+            if offsets.is_empty() {
+                return false;
+            }
+            for (recent, offset) in recent.iter_mut().zip(offsets) {
+                recent.offset = offset;
+            }
+            self.recent.extend(recent);
         }
         for (kind, count) in counts {
             let labels = EntryLabels { update_type: kind.update_type() };

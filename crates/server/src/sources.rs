@@ -1,6 +1,7 @@
 //! What the configuration means to each part: its options in the parts' own words.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,6 +56,29 @@ const TERM_BYTES: usize = 32;
 pub(crate) fn filter_limits(config: &Config) -> wire::filter::Limits {
     let terms = usize::try_from(config.filters.max_distinct).unwrap_or(usize::MAX);
     wire::filter::Limits { terms, term_bytes: terms.saturating_mul(TERM_BYTES) }
+}
+
+/// Whether metrics are served with everything else.
+pub(crate) fn metrics_are_shared(config: &Config) -> bool {
+    match config.prometheus.enabled {
+        true => own_metrics_address(config).is_none(),
+        false => config.protocols.metrics,
+    }
+}
+
+/// Where metrics have a listener of their own.
+pub(crate) fn own_metrics_address(config: &Config) -> Option<SocketAddr> {
+    let own = &config.prometheus;
+    let address = SocketAddr::new(own.listen_addr, own.listen_port);
+    // Any free port is never the same one.
+    let is_shared = address == config.address() && own.listen_port != 0;
+    (own.enabled && !is_shared).then_some(address)
+}
+
+/// How many certificates `/api/cert` finds, and bytes of them.
+pub(crate) fn recent_limits(config: &Config) -> (usize, usize) {
+    let certificates = usize::try_from(config.api.cache_capacity).unwrap_or(usize::MAX);
+    if config.protocols.api { (certificates, in_memory(config.api.cache_bytes)) } else { (0, 0) }
 }
 
 fn in_memory(size: ByteSize) -> usize {

@@ -30,6 +30,7 @@ first_data() { # stream; curl is cut off once the line is there
 # Health keeps the bytes that monitors look for.
 [[ $(curl --silent "$base/health/deep") == *'"status":"healthy"'* ]] || fail "not healthy"
 [ "$(curl --silent "$base/health")" = OK ] || fail "/health"
+[ "$(curl --silent "$base/health/ready")" = '{"ready":true}' ] || fail "/health/ready"
 metrics=$(curl --silent "$base/metrics")
 grep -q '^certstream_certificates_total{update_type="PrecertLogEntry"} [1-9]' <<<"$metrics" ||
   fail "metrics count no certificates"

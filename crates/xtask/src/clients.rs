@@ -7,16 +7,18 @@ use crate::command::{complete, is_installed};
 
 /// The packages from PyPI. What `crates/xtask/differential/explained.json` says holds for this
 /// version of cryptography.
-const PYTHON: [&str; 5] = [
+const PYTHON: [&str; 7] = [
     "certstream==1.12",
     "cryptography==50.0.2",
     "websockets>=14,<18",
     "websocket-client>=1.8,<2",
     "aiohttp>=3.11,<4",
+    "schemathesis>=4,<5",
+    "prometheus-client>=0.21,<1",
 ];
 
 /// Fails unless they are there.
-const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, websocket, websockets
+const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, prometheus_client, schemathesis, websocket, websockets
 assert cryptography.__version__ == '50.0.2'";
 
 /// The packages from npm; the newest that Node 18 of Debian 12 runs.

@@ -145,6 +145,8 @@ fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
         .env("CERTSTREAM_PORT", port.to_string())
         .env("CERTSTREAM_LOG_LEVEL", "warn")
         .env("CERTSTREAM_SSE_ENABLED", "true")
+        .env("CERTSTREAM_API_ENABLED", "true")
+        .env("CERTSTREAM_METRICS_COMPAT", "go,rust")
         // Room for all that is published meanwhile: clients begin with the oldest.
         .env("CERTSTREAM_FEED_RING_BYTES", (64 << 20).to_string())
         .env("CERTSTREAM_CT_LOG_LOG_LIST_URL", text("list_url")?)

@@ -42,6 +42,7 @@ pub(super) enum Action {
     Validate,
     Print,
     Logs(LogsCommand),
+    Healthcheck(Option<String>),
 }
 
 /// What to do with the logs in the state file.
@@ -86,8 +87,9 @@ fn message(rendered: &str) -> String {
 
 fn command_line(matches: &ArgMatches) -> CommandLine {
     let flags = (matches.get_flag("validate-config"), matches.get_flag("print-config"));
-    let action = match (matches.subcommand_matches("logs"), flags) {
-        (Some(logs), _) => Action::Logs(logs_command(logs)),
+    let action = match (matches.subcommand(), flags) {
+        (Some(("logs", logs)), _) => Action::Logs(logs_command(logs)),
+        (Some((_, check)), _) => Action::Healthcheck(check.get_one("url").cloned()),
         (None, (true, _)) => Action::Validate,
         (None, (_, true)) => Action::Print,
         (None, _) => Action::Serve,
@@ -134,6 +136,17 @@ fn command() -> Command {
         .args(settings)
         .disable_help_subcommand(true)
         .subcommand(logs())
+        .subcommand(healthcheck())
+}
+
+fn healthcheck() -> Command {
+    let url = Arg::new("url")
+        .long("url")
+        .value_name("URL")
+        .help("Ask there instead of at /health/deep of the server that the configuration is of");
+    Command::new("healthcheck")
+        .about("Ask the running server how it is; exit status 0 if it is well, otherwise 1")
+        .arg(url)
 }
 
 fn logs() -> Command {
@@ -194,7 +207,9 @@ fn flag(section: &Section, setting: &Setting, defaults: &Value) -> Option<Arg> {
         .help_heading(section.title);
     Some(match setting.kind {
         Kind::Bool => arg.num_args(0..=1).default_missing_value("true"),
-        Kind::Choices(_) | Kind::Texts | Kind::Urls => arg.action(ArgAction::Append),
+        Kind::Choices(_) | Kind::Subset(_) | Kind::Texts | Kind::Urls => {
+            arg.action(ArgAction::Append)
+        }
         _ => arg,
     })
 }

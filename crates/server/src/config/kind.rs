@@ -41,6 +41,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One or more of these words.
     Choices(&'static [&'static str]),
+    /// Any of these words, or none.
+    Subset(&'static [&'static str]),
+    /// The path of a route.
+    Route,
     /// Any number of texts, none of them empty.
     Texts,
     /// Any number of http or https URLs.
@@ -81,9 +85,12 @@ impl Kind {
                 text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?.into()
             }
             Self::Path if text.is_empty() => Value::Null,
-            Self::Choices(_) | Self::Texts | Self::Urls | Self::Networks | Self::Tokens => {
-                words(text).collect()
-            }
+            Self::Choices(_)
+            | Self::Subset(_)
+            | Self::Texts
+            | Self::Urls
+            | Self::Networks
+            | Self::Tokens => words(text).collect(),
             Self::Logs => return None,
             Self::Address => text.trim().into(),
             _ => text.into(),
@@ -113,6 +120,10 @@ impl Kind {
             Self::Choices(choices) => value.as_array().is_some_and(|words| {
                 !words.is_empty() && words.iter().all(|word| is_one_of(word, choices))
             }),
+            Self::Subset(choices) => value
+                .as_array()
+                .is_some_and(|words| words.iter().all(|word| is_one_of(word, choices))),
+            Self::Route => value.as_str().is_some_and(is_route),
             Self::Texts => is_list(value, |text| !text.trim().is_empty()),
             Self::Urls => is_list(value, is_http_url),
             Self::Networks => is_list(value, |text| network(text).is_some()),
@@ -153,7 +164,8 @@ impl Kind {
             Self::Address => "IP",
             Self::Url => "URL",
             Self::Choice(_) => "WORD",
-            Self::Choices(_) => "WORDS",
+            Self::Choices(_) | Self::Subset(_) => "WORDS",
+            Self::Route => "PATH",
             Self::Texts => "TEXTS",
             Self::Urls => "URLS",
             Self::Networks => "NETWORKS",
@@ -192,6 +204,10 @@ impl fmt::Display for Kind {
             Self::Url => f.write_str("an http or https URL"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
+            Self::Subset(choices) => write!(f, "none, one or more of {}", choices.join(", ")),
+            Self::Route => f.write_str(
+                "a path such as /stats, of letters, digits, hyphens, points and underscores",
+            ),
             Self::Texts => f.write_str("a list of texts"),
             Self::Urls => f.write_str("a list of http or https URLs"),
             Self::Networks => f.write_str("a list of IP addresses and networks such as 10.0.0.0/8"),
@@ -231,6 +247,15 @@ fn is_one_of(value: &Value, choices: &[&str]) -> bool {
 fn is_list(value: &Value, is_item: impl Fn(&str) -> bool) -> bool {
     let items = value.as_array();
     items.is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(&is_item)))
+}
+
+/// What can be a path without escapes; the slash before it may be missing.
+fn is_route(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_segment = |segment: &str| {
+        !segment.is_empty() && segment.bytes().all(is_plain) && !matches!(segment, "." | "..")
+    };
+    text.strip_prefix('/').unwrap_or(text).split('/').all(is_segment)
 }
 
 const fn is_printable(byte: u8) -> bool {

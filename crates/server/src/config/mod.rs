@@ -21,6 +21,7 @@ mod model;
 mod overlay;
 mod peers;
 mod places;
+pub mod reporting;
 mod rules;
 mod table;
 mod tree;
@@ -45,9 +46,10 @@ pub use model::{
 pub use peers::GoWebserver;
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
-    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
-    ParseByteSizeError, ParseOperatorIntervalsError, ParseStartError, ParseTreeSizeSourceError,
-    RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource, Verification,
+    ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, MetricsCompat,
+    OperatorIntervals, ParseByteSizeError, ParseOperatorIntervalsError, ParseStartError,
+    ParseTreeSizeSourceError, RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource,
+    Verification,
 };
 
 /// What the process was asked to do.
@@ -59,6 +61,8 @@ pub enum Invocation {
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
+    /// Ask the server of this configuration, or at this URL, how it is, and exit.
+    Healthcheck(Box<Setup>, Option<String>),
     /// Write this YAML and exit.
     PrintConfig(String),
     /// Write this help and exit.
@@ -112,6 +116,7 @@ fn parse_with(
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
         Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
+        Action::Healthcheck(url) => Invocation::Healthcheck(Box::new(setup), url),
         Action::Print => Invocation::PrintConfig(yaml::print(&setup.config)),
     })
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::guard::{Auth, ConnectionLimit, RateLimit};
 use super::peers::GoWebserver;
+use super::reporting::{Api, MetricsSettings, Prometheus, StatsSettings};
 use super::values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
     RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource, Verification,
@@ -32,6 +33,8 @@ pub struct Config {
     pub log_level: String,
     /// The form of the server's own log lines.
     pub log_format: LogFormat,
+    /// Whether those lines name the addresses of clients.
+    pub log_client_addresses: bool,
     /// Fewest messages the ring keeps, whatever [`Feed::ring_bytes`] says.
     pub buffer_size: u64,
     /// Largest message sent.
@@ -57,6 +60,18 @@ pub struct Config {
     /// What is served.
     #[serde(deserialize_with = "blank_is_default")]
     pub protocols: Protocols,
+    /// Where metrics are read.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub prometheus: Prometheus,
+    /// What metrics show besides the server's own.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub metrics: MetricsSettings,
+    /// What the REST API remembers.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub api: Api,
+    /// Statistics as CaliDog's server has them.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub stats: StatsSettings,
     /// Which streams are rendered.
     #[serde(deserialize_with = "blank_is_default")]
     pub streams: Streams,
@@ -132,6 +147,7 @@ impl Default for Config {
             tls_key: None,
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
+            log_client_addresses: false,
             buffer_size: 1000,
             max_message_bytes: ByteSize::new(ByteSize::MIB),
             compat_profile: CompatProfile::Calidog,
@@ -143,6 +159,10 @@ impl Default for Config {
             real_ip: None,
             ip_allow_list: Vec::new(),
             protocols: Protocols::default(),
+            prometheus: Prometheus::default(),
+            metrics: MetricsSettings::default(),
+            api: Api::default(),
+            stats: StatsSettings::default(),
             streams: Streams::default(),
             dedup: Dedup::default(),
             heartbeat: Heartbeat::default(),
@@ -170,12 +190,14 @@ pub struct Protocols {
     pub sse: bool,
     /// `/metrics`.
     pub metrics: bool,
-    /// `/health` and `/health/deep`.
+    /// `/health`, `/health/deep` and `/health/ready`.
     pub health: bool,
     /// `/example.json` of each stream.
     pub example_json: bool,
     /// `/api/…`.
     pub api: bool,
+    /// `/stats`.
+    pub stats: bool,
     /// The page at `/`.
     pub page: bool,
 }
@@ -189,6 +211,7 @@ impl Default for Protocols {
             health: true,
             example_json: true,
             api: false,
+            stats: true,
             page: true,
         }
     }

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::path::PathBuf;
 
 use super::error::Problem;
 use super::model::{Config, NamedLog};
+use super::reporting::route;
 use super::values::SignatureMode;
 
 /// Every rule that is broken.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_tls(config, &mut problems);
+    check_metrics(config, &mut problems);
+    check_routes(config, &mut problems);
     check_sources(config, &mut problems);
     check_order(config, &mut problems);
     check_catch_up(config, &mut problems);
@@ -91,13 +95,61 @@ fn problem(key: &str, value: impl Display, advice: impl Into<String>) -> Problem
 
 /// A certificate is of no use without its key, nor the other way round.
 fn check_tls(config: &Config, problems: &mut Vec<Problem>) {
-    let (key, value, missing) = match (&config.tls_cert, &config.tls_key) {
-        (Some(cert), None) => ("tls_cert", cert, "tls_key"),
-        (None, Some(key)) => ("tls_key", key, "tls_cert"),
+    check_pair(["tls_cert", "tls_key"], [&config.tls_cert, &config.tls_key], problems);
+}
+
+fn check_pair([cert, key]: [&str; 2], files: [&Option<PathBuf>; 2], problems: &mut Vec<Problem>) {
+    let (key, value, missing) = match files {
+        [Some(file), None] => (cert, file, key),
+        [None, Some(file)] => (key, file, cert),
         _ => return,
     };
     let advice = format!("{missing} is not set; TLS needs both, plain HTTP neither");
     problems.push(problem(key, value.display(), advice));
+}
+
+fn check_metrics(config: &Config, problems: &mut Vec<Problem>) {
+    let own = &config.prometheus;
+    let keys = ["prometheus.cert_path", "prometheus.cert_key_path"];
+    check_pair(keys, [&own.cert_path, &own.cert_key_path], problems);
+    let shared = config.host == own.listen_addr && config.port == own.listen_port;
+    if let Some(file) = own.cert_path.as_ref().filter(|_| own.enabled && shared) {
+        let advice = "prometheus.listen_addr and listen_port are those of the server, whose TLS is \
+                      that of tls_cert; leave it out, or give metrics another port";
+        problems.push(problem("prometheus.cert_path", file.display(), advice));
+    }
+}
+
+/// Paths that are something else already.
+const TAKEN: &[&str] = &[
+    "/",
+    "/api",
+    "/domains-only",
+    "/example.json",
+    "/full-stream",
+    "/health",
+    "/latest.json",
+    "/sse",
+    "/v2",
+];
+
+fn check_routes(config: &Config, problems: &mut Vec<Problem>) {
+    let (stats, metrics) = (route(&config.stats.url), route(&config.prometheus.metrics_url));
+    for (key, path) in [("stats.url", &stats), ("prometheus.metrics_url", &metrics)] {
+        let is_taken = |taken: &&&str| {
+            let below = path.strip_prefix(**taken);
+            below
+                .is_some_and(|below| below.is_empty() || (**taken != "/" && below.starts_with('/')))
+        };
+        if let Some(taken) = TAKEN.iter().find(is_taken) {
+            let advice = format!("{taken} is something else already; choose another path");
+            problems.push(problem(key, path, advice));
+        }
+    }
+    if stats == metrics {
+        let advice = "prometheus.metrics_url is the same path; choose another for one of them";
+        problems.push(problem("stats.url", &stats, advice));
+    }
 }
 
 fn check_sources(config: &Config, problems: &mut Vec<Problem>) {

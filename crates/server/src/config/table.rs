@@ -6,7 +6,8 @@
 
 use super::kind::Kind::{
     self, Address, Ascii, Bool, Choice, Choices, HeaderName, Integer, Intervals, LogFilter, Logs,
-    Millis, Networks, Number, Path, Seconds, Size, Start, Text, Texts, Tokens, TreeSize, Url, Urls,
+    Millis, Networks, Number, Path, Route, Seconds, Size, Start, Subset, Text, Texts, Tokens,
+    TreeSize, Url, Urls,
 };
 use super::values::ByteSize;
 
@@ -95,6 +96,15 @@ impl Section {
 pub const SECTIONS: &[Section] = &[
     section("", "Server", "Where the server listens and what it says about itself"),
     section("protocols", "Protocols", "What is served; the routes of what is off answer 404"),
+    section(
+        "prometheus",
+        "Metrics",
+        "Where metrics are read; docs/metrics.md lists them. The names are those of \
+         certstream-server-go",
+    ),
+    section("metrics", "Metrics of other servers", "For dashboards made for them"),
+    section("api", "REST API", "What /api/cert remembers, where protocols.api is on"),
+    section("stats", "Statistics", "What CaliDog's server shows at /stats"),
     section(
         "streams",
         "Streams",
@@ -203,6 +213,13 @@ pub const SETTINGS: &[Setting] = &[
         "Form of those log lines: for people or for log collectors",
     ),
     row(
+        "log_client_addresses",
+        &["CERTSTREAM_LOG_CLIENT_ADDRESSES"],
+        Bool,
+        "Name the addresses of clients in those log lines, one when a client comes and one when it \
+         leaves; also in the metrics of metrics.compat that are by client",
+    ),
+    row(
         "buffer_size",
         &["CERTSTREAM_BUFFER_SIZE"],
         Integer(1, 10_000_000),
@@ -279,7 +296,7 @@ pub const SETTINGS: &[Setting] = &[
         "protocols.health",
         &["CERTSTREAM_HEALTH_ENABLED"],
         Bool,
-        "Health, at /health and /health/deep",
+        "Health, at /health, /health/deep and /health/ready",
     ),
     row(
         "protocols.example_json",
@@ -288,7 +305,89 @@ pub const SETTINGS: &[Setting] = &[
         "The latest message of each stream, at /example.json",
     ),
     row("protocols.api", &["CERTSTREAM_API_ENABLED"], Bool, "The REST API, under /api"),
+    row(
+        "protocols.stats",
+        &["CERTSTREAM_PROTOCOLS_STATS"],
+        Bool,
+        "Statistics in the form of CaliDog's server, at stats.url",
+    ),
     row("protocols.page", &["CERTSTREAM_PROTOCOLS_PAGE"], Bool, "The page for browsers, at /"),
+    row(
+        "prometheus.enabled",
+        &["CERTSTREAM_PROMETHEUS_ENABLED"],
+        Bool,
+        "Serve metrics on a listener of their own, and there only; off, they are served with \
+         everything else where protocols.metrics is on",
+    ),
+    row(
+        "prometheus.listen_addr",
+        &["CERTSTREAM_PROMETHEUS_LISTEN_ADDR"],
+        Address,
+        "IP address of that listener",
+    ),
+    row(
+        "prometheus.listen_port",
+        &["CERTSTREAM_PROMETHEUS_LISTEN_PORT"],
+        Integer(1, 65535),
+        "TCP port of that listener; where address and port are those of the server there is one \
+         listener for both",
+    ),
+    row(
+        "prometheus.metrics_url",
+        &["CERTSTREAM_PROMETHEUS_METRICS_URL"],
+        Route,
+        "Path of the metrics, on whichever listener",
+    ),
+    row(
+        "prometheus.expose_system_metrics",
+        &["CERTSTREAM_PROMETHEUS_EXPOSE_SYSTEM_METRICS"],
+        Bool,
+        "Show memory, CPU time and open files of the process, and what its allocator holds",
+    ),
+    row(
+        "prometheus.cert_path",
+        &["CERTSTREAM_PROMETHEUS_CERT_PATH"],
+        Path,
+        "PEM certificate chain for TLS on that listener; read again when the file changes",
+    )
+    .example("/etc/certstream/metrics.pem"),
+    row(
+        "prometheus.cert_key_path",
+        &["CERTSTREAM_PROMETHEUS_CERT_KEY_PATH"],
+        Path,
+        "PEM private key of that certificate",
+    )
+    .example("/etc/certstream/metrics-key.pem"),
+    row(
+        "metrics.compat",
+        &["CERTSTREAM_METRICS_COMPAT"],
+        Subset(&["go", "rust"]),
+        "Also show metrics under the names of certstream-server-go or certstream-server-rust",
+    ),
+    row(
+        "api.cache_capacity",
+        &["CERTSTREAM_API_CACHE_CAPACITY"],
+        Integer(0, 10_000_000),
+        "Most certificates that /api/cert finds, the newest",
+    ),
+    row(
+        "api.cache_bytes",
+        &["CERTSTREAM_API_CACHE_BYTES"],
+        Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
+        "The same in bytes of their DER",
+    ),
+    row(
+        "stats.url",
+        &["STATS_URL", "CERTSTREAM_STATS_URL"],
+        Route,
+        "Path of the statistics",
+    ),
+    row(
+        "stats.client_addresses",
+        &["CERTSTREAM_STATS_CLIENT_ADDRESSES"],
+        Bool,
+        "Show the clients' addresses and User-Agents there",
+    ),
     row(
         "streams.full",
         &["CERTSTREAM_STREAM_FULL_ENABLED"],

@@ -48,6 +48,16 @@ pub enum CompatProfile {
     Rust,
 }
 
+/// A server whose metric names are shown too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetricsCompat {
+    /// certstream-server-go.
+    Go,
+    /// certstream-server-rust.
+    Rust,
+}
+
 /// What counts as the same certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

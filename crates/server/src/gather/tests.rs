@@ -174,7 +174,7 @@ fn a_closed_stream_ends_it() {
 #[test]
 fn a_channel_gives_what_it_has_waits_and_ends() {
     let (sender, pages) = mpsc::channel(4);
-    let mut channel = Channel::new(pages);
+    let mut channel = Channel::new(pages, Arc::default());
     let past = Instant::now();
     assert_eq!(channel.next(Some(past)), Next::TimeUp);
     sender.blocking_send(1).expect("room");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::http::Request;
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -40,11 +40,11 @@ const LOG_EVERY: Duration = Duration::from_secs(5);
 /// Held by whatever must end before the process does; shutdown waits until all are dropped.
 pub type Alive = mpsc::Sender<()>;
 
-/// Binds the listening socket. `::` also accepts IPv4.
+/// Binds a listening socket, the address of which comes from these settings. `::` also accepts IPv4.
 ///
 /// # Errors
 /// When the address cannot be bound; the message names it.
-pub fn bind(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
+pub fn bind(host: IpAddr, port: u16, settings: &str) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(host, port);
     let open = || -> io::Result<TcpListener> {
         let socket =
@@ -58,7 +58,7 @@ pub fn bind(host: IpAddr, port: u16) -> anyhow::Result<TcpListener> {
         socket.listen(4096)?;
         TcpListener::from_std(socket.into())
     };
-    open().with_context(|| format!("cannot listen on {address} (settings host and port)"))
+    open().with_context(|| format!("cannot listen on {address} (settings {settings})"))
 }
 
 /// What every connection is served with.

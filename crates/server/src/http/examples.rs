@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use utoipa::ToSchema;
 use wire::StreamKind;
 
 use crate::http::Shared;
@@ -22,7 +23,21 @@ pub(super) async fn example(State(shared): State<Shared>, kind: StreamKind) -> R
     }))
 }
 
-/// The newest messages of the lite stream, newest first.
+/// What CaliDog's server answers: messages as clients of its lite stream get them.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "the messages are rendered already; this only describes them")]
+struct Latest {
+    #[schema(value_type = Vec<Object>)]
+    messages: (),
+}
+
+/// The newest messages of the lite stream, newest first
+#[utoipa::path(
+    get,
+    path = "/latest.json",
+    tag = "compatibility",
+    responses((status = 200, description = "At most 25 messages", body = Latest))
+)]
 pub(super) async fn latest(State(shared): State<Shared>) -> Response {
     let messages = newest(&shared, StreamKind::Lite, LATEST);
     let mut body = Vec::with_capacity(messages.iter().map(|text| text.len() + 1).sum());

@@ -1,17 +1,19 @@
-//! `/health` and `/health/deep`.
+//! `/health`: the process lives. `/health/ready`: clients may be sent here. `/health/deep`: how the logs
+//! are doing.
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use follow::Health;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::Shared;
 
 /// The answer to `/health/deep`. Monitors search it for the bytes `"status":"healthy"`.
-#[derive(Debug, Serialize)]
-struct Deep {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Deep {
+    /// `healthy`, `degraded` or `unhealthy`.
     status: &'static str,
     logs_healthy: usize,
     logs_degraded: usize,
@@ -21,16 +23,41 @@ struct Deep {
     alarms: usize,
     active_connections: u64,
     uptime_secs: u64,
+    /// Why it is not `healthy`, or what else is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-/// The process is up.
+/// Whether clients may be sent here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ready {
+    ready: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// The process lives
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = "health",
+    responses((status = 200, description = "OK", body = String, content_type = "text/plain"))
+)]
 pub(super) async fn health() -> &'static str {
     "OK"
 }
 
-/// How the logs are doing: 503 when none is followed or more than half are unhealthy.
+/// How the logs are doing: 503 when none is followed or more than half are unhealthy
+#[utoipa::path(
+    get,
+    path = "/health/deep",
+    tag = "health",
+    responses(
+        (status = 200, description = "Healthy, or degraded", body = Deep),
+        (status = 503, description = "Unhealthy", body = Deep),
+    )
+)]
 pub(super) async fn deep(State(shared): State<Shared>) -> Response {
     let answer = assess(&shared);
     let status = match answer.status {
@@ -38,6 +65,30 @@ pub(super) async fn deep(State(shared): State<Shared>) -> Response {
         _ => StatusCode::OK,
     };
     (status, axum::Json(answer)).into_response()
+}
+
+/// Whether clients may be sent here: 503 before the first log is followed and from the beginning of
+/// the end on. Unlike `/health/deep` it does not mind logs that fail
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "health",
+    responses(
+        (status = 200, description = "Ready", body = Ready),
+        (status = 503, description = "Not ready", body = Ready),
+    )
+)]
+pub(super) async fn ready(State(shared): State<Shared>) -> Response {
+    let reason = if shared.vitals.is_stopping() {
+        Some("the server is about to stop".to_owned())
+    } else if shared.fleet.logs().is_empty() {
+        let reason = shared.fleet.reason().map(|reason| reason.0);
+        Some(reason.unwrap_or_else(|| "no log is followed".to_owned()))
+    } else {
+        None
+    };
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(Ready { ready: reason.is_none(), reason })).into_response()
 }
 
 fn assess(shared: &Shared) -> Deep {
@@ -96,20 +147,6 @@ fn verdict(
         return ("degraded", Some(format!("verification alarm: {first}{more}")));
     }
     (if unhealthy > 1 { "degraded" } else { "healthy" }, reason)
-}
-
-/// The metrics as Prometheus reads them.
-pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
-    match crate::metrics::text(&shared.registry) {
-        Ok(text) => {
-            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(CONTENT_TYPE, content_type)], text).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }
 
 #[cfg(test)]

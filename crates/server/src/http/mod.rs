@@ -9,11 +9,14 @@ mod gap;
 pub mod guard;
 mod head;
 mod health;
+pub mod metrics;
 mod page;
 pub mod socket;
 mod sse;
+mod statistics;
 mod streams;
 pub mod tls;
+mod visitor;
 mod websocket;
 
 use std::sync::Arc;
@@ -37,10 +40,14 @@ use wire::StreamKind;
 use wire::filter::Filters;
 
 use crate::config::Config;
+use crate::config::reporting::route;
 use crate::http::accept::Alive;
 use crate::http::guard::{Guard, Policy};
 use crate::metrics::Metrics;
 use crate::publish::CertificateStream;
+use crate::recent::RecentCertificates;
+use crate::sources;
+use crate::vitals::Vitals;
 
 /// What the routes share.
 #[derive(Debug, Clone)]
@@ -61,6 +68,10 @@ pub struct Shared {
     pub guard: Arc<Guard>,
     /// Who is served: the configuration, compiled.
     pub policy: Arc<Policy>,
+    /// The newest certificates.
+    pub recent: Arc<RecentCertificates>,
+    /// Whether the server lives, and goes on to.
+    pub vitals: Arc<Vitals>,
     /// When the process started.
     pub started: Instant,
     /// Cloned by every connection.
@@ -77,9 +88,10 @@ pub fn router(shared: Shared) -> Router {
     if protocols.health {
         open = open.route("/health", get(health::health));
         open = open.route("/health/deep", get(health::deep));
+        open = open.route("/health/ready", get(health::ready));
     }
-    if protocols.metrics {
-        open = open.route("/metrics", get(health::metrics));
+    if sources::metrics_are_shared(&config) {
+        open = open.merge(metrics::routes(&shared));
     }
     let mut shown = Router::new();
     // Behind the guard: what begins a stream, and what answers.
@@ -101,7 +113,10 @@ pub fn router(shared: Shared) -> Router {
         asked = asked.route("/latest.json", get(examples::latest));
     }
     if protocols.api {
-        asked = asked.route("/api/logs", get(api::logs));
+        asked = asked.merge(api::routes());
+    }
+    if protocols.stats {
+        asked = asked.route(&route(&config.stats.url), get(statistics::statistics));
     }
     if protocols.sse {
         streamed = streamed.route("/sse", get(streams::sse));

@@ -13,7 +13,7 @@ use wire::{Profile, StreamKind};
 
 use crate::config::Config;
 use crate::http::guard::Place;
-use crate::http::{Shared, encoding, filters, gap, page, sse, websocket};
+use crate::http::{Shared, encoding, filters, gap, page, sse, visitor, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
 use crate::sources;
@@ -78,6 +78,7 @@ pub(super) async fn websocket(
         reader.interject(&greeting);
     }
     let heartbeat = &shared.config.heartbeat;
+    let visitor = visitor::of(&shared, request.uri(), request.headers(), request.extensions());
     let client = websocket::Client {
         reader,
         hub: Arc::clone(&shared.hub),
@@ -87,7 +88,7 @@ pub(super) async fn websocket(
         heartbeat: websocket::Heartbeat::of(heartbeat, rendering),
         knows_gaps: since.is_some(),
         slow_client: shared.config.slow_client,
-        metrics: shared.metrics.connected(&labels("websocket", kind)),
+        metrics: shared.metrics.connected(&labels("websocket", kind), visitor),
         last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
         _held: place.map(|Extension(place)| place.begin()),
@@ -101,8 +102,9 @@ pub(super) async fn sse(
     Query(parameters): Query<Parameters>,
     RawQuery(query): RawQuery,
     Extension(place): Extension<Place>,
-    headers: HeaderMap,
+    request: Request<Body>,
 ) -> Response {
+    let headers = request.headers();
     let kind = match parameters.stream.as_deref() {
         Some("full") => StreamKind::Full,
         Some("domains" | "domains-only") => StreamKind::Domains,
@@ -111,7 +113,7 @@ pub(super) async fn sse(
     if !is_on(&shared.config, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
     }
-    let (rendering, since) = match parameters.read(&shared, kind, Some(&headers)) {
+    let (rendering, since) = match parameters.read(&shared, kind, Some(headers)) {
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
@@ -121,18 +123,19 @@ pub(super) async fn sse(
     };
     let negotiable = shared.config.compression.sse;
     // What passes a filter is compressed for nobody else.
-    let gzip = negotiable && filter.is_none() && encoding::accepts_gzip(&headers);
+    let gzip = negotiable && filter.is_none() && encoding::accepts_gzip(headers);
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
     let wanted = Wanted { rendering, framing, since, filter };
     let Subscription { reader, gap } = shared.hub.subscribe(wanted);
     let greeting = gap
         .map_or_else(Vec::new, |missed| gap::event(missed.dropped, missed.reason.as_str(), false));
+    let visitor = visitor::of(&shared, request.uri(), headers, request.extensions());
     let client = sse::Client {
         reader,
         hub: Arc::clone(&shared.hub),
         gzip,
         slow_client: shared.config.slow_client,
-        metrics: shared.metrics.connected(&labels("sse", kind)),
+        metrics: shared.metrics.connected(&labels("sse", kind), visitor),
         last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
         _held: place.begin(),

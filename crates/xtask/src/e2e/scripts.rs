@@ -38,7 +38,7 @@ const fn script(name: &'static str, by: Interpreter, stays: bool) -> Script {
 pub(super) const CERTSTREAM_CLI: Script = script("certstream_cli.py", Interpreter::Python, false);
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 11] = [
+pub(super) const SCRIPTS: [Script; 13] = [
     CERTSTREAM_CLI,
     script("certstream_library.py", Interpreter::Python, false),
     script("certstream.mjs", Interpreter::Node, false),
@@ -50,6 +50,8 @@ pub(super) const SCRIPTS: [Script; 11] = [
     script("chromium.mjs", Interpreter::Browser, true),
     script("profiles.py", Interpreter::Python, false),
     script("http.sh", Interpreter::Shell, false),
+    script("openapi.py", Interpreter::Python, false),
+    script("metrics.py", Interpreter::Python, false),
 ];
 
 /// Where and with what scripts are run.

@@ -296,7 +296,7 @@ fn validation_says_what_the_configuration_comes_to() {
         "the configuration is valid\n\
          file:       {}\n\
          listens on: 0.0.0.0:4000\n\
-         serves:     example_json, health, metrics, page, websocket\n\
+         serves:     example_json, health, metrics, page, stats, websocket\n\
          streams:    domains_only, lite\n\
          log list:   https://www.gstatic.com/ct/log_list/v3/log_list.json\n\
          other logs: 1\n",

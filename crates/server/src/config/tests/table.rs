@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::config::overlay::Assignment;
+use crate::config::reporting::Prometheus;
 
 /// A configuration in which every setting has a place, also those of a list's items.
 fn filled() -> Config {
@@ -24,6 +25,11 @@ fn filled() -> Config {
         real_ip: Some(true),
         tls_cert: Some("/cert.pem".into()),
         tls_key: Some("/key.pem".into()),
+        prometheus: Prometheus {
+            cert_path: Some("/metrics.pem".into()),
+            cert_key_path: Some("/metrics-key.pem".into()),
+            ..Prometheus::default()
+        },
         custom_logs: vec![log(None)],
         static_logs: vec![log(Some("tiles.example/log"))],
         ..Config::default()
@@ -75,6 +81,8 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
             return others.map(|choice| (*choice).to_owned()).collect();
         }
         Kind::Choices(choices) => return vec![choices.join(","), choices[0].to_owned()],
+        Kind::Subset(choices) => return vec![choices.join(","), choices[0].to_owned()],
+        Kind::Route => "/some/where",
         Kind::Texts => return vec!["one, another".to_owned(), "one".to_owned()],
         Kind::Urls => "https://a.example/list.json,http://127.0.0.1:1/b",
         Kind::Networks => "10.0.0.0/8, 2001:db8::1",
@@ -114,7 +122,8 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         Kind::Size(min, max) => {
             return vec![(min - 1).to_string(), (max + 1).to_string(), "16 parsecs".to_owned()];
         }
-        Kind::Choice(_) | Kind::Choices(_) => &["another"],
+        Kind::Choice(_) | Kind::Choices(_) | Kind::Subset(_) => &["another"],
+        Kind::Route => &["/", "a b", "/x//y", "/x/../y", "/{x}"],
         Kind::Networks => &["localhost", "10.0.0.0/33", "10.0.0.1,nowhere"],
         Kind::Tokens => &["two words", "sha256:0123"],
         Kind::HeaderName => &["X Key", "X:Key"],
@@ -178,7 +187,7 @@ fn names_are_unique() {
 }
 
 /// Variables that other servers already have under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 27] = [
+const KEPT_NAMES: [(&str, &str); 28] = [
     ("host", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"),
     ("port", "CERTSTREAM_WEBSERVER_LISTEN_PORT"),
     ("tls_cert", "CERTSTREAM_WEBSERVER_CERT_PATH"),
@@ -193,6 +202,7 @@ const KEPT_NAMES: [(&str, &str); 27] = [
     ("protocols.health", "CERTSTREAM_HEALTH_ENABLED"),
     ("protocols.example_json", "CERTSTREAM_EXAMPLE_JSON_ENABLED"),
     ("protocols.api", "CERTSTREAM_API_ENABLED"),
+    ("stats.url", "STATS_URL"),
     ("streams.full", "CERTSTREAM_STREAM_FULL_ENABLED"),
     ("streams.lite", "CERTSTREAM_STREAM_LITE_ENABLED"),
     ("streams.domains_only", "CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::Request;
+use axum::http::{Extensions, HeaderMap, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
@@ -71,6 +71,16 @@ impl Peer {
     pub fn new(address: IpAddr, pending: Pending) -> Self {
         Self { address, pending: Arc::new(pending) }
     }
+}
+
+/// The address that a request comes from, past the proxies that are trusted.
+pub(super) fn client_address(
+    policy: &Policy,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Option<IpAddr> {
+    let peer = extensions.get::<Peer>()?;
+    Some(address::client(peer.address, headers, &policy.proxies))
 }
 
 impl Place {

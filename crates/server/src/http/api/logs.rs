@@ -1,4 +1,4 @@
-//! `/api/…`: what programs may want to know about the server.
+//! `/api/logs`: every followed log, their hosts, and the log lists.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,15 +6,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use follow::catalogue::ListStatus;
-use follow::{Alarm, Health, HostSnapshot, Standing};
+use follow::{Health, HostSnapshot, Standing};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::http::Shared;
 
 /// The answer to `/api/logs`. What certstream-server-rust answers comes first, in its order; its
 /// clients ignore the rest.
-#[derive(Debug, Serialize)]
-struct Logs {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Logs {
     total_logs: usize,
     healthy: usize,
     degraded: usize,
@@ -25,7 +26,7 @@ struct Logs {
 }
 
 /// A followed log. Indexes are `u64`, times Unix seconds unless their name says otherwise.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Log {
     name: String,
     url: String,
@@ -72,7 +73,7 @@ struct Log {
 }
 
 /// How often something was found that should not be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Integrity {
     stale_heads: u64,
     refused_heads: u64,
@@ -91,7 +92,7 @@ struct Integrity {
     panics: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Host {
     host: String,
     /// Requests per second that the host bears; `None` while it has not objected.
@@ -103,7 +104,7 @@ struct Host {
     limited: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct List {
     url: String,
     signed: bool,
@@ -119,7 +120,30 @@ struct List {
     error: Option<String>,
 }
 
-/// Every followed log, their hosts, and the log lists.
+/// What a log has said that cannot be true.
+#[derive(Debug, Serialize, ToSchema)]
+struct Alarm {
+    /// `equivocation`, `fork`, `mismatch`, `final_head` or `gap`.
+    kind: &'static str,
+    /// When, Unix seconds.
+    at: u64,
+    /// In words.
+    text: String,
+    /// The entries from this index on are not proved, ...
+    first: u64,
+    /// ... up to this one, which is not among them.
+    end: u64,
+    /// The folder with the evidence, where there is one.
+    evidence: Option<String>,
+}
+
+/// Every followed log, their hosts, and the log lists
+#[utoipa::path(
+    get,
+    path = "/api/logs",
+    tag = "api",
+    responses((status = 200, description = "Where the logs stand", body = Logs))
+)]
 pub(super) async fn logs(State(shared): State<Shared>) -> Response {
     let fleet = &shared.fleet;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -192,7 +216,18 @@ fn log(standing: &Standing, now: Duration) -> Log {
         paused_secs: paused_for.map(|left| left.as_secs().max(1)),
         last_error: at.last_error,
         unproved: at.unproved,
-        alarms: at.alarms,
+        alarms: at.alarms.into_iter().map(alarm).collect(),
+    }
+}
+
+fn alarm(alarm: follow::Alarm) -> Alarm {
+    Alarm {
+        kind: alarm.kind.as_str(),
+        at: alarm.at,
+        text: alarm.text,
+        first: alarm.first,
+        end: alarm.end,
+        evidence: alarm.evidence,
     }
 }
 

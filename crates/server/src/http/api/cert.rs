@@ -1,0 +1,158 @@
+//! `/api/cert/{hash}`: a certificate that was published lately (wire.md 4.6).
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use cert::Certificate;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use wire::{Event, Profile, StreamKind};
+
+use crate::http::Shared;
+use crate::recent::{Fingerprint, Recent};
+use crate::sources;
+
+/// A certificate. Its fields have the form of messages of the profile `rust`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Found<'m> {
+    /// SHA-1 of its DER, hexadecimal with colons.
+    fingerprint: &'m str,
+    /// SHA-1 of its DER, hexadecimal with colons.
+    sha1: &'m str,
+    /// SHA-256 of its DER, hexadecimal with colons.
+    sha256: &'m str,
+    serial_number: &'m str,
+    #[schema(value_type = Object)]
+    subject: &'m RawValue,
+    #[schema(value_type = Object)]
+    issuer: &'m RawValue,
+    /// Unix seconds.
+    not_before: i64,
+    /// Unix seconds.
+    not_after: i64,
+    is_ca: bool,
+    #[schema(value_type = Vec<String>)]
+    all_domains: &'m RawValue,
+    signature_algorithm: &'m str,
+    /// When this server processed it, Unix seconds.
+    seen: f64,
+    /// The log it came from.
+    source: &'m str,
+    cert_index: u64,
+    cert_link: &'m str,
+    /// Whether the log has the certificate or its precertificate.
+    #[schema(value_type = String)]
+    update_type: &'static str,
+    /// Where that log is read.
+    source_url: &'m str,
+    /// Its offset in the stream.
+    offset: u64,
+}
+
+/// What is taken of a lite message.
+#[derive(Deserialize)]
+struct Message<'m> {
+    #[serde(borrow)]
+    data: Data<'m>,
+}
+
+#[derive(Deserialize)]
+struct Data<'m> {
+    cert_link: &'m str,
+    #[serde(borrow)]
+    leaf_cert: Leaf<'m>,
+    seen: f64,
+}
+
+#[derive(Deserialize)]
+struct Leaf<'m> {
+    fingerprint: &'m str,
+    sha1: &'m str,
+    sha256: &'m str,
+    serial_number: &'m str,
+    #[serde(borrow)]
+    subject: &'m RawValue,
+    #[serde(borrow)]
+    issuer: &'m RawValue,
+    not_before: i64,
+    not_after: i64,
+    is_ca: bool,
+    #[serde(borrow)]
+    all_domains: &'m RawValue,
+    signature_algorithm: &'m str,
+}
+
+/// A certificate that was published lately, by its fingerprint
+#[utoipa::path(
+    get,
+    path = "/api/cert/{hash}",
+    tag = "api",
+    params((
+        "hash" = String,
+        Path,
+        description = "SHA-256 or SHA-1 of its DER, hexadecimal of either case, with or without colons",
+    )),
+    responses(
+        (status = 200, description = "The certificate", body = Found<'_>),
+        (
+            status = 404,
+            description = "No such certificate was published lately",
+            body = String,
+            content_type = "text/plain"
+        ),
+    )
+)]
+pub(super) async fn cert(State(shared): State<Shared>, Path(hash): Path<String>) -> Response {
+    let found = Fingerprint::parse(&hash).and_then(|print| shared.recent.find(print));
+    let Some(recent) = found else {
+        return (StatusCode::NOT_FOUND, "Certificate not found").into_response();
+    };
+    let mut message = Vec::new();
+    let certificate = Certificate::read(&recent.certificate);
+    let event = Event {
+        offset: recent.offset,
+        seen: recent.seen,
+        submitted: recent.submitted,
+        kind: recent.kind,
+        cert_index: recent.index,
+        source: &recent.source,
+        certificate: &certificate,
+        chain: &[],
+    };
+    let renderer = sources::renderer(&shared.config);
+    renderer.render(StreamKind::Lite, Profile::Rust, &event, &mut message);
+    match serde_json::from_slice(&message) {
+        Ok(message) => Json(found_in(&message, &recent)).into_response(),
+        Err(error) => {
+            let (log, index) = (recent.source.name(), recent.index);
+            tracing::error!(log, index, %error, "a message cannot be read back");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn found_in<'m>(Message { data }: &Message<'m>, recent: &'m Recent) -> Found<'m> {
+    let leaf = &data.leaf_cert;
+    Found {
+        fingerprint: leaf.fingerprint,
+        sha1: leaf.sha1,
+        sha256: leaf.sha256,
+        serial_number: leaf.serial_number,
+        subject: leaf.subject,
+        issuer: leaf.issuer,
+        not_before: leaf.not_before,
+        not_after: leaf.not_after,
+        is_ca: leaf.is_ca,
+        all_domains: leaf.all_domains,
+        signature_algorithm: leaf.signature_algorithm,
+        seen: data.seen,
+        source: recent.source.name(),
+        cert_index: recent.index,
+        cert_link: data.cert_link,
+        update_type: recent.kind.update_type(),
+        source_url: recent.source.url(),
+        offset: recent.offset,
+    }
+}

@@ -1,0 +1,109 @@
+//! The OpenAPI 3.1 document. It is made from the types of the answers, checked in as
+//! `docs/openapi.json`, and served as checked in.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+const DOCUMENT: &str = include_str!("../../../../../docs/openapi.json");
+
+pub(super) async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use utoipa::openapi::content::ContentBuilder;
+    use utoipa::openapi::header::HeaderBuilder;
+    use utoipa::openapi::path::PathItem;
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+    use utoipa::openapi::{OpenApi as Document, ResponseBuilder};
+    use utoipa::{Modify, OpenApi};
+
+    use super::*;
+    use crate::http::api::{cert, logs, stats};
+    use crate::http::{examples, health, statistics};
+
+    #[derive(OpenApi)]
+    #[openapi(
+        info(
+            title = "certstream-server",
+            description = "What certstream-server says about itself. The streams themselves are at \
+                           /, /full-stream and /domains-only (WebSocket) and /sse."
+        ),
+        paths(
+            stats::stats,
+            logs::logs,
+            cert::cert,
+            statistics::statistics,
+            examples::latest,
+            health::health,
+            health::deep,
+            health::ready,
+        ),
+        modifiers(&Guarded)
+    )]
+    struct Api;
+
+    /// What authentication and limits answer, wherever they apply.
+    struct Guarded;
+
+    impl Modify for Guarded {
+        fn modify(&self, document: &mut Document) {
+            let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+            let components = document.components.get_or_insert_default();
+            components.add_security_scheme("token", SecurityScheme::Http(bearer));
+            let guarded =
+                document.paths.paths.iter_mut().filter(|(path, _)| !path.contains("health"));
+            guarded.for_each(|(_, item)| guard(item));
+        }
+    }
+
+    fn guard(item: &mut PathItem) {
+        let Some(operation) = &mut item.get else { return };
+        let text = || ObjectBuilder::new().schema_type(Type::String).build();
+        let plain = |description: &str| {
+            let content = ContentBuilder::new().schema(Some(text())).build();
+            ResponseBuilder::new().description(description).content("text/plain", content)
+        };
+        let header = || HeaderBuilder::new().schema(Some(text())).build();
+        let responses = &mut operation.responses.responses;
+        let refused = plain("No valid token, where tokens are asked for");
+        let refused = refused.header("WWW-Authenticate", header());
+        responses.insert("401".to_owned(), refused.build().into());
+        let elsewhere = plain("The client's address is not among those allowed");
+        responses.insert("403".to_owned(), elsewhere.build().into());
+        let too_much = plain("The client asks too often").header("Retry-After", header());
+        responses.insert("429".to_owned(), too_much.build().into());
+    }
+
+    #[test]
+    fn the_document_is_that_of_the_types() {
+        let expected = Api::openapi().to_pretty_json().expect("JSON") + "\n";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&path, &expected).expect("docs/openapi.json");
+        }
+        let actual = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            actual == expected,
+            "docs/openapi.json is not what the types say; to write it again, run\n\n    \
+             UPDATE_EXPECT=1 cargo test -p server openapi\n",
+        );
+    }
+
+    #[test]
+    fn it_is_openapi_3_1_and_names_every_answer_of_a_guarded_route() {
+        let document: serde_json::Value = serde_json::from_str(DOCUMENT).expect("JSON");
+        assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+        for path in ["/api/stats", "/api/logs", "/api/cert/{hash}", "/stats", "/latest.json"] {
+            for status in ["200", "401", "403", "429"] {
+                let answer = &document["paths"][path]["get"]["responses"][status];
+                assert!(answer.is_object(), "{path} {status}");
+            }
+        }
+        assert!(document["paths"]["/health"]["get"]["responses"]["401"].is_null());
+    }
+}

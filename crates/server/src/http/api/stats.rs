@@ -1,0 +1,119 @@
+//! `/api/stats`: the server in numbers. What certstream-server-rust answers comes first, in its order
+//! (wire.md 4.6).
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::Shared;
+use crate::metrics::{Metrics, resident_bytes};
+
+/// The server in numbers. Counts are since its start.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Stats {
+    uptime_seconds: u64,
+    connections: Connections,
+    throughput: Throughput,
+    memory: Memory,
+    logs: FollowedLogs,
+    /// The newest offset published; null before the first.
+    offset: Option<u64>,
+    version: &'static str,
+}
+
+/// Client connections open now.
+#[derive(Debug, Serialize, ToSchema)]
+struct Connections {
+    total: u64,
+    websocket: u64,
+    sse: u64,
+    /// Those with a filter.
+    filtered: usize,
+    /// Since the start.
+    opened: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Throughput {
+    /// Messages written to clients.
+    messages_sent: u64,
+    /// Certificates published.
+    certificates_processed: u64,
+    /// Bytes written to clients, framing included.
+    bytes_sent: u64,
+    /// Bytes of messages rendered, each once however many clients get it.
+    bytes_serialized: u64,
+    /// Messages that clients missed because they read too slowly.
+    messages_lost: u64,
+    /// Entries left out because the same certificate was published lately.
+    duplicates_filtered: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Memory {
+    /// Certificates that /api/cert finds.
+    cache_entries: usize,
+    cache_capacity: usize,
+    cache_bytes: usize,
+    /// Bytes of entries kept for clients that resume or fall behind.
+    ring_bytes: usize,
+    ring_entries: u64,
+    /// Bytes of rendered messages kept.
+    chunk_bytes: usize,
+    /// Memory of the process in RAM; null where the system does not tell.
+    resident_bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct FollowedLogs {
+    followed: usize,
+}
+
+/// The server in numbers
+#[utoipa::path(
+    get,
+    path = "/api/stats",
+    tag = "api",
+    responses((status = 200, description = "The server in numbers", body = Stats))
+)]
+pub(super) async fn stats(State(shared): State<Shared>) -> Json<Stats> {
+    let metrics = &shared.metrics;
+    let ring = shared.hub.stats();
+    let held = shared.recent.held();
+    let [websocket, sse] = ["websocket", "sse"].map(|protocol| metrics.open_connections(protocol));
+    Json(Stats {
+        uptime_seconds: shared.started.elapsed().as_secs(),
+        connections: Connections {
+            total: websocket + sse,
+            websocket,
+            sse,
+            filtered: shared.filters.stats().registered,
+            opened: metrics.over_connections(|metrics| &metrics.connections_opened),
+        },
+        throughput: throughput(metrics),
+        memory: Memory {
+            cache_entries: held.entries,
+            cache_capacity: held.capacity,
+            cache_bytes: held.bytes,
+            ring_bytes: ring.bytes,
+            ring_entries: ring.entries,
+            chunk_bytes: ring.chunk_bytes,
+            resident_bytes: resident_bytes(),
+        },
+        logs: FollowedLogs { followed: shared.fleet.logs().len() },
+        offset: shared.hub.head(),
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn throughput(metrics: &Metrics) -> Throughput {
+    Throughput {
+        messages_sent: metrics.over_connections(|metrics| &metrics.messages_sent),
+        certificates_processed: metrics.certificates_published(),
+        bytes_sent: metrics.over_connections(|metrics| &metrics.bytes_sent),
+        bytes_serialized: metrics.rendered_bytes.get(),
+        messages_lost: metrics.over_connections(|metrics| &metrics.messages_lost),
+        duplicates_filtered: metrics.duplicates.get(),
+    }
+}

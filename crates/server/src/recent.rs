@@ -1,0 +1,246 @@
+//! The newest certificates by fingerprint, for `/api/cert/{hash}`.
+//!
+//! Bounded in number and in bytes. The DER is shared with the ring while it is in both. The ring
+//! itself is not searched: it is kept by offset, so every question would hash all of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use wire::{EntryKind, Source};
+
+/// A fingerprint that a certificate can be asked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fingerprint {
+    /// SHA-1 of the DER.
+    Sha1([u8; 20]),
+    /// SHA-256 of the DER.
+    Sha256([u8; 32]),
+}
+
+impl Fingerprint {
+    /// Reads hex digits of either case, with or without colons between the bytes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = bytes(text)?;
+        let sha1 = <[u8; 20]>::try_from(bytes.as_slice()).map(Self::Sha1);
+        sha1.or_else(|_| <[u8; 32]>::try_from(bytes.as_slice()).map(Self::Sha256)).ok()
+    }
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = if text.contains(':') {
+        let pairs: Vec<&str> = text.split(':').collect();
+        if pairs.iter().any(|pair| pair.len() != 2) {
+            return None;
+        }
+        pairs.concat().into_bytes()
+    } else {
+        text.as_bytes().to_vec()
+    };
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+    if !digits.len().is_multiple_of(2) {
+        return None;
+    }
+    digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
+/// A certificate as it was published.
+#[derive(Debug, Clone)]
+pub struct Recent {
+    /// Its offset in the stream.
+    pub offset: u64,
+    /// The log it came from.
+    pub source: Arc<Source>,
+    /// Its index there.
+    pub index: u64,
+    /// When this server processed it, milliseconds since 1970.
+    pub seen: u64,
+    /// The SCT's time, milliseconds since 1970.
+    pub submitted: u64,
+    /// Whether it is a certificate or a precertificate.
+    pub kind: EntryKind,
+    /// Its DER.
+    pub certificate: Bytes,
+}
+
+/// The newest certificates.
+#[derive(Debug, Default)]
+pub struct RecentCertificates(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    most: usize,
+    most_bytes: usize,
+    bytes: usize,
+    queue: VecDeque<(Arc<Recent>, [Fingerprint; 2])>,
+    by_fingerprint: HashMap<Fingerprint, Arc<Recent>>,
+}
+
+/// How much is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Certificates held.
+    pub entries: usize,
+    /// Certificates that can be held at most.
+    pub capacity: usize,
+    /// Bytes of their DER.
+    pub bytes: usize,
+}
+
+impl RecentCertificates {
+    /// Holds at most so many certificates, and bytes of their DER; what is too much is forgotten.
+    /// With none of either nothing is held.
+    pub fn limit(&self, certificates: usize, bytes: usize) {
+        let mut state = self.0.lock();
+        state.most = certificates;
+        state.most_bytes = bytes;
+        state.shrink();
+    }
+
+    /// Whether anything is held at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        let state = self.0.lock();
+        state.most > 0 && state.most_bytes > 0
+    }
+
+    /// Adds certificates, oldest first. Hashes them before it holds up those who ask.
+    pub fn extend(&self, certificates: Vec<Recent>) {
+        let hashed: Vec<_> = certificates
+            .into_iter()
+            .map(|recent| {
+                let prints = fingerprints(&recent.certificate);
+                (Arc::new(recent), prints)
+            })
+            .collect();
+        let mut state = self.0.lock();
+        for (recent, prints) in hashed {
+            state.bytes += recent.certificate.len();
+            for print in prints {
+                state.by_fingerprint.insert(print, Arc::clone(&recent));
+            }
+            state.queue.push_back((recent, prints));
+            state.shrink();
+        }
+    }
+
+    /// The newest certificate with this fingerprint.
+    #[must_use]
+    pub fn find(&self, fingerprint: Fingerprint) -> Option<Arc<Recent>> {
+        self.0.lock().by_fingerprint.get(&fingerprint).cloned()
+    }
+
+    /// How much is held.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let state = self.0.lock();
+        Held { entries: state.queue.len(), capacity: state.most, bytes: state.bytes }
+    }
+}
+
+impl State {
+    fn shrink(&mut self) {
+        while self.queue.len() > self.most || self.bytes > self.most_bytes {
+            let Some((oldest, prints)) = self.queue.pop_front() else { return };
+            self.bytes -= oldest.certificate.len();
+            for print in prints {
+                // The same certificate may have come again since.
+                if self.by_fingerprint.get(&print).is_some_and(|held| Arc::ptr_eq(held, &oldest)) {
+                    self.by_fingerprint.remove(&print);
+                }
+            }
+        }
+    }
+}
+
+fn fingerprints(der: &[u8]) -> [Fingerprint; 2] {
+    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
+    let sha1 = <[u8; 20]>::try_from(sha1.as_ref()).unwrap_or_default();
+    [Fingerprint::Sha1(sha1), Fingerprint::Sha256(ct::sha256(der))]
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::SourceKind;
+
+    use super::*;
+
+    fn recent(offset: u64, der: &'static [u8]) -> Recent {
+        let source = Source::new("a log", "https://ct.example", "", SourceKind::Rfc6962, None);
+        Recent {
+            offset,
+            source: Arc::new(source),
+            index: offset,
+            seen: 0,
+            submitted: 0,
+            kind: EntryKind::X509LogEntry,
+            certificate: Bytes::from_static(der),
+        }
+    }
+
+    fn offset(held: &RecentCertificates, text: &str) -> Option<u64> {
+        held.find(Fingerprint::parse(text).expect("a fingerprint")).map(|recent| recent.offset)
+    }
+
+    const SHA1_OF_A: &str = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
+    const SHA256_OF_A: &str = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+    const SHA1_OF_B: &str = "E9:D7:1F:5E:E7:C9:2D:6D:C9:E9:2F:FD:AD:17:B8:BD:49:41:8F:98";
+
+    #[test]
+    fn a_certificate_is_found_by_either_fingerprint_until_there_are_newer_ones() {
+        let held = RecentCertificates::default();
+        assert!(!held.is_on());
+        held.extend(vec![recent(0, b"a")]);
+        assert_eq!(offset(&held, SHA1_OF_A), None, "it holds nothing until it is told to");
+        held.limit(2, 100);
+        held.extend(vec![recent(1, b"a"), recent(2, b"b")]);
+        assert_eq!(offset(&held, SHA1_OF_A), Some(1));
+        assert_eq!(offset(&held, SHA256_OF_A), Some(1));
+        held.extend(vec![recent(3, b"a")]);
+        assert_eq!(offset(&held, SHA256_OF_A), Some(3), "the newest, and the older one's leaving");
+        assert_eq!(offset(&held, SHA1_OF_B), Some(2));
+        assert_eq!(held.held(), Held { entries: 2, capacity: 2, bytes: 2 });
+        held.extend(vec![recent(4, b"cc")]);
+        assert_eq!(offset(&held, SHA1_OF_B), None);
+        assert_eq!(offset(&held, SHA1_OF_A), Some(3));
+        assert_eq!(held.held().bytes, 3);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too_and_limits_can_change() {
+        let held = RecentCertificates::default();
+        held.limit(10, 3);
+        held.extend(vec![recent(1, b"a"), recent(2, b"b"), recent(3, b"cc")]);
+        assert_eq!(held.held(), Held { entries: 2, capacity: 10, bytes: 3 });
+        held.extend(vec![recent(4, b"more than there is room for")]);
+        assert_eq!(held.held().entries, 0);
+        held.extend(vec![recent(5, b"a")]);
+        held.limit(0, 0);
+        assert_eq!(held.held(), Held { entries: 0, capacity: 0, bytes: 0 });
+        assert_eq!(offset(&held, SHA1_OF_A), None);
+    }
+
+    #[test]
+    fn what_is_no_fingerprint_is_told() {
+        for wrong in [
+            "",
+            "86",
+            ":",
+            "86f7e437faa5a7fce15d1ddcb9eaeaea377667b",
+            "86f7e437faa5a7fce15d1ddcb9eaeaea377667b88",
+            "zzf7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+            "8:6f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+            "E9:D7:1F:5E:E7:C9:2D:6D:C9:E9:2F:FD:AD:17:B8:BD:49:41:8F:98:",
+            "é6f7e437faa5a7fce15d1ddcb9eaeaea377667b",
+        ] {
+            assert_eq!(Fingerprint::parse(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(
+            Fingerprint::parse(SHA1_OF_A),
+            Fingerprint::parse(&SHA1_OF_A.to_ascii_uppercase())
+        );
+    }
+}

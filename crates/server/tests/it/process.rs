@@ -1,0 +1,97 @@
+//! The program itself: what it tells systemd, and how it asks itself whether it is well.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use crate::harness::PATIENCE;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_certstream-server");
+
+/// Ended when it goes out of scope, also where a test fails.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended already, which is all that is wanted.
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    free.local_addr().expect("bound").port()
+}
+
+fn server(port: u16) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--demo", "--host=127.0.0.1", "--log-level=warn", &format!("--port={port}")]);
+    command.stdin(Stdio::null());
+    command
+}
+
+fn check(port: u16, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--host=127.0.0.1", &format!("--port={port}"), "healthcheck"]).args(arguments);
+    command.output().expect("the program runs")
+}
+
+#[test]
+fn systemd_hears_when_it_is_ready_lives_and_stops() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut said = Vec::new();
+    let mut hear = |what: &str| {
+        let mut buffer = [0; 1024];
+        while !said.iter().any(|line| line == what) {
+            let length = socket.recv(&mut buffer).expect("it says something");
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            said.extend(text.lines().map(str::to_owned));
+        }
+        std::mem::take(&mut said)
+    };
+    let mut command = server(free_port());
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "300000");
+    let mut server = Ended(command.spawn().expect("the program runs"));
+    let first = hear("READY=1");
+    assert!(!first.contains(&"STOPPING=1".to_owned()), "{first:?}");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    let id = server.0.id().to_string();
+    let asked = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+    assert!(asked.success());
+    hear("STOPPING=1");
+    assert!(server.0.wait().expect("it ends").success());
+}
+
+#[test]
+fn it_asks_itself_whether_it_is_well() {
+    let port = free_port();
+    let silent = check(port, &[]);
+    assert_eq!(silent.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&silent.stderr).into_owned();
+    assert!(
+        told.contains(&format!("http://127.0.0.1:{port}/health/deep does not answer")),
+        "{told}"
+    );
+
+    let _server = Ended(server(port).spawn().expect("the program runs"));
+    let begun = std::time::Instant::now();
+    let well = loop {
+        let answer = check(port, &[]);
+        if answer.status.success() {
+            break answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "never well: {answer:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(String::from_utf8_lossy(&well.stdout).contains(r#""status":"healthy""#), "{well:?}");
+    let elsewhere = check(1, &["--url", &format!("http://127.0.0.1:{port}/health")]);
+    assert!(elsewhere.status.success(), "{elsewhere:?}");
+    let missing = check(1, &["--url", &format!("http://127.0.0.1:{port}/nothing")]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("404"), "{missing:?}");
+}

@@ -1,0 +1,49 @@
+"""REST: every answer is what the OpenAPI document says (schemathesis)."""
+
+import os
+import subprocess
+import sys
+import time
+
+import requests
+import schemathesis
+
+BASE = f"http://{os.environ['ADDRESS']}"
+DOCUMENT = f"{BASE}/api/openapi.json"
+
+
+def newest_certificate():
+    while True:
+        messages = requests.get(f"{BASE}/latest.json", timeout=30).json()["messages"]
+        if messages:
+            return messages[0]["data"]["leaf_cert"]
+        time.sleep(0.1)
+
+
+def concrete():
+    """The answers about a certificate that is there, in every spelling, and the others as they are."""
+    schema = schemathesis.openapi.from_url(DOCUMENT)
+    leaf = newest_certificate()
+    for name in ("sha1", "sha256", "fingerprint"):
+        for text in (leaf[name], leaf[name].lower(), leaf[name].replace(":", "")):
+            answer = requests.get(f"{BASE}/api/cert/{text}", timeout=30)
+            assert answer.status_code == 200, f"/api/cert/{text}: {answer.status_code}"
+            schema["/api/cert/{hash}"]["GET"].validate_response(answer)
+    for path in ("/api/stats", "/api/logs", "/stats", "/latest.json", "/health/deep", "/health/ready"):
+        answer = requests.get(f"{BASE}{path}", timeout=30)
+        assert answer.status_code == 200, f"{path}: {answer.status_code}"
+        schema[path]["GET"].validate_response(answer)
+
+
+def generated():
+    """Whatever schemathesis can think of."""
+    words = ["st", "run", DOCUMENT, "--url", BASE, "--checks", "all", "--max-examples", "15"]
+    words += ["--phases", "examples,coverage,fuzzing", "--generation-deterministic"]
+    words += ["--no-color"]
+    run = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if run.returncode != 0:
+        sys.exit(run.stdout)
+
+
+concrete()
+generated()
