@@ -6,7 +6,6 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
-use super::kind::Kind;
 use super::peers;
 use super::table::Setting;
 
@@ -78,9 +77,9 @@ impl Place {
     /// The setting whose value stands here.
     pub(super) fn setting(&self) -> Option<&'static Setting> {
         let key = self.key.as_str();
-        // An item of a list that is a setting as a whole; logs have settings of their own.
-        let of_list = || peers::setting(key.trim_end_matches("[]"));
-        peers::setting(key).or_else(|| of_list().filter(|setting| setting.kind != Kind::Logs))
+        // An item of a secret list is as secret.
+        let list = || peers::setting(key.trim_end_matches("[]")).filter(|list| list.secret);
+        peers::setting(key).or_else(list)
     }
 
     fn item(&self, index: usize) -> Self {

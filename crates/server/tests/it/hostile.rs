@@ -27,7 +27,7 @@ async fn all_of(mut tcp: TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_never_asks_is_let_go() {
+async fn who_does_not_ask_is_let_go() {
     let server = quiet().await;
     let silent = async {
         let tcp = raw::connect(server.address).await.expect("the server listens");
@@ -41,8 +41,14 @@ async fn who_never_asks_is_let_go() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(silent, dribbling) });
-    ended.await.expect("both are let go");
+    let once = async {
+        let mut tcp = raw::connect(server.address).await.expect("the server listens");
+        tcp.write_all(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("it takes it");
+        // An answer, and then the end although nobody asked for it.
+        assert!(all_of(tcp).await.ends_with("\r\n\r\nOK"));
+    };
+    let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(silent, dribbling, once) });
+    ended.await.expect("all are let go");
     server.stop().await;
 }
 

@@ -157,7 +157,7 @@ fn each_kind_of_mistake_is_found_at_its_place() {
         ("ct_log: {start: tail}", "1:17: ct_log.start: expected head, zero or an entry's index"),
         ("ct_log: {states: []}", "ct_log.states: [] is not one or more of pending, qualified"),
         ("ct_log: {states: usable}", "1:18: ct_log.states: expected one or more of pending"),
-        ("ct_log: {states: [fine]}", "1:19: ct_log.states[0]: expected one or more of pending"),
+        ("ct_log: {states: [fine]}", "1:19: ct_log.states[0]: unknown variant `fine`"),
         ("custom_logs: 3", "1:14: custom_logs: expected a list of logs, each with name and url"),
         ("custom_logs:\n- name: a", "2:3: custom_logs[0]: missing field `url`"),
         ("custom_logs:\n- nme: a", "2:3: custom_logs[0]: unknown field `nme`"),
