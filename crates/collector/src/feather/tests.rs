@@ -1,0 +1,301 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::{Seek as _, Write as _};
+use std::sync::Arc;
+
+use arrow_array::{Array as _, StringArray, UInt64Array};
+use arrow_ipc::reader::FileReader;
+use arrow_schema::{DataType, Field};
+use proptest::prelude::*;
+
+use super::*;
+use crate::gaps::Gap;
+use crate::table::Table;
+use crate::table::columns::Row;
+use crate::table::schema::{self, Rows};
+
+const KINDS: [Compression; 3] = [Compression::None, Compression::Lz4, Compression::Zstd];
+const ROWS: Rows = Rows::Certificates { with_der: false };
+
+fn empty() -> File {
+    tempfile::tempfile().unwrap()
+}
+
+/// A batch of rows that look like certificates; `first` is the index of the first.
+fn batch(schema: &SchemaRef, first: u64, rows: u64) -> RecordBatch {
+    let mut table = Table::new(schema);
+    for index in first..first + rows {
+        let mut update = wire::decode::Update { cert_index: Some(index), ..Default::default() };
+        update.leaf.all_domains = vec![format!("host-{index}.example").into()];
+        update.leaf.sha256 =
+            Some(format!("{:064X}", u128::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15)).into());
+        table.push(&Row { update: &update, der: None }, 0);
+    }
+    table.take().unwrap()
+}
+
+fn note(offset: u64) -> Note {
+    Note { offset: Some(offset), server: Some("ws://a:1".into()), gaps: Vec::new() }
+}
+
+/// As any reader of the format reads it, by its footer.
+fn read(file: &File) -> Vec<u64> {
+    let reader = FileReader::try_new(file, None).unwrap();
+    reader.flat_map(|batch| indexes(&batch.unwrap())).collect()
+}
+
+fn indexes(batch: &RecordBatch) -> Vec<u64> {
+    let column = batch.column_by_name("cert_index").unwrap();
+    column.as_any().downcast_ref::<UInt64Array>().unwrap().values().to_vec()
+}
+
+fn reopen(file: &File) -> (Feather, Repair) {
+    let file = file.try_clone().unwrap();
+    let walked = walk(&file).unwrap();
+    Feather::open(file, walked, Compression::Zstd).unwrap()
+}
+
+#[test]
+fn valid_after_every_append() {
+    let schema = schema::schema(ROWS);
+    for kind in KINDS {
+        let file = empty();
+        let mut feather = Feather::create(file.try_clone().unwrap(), &schema, kind).unwrap();
+        assert_eq!(read(&file), Vec::<u64>::new());
+        for step in 0..20_u64 {
+            feather.append(&batch(&schema, step * 7, 7), &note(step)).unwrap();
+            assert_eq!(read(&file), (0..(step + 1) * 7).collect::<Vec<_>>());
+            let reader = FileReader::try_new(&file, None).unwrap();
+            assert_eq!(reader.custom_metadata()["certstream.offset"], step.to_string());
+            assert_eq!(reader.schema().metadata()["certstream.schema"], "1");
+        }
+        let walked = walk(&file).unwrap();
+        assert!(walked.is_whole);
+        assert_eq!((walked.state.rows, walked.state.offset), (140, Some(19)));
+        let (mut again, repair) = reopen(&file);
+        assert_eq!(repair, Repair::default());
+        assert_eq!(again.state(), feather.state());
+        again.append(&batch(&schema, 140, 1), &note(20)).unwrap();
+        assert_eq!(read(&file).len(), 141);
+    }
+}
+
+#[test]
+fn gaps_are_kept_with_the_batches() {
+    let schema = schema::schema(ROWS);
+    let file = empty();
+    let mut feather =
+        Feather::create(file.try_clone().unwrap(), &schema, Compression::Zstd).unwrap();
+    let gap = Gap { at: 5, after: Some(1), reason: "evicted".into(), missing: None, proof: None };
+    let first = Note { gaps: vec![gap.clone()], ..note(1) };
+    feather.append(&batch(&schema, 0, 0), &first).unwrap();
+    let later = Note { gaps: vec![Gap { missing: Some(3), ..gap.clone() }], ..note(2) };
+    feather.append(&batch(&schema, 0, 2), &later).unwrap();
+    file.set_len(feather.length() - 1).unwrap();
+    let (repaired, repair) = reopen(&file);
+    assert!(repair.was_torn);
+    let gaps: Vec<_> = repaired.state().gaps.listed().cloned().collect();
+    assert_eq!(gaps, [Gap { missing: Some(3), ..gap }]);
+    assert_eq!(read(&file), [0, 1]);
+}
+
+/// A file of many batches, where each ends, and its bytes.
+fn sample(kind: Compression) -> (Vec<u64>, Vec<u8>) {
+    let schema = schema::schema(ROWS);
+    let mut file = empty();
+    let mut feather = Feather::create(file.try_clone().unwrap(), &schema, kind).unwrap();
+    let mut ends = vec![feather.end];
+    while feather.length() < 80 << 10 {
+        let first = feather.state().rows;
+        feather.append(&batch(&schema, first, 50), &note(first + 49)).unwrap();
+        ends.push(feather.end);
+    }
+    file.rewind().unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
+    (ends, bytes)
+}
+
+#[test]
+fn cut_at_every_byte_of_the_last_64_kib() {
+    for kind in KINDS {
+        let (ends, bytes) = sample(kind);
+        let mut file = empty();
+        file.write_all(&bytes).unwrap();
+        let from = bytes.len().saturating_sub(64 << 10).max(usize::try_from(ends[0]).unwrap());
+        for cut in (from..bytes.len()).rev() {
+            file.set_len(cut as u64).unwrap();
+            let walked = walk(&file).unwrap();
+            let whole = ends.iter().filter(|end| **end <= cut as u64).count() - 1;
+            assert!(!walked.is_whole, "cut at {cut}");
+            assert_eq!(walked.blocks.len(), whole, "cut at {cut}");
+            assert_eq!(walked.state.rows, 50 * whole as u64);
+            if cut % 509 == 0 {
+                reopens_and_goes_on(&bytes[..cut], whole as u64);
+            }
+        }
+    }
+}
+
+fn reopens_and_goes_on(bytes: &[u8], whole: u64) {
+    let mut file = empty();
+    file.write_all(bytes).unwrap();
+    let (mut feather, repair) = reopen(&file);
+    assert!(repair.was_torn);
+    assert_eq!(read(&file), (0..50 * whole).collect::<Vec<_>>());
+    let schema = SchemaRef::clone(feather.schema());
+    feather.append(&batch(&schema, 50 * whole, 50), &note(0)).unwrap();
+    assert_eq!(read(&file), (0..50 * (whole + 1)).collect::<Vec<_>>());
+}
+
+/// Killed at any point of an append, the file has all of the batch or nothing of it.
+#[test]
+fn killed_at_any_point_of_an_append() {
+    let schema = schema::schema(ROWS);
+    for (kind, rows) in [(Compression::None, 1), (Compression::None, 40), (Compression::Zstd, 200)]
+    {
+        let file = empty();
+        let mut feather = Feather::create(file.try_clone().unwrap(), &schema, kind).unwrap();
+        for step in 0..30 {
+            feather.append(&batch(&schema, step, 1), &note(step)).unwrap();
+        }
+        let (end, old) = (usize::try_from(feather.end).unwrap(), content(&file));
+        feather.append(&batch(&schema, 30, rows), &note(99)).unwrap();
+        let new = content(&file);
+        let mut states = Vec::new();
+        for beyond in (old.len()..=new.len()).step_by(61) {
+            states.push([&old, &new[old.len()..beyond]].concat());
+        }
+        let beyond = &new[old.len()..];
+        for over in (end + 8..=old.len()).step_by(61) {
+            states.push([&old[..end + 8], &new[end + 8..over], &old[over..], beyond].concat());
+        }
+        for state in states {
+            let mut file = empty();
+            file.write_all(&state).unwrap();
+            let (feather, _) = reopen(&file);
+            assert_eq!((feather.state().rows, feather.state().offset), (30, Some(29)));
+            assert_eq!(read(&file).len(), 30);
+        }
+    }
+}
+
+fn content(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+#[test]
+fn a_begun_file_is_begun_anew() {
+    let schema = schema::schema(ROWS);
+    let whole = empty();
+    drop(Feather::create(whole.try_clone().unwrap(), &schema, Compression::Zstd).unwrap());
+    let whole = content(&whole);
+    for cut in 0..=whole.len() {
+        let mut file = empty();
+        file.write_all(&whole[..cut]).unwrap();
+        assert!(Feather::is_begun(&file, &schema).unwrap(), "{cut} bytes");
+    }
+    let mut other = empty();
+    other.write_all(b"ARROW2").unwrap();
+    assert!(!Feather::is_begun(&other, &schema).unwrap());
+}
+
+#[test]
+fn damage_near_the_end_is_noticed() {
+    let (ends, mut bytes) = sample(Compression::None);
+    let at = usize::try_from(ends[ends.len() - 2]).unwrap() - 100;
+    bytes[at] ^= 1;
+    let mut file = empty();
+    file.write_all(&bytes).unwrap();
+    let (feather, repair) = reopen(&file);
+    assert!(repair.was_torn);
+    assert_eq!(feather.batches(), ends.len() - 3);
+}
+
+#[test]
+fn foreign_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let open = || OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    for bytes in [&b"hello, this is a diary"[..], b"ARROW1", b"", b"PAR1...."] {
+        fs::write(&path, bytes).unwrap();
+        assert!(matches!(walk(&open()), Err(FeatherError::NotArrow)), "{bytes:?}");
+    }
+    let schema = Schema::new(vec![Field::new("a", DataType::Utf8, true)]);
+    let mut writer = FileWriter::try_new(File::create(&path).unwrap(), &schema).unwrap();
+    writer.finish().unwrap();
+    assert!(matches!(walk(&open()), Err(FeatherError::Schema(SchemaError::Foreign))));
+}
+
+/// The columns of `schema` but for those that `keep` refuses, and those of `more`.
+fn changed(keep: impl Fn(&str) -> bool, more: Vec<Field>, version: &str) -> SchemaRef {
+    let schema = schema::schema(ROWS);
+    let fields = schema.fields().iter().filter(|field| keep(field.name()));
+    let fields: Vec<_> = fields.map(|field| Field::clone(field)).chain(more).collect();
+    let mut metadata = schema.metadata().clone();
+    metadata.insert("certstream.schema".into(), version.into());
+    Arc::new(Schema::new(fields).with_metadata(metadata))
+}
+
+#[test]
+fn files_of_other_versions_are_gone_on_with() {
+    let text = Field::new("tomorrow", DataType::Utf8, true);
+    for schema in [
+        changed(|name| name != "log_id" && name != "offset", vec![], "1"),
+        changed(|_| true, vec![text.clone()], "2"),
+    ] {
+        let file = empty();
+        drop(Feather::create(file.try_clone().unwrap(), &schema, Compression::Zstd).unwrap());
+        let (mut feather, _) = reopen(&file);
+        schema::accepts(feather.schema(), ROWS).unwrap();
+        let schema = SchemaRef::clone(feather.schema());
+        feather.append(&batch(&schema, 3, 2), &note(7)).unwrap();
+        assert_eq!(read(&file), [3, 4]);
+        let batch = FileReader::try_new(&file, None).unwrap().next().unwrap().unwrap();
+        if let Some(column) = batch.column_by_name("tomorrow") {
+            assert_eq!(column.as_any().downcast_ref::<StringArray>().unwrap().null_count(), 2);
+        }
+    }
+}
+
+#[test]
+fn rows_that_do_not_fit_are_refused() {
+    let with_der = Rows::Certificates { with_der: true };
+    let number = Field::new("issuer", DataType::UInt64, true);
+    let needed = Field::new("tomorrow", DataType::Utf8, false);
+    for (schema, rows, expected) in [
+        (schema::schema(ROWS), with_der, "no column as_der"),
+        (schema::schema(ROWS), Rows::Domains, "rows of certificates"),
+        (schema::schema(Rows::Domains), ROWS, "rows of domains"),
+        (changed(|name| name != "issuer", vec![number], "1"), ROWS, "issuer of the file is UInt64"),
+        (changed(|_| true, vec![needed], "2"), ROWS, "must not be null"),
+    ] {
+        let error = schema::accepts(&schema, rows).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    schema::accepts(&schema::schema(with_der), ROWS).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever stands behind the first bytes, a file is walked over without harm.
+    #[test]
+    fn anything_is_walked_over(keep in 0_usize..6_000, noise in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        let (_, bytes) = {
+            let schema = schema::schema(ROWS);
+            let file = empty();
+            let mut feather = Feather::create(file.try_clone().unwrap(), &schema, Compression::None).unwrap();
+            feather.append(&batch(&schema, 0, 3), &note(1)).unwrap();
+            ((), content(&file))
+        };
+        let mut file = empty();
+        file.write_all(&bytes[..keep.min(bytes.len())]).unwrap();
+        file.write_all(&noise).unwrap();
+        if let Ok(walked) = walk(&file) {
+            prop_assert!(walked.end <= walked.length);
+            prop_assert!(walked.blocks.len() <= 1);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! What is in a file, for people and programs; and repairing one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{Array as _, RecordBatch};
+use arrow_schema::SchemaRef;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::feather::{Compression, Feather, FeatherError, walk};
+use crate::note::State;
+use crate::output::OutputError;
+use crate::output::paths::{self, PathError};
+use crate::table::schema;
+
+/// Most sources that are told apart; others are counted together.
+const MAX_SOURCES: usize = 1_000;
+/// Most gaps that are shown to people.
+const MAX_SHOWN: usize = 20;
+
+/// Why a file cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    /// It cannot be read, or is not ours.
+    #[error("{path}: {source}")]
+    Feather {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FeatherError,
+    },
+    /// The system refuses.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// It cannot be read as Parquet.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Somebody writes to it.
+    #[error("{0}: a certstream-arrow writes to it, and repairs it itself when it starts")]
+    Locked(PathBuf),
+    /// Parquet files are written whole.
+    #[error("{0}: only feather files can be torn; a parquet file is whole or not there")]
+    NotFeather(PathBuf),
+}
+
+/// What is in a file.
+#[derive(Debug)]
+pub struct Report {
+    path: PathBuf,
+    format: &'static str,
+    bytes: u64,
+    /// Bytes behind the last whole batch that are no footer of it.
+    torn: u64,
+    batches: Option<usize>,
+    schema: SchemaRef,
+    state: State,
+    contents: Contents,
+}
+
+/// What the rows say.
+#[derive(Debug, Default)]
+struct Contents {
+    seen: Option<(i64, i64)>,
+    sources: BTreeMap<String, u64>,
+}
+
+/// Looks at a file. One that is being written to can be looked at too.
+///
+/// # Errors
+///
+/// When it cannot be read, or is not ours.
+pub fn inspect(path: &Path) -> Result<Report, InspectError> {
+    let file =
+        File::open(path).map_err(|source| PathError::Io { path: path.to_owned(), source })?;
+    if is_parquet(&file) {
+        return inspect_parquet(path, &file);
+    }
+    let failed = |source| InspectError::Feather { path: path.to_owned(), source };
+    let walked = walk(&file).map_err(failed)?;
+    let mut contents = Contents::default();
+    for batch in walked.reader(&file).columns(&Contents::COLUMNS, 0) {
+        contents.add(&batch.map_err(failed)?);
+    }
+    Ok(Report {
+        path: path.to_owned(),
+        format: "feather",
+        bytes: walked.length,
+        torn: if walked.is_whole { 0 } else { walked.length - walked.end },
+        batches: Some(walked.blocks.len()),
+        schema: walked.schema,
+        state: walked.state,
+        contents,
+    })
+}
+
+fn is_parquet(file: &File) -> bool {
+    use std::os::unix::fs::FileExt as _;
+    let mut magic = [0; 4];
+    file.read_exact_at(&mut magic, 0).is_ok() && magic == *b"PAR1"
+}
+
+#[cfg(feature = "parquet")]
+fn inspect_parquet(path: &Path, file: &File) -> Result<Report, InspectError> {
+    use crate::output::parquet;
+    let mut contents = Contents::default();
+    parquet::columns(path, &Contents::COLUMNS, |batch| contents.add(&batch))?;
+    let bytes = file.metadata().map(|metadata| metadata.len());
+    Ok(Report {
+        path: path.to_owned(),
+        format: "parquet",
+        bytes: bytes.map_err(|source| PathError::Io { path: path.to_owned(), source })?,
+        torn: 0,
+        batches: None,
+        schema: parquet::schema(path)?,
+        state: parquet::state(path)?,
+        contents,
+    })
+}
+
+#[cfg(not(feature = "parquet"))]
+fn inspect_parquet(path: &Path, _: &File) -> Result<Report, InspectError> {
+    Err(InspectError::NotFeather(path.to_owned()))
+}
+
+/// Repairs a file; says what was done.
+///
+/// # Errors
+///
+/// When it is written to, cannot be read, or is not ours.
+pub fn repair(path: &Path) -> Result<String, InspectError> {
+    let failed = |source| InspectError::Feather { path: path.to_owned(), source };
+    // Not made where there is none.
+    drop(File::open(path).map_err(|source| PathError::Io { path: path.to_owned(), source })?);
+    let file = paths::open(path)?;
+    if is_parquet(&file) {
+        return Err(InspectError::NotFeather(path.to_owned()));
+    }
+    if file.try_lock().is_err() {
+        return Err(InspectError::Locked(path.to_owned()));
+    }
+    let walked = walk(&file).map_err(failed)?;
+    let (feather, repair) = Feather::open(file, walked, Compression::default()).map_err(failed)?;
+    let (rows, batches) = (feather.state().rows, feather.batches());
+    let what = match (repair.was_torn, repair.dropped) {
+        (false, _) => "is whole; nothing was changed".to_owned(),
+        (true, dropped) => format!("repaired; {dropped} bytes of no whole batch were dropped"),
+    };
+    Ok(format!("{}: {what}; {rows} rows in {batches} batches", path.display()))
+}
+
+impl Contents {
+    const COLUMNS: [&'static str; 3] = ["seen", "source_name", "source_url"];
+
+    fn add(&mut self, batch: &RecordBatch) {
+        let seen = batch.column_by_name("seen");
+        if let Some(seen) = seen.and_then(|it| it.as_primitive_opt::<TimestampMillisecondType>()) {
+            for at in seen.iter().flatten() {
+                let (first, last) = self.seen.unwrap_or((at, at));
+                self.seen = Some((first.min(at), last.max(at)));
+            }
+        }
+        let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
+        let Some(names) = text("source_name").or_else(|| text("source_url")) else { return };
+        let urls = text("source_url").unwrap_or(names);
+        for row in 0..batch.num_rows() {
+            let column = if names.is_valid(row) { names } else { urls };
+            let name = if column.is_valid(row) { column.value(row) } else { "(not said)" };
+            let is_room = self.sources.len() < MAX_SOURCES;
+            if let Some(count) = self.sources.get_mut(name) {
+                *count += 1;
+            } else {
+                let name = if is_room { name } else { "(others)" };
+                *self.sources.entry(name.to_owned()).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl Report {
+    fn times(&self) -> Option<(String, String)> {
+        let text = |at: i64| Timestamp::from_millisecond(at).ok().map(|at| at.to_string());
+        self.contents.seen.and_then(|(first, last)| Some((text(first)?, text(last)?)))
+    }
+
+    /// As JSON, for programs.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let columns = self.schema.fields().iter();
+        let columns: Vec<_> = columns
+            .map(|it| json!({ "name": it.name(), "type": it.data_type().to_string() }))
+            .collect();
+        let gaps: Vec<_> = self.state.gaps.listed().collect();
+        let (first, last) = self.times().unzip();
+        json!({
+            "path": self.path,
+            "format": self.format,
+            "bytes": self.bytes,
+            "torn_bytes": self.torn,
+            "batches": self.batches,
+            "rows": self.state.rows,
+            "rows_of": schema::rows_of(&self.schema),
+            "schema": schema::version(&self.schema).ok(),
+            "columns": columns,
+            "offset": self.state.offset,
+            "server": self.state.server,
+            "first_seen": first,
+            "last_seen": last,
+            "sources": self.contents.sources,
+            "gap_count": self.state.gaps.count(),
+            "open_gap_count": self.state.gaps.open(),
+            "gaps": gaps,
+        })
+        .to_string()
+    }
+
+    fn write_gaps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gaps = &self.state.gaps;
+        writeln!(f, "gaps:     {} ({} with something missing)", gaps.count(), gaps.open())?;
+        let hidden = gaps.listed().len().saturating_sub(MAX_SHOWN);
+        if hidden > 0 {
+            writeln!(f, "  … {hidden} older ones (--json lists them)")?;
+        }
+        for gap in gaps.listed().skip(hidden) {
+            let at = i64::try_from(gap.at).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
+            let at = at.map_or_else(|| gap.at.to_string(), |at| at.to_string());
+            let missing = gap.missing.map_or_else(|| "unknown".to_owned(), |it| it.to_string());
+            let after = gap.after.map_or_else(String::new, |offset| format!(" after {offset}"));
+            writeln!(f, "  {at} {}{after}: {missing} missing", gap.reason)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, format, bytes, torn, batches, schema, state, contents } = self;
+        let version = schema::version(schema).unwrap_or_default();
+        writeln!(f, "{}: {format}, {bytes} bytes", path.display())?;
+        if *torn > 0 {
+            let advice = "the collector repairs it when it starts, `repair` without it";
+            writeln!(f, "torn:     {torn} bytes at the end are no whole batch; {advice}")?;
+        }
+        write!(f, "rows:     {} of {}", state.rows, schema::rows_of(schema))?;
+        match batches {
+            Some(batches) => writeln!(f, " in {batches} batches")?,
+            None => writeln!(f)?,
+        }
+        match self.times() {
+            Some((first, last)) => writeln!(f, "seen:     {first} to {last}")?,
+            None => writeln!(f, "seen:     nothing")?,
+        }
+        let offset = state.offset.map_or_else(|| "none".to_owned(), |offset| offset.to_string());
+        writeln!(f, "offset:   {offset} of {}", state.server.as_deref().unwrap_or("no server"))?;
+        self.write_gaps(f)?;
+        writeln!(f, "sources:  {}", contents.sources.len())?;
+        for (name, count) in &contents.sources {
+            writeln!(f, "  {count:>10} {name}")?;
+        }
+        writeln!(f, "columns:  {} (schema {version})", schema.fields().len())?;
+        for field in schema.fields() {
+            writeln!(f, "  {:<20} {}", field.name(), field.data_type())?;
+        }
+        Ok(())
+    }
+}

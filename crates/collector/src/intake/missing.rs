@@ -1,0 +1,168 @@
+//! Noticing that messages are missing, and how many.
+//!
+//! The server may say it; an unfiltered stream's offsets have no holes while the server runs; and
+//! where a log's indexes came without holes before, they show what is missing behind.
+
+use std::collections::BTreeMap;
+
+use crate::dedup::{Mark, Window};
+use crate::gaps::{Gap, Proof};
+use crate::note::Note;
+
+/// Where a file ends in the stream.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// The last offset; none for a new file, or one of a server that numbers nothing.
+    pub offset: Option<u64>,
+    /// Whether the file has rows.
+    pub has_rows: bool,
+    /// Whether the offset is another server's.
+    pub is_other_server: bool,
+    /// The server that is asked now.
+    pub server: String,
+    /// Whether the server leaves out what no filter passes.
+    pub is_filtered: bool,
+}
+
+/// The place in the stream, and what is missing before it.
+#[derive(Debug)]
+pub(super) struct Missing {
+    offset: Option<u64>,
+    server: String,
+    is_filtered: bool,
+    /// Whether there was a connection, in this run or before it.
+    was_connected: bool,
+    is_other_server: bool,
+    /// Whether the next offset need not follow the last one.
+    may_jump: bool,
+    /// Gaps that are not written yet, or not as they are known now.
+    news: BTreeMap<u64, Gap>,
+    last_at: u64,
+    found: u64,
+    open: Option<Open>,
+}
+
+/// A gap whose size the indexes may still show.
+#[derive(Debug)]
+struct Open {
+    gap: Gap,
+    /// Logs of which nothing has come since.
+    marks: Vec<Mark>,
+    missing: u64,
+}
+
+impl Missing {
+    pub(super) fn new(resume: Resume) -> Self {
+        let Resume { offset, has_rows, is_other_server, server, is_filtered } = resume;
+        Self {
+            offset: offset.filter(|_| !is_other_server),
+            server,
+            is_filtered,
+            was_connected: has_rows || offset.is_some(),
+            is_other_server,
+            may_jump: true,
+            news: BTreeMap::new(),
+            last_at: 0,
+            found: 0,
+            open: None,
+        }
+    }
+
+    pub(super) const fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    pub(super) const fn found(&self) -> u64 {
+        self.found
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// Where the server was not asked to go on after the last message, whatever it sent meanwhile is
+    /// missing.
+    pub(super) fn connected(&mut self, since: Option<u64>, now: u64, window: &Window) {
+        if since.is_some() {
+            // What comes next follows, or the server says why not.
+            self.may_jump = false;
+        } else if self.was_connected {
+            let reason = if self.is_other_server { "other_server" } else { "reconnected" };
+            self.told(None, None, reason, now, window);
+        } else {
+            self.may_jump = true;
+        }
+        self.was_connected = true;
+        self.is_other_server = false;
+    }
+
+    /// A gap that is known of without looking at the messages.
+    pub(super) fn told(
+        &mut self,
+        missing: Option<u64>,
+        proof: Option<Proof>,
+        reason: &str,
+        now: u64,
+        window: &Window,
+    ) {
+        self.may_jump = true;
+        let at = now.max(self.last_at + 1);
+        self.last_at = at;
+        self.found += 1;
+        let reason = if reason.is_empty() { "unknown" } else { reason };
+        let reason: String = reason.chars().take(40).collect();
+        let gap = Gap { at, after: self.offset, reason, missing, proof };
+        tracing::warn!(reason = gap.reason, missing = ?gap.missing, after = ?gap.after, "gap");
+        if missing.is_none() {
+            self.open = Some(Open { gap: gap.clone(), marks: window.marks(), missing: 0 });
+        }
+        self.news.insert(at, gap);
+    }
+
+    /// An entry has this offset.
+    pub(super) fn offset_is(&mut self, offset: Option<u64>, now: u64, window: &Window) {
+        let Some(offset) = offset else { return };
+        let expected = self.offset.map(|last| last.saturating_add(1));
+        if let Some(expected) = expected
+            && offset > expected
+            && !self.may_jump
+            && !self.is_filtered
+        {
+            self.told(Some(offset - expected), Some(Proof::Offsets), "skipped", now, window);
+        }
+        self.may_jump = false;
+        self.offset = Some(offset);
+    }
+
+    /// An entry of this log has come. The first one after a gap shows what is missing of its log.
+    pub(super) fn entry_is(&mut self, log: &str, index: u64) {
+        let Some(open) = &mut self.open else { return };
+        let Some(place) = open.marks.iter().position(|mark| *mark.log == *log) else { return };
+        let mark = open.marks.swap_remove(place);
+        let hole = index.saturating_sub(mark.highest.saturating_add(1));
+        if hole > 0 && (!mark.is_steady || self.is_filtered) {
+            // Entries that the server leaves out on purpose make holes too.
+            self.open = None;
+            return;
+        }
+        open.missing += hole;
+        if open.marks.is_empty() {
+            self.close();
+        }
+    }
+
+    /// All logs have shown what is missing.
+    fn close(&mut self) {
+        let Some(Open { gap, missing, .. }) = self.open.take() else { return };
+        tracing::info!(reason = gap.reason, missing, "the logs' indexes show the size of the gap");
+        let gap = Gap { missing: Some(missing), proof: Some(Proof::Indexes), ..gap };
+        self.news.insert(gap.at, gap);
+    }
+
+    /// What is to be written with the rows that came up to now.
+    pub(super) fn take(&mut self) -> Note {
+        let gaps = std::mem::take(&mut self.news).into_values().collect();
+        let server = self.offset.map(|_| self.server.clone());
+        Note { offset: self.offset, server, gaps }
+    }
+}

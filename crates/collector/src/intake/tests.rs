@@ -1,0 +1,215 @@
+use serde_json::{Value, json};
+use wire::{Profile, StreamKind};
+
+use super::*;
+use crate::table::schema::schema;
+
+const ROWS: Rows = Rows::Certificates { with_der: false };
+
+fn intake(resume: Resume) -> Intake {
+    Intake::new(ROWS, &schema(ROWS), Window::default(), resume)
+}
+
+fn message(offset: Option<u64>, log: &str, index: u64) -> Vec<u8> {
+    let mut message = Vec::new();
+    wire::sample(StreamKind::Lite, Profile::Calidog, &mut message);
+    let mut message: Value = serde_json::from_slice(&message).unwrap();
+    message["offset"] = json!(offset);
+    message["data"]["cert_index"] = json!(index);
+    message["data"]["source"] = json!({ "name": log, "url": format!("https://{log}/") });
+    message.to_string().into_bytes()
+}
+
+fn gap(dropped: Option<u64>, reason: &str) -> Vec<u8> {
+    json!({ "message_type": "gap", "dropped": dropped, "reason": reason }).to_string().into_bytes()
+}
+
+/// Entries of a log, numbered on from `offset`.
+fn entries(intake: &mut Intake, offset: u64, log: &str, indexes: std::ops::Range<u64>) {
+    for (place, index) in indexes.enumerate() {
+        intake.message(&message(Some(offset + place as u64), log, index), 1_000);
+    }
+}
+
+fn gaps(intake: &mut Intake) -> Vec<(String, Option<u64>, Option<Proof>)> {
+    let (_, note) = intake.take().unwrap();
+    note.gaps.into_iter().map(|gap| (gap.reason, gap.missing, gap.proof)).collect()
+}
+
+fn found(
+    reason: &str,
+    missing: Option<u64>,
+    proof: Option<Proof>,
+) -> (String, Option<u64>, Option<Proof>) {
+    (reason.to_owned(), missing, proof)
+}
+
+#[test]
+fn doubles_are_left_out_whatever_their_offset() {
+    let mut intake = intake(Resume::default());
+    intake.connected(None, 0);
+    for (offset, log, index) in
+        [(1, "a", 7), (2, "a", 8), (3, "a", 7), (4, "b", 7), (5, "a", 8), (6, "a", 9)]
+    {
+        intake.message(&message(Some(offset), log, index), 1_000);
+    }
+    let counters = intake.counters();
+    assert_eq!((counters.rows, counters.doubles, counters.gaps), (4, 2, 0));
+    let (batch, note) = intake.take().unwrap();
+    assert_eq!((batch.num_rows(), note.offset), (4, Some(6)));
+    assert_eq!(intake.offset(), Some(6));
+}
+
+#[test]
+fn a_log_is_one_log_however_its_url_is_written() {
+    let log = |id: Option<&str>, url: &str| {
+        let log = Log {
+            log_id: id.map(|id| id.to_owned().into()),
+            url: Some(url.to_owned().into()),
+            ..Log::default()
+        };
+        identity(&log).map(Cow::into_owned)
+    };
+    assert_eq!(log(None, "https://a/b/"), log(None, "a/b"));
+    assert_ne!(log(None, "https://a/b"), log(None, "https://a/c"));
+    assert_eq!(log(Some("id"), "https://a"), log(Some("id"), "https://b"));
+    assert_eq!(identity(&Log::default()), None);
+}
+
+#[test]
+fn what_is_odd_is_counted_and_survived() {
+    let mut intake = intake(Resume::default());
+    for odd in [&b""[..], b"{", b"[1,2]", b"{}", b"\xff\xfe", b"null", &[b'['; 100_000]] {
+        intake.message(odd, 0);
+    }
+    assert_eq!(intake.counters().malformed, 7);
+    intake.message(br#"{"message_type":"news","data":1}"#, 0);
+    intake.message(br#"{"message_type":"dns_entries","data":["a"]}"#, 0);
+    intake.message(br#"{"message_type":"heartbeat"}"#, 0);
+    assert_eq!(intake.counters().unknown, 2);
+    let mut odd: Value = serde_json::from_slice(&message(None, "a", 1)).unwrap();
+    odd["data"]["leaf_cert"]["not_after"] = json!({"never": true});
+    odd["data"]["leaf_cert"]["all_domains"] = json!("one.example");
+    intake.message(odd.to_string().as_bytes(), 0);
+    let mut nowhere: Value = serde_json::from_slice(&message(None, "a", 1)).unwrap();
+    nowhere["data"]["source"] = Value::Null;
+    nowhere["data"]["leaf_cert"]["not_before"] = json!(-99_999_999_999_999_i64);
+    intake.message(nowhere.to_string().as_bytes(), 0);
+    let counters = intake.counters();
+    assert_eq!((counters.rows, counters.unread, counters.unidentified), (2, 2, 1));
+    assert_eq!(counters.messages, 12);
+    assert_eq!(intake.take().unwrap().0.num_rows(), 2);
+}
+
+#[test]
+fn offsets_have_no_holes() {
+    let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
+    assert_eq!(intake.offset(), Some(9));
+    intake.connected(Some(9), 0);
+    entries(&mut intake, 10, "a", 0..5);
+    assert_eq!(gaps(&mut intake), []);
+    entries(&mut intake, 18, "a", 5..6);
+    assert_eq!(gaps(&mut intake), [found("skipped", Some(3), Some(Proof::Offsets))]);
+    // What the server says is not counted again.
+    intake.message(&gap(Some(4), "slow_client"), 0);
+    entries(&mut intake, 23, "a", 6..8);
+    assert_eq!(gaps(&mut intake), [found("slow_client", Some(4), Some(Proof::Server))]);
+    assert_eq!(intake.counters().gaps, 2);
+}
+
+#[test]
+fn a_filter_makes_holes() {
+    let mut intake = intake(Resume { is_filtered: true, ..Resume::default() });
+    intake.connected(None, 0);
+    entries(&mut intake, 10, "a", 0..1);
+    entries(&mut intake, 15, "a", 4..5);
+    assert_eq!(gaps(&mut intake), []);
+}
+
+#[test]
+fn a_server_without_offsets_leaves_a_gap_when_it_is_lost() {
+    let mut intake = intake(Resume::default());
+    intake.connected(None, 0);
+    for index in 0..100 {
+        intake.message(&message(None, "a", index), 0);
+    }
+    assert_eq!(gaps(&mut intake), []);
+    intake.connected(None, 5);
+    assert_eq!(gaps(&mut intake), [found("reconnected", None, None)]);
+    // The log came without holes before, so its indexes say what is missing.
+    intake.message(&message(None, "a", 107), 0);
+    assert_eq!(gaps(&mut intake), [found("reconnected", Some(7), Some(Proof::Indexes))]);
+}
+
+#[test]
+fn a_restarted_server_that_repeats_leaves_no_hole() {
+    let mut intake = intake(Resume::default());
+    intake.connected(None, 0);
+    entries(&mut intake, 1, "a", 0..100);
+    entries(&mut intake, 101, "holes", 5..6);
+    entries(&mut intake, 102, "holes", 50..51);
+    intake.take().unwrap();
+    intake.connected(Some(102), 0);
+    intake.message(&gap(None, "before_start"), 7);
+    assert_eq!(gaps(&mut intake), [found("before_start", None, None)]);
+    entries(&mut intake, 1_000_000, "a", 95..100);
+    assert_eq!(gaps(&mut intake), [], "of the other log nothing is known yet");
+    entries(&mut intake, 1_000_005, "holes", 50..51);
+    assert_eq!(gaps(&mut intake), [found("before_start", Some(0), Some(Proof::Indexes))]);
+    let counters = intake.counters();
+    assert_eq!((counters.doubles, counters.gaps), (6, 1));
+}
+
+#[test]
+fn holes_of_a_log_with_holes_prove_nothing() {
+    let mut intake = intake(Resume::default());
+    intake.connected(None, 0);
+    for index in 0..100 {
+        intake.message(&message(None, "holes", 2 * index), 0);
+    }
+    intake.connected(None, 5);
+    gaps(&mut intake);
+    intake.message(&message(None, "holes", 300), 0);
+    assert_eq!(gaps(&mut intake), []);
+}
+
+#[test]
+fn another_server_is_not_asked_to_go_on() {
+    let mut intake = intake(Resume {
+        offset: Some(9),
+        has_rows: true,
+        is_other_server: true,
+        server: "ws://b:1".into(),
+        is_filtered: false,
+    });
+    assert_eq!(intake.offset(), None);
+    intake.connected(None, 0);
+    entries(&mut intake, 3, "a", 0..1);
+    let (_, note) = intake.take().unwrap();
+    assert_eq!(note.gaps[0].reason, "other_server");
+    assert_eq!((note.offset, note.server.as_deref()), (Some(3), Some("ws://b:1")));
+}
+
+#[test]
+fn no_two_gaps_are_at_one_time() {
+    let mut intake = intake(Resume::default());
+    for _ in 0..3 {
+        intake.message(&gap(Some(1), ""), 5);
+    }
+    let (_, note) = intake.take().unwrap();
+    assert_eq!(note.gaps.iter().map(|gap| gap.at).collect::<Vec<_>>(), [5, 6, 7]);
+    assert!(note.gaps.iter().all(|gap| gap.reason == "unknown"));
+}
+
+#[test]
+fn names_alone() {
+    let mut intake =
+        Intake::new(Rows::Domains, &schema(Rows::Domains), Window::default(), Resume::default());
+    intake.connected(None, 0);
+    intake.message(br#"{"message_type":"dns_entries","data":["a.example","b.example"]}"#, 77);
+    intake.message(br#"{"message_type":"dns_entries","data":["a.example","b.example"]}"#, 78);
+    intake.message(&message(None, "a", 1), 0);
+    assert_eq!((intake.counters().rows, intake.counters().unknown), (2, 1));
+    let (batch, note) = intake.take().unwrap();
+    assert_eq!((batch.num_rows(), batch.num_columns(), note.offset), (2, 2, None));
+}

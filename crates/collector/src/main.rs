@@ -1,0 +1,83 @@
+//! `certstream-arrow`: collects the stream of a certstream server into Arrow Feather or Parquet.
+//!
+//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command line is wrong
+//! or the output is refused.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use collector::cli::{self, Invocation};
+use collector::inspect;
+use collector::progress::{Lines, Progress};
+use collector::run::{RunError, run};
+use collector::settings::Settings;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os(), std::env::vars_os()) {
+        Ok(Invocation::Collect { settings, log_level }) => collect(*settings, &log_level),
+        Ok(Invocation::Inspect { path, json }) => inspect::inspect(&path)
+            .map_err(Into::into)
+            .and_then(|report| print(&if json { report.json() } else { report.to_string() })),
+        Ok(Invocation::Repair { path }) => {
+            inspect::repair(&path).map_err(Into::into).and_then(|said| print(&said))
+        }
+        Ok(Invocation::Print(text)) => print(&text),
+        Err(error) => return fail(cli::EXIT_STATUS, &anyhow::anyhow!(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(status(&error), &error),
+    }
+}
+
+/// An output that is refused is a wrong command line too.
+fn status(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<RunError>() {
+        Some(RunError::Output(error)) if error.is_refusal() => cli::EXIT_STATUS,
+        Some(RunError::Tls(_)) => cli::EXIT_STATUS,
+        _ => 1,
+    }
+}
+
+fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
+    // Where standard error is closed there is nobody left to tell.
+    let _told = writeln!(io::stderr(), "error: {error:#}");
+    ExitCode::from(status)
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    writeln!(io::stdout(), "{}", text.trim_end()).context("cannot write to standard output")
+}
+
+fn collect(settings: Settings, log_level: &str) -> anyhow::Result<()> {
+    let progress = Progress::new(io::stderr().is_terminal(), settings.stats);
+    log_to(progress.lines(), log_level)?;
+    // One thread reads, decodes and fills columns; another one compresses and writes.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("stopping");
+        };
+        Ok(run(settings, progress, stop).await?)
+    })
+}
+
+fn log_to(lines: Lines, level: &str) -> anyhow::Result<()> {
+    // What libraries have to say at these levels is about their insides.
+    let filter = format!("warn,collector={level},certstream_arrow={level}");
+    let filter = if level == "trace" { "trace".to_owned() } else { filter };
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(lines);
+    lines.try_init().map_err(|error| anyhow::anyhow!("cannot log: {error}"))
+}

@@ -1,0 +1,182 @@
+//! What parts are called and where they lie:
+//! `date=2026-11-26/hour=18/certs-20261126T185301Z-00000042.feather` below the output. The open part
+//! lies in the output itself under a name that begins with a dot, which readers of folders pass
+//! over.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::paths::{self, PathError};
+use crate::settings::Format;
+
+/// How times stand in names.
+const TIME: &str = "%Y%m%dT%H%M%SZ";
+/// What is put behind the name of a file that is being written.
+const TEMPORARY: &str = ".tmp";
+
+/// What a part is called by: its number, which only grows, and when it was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Part {
+    pub(super) number: u64,
+    /// Whole seconds.
+    pub(super) begun: Timestamp,
+}
+
+impl Part {
+    pub(super) fn new(number: u64, begun: Timestamp) -> Self {
+        let begun = Timestamp::from_second(begun.as_second()).unwrap_or(begun);
+        Self { number, begun }
+    }
+
+    fn stem(self) -> String {
+        format!("certs-{}-{:08}", self.begun.strftime(TIME), self.number)
+    }
+
+    /// The name of the closed part.
+    pub(super) fn name(self, format: Format) -> String {
+        format!("{}.{}", self.stem(), format.extension())
+    }
+
+    /// The name of the open part, which is Feather whatever it will be.
+    pub(super) fn open_name(self) -> String {
+        format!(".{}.feather", self.stem())
+    }
+
+    /// The name under which a closed part is written.
+    pub(super) fn temporary_name(self, format: Format) -> String {
+        format!(".{}{TEMPORARY}", self.name(format))
+    }
+
+    /// The folders of the closed part.
+    pub(super) fn folders(self) -> [String; 2] {
+        let begun = self.begun.to_zoned(TimeZone::UTC);
+        [begun.strftime("date=%Y-%m-%d").to_string(), begun.strftime("hour=%H").to_string()]
+    }
+
+    fn parse(stem: &str) -> Option<Self> {
+        let (begun, number) = stem.strip_prefix("certs-")?.split_once('-')?;
+        let begun = jiff::civil::DateTime::strptime(TIME, begun).ok()?;
+        let begun = begun.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        let part = Self { number: number.parse().ok()?, begun };
+        (part.stem() == stem).then_some(part)
+    }
+}
+
+/// A closed part on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClosedPart {
+    pub(super) part: Part,
+    pub(super) format: Format,
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+}
+
+/// What is below an output.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Open parts, oldest first; there is more than one only after something went wrong.
+    pub(super) open: Vec<(Part, PathBuf)>,
+    /// Closed parts, oldest first.
+    pub(super) closed: Vec<ClosedPart>,
+}
+
+/// Looks for parts. What is left of files that were not finished is deleted.
+pub(super) fn find(output: &Path) -> Result<Found, PathError> {
+    let mut found = Found::default();
+    for (name, path, _) in entries(output)? {
+        if name.starts_with(".certs-") && name.ends_with(TEMPORARY) {
+            fs::remove_file(&path).map_err(paths::at(&path))?;
+        } else if let Some(stem) = name.strip_prefix('.').and_then(|it| it.strip_suffix(".feather"))
+        {
+            found.open.extend(Part::parse(stem).map(|part| (part, path)));
+        } else if name.starts_with("date=") {
+            for (name, path, _) in entries(&path)? {
+                if name.starts_with("hour=") {
+                    found.closed.extend(closed_parts(&path)?);
+                }
+            }
+        }
+    }
+    found.open.sort();
+    found.closed.sort_by_key(|closed| closed.part);
+    Ok(found)
+}
+
+fn closed_parts(folder: &Path) -> Result<Vec<ClosedPart>, PathError> {
+    let parts = entries(folder)?.into_iter().filter_map(|(name, path, bytes)| {
+        let (stem, extension) = name.rsplit_once('.')?;
+        let formats = [Format::Feather, Format::Parquet];
+        let format = formats.into_iter().find(|format| format.extension() == extension)?;
+        Some(ClosedPart { part: Part::parse(stem)?, format, path, bytes })
+    });
+    Ok(parts.collect())
+}
+
+/// The names in a folder that are no links and are text, with their sizes; nothing of what is no
+/// folder.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, u64)>, PathError> {
+    let mut entries = Vec::new();
+    let listed = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(entries),
+        listed => listed.map_err(paths::at(folder))?,
+    };
+    for entry in listed {
+        let entry = entry.map_err(paths::at(folder))?;
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata.map_err(paths::at(&entry.path()))?,
+        };
+        if let Ok(name) = entry.file_name().into_string()
+            && !metadata.is_symlink()
+        {
+            entries.push((name, entry.path(), metadata.len()));
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part() -> Part {
+        Part::new(42, "2026-11-26T18:53:01.789Z".parse().unwrap())
+    }
+
+    #[test]
+    fn names() {
+        let part = part();
+        assert_eq!(part.name(Format::Parquet), "certs-20261126T185301Z-00000042.parquet");
+        assert_eq!(part.open_name(), ".certs-20261126T185301Z-00000042.feather");
+        assert_eq!(part.folders(), ["date=2026-11-26", "hour=18"]);
+        assert_eq!(Part::parse("certs-20261126T185301Z-00000042"), Some(part));
+        for other in ["certs-20261126T185301Z-42", "certs-x-00000042", "certs-", "", "é"] {
+            assert_eq!(Part::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_parts_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let hour = paths::make_folders(folder.path(), &["date=2026-11-26", "hour=18"]).unwrap();
+        let name = part().name(Format::Feather);
+        fs::write(hour.join(&name), "12345").unwrap();
+        fs::write(hour.join("other.feather"), "").unwrap();
+        fs::write(folder.path().join("date=x"), "").unwrap();
+        std::os::unix::fs::symlink(&hour, folder.path().join("date=2026-11-27")).unwrap();
+        let open = folder.path().join(part().open_name());
+        fs::write(&open, "").unwrap();
+        let temporary = folder.path().join(part().temporary_name(Format::Parquet));
+        fs::write(&temporary, "").unwrap();
+        let found = find(folder.path()).unwrap();
+        assert_eq!(found.open, [(part(), open)]);
+        let closed =
+            ClosedPart { part: part(), format: Format::Feather, path: hour.join(name), bytes: 5 };
+        assert_eq!(found.closed, [closed]);
+        assert!(!temporary.try_exists().unwrap());
+    }
+}

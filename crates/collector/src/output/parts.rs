@@ -1,0 +1,265 @@
+//! Parts below a folder: one is open and grows; when it is large or old enough it is closed, and
+//! readers find it whole.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
+use jiff::Timestamp;
+
+use super::layout::{self, ClosedPart, Found, Part};
+use super::part::OpenPart;
+use super::{Opened, OutputError, Size, file, known, paths};
+use crate::dedup::Window;
+use crate::feather::{Compression, walk};
+use crate::note::{Note, State};
+use crate::settings::{Format, PartSettings};
+use crate::table::schema::{self, Rows};
+
+/// What keeps a second collector out.
+const LOCK: &str = ".certstream-arrow.lock";
+
+/// A part that can be copied elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where it is below the output.
+    pub key: String,
+    /// How large it is.
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Parts {
+    settings: PartSettings,
+    rows: Rows,
+    compression: Compression,
+    open: Option<OpenPart>,
+    /// Oldest first.
+    closed: VecDeque<ClosedPart>,
+    news: Vec<Closed>,
+    next_number: u64,
+    /// Held while this lives.
+    _lock: File,
+}
+
+impl Parts {
+    pub(super) fn open(
+        settings: &PartSettings,
+        rows: Rows,
+        compression: Compression,
+    ) -> Result<(Self, Opened), OutputError> {
+        let folder = &settings.folder;
+        paths::make_folder(folder)?;
+        let lock = lock(folder)?;
+        let Found { open, closed } = layout::find(folder)?;
+        let newest = closed.last().map(|closed| closed.part.number);
+        let newest = newest.max(open.last().map(|(part, _)| part.number));
+        let mut parts = Self {
+            settings: settings.clone(),
+            rows,
+            compression,
+            open: None,
+            closed: closed.into(),
+            news: Vec::new(),
+            next_number: newest.map_or(1, |number| number.saturating_add(1)),
+            _lock: lock,
+        };
+        parts.news = parts.closed.iter().map(|closed| parts.key(closed)).collect();
+        for (part, path) in open {
+            parts.go_on_with(part, &path)?;
+        }
+        let opened = parts.opened()?;
+        Ok((parts, opened))
+    }
+
+    /// Goes on with a part that was open when the program ended.
+    fn go_on_with(&mut self, part: Part, path: &Path) -> Result<(), OutputError> {
+        if self.closed.iter().any(|closed| closed.part == part) {
+            // It was killed between giving the closed part its name and deleting this.
+            return Ok(fs::remove_file(path).map_err(paths::at(path))?);
+        }
+        self.close()?;
+        self.open = Some(OpenPart::open(&self.settings.folder, part, self.rows, self.compression)?);
+        Ok(())
+    }
+
+    /// Where what is there ends.
+    fn opened(&self) -> Result<Opened, OutputError> {
+        let mut state = State::default();
+        let mut window = Window::default();
+        let mut wanted =
+            known::ROWS.saturating_sub(self.open.as_ref().map_or(0, |open| open.state().rows));
+        let mut first = self.closed.len();
+        let mut states = Vec::new();
+        while first > 0 && (wanted > 0 || states.is_empty()) {
+            first -= 1;
+            let closed = &self.closed[first];
+            let known = self.state_of(closed)?;
+            wanted = wanted.saturating_sub(known.rows);
+            states.push(known);
+        }
+        for (closed, known) in self.closed.iter().skip(first).zip(states.iter().rev()) {
+            self.remember(closed, &mut window)?;
+            state.offset = known.offset.or(state.offset);
+            state.server = known.server.clone().or(state.server);
+            state.rows += known.rows;
+        }
+        let mut schema = schema::schema(self.rows);
+        if let Some(open) = &self.open {
+            file::remember(open.path(), open.feather(), known::ROWS, &mut window)?;
+            let known = open.state();
+            state.offset = known.offset.or(state.offset);
+            state.server = known.server.clone().or(state.server);
+            state.rows += known.rows;
+            schema = SchemaRef::clone(open.schema());
+        }
+        Ok(Opened { schema, state, window })
+    }
+
+    fn state_of(&self, closed: &ClosedPart) -> Result<State, OutputError> {
+        match closed.format {
+            Format::Feather => {
+                let file = File::open(&closed.path).map_err(paths::at(&closed.path))?;
+                let walked = walk(&file).map_err(|error| OutputError::file(&closed.path, error))?;
+                Ok(walked.state)
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => super::parquet::state(&closed.path),
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => Ok(State::default()),
+        }
+    }
+
+    fn remember(&self, closed: &ClosedPart, window: &mut Window) -> Result<(), OutputError> {
+        match closed.format {
+            Format::Feather => {
+                let failed = |error| OutputError::file(&closed.path, error);
+                let file = File::open(&closed.path).map_err(paths::at(&closed.path))?;
+                let walked = walk(&file).map_err(failed)?;
+                for batch in walked.reader(&file).columns(&known::COLUMNS, 0) {
+                    known::remember(&batch.map_err(failed)?, window);
+                }
+                Ok(())
+            }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => super::parquet::columns(&closed.path, &known::COLUMNS, |batch| {
+                known::remember(&batch, window);
+            }),
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => Ok(()),
+        }
+    }
+
+    pub(super) fn append(&mut self, batch: &RecordBatch, note: &Note) -> Result<Size, OutputError> {
+        if self.is_over() {
+            self.close()?;
+        }
+        let open = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let part = Part::new(self.next_number, Timestamp::now());
+                self.next_number = self.next_number.saturating_add(1);
+                let folder = &self.settings.folder;
+                self.open.insert(OpenPart::open(folder, part, self.rows, self.compression)?)
+            }
+        };
+        open.append(batch, note)?;
+        let size = Size { bytes: open.feather().length(), batches: open.feather().batches() };
+        if self.settings.rotation.size.is_some_and(|most| size.bytes >= most) {
+            self.close()?;
+        }
+        Ok(size)
+    }
+
+    /// Whether the open part's time is over. The times are those of the clock: with an hour, parts
+    /// end with the hour.
+    fn is_over(&self) -> bool {
+        let (Some(open), Some(time)) = (&self.open, self.settings.rotation.time) else {
+            return false;
+        };
+        let period = |at: Timestamp| at.as_millisecond() / millis(time).max(1);
+        period(open.part.begun) != period(Timestamp::now())
+    }
+
+    pub(super) fn tend(&mut self) -> Result<(), OutputError> {
+        if self.is_over() {
+            self.close()?;
+        } else if let Some(open) = &mut self.open {
+            open.sync()?;
+        }
+        self.retain()
+    }
+
+    pub(super) fn close(&mut self) -> Result<(), OutputError> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        if open.is_empty() {
+            return open.discard();
+        }
+        let closed = open.close(&self.settings.folder, self.settings.format)?;
+        self.news.push(self.key(&closed));
+        self.closed.push_back(closed);
+        Ok(())
+    }
+
+    pub(super) fn take_closed(&mut self) -> Vec<Closed> {
+        std::mem::take(&mut self.news)
+    }
+
+    fn key(&self, closed: &ClosedPart) -> Closed {
+        let below = closed.path.strip_prefix(&self.settings.folder).unwrap_or(&closed.path);
+        let key = below.to_string_lossy().into_owned();
+        Closed { path: closed.path.clone(), key, bytes: closed.bytes }
+    }
+
+    /// Deletes the oldest parts while there is too much, and those that are too old.
+    fn retain(&mut self) -> Result<(), OutputError> {
+        let retention = self.settings.retention;
+        let open = self.open.as_ref().map_or(0, |open| open.feather().length());
+        let mut total = open + self.closed.iter().map(|closed| closed.bytes).sum::<u64>();
+        while let Some(oldest) = self.closed.front() {
+            let too_much = retention.bytes.is_some_and(|most| total > most);
+            let age = Timestamp::now().as_millisecond() - oldest.part.begun.as_millisecond();
+            let too_old = retention.age.is_some_and(|longest| age > millis(longest));
+            // The newest says where to go on, if there is no open one.
+            let is_needed = self.closed.len() == 1 && self.open.is_none();
+            if is_needed || !(too_much || too_old) {
+                return Ok(());
+            }
+            fs::remove_file(&oldest.path).map_err(paths::at(&oldest.path))?;
+            tracing::info!(bytes = oldest.bytes, too_old, "deleted {}", oldest.path.display());
+            remove_empty_folders(&oldest.path, &self.settings.folder);
+            total -= oldest.bytes;
+            self.closed.pop_front();
+        }
+        Ok(())
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Removes the folders of a part that was the last in them.
+pub(super) fn remove_empty_folders(path: &Path, output: &Path) {
+    for folder in path.ancestors().skip(1).take_while(|folder| *folder != output).take(2) {
+        // One that has something in it stays.
+        if fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, OutputError> {
+    let path = folder.join(LOCK);
+    let file = paths::open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OutputError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(paths::at(&path)(error).into()),
+    }
+}

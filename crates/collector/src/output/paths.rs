@@ -1,0 +1,220 @@
+//! Where files may be made.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Component, Path, PathBuf};
+
+/// Why a path is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PathError {
+    /// It leaves the folder it is in.
+    #[error("{0}: paths with .. are refused; write the path without it")]
+    Parent(PathBuf),
+    /// It has no name at its end.
+    #[error("{0}: this names no file or folder")]
+    NoName(PathBuf),
+    /// It is a link to somewhere else.
+    #[error("{0}: this is a symbolic link, which is refused; give the path it leads to")]
+    Link(PathBuf),
+    /// It is a folder, or a device.
+    #[error("{0}: this is no regular file")]
+    NoFile(PathBuf),
+    /// It is something else.
+    #[error("{0}: this is no folder")]
+    NoFolder(PathBuf),
+    /// It is outside of where files may be made.
+    #[error("{path}: this is not in {}, the only places that --allow-dir allows", list(.allowed))]
+    NotAllowed {
+        /// The path.
+        path: PathBuf,
+        /// The folders.
+        allowed: Vec<PathBuf>,
+    },
+    /// The system refuses.
+    #[error("{path}: {source}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Adds a path to an error of the system.
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> PathError {
+    let path = path.to_owned();
+    move |source| PathError::Io { path, source }
+}
+
+/// Whether something may be made at a path that was given by hand.
+///
+/// # Errors
+///
+/// When it may not.
+pub fn check(path: &Path, allowed: &[PathBuf]) -> Result<(), PathError> {
+    if path.components().any(|part| part == Component::ParentDir) {
+        return Err(PathError::Parent(path.to_owned()));
+    }
+    if path.file_name().is_none() {
+        return Err(PathError::NoName(path.to_owned()));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => return Err(PathError::Link(path.to_owned())),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(at(path)(error)),
+    }
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let real = real(path)?;
+    for folder in allowed {
+        if real.starts_with(fs::canonicalize(folder).map_err(at(folder))?) {
+            return Ok(());
+        }
+    }
+    Err(PathError::NotAllowed { path: path.to_owned(), allowed: allowed.to_vec() })
+}
+
+/// Where a path leads that may not be there yet: its deepest part that is there, without links, and
+/// the rest.
+fn real(path: &Path) -> Result<PathBuf, PathError> {
+    let absolute = std::path::absolute(path).map_err(at(path))?;
+    for there in absolute.ancestors() {
+        match fs::canonicalize(there) {
+            Ok(real) => {
+                let rest = absolute.strip_prefix(there).unwrap_or_else(|_| Path::new(""));
+                return Ok(real.join(rest));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(there)(error)),
+        }
+    }
+    Ok(absolute)
+}
+
+/// Opens a file to read and write it, making it if it is not there. Links are not followed.
+///
+/// # Errors
+///
+/// When there is something else, or the system refuses.
+pub fn open(path: &Path) -> Result<File, PathError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let opened = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => PathError::Link(path.to_owned()),
+        Some(libc::EISDIR | libc::ENXIO) => PathError::NoFile(path.to_owned()),
+        _ => at(path)(error),
+    })?;
+    if !file.metadata().map_err(at(path))?.is_file() {
+        return Err(PathError::NoFile(path.to_owned()));
+    }
+    Ok(file)
+}
+
+/// Makes folders below one that is given, none of which may be a link.
+///
+/// # Errors
+///
+/// When one is, or the system refuses.
+pub fn make_folders(below: &Path, names: &[&str]) -> Result<PathBuf, PathError> {
+    let mut folder = below.to_owned();
+    for name in names {
+        folder.push(name);
+        make_folder(&folder)?;
+    }
+    Ok(folder)
+}
+
+/// Makes a folder if it is not there.
+///
+/// # Errors
+///
+/// When there is something else, or the system refuses.
+pub fn make_folder(folder: &Path) -> Result<(), PathError> {
+    match fs::create_dir(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let there = fs::symlink_metadata(folder).map_err(at(folder))?;
+            match (there.is_symlink(), there.is_dir()) {
+                (true, _) => Err(PathError::Link(folder.to_owned())),
+                (_, false) => Err(PathError::NoFolder(folder.to_owned())),
+                _ => Ok(()),
+            }
+        }
+        Err(error) => Err(at(folder)(error)),
+    }
+}
+
+/// Waits until the names in a folder are on the disk.
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn sync_folder(folder: &Path) -> Result<(), PathError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "x").unwrap();
+        symlink(at("file"), at("link")).unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        symlink("/", at("out")).unwrap();
+        fs::create_dir(at("inside")).unwrap();
+        let all = vec![];
+        let inside = vec![at("inside")];
+        for (path, allowed, expected) in [
+            (at("new.feather"), &all, None),
+            (PathBuf::from("new.feather"), &all, None),
+            (at("inside/../new.feather"), &all, Some("..")),
+            (PathBuf::from("/"), &all, Some("names no file")),
+            (at("link"), &all, Some("symbolic link")),
+            (at("dangling"), &all, Some("symbolic link")),
+            (at("inside/new/er.feather"), &inside, None),
+            (at("new.feather"), &inside, Some("--allow-dir")),
+            (at("out/tmp/new.feather"), &inside, Some("--allow-dir")),
+            (at("inside"), &inside, None),
+        ] {
+            let refusal = check(&path, allowed).err().map(|error| error.to_string());
+            match expected {
+                None => assert_eq!(refusal, None),
+                Some(part) => assert!(refusal.clone().unwrap().contains(part), "{refusal:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn links_and_folders_are_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink(at("new"), at("link")).unwrap();
+        assert!(matches!(open(&at("link")), Err(PathError::Link(_))));
+        assert!(matches!(open(folder.path()), Err(PathError::NoFile(_))));
+        assert!(matches!(open(Path::new("/dev/null")), Err(PathError::NoFile(_))));
+        assert!(open(&at("new")).is_ok());
+        symlink("/tmp", at("date=2026-01-01")).unwrap();
+        assert!(matches!(
+            make_folders(folder.path(), &["date=2026-01-01", "hour=00"]),
+            Err(PathError::Link(_))
+        ));
+        assert!(matches!(make_folder(&at("new")), Err(PathError::NoFolder(_))));
+        let made = make_folders(folder.path(), &["date=2026-01-02", "hour=00"]).unwrap();
+        assert!(made.is_dir());
+        sync_folder(&made).unwrap();
+    }
+}

@@ -1,0 +1,251 @@
+//! Closed parts copied to an object store.
+//!
+//! Parts are written to a folder on this machine first, the spool; closed ones are copied and then
+//! deleted here, but for the newest, which says where to go on. A part is written to the store under
+//! the same name however often that is tried, so that a copy cut short is simply made again.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::path::Path as Key;
+use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutPayload};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use super::Closed;
+use super::parts::remove_empty_folders;
+use super::paths::{self, PathError};
+use crate::stream::backoff::Backoff;
+
+/// What is read and sent at once of a part: the memory that copying takes.
+const CHUNK: usize = 8 << 20;
+/// How long copying may go on after the collector was asked to stop.
+const FAREWELL: Duration = Duration::from_secs(30);
+/// The largest part that is fetched back to learn where to go on.
+const MAX_FETCHED: u64 = 2 << 30;
+
+/// Why an object store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not an address of a bucket.
+    #[error("--output {0:?}: write it as s3://BUCKET/PREFIX")]
+    Address(String),
+    /// The store refuses, or cannot be reached.
+    #[error(
+        "{url}: {source}; the address and the keys come from the variables AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+    )]
+    Store {
+        /// The store.
+        url: String,
+        /// What it says.
+        source: Box<Error>,
+    },
+    /// A file of the spool.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+/// An object store and the spool before it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    url: String,
+    prefix: Key,
+    objects: Arc<dyn ObjectStore>,
+    spool: PathBuf,
+}
+
+/// Copies under way.
+#[derive(Debug)]
+pub struct Copies(JoinHandle<()>);
+
+impl Store {
+    /// The store at an address `s3://BUCKET/PREFIX`; everything else comes from the environment, as
+    /// the programs of AWS have it.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such address, or the environment makes no sense.
+    pub fn new(url: &str, spool: &Path) -> Result<Self, StoreError> {
+        let wrong = || StoreError::Address(url.to_owned());
+        let parsed = Url::parse(url).map_err(|_| wrong())?;
+        let bucket = parsed.host_str().filter(|bucket| !bucket.is_empty()).ok_or_else(wrong)?;
+        let prefix = Key::from_url_path(parsed.path()).map_err(|_| wrong())?;
+        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
+        let objects = store.map_err(|source| failed(url, source))?;
+        Ok(Self::over(Arc::new(objects), prefix, url, spool))
+    }
+
+    /// Any store.
+    pub(super) fn over(
+        objects: Arc<dyn ObjectStore>,
+        prefix: Key,
+        url: &str,
+        spool: &Path,
+    ) -> Self {
+        Self { url: url.to_owned(), prefix, objects, spool: spool.to_owned() }
+    }
+
+    /// Makes the spool. Where it is empty, the newest part is fetched back, which says where to go
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be made, or the store refuses. A store that cannot be reached is waited
+    /// for later.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        paths::make_folder(&self.spool)?;
+        let found = super::layout::find(&self.spool)?;
+        if !found.open.is_empty() || !found.closed.is_empty() {
+            return Ok(());
+        }
+        let failed = |source| failed(&self.url, source);
+        let Some(newest) = self.newest().await.map_err(failed)? else { return Ok(()) };
+        let key = newest.location.clone();
+        if newest.size > MAX_FETCHED {
+            tracing::warn!(%key, bytes = newest.size, "too large to fetch back: begins anew");
+            return Ok(());
+        }
+        tracing::info!(%key, bytes = newest.size, "the spool is empty: fetching the newest part back");
+        let bytes = self.objects.get(&key).await.map_err(failed)?.bytes().await.map_err(failed)?;
+        let parts: Vec<_> = key.parts().collect();
+        let [.., date, hour, name] = &parts[..] else { return Ok(()) };
+        let names = [date.as_ref(), hour.as_ref()];
+        if names.iter().any(|name| name.contains("..") || name.contains('/')) {
+            return Ok(());
+        }
+        let folder = paths::make_folders(&self.spool, &names)?;
+        let path = folder.join(name.as_ref());
+        let written = std::fs::write(&path, &bytes);
+        Ok(written.map_err(|source| PathError::Io { path, source })?)
+    }
+
+    /// The newest part in the store, looked for day by day from the end.
+    async fn newest(&self) -> Result<Option<object_store::ObjectMeta>, Error> {
+        let days = self.objects.list_with_delimiter(Some(&self.prefix)).await?;
+        let mut days = days.common_prefixes;
+        days.retain(|day| day.filename().is_some_and(|name| name.starts_with("date=")));
+        days.sort();
+        let Some(day) = days.last() else { return Ok(None) };
+        let mut hours = self.objects.list_with_delimiter(Some(day)).await?.common_prefixes;
+        hours.sort();
+        let Some(hour) = hours.last() else { return Ok(None) };
+        let parts = self.objects.list_with_delimiter(Some(hour)).await?.objects;
+        let parts = parts
+            .into_iter()
+            .filter(|part| part.location.filename().is_some_and(|name| name.starts_with("certs-")));
+        Ok(parts.max_by(|a, b| a.location.cmp(&b.location)))
+    }
+
+    /// Copies the parts that are told, in order, for as long as any may come.
+    #[must_use]
+    pub fn start(self, news: UnboundedReceiver<Closed>) -> Copies {
+        Copies(tokio::spawn(self.copy_all(news)))
+    }
+
+    async fn copy_all(self, mut news: UnboundedReceiver<Closed>) {
+        let mut copied: VecDeque<Closed> = VecDeque::new();
+        while let Some(part) = news.recv().await {
+            self.copy_for_certain(&part).await;
+            copied.push_back(part);
+            // The newest stays, because it says where to go on.
+            while copied.len() > 1 {
+                let Some(old) = copied.pop_front() else { break };
+                match std::fs::remove_file(&old.path) {
+                    Ok(()) => remove_empty_folders(&old.path, &self.spool),
+                    Err(error) => tracing::warn!(%error, "{}", old.path.display()),
+                }
+            }
+        }
+    }
+
+    /// Copies a part, however often that must be tried.
+    async fn copy_for_certain(&self, part: &Closed) {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.copy(part).await {
+                Ok(()) => return,
+                Err(error) => {
+                    let retry = backoff.failed(None);
+                    let seconds = retry.as_secs_f64();
+                    tracing::warn!(
+                        "{}: {} is not copied: {error}; trying again in {seconds:.1} s",
+                        self.url,
+                        part.key
+                    );
+                    tokio::time::sleep(retry).await;
+                }
+            }
+        }
+    }
+
+    async fn copy(&self, part: &Closed) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let mut key = self.prefix.clone();
+        for name in part.key.split('/') {
+            key = key.join(name);
+        }
+        match self.objects.head(&key).await {
+            Ok(there) if there.size == part.bytes => return Ok(()),
+            Ok(_) | Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if part.bytes <= CHUNK as u64 {
+            let bytes = std::fs::read(&part.path)?;
+            self.objects.put(&key, PutPayload::from(bytes)).await?;
+        } else {
+            self.copy_in_chunks(part, &key).await?;
+        }
+        tracing::info!(bytes = part.bytes, "copied {} to {}", part.key, self.url);
+        Ok(())
+    }
+
+    async fn copy_in_chunks(
+        &self,
+        part: &Closed,
+        key: &Key,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        use std::io::Read as _;
+        let mut file = std::fs::File::open(&part.path)?;
+        let mut upload = self.objects.put_multipart(key).await?;
+        loop {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            let read = file.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+            if read == 0 {
+                break;
+            }
+            if let Err(error) = upload.put_part(PutPayload::from(chunk)).await {
+                if let Err(error) = upload.abort().await {
+                    tracing::warn!(%error, %key, "an upload that failed cannot be given up");
+                }
+                return Err(error.into());
+            }
+        }
+        upload.complete().await?;
+        Ok(())
+    }
+}
+
+impl Copies {
+    /// Waits for the copies, but not for ever: what is not copied by then is at the next start.
+    pub async fn finish(self) {
+        let Self(mut task) = self;
+        match tokio::time::timeout(FAREWELL, &mut task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "copying has broken down"),
+            Err(_) => {
+                task.abort();
+                tracing::warn!("not everything is copied; the rest will be after the next start");
+            }
+        }
+    }
+}
+
+fn failed(url: &str, source: Error) -> StoreError {
+    StoreError::Store { url: url.to_owned(), source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+use object_store::memory::InMemory;
+use tokio::sync::mpsc;
+
+use super::*;
+
+const KEY: &str = "date=2026-11-26/hour=18/certs-20261126T185301Z-00000001.feather";
+const NEXT: &str = "date=2026-11-26/hour=19/certs-20261126T190000Z-00000002.feather";
+
+fn store(objects: &Arc<InMemory>, spool: &Path) -> Store {
+    let objects = Arc::clone(objects) as Arc<dyn ObjectStore>;
+    Store::over(objects, Key::from("some/prefix"), "s3://bucket/some/prefix", spool)
+}
+
+fn part(spool: &Path, key: &str, content: &[u8]) -> Closed {
+    let path = spool.join(key);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, content).unwrap();
+    Closed { path, key: key.to_owned(), bytes: content.len() as u64 }
+}
+
+async fn stored(objects: &InMemory, key: &str) -> Vec<u8> {
+    let object = objects.get(&Key::from(format!("some/prefix/{key}"))).await.unwrap();
+    object.bytes().await.unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn parts_are_copied_and_then_deleted_but_the_newest() {
+    let objects = Arc::new(InMemory::new());
+    let spool = tempfile::tempdir().unwrap();
+    let store = store(&objects, spool.path());
+    let large = vec![7; CHUNK + 1000];
+    let parts = [part(spool.path(), KEY, b"first"), part(spool.path(), NEXT, &large)];
+    let (closed, news) = mpsc::unbounded_channel();
+    for part in parts.clone() {
+        closed.send(part).unwrap();
+    }
+    drop(closed);
+    store.start(news).finish().await;
+    assert_eq!(stored(&objects, KEY).await, b"first");
+    assert_eq!(stored(&objects, NEXT).await, large);
+    assert!(!parts[0].path.try_exists().unwrap());
+    assert!(!parts[0].path.parent().unwrap().try_exists().unwrap(), "nor its empty folder");
+    assert!(parts[1].path.try_exists().unwrap());
+}
+
+#[tokio::test]
+async fn an_empty_spool_gets_the_newest_part_back() {
+    let objects = Arc::new(InMemory::new());
+    let spool = tempfile::tempdir().unwrap();
+    let folder = spool.path().join("spool");
+    let store = store(&objects, &folder);
+    store.prepare().await.unwrap();
+    for (key, content) in
+        [(KEY, "old"), (NEXT, "new"), ("date=2020-01-01/hour=00/certs-x", "older")]
+    {
+        let key = Key::from(format!("some/prefix/{key}"));
+        objects.put(&key, PutPayload::from(content.as_bytes().to_vec())).await.unwrap();
+    }
+    store.prepare().await.unwrap();
+    assert_eq!(std::fs::read(folder.join(NEXT)).unwrap(), b"new");
+    // What is there is left alone.
+    std::fs::write(folder.join(NEXT), "mine").unwrap();
+    store.prepare().await.unwrap();
+    assert_eq!(std::fs::read(folder.join(NEXT)).unwrap(), b"mine");
+}
+
+#[test]
+fn addresses() {
+    let spool = Path::new("spool");
+    assert!(Store::new("s3:///prefix", spool).is_err());
+    let error = Store::new("s3://", spool).unwrap_err().to_string();
+    assert!(error.contains("s3://BUCKET/PREFIX"), "{error}");
+}

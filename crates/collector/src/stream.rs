@@ -1,0 +1,307 @@
+//! The connection to a server, which is made again whenever it is lost.
+
+pub mod backoff;
+pub mod tls;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::StatusCode;
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
+
+use crate::address::Address;
+use backoff::Backoff;
+
+/// The longest message that is received at all. Those longer than
+/// [`MAX_MESSAGE_BYTES`](wire::decode::MAX_MESSAGE_BYTES) are counted and passed over.
+const MAX_RECEIVED: usize = 64 << 20;
+/// A connection must stand after this time.
+const CONNECT: Duration = Duration::from_secs(20);
+/// A server of the first generation ends connections on which the client says nothing for a minute.
+const PING: Duration = Duration::from_secs(15);
+/// The longest time in which nothing at all may come: every server answers pings.
+const IDLE: Duration = Duration::from_secs(60);
+/// The longest part of a server's text that is shown.
+const MAX_SHOWN: usize = 200;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>;
+
+/// What there is to know of the connection.
+#[derive(Debug)]
+pub enum Event {
+    /// A connection stands.
+    Connected {
+        /// The offset after which the server was asked to begin.
+        since: Option<u64>,
+    },
+    /// A message.
+    Message(Bytes),
+    /// The connection is lost, or could not be made. There will be another attempt.
+    Lost {
+        /// Why.
+        failure: Failure,
+        /// When the next attempt is.
+        retry: Duration,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The server does not want the request.
+    #[error("the server answers {status}{}{advice}", with_colon(.said))]
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// What it says.
+        said: String,
+        /// What to do.
+        advice: &'static str,
+        /// How long to wait, where it says so.
+        retry_after: Option<Duration>,
+    },
+    /// TLS.
+    #[error("{0}")]
+    Tls(String),
+    /// The network.
+    #[error("{0}")]
+    Network(String),
+    /// A message longer than any that is received.
+    #[error("a message of more than {} MiB", MAX_RECEIVED >> 20)]
+    TooLong,
+    /// The server has ended the connection.
+    #[error("the server has closed the connection{}", with_colon(.0))]
+    Closed(String),
+    /// Nothing came.
+    #[error("nothing came for {} s, not even an answer to a ping", IDLE.as_secs())]
+    Idle,
+    /// No connection in time.
+    #[error("no connection within {} s", CONNECT.as_secs())]
+    Timeout,
+}
+
+fn with_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+impl Failure {
+    /// Whether another attempt with the same request cannot do better.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { status, .. }
+            if status.is_client_error()
+                && ![StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(status))
+    }
+}
+
+/// A stream of messages that connects by itself.
+pub struct Stream {
+    address: Address,
+    tls: Arc<ClientConfig>,
+    backoff: Backoff,
+    state: State,
+    pings: Interval,
+    /// When something came last.
+    heard: Instant,
+    /// Whether the next attempt must not resume: the message to go on with cannot be received.
+    must_skip: bool,
+}
+
+enum State {
+    /// Waits for the time of the next attempt.
+    Waiting(Instant),
+    /// Kept here while it is under way, so that whoever waits may do something else meanwhile.
+    Connecting(Option<u64>, Attempt),
+    Open(Box<Socket>),
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Stream {
+    /// Not connected yet.
+    #[must_use]
+    pub fn new(address: Address, tls: Arc<ClientConfig>) -> Self {
+        let now = Instant::now();
+        let mut pings = tokio::time::interval_at(now + PING, PING);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let state = State::Waiting(now);
+        Self {
+            address,
+            tls,
+            backoff: Backoff::default(),
+            state,
+            pings,
+            heard: now,
+            must_skip: false,
+        }
+    }
+
+    /// The next thing that happens. A connection that is made asks for what came after `since`.
+    /// Nothing is lost when the future is dropped.
+    pub async fn next(&mut self, since: Option<u64>) -> Event {
+        loop {
+            match &mut self.state {
+                State::Waiting(until) => {
+                    tokio::time::sleep_until(*until).await;
+                    let since = since.filter(|_| !self.must_skip);
+                    let attempt = connect(self.address.clone(), Arc::clone(&self.tls), since);
+                    self.state = State::Connecting(since, Box::pin(attempt));
+                }
+                State::Connecting(since, attempt) => {
+                    let since = *since;
+                    match attempt.as_mut().await {
+                        Ok(socket) => {
+                            self.state = State::Open(Box::new(socket));
+                            self.heard = Instant::now();
+                            self.must_skip = false;
+                            return Event::Connected { since };
+                        }
+                        Err(failure) => return self.lost(failure),
+                    }
+                }
+                State::Open(socket) => {
+                    let message = tokio::select! {
+                        biased;
+                        message = socket.next() => message,
+                        now = self.pings.tick() => {
+                            if now.saturating_duration_since(self.heard) > IDLE {
+                                return self.lost(Failure::Idle);
+                            }
+                            // A server that takes nothing for so long is as good as gone.
+                            let ping = socket.send(Message::Ping(Bytes::new()));
+                            match tokio::time::timeout(PING, ping).await {
+                                Ok(Ok(())) => continue,
+                                Ok(Err(error)) => return self.lost(broken(error)),
+                                Err(_) => return self.lost(Failure::Idle),
+                            }
+                        }
+                    };
+                    if let Some(event) = self.received(message) {
+                        return event;
+                    }
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, message: Option<Result<Message, WsError>>) -> Option<Event> {
+        self.heard = Instant::now();
+        let data = match message {
+            Some(Ok(Message::Text(text))) => text.into(),
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Close(frame))) => {
+                let reason =
+                    frame.map(|frame| format!("{} {}", u16::from(frame.code), frame.reason));
+                return Some(self.lost(Failure::Closed(shown(reason.unwrap_or_default().trim()))));
+            }
+            Some(Ok(_)) => return None,
+            Some(Err(error)) => return Some(self.lost(broken(error))),
+            None => return Some(self.lost(Failure::Closed(String::new()))),
+        };
+        self.backoff.succeeded();
+        Some(Event::Message(data))
+    }
+
+    fn lost(&mut self, failure: Failure) -> Event {
+        let asked = match &failure {
+            Failure::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        self.must_skip = matches!(failure, Failure::TooLong);
+        let retry = self.backoff.failed(asked);
+        self.state = State::Waiting(Instant::now() + retry);
+        Event::Lost { failure, retry }
+    }
+
+    /// Takes leave, if there is anybody to take leave of.
+    pub async fn close(self) {
+        if let State::Open(mut socket) = self.state {
+            let closing = socket.close();
+            if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(1), closing).await {
+                tracing::debug!(%error, "the server did not hear the farewell");
+            }
+        }
+    }
+}
+
+async fn connect(
+    address: Address,
+    tls: Arc<ClientConfig>,
+    since: Option<u64>,
+) -> Result<Socket, Failure> {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_RECEIVED))
+        .max_frame_size(Some(MAX_RECEIVED));
+    let request = address.request(since).map_err(|error| broken(*error))?;
+    let connector = Some(Connector::Rustls(tls));
+    let connecting = connect_async_tls_with_config(request, Some(config), true, connector);
+    match tokio::time::timeout(CONNECT, connecting).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(error)) => Err(broken(error)),
+        Err(_) => Err(Failure::Timeout),
+    }
+}
+
+/// What has happened, in words.
+fn broken(error: WsError) -> Failure {
+    match error {
+        WsError::Http(response) => refused(&response),
+        WsError::Capacity(_) => Failure::TooLong,
+        WsError::Tls(error) => Failure::Tls(error.to_string()),
+        WsError::ConnectionClosed | WsError::AlreadyClosed => Failure::Closed(String::new()),
+        WsError::Io(error) => {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+            match inner {
+                Some(inner) => Failure::Tls(tls::explain(inner)),
+                None => Failure::Network(error.to_string()),
+            }
+        }
+        other => Failure::Network(other.to_string()),
+    }
+}
+
+fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
+    let status = response.status();
+    let advice = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            "; does it want a token? (CERTSTREAM_TOKEN or --token-file)"
+        }
+        StatusCode::NOT_FOUND => "; is the path in --url right?",
+        StatusCode::BAD_REQUEST => "; are the filters right?",
+        StatusCode::OK => "; this is no certstream server, or not its WebSocket",
+        status if status.is_redirection() => "; give the address it redirects to as --url",
+        _ => "",
+    };
+    let body = response.body().as_deref().unwrap_or_default();
+    let seconds = response.headers().get(http::header::RETRY_AFTER);
+    let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Failure::Refused {
+        status,
+        said: shown(String::from_utf8_lossy(body).trim()),
+        advice,
+        retry_after: seconds.map(Duration::from_secs),
+    }
+}
+
+/// A server's text as far as it fits in a line.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    line.take(MAX_SHOWN).collect()
+}

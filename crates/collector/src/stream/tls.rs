@@ -1,0 +1,80 @@
+//! TLS as a client: whom to trust, and what went wrong in words.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file of certificates cannot be used.
+    #[error("--ca-file {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The library refuses.
+    #[error("tls cannot be set up: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+/// Trusts what the system does (or, where that has no certificates, what browsers do), and the
+/// certificates of a file.
+///
+/// # Errors
+///
+/// When the file cannot be read, or has no certificate.
+pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(native.certs);
+    if roots.is_empty() {
+        let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+        roots.add_parsable_certificates(built_in);
+    }
+    if let Some(path) = ca_file {
+        let wrong = |reason: String| TlsError::File { path: path.display().to_string(), reason };
+        let certificates = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| wrong(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(wrong("there is no certificate in it".to_owned()));
+        }
+        for certificate in certificates {
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// What a failure means for whoever runs the program.
+#[must_use]
+pub fn explain(error: &rustls::Error) -> String {
+    use rustls::CertificateError as Bad;
+    let advice = match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer => {
+                "nobody trusted here has issued the server's certificate; give its authority with --ca-file"
+            }
+            Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired",
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet; is the clock of this machine right?"
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "the server's certificate is for another name than the one in --url"
+            }
+            _ => "the server's certificate is not accepted",
+        },
+        rustls::Error::InvalidMessage(_) => "is this port for TLS? if not, use ws:// in --url",
+        _ => "the TLS handshake failed",
+    };
+    format!("{advice} ({error})")
+}

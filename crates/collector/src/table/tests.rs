@@ -1,0 +1,116 @@
+use std::fmt::Write as _;
+use std::path::Path;
+
+use arrow_array::Array as _;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{TimestampMillisecondType, TimestampSecondType, UInt64Type};
+use wire::decode::{Incoming, Update, decode};
+use wire::{Profile, StreamKind};
+
+use super::schema::{Rows, data_type, schema};
+use super::*;
+
+fn sample(kind: StreamKind) -> Vec<u8> {
+    let mut message = Vec::new();
+    wire::sample(kind, Profile::Calidog, &mut message);
+    message
+}
+
+#[test]
+fn a_message_becomes_a_row() {
+    let message = sample(StreamKind::Full);
+    let Ok(Incoming::Certificate(update)) = decode(&message) else { panic!() };
+    let der = update.leaf.der().unwrap();
+    let mut table = Table::new(&schema(Rows::Certificates { with_der: true }));
+    table.push(&Row { update: &update, der: der.as_deref() }, message.len());
+    table.push(&Row { update: &Update::default(), der: None }, 0);
+    assert_eq!(table.rows(), 2);
+    let batch = table.take().unwrap();
+    assert_eq!((table.rows(), batch.num_rows()), (0, 2));
+    let text =
+        |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().value(0).to_owned();
+    assert_eq!(text("update_type"), "X509LogEntry");
+    assert_eq!(text("source_name"), "Example log");
+    assert_eq!(text("source_operator"), "Example operator");
+    assert_eq!(text("source_url"), "https://ct.example.org/2026");
+    assert_eq!(Some(text("subject_cn").as_str()), update.leaf.subject.common_name.as_deref());
+    assert_eq!(Some(text("sha256").as_str()), update.leaf.sha256.as_deref());
+    let number =
+        |name: &str| batch.column_by_name(name).unwrap().as_primitive::<UInt64Type>().value(0);
+    assert_eq!((number("offset"), number("cert_index")), (1, 1_234_567));
+    let seen = batch.column_by_name("seen").unwrap();
+    assert_eq!(seen.as_primitive::<TimestampMillisecondType>().value(0), 1_767_225_600_594);
+    let after = batch.column_by_name("not_after").unwrap().as_primitive::<TimestampSecondType>();
+    assert_eq!(Some(after.value(0)), update.leaf.not_after);
+    let domains = batch.column_by_name("domains").unwrap().as_list::<i32>();
+    let first = domains.value(0);
+    let names: Vec<_> = first.as_string::<i32>().iter().flatten().collect();
+    assert_eq!(names, update.leaf.all_domains);
+    let bytes = batch.column_by_name("as_der").unwrap().as_binary::<i32>();
+    assert_eq!(Some(bytes.value(0)), der.as_deref());
+    for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
+        // Of a message that says nothing everything is null, but for the list of names.
+        assert_eq!(column.is_null(1), field.name() != "domains", "{}", field.name());
+    }
+}
+
+#[test]
+fn times_that_no_calendar_has_are_null() {
+    let mut table = Table::new(&schema(Rows::Certificates { with_der: false }));
+    for (seen, date) in [
+        (0, 0),
+        (u64::MAX, i64::MAX),
+        (253_402_300_799_999, 253_402_300_799),
+        (253_402_300_800_000, i64::MIN),
+    ] {
+        let mut update = Update { seen: Some(seen), ..Update::default() };
+        update.leaf.not_before = Some(date);
+        table.push(&Row { update: &update, der: None }, 0);
+    }
+    let batch = table.take().unwrap();
+    for name in ["seen", "not_before"] {
+        let column = batch.column_by_name(name).unwrap();
+        let nulls: Vec<_> = (0..4).map(|row| column.is_null(row)).collect();
+        assert_eq!(nulls, [false, true, false, true], "{name}");
+    }
+}
+
+#[test]
+fn large_rows_are_written_early() {
+    let mut table = Table::new(&schema(Rows::Domains));
+    assert!(!table.is_full(2));
+    table.push(&Row { update: &Update::default(), der: None }, MAX_BYTES);
+    assert!(table.is_full(2));
+    table.take().unwrap();
+    assert!(!table.is_full(2));
+}
+
+/// The table of columns in the documentation is made of the one in the code. With UPDATE_EXPECT=1 it
+/// is written anew.
+#[test]
+fn documented() {
+    const BEGIN: &str = "<!-- columns -->\n";
+    const END: &str = "<!-- end of columns -->";
+    let mut table = "| column | type | meaning |\n|---|---|---|\n".to_owned();
+    for column in COLUMNS {
+        let name = match data_type(column.kind) {
+            DataType::Utf8 => "text",
+            DataType::List(_) => "list of texts",
+            DataType::UInt64 => "uint64",
+            DataType::Boolean => "bool",
+            DataType::Binary => "binary",
+            DataType::Timestamp(arrow_schema::TimeUnit::Second, _) => "timestamp[s, UTC]",
+            _ => "timestamp[ms, UTC]",
+        };
+        writeln!(table, "| `{}` | {name} | {} |", column.name, column.meaning).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/arrow.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("the beginning of the table");
+    let (found, after) = rest.split_once(END).expect("the end of the table");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, [before, BEGIN, &table, END, after].concat()).unwrap();
+        return;
+    }
+    assert_eq!(found, table, "UPDATE_EXPECT=1 cargo test -p collector documented");
+}
