@@ -131,7 +131,7 @@ fn command() -> Command {
         )
 }
 
-fn server_options() -> [Arg; 9] {
+fn server_options() -> [Arg; 10] {
     [
         option(
             "url",
@@ -150,6 +150,9 @@ fn server_options() -> [Arg; 9] {
         )
         .value_parser(["full", "lite", "domains"])
         .default_value("lite"),
+        Arg::new("from-oldest").long("from-oldest").action(ArgAction::SetTrue).help(
+            "Begin a new output with the oldest message that the server still has, not the next",
+        ),
         filter("domain", "Only certificates with these names or names below them"),
         filter("issuer", "Only certificates whose issuer's name contains one of these"),
         filter("match", "Only certificates with one of these anywhere in a name"),
@@ -285,6 +288,7 @@ fn settings(matches: &ArgMatches, token: Option<OsString>) -> Result<Settings, U
         address: Address::new(&url, &wanted).map_err(usage)?,
         ca_file: path(matches, "ca-file"),
         rows,
+        from_oldest: matches.get_flag("from-oldest"),
         buffer_size: usize::try_from(buffer_size).unwrap_or(usize::MAX),
         flush_interval,
         output: output(matches)?,

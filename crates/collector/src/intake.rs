@@ -87,8 +87,8 @@ impl Intake {
 
     /// The offset to go on after.
     #[must_use]
-    pub const fn offset(&self) -> Option<u64> {
-        self.missing.offset()
+    pub fn since(&self) -> Option<u64> {
+        self.missing.since()
     }
 
     /// How many rows wait to be taken.
@@ -198,6 +198,7 @@ impl Intake {
         }
         self.counters.truncated += u64::from(truncated);
         self.newest = Some(now);
+        self.missing.offset_is(None, now, &self.window);
         let mut update = Update { seen: Some(now), ..Update::default() };
         update.leaf.all_domains = names;
         self.push(&Row { update: &update, der: None }, bytes);

@@ -53,7 +53,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn collect(settings: Settings, log_level: &str) -> anyhow::Result<()> {
-    let progress = Progress::new(io::stderr().is_terminal(), settings.stats);
+    let in_place = settings.stats.is_some() && io::stderr().is_terminal();
+    let progress = Progress::new(in_place, settings.stats);
     log_to(progress.lines(), log_level)?;
     // One thread reads, decodes and fills columns; another one compresses and writes.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

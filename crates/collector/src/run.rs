@@ -14,6 +14,7 @@ use crate::output::{Opened, Output, OutputError};
 use crate::progress::{Progress, Standing};
 use crate::settings::{PartSettings, Settings, Target};
 use crate::stream::{Event, Failure, Stream, tls};
+use crate::table::schema::Rows;
 use crate::writer::Writer;
 
 /// How often is looked at what time brings.
@@ -122,6 +123,7 @@ fn intake(settings: &Settings, opened: Opened) -> Intake {
         is_other_server,
         server,
         is_filtered: settings.address.is_filtered(),
+        from_oldest: settings.from_oldest && settings.rows != Rows::Domains,
     };
     Intake::new(settings.rows, &schema, window, resume)
 }
@@ -148,7 +150,7 @@ impl Collector {
                 biased;
                 () = &mut stop => return Ok(()),
                 now = ticks.tick() => self.tick(now).await?,
-                event = self.stream.next(self.intake.offset()) => self.event(event).await?,
+                event = self.stream.next(self.intake.since()) => self.event(event).await?,
             }
             if self.writer.is_gone() {
                 return Ok(());

@@ -16,6 +16,8 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// What a row is about.
     pub rows: Rows,
+    /// Whether a new output begins with the oldest message that the server has.
+    pub from_oldest: bool,
     /// Rows that are written together.
     pub buffer_size: usize,
     /// The longest time that a row waits to be written.

@@ -21,6 +21,21 @@ const PYTHON: [&str; 7] = [
 const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, prometheus_client, schemathesis, websocket, websockets
 assert cryptography.__version__ == '50.0.2'";
 
+/// What analysts read files with, and a store that speaks S3.
+const ANALYSTS: [&str; 7] = [
+    "pandas>=3,<4",
+    "pyarrow>=24,<28",
+    "polars>=1.30,<3",
+    "duckdb>=1.4,<3",
+    "pytz",
+    "moto[server]>=5,<6",
+    "websockets>=14,<18",
+];
+
+/// Fails unless they are there.
+const ANALYSTS_CHECK: &str =
+    "import boto3, duckdb, flask, moto, pandas, polars, pyarrow.parquet, pytz, websockets";
+
 /// The packages from npm; the newest that Node 18 of Debian 12 runs.
 const NODE: [(&str, &str); 4] =
     [("certstream", "1.1.1"), ("ws", "8"), ("eventsource", "3"), ("playwright-core", "1.60")];
@@ -37,12 +52,21 @@ pub(crate) fn folder() -> anyhow::Result<PathBuf> {
 
 /// The interpreter of an environment that has the Python packages.
 pub(crate) fn python() -> anyhow::Result<PathBuf> {
-    let venv = folder()?.join("venv");
+    environment("venv", &PYTHON, PYTHON_CHECK)
+}
+
+/// The interpreter of an environment that has what analysts use.
+pub(crate) fn analysts() -> anyhow::Result<PathBuf> {
+    environment("venv-analysts", &ANALYSTS, ANALYSTS_CHECK)
+}
+
+fn environment(name: &str, packages: &[&str], check: &str) -> anyhow::Result<PathBuf> {
+    let venv = folder()?.join(name);
     let python = venv.join("bin/python");
-    if !is_installed(&[&python.to_string_lossy(), "-c", PYTHON_CHECK]) {
+    if !is_installed(&[&python.to_string_lossy(), "-c", check]) {
         complete(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        complete(Command::new(&python).args(pip).args(PYTHON))?;
+        complete(Command::new(&python).args(pip).args(packages))?;
     }
     Ok(python)
 }

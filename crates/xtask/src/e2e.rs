@@ -11,8 +11,13 @@ use serde_json::Value;
 
 use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS};
 use crate::clients::{self, folder};
+use crate::collect;
 use crate::command::{command, complete, is_installed};
 use crate::processes::{Process, binary, free_port, start_logs, wait_for};
+
+/// Many of them are `cargo xtask bench collect-kill`.
+const FEW_KILLS: collect::Kills =
+    collect::Kills { collector: 15, server: 3, entries: 4_000, rate: 400 };
 
 /// Fails early, with the packages to install.
 pub(crate) fn prerequisites() -> anyhow::Result<()> {
@@ -95,6 +100,9 @@ fn run_checks() -> anyhow::Result<Tally> {
     tally.report("stop", timed(|| stop(server, &bench)));
     tally.report("state", timed(|| check_state(&state)));
     tally.report("demo", timed(demo));
+    tally.report("collector: formats", timed(collect::formats));
+    tally.report("collector: object store", timed(collect::store));
+    tally.report("collector: kills", timed(|| collect::kills(FEW_KILLS).map(drop)));
     Ok(tally)
 }
 

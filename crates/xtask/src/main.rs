@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod clients;
+mod collect;
 mod command;
 mod differential;
 mod e2e;

@@ -1,5 +1,5 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{Seek as _, Write as _};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow_array::{Array as _, StringArray, UInt64Array};
@@ -101,7 +101,7 @@ fn gaps_are_kept_with_the_batches() {
 /// A file of many batches, where each ends, and its bytes.
 fn sample(kind: Compression) -> (Vec<u64>, Vec<u8>) {
     let schema = schema::schema(ROWS);
-    let mut file = empty();
+    let file = empty();
     let mut feather = Feather::create(file.try_clone().unwrap(), &schema, kind).unwrap();
     let mut ends = vec![feather.end];
     while feather.length() < 80 << 10 {
@@ -109,10 +109,7 @@ fn sample(kind: Compression) -> (Vec<u64>, Vec<u8>) {
         feather.append(&batch(&schema, first, 50), &note(first + 49)).unwrap();
         ends.push(feather.end);
     }
-    file.rewind().unwrap();
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut file, &mut bytes).unwrap();
-    (ends, bytes)
+    (ends, content(&file))
 }
 
 #[test]
@@ -234,7 +231,7 @@ fn changed(keep: impl Fn(&str) -> bool, more: Vec<Field>, version: &str) -> Sche
     let fields = schema.fields().iter().filter(|field| keep(field.name()));
     let fields: Vec<_> = fields.map(|field| Field::clone(field)).chain(more).collect();
     let mut metadata = schema.metadata().clone();
-    metadata.insert("certstream.schema".into(), version.into());
+    metadata.insert("certstream.schema", version);
     Arc::new(Schema::new(fields).with_metadata(metadata))
 }
 

@@ -22,6 +22,8 @@ pub struct Resume {
     pub server: String,
     /// Whether the server leaves out what no filter passes.
     pub is_filtered: bool,
+    /// Whether a new file begins with the oldest message that the server has.
+    pub from_oldest: bool,
 }
 
 /// The place in the stream, and what is missing before it.
@@ -32,6 +34,9 @@ pub(super) struct Missing {
     is_filtered: bool,
     /// Whether there was a connection, in this run or before it.
     was_connected: bool,
+    /// Whether there was an entry. Before the first one nothing can be missing.
+    has_begun: bool,
+    from_oldest: bool,
     is_other_server: bool,
     /// Whether the next offset need not follow the last one.
     may_jump: bool,
@@ -53,12 +58,15 @@ struct Open {
 
 impl Missing {
     pub(super) fn new(resume: Resume) -> Self {
-        let Resume { offset, has_rows, is_other_server, server, is_filtered } = resume;
+        let Resume { offset, has_rows, is_other_server, server, is_filtered, from_oldest } = resume;
+        let has_begun = has_rows || offset.is_some();
         Self {
             offset: offset.filter(|_| !is_other_server),
             server,
             is_filtered,
-            was_connected: has_rows || offset.is_some(),
+            was_connected: has_begun,
+            has_begun,
+            from_oldest,
             is_other_server,
             may_jump: true,
             news: BTreeMap::new(),
@@ -68,8 +76,9 @@ impl Missing {
         }
     }
 
-    pub(super) const fn offset(&self) -> Option<u64> {
-        self.offset
+    /// What a server is asked to go on after.
+    pub(super) fn since(&self) -> Option<u64> {
+        self.offset.or((self.from_oldest && !self.has_begun).then_some(0))
     }
 
     pub(super) const fn found(&self) -> u64 {
@@ -106,6 +115,9 @@ impl Missing {
         window: &Window,
     ) {
         self.may_jump = true;
+        if !self.has_begun {
+            return;
+        }
         let at = now.max(self.last_at + 1);
         self.last_at = at;
         self.found += 1;
@@ -119,8 +131,9 @@ impl Missing {
         self.news.insert(at, gap);
     }
 
-    /// An entry has this offset.
+    /// An entry has this offset, if any.
     pub(super) fn offset_is(&mut self, offset: Option<u64>, now: u64, window: &Window) {
+        self.has_begun = true;
         let Some(offset) = offset else { return };
         let expected = self.offset.map(|last| last.saturating_add(1));
         if let Some(expected) = expected

@@ -57,7 +57,7 @@ fn doubles_are_left_out_whatever_their_offset() {
     assert_eq!((counters.rows, counters.doubles, counters.gaps), (4, 2, 0));
     let (batch, note) = intake.take().unwrap();
     assert_eq!((batch.num_rows(), note.offset), (4, Some(6)));
-    assert_eq!(intake.offset(), Some(6));
+    assert_eq!(intake.since(), Some(6));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_is_odd_is_counted_and_survived() {
 #[test]
 fn offsets_have_no_holes() {
     let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
-    assert_eq!(intake.offset(), Some(9));
+    assert_eq!(intake.since(), Some(9));
     intake.connected(Some(9), 0);
     entries(&mut intake, 10, "a", 0..5);
     assert_eq!(gaps(&mut intake), []);
@@ -180,9 +180,9 @@ fn another_server_is_not_asked_to_go_on() {
         has_rows: true,
         is_other_server: true,
         server: "ws://b:1".into(),
-        is_filtered: false,
+        ..Resume::default()
     });
-    assert_eq!(intake.offset(), None);
+    assert_eq!(intake.since(), None);
     intake.connected(None, 0);
     entries(&mut intake, 3, "a", 0..1);
     let (_, note) = intake.take().unwrap();
@@ -192,7 +192,7 @@ fn another_server_is_not_asked_to_go_on() {
 
 #[test]
 fn no_two_gaps_are_at_one_time() {
-    let mut intake = intake(Resume::default());
+    let mut intake = intake(Resume { has_rows: true, ..Resume::default() });
     for _ in 0..3 {
         intake.message(&gap(Some(1), ""), 5);
     }
@@ -212,4 +212,15 @@ fn names_alone() {
     assert_eq!((intake.counters().rows, intake.counters().unknown), (2, 1));
     let (batch, note) = intake.take().unwrap();
     assert_eq!((batch.num_rows(), batch.num_columns(), note.offset), (2, 2, None));
+}
+
+#[test]
+fn a_new_file_may_begin_with_the_oldest() {
+    let mut intake = intake(Resume { from_oldest: true, ..Resume::default() });
+    assert_eq!(intake.since(), Some(0));
+    intake.connected(Some(0), 0);
+    intake.message(&gap(None, "before_start"), 0);
+    entries(&mut intake, 500, "a", 0..1);
+    assert_eq!(gaps(&mut intake), [], "nothing was there that could be missing");
+    assert_eq!(intake.since(), Some(500));
 }

@@ -94,8 +94,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the spool cannot be made, or the store refuses. A store that cannot be reached is waited
-    /// for later.
+    /// When the spool cannot be made, or it is empty and the store cannot be asked.
     pub async fn prepare(&self) -> Result<(), StoreError> {
         paths::make_folder(&self.spool)?;
         let found = super::layout::find(&self.spool)?;

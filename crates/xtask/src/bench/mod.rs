@@ -4,6 +4,7 @@
 //! user and system time of the server's process alone. All figures are CPU time, ratios within one
 //! run, or delays; none is a promise for another machine.
 
+mod collect;
 mod counts;
 mod delivery;
 mod fanout;
@@ -46,7 +47,7 @@ struct Benchmark {
     run: fn(&Plan, &str, &mut Report) -> anyhow::Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 9] = [
+const BENCHMARKS: [Benchmark; 10] = [
     ingest::BENCHMARK,
     fanout::BENCHMARK,
     filters::BENCHMARK,
@@ -56,10 +57,11 @@ const BENCHMARKS: [Benchmark; 9] = [
     hostile::BENCHMARK,
     restart::KILLS,
     soak::BENCHMARK,
+    collect::KILLS,
 ];
 
 /// Those that take so long that they are only run when they are named.
-const LONG: [&str; 2] = [restart::KILLS.name, soak::BENCHMARK.name];
+const LONG: [&str; 3] = [restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
 
 /// What is to be measured, how large and how long.
 struct Plan {

@@ -1,0 +1,101 @@
+//! Everything once, whatever happens to the collector and to the server.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{
+    Collector, Running, batches, eventually, has_rows, indexes, logs, reads_all, walked,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_once_and_in_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
+    let server = Running::start(reads_all(&sim, folder.path())).await;
+    let collector = Collector::start(folder.path(), &["--url", &server.url(), "-b", "300"]);
+    collector.logs("connected to").await;
+    for log in sim.logs() {
+        log.grow(1_000).expect("grows");
+    }
+    let path = folder.path().join("certstream_data.feather");
+    has_rows(&path, 4_000).await;
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    let found = indexes(&batches(&path));
+    assert_eq!(found.len(), 4);
+    for (name, found) in found {
+        assert_eq!(found, (0..1_000).collect::<Vec<_>>(), "{name}");
+    }
+    let state = walked(&path).expect("a file").state;
+    assert_eq!((state.rows, state.gaps.count()), (4_000, 0));
+    server.stop().await;
+}
+
+/// The collector is killed again and again, and the server is stopped without saving where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = logs(ctsim::Config {
+        rate: 400.0,
+        initial_size: 0,
+        max_size: Some(3_000),
+        publish_interval: std::time::Duration::from_millis(100),
+        ..Default::default()
+    })
+    .await;
+    let mut config = reads_all(&sim, folder.path());
+    let server = Running::start(config.clone()).await;
+    config.port = server.port;
+    let url = server.url();
+    let path = folder.path().join("certstream_data.feather");
+    let start = || Collector::start(folder.path(), &["--url", &url, "-b", "50"]);
+    let mut collector = start();
+    let rows = || walked(&path).map_or(0, |walked| walked.state.rows);
+    for _ in 0..12 {
+        let before = rows();
+        eventually("more rows", || (rows() > before || before >= 12_000).then_some(())).await;
+        drop(collector); // SIGKILL
+        collector = start();
+    }
+    // Everything comes again from the beginning, under new offsets.
+    server.stop().await;
+    let server = Running::start(config).await;
+    has_rows(&path, 12_000).await;
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    for (name, found) in indexes(&batches(&path)) {
+        let different: BTreeSet<_> = found.iter().copied().collect();
+        assert_eq!(found.len(), 3_000, "{name}");
+        assert_eq!(different, (0..3_000).collect(), "{name}");
+    }
+    server.stop().await;
+}
+
+/// Filters go to the server, and a domains-only stream has a file of its own kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_and_domains() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
+    let server = Running::start(reads_all(&sim, folder.path())).await;
+    let log = sim.logs()[0].description().to_owned();
+    let url = server.url();
+    let arguments = ["--url", &url, "-o", "one.feather", "--log", &log];
+    let one = Collector::start(folder.path(), &arguments);
+    one.logs("connected to").await;
+    let second = folder.path().join("domains");
+    std::fs::create_dir(&second).expect("a folder");
+    let names = Collector::start(&second, &["--url", &url, "--stream", "domains"]);
+    names.logs("connected to").await;
+    for log in sim.logs() {
+        log.grow(200).expect("grows");
+    }
+    has_rows(&second.join("certstream_data.feather"), 700).await;
+    has_rows(&folder.path().join("one.feather"), 200).await;
+    let (status, log) = one.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    let (status, log) = names.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert_eq!(indexes(&batches(&folder.path().join("one.feather"))).len(), 1);
+    let names = batches(&second.join("certstream_data.feather"));
+    assert_eq!(names[0].num_columns(), 2);
+    server.stop().await;
+}

@@ -1,0 +1,12 @@
+//! The program as its users run it, against our server, and against recorded messages of others.
+
+#![allow(clippy::print_stdout, reason = "tests say what they skip")]
+
+mod collecting;
+mod harness;
+mod hostile;
+mod outputs;
+mod parts;
+mod peers;
+mod replay;
+mod secure;

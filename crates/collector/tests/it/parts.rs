@@ -1,0 +1,125 @@
+//! Parts: closed by size, kept or deleted, and gone on with after a kill.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Collector, batches, eventually, indexes, walked};
+use crate::replay::{Replay, Session, messages};
+
+/// All closed parts, oldest first.
+fn closed(output: &Path) -> Vec<PathBuf> {
+    let inside = |folder: PathBuf| {
+        let entries = fs::read_dir(folder).map(|it| it.collect::<Result<Vec<_>, _>>());
+        entries.and_then(|it| it).unwrap_or_default().into_iter().map(|entry| entry.path())
+    };
+    let days = inside(output.to_owned()).filter(|it| it.is_dir());
+    let mut parts: Vec<_> = days.flat_map(inside).flat_map(inside).collect();
+    parts.sort_by_key(|path| {
+        path.file_stem().and_then(|it| it.to_str()?.rsplit('-').next().map(str::to_owned))
+    });
+    parts
+}
+
+/// The open part.
+fn open(output: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(output).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    entries
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|it| it == "feather") && walked(path).is_some())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feather_parts_after_kills() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("parts");
+    let sessions = vec![
+        Session::of(messages(1, "log", 0..2_500), true),
+        // A restarted server, which sends again what was there.
+        Session::of(messages(1_000_000, "log", 1_000..5_000), true),
+    ];
+    let replay = Replay::start(sessions).await;
+    let url = replay.url();
+    let arguments = ["--url", &url, "-o", "parts", "--rotate", "40kB", "-b", "100"];
+    let collector = Collector::start(folder.path(), &arguments);
+    let written = || {
+        let all = closed(&output).into_iter().chain(open(&output));
+        all.filter_map(|path| walked(&path)).map(|it| it.state.rows).sum::<u64>()
+    };
+    eventually("2,500 rows", || (written() == 2_500).then_some(())).await;
+    drop(collector); // SIGKILL
+    let collector = Collector::start(folder.path(), &arguments);
+    eventually("5,000 rows", || (written() == 5_000).then_some(())).await;
+    assert_eq!(replay.asked()[1].target, "/?since=2500");
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert_eq!(open(&output), None);
+    let parts = closed(&output);
+    assert!(parts.len() > 3, "{parts:?}");
+    let rows: Vec<_> = parts.iter().flat_map(|part| batches(part)).collect();
+    assert_eq!(indexes(&rows)["https://log"], (0..5_000).collect::<Vec<_>>());
+}
+
+#[cfg(feature = "parquet")]
+#[tokio::test(flavor = "multi_thread")]
+async fn parquet_parts_after_kills() {
+    use collector::output::parquet;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("parts");
+    let sessions = vec![
+        Session::of(messages(1, "log", 0..2_500), true),
+        Session::of(messages(1_000_000, "log", 1_000..5_000), true),
+    ];
+    let replay = Replay::start(sessions).await;
+    let url = replay.url();
+    let arguments =
+        ["-u", &url, "-o", "parts", "--format", "parquet", "--rotate", "90kB", "-b", "100"];
+    let collector = Collector::start(folder.path(), &arguments);
+    let written = || {
+        let open = open(&output).and_then(|path| walked(&path)).map_or(0, |it| it.state.rows);
+        let states = closed(&output).into_iter().map(|path| parquet::state(&path).expect("whole"));
+        open + states.map(|state| state.rows).sum::<u64>()
+    };
+    eventually("2,500 rows", || (written() == 2_500).then_some(())).await;
+    drop(collector); // SIGKILL
+    let collector = Collector::start(folder.path(), &arguments);
+    eventually("5,000 rows", || (written() == 5_000).then_some(())).await;
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert_eq!(open(&output), None);
+    let mut rows = Vec::new();
+    for part in closed(&output) {
+        parquet::columns(&part, &["cert_index", "source_url"], |batch| rows.push(batch))
+            .expect("whole");
+    }
+    assert_eq!(indexes(&rows)["https://log"], (0..5_000).collect::<Vec<_>>());
+    let last = parquet::state(closed(&output).last().expect("parts")).expect("whole");
+    assert_eq!(last.offset, Some(1_003_999));
+    let inspected =
+        collector::inspect::inspect(closed(&output).last().expect("parts")).expect("whole");
+    assert!(inspected.to_string().contains("of certificates"), "{inspected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_parts_are_deleted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("parts");
+    let replay = Replay::start(vec![Session::of(messages(1, "log", 0..10_000), true)]).await;
+    let url = replay.url();
+    let arguments =
+        ["--url", &url, "-o", "parts", "--rotate", "40kB", "-b", "100", "--max-bytes", "150kB"];
+    let collector = Collector::start(folder.path(), &arguments);
+    let size = || {
+        let all = closed(&output).into_iter().chain(open(&output));
+        all.filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum::<u64>()
+    };
+    let last = || {
+        let part = closed(&output).into_iter().chain(open(&output)).last()?;
+        walked(&part).and_then(|walked| walked.state.offset)
+    };
+    let all = || (last() == Some(10_000) && size() <= 150_000).then_some(());
+    eventually("all rows, and little space", all).await;
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.contains("deleted parts/date="), "{log}");
+}

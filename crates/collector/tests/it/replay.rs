@@ -1,0 +1,151 @@
+//! A small WebSocket server that sends what it is told to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use wire::{Profile, StreamKind};
+
+/// What is done with one connection.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// Messages to send.
+    pub(crate) messages: Vec<Message>,
+    /// Whether the connection is then kept; it is dropped otherwise.
+    pub(crate) stays: bool,
+}
+
+impl Session {
+    pub(crate) fn of(messages: impl IntoIterator<Item = String>, stays: bool) -> Self {
+        let messages = messages.into_iter().map(Message::text).collect();
+        Self { messages, stays }
+    }
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) target: String,
+    pub(crate) authorization: Option<String>,
+}
+
+/// A server that deals with one connection after the other, the last session for all that come
+/// later.
+pub(crate) struct Replay {
+    pub(crate) address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Replay {
+    pub(crate) async fn start(sessions: Vec<Session>) -> Self {
+        Self::start_with(sessions, None).await
+    }
+
+    pub(crate) async fn start_with(sessions: Vec<Session>, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let task = tokio::spawn(serve(listener, sessions, Arc::clone(&asked), tls));
+        Self { address, asked, task }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/", self.address)
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().clone()
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    sessions: Vec<Session>,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    tls: Option<TlsAcceptor>,
+) {
+    let mut next = 0;
+    loop {
+        let Ok((socket, _)) = listener.accept().await else { return };
+        let session = sessions[next.min(sessions.len() - 1)].clone();
+        let served = match &tls {
+            None => run(socket, session, &asked).await,
+            Some(tls) => match tls.accept(socket).await {
+                Ok(socket) => run(socket, session, &asked).await,
+                Err(_) => false,
+            },
+        };
+        next += usize::from(served);
+    }
+}
+
+/// Whether there was a session at all.
+async fn run<S>(socket: S, session: Session, asked: &Mutex<Vec<Asked>>) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    #[allow(clippy::result_large_err, reason = "the library's type")]
+    let see = |request: &Request, response: Response| {
+        let header = request.headers().get("authorization");
+        let authorization = header.map(|value| value.to_str().expect("text").to_owned());
+        asked.lock().push(Asked { target: request.uri().to_string(), authorization });
+        Ok(response)
+    };
+    let limits = WebSocketConfig::default().max_write_buffer_size(1 << 30);
+    let accepted = tokio_tungstenite::accept_hdr_async_with_config(socket, see, Some(limits));
+    let Ok(mut socket) = accepted.await else { return false };
+    for message in session.messages {
+        if socket.feed(message).await.is_err() {
+            return true;
+        }
+    }
+    if socket.flush().await.is_err() {
+        return true;
+    }
+    if session.stays {
+        // Answers pings, until the client has gone.
+        tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
+    } else {
+        // Without a farewell, as when a server is killed; it does not matter whether that works.
+        drop(socket.get_mut().shutdown().await);
+    }
+    true
+}
+
+/// A complete lite message about an entry.
+pub(crate) fn message(offset: Option<u64>, log: &str, index: u64) -> String {
+    let mut message = Vec::new();
+    wire::sample(StreamKind::Lite, Profile::Calidog, &mut message);
+    let mut message: Value = serde_json::from_slice(&message).expect("JSON");
+    match offset {
+        Some(offset) => message["offset"] = json!(offset),
+        None => drop(message.as_object_mut().expect("an object").remove("offset")),
+    }
+    message["data"]["cert_index"] = json!(index);
+    message["data"]["source"]["name"] = json!(log);
+    message["data"]["source"]["url"] = json!(format!("https://{log}"));
+    message["data"]["source"]["log_id"] = json!(null);
+    message.to_string()
+}
+
+/// Messages about entries of a log one after the other, numbered on from `offset`.
+pub(crate) fn messages(offset: u64, log: &str, indexes: std::ops::Range<u64>) -> Vec<String> {
+    let first = indexes.start;
+    indexes.map(|index| message(Some(offset + index - first), log, index)).collect()
+}
