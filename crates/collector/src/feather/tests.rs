@@ -98,7 +98,10 @@ fn gaps_are_kept_with_the_batches() {
     assert_eq!(read(&file), [0, 1]);
 }
 
-/// A file of many batches, where each ends, and its bytes.
+/// Rows of each batch of the sample.
+const EACH: u64 = 400;
+
+/// A file of some batches, where each ends, and its bytes.
 fn sample(kind: Compression) -> (Vec<u64>, Vec<u8>) {
     let schema = schema::schema(ROWS);
     let file = empty();
@@ -106,7 +109,7 @@ fn sample(kind: Compression) -> (Vec<u64>, Vec<u8>) {
     let mut ends = vec![feather.end];
     while feather.length() < 80 << 10 {
         let first = feather.state().rows;
-        feather.append(&batch(&schema, first, 50), &note(first + 49)).unwrap();
+        feather.append(&batch(&schema, first, EACH), &note(first)).unwrap();
         ends.push(feather.end);
     }
     (ends, content(&file))
@@ -125,7 +128,7 @@ fn cut_at_every_byte_of_the_last_64_kib() {
             let whole = ends.iter().filter(|end| **end <= cut as u64).count() - 1;
             assert!(!walked.is_whole, "cut at {cut}");
             assert_eq!(walked.blocks.len(), whole, "cut at {cut}");
-            assert_eq!(walked.state.rows, 50 * whole as u64);
+            assert_eq!(walked.state.rows, EACH * whole as u64);
             if cut % 509 == 0 {
                 reopens_and_goes_on(&bytes[..cut], whole as u64);
             }
@@ -138,10 +141,10 @@ fn reopens_and_goes_on(bytes: &[u8], whole: u64) {
     file.write_all(bytes).unwrap();
     let (mut feather, repair) = reopen(&file);
     assert!(repair.was_torn);
-    assert_eq!(read(&file), (0..50 * whole).collect::<Vec<_>>());
+    assert_eq!(read(&file), (0..EACH * whole).collect::<Vec<_>>());
     let schema = SchemaRef::clone(feather.schema());
-    feather.append(&batch(&schema, 50 * whole, 50), &note(0)).unwrap();
-    assert_eq!(read(&file), (0..50 * (whole + 1)).collect::<Vec<_>>());
+    feather.append(&batch(&schema, EACH * whole, EACH), &note(0)).unwrap();
+    assert_eq!(read(&file), (0..EACH * (whole + 1)).collect::<Vec<_>>());
 }
 
 /// Killed at any point of an append, the file has all of the batch or nothing of it.

@@ -26,9 +26,9 @@ async fn odd_messages_are_survived() {
     session.messages.push(Message::binary(vec![0xff; 1000]));
     session.messages.push(Message::Ping(Bytes::from_static(b"?")));
     session.messages.push(Message::binary(message(Some(2), "log", 2)));
-    session
-        .messages
-        .push(Message::text(message(Some(3), "log", 3).replace("1767", "\"x\",\"y\":1767")));
+    session.messages.push(Message::text(
+        message(Some(3), "log", 3).replace("\"seen\":", "\"seen\":\"x\",\"was\":"),
+    ));
     session.messages.push(Message::text(message(Some(4), "log", 4)));
     let replay = Replay::start(vec![session]).await;
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
