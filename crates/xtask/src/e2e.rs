@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 use serde_json::Value;
 
 use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS};
@@ -66,19 +67,50 @@ impl Tally {
     }
 }
 
+pub(crate) const NAME: &str = "e2e";
+
+pub(crate) fn command_line() -> Cli {
+    let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
+    let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    Cli::new(NAME)
+        .about("The programs against simulated logs and clients that others wrote")
+        .arg(collector.help("Only what is about certstream-arrow"))
+        .arg(no_build.help("With the programs that are there"))
+}
+
+pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
+    if !arguments.get_flag("no-build") {
+        build()?;
+    }
+    if !arguments.get_flag("collector") {
+        return finish(run_checks()?);
+    }
+    let mut tally = Tally::default();
+    check_collector(&mut tally);
+    finish(tally)
+}
+
 pub(crate) fn run() -> anyhow::Result<()> {
-    let Tally { passed, failed, skipped } = run_checks()?;
+    build()?;
+    finish(run_checks()?)
+}
+
+/// All targets, not only the programs: so the features are those of the tests, and nothing is built a
+/// second time.
+fn build() -> anyhow::Result<()> {
+    complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))
+}
+
+fn finish(tally: Tally) -> anyhow::Result<()> {
+    let Tally { passed, failed, skipped } = tally;
     println!("e2e: {passed} passed, {failed} failed, {skipped} skipped");
     ensure!(failed == 0, "{failed} end-to-end checks failed");
     Ok(())
 }
 
-/// Builds, starts, checks. The clients are installed under `target/e2e`.
+/// Starts, checks. The clients are installed under `target/e2e`.
 fn run_checks() -> anyhow::Result<Tally> {
     prerequisites()?;
-    // All targets, not only the programs: so the features are those of the tests, and nothing is
-    // built a second time.
-    complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
     let chromium = clients::chromium()?;
     clients::python()?;
     clients::install_node()?;
@@ -100,10 +132,14 @@ fn run_checks() -> anyhow::Result<Tally> {
     tally.report("stop", timed(|| stop(server, &bench)));
     tally.report("state", timed(|| check_state(&state)));
     tally.report("demo", timed(demo));
+    check_collector(&mut tally);
+    Ok(tally)
+}
+
+fn check_collector(tally: &mut Tally) {
     tally.report("collector: formats", timed(collect::formats));
     tally.report("collector: object store", timed(collect::store));
     tally.report("collector: kills", timed(|| collect::kills(FEW_KILLS).map(drop)));
-    Ok(tally)
 }
 
 /// Runs all scripts at the same time: most of theirs passes with waiting.

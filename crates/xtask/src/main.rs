@@ -18,20 +18,19 @@ use std::process::ExitCode;
 use clap::Command as Cli;
 
 fn main() -> ExitCode {
-    let e2e = "The server against simulated logs and clients that others wrote";
     let differential = "How we read real certificates against how others do";
     let cli = Cli::new("cargo xtask")
         .about("The developer's commands")
         .subcommand_required(true)
         .subcommand(Cli::new("ci").about("Everything a change must pass"))
         .subcommand(Cli::new("differential").about(differential))
-        .subcommand(Cli::new("e2e").about(e2e))
+        .subcommand(e2e::command_line())
         .subcommand(fuzz::command_line())
         .subcommands(bench::commands());
     let outcome = match cli.get_matches().subcommand() {
         Some(("ci", _)) => ci::run(),
         Some(("differential", _)) => differential::run(),
-        Some(("e2e", _)) => e2e::run(),
+        Some((e2e::NAME, arguments)) => e2e::run_some(arguments),
         Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
         Some((name, arguments)) => bench::run(name, arguments),
         None => Ok(()),
