@@ -18,6 +18,9 @@ pub(crate) use kills::{Kills, run as kills};
 use site::Site;
 pub(crate) use store::run as store;
 
+/// Which build of the programs is used.
+pub(crate) type Programs = fn(&str) -> Command;
+
 /// Entries of each of the logs.
 const ENTRIES: u64 = 700;
 
@@ -35,7 +38,7 @@ const VARIANTS: [(&str, &[&str]); 5] = [
 pub(crate) fn formats() -> anyhow::Result<()> {
     let python = analysts()?;
     let here = fresh("collect")?;
-    let site = Site::start(&here, &[("initial-size", ENTRIES), ("rate", 0)], &[])?;
+    let site = Site::start(binary, &here, &[("initial-size", ENTRIES), ("rate", 0)], &[])?;
     let truth = here.join("truth.jsonl");
     let total = site.entries(ENTRIES);
     let mut record = script(&python, "record.py");
@@ -79,8 +82,8 @@ fn fresh(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// What `certstream-arrow inspect` says of a file.
-fn inspect(path: &Path) -> anyhow::Result<Value> {
-    let output = binary("certstream-arrow").args(["inspect", "--json"]).arg(path).output()?;
+fn inspect(programs: Programs, path: &Path) -> anyhow::Result<Value> {
+    let output = programs("certstream-arrow").args(["inspect", "--json"]).arg(path).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {said}", path.display());
     serde_json::from_slice(&output.stdout).context("inspect --json")

@@ -18,7 +18,7 @@ use crate::processes::{Process, binary, free_port, start_logs, wait_for};
 
 /// Many of them are `cargo xtask bench collect-kill`.
 const FEW_KILLS: collect::Kills =
-    collect::Kills { collector: 15, server: 3, entries: 4_000, rate: 400 };
+    collect::Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
 
 /// Fails early, with the packages to install.
 pub(crate) fn prerequisites() -> anyhow::Result<()> {

@@ -78,7 +78,8 @@ impl Missing {
 
     /// What a server is asked to go on after.
     pub(super) fn since(&self) -> Option<u64> {
-        self.offset.or((self.from_oldest && !self.has_begun).then_some(0))
+        let is_first = self.from_oldest && !self.has_begun;
+        self.offset.or(if is_first { Some(0) } else { None })
     }
 
     pub(super) const fn found(&self) -> u64 {

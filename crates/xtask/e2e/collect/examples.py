@@ -1,5 +1,7 @@
 """The examples of the documentation, run as they stand: examples.py FOLDER TRUTH DOCUMENT."""
 
+import contextlib
+import io
 import os
 import re
 import sys
@@ -23,7 +25,9 @@ def main(folder, recorded, document):
     for name, code in found:
         os.chdir(f"{folder}/{'parquet' if name == 'duckdb_parquet' else 'zstd'}")
         result = {}
-        exec(compile(code, name, "exec"), result)
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(code, name, "exec"), result)
+        assert printed.getvalue(), name
         check(name, result, top, issuers, suspicious)
 
 

@@ -53,7 +53,7 @@ def feather(path):
     certs = pyarrow.feather.read_table(path, memory_map=False)
     yield "pandas", from_pandas(pd.read_feather(path))
     yield "pyarrow", from_arrow(certs)
-    yield "polars", from_polars(pl.read_ipc(path, memory_map=False))
+    yield "polars", from_polars(pl.read_ipc(path))
     yield "duckdb", from_duckdb(duckdb.sql('SELECT * FROM certs ORDER BY "offset"'))
 
 
@@ -64,7 +64,7 @@ def parts(folder, extension):
     yield "pyarrow.dataset", from_arrow(dataset.to_table())
     if extension == "feather":
         yield "pandas", from_pandas(pd.concat([pd.read_feather(it) for it in files]))
-        yield "polars", from_polars(pl.concat([pl.read_ipc(it, memory_map=False) for it in files]))
+        yield "polars", from_polars(pl.concat([pl.read_ipc(it) for it in files]))
         return
     yield "pandas", from_pandas(pd.concat([pd.read_parquet(it) for it in files]))
     yield "polars", from_polars(pl.concat([pl.read_parquet(it) for it in files]))

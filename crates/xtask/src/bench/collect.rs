@@ -5,17 +5,16 @@ use serde_json::json;
 use super::report::Report;
 use super::{Benchmark, Plan};
 use crate::collect::{self, Kills};
-use crate::command::{command, complete};
+use crate::processes::release_binary;
 
 /// How often each is killed.
-const KILLED: Kills = Kills { collector: 200, server: 50, entries: 50_000, rate: 160 };
+const KILLED: Kills =
+    Kills { programs: release_binary, collector: 200, server: 50, entries: 50_000, rate: 250 };
 
 pub(super) const KILLS: Benchmark =
     Benchmark { name: "collect-kill", cases: &["collect-kill"], run: killed };
 
-/// With the programs of the end-to-end run, which are those that it tests in small.
 fn killed(_: &Plan, _: &str, report: &mut Report) -> anyhow::Result<()> {
-    complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
     let outcome = collect::kills(KILLED)?;
     let Kills { collector, server, .. } = KILLED;
     report.add(

@@ -186,7 +186,7 @@ fn bench(plan: &Plan, no_build: bool) -> anyhow::Result<()> {
 }
 
 fn build() -> anyhow::Result<()> {
-    let build = "cargo build --release --locked --bins -p server -p ctsim -p xtask";
+    let build = "cargo build --release --locked --bins -p server -p ctsim -p collector -p xtask";
     complete(&mut command(&build.split(' ').collect::<Vec<_>>()))
 }
 

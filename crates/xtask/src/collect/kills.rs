@@ -6,14 +6,15 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::site::Site;
-use super::{fresh, inspect, script};
+use super::{Programs, fresh, inspect, script};
 use crate::clients::analysts;
 use crate::command::complete;
-use crate::processes::{Process, binary};
+use crate::processes::Process;
 
 /// How often, and how many certificates pass.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kills {
+    pub(crate) programs: Programs,
     pub(crate) collector: u64,
     pub(crate) server: u64,
     /// Entries of each of the four logs.
@@ -38,11 +39,11 @@ pub(crate) fn run(kills: Kills) -> anyhow::Result<Outcome> {
     let here = fresh("kills")?;
     let state = format!("--ct-log-state-file={}", here.join("state.json").display());
     let logs = [("initial-size", 0), ("rate", kills.rate), ("max-size", kills.entries)];
-    let mut site = Site::start(&here, &logs, &[&state])?;
+    let mut site = Site::start(kills.programs, &here, &logs, &[&state])?;
     let file = here.join("certs.feather");
     let url = site.url();
     let collect = || {
-        let mut command = binary("certstream-arrow");
+        let mut command = (kills.programs)("certstream-arrow");
         command.args(["--url", &url, "--from-oldest", "--flush-interval", "50ms", "-b", "500"]);
         Process::start(command.args(["--log-level", "error", "-o"]).arg(&file))
     };
@@ -71,7 +72,7 @@ pub(crate) fn run(kills: Kills) -> anyhow::Result<Outcome> {
     ensure!(status.success(), "the collector ended with {status}");
     let mut check = script(&python, "once.py");
     complete(check.arg(&file).arg(kills.entries.to_string()).args(site.log_urls()))?;
-    let report = inspect(&file)?;
+    let report = inspect(kills.programs, &file)?;
     let number = |key: &str| report.get(key).and_then(Value::as_u64).context("a number");
     println!("killed the collector {of_collector} times and the server {of_server} times");
     Ok(Outcome {

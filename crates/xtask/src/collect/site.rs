@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::inspect;
+use super::{Programs, inspect};
 use crate::command::complete;
-use crate::processes::{Process, binary, free_port, start_logs, wait_for};
+use crate::processes::{Process, free_port, start_ready, wait_for};
 
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -21,26 +21,27 @@ pub(super) struct Site {
     key: PathBuf,
     port: u16,
     settings: Vec<String>,
+    programs: Programs,
 }
 
 impl Site {
     /// Two logs of each protocol with these numbers, and the server with these flags.
     pub(super) fn start(
+        programs: Programs,
         folder: &Path,
         logs: &[(&str, u64)],
         settings: &[&str],
     ) -> anyhow::Result<Self> {
         let mut arguments = vec!["--port=0".to_owned(), "--publish-interval-ms=100".to_owned()];
         arguments.extend(logs.iter().map(|(name, value)| format!("--{name}={value}")));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (process, said) = start_logs(&arguments)?;
+        let (process, said) = start_ready(programs("ctsim").args(arguments))?;
         let key = folder.join("log_list_key.pem");
         let mut curl = std::process::Command::new("curl");
         curl.args(["--silent", "--fail", "--output"]).arg(&key);
         complete(curl.arg(text(&said, "list_key_url")?))?;
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         let (port, server) = (free_port()?, None);
-        let mut site = Self { _logs: process, server, said, key, port, settings };
+        let mut site = Self { _logs: process, server, said, key, port, settings, programs };
         site.start_server()?;
         wait_for(&format!("http://127.0.0.1:{port}/health"))?;
         Ok(site)
@@ -49,7 +50,7 @@ impl Site {
     /// Kills the server if it runs, and starts it.
     pub(super) fn start_server(&mut self) -> anyhow::Result<()> {
         drop(self.server.take()); // SIGKILL
-        let mut command = binary("certstream-server");
+        let mut command = (self.programs)("certstream-server");
         command.args(["--host=127.0.0.1", "--log-level=error", "--dedup-enabled=false"]);
         command.arg(format!("--port={}", self.port));
         command.arg(format!("--ct-log-log-list-url={}", text(&self.said, "list_url")?));
@@ -76,12 +77,11 @@ impl Site {
     }
 
     /// Waits until the files in a folder have so many rows, the open one too.
-    #[allow(clippy::unused_self, reason = "the site must be there")]
     pub(super) fn wait_for_rows(&self, folder: &Path, wanted: u64) -> anyhow::Result<()> {
         let start = Instant::now();
         let mut rows = 0;
         while start.elapsed() < PATIENCE {
-            rows = rows_in(folder)?;
+            rows = rows_in(self.programs, folder)?;
             if rows >= wanted {
                 return Ok(());
             }
@@ -92,15 +92,15 @@ impl Site {
 }
 
 /// The rows of all files in a folder and below it, as far as they can be read now.
-pub(super) fn rows_in(folder: &Path) -> anyhow::Result<u64> {
+fn rows_in(programs: Programs, folder: &Path) -> anyhow::Result<u64> {
     let mut rows = 0;
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             // Parts that are closed while this looks are found the next time.
-            rows += rows_in(&path).unwrap_or(0);
+            rows += rows_in(programs, &path).unwrap_or(0);
         } else if path.extension().is_some_and(|it| it == "feather" || it == "parquet") {
-            let report = inspect(&path).ok();
+            let report = inspect(programs, &path).ok();
             rows += report.and_then(|it| it.get("rows")?.as_u64()).unwrap_or(0);
         }
     }

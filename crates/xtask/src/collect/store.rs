@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     complete(Command::new("curl").args(put).stdout(std::process::Stdio::null()))?;
 
     let logs = [("initial-size", 0), ("rate", 100), ("max-size", ENTRIES)];
-    let site = Site::start(&here, &logs, &[])?;
+    let site = Site::start(binary, &here, &logs, &[])?;
     let log = here.join("collector.log");
     let start = || start(&here, &site, &endpoint, &log);
     let every = site.entries(ENTRIES).to_string();
