@@ -232,7 +232,7 @@ impl Stream {
     /// Takes leave, if there is anybody to take leave of.
     pub async fn close(self) {
         if let State::Open(mut socket) = self.state {
-            let closing = socket.close();
+            let closing = WebSocketStream::close(&mut *socket, None);
             if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(1), closing).await {
                 tracing::debug!(%error, "the server did not hear the farewell");
             }

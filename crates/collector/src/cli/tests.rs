@@ -75,9 +75,7 @@ fn tokens() {
             panic!("{words}")
         };
         let request = settings.address.request(None).unwrap();
-        let token =
-            request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-        token
+        request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned())
     };
     let from_file = format!("--token-file {}", file.display());
     let environment = [("CERTSTREAM_TOKEN", "from-env")];

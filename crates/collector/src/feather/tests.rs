@@ -243,7 +243,7 @@ fn files_of_other_versions_are_gone_on_with() {
     let text = Field::new("tomorrow", DataType::Utf8, true);
     for schema in [
         changed(|name| name != "log_id" && name != "offset", vec![], "1"),
-        changed(|_| true, vec![text.clone()], "2"),
+        changed(|_| true, vec![text], "2"),
     ] {
         let file = empty();
         drop(Feather::create(file.try_clone().unwrap(), &schema, Compression::Zstd).unwrap());

@@ -66,7 +66,7 @@ async fn of_the_go_server() {
     let printed = std::fs::read_to_string(data.join("vectors/go_peer.txt")).expect("a file");
     let mut messages = Vec::new();
     for (start, _) in printed.match_indices('{') {
-        let rest = &printed[start..];
+        let rest = printed.get(start..).expect("a brace");
         if !rest.starts_with("{\"data\":{") && !rest.starts_with("{\n \"data\": {") {
             continue;
         }
