@@ -83,16 +83,16 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
         build()?;
     }
     if !arguments.get_flag("collector") {
-        return finish(run_checks()?);
+        return finish(&run_checks()?);
     }
     let mut tally = Tally::default();
     check_collector(&mut tally);
-    finish(tally)
+    finish(&tally)
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
     build()?;
-    finish(run_checks()?)
+    finish(&run_checks()?)
 }
 
 /// All targets, not only the programs: so the features are those of the tests, and nothing is built a
@@ -101,7 +101,7 @@ fn build() -> anyhow::Result<()> {
     complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))
 }
 
-fn finish(tally: Tally) -> anyhow::Result<()> {
+fn finish(tally: &Tally) -> anyhow::Result<()> {
     let Tally { passed, failed, skipped } = tally;
     println!("e2e: {passed} passed, {failed} failed, {skipped} skipped");
     ensure!(failed == 0, "{failed} end-to-end checks failed");

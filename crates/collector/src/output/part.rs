@@ -19,6 +19,7 @@ pub(super) struct OpenPart {
     pub(super) part: Part,
     path: PathBuf,
     feather: Feather,
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "for Parquet"))]
     compression: Compression,
 }
 
