@@ -43,6 +43,10 @@ pub enum InspectError {
     /// Somebody writes to it.
     #[error("{0}: a certstream-arrow writes to it, and repairs it itself when it starts")]
     Locked(PathBuf),
+    /// This program cannot read Parquet.
+    #[cfg(not(feature = "parquet"))]
+    #[error("{0}: this program was built without parquet (cargo feature parquet)")]
+    NoParquet(PathBuf),
     /// Parquet files are written whole.
     #[error("{0}: only feather files can be torn; a parquet file is whole or not there")]
     NotFeather(PathBuf),
@@ -124,7 +128,7 @@ fn inspect_parquet(path: &Path, file: &File) -> Result<Report, InspectError> {
 
 #[cfg(not(feature = "parquet"))]
 fn inspect_parquet(path: &Path, _: &File) -> Result<Report, InspectError> {
-    Err(InspectError::NotFeather(path.to_owned()))
+    Err(InspectError::NoParquet(path.to_owned()))
 }
 
 /// Repairs a file; says what was done.

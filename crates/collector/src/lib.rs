@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod cli;
+mod copier;
 pub mod dedup;
 pub mod feather;
 pub mod gaps;

@@ -9,10 +9,11 @@ use arrow_schema::ArrowError;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::copier::Copier;
 use crate::intake::{Intake, Resume};
 use crate::output::{Opened, Output, OutputError};
 use crate::progress::{Progress, Standing};
-use crate::settings::{PartSettings, Settings, Target};
+use crate::settings::Settings;
 use crate::stream::{Event, Failure, Stream, tls};
 use crate::table::schema::Rows;
 use crate::writer::Writer;
@@ -218,57 +219,6 @@ impl Collector {
         let longer = 1 + self.writer.size().batches / BATCHES;
         rows.saturating_mul(longer).min(MAX_ROWS.max(rows))
     }
-}
-
-/// Copies closed parts to an object store, if there is one.
-#[cfg(feature = "s3")]
-struct Copier(Option<crate::output::store::Store>);
-
-#[cfg(feature = "s3")]
-impl Copier {
-    async fn prepare(target: &Target) -> Result<Self, RunError> {
-        let Target::Parts(PartSettings { folder, store: Some(url), .. }) = target else {
-            return Ok(Self(None));
-        };
-        let store = crate::output::store::Store::new(url, folder)?;
-        store.prepare().await?;
-        Ok(Self(Some(store)))
-    }
-
-    fn start(self, news: mpsc::UnboundedReceiver<crate::output::Closed>) -> Copying {
-        Copying(self.0.map(|store| store.start(news)))
-    }
-}
-
-#[cfg(feature = "s3")]
-struct Copying(Option<crate::output::store::Copies>);
-
-#[cfg(feature = "s3")]
-impl Copying {
-    async fn finish(self) {
-        if let Some(copies) = self.0 {
-            copies.finish().await;
-        }
-    }
-}
-
-#[cfg(not(feature = "s3"))]
-struct Copier;
-
-#[cfg(not(feature = "s3"))]
-impl Copier {
-    async fn prepare(target: &Target) -> Result<Self, RunError> {
-        match target {
-            Target::Parts(PartSettings { store: Some(_), .. }) => Err(RunError::NoStore),
-            _ => Ok(Self),
-        }
-    }
-
-    fn start(self, _: mpsc::UnboundedReceiver<crate::output::Closed>) -> Self {
-        self
-    }
-
-    async fn finish(self) {}
 }
 
 /// Milliseconds since the Unix epoch.

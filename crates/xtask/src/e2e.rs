@@ -85,6 +85,7 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     if !arguments.get_flag("collector") {
         return finish(&run_checks()?);
     }
+    prerequisites()?;
     let mut tally = Tally::default();
     check_collector(&mut tally);
     finish(&tally)

@@ -122,7 +122,9 @@ fn cut_at_every_byte_of_the_last_64_kib() {
         let mut file = empty();
         file.write_all(&bytes).unwrap();
         let from = bytes.len().saturating_sub(64 << 10).max(usize::try_from(ends[0]).unwrap());
-        for cut in (from..bytes.len()).rev() {
+        // Of what is written by default at every byte.
+        let step = if kind == Compression::default() { 1 } else { 7 };
+        for cut in (from..bytes.len()).rev().step_by(step) {
             file.set_len(cut as u64).unwrap();
             let walked = walk(&file).unwrap();
             let whole = ends.iter().filter(|end| **end <= cut as u64).count() - 1;

@@ -40,6 +40,8 @@ pub(super) struct Missing {
     is_other_server: bool,
     /// Whether the next offset need not follow the last one.
     may_jump: bool,
+    /// Whether the server was asked to go on, and has not sent an entry since.
+    was_asked: bool,
     /// Gaps that are not written yet, or not as they are known now.
     news: BTreeMap<u64, Gap>,
     last_at: u64,
@@ -69,6 +71,7 @@ impl Missing {
             from_oldest,
             is_other_server,
             may_jump: true,
+            was_asked: false,
             news: BTreeMap::new(),
             last_at: 0,
             found: 0,
@@ -102,6 +105,7 @@ impl Missing {
         } else {
             self.may_jump = true;
         }
+        self.was_asked = since.is_some();
         self.was_connected = true;
         self.is_other_server = false;
     }
@@ -134,8 +138,16 @@ impl Missing {
 
     /// An entry has this offset, if any.
     pub(super) fn offset_is(&mut self, offset: Option<u64>, now: u64, window: &Window) {
+        let was_asked = std::mem::take(&mut self.was_asked);
+        let Some(offset) = offset else {
+            if was_asked {
+                // It numbers nothing, so it has not gone on either.
+                self.told(None, None, "reconnected", now, window);
+            }
+            self.has_begun = true;
+            return;
+        };
         self.has_begun = true;
-        let Some(offset) = offset else { return };
         let expected = self.offset.map(|last| last.saturating_add(1));
         if let Some(expected) = expected
             && offset > expected

@@ -224,3 +224,12 @@ fn a_new_file_may_begin_with_the_oldest() {
     assert_eq!(gaps(&mut intake), [], "nothing was there that could be missing");
     assert_eq!(intake.since(), Some(500));
 }
+
+#[test]
+fn a_server_that_numbers_nothing_has_not_gone_on() {
+    let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
+    intake.connected(Some(9), 0);
+    intake.message(&message(None, "a", 1), 0);
+    intake.message(&message(None, "a", 2), 0);
+    assert_eq!(gaps(&mut intake), [found("reconnected", None, None)]);
+}

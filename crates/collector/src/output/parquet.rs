@@ -4,8 +4,10 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{TimestampMillisecondType, TimestampSecondType};
+use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -68,7 +70,7 @@ pub(super) fn write(
         .map_err(&failed)?;
     for batch in feather.reader().all() {
         let batch = batch.map_err(|error| OutputError::file(path, error))?;
-        let batch = cast(&batch, &schema).map_err(|error| failed(error.into()))?;
+        let batch = to_parquet(&batch, &schema).map_err(|error| failed(error.into()))?;
         writer.write(&batch).map_err(&failed)?;
     }
     writer.close().map_err(&failed)?;
@@ -88,10 +90,16 @@ fn parquet_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()))
 }
 
-fn cast(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, arrow_schema::ArrowError> {
-    let columns = batch.columns().iter().zip(schema.fields());
-    let columns = columns.map(|(column, field)| arrow_cast::cast(column, field.data_type()));
-    RecordBatch::try_new(SchemaRef::clone(schema), columns.collect::<Result<_, _>>()?)
+fn to_parquet(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(|column| -> ArrayRef {
+        let Some(seconds) = column.as_primitive_opt::<TimestampSecondType>() else {
+            return Arc::clone(column);
+        };
+        let finer: PrimitiveArray<TimestampMillisecondType> =
+            seconds.unary(|second| second.saturating_mul(1000));
+        Arc::new(finer.with_timezone_opt(seconds.timezone()))
+    });
+    RecordBatch::try_new(SchemaRef::clone(schema), columns.collect())
 }
 
 /// What a file knows of itself.
