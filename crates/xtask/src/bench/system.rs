@@ -133,6 +133,8 @@ impl Server {
             let flag = |key: &str| key.replace(['.', '_'], "-");
             settings.iter().map(|(key, value)| format!("--{}={value}", flag(key))).collect()
         };
+        let is_set = |key: &str| settings.iter().any(|(set, _)| *set == key);
+        let basics: Vec<_> = basics.into_iter().filter(|(key, _)| !is_set(key)).collect();
         let mut command = release_binary("certstream-server");
         let process = Process::start(command.args(flags(&basics)).args(flags(settings)))?;
         let mut server = Self { process, port, tls };
