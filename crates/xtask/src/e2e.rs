@@ -105,7 +105,7 @@ fn build() -> anyhow::Result<()> {
 fn finish(tally: &Tally) -> anyhow::Result<()> {
     let Tally { passed, failed, skipped } = tally;
     println!("e2e: {passed} passed, {failed} failed, {skipped} skipped");
-    ensure!(failed == 0, "{failed} end-to-end checks failed");
+    ensure!(*failed == 0, "{failed} end-to-end checks failed");
     Ok(())
 }
 
