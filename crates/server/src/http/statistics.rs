@@ -20,6 +20,7 @@ pub(super) struct Statistics {
     /// Certificates published since the start.
     processed_certificates: u64,
     /// The clients connected now, by number.
+    #[schema(value_type = BTreeMap<String, User>)]
     current_users: BTreeMap<u64, User>,
     /// Entries read of each log since the start, by the log's URL.
     workers: BTreeMap<String, u64>,
