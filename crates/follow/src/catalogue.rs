@@ -203,7 +203,7 @@ struct Held {
 }
 
 /// The edition of a list that is in use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Current {
     list: LogList,
     stored: Stored,
@@ -214,22 +214,61 @@ impl Catalogue {
     /// Begins with what the cache holds.
     pub(crate) async fn open(options: CatalogueOptions, client: Client) -> Self {
         let cache = options.cache.clone().map(Cache::new);
-        let signed = [(options.url.clone(), true)].into_iter();
-        let extra = options.extra.iter().filter(|url| **url != options.url);
-        let lists = signed.chain(extra.map(|url| (url.clone(), false)));
-        let lists = lists.map(|(url, signed)| Held { url, signed, current: None, error: None });
-        let mut catalogue = Self { lists: lists.collect(), options, client, cache };
-        if let Some(cache) = &catalogue.cache {
-            for stored in cache.load().await {
-                catalogue.restore(stored);
+        let lists = Held::none_yet(&options);
+        let mut catalogue = Self { lists, options, client, cache };
+        catalogue.load().await;
+        catalogue
+    }
+
+    /// Takes what the cache holds for lists that are not there yet.
+    async fn load(&mut self) {
+        let Some(cache) = &self.cache else { return };
+        for stored in cache.load().await {
+            self.restore(stored);
+        }
+    }
+
+    /// Wants other lists or other logs of them from now on. Lists at hand stay at hand. Returns the
+    /// URLs of the logs that were wanted and are not any more; what only the signed list can tell,
+    /// because it is another one now, is left to that.
+    pub(crate) async fn change(&mut self, options: CatalogueOptions) -> HashSet<String> {
+        let cache_moved = self.options.cache != options.cache;
+        let mut before = std::mem::replace(&mut self.lists, Held::none_yet(&options));
+        let old = std::mem::replace(&mut self.options, options);
+        for held in &mut self.lists {
+            let same = |other: &&mut Held| other.url == held.url && other.signed == held.signed;
+            let Some(known) = before.iter_mut().find(same) else { continue };
+            held.current.clone_from(&known.current);
+            held.error.clone_from(&known.error);
+            let key = &self.options.key;
+            let verified = |current: &Current| current.stored.verify(key).is_ok();
+            if held.signed && !held.current.as_ref().is_some_and(verified) {
+                held.current = None;
             }
         }
-        catalogue
+        if self.lists.iter().all(|held| !held.signed || held.current.is_none()) {
+            before.retain(|held| !held.signed);
+        }
+        if cache_moved {
+            self.cache = self.options.cache.clone().map(Cache::new);
+            self.keep().await;
+        }
+        if self.lacks_a_list() {
+            self.load().await;
+        }
+        let wanted = urls(&self.lists, &self.options.selection);
+        urls(&before, &old.selection).into_iter().filter(|url| !wanted.contains(url)).collect()
+    }
+
+    /// Whether there is a list to be fetched that has never been.
+    pub(crate) fn lacks_a_list(&self) -> bool {
+        self.lists.iter().any(|held| held.current.is_none() && held.error.is_none())
     }
 
     /// Takes a list out of the cache, if it is one of those wanted and what it should be.
     fn restore(&mut self, stored: Stored) {
-        let Some(held) = self.lists.iter_mut().find(|held| held.url == stored.url) else { return };
+        let missing = |held: &&mut Held| held.url == stored.url && held.current.is_none();
+        let Some(held) = self.lists.iter_mut().find(missing) else { return };
         let read = match held.signed {
             true => stored.verify(&self.options.key),
             false => stored.parse(),
@@ -293,12 +332,7 @@ impl Catalogue {
 
     /// The wanted logs of all lists in use.
     pub(crate) fn selected(&self) -> Vec<Selected> {
-        let lists: Vec<_> = self
-            .lists
-            .iter()
-            .filter_map(|held| Some((held.url.as_str(), held.signed, &held.current.as_ref()?.list)))
-            .collect();
-        merge::merge(&lists, &self.options.selection)
+        selected(&self.lists, &self.options.selection)
     }
 
     /// What may be stopped because it is not [selected](Self::selected); nothing where the signed
@@ -322,7 +356,26 @@ impl Catalogue {
     }
 }
 
+fn selected(lists: &[Held], selection: &Selection) -> Vec<Selected> {
+    let current = lists
+        .iter()
+        .filter_map(|held| Some((held.url.as_str(), held.signed, &held.current.as_ref()?.list)));
+    merge::merge(&current.collect::<Vec<_>>(), selection)
+}
+
+fn urls(lists: &[Held], selection: &Selection) -> HashSet<String> {
+    selected(lists, selection).into_iter().map(|selected| selected.log.url).collect()
+}
+
 impl Held {
+    /// The lists that are wanted, none of them at hand.
+    fn none_yet(options: &CatalogueOptions) -> Vec<Self> {
+        let signed = [(options.url.clone(), true)].into_iter();
+        let extra = options.extra.iter().filter(|url| **url != options.url);
+        let lists = signed.chain(extra.map(|url| (url.clone(), false)));
+        lists.map(|(url, signed)| Self { url, signed, current: None, error: None }).collect()
+    }
+
     /// Puts a new edition into use unless it is older than the one in use.
     fn replace(&mut self, new: Fetched) -> Result<(), CatalogueError> {
         let offered = Edition::of(&new.list);

@@ -1,17 +1,19 @@
 //! Who is followed: logs named by hand and the logs of the lists, each with its own follower.
 
-use std::collections::{BTreeMap, HashSet};
+mod change;
+mod lists;
+
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::breaker::{Backoff, jitter};
-use crate::catalogue::{Catalogue, CatalogueOptions, ListStatus, Removal, Selected};
+use crate::catalogue::{CatalogueOptions, ListStatus};
 use crate::client::{Client, host_of};
 use crate::counters::add;
 use crate::entry::Page;
@@ -21,15 +23,11 @@ use crate::listing::Listing;
 use crate::log::Log;
 use crate::options::FollowOptions;
 use crate::pace::HostSnapshot;
-use crate::position::{Position, State};
+use crate::position::{self, Position, State};
 use crate::queue::Pages;
 use crate::resume::Resume;
 use crate::source::AnySource;
 use crate::status::LogStatus;
-
-/// Waits between attempts to get the log list while there is none or it failed.
-const LIST_BACKOFF: Backoff =
-    Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(300) };
 
 /// The pause before a follower that panicked starts again.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
@@ -63,6 +61,8 @@ pub struct Fleet {
     /// By URL.
     logs: Mutex<BTreeMap<String, Followed>>,
     lists: Mutex<Vec<ListStatus>>,
+    /// Which lists and logs are wanted, for the task that keeps the lists.
+    catalogue: watch::Sender<Option<CatalogueOptions>>,
     reason: Mutex<Option<Reason>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -105,6 +105,28 @@ fn saved_position<'a>(saved: &'a State, log: &Log) -> Option<&'a Position> {
     there.or_else(|| id.as_ref().and_then(|_| by_id()))
 }
 
+/// The position that another server had reached, where ours has none.
+fn imported_position(saved: &State, log: &Log) -> Option<Position> {
+    let index = *saved.imported.get(position::without_scheme(&log.url))?;
+    Some(Position { current_index: index, ..Position::default() })
+}
+
+/// Brings a saved position up to where a log is to be resumed; nothing changes before the log has
+/// answered.
+fn update(position: &mut Position, status: &LogStatus) {
+    let Some(Resume { index, tree }) = status.resume() else { return };
+    let snapshot = status.snapshot();
+    position.current_index = index;
+    position.tree = tree;
+    position.alarms = snapshot.alarms;
+    position.name = Some(status.log.name.clone());
+    position.tree_size = position.tree_size.max(snapshot.tree_size);
+    if let Some(last_success) = snapshot.last_success {
+        position.last_success = last_success.try_into().unwrap_or(i64::MAX);
+    }
+    position.log_id = status.log.id.map(|id| id.to_string());
+}
+
 impl Fleet {
     /// Starts a follower for each log named by hand at once, and for each of the list as soon as
     /// there is one. Must be called within a Tokio runtime.
@@ -114,9 +136,7 @@ impl Fleet {
         options: FleetOptions,
         pages: mpsc::Sender<Page>,
     ) -> Arc<Self> {
-        let no_list = "no log list is configured and no log is named by hand";
-        let waiting = "the log list has not been fetched yet";
-        let reason = if options.catalogue.is_some() { waiting } else { no_list };
+        let reason = if options.catalogue.is_some() { lists::WAITING } else { lists::NO_LIST };
         let follow = options.follow;
         let pages = Pages::new(pages, follow.waiting_bytes);
         let fleet = Arc::new(Self {
@@ -127,16 +147,15 @@ impl Fleet {
             saved: Mutex::new(options.saved),
             logs: Mutex::default(),
             lists: Mutex::default(),
+            catalogue: watch::Sender::new(options.catalogue),
             reason: Mutex::new(Some(Reason(reason.to_owned()))),
             tasks: Mutex::default(),
         });
         for log in options.by_hand {
             fleet.follow(log, None);
         }
-        if let Some(catalogue) = options.catalogue {
-            let refresher = Arc::clone(&fleet).refresh(catalogue);
-            fleet.tasks.lock().spawn(refresher);
-        }
+        let keeper = Arc::clone(&fleet).keep_lists(fleet.catalogue.subscribe());
+        fleet.tasks.lock().spawn(keeper);
         fleet
     }
 
@@ -202,18 +221,9 @@ impl Fleet {
         let mut state = self.saved.lock().clone();
         state.last_offset = last_offset.unwrap_or(state.last_offset);
         for Followed { status, .. } in self.logs.lock().values() {
-            let Some(Resume { index, tree }) = status.resume() else { continue };
-            let snapshot = status.snapshot();
-            let position = state.logs.entry(status.log.url.clone()).or_default();
-            position.current_index = index;
-            position.tree = tree;
-            position.alarms = snapshot.alarms;
-            position.name = Some(status.log.name.clone());
-            position.tree_size = position.tree_size.max(snapshot.tree_size);
-            if let Some(last_success) = snapshot.last_success {
-                position.last_success = last_success.try_into().unwrap_or(i64::MAX);
+            if status.resume().is_some() {
+                update(state.logs.entry(status.log.url.clone()).or_default(), status);
             }
-            position.log_id = status.log.id.map(|id| id.to_string());
         }
         state
     }
@@ -259,7 +269,11 @@ impl Fleet {
                 status.set_listing(listing.clone());
                 status.set_retired(false);
             }
-            if *by_hand || status.log.is_read_as(&log) {
+            let stays = match &listing {
+                Some(_) => *by_hand || status.log.is_read_as(&log),
+                None => *by_hand && status.log.is_followed_as(&log),
+            };
+            if stays {
                 return;
             }
             tracing::info!(log = log.name, url = log.url, "log has changed, it is followed anew");
@@ -273,7 +287,10 @@ impl Fleet {
             let ended = followed.running.is_none().then(|| status.snapshot().next_index).flatten();
             ended.map(|index| Resume { index, tree: None }).or_else(|| status.resume())
         });
-        let saved = saved_position(&self.saved.lock(), &log).cloned();
+        let saved = {
+            let saved = self.saved.lock();
+            saved_position(&saved, &log).cloned().or_else(|| imported_position(&saved, &log))
+        };
         let alarms = match (earlier.as_ref().filter(same_log), &saved) {
             (Some(followed), _) => followed.status.snapshot().alarms,
             (None, Some(saved)) => saved.alarms.clone(),
@@ -286,7 +303,7 @@ impl Fleet {
         tracing::info!(log = name, url, %protocol, resume = index, "following");
         let client = Arc::new(self.client.for_log(operator, url, self.follow.backoff));
         let status = match earlier {
-            Some(Followed { status, .. }) if status.log.is_read_as(&log) => status,
+            Some(Followed { status, .. }) if status.log.is_followed_as(&log) => status,
             _ => Arc::new(LogStatus::new(log, self.follow.resume_overlap)),
         };
         status.set_retired(false);
@@ -347,91 +364,7 @@ impl Fleet {
         true
     }
 
-    /// Follows the logs that lists name, and lets those drain that left the signed list. What a list without signature does not name any more goes on.
-    fn apply(self: &Arc<Self>, selected: Vec<Selected>, removal: &Removal) {
-        let urls: HashSet<&str> =
-            selected.iter().map(|selected| selected.log.url.as_str()).collect();
-        for followed in self.logs.lock().values() {
-            let status = &followed.status;
-            let named = urls.contains(status.log.url.as_str())
-                || selected.iter().any(|selected| followed.is(&selected.log));
-            let signed = status.listing().signed;
-            let removed = signed && removal.concerns(&status.log);
-            if named || followed.by_hand || !removed || status.is_retired() {
-                continue;
-            }
-            if followed.running.is_some() {
-                let log = &status.log.name;
-                tracing::info!(log, "log is not in the list any more, draining it");
-            }
-            status.set_retired(true);
-        }
-        for Selected { log, listing } in selected {
-            self.follow(log, Some(listing));
-        }
-    }
-
-    /// Keeps the lists fresh, and follows what they name.
-    async fn refresh(self: Arc<Self>, options: CatalogueOptions) {
-        let mut catalogue = Catalogue::open(options, (*self.client).clone()).await;
-        self.take(&catalogue);
-        let mut failures = 0;
-        loop {
-            let outcome = catalogue.refresh().await;
-            self.take(&catalogue);
-            let wait = match outcome {
-                Ok(()) => {
-                    failures = 0;
-                    let none = "the log lists name no log of the wanted states and protocols";
-                    let none = self.logs.lock().is_empty().then(|| Reason(none.to_owned()));
-                    self.set_reason(none);
-                    spread(catalogue.options().refresh)
-                }
-                Err(error) => {
-                    failures += 1;
-                    let wait = LIST_BACKOFF.wait(failures, jitter());
-                    self.set_reason(Some(Reason(format!(
-                        "{error}; trying again in {} s",
-                        wait.as_secs().max(1)
-                    ))));
-                    wait
-                }
-            };
-            if wait.is_zero() {
-                return;
-            }
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// Acts on the lists as they are now.
-    fn take(self: &Arc<Self>, catalogue: &Catalogue) {
-        *self.lists.lock() = catalogue.statuses();
-        self.apply(catalogue.selected(), &catalogue.removal());
-    }
-
     fn set_reason(&self, reason: Option<Reason>) {
         *self.reason.lock() = reason;
-    }
-}
-
-/// An interval that is up to a tenth shorter or longer, so that servers which were started together
-/// do not ask together.
-fn spread(interval: Duration) -> Duration {
-    let share = (jitter() % 1024) as u32;
-    interval * 9 / 10 + interval / 5 * share / 1023
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_are_spread_by_a_tenth() {
-        let hour = Duration::from_secs(3600);
-        for _ in 0..100 {
-            assert!((hour * 9 / 10..=hour * 11 / 10).contains(&spread(hour)));
-        }
-        assert!(spread(Duration::ZERO).is_zero(), "never stays never");
     }
 }

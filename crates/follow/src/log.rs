@@ -134,6 +134,15 @@ impl Log {
         what(self) == what(other)
     }
 
+    /// Whether everything that matters to following it by hand is the same.
+    pub(crate) fn is_followed_as(&self, other: &Self) -> bool {
+        let what = |log: &Self| {
+            let names = [log.name.clone(), log.operator.clone()];
+            (names, log.key.is_some(), log.api_url.clone(), log.batch_size, log.poll_interval_ms)
+        };
+        self.is_read_as(other) && what(self) == what(other)
+    }
+
     /// A tiled log without checkpoint, whose RFC 6962 interface is at `url`.
     ///
     /// # Errors

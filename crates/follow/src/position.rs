@@ -35,6 +35,32 @@ pub struct State {
     /// Each log's position, by its URL without trailing slash.
     #[serde(default)]
     pub logs: BTreeMap<String, Position>,
+    /// Positions of another server, for logs without one of ours. They are not written.
+    #[serde(skip)]
+    pub imported: Imported,
+}
+
+/// Positions as certstream-server-go keeps them: the index to go on at, by URL without scheme and
+/// without slash at its end. A file that its running server left says the last index read, one that
+/// its `create-index` made the tree size, and the two cannot be told apart; so one entry may be
+/// repeated, and none is skipped. What it knows nothing of is 0, and left out here.
+pub type Imported = BTreeMap<String, u64>;
+
+/// Reads the positions of certstream-server-go (`ct_index.json`); `None` where there is no file.
+///
+/// # Errors
+/// When the file cannot be read, or is something else.
+pub fn import(path: &Path) -> io::Result<Option<Imported>> {
+    let Some(bytes) = file::read(path, LARGEST)? else { return Ok(None) };
+    let indexes: Imported = serde_json::from_slice(&bytes)?;
+    let known = indexes.into_iter().filter(|(_, index)| *index > 0);
+    Ok(Some(known.map(|(url, index)| (without_scheme(&url).to_owned(), index)).collect()))
+}
+
+/// A URL as [`Imported`] has it.
+#[must_use]
+pub fn without_scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/')
 }
 
 /// Where one log is to be resumed.
@@ -265,6 +291,7 @@ mod tests {
             version: VERSION,
             last_offset: 7,
             logs: BTreeMap::from([("https://a.example/log".to_owned(), position)]),
+            imported: Imported::new(),
         }
     }
 
@@ -295,6 +322,24 @@ mod tests {
         fs::write(&path, text).expect("writes");
         let state = StateFile::open(&path).expect("opens").state;
         assert_eq!(state.logs["https://a.example/log"].current_index, 42);
+    }
+
+    #[test]
+    fn the_index_of_certstream_server_go_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ct_index.json");
+        assert_eq!(import(&path).expect("no file is no error"), None);
+        fs::write(
+            &path,
+            "{\n \"a.example/log\": 42,\n \"b.example/log/\": 7,\n \"c.example\": 0\n}",
+        )
+        .expect("writes");
+        let expected = [("a.example/log".to_owned(), 42), ("b.example/log".to_owned(), 7)];
+        assert_eq!(import(&path).expect("reads"), Some(expected.into()));
+        fs::write(&path, "{\"a.example\": -1}").expect("writes");
+        assert!(import(&path).is_err());
+        fs::write(&path, "[]").expect("writes");
+        assert!(import(&path).is_err());
     }
 
     #[test]

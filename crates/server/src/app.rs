@@ -7,23 +7,25 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use feed::Hub;
 use follow::catalogue::CatalogueOptions;
-use follow::position::{State, StateFile};
+use follow::position::State;
 use follow::{Client, Fleet, FleetOptions, Page};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
 use crate::config::{Config, Verification};
+use crate::http::Shared;
 use crate::http::accept::{self, Service};
 use crate::http::guard::{Guard, Policy};
 use crate::http::tls::Tls;
-use crate::http::{self, Shared};
+use crate::live::{Live, Port};
 use crate::metrics::{self, Metrics};
 use crate::publish::{CertificateStream, Publisher};
 use crate::recent::RecentCertificates;
+use crate::reload::{Reloads, SetLevel};
 use crate::save::Saver;
 use crate::vitals::Vitals;
-use crate::{demo, service, sources};
+use crate::{demo, resume, service, sources};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
@@ -61,11 +63,12 @@ pub struct Server {
     saver: Option<Saver>,
     /// Resolves when the publisher's thread ends.
     publisher: oneshot::Receiver<()>,
-    router: axum::Router,
+    live: Live,
     listener: TcpListener,
     tls: Option<Tls>,
     /// Metrics' own listener.
     metrics: Option<(TcpListener, Option<Tls>)>,
+    mode: Mode,
     alive: mpsc::Receiver<()>,
     last_call: watch::Sender<bool>,
     demo: Option<ctsim::Sim>,
@@ -81,7 +84,7 @@ impl Server {
         let tls = tls(&config)?;
         let listener = accept::bind(config.host, config.port, "host and port")?;
         let own_metrics = metrics_listener(&config)?;
-        let (state_file, saved) = open_state(&config)?;
+        let (state_file, saved) = resume::open(&config)?;
         say_where_evidence_goes(&config);
         let metrics = Arc::new(Metrics::default());
         let first_offset = first_offset(saved.last_offset);
@@ -135,16 +138,17 @@ impl Server {
             alive: hold,
             last_call: called,
         };
-        let router = http::router(shared.clone());
+        let live = Live::new(shared.clone());
         let saver = state_file.map(|file| Saver::start(file, &shared));
         Ok(Self {
             shared,
             saver,
             publisher: ended,
-            router,
+            live,
             listener,
             tls,
             metrics: own_metrics,
+            mode,
             alive,
             last_call,
             demo,
@@ -157,6 +161,13 @@ impl Server {
     /// When the operating system cannot tell.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// What gives the server another configuration while it runs. `set_level` sets what is logged.
+    #[must_use]
+    pub fn reloads(&self, set_level: SetLevel) -> Reloads {
+        let tls = self.tls.as_ref().map(Tls::files);
+        Reloads::new(&self.live, tls, self.mode == Mode::Serve, set_level)
     }
 
     /// The address of the metrics' own listener, where they have one.
@@ -178,20 +189,21 @@ impl Server {
             shared,
             saver,
             mut publisher,
-            router,
+            live,
             listener,
             tls,
             metrics: own_metrics,
             alive,
             last_call,
             demo,
+            ..
         } = self;
         let (stopping, shutdown) = watch::channel(false);
-        let metrics = Arc::clone(&shared.metrics);
-        let (guard, policy) = (Arc::clone(&shared.guard), Arc::clone(&shared.policy));
+        let (metrics, guard) = (Arc::clone(&shared.metrics), Arc::clone(&shared.guard));
+        let (port, alive_too) = (Port::Public, shared.alive.clone());
         let service =
-            Service { router, metrics, guard, policy, shutdown, alive: shared.alive.clone() };
-        let of_metrics = serve_metrics(own_metrics, service.clone(), &shared);
+            Service { live: live.clone(), port, metrics, guard, shutdown, alive: alive_too };
+        let of_metrics = serve_metrics(own_metrics, service.clone());
         service::ready();
         let outcome = tokio::select! {
             () = accept::serve(listener, tls, service) => Ok(()),
@@ -203,7 +215,7 @@ impl Server {
         tracing::info!("stopping");
         service::stopping();
         shared.vitals.stop();
-        let grace = Duration::from_millis(shared.config.shutdown_grace_ms);
+        let grace = Duration::from_millis(live.config().shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
             shared.fleet.stop().await;
@@ -222,7 +234,8 @@ impl Server {
         if let Some(saver) = saver {
             saver.finish(&shared).await;
         }
-        drop(shared);
+        // They hold the connections' channel open.
+        drop((shared, live));
         wait_for_connections(alive, &last_call, deadline).await;
         if let Some(demo) = demo {
             demo.shutdown().await;
@@ -249,14 +262,9 @@ async fn wait_for_connections(
 }
 
 /// Serves metrics on their own listener; never resolves, also where there is none.
-async fn serve_metrics(
-    listener: Option<(TcpListener, Option<Tls>)>,
-    service: Service,
-    shared: &Shared,
-) {
+async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Service) {
     if let Some((listener, tls)) = listener {
-        let router = http::metrics::router(shared.clone());
-        accept::serve(listener, tls, Service { router, ..service }).await;
+        accept::serve(listener, tls, Service { port: Port::Metrics, ..service }).await;
     }
     std::future::pending::<()>().await;
 }
@@ -302,21 +310,7 @@ fn say_where_evidence_goes(config: &Config) {
     }
 }
 
-fn open_state(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {
-    let Some(path) = &config.ct_log.state_file else { return Ok((None, State::default())) };
-    let opened = StateFile::open(path)?;
-    if let Some((aside, problem)) = opened.set_aside {
-        tracing::error!(
-            state_file = %path.display(),
-            set_aside = %aside.display(),
-            problem,
-            "the state file cannot be read: it was set aside and all logs begin afresh"
-        );
-    }
-    Ok((Some(opened.file), opened.state))
-}
-
-fn http_client(config: &Config) -> anyhow::Result<Client> {
+pub(crate) fn http_client(config: &Config) -> anyhow::Result<Client> {
     let timeout = Duration::from_secs(config.ct_log.request_timeout_secs);
     let client = Client::new(&sources::user_agent(config), timeout);
     let client = client.context("cannot set up the HTTP client")?;

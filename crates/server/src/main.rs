@@ -4,13 +4,18 @@
 //! line, an environment variable or the configuration file is wrong.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use server::app::{self, Mode, Server};
 use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
-use server::{healthcheck, logs};
+use server::reload::{self, SetLevel};
+use server::{healthcheck, index, logs};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -32,13 +37,14 @@ pub static malloc_conf: &std::ffi::CStr =
     c"narenas:2,background_thread:true,max_background_threads:1,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 fn main() -> ExitCode {
-    match config::parse(std::env::args_os(), std::env::vars_os()) {
+    match read() {
         Ok(Invocation::Serve(setup)) => serve(*setup),
         Ok(Invocation::ValidateConfig(setup)) => match app::check(&setup.config) {
             Ok(()) => print(&setup.summary()),
             Err(error) => refuse(&format!("{error:#}")),
         },
         Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
+        Ok(Invocation::CreateIndex(setup, command)) => answer(index::run(&setup.config, &command)),
         Ok(Invocation::Healthcheck(setup, url)) => {
             answer(healthcheck::run(&setup.config, url.as_deref()))
         }
@@ -46,6 +52,19 @@ fn main() -> ExitCode {
             print(&text)
         }
         Err(error) => refuse(&error.to_string()),
+    }
+}
+
+/// What the process was asked for.
+fn read() -> Result<Invocation, ConfigError> {
+    config::parse(std::env::args_os(), std::env::vars_os())
+}
+
+/// The configuration as command line, environment and file say it now.
+fn read_again() -> Result<Setup, ConfigError> {
+    match read()? {
+        Invocation::Serve(setup) => Ok(*setup),
+        other => Err(ConfigError::Usage(format!("not a configuration to serve with: {other:?}"))),
     }
 }
 
@@ -76,14 +95,17 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn serve(setup: Setup) -> ExitCode {
-    let usable = log_to_stderr(&setup.config).and_then(|()| app::check(&setup.config));
-    if let Err(error) = usable {
+    let set_level = match log_to_stderr(&setup.config) {
+        Ok(set_level) => set_level,
+        Err(error) => return refuse(&format!("{error:#}")),
+    };
+    if let Err(error) = app::check(&setup.config) {
         return refuse(&format!("{error:#}"));
     }
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
-    match run(setup) {
+    match run(setup, set_level) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -92,26 +114,29 @@ fn serve(setup: Setup) -> ExitCode {
     }
 }
 
-fn run(setup: Setup) -> anyhow::Result<()> {
+fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "open files"),
         Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime(&setup.config)?;
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let hangup = signal(SignalKind::hangup())?;
         let scheme = if setup.config.tls_cert.is_some() { "https" } else { "http" };
         let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
         let address = server.address().context("cannot tell the address listened on")?;
         tracing::info!(
-            file = setup.file.map(|path| path.display().to_string()),
+            file = setup.file.as_ref().map(|path| path.display().to_string()),
             "listening on {scheme}://{address}/"
         );
+        let reloads = server.reloads(set_level);
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                () = reload::run(reloads, Arc::new(read_again), setup.file, hangup) => {}
             }
         };
         server.run(stop).await
@@ -119,6 +144,16 @@ fn run(setup: Setup) -> anyhow::Result<()> {
     // A name lookup may still hang in a thread that nothing can interrupt.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
+}
+
+fn runtime(config: &Config) -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Ok(threads @ 1..) = usize::try_from(config.worker_threads) {
+        builder.worker_threads(threads);
+    } else {
+        builder.worker_threads(available_parallelism().map_or(1, NonZero::get));
+    }
+    builder.enable_all().build()
 }
 
 const fn mode(demo: bool, dry_run: bool) -> Mode {
@@ -129,16 +164,27 @@ const fn mode(demo: bool, dry_run: bool) -> Mode {
     }
 }
 
-fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .with_context(|| format!("log_level {:?} is not a filter", config.log_level))?;
+/// Begins to log, and returns what changes how much is logged.
+fn log_to_stderr(config: &Config) -> anyhow::Result<SetLevel> {
+    let filter = |level: &str| {
+        EnvFilter::try_new(level).with_context(|| format!("log_level {level:?} is not a filter"))
+    };
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter(&config.log_level)?)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
-    match config.log_format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
+    Ok(match config.log_format {
+        LogFormat::Text => {
+            let lines = lines.with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Arc::new(move |level| Ok(handle.reload(filter(level)?)?))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Arc::new(move |level| Ok(handle.reload(filter(level)?)?))
+        }
+    })
 }

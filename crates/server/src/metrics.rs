@@ -105,6 +105,10 @@ pub struct Metrics {
     pub tls_reload_errors: Counter,
     /// State file writes that failed.
     pub state_errors: Counter,
+    /// Times the configuration was replaced by a new one.
+    pub config_reloads: Counter,
+    /// Times a new configuration could not be used.
+    pub config_reload_failures: Counter,
     /// Clients that were refused.
     pub guard: GuardMetrics,
 }
@@ -134,6 +138,8 @@ impl Default for Metrics {
             tls_reloads: Counter::default(),
             tls_reload_errors: Counter::default(),
             state_errors: Counter::default(),
+            config_reloads: Counter::default(),
+            config_reload_failures: Counter::default(),
             guard: GuardMetrics::default(),
         };
         metrics.begin_at_zero();
@@ -356,6 +362,16 @@ pub fn registry(
         "state_errors",
         "State file writes that failed",
         metrics.state_errors.clone(),
+    );
+    registry.register(
+        "config_reloads",
+        "Times the configuration was replaced by a new one",
+        metrics.config_reloads.clone(),
+    );
+    registry.register(
+        "config_reload_failures",
+        "Times a new configuration could not be used",
+        metrics.config_reload_failures.clone(),
     );
     registry.register_collector(Box::new(Ring(hub)));
     registry.register_collector(Box::new(Filtered(filters)));

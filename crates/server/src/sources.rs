@@ -255,3 +255,75 @@ fn by_hand(protocol: Protocol, named: &NamedLog) -> Result<Log, LogError> {
         ..log
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Invocation};
+
+    fn configured(flags: &[&str]) -> Config {
+        let args = ["certstream-server"].iter().chain(flags).map(std::ffi::OsString::from);
+        match config::parse(args, []) {
+            Ok(Invocation::Serve(setup)) => setup.config,
+            other => panic!("{flags:?}: {other:?}"),
+        }
+    }
+
+    /// Everything that parts are told, each thing on lines of its own.
+    fn told(config: &Config) -> String {
+        let parts = (
+            follow_options(config),
+            catalogue(config).expect("usable"),
+            (limits(config), filter_limits(config), renderer(config), window(config)),
+            (intervals(config), user_agent(config), profile(config), in_flight_bytes(config)),
+        );
+        format!("{parts:#?}")
+    }
+
+    /// A setting that parts are told under its own name, and the only line that it changes.
+    #[test]
+    fn each_part_is_told_its_settings() {
+        let cases = [
+            ("--ct-log-batch-size=7", "batch_size: 7"),
+            ("--ct-log-fetch-concurrency=7", "fetch_concurrency: 7"),
+            ("--ct-log-poll-interval-ms=7", "poll_interval: 7ms"),
+            ("--ct-log-retry-max-attempts=7", "retry_attempts: 7"),
+            ("--ct-log-retry-initial-delay-ms=7", "initial: 7ms"),
+            ("--ct-log-retry-max-delay-ms=7000", "max: 7s"),
+            ("--ct-log-healthy-threshold=7", "healthy_threshold: 7"),
+            ("--ct-log-unhealthy-threshold=7", "unhealthy_threshold: 7"),
+            ("--ct-log-health-check-interval-secs=7", "unhealthy_wait: 7s"),
+            ("--ct-log-max-catchup-lag-entries=10007", "10007"),
+            ("--ct-log-max-catchup-lag-secs=307", "307s"),
+            ("--ct-log-start-overlap-leaves=7", "start_overlap: 7"),
+            ("--ct-log-resume-overlap-secs=7", "resume_overlap: 7s"),
+            ("--ct-log-partial-tile-wait-ms=7", "partial_tile_wait: 7ms"),
+            ("--ct-log-default-operator-rate-limit-ms=7", "default: 7ms"),
+            ("--ct-log-operator-rate-limits=Google=7", "7ms"),
+            ("--ct-log-user-agent=seven", "\"seven\""),
+            ("--ct-log-log-refresh-interval-secs=7", "refresh: 7s"),
+            ("--ct-log-removed-log-policy=keep", "keep_removed: true"),
+            ("--ct-log-extra-log-lists=https://seven.example/l", "\"https://seven.example/l\""),
+            ("--ct-log-log-list-url=https://seven.example/l", "url: \"https://seven.example/l\""),
+            ("--ct-log-log-list-cache=/seven", "\"/seven\""),
+            ("--verification-evidence-dir=/seven", "\"/seven\""),
+            ("--verification=enforce", "verification: Enforce"),
+            ("--dedup-mode=linked", "tbs_ids: true"),
+            ("--buffer-size=7", "min_messages: 7"),
+            ("--max-message-bytes=70000", "max_message_bytes: 70000"),
+            ("--feed-ring-bytes=70000", "ring_bytes: 70000"),
+            ("--feed-chunk-bytes=7000000", "chunk_bytes: 7000000"),
+            ("--feed-skip-empty-domains=false", "skip_empty_domains: false"),
+            ("--filters-max-distinct=7", "terms: 7"),
+            ("--compat-profile=go", "Go"),
+        ];
+        let before = told(&configured(&[]));
+        for (flag, expected) in cases {
+            let after = told(&configured(&[flag]));
+            let old: Vec<&str> = before.lines().map(str::trim).collect();
+            let new = after.lines().map(str::trim).filter(|line| !old.contains(line));
+            let new: Vec<&str> = new.map(|line| line.trim_end_matches(',')).collect();
+            assert!(new.contains(&expected), "{flag}: {new:#?}");
+        }
+    }
+}

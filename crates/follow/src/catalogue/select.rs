@@ -3,6 +3,7 @@
 use ct::log_list::{ListedLog, LogKind, LogType, State};
 
 use crate::client::plain;
+use crate::position::without_scheme;
 
 /// Which logs of the lists are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +74,6 @@ fn is_meant(what: &str, log: &ListedLog) -> bool {
     log.log_id.to_string() == what
         || log.description.as_ref().is_some_and(|name| plain(name) == plain(what))
         || urls.iter().any(|url| is_at_or_below(without_scheme(url), without_scheme(what)))
-}
-
-fn without_scheme(url: &str) -> &str {
-    url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/')
 }
 
 /// Whether one address is another or lies below it. Only what looks like an address has logs below.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
 mod answers;
+mod change;
 mod faults;
 mod following;
 mod harness;

@@ -42,7 +42,17 @@ pub(super) enum Action {
     Validate,
     Print,
     Logs(LogsCommand),
+    CreateIndex(CreateIndex),
     Healthcheck(Option<String>),
+}
+
+/// To write where every log ends, in the form of certstream-server-go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateIndex {
+    /// The file to write; `None` for the one that the configuration names.
+    pub file: Option<PathBuf>,
+    /// Whether a file that is there is replaced.
+    pub replace: bool,
 }
 
 /// What to do with the logs in the state file.
@@ -56,7 +66,14 @@ pub enum LogsCommand {
 
 /// Reads a command line, of which the first argument is the program's name.
 pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, ConfigError> {
-    match command().try_get_matches_from(args.into_iter().map(with_two_dashes)) {
+    let args: Vec<OsString> = args.into_iter().map(with_two_dashes).collect();
+    for (flag, advice) in NOT_OFFERED {
+        let is_flag = |arg: &str| arg.split_once('=').map_or(arg, |(name, _)| name) == flag;
+        if args.iter().skip(1).filter_map(|arg| arg.to_str()).any(is_flag) {
+            return Err(ConfigError::Usage(format!("{flag} is not offered: {advice}")));
+        }
+    }
+    match command().try_get_matches_from(args) {
         Ok(matches) => Ok(Request::Run(command_line(&matches))),
         Err(error) => {
             let text = error.render().to_string();
@@ -68,6 +85,22 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, 
         }
     }
 }
+
+/// What other servers' command lines have and ours has not, and what to do instead (`wire.md` 4.4).
+const NOT_OFFERED: [(&str, &str); 4] = [
+    (
+        "--export-metrics",
+        "the metrics are those of a running server, read them at /metrics (curl \
+         http://localhost:8080/metrics)",
+    ),
+    (
+        "--backfill",
+        "to read a log from the beginning or from an index, name it in custom_logs or static_logs, \
+         with ct_log.start and ct_log.disable_default_logs",
+    ),
+    ("completion", "the flags are in certstream-server --help"),
+    ("-create-index-file", "it is called create-index --out FILE"),
+];
 
 /// Older certstream servers take `-config FILE` and `-version`, which would otherwise be read as
 /// `-c onfig` and `-v ersion`.
@@ -89,8 +122,9 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
     let flags = (matches.get_flag("validate-config"), matches.get_flag("print-config"));
     let action = match (matches.subcommand(), flags) {
         (Some(("logs", logs)), _) => Action::Logs(logs_command(logs)),
-        (Some((_, check)), _) => Action::Healthcheck(check.get_one("url").cloned()),
-        (None, (true, _)) => Action::Validate,
+        (Some(("create-index", index)), _) => Action::CreateIndex(create_index(index)),
+        (Some(("healthcheck", check)), _) => Action::Healthcheck(check.get_one("url").cloned()),
+        (Some(_), _) | (None, (true, _)) => Action::Validate,
         (None, (_, true)) => Action::Print,
         (None, _) => Action::Serve,
     };
@@ -101,6 +135,10 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
         dry_run: matches.get_flag("dry-run"),
         assignments: SETTINGS.iter().filter_map(|setting| assignment(setting, matches)).collect(),
     }
+}
+
+fn create_index(matches: &ArgMatches) -> CreateIndex {
+    CreateIndex { file: matches.get_one("out").cloned(), replace: matches.get_flag("force") }
 }
 
 fn logs_command(matches: &ArgMatches) -> LogsCommand {
@@ -134,9 +172,29 @@ fn command() -> Command {
         .disable_version_flag(true)
         .args(switches())
         .args(settings)
-        .disable_help_subcommand(true)
         .subcommand(logs())
+        .subcommand(Command::new("validate").about("The same as --validate-config"))
+        .subcommand(index())
         .subcommand(healthcheck())
+}
+
+fn index() -> Command {
+    let out = Arg::new("out")
+        .short('o')
+        .long("out")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("The file [default: ct_log.import_index, or else ct_index.json]");
+    let force = Arg::new("force")
+        .short('f')
+        .long("force")
+        .action(ArgAction::SetTrue)
+        .help("Replace the file if it is there");
+    Command::new("create-index")
+        .about(
+            "Write where every log ends now, as certstream-server-go does; see ct_log.import_index",
+        )
+        .args([out, force])
 }
 
 fn healthcheck() -> Command {

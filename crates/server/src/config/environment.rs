@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::error::{ConfigError, Origin};
 use super::overlay::Assignment;
+use super::peers::{Fate, PEER_KEYS, PeerKey, PeerValue};
 use super::table::{SETTINGS, Setting};
 
 /// The variable that names the configuration file.
@@ -52,7 +53,7 @@ impl Environment {
         for (other, _) in set.filter(|(_, overridden)| *overridden != value) {
             warnings.push(format!("{name} overrides {other}"));
         }
-        let text = value.to_string_lossy().into_owned();
+        let text = level_of_elixir(name, value.to_string_lossy().into_owned());
         if is_service_link(name, &text) {
             warnings.push(format!("{name}={text} is ignored: it is the link of a service"));
             return Ok(None);
@@ -61,13 +62,52 @@ impl Environment {
         if value.to_str().is_none() { Err(assignment.refused()) } else { Ok(Some(assignment)) }
     }
 
+    /// What the variables say that only other servers have.
+    pub(super) fn of_peers(&self) -> Result<Vec<PeerValue>, ConfigError> {
+        let known = PEER_KEYS.iter().filter(|known| !is_setting(known));
+        let set = known.filter_map(|key| Some((key, key.env?, self.0.get(key.env?)?)));
+        set.map(|(key, name, value)| {
+            let text = value.to_string_lossy();
+            let refused = || ConfigError::Value {
+                origin: Origin::Variable(name.to_owned()),
+                value: format!("{text:?}"),
+                expected: key.kind,
+            };
+            let value = value.to_str().and_then(|text| key.kind.parse(text)).ok_or_else(refused)?;
+            Ok(PeerValue { key, value })
+        })
+        .collect()
+    }
+
     fn warn_of_unknown(&self, warnings: &mut Vec<String>) {
-        let known = |name: &str| SETTINGS.iter().any(|setting| setting.env.contains(&name));
+        let known = |name: &str| {
+            SETTINGS.iter().any(|setting| setting.env.contains(&name))
+                || PEER_KEYS.iter().any(|known| known.env == Some(name))
+        };
         let ours = self.0.keys().filter(|name| name.starts_with(PREFIX) && *name != CONFIG_FILE);
         for name in ours.filter(|name| !known(name) && !is_service_variable(name)) {
             warnings.push(format!("{name} sets nothing: there is no such variable"));
         }
     }
+}
+
+/// Whether a variable of another server is one of a setting's own.
+fn is_setting(known: &PeerKey) -> bool {
+    let name = known.env.unwrap_or_default();
+    matches!(known.fate, Fate::Honoured)
+        || SETTINGS.iter().any(|setting| setting.env.contains(&name))
+}
+
+/// `LOG_LEVEL` is the variable of CaliDog's server, whose levels have other names in part.
+fn level_of_elixir(name: &str, text: String) -> String {
+    let known = match text.trim().to_ascii_lowercase().as_str() {
+        "warning" => "warn",
+        "notice" => "info",
+        "critical" | "alert" | "emergency" => "error",
+        "none" => "off",
+        _ => return text,
+    };
+    if name == "LOG_LEVEL" { known.to_owned() } else { text }
 }
 
 /// Kubernetes and Docker links set `CERTSTREAM_PORT=tcp://…` in the containers next to a service

@@ -42,12 +42,28 @@ pub enum ConfigError {
         /// What its setting can be.
         expected: Kind,
     },
+    /// A variable asks for something that is not offered, or contradicts another.
+    #[error("{origin}: {message}")]
+    Variable {
+        /// The variable.
+        origin: Origin,
+        /// What is wrong and what to do.
+        message: String,
+    },
     /// Each value can be, but not all of them together.
     #[error("{}", list(problems, file.as_ref()))]
     Rules {
         /// The configuration file, if one was read.
         file: Option<PathBuf>,
         /// Every rule broken, at least one.
+        problems: Vec<Problem>,
+    },
+    /// A running server cannot go over to the configuration, because a part of it takes a restart.
+    #[error("restart the server to use it: without the new {keys}, {}", list(problems, None))]
+    Waiting {
+        /// The keys that take a restart.
+        keys: String,
+        /// Every rule that what is left breaks.
         problems: Vec<Problem>,
     },
 }

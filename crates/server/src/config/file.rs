@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
-use super::error::{ConfigError, FileError};
+use super::error::{ConfigError, FileError, Origin};
 use super::model::Config;
-use super::peers;
+use super::peers::{self, PeerProblem, PeerValue};
 use super::places::{Place, Places};
 use super::table::SETTINGS;
 use super::tree;
@@ -30,16 +31,26 @@ pub(super) struct Named {
     pub(super) by: &'static str,
 }
 
-/// Reads the file named, or else the first of `search` that is there, or else none.
+/// Reads the file named, or else the first of `search` that is there, or else none. To it are added
+/// the variables of other servers.
 pub(super) fn load(
     named: Option<Named>,
     search: &[PathBuf],
+    theirs: &[PeerValue],
+    warnings: &mut Vec<String>,
 ) -> Result<(Config, Option<PathBuf>), ConfigError> {
-    let Some((path, bytes)) = find(named, search)? else {
-        return Ok((Config::default(), None));
-    };
-    let config = read(&path, &bytes)?;
-    Ok((config, Some(path)))
+    match find(named, search)? {
+        Some((path, bytes)) => Ok((read(&path, &bytes, theirs, warnings)?, Some(path))),
+        None => {
+            let config = peers::translate(&Config::default(), Value::Null, theirs, warnings);
+            Ok((config.map_err(by_variable)?, None))
+        }
+    }
+}
+
+fn by_variable(problem: PeerProblem) -> ConfigError {
+    let PeerProblem { key, message, .. } = problem;
+    ConfigError::Variable { origin: Origin::Variable(key), message }
 }
 
 fn find(
@@ -79,20 +90,29 @@ fn within_limit(path: PathBuf, bytes: Vec<u8>) -> Result<(PathBuf, Vec<u8>), Con
     Ok((path, bytes))
 }
 
-/// What the text of the file at `path` says. An empty file says nothing.
-pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Config, FileError> {
+/// What the text of the file at `path` says, with the variables of other servers. An empty file says
+/// nothing.
+pub(super) fn read(
+    path: &Path,
+    bytes: &[u8],
+    theirs: &[PeerValue],
+    warnings: &mut Vec<String>,
+) -> Result<Config, ConfigError> {
     let Ok(text) = str::from_utf8(bytes) else {
         let message = "the file is not UTF-8 text".to_owned();
         let path = path.to_owned();
-        return Err(FileError { path, place: None, key: None, message, excerpt: None });
+        return Err(FileError { path, place: None, key: None, message, excerpt: None }.into());
     };
     let document = Document { path, text };
     let config = serde_saphyr::from_str::<Option<Config>>(text)
         .map_err(|error| document.refuse(&error))?
         .unwrap_or_default();
-    document.check_names()?;
-    let config = peers::translate(config)
-        .map_err(|error| document.error(None, None, &error.to_string(), false))?;
+    let said = serde_saphyr::from_str::<Option<Value>>(text)
+        .map_err(|error| document.refuse(&error))?
+        .unwrap_or_default();
+    let config = peers::translate(&config, said, theirs, warnings).map_err(|problem| {
+        if problem.by_variable { by_variable(problem) } else { document.peer(problem).into() }
+    })?;
     document.check_bounds(&config)?;
     Ok(config)
 }
@@ -116,19 +136,11 @@ impl Document<'_> {
         self.error(place, key, &message, setting.is_some_and(|setting| setting.secret))
     }
 
-    /// A setting is given under its own name or under another server's, not under both.
-    fn check_names(&self) -> Result<(), FileError> {
-        let places = Places::of(self.text);
-        for setting in SETTINGS {
-            let Some(other) = peers::other_name(setting.key) else { continue };
-            if let Some(place) = places.of_key(other)
-                && places.of_key(setting.key).is_some()
-            {
-                let message = format!("{} says the same; leave one of them out", setting.key);
-                return Err(self.error(Some(place), Some(other.to_owned()), &message, false));
-            }
-        }
-        Ok(())
+    /// What another server's key says and cannot be.
+    fn peer(&self, problem: PeerProblem) -> FileError {
+        let PeerProblem { key, message, .. } = problem;
+        let place = Places::of(self.text).of_key(&key);
+        self.error(place, Some(key).filter(|key| !key.is_empty()), &message, false)
     }
 
     /// The bounds of each setting; the types of [`Config`] alone allow more.
@@ -137,7 +149,10 @@ impl Document<'_> {
         for setting in SETTINGS {
             for (key, value) in tree::select(&tree, setting.key) {
                 if !setting.kind.allows(value) {
-                    let (key, place) = self.place_of(key);
+                    let places = Places::of(self.text);
+                    let alias = peers::alias(&key).filter(|_| places.of_key(&key).is_none());
+                    let key = alias.map_or(key, str::to_owned);
+                    let place = places.of_key(&key);
                     let message = if setting.secret {
                         format!("expected {}", setting.kind)
                     } else {
@@ -148,15 +163,6 @@ impl Document<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A setting's key as the text has it, and its place.
-    fn place_of(&self, key: String) -> (String, Option<(u64, u64)>) {
-        let places = Places::of(self.text);
-        let other = peers::other_name(&key).filter(|_| places.of_key(&key).is_none());
-        let key = other.map_or(key, str::to_owned);
-        let place = places.of_key(&key);
-        (key, place)
     }
 
     fn error(

@@ -41,6 +41,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One or more of these words.
     Choices(&'static [&'static str]),
+    /// The path of a stream: `/`, or segments of letters, digits, hyphens, points and underscores.
+    StreamPath,
     /// Any of these words, or none.
     Subset(&'static [&'static str]),
     /// The path of a route.
@@ -65,6 +67,8 @@ pub enum Kind {
     Start,
     /// A list of maps; only in a file.
     Logs,
+    /// Whatever it is; only of keys that do nothing.
+    Anything,
 }
 
 impl Kind {
@@ -92,6 +96,7 @@ impl Kind {
             | Self::Networks
             | Self::Tokens => words(text).collect(),
             Self::Logs => return None,
+            Self::Anything => return Some(text.into()),
             Self::Address => text.trim().into(),
             _ => text.into(),
         };
@@ -120,6 +125,7 @@ impl Kind {
             Self::Choices(choices) => value.as_array().is_some_and(|words| {
                 !words.is_empty() && words.iter().all(|word| is_one_of(word, choices))
             }),
+            Self::StreamPath => value.as_str().is_some_and(is_stream_path),
             Self::Subset(choices) => value
                 .as_array()
                 .is_some_and(|words| words.iter().all(|word| is_one_of(word, choices))),
@@ -133,6 +139,7 @@ impl Kind {
             Self::TreeSize => TreeSizeSource::deserialize(value).is_ok(),
             Self::Choice(choices) => is_one_of(value, choices),
             Self::Logs => value.is_array(),
+            Self::Anything => true,
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::Ascii => value.as_str().is_some_and(|text| text.bytes().all(is_printable)),
             Self::Path => value.as_str().is_some_and(|text| !text.is_empty()),
@@ -165,7 +172,7 @@ impl Kind {
             Self::Url => "URL",
             Self::Choice(_) => "WORD",
             Self::Choices(_) | Self::Subset(_) => "WORDS",
-            Self::Route => "PATH",
+            Self::StreamPath | Self::Route => "PATH",
             Self::Texts => "TEXTS",
             Self::Urls => "URLS",
             Self::Networks => "NETWORKS",
@@ -176,6 +183,7 @@ impl Kind {
             Self::LogFilter => "LEVEL",
             Self::Start => "START",
             Self::Logs => "LOGS",
+            Self::Anything => "VALUE",
         }
     }
 }
@@ -204,6 +212,9 @@ impl fmt::Display for Kind {
             Self::Url => f.write_str("an http or https URL"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
+            Self::StreamPath => f.write_str(
+                "a path such as / or /full-stream, of letters, digits, hyphens, points and underscores",
+            ),
             Self::Subset(choices) => write!(f, "none, one or more of {}", choices.join(", ")),
             Self::Route => f.write_str(
                 "a path such as /stats, of letters, digits, hyphens, points and underscores",
@@ -224,6 +235,7 @@ impl fmt::Display for Kind {
             ),
             Self::Start => f.write_str("head, zero or an entry's index"),
             Self::Logs => f.write_str("a list of logs, each with name and url"),
+            Self::Anything => f.write_str("any value"),
         }
     }
 }
@@ -249,7 +261,13 @@ fn is_list(value: &Value, is_item: impl Fn(&str) -> bool) -> bool {
     items.is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(&is_item)))
 }
 
-/// What can be a path without escapes; the slash before it may be missing.
+/// What certstream-server-go takes as a path.
+fn is_stream_path(text: &str) -> bool {
+    text == "/" || text.starts_with('/') && is_route(text)
+}
+
+/// What can be a path without escapes; the slash before it may be missing. A segment of points alone
+/// would be resolved by clients.
 fn is_route(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let is_segment = |segment: &str| {

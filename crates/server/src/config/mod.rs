@@ -34,22 +34,25 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use cli::LogsCommand;
+use serde::Deserialize as _;
+
 use cli::{Action, CommandLine, Request};
+pub use cli::{CreateIndex, LogsCommand};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
 pub use guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};
 pub use kind::Kind;
 pub use model::{
-    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, NamedLog, Protocols, Streams,
+    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, NamedLog, Protocols,
+    Streams,
 };
-pub use peers::GoWebserver;
+pub use peers::{Fate, PEER_KEYS, Peer, PeerKey};
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, MetricsCompat,
     OperatorIntervals, ParseByteSizeError, ParseOperatorIntervalsError, ParseStartError,
-    ParseTreeSizeSourceError, RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource,
-    Verification,
+    ParseTreeSizeSourceError, RemovedLogPolicy, SignatureMode, SlowClient, Start, StateRecovery,
+    TreeSizeSource, Verification,
 };
 
 /// What the process was asked to do.
@@ -61,6 +64,8 @@ pub enum Invocation {
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
+    /// Write where every log ends now and exit.
+    CreateIndex(Box<Setup>, CreateIndex),
     /// Ask the server of this configuration, or at this URL, how it is, and exit.
     Healthcheck(Box<Setup>, Option<String>),
     /// Write this YAML and exit.
@@ -84,6 +89,35 @@ pub struct Setup {
     pub dry_run: bool,
     /// What is strange about the configuration, to be logged; one line each.
     pub warnings: Vec<String>,
+}
+
+/// What a server that runs with one configuration can go over to when it is to have another: that,
+/// but for what takes a restart, whose keys are told.
+///
+/// # Errors
+/// When the two together contradict themselves.
+pub fn without_restart(
+    running: &Config,
+    wanted: &Config,
+) -> Result<(Config, Vec<&'static str>), ConfigError> {
+    let (old, mut new) = (tree::of(running), tree::of(wanted));
+    let mut waiting = Vec::new();
+    // There is a listener either with TLS or without.
+    let tls = running.tls_cert.is_some() != wanted.tls_cert.is_some();
+    for setting in SETTINGS {
+        let waits = setting.restart || tls && ["tls_cert", "tls_key"].contains(&setting.key);
+        let both = tree::select(&old, setting.key).pop().zip(tree::select(&new, setting.key).pop());
+        let changed = both.filter(|((_, old), (_, new))| waits && old != new);
+        let Some(value) = changed.map(|((_, old), _)| old.clone()) else { continue };
+        tree::set(&mut new, setting.key, value);
+        waiting.push(setting.key);
+    }
+    let config = Config::deserialize(new).map_err(|error| ConfigError::Usage(error.to_string()))?;
+    let problems = rules::check(&config);
+    if !problems.is_empty() {
+        return Err(ConfigError::Waiting { keys: waiting.join(", "), problems });
+    }
+    Ok((config, waiting))
 }
 
 /// Reads the command line (of which the first argument is the program's name), the environment
@@ -116,6 +150,7 @@ fn parse_with(
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
         Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
+        Action::CreateIndex(command) => Invocation::CreateIndex(Box::new(setup), command),
         Action::Healthcheck(url) => Invocation::Healthcheck(Box::new(setup), url),
         Action::Print => Invocation::PrintConfig(yaml::print(&setup.config)),
     })
@@ -141,7 +176,7 @@ fn set_up(
         warnings.extend(named.map(|named| format!("--demo ignores {}", named.by)));
         (Config::demo(), None)
     } else {
-        file::load(named, search)?
+        file::load(named, search, &env.of_peers()?, &mut warnings)?
     };
     let config = overlay::apply(base, &assignments)?;
     let problems = rules::check(&config);

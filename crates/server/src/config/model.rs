@@ -7,14 +7,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::guard::{Auth, ConnectionLimit, RateLimit};
-use super::peers::GoWebserver;
 use super::reporting::{Api, MetricsSettings, Prometheus, StatsSettings};
 use super::values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
-    RemovedLogPolicy, SignatureMode, SlowClient, Start, TreeSizeSource, Verification,
+    RemovedLogPolicy, SignatureMode, SlowClient, Start, StateRecovery, TreeSizeSource,
+    Verification,
 };
 
 /// The whole configuration of a server. Its default is a server without configuration file.
@@ -43,6 +44,8 @@ pub struct Config {
     pub compat_profile: CompatProfile,
     /// What becomes of a client that falls out of the ring.
     pub slow_client: SlowClient,
+    /// Threads that serve clients and read logs; 0 for one a core.
+    pub worker_threads: u64,
     /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
     pub shutdown_grace_ms: u64,
     /// What becomes of entries that are not those a log has signed.
@@ -108,10 +111,34 @@ pub struct Config {
     /// static-ct-api logs to follow besides those of the log list.
     #[serde(deserialize_with = "blank_is_default")]
     pub static_logs: Vec<NamedLog>,
-    /// What a file says in the words of certstream-server-go; moved to its place as soon as it is
-    /// read, so it is empty everywhere else.
-    #[serde(deserialize_with = "blank_is_default", skip_serializing)]
-    pub webserver: GoWebserver,
+    /// When the configuration is read again.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub hot_reload: HotReload,
+    // What only other servers know is looked at beside this struct.
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub webserver: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub general: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub stream_processing: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub nats: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub ct_logs_url: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub additional_log_lists: IgnoredAny,
 }
 
 /// A section whose keys are all commented out is `null` in YAML; it means the section's defaults.
@@ -152,6 +179,7 @@ impl Default for Config {
             max_message_bytes: ByteSize::new(ByteSize::MIB),
             compat_profile: CompatProfile::Calidog,
             slow_client: SlowClient::Drop,
+            worker_threads: 0,
             shutdown_grace_ms: 3000,
             verification: Verification::Report,
             verification_evidence_dir: None,
@@ -175,7 +203,13 @@ impl Default for Config {
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),
-            webserver: GoWebserver::default(),
+            hot_reload: HotReload::default(),
+            webserver: IgnoredAny,
+            general: IgnoredAny,
+            stream_processing: IgnoredAny,
+            nats: IgnoredAny,
+            ct_logs_url: IgnoredAny,
+            additional_log_lists: IgnoredAny,
         }
     }
 }
@@ -227,12 +261,40 @@ pub struct Streams {
     pub lite: bool,
     /// Only the domain names.
     pub domains_only: bool,
+    /// The path of the full stream, with or without a slash at its end.
+    pub full_path: String,
+    /// The path of the lite stream, which is also at `/` unless another is there.
+    pub lite_path: String,
+    /// The path of the domains-only stream.
+    pub domains_only_path: String,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub v2: IgnoredAny,
 }
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { full: true, lite: true, domains_only: true }
+        Self {
+            full: true,
+            lite: true,
+            domains_only: true,
+            full_path: "/full-stream".to_owned(),
+            lite_path: "/".to_owned(),
+            domains_only_path: "/domains-only".to_owned(),
+            v2: IgnoredAny,
+        }
     }
+}
+
+/// When the configuration is read again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HotReload {
+    /// When its file changes; on SIGHUP in any case.
+    pub enabled: bool,
+    /// A file, or a folder of files, whose change counts as well.
+    pub watch_path: Option<PathBuf>,
 }
 
 /// What becomes of certificates that come from several logs.
@@ -384,6 +446,10 @@ pub struct CtLog {
     pub start_overlap_leaves: u64,
     /// Where positions are saved.
     pub state_file: Option<PathBuf>,
+    /// What becomes of a state file that cannot be read.
+    pub state_recovery: StateRecovery,
+    /// Positions of certstream-server-go, for logs that `state_file` does not know.
+    pub import_index: Option<PathBuf>,
     /// Seconds by which saved positions trail what is published.
     pub resume_overlap_secs: u64,
     /// Entries a log may be behind before some are skipped, at least 10,000; 0 for any number.
@@ -420,6 +486,26 @@ pub struct CtLog {
     pub health_check_interval_secs: u64,
     /// The User-Agent of requests; blank for the server's name, version and address.
     pub user_agent: String,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub catalog_authority_overrides: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub force_http1_operators: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub merkle_verification: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub names_tiles: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub partial_tile_wait_secs: IgnoredAny,
 }
 
 impl Default for CtLog {
@@ -443,6 +529,8 @@ impl Default for CtLog {
             start: Start::Head,
             start_overlap_leaves: 256,
             state_file: None,
+            state_recovery: StateRecovery::Fresh,
+            import_index: None,
             resume_overlap_secs: 10,
             max_catchup_lag_entries: 0,
             max_catchup_lag_secs: 0,
@@ -461,6 +549,11 @@ impl Default for CtLog {
             unhealthy_threshold: 5,
             health_check_interval_secs: 60,
             user_agent: String::new(),
+            catalog_authority_overrides: IgnoredAny,
+            force_http1_operators: IgnoredAny,
+            merkle_verification: IgnoredAny,
+            names_tiles: IgnoredAny,
+            partial_tile_wait_secs: IgnoredAny,
         }
     }
 }

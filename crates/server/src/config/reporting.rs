@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::values::{ByteSize, MetricsCompat};
 
@@ -22,9 +23,29 @@ pub struct Prometheus {
     /// Whether metrics of the process and its allocator are shown.
     pub expose_system_metrics: bool,
     /// The PEM certificate chain of that listener; none for plain HTTP.
+    #[serde(deserialize_with = "blank_is_none")]
     pub cert_path: Option<PathBuf>,
     /// The PEM private key of that certificate; set exactly where that is.
+    #[serde(deserialize_with = "blank_is_none")]
     pub cert_key_path: Option<PathBuf>,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub real_ip: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub trusted_proxies: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
+    pub whitelist: IgnoredAny,
+}
+
+/// Blank is how certstream-server-go says "not set".
+fn blank_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path: Option<PathBuf> = Option::deserialize(deserializer)?;
+    Ok(path.filter(|path| !path.as_os_str().is_empty()))
 }
 
 impl Default for Prometheus {
@@ -37,6 +58,9 @@ impl Default for Prometheus {
             expose_system_metrics: true,
             cert_path: None,
             cert_key_path: None,
+            real_ip: IgnoredAny,
+            trusted_proxies: IgnoredAny,
+            whitelist: IgnoredAny,
         }
     }
 }

@@ -54,6 +54,10 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
             !config.static_logs.is_empty() && !logs.static_ct_enabled,
             "static_logs are not followed: ct_log.static_ct_enabled is off",
         ),
+        (
+            logs.import_index.is_some() && logs.state_file.is_none(),
+            "ct_log.import_index without ct_log.state_file: every start goes on at the same place",
+        ),
     ];
     cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
 }
@@ -120,35 +124,33 @@ fn check_metrics(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Paths that are something else already.
-const TAKEN: &[&str] = &[
-    "/",
-    "/api",
-    "/domains-only",
-    "/example.json",
-    "/full-stream",
-    "/health",
-    "/latest.json",
-    "/sse",
-    "/v2",
-];
+/// Paths that are something else already, and so are those below them.
+const TAKEN: &[&str] = &["/api", "/example.json", "/health", "/latest.json", "/sse", "/v2"];
 
+/// At each path there is one thing.
 fn check_routes(config: &Config, problems: &mut Vec<Problem>) {
-    let (stats, metrics) = (route(&config.stats.url), route(&config.prometheus.metrics_url));
-    for (key, path) in [("stats.url", &stats), ("prometheus.metrics_url", &metrics)] {
+    let streams = &config.streams;
+    let paths = [
+        ("prometheus.metrics_url", route(&config.prometheus.metrics_url)),
+        ("stats.url", route(&config.stats.url)),
+        ("streams.full_path", streams.full_path.clone()),
+        ("streams.lite_path", streams.lite_path.clone()),
+        ("streams.domains_only_path", streams.domains_only_path.clone()),
+    ];
+    for (position, (key, path)) in paths.iter().enumerate() {
         let is_taken = |taken: &&&str| {
             let below = path.strip_prefix(**taken);
-            below
-                .is_some_and(|below| below.is_empty() || (**taken != "/" && below.starts_with('/')))
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
         };
-        if let Some(taken) = TAKEN.iter().find(is_taken) {
+        let example = path.ends_with("/example.json").then_some("/example.json");
+        if let Some(taken) = TAKEN.iter().find(is_taken).copied().or(example) {
             let advice = format!("{taken} is something else already; choose another path");
             problems.push(problem(key, path, advice));
         }
-    }
-    if stats == metrics {
-        let advice = "prometheus.metrics_url is the same path; choose another for one of them";
-        problems.push(problem("stats.url", &stats, advice));
+        if let Some((other, _)) = paths.iter().take(position).find(|(_, other)| other == path) {
+            let advice = format!("{other} is the same path; choose another for one of them");
+            problems.push(problem(key, path, advice));
+        }
     }
 }
 

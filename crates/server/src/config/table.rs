@@ -6,8 +6,8 @@
 
 use super::kind::Kind::{
     self, Address, Ascii, Bool, Choice, Choices, HeaderName, Integer, Intervals, LogFilter, Logs,
-    Millis, Networks, Number, Path, Route, Seconds, Size, Start, Subset, Text, Texts, Tokens,
-    TreeSize, Url, Urls,
+    Millis, Networks, Number, Path, Route, Seconds, Size, Start, StreamPath, Subset, Text, Texts,
+    Tokens, TreeSize, Url, Urls,
 };
 use super::values::ByteSize;
 
@@ -27,6 +27,8 @@ pub struct Setting {
     pub secret: bool,
     /// A value to show where the default is nothing.
     pub example: Option<&'static str>,
+    /// Whether a new value takes effect only when the server is started again.
+    pub restart: bool,
 }
 
 /// A group of settings.
@@ -69,6 +71,10 @@ impl Setting {
     const fn example(self, example: &'static str) -> Self {
         Self { example: Some(example), ..self }
     }
+
+    const fn restart(self) -> Self {
+        Self { restart: true, ..self }
+    }
 }
 
 /// The setting with this key.
@@ -82,7 +88,7 @@ const fn row(
     kind: Kind,
     doc: &'static str,
 ) -> Setting {
-    Setting { key, env, kind, doc, secret: false, example: None }
+    Setting { key, env, kind, doc, secret: false, example: None, restart: false }
 }
 
 impl Section {
@@ -153,6 +159,11 @@ pub const SECTIONS: &[Section] = &[
         "What is kept for clients that resume or fall behind, and how it is sent",
     ),
     section("ct_log", "Logs", "Which logs are read, and how"),
+    section(
+        "hot_reload",
+        "Reloading",
+        "On SIGHUP the configuration is always read again; one that is wrong changes nothing, and says so",
+    ),
     section("custom_logs", "RFC 6962 logs named by hand", "A list of maps, only in a file"),
     section("static_logs", "static-ct-api logs named by hand", "A list of maps, only in a file"),
 ];
@@ -178,13 +189,15 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_HOST", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"],
         Address,
         "IP address to listen on; \"::\" (quoted in a file) takes IPv6 and IPv4",
-    ),
+    )
+    .restart(),
     row(
         "port",
-        &["CERTSTREAM_PORT", "CERTSTREAM_WEBSERVER_LISTEN_PORT"],
+        &["CERTSTREAM_PORT", "CERTSTREAM_WEBSERVER_LISTEN_PORT", "PORT"],
         Integer(1, 65535),
         "TCP port to listen on; 0, on the command line only, takes any free port",
-    ),
+    )
+    .restart(),
     row(
         "tls_cert",
         &["CERTSTREAM_TLS_CERT", "CERTSTREAM_WEBSERVER_CERT_PATH"],
@@ -202,7 +215,7 @@ pub const SETTINGS: &[Setting] = &[
     .example("/etc/certstream/privkey.pem"),
     row(
         "log_level",
-        &["RUST_LOG", "CERTSTREAM_LOG_LEVEL"],
+        &["RUST_LOG", "CERTSTREAM_LOG_LEVEL", "LOG_LEVEL"],
         LogFilter,
         "What the server logs about itself",
     ),
@@ -211,7 +224,8 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_LOG_FORMAT"],
         Choice(&["text", "json"]),
         "Form of those log lines: for people or for log collectors",
-    ),
+    )
+    .restart(),
     row(
         "log_client_addresses",
         &["CERTSTREAM_LOG_CLIENT_ADDRESSES"],
@@ -224,13 +238,15 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_BUFFER_SIZE"],
         Integer(1, 10_000_000),
         "Fewest messages kept for clients that resume or fall behind, whatever feed.ring_bytes says",
-    ),
+    )
+    .restart(),
     row(
         "max_message_bytes",
         &["CERTSTREAM_MAX_MESSAGE_BYTES"],
         Size(16 * ByteSize::KIB, 64 * ByteSize::MIB),
         "Largest message sent; a larger one goes out without as_der and chain, and says so",
-    ),
+    )
+    .restart(),
     row(
         "compat_profile",
         &["CERTSTREAM_COMPAT_PROFILE"],
@@ -246,6 +262,13 @@ pub const SETTINGS: &[Setting] = &[
          goes on, or it is told so and disconnected",
     ),
     row(
+        "worker_threads",
+        &["CERTSTREAM_WORKER_THREADS", "TOKIO_WORKER_THREADS"],
+        Integer(0, 1024),
+        "Threads that serve clients and read logs; 0 for one a core",
+    )
+    .restart(),
+    row(
         "shutdown_grace_ms",
         &["CERTSTREAM_SHUTDOWN_GRACE_MS"],
         Millis(0, 5000),
@@ -258,7 +281,8 @@ pub const SETTINGS: &[Setting] = &[
         "What becomes of entries that are not those a log has signed: enforce sends nothing before it \
          is proved, and stops a log until its alarm is acknowledged; report raises the alarm and goes \
          on; off believes the logs",
-    ),
+    )
+    .restart(),
     row(
         "verification_evidence_dir",
         &["CERTSTREAM_VERIFICATION_EVIDENCE_DIR"],
@@ -266,7 +290,8 @@ pub const SETTINGS: &[Setting] = &[
         "Folder for the evidence of alarms; without it a folder beside ct_log.state_file, and without \
          that none",
     )
-    .example("/var/lib/certstream/evidence"),
+    .example("/var/lib/certstream/evidence")
+    .restart(),
     row(
         "trusted_proxies",
         &["CERTSTREAM_TRUSTED_PROXIES", "CERTSTREAM_WEBSERVER_TRUSTED_PROXIES"],
@@ -318,20 +343,23 @@ pub const SETTINGS: &[Setting] = &[
         Bool,
         "Serve metrics on a listener of their own, and there only; off, they are served with \
          everything else where protocols.metrics is on",
-    ),
+    )
+    .restart(),
     row(
         "prometheus.listen_addr",
         &["CERTSTREAM_PROMETHEUS_LISTEN_ADDR"],
         Address,
         "IP address of that listener",
-    ),
+    )
+    .restart(),
     row(
         "prometheus.listen_port",
         &["CERTSTREAM_PROMETHEUS_LISTEN_PORT"],
         Integer(1, 65535),
         "TCP port of that listener; where address and port are those of the server there is one \
          listener for both",
-    ),
+    )
+    .restart(),
     row(
         "prometheus.metrics_url",
         &["CERTSTREAM_PROMETHEUS_METRICS_URL"],
@@ -350,14 +378,16 @@ pub const SETTINGS: &[Setting] = &[
         Path,
         "PEM certificate chain for TLS on that listener; read again when the file changes",
     )
-    .example("/etc/certstream/metrics.pem"),
+    .example("/etc/certstream/metrics.pem")
+    .restart(),
     row(
         "prometheus.cert_key_path",
         &["CERTSTREAM_PROMETHEUS_CERT_KEY_PATH"],
         Path,
         "PEM private key of that certificate",
     )
-    .example("/etc/certstream/metrics-key.pem"),
+    .example("/etc/certstream/metrics-key.pem")
+    .restart(),
     row(
         "metrics.compat",
         &["CERTSTREAM_METRICS_COMPAT"],
@@ -392,45 +422,67 @@ pub const SETTINGS: &[Setting] = &[
         "streams.full",
         &["CERTSTREAM_STREAM_FULL_ENABLED"],
         Bool,
-        "Whole certificates with DER and chain, at /full-stream",
+        "Whole certificates with DER and chain",
     ),
     row(
         "streams.lite",
         &["CERTSTREAM_STREAM_LITE_ENABLED"],
         Bool,
-        "Certificates without DER and chain, at /",
+        "Certificates without DER and chain",
     ),
     row(
         "streams.domains_only",
         &["CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"],
         Bool,
-        "Only the domain names, at /domains-only",
+        "Only the domain names",
+    ),
+    row(
+        "streams.full_path",
+        &["CERTSTREAM_STREAMS_FULL_PATH", "CERTSTREAM_WEBSERVER_FULL_URL"],
+        StreamPath,
+        "Path of the full stream, with or without a slash at its end",
+    ),
+    row(
+        "streams.lite_path",
+        &["CERTSTREAM_STREAMS_LITE_PATH", "CERTSTREAM_WEBSERVER_LITE_URL"],
+        StreamPath,
+        "Path of the lite stream; unless another stream is there it is also at /",
+    ),
+    row(
+        "streams.domains_only_path",
+        &["CERTSTREAM_STREAMS_DOMAINS_ONLY_PATH", "CERTSTREAM_WEBSERVER_DOMAINS_ONLY_URL"],
+        StreamPath,
+        "Path of the domains-only stream",
     ),
     row(
         "dedup.enabled",
         &["CERTSTREAM_DEDUP_ENABLED"],
         Bool,
         "Send a certificate once, however many logs it comes from",
-    ),
+    )
+    .restart(),
     row(
         "dedup.mode",
         &["CERTSTREAM_DEDUP_MODE"],
         Choice(&["certificate", "linked"]),
         "What counts as the same: the same bytes, or also a precertificate and the certificate made \
          from it",
-    ),
+    )
+    .restart(),
     row(
         "dedup.capacity",
         &["CERTSTREAM_DEDUP_CAPACITY"],
         Integer(1, 100_000_000),
         "Most certificates remembered; each takes some 50 bytes",
-    ),
+    )
+    .restart(),
     row(
         "dedup.ttl_secs",
         &["CERTSTREAM_DEDUP_TTL_SECS"],
         Seconds(1, 604_800),
         "How long a certificate is remembered",
-    ),
+    )
+    .restart(),
     row(
         "heartbeat.mode",
         &["CERTSTREAM_HEARTBEAT_MODE"],
@@ -623,26 +675,30 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_FEED_RING_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
         "Memory for the latest entries, from which a client resumes",
-    ),
+    )
+    .restart(),
     row(
         "feed.chunk_bytes",
         &["CERTSTREAM_FEED_CHUNK_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
         "Memory for the messages of each feed that has readers",
-    ),
+    )
+    .restart(),
     row(
         "feed.skip_empty_domains",
         &["CERTSTREAM_FEED_SKIP_EMPTY_DOMAINS"],
         Bool,
         "Leave certificates without domain names out of the domains-only stream",
-    ),
+    )
+    .restart(),
     row(
         "feed.gather_ms",
         &["CERTSTREAM_FEED_GATHER_MS"],
         Millis(0, 1000),
         "Longest time for which messages wait, under load, so that several go out in one write; with \
          few clients it is shorter, and 0 sends everything at once",
-    ),
+    )
+    .restart(),
     row("ct_log.rfc6962_enabled", &["CERTSTREAM_RFC6962_ENABLED"], Bool, "Follow RFC 6962 logs"),
     row(
         "ct_log.static_ct_enabled",
@@ -652,7 +708,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     row(
         "ct_log.disable_default_logs",
-        &["CERTSTREAM_CT_LOG_DISABLE_DEFAULT_LOGS"],
+        &["CERTSTREAM_CT_LOG_DISABLE_DEFAULT_LOGS", "CERTSTREAM_GENERAL_DISABLE_DEFAULT_LOGS"],
         Bool,
         "Follow only custom_logs and static_logs, not the log list",
     ),
@@ -742,132 +798,183 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_CT_LOG_START"],
         Start,
         "Where a log without a saved position starts",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.start_overlap_leaves",
         &["CERTSTREAM_CT_LOG_START_OVERLAP_LEAVES"],
         Integer(0, 100_000),
         "Entries before the head at which a start at the head begins",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.state_file",
         &["CERTSTREAM_CT_LOG_STATE_FILE"],
         Path,
         "File to save positions in and to resume from; without it every start is fresh",
     )
-    .example("/var/lib/certstream/state.json"),
+    .example("/var/lib/certstream/state.json")
+    .restart(),
+    row(
+        "ct_log.state_recovery",
+        &["CERTSTREAM_CT_LOG_STATE_RECOVERY"],
+        Choice(&["fresh", "fail"]),
+        "What becomes of a state file that cannot be read: it is set aside and all logs begin afresh, \
+         or the server does not start",
+    )
+    .restart(),
+    row(
+        "ct_log.import_index",
+        &["CERTSTREAM_CT_LOG_IMPORT_INDEX"],
+        Path,
+        "Positions as certstream-server-go keeps them (ct_index.json), for logs that ct_log.state_file \
+         does not know yet; it is only read",
+    )
+    .example("/var/lib/certstream/ct_index.json")
+    .restart(),
     row(
         "ct_log.resume_overlap_secs",
         &["CERTSTREAM_CT_LOG_RESUME_OVERLAP_SECS"],
         Seconds(0, HOUR),
         "How far saved positions trail the stream, so that a restart repeats and never skips",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.max_catchup_lag_entries",
         &["CERTSTREAM_CT_LOG_MAX_CATCHUP_LAG_ENTRIES"],
         Integer(0, Kind::ANY),
         "Entries a log may be behind before it skips to its head, at least 10000; 0 never skips. \
          What is skipped is logged and counted",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.max_catchup_lag_secs",
         &["CERTSTREAM_CT_LOG_MAX_CATCHUP_LAG_SECS"],
         Seconds(0, Kind::ANY),
         "The same in time, from the newest entry read to the log's head, at least 300",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.batch_size",
         &["CERTSTREAM_CT_LOG_BATCH_SIZE"],
         Integer(1, MAX_BATCH),
         "Most entries asked for in one request; what a log gives at once is learned",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.poll_interval_ms",
         &["CERTSTREAM_CT_LOG_POLL_INTERVAL_MS"],
         Millis(1, HOUR_MS),
         "Longest time between two looks for new entries in a log; a log that brings some is looked \
          at sooner when more are due, one that brings none once a second at most",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.fetch_concurrency",
         &["CERTSTREAM_CT_LOG_FETCH_CONCURRENCY"],
         Integer(1, 16),
         "Most requests to one log at a time",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.default_operator_rate_limit_ms",
         &["CERTSTREAM_CT_LOG_DEFAULT_OPERATOR_RATE_LIMIT_MS"],
         Millis(0, HOUR_MS),
         "Fixed time between two requests to a host; 0 for none, what a host bears is learned",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.operator_rate_limits",
         &["CERTSTREAM_CT_LOG_OPERATOR_RATE_LIMITS"],
         Intervals,
         "The same for the hosts of some operators; in a file also a map of names and milliseconds",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.in_flight_bytes",
         &["CERTSTREAM_CT_LOG_IN_FLIGHT_BYTES"],
         Size(ByteSize::MIB, ByteSize::GIB),
         "Memory for the answers of all logs while they are read, and half as much for entries on \
          their way to the stream",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.partial_tile_wait_ms",
         &["CERTSTREAM_CT_LOG_PARTIAL_TILE_WAIT_MS"],
         Millis(0, 600_000),
         "Longest wait for the newest tile of a static-ct-api log to fill up before it is read",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.request_timeout_secs",
         &["CERTSTREAM_CT_LOG_REQUEST_TIMEOUT_SECS"],
         Seconds(1, HOUR),
         "Time limit of a request to a log",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.retry_max_attempts",
         &["CERTSTREAM_CT_LOG_RETRY_MAX_ATTEMPTS"],
         Integer(0, Kind::ANY),
         "Attempts at a request before it counts as a failure of the log",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.retry_initial_delay_ms",
         &["CERTSTREAM_CT_LOG_RETRY_INITIAL_DELAY_MS"],
         Millis(1, HOUR_MS),
         "Wait before the second attempt; it doubles with each further one",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.retry_max_delay_ms",
         &["CERTSTREAM_CT_LOG_RETRY_MAX_DELAY_MS"],
         Millis(1, HOUR_MS),
         "Longest wait between two attempts",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.healthy_threshold",
         &["CERTSTREAM_CT_LOG_HEALTHY_THRESHOLD"],
         Integer(1, Kind::ANY),
         "Successes in a row that make a failing log healthy",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.unhealthy_threshold",
         &["CERTSTREAM_CT_LOG_UNHEALTHY_THRESHOLD"],
         Integer(1, Kind::ANY),
         "Failures in a row that make a log unhealthy",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.health_check_interval_secs",
         &["CERTSTREAM_CT_LOG_HEALTH_CHECK_INTERVAL_SECS"],
         Seconds(1, 86_400),
         "Time between two attempts at an unhealthy log",
-    ),
+    )
+    .restart(),
     row(
         "ct_log.user_agent",
         &["CERTSTREAM_USER_AGENT"],
         Ascii,
         "User-Agent of requests to logs; blank for the server's own. Some logs slow down clients \
          whose User-Agent has neither an e-mail address nor a URL",
+    )
+    .restart(),
+    row(
+        "hot_reload.enabled",
+        &["CERTSTREAM_HOT_RELOAD_ENABLED"],
+        Bool,
+        "Read the configuration again when its file changes, also by rename or by another link",
     ),
+    row(
+        "hot_reload.watch_path",
+        &["CERTSTREAM_HOT_RELOAD_WATCH_PATH"],
+        Path,
+        "File, or folder of files, whose change counts as a change of the configuration file",
+    )
+    .example("/etc/certstream"),
     row("custom_logs", &[], Logs, "RFC 6962 logs to follow besides those of the log list"),
     row("custom_logs[].name", &[], Text, NAME).example("Example 2027"),
     row("custom_logs[].url", &[], Url, "The log's URL: what stands before /ct/v1/")

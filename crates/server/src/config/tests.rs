@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole; what they share.
 
 mod files;
+mod peers;
 mod reference;
 mod sources;
 mod table;
@@ -55,5 +56,14 @@ fn refused(args: &[&str], env: &[(&str, &str)]) -> String {
     match invoke(args, env) {
         Err(error) => error.to_string(),
         other => panic!("{args:?} {env:?}: {other:?}"),
+    }
+}
+
+/// What a file says by itself.
+fn read_file(name: &str, text: &str) -> Result<Config, FileError> {
+    match file::read(Path::new(name), text.as_bytes(), &[], &mut Vec::new()) {
+        Ok(config) => Ok(config),
+        Err(ConfigError::File(error)) => Err(error),
+        Err(error) => panic!("{error}"),
     }
 }

@@ -80,6 +80,17 @@ pub enum SignatureMode {
     Warn,
 }
 
+/// What becomes of a state file that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateRecovery {
+    /// It is set aside, and all logs begin afresh.
+    #[default]
+    Fresh,
+    /// The server does not start.
+    Fail,
+}
+
 /// What becomes of a log that leaves the log list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::http::guard::{Guard, Peer, Policy};
 use crate::http::socket::{Socket, Tcp};
 use crate::http::tls::Tls;
+use crate::live::{Live, Port};
 use crate::metrics::Metrics;
 
 /// A client has this long to complete its TLS handshake.
@@ -64,14 +64,14 @@ pub fn bind(host: IpAddr, port: u16, settings: &str) -> anyhow::Result<TcpListen
 /// What every connection is served with.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// The routes.
-    pub router: Router,
+    /// The routes, of which each request takes those in use at its start.
+    pub live: Live,
+    /// Which of the routes.
+    pub port: Port,
     /// Where to count.
     pub metrics: Arc<Metrics>,
     /// Where connections are counted.
     pub guard: Arc<Guard>,
-    /// How many there may be.
-    pub policy: Arc<Policy>,
     /// Turns true when the server shuts down.
     pub shutdown: watch::Receiver<bool>,
     /// Held by each connection.
@@ -93,13 +93,14 @@ pub async fn serve(listener: TcpListener, tls: Option<Tls>, service: Service) {
 async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: Service) {
     let mut logged: Option<Instant> = None;
     loop {
+        let policy = service.live.policy();
         let accepted = tokio::select! {
-            accepted = accept_one(listener, &service.guard, &service.policy) => accepted,
+            accepted = accept_one(listener, &service.guard, &policy) => accepted,
             () = stopped(&mut service.shutdown) => return,
         };
         match accepted {
             Ok((tcp, peer)) => {
-                let Some(pending) = service.guard.pending(&service.policy, peer.ip()) else {
+                let Some(pending) = service.guard.pending(&service.live.policy(), peer.ip()) else {
                     continue;
                 };
                 let peer = Peer::new(peer.ip(), pending);
@@ -158,10 +159,10 @@ impl Service {
     }
 
     async fn serve_http(mut self, socket: Socket, peer: Peer) -> hyper::Result<()> {
-        let router = TowerToHyperService::new(self.router);
+        let (live, port) = (self.live, self.port);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
-            router.call(request)
+            TowerToHyperService::new(live.router(port)).call(request)
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

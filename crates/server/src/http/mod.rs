@@ -52,7 +52,7 @@ use crate::vitals::Vitals;
 /// What the routes share.
 #[derive(Debug, Clone)]
 pub struct Shared {
-    /// The configuration.
+    /// The configuration as it was when the request began, see [`live`](crate::live).
     pub config: Arc<Config>,
     /// The stream.
     pub hub: Arc<Hub<CertificateStream>>,
@@ -99,14 +99,15 @@ pub fn router(shared: Shared) -> Router {
     let mut asked = Router::new();
     for (kind, paths) in stream_paths(&config) {
         if protocols.example_json && streams::is_on(&config, kind) {
-            let stem = paths.first().map_or("", |path| path.trim_end_matches('/'));
-            let example = move |shared| examples::example(shared, kind);
-            shown = shown.route(&format!("{stem}/example.json"), get(example));
+            for path in example_paths(kind, &paths) {
+                let example = move |shared| examples::example(shared, kind);
+                shown = shown.route(&path, get(example));
+            }
         }
         for path in paths {
             let stream =
                 move |shared, place, request| streams::websocket(shared, place, request, kind);
-            streamed = streamed.route(path, get(stream));
+            streamed = streamed.route(&path, get(stream));
         }
     }
     if protocols.example_json && config.streams.lite {
@@ -132,14 +133,42 @@ pub fn router(shared: Shared) -> Router {
     open.merge(shown).fallback(not_found).layer(from_fn(head::check)).with_state(shared)
 }
 
-/// The streams that are on, with their paths.
-fn stream_paths(config: &Config) -> Vec<(StreamKind, &'static [&'static str])> {
-    let all: [(bool, StreamKind, &[&str]); 3] = [
-        (config.streams.lite || config.protocols.page, StreamKind::Lite, &["/"]),
-        (config.streams.full, StreamKind::Full, &["/full-stream", "/full-stream/"]),
-        (config.streams.domains_only, StreamKind::Domains, &["/domains-only", "/domains-only/"]),
+/// The streams that are on, with their paths. At `/`, where the page is, there is always one: the lite
+/// stream unless the configuration puts another there.
+fn stream_paths(config: &Config) -> Vec<(StreamKind, Vec<String>)> {
+    let streams = &config.streams;
+    let all = [
+        (streams.lite || config.protocols.page, StreamKind::Lite, &streams.lite_path),
+        (streams.full, StreamKind::Full, &streams.full_path),
+        (streams.domains_only, StreamKind::Domains, &streams.domains_only_path),
     ];
-    all.into_iter().filter(|(on, ..)| *on).map(|(_, kind, paths)| (kind, paths)).collect()
+    let root_is_taken = all.iter().any(|(on, _, path)| *on && *path == "/");
+    let on = all.into_iter().filter(|(on, ..)| *on);
+    on.map(|(_, kind, path)| {
+        let mut paths = vec![path.clone()];
+        if path != "/" {
+            paths.push(format!("{path}/"));
+        }
+        if kind == StreamKind::Lite && !root_is_taken {
+            paths.push("/".to_owned());
+        }
+        (kind, paths)
+    })
+    .collect()
+}
+
+/// Where a stream's newest message is shown: below its path, that of the lite stream also below `/`.
+fn example_paths(kind: StreamKind, paths: &[String]) -> Vec<String> {
+    let below = |path: &str| format!("{}/example.json", path.trim_end_matches('/'));
+    let mut examples: Vec<String> = paths.first().map(|path| below(path)).into_iter().collect();
+    let root = below("/");
+    match kind {
+        StreamKind::Lite if !examples.contains(&root) => examples.push(root),
+        StreamKind::Lite => {}
+        // That is the lite stream's, wherever the stream is.
+        StreamKind::Full | StreamKind::Domains => examples.retain(|path| *path != root),
+    }
+    examples
 }
 
 /// Lets pages of any origin read what is public anyway. No cookies are involved.

@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
@@ -86,12 +87,24 @@ struct Files {
     key: PathBuf,
 }
 
+/// Where the certificate and its key are: a handle by which that can be changed.
+#[derive(Debug, Clone)]
+pub struct TlsFiles(watch::Sender<Files>);
+
+impl TlsFiles {
+    /// The files are these from now on. They are looked at soon, even if they are the same as before.
+    pub fn set(&self, cert: &Path, key: &Path) {
+        self.0.send_replace(Files { cert: cert.to_owned(), key: key.to_owned() });
+    }
+}
+
 /// What the files said when they were last looked at, or why they could not be read.
 type Look = Result<[Hash; 2], String>;
 
 /// TLS with a certificate that can be replaced while the server runs.
 pub struct Tls {
-    files: Files,
+    files: watch::Receiver<Files>,
+    place: TlsFiles,
     look: Look,
     current: Arc<Current>,
     acceptor: TlsAcceptor,
@@ -99,7 +112,7 @@ pub struct Tls {
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &*self.files.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -132,7 +145,16 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::<Current>::clone(&current));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { files, look, current, acceptor: Arc::new(config).into() })
+        let place = watch::Sender::new(files);
+        let files = place.subscribe();
+        let acceptor = Arc::new(config).into();
+        Ok(Self { files, place: TlsFiles(place), look, current, acceptor })
+    }
+
+    /// A handle by which other files can be named.
+    #[must_use]
+    pub fn files(&self) -> TlsFiles {
+        self.place.clone()
     }
 
     /// What turns a TCP connection into a TLS connection.
@@ -145,8 +167,10 @@ impl Tls {
     /// the one before it stays.
     pub async fn follow_files(mut self, metrics: &Metrics) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let files = self.files.clone();
+            // Its sender is here too, so there is no error.
+            drop(tokio::time::timeout(LOOK_EVERY, self.files.changed()).await);
+            let files = self.files.borrow_and_update().clone();
+            let cert = files.cert.display().to_string();
             let before = self.look.clone();
             let looked = tokio::task::spawn_blocking(move || files.look_again(&before)).await;
             let Ok((look, news)) = looked else {
@@ -159,7 +183,7 @@ impl Tls {
                 Some(Ok(certified)) => {
                     self.current.0.store(Arc::new(certified));
                     metrics.tls_reloads.inc();
-                    tracing::info!(cert = %self.files.cert.display(), "the TLS certificate is new");
+                    tracing::info!(cert, "the TLS certificate is new");
                 }
                 Some(Err(error)) => {
                     metrics.tls_reload_errors.inc();

@@ -89,6 +89,11 @@ impl Filters {
         })))
     }
 
+    /// Sets other limits. What is registered stays, even where it is over them.
+    pub fn set_limits(&self, limits: Limits) {
+        self.0.lock().limits = limits;
+    }
+
     /// Registers a filter. It is effective when this returns: whatever [`matching`](Self::matching)
     /// is asked from then on is answered with this filter in it. Never builds anything; see
     /// [`is_compaction_due`](Self::is_compaction_due).

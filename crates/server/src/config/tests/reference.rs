@@ -34,7 +34,7 @@ fn the_example_is_that_of_the_table() {
 
 #[test]
 fn the_example_says_the_defaults() {
-    let read = file::read(Path::new("config.example.yaml"), example().as_bytes());
+    let read = read_file("config.example.yaml", &example());
     assert_eq!(read, Ok(Config::default()));
 }
 
@@ -49,7 +49,7 @@ fn what_the_example_leaves_out_can_be_put_in() {
             None => format!("{line}\n"),
         })
         .collect();
-    let config = file::read(Path::new("example"), put_in.as_bytes()).expect("valid");
+    let config = read_file("example", &put_in).expect("valid");
     let mut expected = Config {
         tls_cert: Some("/etc/certstream/fullchain.pem".into()),
         tls_key: Some("/etc/certstream/privkey.pem".into()),
@@ -62,6 +62,8 @@ fn what_the_example_leaves_out_can_be_put_in() {
     expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
     expected.ct_log.log_list_cache = Some("/var/lib/certstream/log_lists.json".into());
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
+    expected.ct_log.import_index = Some("/var/lib/certstream/ct_index.json".into());
+    expected.hot_reload.watch_path = Some("/etc/certstream".into());
     assert_eq!(rules::check(&config), []);
     assert_eq!(config.custom_logs[0].name, "Example 2027");
     assert_eq!(config.static_logs[0].log_origin.as_deref(), Some("ct.example/2027"));
@@ -163,7 +165,7 @@ fn documentation_section(section: &Section, defaults: &Value) -> String {
     let rows = section.settings().map(|setting| documentation_row(setting, defaults));
     format!(
         "\n## {}{name}\n\n{}.\n\n\
-         | Key | Value | Default | Meaning | Variable and flag |\n|---|---|---|---|---|\n{}",
+         | Key | Value | Default | Meaning | Variable and flag | Change |\n|---|---|---|---|---|---|\n{}",
         section.title,
         section.doc,
         rows.collect::<String>(),
@@ -179,10 +181,47 @@ fn documentation_row(setting: &Setting, defaults: &Value) -> String {
     let names = variables.chain(setting.flag().map(|flag| format!("--{flag}")));
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     format!(
-        "| `{}` | {} | {default} | {}. | {} |\n",
+        "| `{}` | {} | {default} | {}. | {} | {} |\n",
         setting.key,
         setting.kind,
         setting.doc,
         names.join("<br>"),
+        if setting.restart { "restart" } else { "reload" },
     )
+}
+
+// === docs/peers.md ===
+
+const PEERS_HEAD: &str = include_str!("peers.head.md");
+
+fn peers() -> String {
+    let sections = [
+        (Peer::Rust, "certstream-server-rust"),
+        (Peer::Go, "certstream-server-go"),
+        (Peer::Elixir, "CaliDog's certstream-server"),
+    ];
+    let sections = sections.map(|(peer, name)| {
+        let keys = PEER_KEYS.iter().filter(|known| known.peer == peer);
+        let rows: String = keys.map(peer_row).collect();
+        format!("\n## {name}\n\n| Key | Variable | Here | |\n|---|---|---|---|\n{rows}")
+    });
+    format!("{PEERS_HEAD}{}", sections.concat())
+}
+
+fn peer_row(known: &PeerKey) -> String {
+    let code = |text: &str| match text {
+        "" => String::new(),
+        text => format!("`{text}`"),
+    };
+    let fate = match known.fate {
+        Fate::Mapped(to, _) => format!("mapped to `{to}`"),
+        fate => fate.as_str().to_owned(),
+    };
+    let (key, variable) = (code(known.key), code(known.env.unwrap_or_default()));
+    format!("| {key} | {variable} | {fate} | {} |\n", known.note)
+}
+
+#[test]
+fn the_page_of_other_servers_is_that_of_the_table() {
+    check("docs/peers.md", &peers());
 }

@@ -93,12 +93,15 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         Kind::HeaderName => "X-API-Key",
         Kind::Intervals => "DigiCert=50,Let's Encrypt=0",
         Kind::Path => "/somewhere/else",
+        Kind::StreamPath => "/a.b/c_d",
         Kind::Address => "::1",
         Kind::Url => "http://127.0.0.1:8080/other.json",
         Kind::Ascii => "somebody (somebody@example.org)",
         Kind::LogFilter => "warn,follow=debug",
         Kind::Start => "zero",
-        Kind::Text | Kind::TreeSize | Kind::Logs => panic!("{} is only for files", setting.key),
+        Kind::Text | Kind::TreeSize | Kind::Logs | Kind::Anything => {
+            panic!("{} is only for files", setting.key)
+        }
     };
     vec![sample.to_owned()]
 }
@@ -134,7 +137,8 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         Kind::Start => &["tail", "-1"],
         Kind::Urls => &["ct.example", "https://a.example/list.json,nowhere"],
         Kind::Intervals => &["Google", "Google=soon", "=5", "a=1,A=1,a=2", "a=3600001"],
-        Kind::Path | Kind::Text | Kind::Texts | Kind::TreeSize | Kind::Logs => &[],
+        Kind::StreamPath => &["a", "/a/", "//", "/a?b", "/..", "/{a}"],
+        Kind::Path | Kind::Text | Kind::Texts | Kind::TreeSize | Kind::Logs | Kind::Anything => &[],
     };
     samples.iter().map(|sample| (*sample).to_owned()).collect()
 }
@@ -187,12 +191,15 @@ fn names_are_unique() {
 }
 
 /// Variables that other servers already have under another name than the key's.
-const KEPT_NAMES: [(&str, &str); 28] = [
+const KEPT_NAMES: &[(&str, &str)] = &[
     ("host", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"),
     ("port", "CERTSTREAM_WEBSERVER_LISTEN_PORT"),
+    ("port", "PORT"),
     ("tls_cert", "CERTSTREAM_WEBSERVER_CERT_PATH"),
     ("tls_key", "CERTSTREAM_WEBSERVER_CERT_KEY_PATH"),
     ("log_level", "RUST_LOG"),
+    ("log_level", "LOG_LEVEL"),
+    ("worker_threads", "TOKIO_WORKER_THREADS"),
     ("trusted_proxies", "CERTSTREAM_WEBSERVER_TRUSTED_PROXIES"),
     ("real_ip", "CERTSTREAM_WEBSERVER_REAL_IP"),
     ("ip_allow_list", "CERTSTREAM_WEBSERVER_WHITELIST"),
@@ -206,12 +213,16 @@ const KEPT_NAMES: [(&str, &str); 28] = [
     ("streams.full", "CERTSTREAM_STREAM_FULL_ENABLED"),
     ("streams.lite", "CERTSTREAM_STREAM_LITE_ENABLED"),
     ("streams.domains_only", "CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"),
+    ("streams.full_path", "CERTSTREAM_WEBSERVER_FULL_URL"),
+    ("streams.lite_path", "CERTSTREAM_WEBSERVER_LITE_URL"),
+    ("streams.domains_only_path", "CERTSTREAM_WEBSERVER_DOMAINS_ONLY_URL"),
     ("compression.websocket", "CERTSTREAM_WEBSERVER_COMPRESSION_ENABLED"),
     ("rate_limit.free_max_tokens", "CERTSTREAM_RATE_LIMIT_MAX_TOKENS"),
     ("rate_limit.free_refill_rate", "CERTSTREAM_RATE_LIMIT_REFILL_RATE"),
     ("rate_limit.free_burst", "CERTSTREAM_RATE_LIMIT_BURST"),
     ("ct_log.rfc6962_enabled", "CERTSTREAM_RFC6962_ENABLED"),
     ("ct_log.static_ct_enabled", "CERTSTREAM_STATIC_CT_ENABLED"),
+    ("ct_log.disable_default_logs", "CERTSTREAM_GENERAL_DISABLE_DEFAULT_LOGS"),
     ("ct_log.log_refresh_interval_secs", "CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"),
     ("ct_log.removed_log_policy", "CERTSTREAM_CT_LOG_REMOVED_POLICY"),
     ("ct_log.checkpoint_signature_mode", "CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE"),
@@ -297,7 +308,7 @@ fn what_is_printed_reads_back() {
     }
     for config in configs {
         let printed = shown(&config);
-        let read = file::read(Path::new("printed"), printed.as_bytes());
+        let read = read_file("printed", &printed);
         assert_eq!(read.as_ref(), Ok(&config), "{printed}");
     }
 }

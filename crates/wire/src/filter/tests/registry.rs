@@ -77,6 +77,19 @@ fn the_bytes_of_terms_are_limited() {
 }
 
 #[test]
+fn other_limits_concern_what_comes_later() {
+    let filters = Filters::new(LIMITS);
+    let held = filters.register(filter("domain=1.com,2.com,3.com")).unwrap();
+    filters.set_limits(Limits { terms: 2, ..LIMITS });
+    assert_eq!(filters.stats().terms, 3);
+    let error = filters.register(filter("domain=4.com")).unwrap_err();
+    assert_eq!(error, FilterError::TooManyDistinct { most: 2 });
+    filters.set_limits(LIMITS);
+    assert!(filters.register(filter("domain=4.com")).is_ok());
+    drop(held);
+}
+
+#[test]
 fn a_filter_is_effective_before_and_after_compaction() {
     let filters = Filters::new(Limits { terms: 1000, term_bytes: 100_000 });
     let mut held = Vec::new();

@@ -1,0 +1,40 @@
+//! Following other logs than before, without a restart.
+
+use std::sync::Arc;
+
+use super::{Fleet, Followed, update};
+use crate::catalogue::CatalogueOptions;
+use crate::log::Log;
+
+impl Fleet {
+    /// Follows these logs by hand, and of the lists what is wanted now; lets go of all others at
+    /// once. Their positions are kept, and a log that is followed again goes on there. Lists already
+    /// fetched are not fetched again for it.
+    pub fn change(self: &Arc<Self>, by_hand: Vec<Log>, catalogue: Option<CatalogueOptions>) {
+        self.leave(|followed| {
+            let same = |wanted: &Log| wanted.is_followed_as(&followed.status.log);
+            followed.by_hand && !by_hand.iter().any(same)
+        });
+        for log in by_hand {
+            self.follow(log, None);
+        }
+        self.catalogue.send_replace(catalogue);
+    }
+
+    /// Stops following some logs where they stand.
+    pub(super) fn leave(&self, is_left: impl Fn(&Followed) -> bool) {
+        let mut logs = self.logs.lock();
+        let urls: Vec<String> =
+            logs.iter().filter(|(_, log)| is_left(log)).map(|(url, _)| url.clone()).collect();
+        for url in urls {
+            let Some(Followed { status, running, .. }) = logs.remove(&url) else { continue };
+            if let Some(running) = running {
+                running.abort();
+                tracing::info!(log = status.log.name, url, "log is not wanted any more");
+            }
+            if status.resume().is_some() {
+                update(self.saved.lock().logs.entry(url).or_default(), &status);
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The logs of the lists: keeping the lists fresh, and following what they name.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::{Fleet, Reason};
+use crate::breaker::{Backoff, jitter};
+use crate::catalogue::{Catalogue, CatalogueOptions, Removal, Selected};
+
+/// Waits between attempts to get the log list while there is none or it failed.
+const LIST_BACKOFF: Backoff =
+    Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(300) };
+
+pub(super) const NO_LIST: &str = "no log list is configured and no log is named by hand";
+pub(super) const WAITING: &str = "the log list has not been fetched yet";
+
+/// When the lists are fetched next; `None` for never.
+#[derive(Debug)]
+struct Schedule {
+    next: Option<Instant>,
+    failures: u32,
+}
+
+impl Schedule {
+    fn at_once() -> Self {
+        Self { next: Some(Instant::now()), failures: 0 }
+    }
+
+    /// The interval has changed, and perhaps the lists. What was due stays due.
+    fn change(&mut self, catalogue: &Catalogue) {
+        let now = Instant::now();
+        self.next = match spread(catalogue.options().refresh) {
+            _ if catalogue.lacks_a_list() => Some(now),
+            Duration::ZERO if self.failures == 0 => None,
+            interval => Some(self.next.map_or(now + interval, |next| next.min(now + interval))),
+        };
+    }
+}
+
+impl Fleet {
+    /// Follows the logs that lists name, and lets those drain that left the signed list. What a list
+    /// without signature does not name any more goes on.
+    fn apply(self: &Arc<Self>, selected: Vec<Selected>, removal: &Removal) {
+        let urls: HashSet<&str> =
+            selected.iter().map(|selected| selected.log.url.as_str()).collect();
+        for followed in self.logs.lock().values() {
+            let status = &followed.status;
+            let named = urls.contains(status.log.url.as_str())
+                || selected.iter().any(|selected| followed.is(&selected.log));
+            let signed = status.listing().signed;
+            let removed = signed && removal.concerns(&status.log);
+            if named || followed.by_hand || !removed || status.is_retired() {
+                continue;
+            }
+            if followed.running.is_some() {
+                let log = &status.log.name;
+                tracing::info!(log, "log is not in the list any more, draining it");
+            }
+            status.set_retired(true);
+        }
+        for Selected { log, listing } in selected {
+            self.follow(log, Some(listing));
+        }
+    }
+
+    /// Keeps the lists fresh and follows what they name, whichever are wanted at the moment.
+    pub(super) async fn keep_lists(
+        self: Arc<Self>,
+        mut wanted: watch::Receiver<Option<CatalogueOptions>>,
+    ) {
+        let mut held: Option<Catalogue> = None;
+        let mut schedule = Schedule::at_once();
+        loop {
+            let options = wanted.borrow_and_update().clone();
+            held = match (options, held) {
+                (None, None) => None,
+                (None, Some(_)) => {
+                    self.leave(|followed| !followed.by_hand);
+                    self.lists.lock().clear();
+                    self.set_reason(
+                        self.logs.lock().is_empty().then(|| Reason(NO_LIST.to_owned())),
+                    );
+                    None
+                }
+                (Some(options), None) => {
+                    schedule = Schedule::at_once();
+                    Some(Catalogue::open(options, (*self.client).clone()).await)
+                }
+                (Some(options), Some(mut catalogue)) => {
+                    let unwanted = catalogue.change(options).await;
+                    self.leave(|followed| {
+                        !followed.by_hand && unwanted.contains(&followed.status.log.url)
+                    });
+                    schedule.change(&catalogue);
+                    Some(catalogue)
+                }
+            };
+            let changed = match &mut held {
+                None => wanted.changed().await,
+                Some(catalogue) => {
+                    self.take(catalogue);
+                    tokio::select! {
+                        never = self.refresh(catalogue, &mut schedule) => match never {},
+                        changed = wanted.changed() => changed,
+                    }
+                }
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Fetches the lists whenever that is due.
+    async fn refresh(
+        self: &Arc<Self>,
+        catalogue: &mut Catalogue,
+        schedule: &mut Schedule,
+    ) -> std::convert::Infallible {
+        loop {
+            match schedule.next {
+                Some(next) => tokio::time::sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+            let outcome = catalogue.refresh().await;
+            self.take(catalogue);
+            let wait = match outcome {
+                Ok(()) => {
+                    schedule.failures = 0;
+                    let none = "the log lists name no log of the wanted states and protocols";
+                    let none = self.logs.lock().is_empty().then(|| Reason(none.to_owned()));
+                    self.set_reason(none);
+                    spread(catalogue.options().refresh)
+                }
+                Err(error) => {
+                    schedule.failures += 1;
+                    let wait = LIST_BACKOFF.wait(schedule.failures, jitter());
+                    self.set_reason(Some(Reason(format!(
+                        "{error}; trying again in {} s",
+                        wait.as_secs().max(1)
+                    ))));
+                    wait
+                }
+            };
+            schedule.next = (!wait.is_zero()).then(|| Instant::now() + wait);
+        }
+    }
+
+    /// Acts on the lists as they are now.
+    fn take(self: &Arc<Self>, catalogue: &Catalogue) {
+        *self.lists.lock() = catalogue.statuses();
+        self.apply(catalogue.selected(), &catalogue.removal());
+    }
+}
+
+/// An interval that is up to a tenth shorter or longer, so that servers which were started together
+/// do not ask together.
+fn spread(interval: Duration) -> Duration {
+    let share = (jitter() % 1024) as u32;
+    interval * 9 / 10 + interval / 5 * share / 1023
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_spread_by_a_tenth() {
+        let hour = Duration::from_secs(3600);
+        for _ in 0..100 {
+            assert!((hour * 9 / 10..=hour * 11 / 10).contains(&spread(hour)));
+        }
+        assert!(spread(Duration::ZERO).is_zero(), "never stays never");
+    }
+}

@@ -1,0 +1,128 @@
+//! Other logs than before, without a restart.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ctsim::fault::{Fault, Scope, Times};
+use follow::catalogue::{CatalogueOptions, Selection};
+use follow::position::State;
+use follow::{FleetOptions, Log, Protocol};
+
+use crate::harness::{Followed, catalogue, eventually, options, simulate, still, url_of};
+
+/// Lists that are read once and then only when they change.
+fn once(sim: &ctsim::Sim) -> CatalogueOptions {
+    CatalogueOptions { refresh: Duration::ZERO, ..catalogue(sim) }
+}
+
+fn follow(by_hand: Vec<Log>, catalogue: Option<CatalogueOptions>) -> Followed {
+    let saved = State::default();
+    Followed::with(FleetOptions { follow: options(), by_hand, catalogue, saved })
+}
+
+fn urls(followed: &Followed) -> BTreeSet<String> {
+    followed.fleet.logs().iter().map(|status| status.log.url.clone()).collect()
+}
+
+fn excluding(catalogue: CatalogueOptions, urls: &[&str]) -> CatalogueOptions {
+    let excluded_logs = urls.iter().map(|url| (*url).to_owned()).collect();
+    let selection = Selection { excluded_logs, ..catalogue.selection.clone() };
+    CatalogueOptions { selection, ..catalogue }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_excluded_log_is_left_at_once_and_goes_on_where_it_stood_when_it_is_wanted_again() {
+    let sim = simulate(still(300)).await;
+    let (kept, left) = (url_of(&sim.logs()[0]), url_of(&sim.logs()[1]));
+    let mut followed = follow(Vec::new(), Some(once(&sim)));
+    followed.read_to(2, 300).await;
+    let asked = sim.list_stats().all_requests();
+
+    followed.fleet.change(Vec::new(), Some(excluding(once(&sim), &[&left])));
+    eventually("it is left", || urls(&followed) == BTreeSet::from([kept.clone()])).await;
+    let state = followed.fleet.state(None);
+    assert_eq!(state.logs[&left].current_index, 300, "its position is kept");
+    sim.logs()[0].grow(50).expect("grows");
+    sim.logs()[1].grow(70).expect("grows");
+    followed.read_until(|this| this.entries[&kept].len() == 350).await;
+
+    followed.fleet.change(Vec::new(), Some(once(&sim)));
+    // The reader checks that there is neither a hole nor a repetition.
+    followed.read_until(|this| this.entries[&left].len() == 370).await;
+    assert_eq!(sim.list_stats().all_requests(), asked, "the list is not fetched again for it");
+
+    followed.fleet.change(Vec::new(), None);
+    eventually("all are left", || urls(&followed).is_empty()).await;
+    assert!(followed.fleet.lists().is_empty());
+    let reason = || followed.fleet.reason().map(|reason| reason.0).unwrap_or_default();
+    eventually("it says why", || reason().contains("no log list is configured")).await;
+    followed.fleet.change(Vec::new(), Some(once(&sim)));
+    eventually("all are back", || urls(&followed).len() == 2).await;
+    followed.fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_named_by_hand_come_change_and_go() {
+    let sim = simulate(still(300)).await;
+    let url = url_of(&sim.logs()[0]);
+    let named = |name: &str, batch_size: Option<u64>| {
+        let log = Log::by_hand(Protocol::Rfc6962, name, &url, None, None).expect("a log");
+        Log { batch_size, ..log }
+    };
+    let mut followed = follow(Vec::new(), None);
+    followed.fleet.change(vec![named("first", None)], None);
+    followed.read_to(1, 300).await;
+    assert_eq!(followed.status(&url).log.name, "first");
+    let before = followed.status(&url);
+    followed.fleet.change(vec![named("first", None)], None);
+    assert!(std::sync::Arc::ptr_eq(&before, &followed.status(&url)), "nothing has changed");
+
+    followed.fleet.change(vec![named("second", Some(7))], None);
+    assert_eq!(followed.status(&url).log.name, "second");
+    sim.logs()[0].grow(30).expect("grows");
+    followed.read_to(1, 330).await;
+
+    // The list names it too, and takes over where it is not named by hand any more.
+    followed.fleet.change(vec![named("second", Some(7))], Some(once(&sim)));
+    followed.read_until(|this| this.entries.len() == 2).await;
+    assert_eq!(followed.status(&url).log.name, "second", "by hand counts");
+    followed.fleet.change(Vec::new(), Some(once(&sim)));
+    eventually("the list's name", || {
+        let logs = followed.fleet.logs();
+        logs.iter().any(|status| status.log.name == sim.logs()[0].description())
+    })
+    .await;
+    sim.logs()[0].grow(30).expect("grows");
+    followed.read_until(|this| this.entries[&url].len() == 360).await;
+
+    followed.fleet.change(vec![named("third", None)], Some(once(&sim)));
+    assert_eq!(followed.status(&url).log.name, "third");
+    followed.fleet.change(Vec::new(), None);
+    eventually("it is left", || urls(&followed).is_empty()).await;
+    followed.fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_list_is_fetched_at_once_and_nothing_is_left_before_it_is_there() {
+    let old = simulate(still(300)).await;
+    let new = simulate(ctsim::Config { seed: 7, ..still(200) }).await;
+    let mut followed = follow(Vec::new(), Some(once(&old)));
+    followed.read_to(2, 300).await;
+    let before = urls(&followed);
+
+    let down = Fault::Status { code: 500, retry_after: None };
+    new.list_faults().inject(Scope::Every, down, Times::UntilCleared);
+    followed.fleet.change(Vec::new(), Some(once(&new)));
+    let reason = || followed.fleet.reason().map(|reason| reason.0).unwrap_or_default();
+    eventually("it fails", || reason().contains("500")).await;
+    assert_eq!(urls(&followed), before);
+
+    new.list_faults().clear();
+    followed.fleet.change(Vec::new(), Some(once(&old)));
+    followed.fleet.change(Vec::new(), Some(once(&new)));
+    let theirs: BTreeSet<_> = new.logs().iter().map(url_of).collect();
+    let there = |this: &Followed| theirs.iter().all(|url| this.entries.contains_key(url));
+    followed.read_until(there).await;
+    eventually("the old ones have drained", || urls(&followed) == theirs).await;
+    followed.fleet.stop().await;
+}

@@ -1,0 +1,45 @@
+//! Where the logs are to be resumed: the state file, and positions taken over from
+//! certstream-server-go.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use follow::position::{self, State, StateFile};
+
+use crate::config::{Config, StateRecovery};
+
+/// Opens the state file, where one is configured, and says what to resume.
+pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {
+    let logs = &config.ct_log;
+    let imported = logs.import_index.as_deref().map(import).transpose()?.unwrap_or_default();
+    let Some(path) = &logs.state_file else {
+        return Ok((None, State { imported, ..State::default() }));
+    };
+    if logs.state_recovery == StateRecovery::Fail && path.try_exists()? {
+        State::read(path).map_err(|error| anyhow::anyhow!("{error}")).context(
+            "the state file cannot be used: repair it or move it away, or set \
+             ct_log.state_recovery: fresh",
+        )?;
+    }
+    let opened = StateFile::open(path)?;
+    if let Some((aside, problem)) = opened.set_aside {
+        tracing::error!(
+            state_file = %path.display(),
+            set_aside = %aside.display(),
+            problem,
+            "the state file cannot be read: it was set aside and all logs begin afresh"
+        );
+    }
+    Ok((Some(opened.file), State { imported, ..opened.state }))
+}
+
+/// The positions of certstream-server-go; none where its file is not there, as before its first run.
+fn import(path: &Path) -> anyhow::Result<position::Imported> {
+    let what = || format!("ct_log.import_index: {}", path.display());
+    let Some(imported) = position::import(path).with_context(what)? else {
+        tracing::info!(file = %path.display(), "there are no positions to import");
+        return Ok(position::Imported::default());
+    };
+    tracing::info!(file = %path.display(), logs = imported.len(), "positions can be imported");
+    Ok(imported)
+}

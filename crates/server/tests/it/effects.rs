@@ -1,0 +1,156 @@
+//! Every key of a file and every variable, ours and those of other servers, by what it changes.
+//!
+//! A group of settings that do not get into each other's way is given to one server: first in a
+//! file, then by the first variable of each, then by the second, and so on; each time the same has
+//! to be seen from outside.
+
+mod binary;
+mod logs;
+mod routes;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use serde_json::Value;
+use server::config::{self, Config, Fate, Invocation, PEER_KEYS, SETTINGS};
+
+/// Settings with their values as variables have them.
+type Group = &'static [(&'static str, &'static str)];
+
+/// What other tests observe, and which.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("buffer_size", "gaps, resume: the fewest messages kept"),
+    ("max_message_bytes", "violations, wire::render: what is too large is left out"),
+    ("compat_profile", "lifecycle::profiles_are_chosen_by_configuration_and_by_request"),
+    ("slow_client", "slow: both ways"),
+    ("shutdown_grace_ms", "slow, lifecycle: how long is waited"),
+    ("verification", "alarms, follow's proof: all three"),
+    ("verification_evidence_dir", "alarms: where evidence lies"),
+    ("dedup.", "duplicates, dedup: what is left out, how long and how many"),
+    ("feed.", "gaps, resume, gather: what is kept, and how it goes out"),
+    ("ct_log.log_list_url", "lifecycle::without_a_list_it_serves_and_says_why"),
+    ("ct_log.log_list_key_file", "lifecycle::a_list_signed_by_another_key_is_refused"),
+    ("ct_log.log_list_cache", "follow's lists: a start without network"),
+    ("ct_log.extra_log_lists", "follow's lists: they add logs"),
+    ("ct_log.log_refresh_interval_secs", "follow's lists and change: when lists are read"),
+    ("ct_log.removed_log_policy", "follow's lists: a log that leaves"),
+    ("ct_log.checkpoint_signature_mode", "config: it only warns"),
+    ("ct_log.start_overlap_leaves", "follow's following: where a tiled log begins"),
+    ("ct_log.resume_overlap_secs", "resume: what is repeated"),
+    ("ct_log.max_catchup_lag_", "follow's following and options: what is skipped"),
+    ("ct_log.poll_interval_ms", "follow's poll: when a head is asked for"),
+    ("ct_log.default_operator_rate_limit_ms", "follow's politeness: fixed intervals"),
+    ("ct_log.operator_rate_limits", "follow's politeness: fixed intervals"),
+    ("ct_log.in_flight_bytes", "follow's budget and queue: the bounds"),
+    ("ct_log.partial_tile_wait_ms", "follow's politeness: partial tiles"),
+    ("ct_log.retry_", "follow's breaker and faults: when and how often"),
+    ("ct_log.healthy_threshold", "follow's breaker and faults"),
+    ("ct_log.unhealthy_threshold", "follow's breaker and faults"),
+    ("ct_log.health_check_interval_secs", "follow's breaker and faults"),
+    ("hot_reload.", "reload, reload::watch: both"),
+    ("custom_logs", "logs, follow's following, by hand"),
+    ("static_logs", "follow's hybrid and following, by hand"),
+    ("general.additional_", "config::peers: the logs that they become"),
+    ("general.drop_old_logs", "config::peers: ct_log.removed_log_policy"),
+    ("general.buffer_sizes.websocket", "config::peers: buffer_size"),
+    ("general.excluded_logs[]", "logs, in the list"),
+    ("general.recovery.", "logs, as ct_log.import_index; config::peers"),
+    ("ct_log.partial_tile_wait_secs", "config::peers: ct_log.partial_tile_wait_ms"),
+];
+
+/// What other parts of the server bring, with tests of their own.
+const OTHERS: &[&str] = &[
+    "connection_limit.",
+    "rate_limit.",
+    "auth.",
+    "real_ip",
+    "trusted_proxies",
+    "whitelist",
+    "webserver.whitelist",
+    "webserver.real_ip",
+    "webserver.trusted_proxies",
+    "ip_allow_list",
+    "cors.",
+    "prometheus.",
+    "metrics.",
+    "api.",
+    "stats.",
+    "protocols.stats",
+    "log_client_addresses",
+];
+
+/// The configuration of a file, variables and flags.
+fn configured(file: &Value, variables: &[(&str, &str)], flags: &[String]) -> Config {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.yaml");
+    // JSON is YAML.
+    std::fs::write(&path, file.to_string()).expect("writable");
+    let args = ["certstream-server".to_owned(), format!("--config={}", path.display())];
+    let args = args.iter().chain(flags).map(OsString::from);
+    let env = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    match config::parse(args, env) {
+        Ok(Invocation::Serve(setup)) => setup.config,
+        other => panic!("{file} {variables:?} {flags:?}: {other:?}"),
+    }
+}
+
+/// The variables of a key.
+fn variables_of(key: &str) -> Vec<&'static str> {
+    let ours = SETTINGS.iter().find(|setting| setting.key == key);
+    let theirs = PEER_KEYS.iter().filter(|known| known.key == key).filter_map(|known| known.env);
+    ours.map_or_else(|| theirs.collect(), |setting| setting.env.to_vec())
+}
+
+/// A group as a file has it, without the keys left out.
+fn file_of(group: &[(&str, &str)]) -> Value {
+    let mut file = Value::Object(serde_json::Map::new());
+    for (key, value) in group {
+        let mut place = &mut file;
+        for name in key.split('.') {
+            place = &mut place[name];
+        }
+        let is_list = value.starts_with('[') || value.parse::<u64>().is_ok();
+        let is_bool = ["true", "false"].contains(value);
+        *place = match is_list || is_bool {
+            true => serde_json::from_str(value).expect("JSON"),
+            false => Value::from(*value),
+        };
+    }
+    file
+}
+
+/// Every way to say a group: in a file, and by each of the variables.
+fn ways(group: &[(&str, &'static str)], flags: &[String]) -> Vec<(String, Config)> {
+    let mut ways = vec![("file".to_owned(), configured(&file_of(group), &[], flags))];
+    let most = group.iter().map(|(key, _)| variables_of(key).len()).max().unwrap_or(0);
+    for number in 0..most {
+        let variable = |(key, value): &(&str, &'static str)| {
+            let names = variables_of(key);
+            let name = names.get(number).or_else(|| names.last())?;
+            Some((*name, value.trim_matches(['[', ']']).trim_matches('"')))
+        };
+        let variables: Vec<_> = group.iter().filter_map(variable).collect();
+        let only_file: Vec<_> =
+            group.iter().filter(|(key, _)| variables_of(key).is_empty()).copied().collect();
+        let config = configured(&file_of(&only_file), &variables, flags);
+        ways.push((format!("{variables:?}"), config));
+    }
+    ways
+}
+
+#[test]
+fn every_key_is_observed() {
+    let groups = [routes::GROUPS, logs::GROUPS, binary::GROUPS].concat();
+    let observed: BTreeSet<&str> = groups.iter().copied().flatten().map(|(key, _)| *key).collect();
+    let ours = SETTINGS.iter().map(|setting| setting.key);
+    let does_something = |fate: &Fate| matches!(fate, Fate::Mapped(..));
+    let theirs = PEER_KEYS.iter().filter(|known| does_something(&known.fate));
+    let theirs = theirs.map(|known| known.key).filter(|key| !key.is_empty());
+    let is_observed = |key: &str| {
+        observed.contains(key)
+            || ELSEWHERE.iter().any(|(prefix, _)| key.starts_with(prefix))
+            || OTHERS.iter().any(|prefix| key.starts_with(prefix))
+    };
+    let missing: Vec<&str> = ours.chain(theirs).filter(|key| !is_observed(key)).collect();
+    assert!(missing.is_empty(), "nobody sees what these do: {missing:?}");
+}
