@@ -1,15 +1,9 @@
-// Chromium: the page of the server, and WebSocket and EventSource as a page uses them.
+// Chromium: WebSocket and EventSource as a page uses them. The page of the server is in page.mjs.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 
-import {
-  ADDRESS, CUTS, DEFLATE, MESSAGES, connected, isStaying, require, unreliable,
-} from "./common.mjs";
-
-const { chromium } = require("playwright-core");
+import { withBrowser } from "./browser.mjs";
+import { ADDRESS, CUTS, DEFLATE, MESSAGES, connected, isStaying, unreliable } from "./common.mjs";
 
 // Runs in the page: reads messages over as many connections as it takes, resuming after the last.
 function readSockets([count]) {
@@ -68,12 +62,13 @@ function checkOffsets(offsets, count) {
   offsets.forEach((offset, at) => assert.equal(offset, first + at, "each offset once, in order"));
 }
 
-// Its own connection, which draws the rows, and the pongs the browser sends on it.
+// What the page itself asks for.
+const PAGES = /^GET \/\?compat=calidog&since=/;
+
+// The page's own connection resumes too, and the browser sends pongs on it.
 async function checkPage(page, proxy) {
-  await page.waitForSelector("#state.live");
-  await page.waitForFunction(() => document.querySelectorAll("#rows tr").length >= 30);
-  const before = await page.textContent("#count");
-  await page.waitForFunction((text) => document.querySelector("#count").textContent !== text, before);
+  while (proxy.requests.filter((request) => PAGES.test(request)).length <= CUTS) await page.waitForTimeout(200);
+  await page.waitForSelector("#state[data-is=live]");
   while (proxy.pongs === 0) await page.waitForTimeout(200);
 }
 
@@ -103,7 +98,7 @@ async function checkEvents(page, proxy) {
 async function checkAll(context) {
   const problems = [];
   await Promise.all([checkPage, checkSockets, checkEvents].map(async (check) => {
-    const proxy = await unreliable(50_000);
+    const proxy = await unreliable(50_000, check === checkPage ? PAGES : undefined);
     const page = await context.newPage();
     page.on("pageerror", (error) => problems.push(error.message));
     await page.goto(`http://${proxy.address}/`);
@@ -120,18 +115,4 @@ async function stay(context) {
   assert.deepEqual(await page.evaluate(() => window.ending), { code: 1001, wasClean: true });
 }
 
-const userData = mkdtempSync(join(tmpdir(), "certstream-chromium-"));
-const context = await chromium.launchPersistentContext(userData, {
-  executablePath: process.env.CHROMIUM,
-  headless: true,
-  args: [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-  ],
-});
-try {
-  await (isStaying ? stay(context) : checkAll(context));
-} finally {
-  await context.close();
-  rmSync(userData, { recursive: true, force: true });
-}
+await withBrowser(isStaying ? stay : checkAll);

@@ -48,9 +48,9 @@ export function connected() {
   writeSync(1, "!");
 }
 
-// A way to the server that cuts a few connections after so many bytes, of those that resume and of
-// SSE; of the others it counts the pongs that clients send by themselves.
-export async function unreliable(cutAfter) {
+// A way to the server that cuts a few connections after so many bytes, those whose request is of
+// these: that resume, and SSE; of the others it counts the pongs that clients send by themselves.
+export async function unreliable(cutAfter, isCutOf = /^GET \/\?since=|^GET .sse/) {
   const [host, port] = ADDRESS.split(":");
   const seen = { address: null, cuts: 0, pongs: 0, requests: [] };
   const proxy = createServer((client) => {
@@ -62,7 +62,7 @@ export async function unreliable(cutAfter) {
       if (line.startsWith("GET ")) {
         seen.requests.push(bytes.toString("latin1"));
         passed = 0;
-        isCut = seen.cuts < CUTS && /since=|^GET .sse/.test(line);
+        isCut = seen.cuts < CUTS && isCutOf.test(line);
       } else if (bytes[0] === 0x8a) {
         seen.pongs += 1;
       }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::command::{command, complete, is_installed};
-use crate::{differential, e2e};
+use crate::{differential, docs, e2e, packaging};
 
 /// Everything, cheapest first; stops at the first failure and says how long each step took.
 fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
@@ -24,6 +24,8 @@ fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
     step("test", &|| cargo(&["test", "--workspace", "--locked"]))?;
     step("differential", &differential::run)?;
     step("e2e", &e2e::run)?;
+    step("docs", &docs::run_all)?;
+    step("packaging", &packaging::run_all)?;
     Ok(times)
 }
 

@@ -37,8 +37,14 @@ const ANALYSTS_CHECK: &str =
     "import boto3, duckdb, flask, moto, pandas, polars, pyarrow.parquet, pytz, websockets";
 
 /// The packages from npm; the newest that Node 18 of Debian 12 runs.
-const NODE: [(&str, &str); 4] =
-    [("certstream", "1.1.1"), ("ws", "8"), ("eventsource", "3"), ("playwright-core", "1.60")];
+const NODE: [(&str, &str); 6] = [
+    ("axe-core", "4.11"),
+    ("certstream", "1.1.1"),
+    ("dockerfile-utils", "0.16"),
+    ("eventsource", "3"),
+    ("playwright-core", "1.60"),
+    ("ws", "8"),
+];
 
 /// The names the browser goes by.
 const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];

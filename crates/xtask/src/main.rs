@@ -8,29 +8,48 @@ mod clients;
 mod collect;
 mod command;
 mod differential;
+mod docs;
 mod e2e;
 mod fuzz;
+mod packaging;
 mod processes;
+mod release;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Command as Cli;
 
-fn main() -> ExitCode {
+fn cli() -> Cli {
     let differential = "How we read real certificates against how others do";
-    let cli = Cli::new("cargo xtask")
+    Cli::new("cargo xtask")
         .about("The developer's commands")
         .subcommand_required(true)
         .subcommand(Cli::new("ci").about("Everything a change must pass"))
         .subcommand(Cli::new("differential").about(differential))
+        .subcommand(docs::command_line())
         .subcommand(e2e::command_line())
+        .subcommand(packaging::command_line())
+        .subcommand(
+            Cli::new("release").about("The programs and what belongs to them, in one archive"),
+        )
         .subcommand(fuzz::command_line())
-        .subcommands(bench::commands());
-    let outcome = match cli.get_matches().subcommand() {
+        .subcommands(bench::commands())
+}
+
+/// Whether `cargo xtask` has this command.
+fn is_command(name: &str) -> bool {
+    cli().find_subcommand(name).is_some()
+}
+
+fn main() -> ExitCode {
+    let outcome = match cli().get_matches().subcommand() {
         Some(("ci", _)) => ci::run(),
         Some(("differential", _)) => differential::run(),
+        Some((docs::NAME, arguments)) => docs::run(arguments),
         Some((e2e::NAME, arguments)) => e2e::run_some(arguments),
+        Some((packaging::NAME, arguments)) => packaging::run(arguments),
+        Some(("release", _)) => release::run(),
         Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
         Some((name, arguments)) => bench::run(name, arguments),
         None => Ok(()),

@@ -98,16 +98,21 @@ pub(crate) fn start_ready(command: &mut Command) -> anyhow::Result<(Process, Val
     Ok((process, ready.with_context(|| format!("{command:?} said {line:?}"))?))
 }
 
-/// Waits until a URL answers 200 (or what `curl --fail` takes for success).
+/// Waits until a URL answers 200.
 pub(crate) fn wait_for(url: &str) -> anyhow::Result<()> {
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--fail", "--max-time", "5", url]);
-        if curl.stdout(Stdio::null()).status()?.success() {
+        if answers(url)? {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(100));
     }
     bail!("{url} does not answer")
+}
+
+/// Whether a URL answers 200 now (or what `curl --fail` takes for success).
+pub(crate) fn answers(url: &str) -> anyhow::Result<bool> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--fail", "--max-time", "5", url]);
+    Ok(curl.stdout(Stdio::null()).status()?.success())
 }

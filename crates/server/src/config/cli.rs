@@ -155,7 +155,9 @@ fn assignment(setting: &'static Setting, matches: &ArgMatches) -> Option<Assignm
     Some(Assignment { setting, origin: Origin::Flag(flag), text: texts.join(",") })
 }
 
-fn command() -> Command {
+/// The command line, for what is made from it: help, the manual page, completions.
+#[must_use]
+pub fn command() -> Command {
     let defaults = tree::of(&Config::default());
     let settings = SECTIONS.iter().flat_map(|section| {
         section.settings().filter_map(|setting| flag(section, setting, &defaults))

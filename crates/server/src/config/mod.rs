@@ -37,7 +37,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use cli::{Action, CommandLine, Request};
-pub use cli::{CreateIndex, LogsCommand};
+pub use cli::{CreateIndex, LogsCommand, command};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
 pub use guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};

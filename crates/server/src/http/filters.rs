@@ -4,22 +4,27 @@ use tokio::task::spawn_blocking;
 use url::form_urlencoded;
 use wire::filter::{Filter, FilterError, Registered};
 
+use crate::config::Config;
 use crate::http::Shared;
 use crate::metrics::RefusalLabels;
 
 /// Registers the filter that a query string asks for, if it asks for one. `Err` is what to tell the
 /// client.
 pub(super) fn register(shared: &Shared, query: Option<&str>) -> Result<Option<Registered>, String> {
-    let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let max_terms = usize::try_from(shared.config.filters.max_terms).unwrap_or(usize::MAX);
-    let filter = Filter::parse(parameters, max_terms);
-    let registered =
-        filter.and_then(|filter| filter.map(|filter| shared.filters.register(filter)).transpose());
+    let registered = parse(&shared.config, query)
+        .and_then(|filter| filter.map(|filter| shared.filters.register(filter)).transpose());
     if shared.filters.is_compaction_due() {
         let filters = shared.filters.clone();
         drop(spawn_blocking(move || filters.compact()));
     }
     registered.map_err(|error| refuse(shared, &error))
+}
+
+/// The filter that a query string asks for, if it asks for one.
+pub(super) fn parse(config: &Config, query: Option<&str>) -> Result<Option<Filter>, FilterError> {
+    let parameters = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let max_terms = usize::try_from(config.filters.max_terms).unwrap_or(usize::MAX);
+    Filter::parse(parameters, max_terms)
 }
 
 fn refuse(shared: &Shared, error: &FilterError) -> String {

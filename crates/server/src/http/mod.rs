@@ -122,6 +122,9 @@ pub fn router(shared: Shared) -> Router {
     if protocols.sse {
         streamed = streamed.route("/sse", get(streams::sse));
     }
+    if protocols.page {
+        open = open.merge(page::routes());
+    }
     // A layer asks for a route to lie around.
     if streamed.has_routes() {
         shown = shown.merge(streamed.layer(from_fn_with_state(shared.clone(), guard::streams)));

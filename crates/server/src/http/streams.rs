@@ -43,7 +43,7 @@ pub(super) async fn websocket(
 ) -> Response {
     let is_upgrade = websocket::is_upgrade(&request);
     if is_page(&shared.config, &request) {
-        return page::page().await;
+        return page::page();
     }
     if !shared.config.protocols.websocket || !is_on(&shared.config, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();

@@ -38,7 +38,7 @@ const fn script(name: &'static str, by: Interpreter, stays: bool) -> Script {
 pub(super) const CERTSTREAM_CLI: Script = script("certstream_cli.py", Interpreter::Python, false);
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 13] = [
+pub(super) const SCRIPTS: [Script; 14] = [
     CERTSTREAM_CLI,
     script("certstream_library.py", Interpreter::Python, false),
     script("certstream.mjs", Interpreter::Node, false),
@@ -48,6 +48,7 @@ pub(super) const SCRIPTS: [Script; 13] = [
     script("npm_ws.mjs", Interpreter::Node, true),
     script("npm_eventsource.mjs", Interpreter::Node, true),
     script("chromium.mjs", Interpreter::Browser, true),
+    script("page.mjs", Interpreter::Browser, false),
     script("profiles.py", Interpreter::Python, false),
     script("http.sh", Interpreter::Shell, false),
     script("openapi.py", Interpreter::Python, false),

@@ -1,0 +1,29 @@
+# syntax=docker/dockerfile:1
+# certstream-server in an image of the C library, CA certificates and the program; it runs as a user
+# without rights and keeps its state in /data.
+#
+#   docker build -t certstream-server .
+#   docker run -p 8080:8080 -v certstream:/data certstream-server
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /source
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/source/target \
+    cargo build --release --locked --package server --bin certstream-server \
+    && strip --output /certstream-server target/release/certstream-server \
+    && mkdir /data
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /certstream-server /usr/local/bin/certstream-server
+COPY --from=build --chown=65532:65532 /data /data
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+ENV CERTSTREAM_CT_LOG_STATE_FILE=/data/state.json
+EXPOSE 8080
+# There is no curl in the image: the server asks itself.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 \
+    CMD ["/usr/local/bin/certstream-server", "healthcheck"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/certstream-server"]

@@ -1,0 +1,33 @@
+//! Prints the names of every certificate, and resumes where a connection was cut.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what it is for")]
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+fn main() {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "ws://127.0.0.1:8080/".to_owned());
+    let mut since = String::new();
+    loop {
+        if let Err(error) = read(&url, &mut since) {
+            eprintln!("connecting again: {error}");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn read(url: &str, since: &mut String) -> anyhow::Result<()> {
+    let (mut socket, _) = tungstenite::connect(format!("{url}{since}"))?;
+    loop {
+        let message = socket.read()?;
+        if !message.is_text() {
+            continue;
+        }
+        let message: Value = serde_json::from_str(message.to_text()?)?;
+        if message["message_type"] == "certificate_update" {
+            println!("{}", message["data"]["leaf_cert"]["all_domains"]);
+            *since = format!("?since={}", message["offset"]);
+        }
+    }
+}

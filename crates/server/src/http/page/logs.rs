@@ -1,0 +1,139 @@
+//! `/page/logs.json`: what the page shows besides the stream. Nothing of clients is in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use follow::Standing;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::config::reporting::route;
+use crate::config::{Config, Verification};
+use crate::http::Shared;
+use crate::sources;
+
+/// However many pages ask, the logs are looked at this often at most.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The last answer, and when it was made.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cache(Arc<Mutex<Option<(Instant, Bytes)>>>);
+
+#[derive(Debug, Serialize)]
+struct Answer {
+    version: &'static str,
+    uptime_secs: u64,
+    /// The offset of the newest message, from which the page counts back to what it shows first.
+    head: Option<u64>,
+    serves: Serves,
+    verification: Verification,
+    /// Why no log is followed, or not all that should be.
+    reason: Option<String>,
+    logs: Vec<Log>,
+}
+
+/// What the page may tell people to connect to.
+#[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
+struct Serves {
+    websocket: bool,
+    sse: bool,
+    lite: bool,
+    full: bool,
+    domains: bool,
+    health: bool,
+    /// Where metrics are read, unless they have a listener of their own.
+    metrics: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Log {
+    name: String,
+    url: String,
+    operator: String,
+    protocol: String,
+    state: Option<String>,
+    draining: bool,
+    health: &'static str,
+    /// What is wrong, while it is.
+    error: Option<String>,
+    paused_secs: Option<u64>,
+    lag_entries: u64,
+    lag_secs: u64,
+    tree_size: u64,
+    next_index: Option<u64>,
+    verified_through: Option<u64>,
+    unproved: Option<String>,
+    /// Contradictions that nobody has acknowledged, in words.
+    alarms: Vec<String>,
+}
+
+pub(super) async fn logs(
+    State(shared): State<Shared>,
+    Extension(Cache(cache)): Extension<Cache>,
+) -> Response {
+    let body = {
+        let mut cached = cache.lock();
+        match &*cached {
+            Some((made, body)) if made.elapsed() < FRESH => body.clone(),
+            _ => {
+                let body = Bytes::from(serde_json::to_vec(&answer(&shared)).unwrap_or_default());
+                *cached = Some((Instant::now(), body.clone()));
+                body
+            }
+        }
+    };
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+fn answer(shared: &Shared) -> Answer {
+    Answer {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_secs: shared.started.elapsed().as_secs(),
+        head: shared.hub.head(),
+        serves: serves(&shared.config),
+        verification: shared.config.verification,
+        reason: shared.fleet.reason().map(|reason| reason.0),
+        logs: shared.fleet.standings().iter().map(log).collect(),
+    }
+}
+
+fn serves(config: &Config) -> Serves {
+    Serves {
+        websocket: config.protocols.websocket,
+        sse: config.protocols.sse,
+        lite: config.streams.lite,
+        full: config.streams.full,
+        domains: config.streams.domains_only,
+        health: config.protocols.health,
+        metrics: sources::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
+    }
+}
+
+fn log(Standing { status, paused_for, .. }: &Standing) -> Log {
+    let (log, at) = (&status.log, status.snapshot());
+    let alarms = at.alarms.iter().map(|alarm| format!("{}: {}", alarm.kind, alarm.text));
+    Log {
+        name: log.name.clone(),
+        url: log.url.clone(),
+        operator: log.operator.clone(),
+        protocol: log.protocol.to_string(),
+        state: status.listing().state,
+        draining: status.is_retired(),
+        health: at.health.as_str(),
+        paused_secs: paused_for.map(|left| left.as_secs().max(1)),
+        lag_entries: at.lag_entries(),
+        lag_secs: at.lag().as_secs(),
+        tree_size: at.tree_size,
+        next_index: at.next_index,
+        verified_through: at.proved.as_ref().map(|proved| proved.end),
+        alarms: alarms.collect(),
+        unproved: at.unproved,
+        error: at.last_error,
+    }
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask docs`: every code block of the documentation is run, or says why it is not.
+//!
+//! A page is a story: its blocks run from top to bottom in one empty folder, which is the home of
+//! the user who follows it. What follows a fence's language says what becomes of the block:
+//!
+//! | fence | what is done |
+//! |---|---|
+//! | `sh,run` | runs to its end and has to succeed |
+//! | `sh,serve` | runs on until the page ends, or its next such block begins; `/health` has to answer |
+//! | `sh,stream` | runs until it has printed three lines, then is ended |
+//! | `sh,network` | is not run, for it needs the network; its syntax is checked |
+//! | `sh,ci` | is not run, for CI is what runs it or it takes too long; its command has to exist |
+//! | any language`,file=NAME` | is written to this file |
+//! | any language`,same=PATH` | is an example of ours, word for word; it has to stream |
+//! | `text` | something to look at |
+//!
+//! `,needs=PROGRAM` after that: is left out where the program is missing.
+//!
+//! Ports are replaced by free ones; the server follows simulated logs. `docs/clients.md` and the
+//! like need what the end-to-end run installs.
+
+mod blocks;
+mod links;
+mod page;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
+
+use self::blocks::Use;
+use self::page::Ground;
+use crate::command::{command, complete};
+use crate::{clients, processes};
+
+pub(crate) const NAME: &str = "docs";
+
+pub(crate) fn command_line() -> Cli {
+    let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    let page = Arg::new("page").value_name("PAGE").num_args(0..).help("Only these pages");
+    Cli::new(NAME)
+        .about("The documentation, followed literally")
+        .arg(no_build.help("Take the programs as they lie in the target folder"))
+        .arg(page)
+}
+
+pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
+    let only: Vec<_> = arguments.get_many::<String>("page").into_iter().flatten().collect();
+    if !arguments.get_flag("no-build") {
+        complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
+    }
+    let mut pages = pages()?;
+    links::check(&pages)?;
+    pages.retain(|page| only.is_empty() || only.iter().any(|wanted| page.ends_with(wanted)));
+    follow_all(&pages)
+}
+
+/// Every page, as a part of something larger.
+pub(crate) fn run_all() -> anyhow::Result<()> {
+    run(&command_line().get_matches_from([NAME]))
+}
+
+fn follow_all(pages: &[PathBuf]) -> anyhow::Result<()> {
+    clients::python()?;
+    clients::install_node()?;
+    let start = Instant::now();
+    let arguments = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
+    let (_logs, said) = processes::start_logs(&arguments)?;
+    let ground = Ground::new(&said)?;
+    let mut failures = Vec::new();
+    std::thread::scope(|scope| {
+        let ground = &ground;
+        let follow = |page| scope.spawn(move || follow(page, ground));
+        let running: Vec<_> = pages.iter().map(|page| (page, follow(page))).collect();
+        for (page, thread) in running {
+            let outcome = thread.join();
+            let outcome = outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")));
+            match outcome {
+                Ok(said) => println!("docs: {}: {said}", name(page)),
+                Err(error) => {
+                    println!("docs: {}: FAILED: {error:#}", name(page));
+                    failures.push(name(page));
+                }
+            }
+        }
+    });
+    ensure!(failures.is_empty(), "these pages cannot be followed: {}", failures.join(", "));
+    println!("docs: {} pages in {:.1} s", pages.len(), start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// `README.md` and all of `docs/`.
+fn pages() -> anyhow::Result<Vec<PathBuf>> {
+    let root = crate::root();
+    let mut pages = vec![root.join("README.md")];
+    let mut folders = vec![root.join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    Ok(pages)
+}
+
+fn name(page: &Path) -> String {
+    page.strip_prefix(crate::root()).unwrap_or(page).display().to_string()
+}
+
+/// Does what the page says; in a few words what that was.
+fn follow(page: &Path, ground: &Ground) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(page)?;
+    let blocks = blocks::read(&text)?;
+    let scratch = ground.scratch(&name(page).replace(['/', '.'], "-"))?;
+    let mut story = page::Story::new(ground, scratch)?;
+    for block in &blocks {
+        story.go_on(block).with_context(|| format!("line {}", block.line))?;
+    }
+    let count =
+        |wanted: fn(&Use) -> bool| blocks.iter().filter(|block| wanted(&block.usage)).count();
+    let run = count(|usage| matches!(usage, Use::Run | Use::Serve | Use::Stream | Use::Same(_)));
+    let files = count(|usage| matches!(usage, Use::File(_)));
+    let network = count(|usage| matches!(usage, Use::Network));
+    let others = blocks.len() - run - files - network;
+    Ok(format!("{run} run, {files} files, {network} need the network, {others} others"))
+}
