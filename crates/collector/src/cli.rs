@@ -102,7 +102,9 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
-fn command() -> Command {
+/// The command line, for what is made from it: help, the manual page, completions.
+#[must_use]
+pub fn command() -> Command {
     let file =
         || Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
     Command::new("certstream-arrow")

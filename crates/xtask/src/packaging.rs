@@ -96,18 +96,19 @@ fn man_page() -> anyhow::Result<()> {
 
 /// Shells that are here read their completions.
 fn completions() -> anyhow::Result<()> {
-    let folder = "packaging/completions";
-    for (shell, file) in [
-        ("bash", "certstream-server.bash"),
-        ("zsh", "_certstream-server"),
-        ("fish", "certstream-server.fish"),
-    ] {
-        if is_installed(&[shell, "--version"]) {
-            complete(&mut command(&[shell, "-n", &format!("{folder}/{file}")]))?;
-            println!("packaging: {shell} reads its completions");
-        } else {
-            skip(file, shell);
+    for shell in ["bash", "zsh", "fish"] {
+        if !is_installed(&[shell, "--version"]) {
+            skip(&format!("the completions of {shell}"), shell);
+            continue;
         }
+        for program in ["certstream-server", "certstream-arrow"] {
+            let file = match shell {
+                "zsh" => format!("_{program}"),
+                _ => format!("{program}.{shell}"),
+            };
+            complete(&mut command(&[shell, "-n", &format!("packaging/completions/{file}")]))?;
+        }
+        println!("packaging: {shell} reads its completions");
     }
     Ok(())
 }

@@ -16,10 +16,11 @@ const ALLOWED: [&str; 5] =
     ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"];
 
 /// The programs, by package.
-const PROGRAMS: [(&str, &str); 1] = [("server", "certstream-server")];
+const PROGRAMS: [(&str, &str); 2] =
+    [("server", "certstream-server"), ("collector", "certstream-arrow")];
 
 /// What else is in the archive, and where.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 13] = [
     ("LICENSE", "LICENSE"),
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
@@ -28,6 +29,10 @@ const FILES: [(&str, &str); 9] = [
     ("packaging/completions/certstream-server.bash", "completions/certstream-server.bash"),
     ("packaging/completions/certstream-server.fish", "completions/certstream-server.fish"),
     ("packaging/completions/_certstream-server", "completions/_certstream-server"),
+    ("packaging/man/certstream-arrow.1", "man/certstream-arrow.1"),
+    ("packaging/completions/certstream-arrow.bash", "completions/certstream-arrow.bash"),
+    ("packaging/completions/certstream-arrow.fish", "completions/certstream-arrow.fish"),
+    ("packaging/completions/_certstream-arrow", "completions/_certstream-arrow"),
     ("packaging/systemd/certstream-server.service", "systemd/certstream-server.service"),
 ];
 

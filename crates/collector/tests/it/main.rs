@@ -5,6 +5,7 @@
 mod collecting;
 mod harness;
 mod hostile;
+mod manual;
 mod outputs;
 mod parts;
 mod peers;

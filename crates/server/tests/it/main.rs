@@ -18,7 +18,6 @@ mod harness;
 mod hostile;
 mod index;
 mod lifecycle;
-mod manual;
 mod metrics_document;
 mod page;
 mod pending;

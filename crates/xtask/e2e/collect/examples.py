@@ -20,7 +20,7 @@ def main(folder, recorded, document):
     suspicious = sorted({name for name in names if any(word in name for word in WORDS)})
     assert suspicious, "there is something to find"
     with open(document, encoding="utf-8") as text:
-        found = re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", text.read(), re.S)
+        found = re.findall(r"<!-- example: (\w+) -->\n```python[^\n]*\n(.*?)```", text.read(), re.S)
     assert [name for name, _ in found] == ["pandas", "polars", "duckdb_feather", "duckdb_parquet"]
     for name, code in found:
         os.chdir(f"{folder}/{'parquet' if name == 'duckdb_parquet' else 'zstd'}")

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 pub(super) enum Use {
     Run,
     Serve,
+    Background,
     Stream,
     Network,
     Ci,
@@ -55,6 +56,7 @@ fn usage(info: &str) -> anyhow::Result<Use> {
         ("text", "") => Use::Look,
         ("sh", "run") => Use::Run,
         ("sh", "serve") => Use::Serve,
+        ("sh", "background") => Use::Background,
         ("sh", "stream") => Use::Stream,
         ("sh", "network") => Use::Network,
         ("sh", "ci") => Use::Ci,

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `sh,run` | runs to its end and has to succeed |
 //! | `sh,serve` | runs on until the page ends, or its next such block begins; `/health` has to answer |
+//! | `sh,background` | runs on until the page ends |
 //! | `sh,stream` | runs until it has printed three lines, then is ended |
 //! | `sh,network` | is not run, for it needs the network; its syntax is checked |
 //! | `sh,ci` | is not run, for CI is what runs it or it takes too long; its command has to exist |
@@ -63,6 +64,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
 
 fn follow_all(pages: &[PathBuf]) -> anyhow::Result<()> {
     clients::python()?;
+    clients::analysts()?;
     clients::install_node()?;
     let start = Instant::now();
     let arguments = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
@@ -124,7 +126,9 @@ fn follow(page: &Path, ground: &Ground) -> anyhow::Result<String> {
     }
     let count =
         |wanted: fn(&Use) -> bool| blocks.iter().filter(|block| wanted(&block.usage)).count();
-    let run = count(|usage| matches!(usage, Use::Run | Use::Serve | Use::Stream | Use::Same(_)));
+    let run = count(|usage| {
+        matches!(usage, Use::Run | Use::Serve | Use::Background | Use::Stream | Use::Same(_))
+    });
     let files = count(|usage| matches!(usage, Use::File(_)));
     let network = count(|usage| matches!(usage, Use::Network));
     let others = blocks.len() - run - files - network;

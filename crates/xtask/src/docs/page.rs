@@ -1,6 +1,7 @@
 //! Following one page.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -36,7 +37,9 @@ pub(super) struct Ground {
     logs: Vec<(&'static str, String)>,
     /// The simulated logs: URL and size.
     pub(super) sizes: BTreeMap<String, u64>,
-    path: std::ffi::OsString,
+    path: OsString,
+    /// What analysts use, for the interpreter in `path`.
+    python_path: OsString,
 }
 
 impl Ground {
@@ -74,7 +77,8 @@ impl Ground {
         let system = std::env::var_os("PATH").unwrap_or_default();
         let path = [programs, venv].into_iter().chain(std::env::split_paths(&system));
         let path = std::env::join_paths(path)?;
-        Ok(Self { folder, logs, sizes: sizes.collect(), path })
+        let python_path = packages(&clients::folder()?.join("venv-analysts"))?;
+        Ok(Self { folder, logs, sizes: sizes.collect(), path, python_path })
     }
 
     /// An empty folder for a page.
@@ -85,6 +89,17 @@ impl Ground {
     }
 }
 
+/// Where an environment of Python has its packages.
+fn packages(venv: &Path) -> anyhow::Result<OsString> {
+    for entry in fs::read_dir(venv.join("lib"))? {
+        let packages = entry?.path().join("site-packages");
+        if packages.is_dir() {
+            return Ok(packages.into());
+        }
+    }
+    bail!("{} has no packages", venv.display())
+}
+
 /// A page that is being followed.
 pub(super) struct Story<'a> {
     ground: &'a Ground,
@@ -93,6 +108,7 @@ pub(super) struct Story<'a> {
     port: String,
     ports: Vec<(&'static str, String)>,
     server: Option<Group>,
+    others: Vec<Group>,
 }
 
 impl<'a> Story<'a> {
@@ -102,7 +118,7 @@ impl<'a> Story<'a> {
         ports.push((METRICS_PORT, free_port()?.to_string()));
         let modules = clients::folder()?.join("node_modules");
         std::os::unix::fs::symlink(modules, home.join("node_modules"))?;
-        let story = Self { ground, home, port, ports, server: None };
+        let story = Self { ground, home, port, ports, server: None, others: Vec::new() };
         story.leave_old_servers()?;
         Ok(story)
     }
@@ -148,6 +164,7 @@ impl<'a> Story<'a> {
             Use::Run => self.complete(&mut self.shell(&text)),
             Use::Stream => self.flows(&text),
             Use::Serve => self.serve(&text),
+            Use::Background => self.begin(&text),
             Use::Same(path) => self.example(path, &block.text),
         }
     }
@@ -177,7 +194,7 @@ impl<'a> Story<'a> {
         command.args(["-eu", "-c", text]).current_dir(&self.home);
         command.env_clear().envs(self.ground.logs.clone());
         command.env("HOME", &self.home).env("PATH", &self.ground.path).env("LANG", "C.UTF-8");
-        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("PYTHONPATH", &self.ground.python_path).env("PYTHONDONTWRITEBYTECODE", "1");
         command.env("CERTSTREAM_PORT", &self.port);
         command.stdin(Stdio::null());
         command
@@ -222,6 +239,12 @@ impl<'a> Story<'a> {
             }
         }
         group.end()
+    }
+
+    fn begin(&mut self, text: &str) -> anyhow::Result<()> {
+        let mut command = self.shell(text);
+        self.others.push(Group::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?);
+        Ok(())
     }
 
     fn serve(&mut self, text: &str) -> anyhow::Result<()> {
