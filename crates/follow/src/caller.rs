@@ -1,4 +1,5 @@
-//! Who asks: one log's claim on the shared HTTP client, and the pause it has been told to make.
+//! Who asks: one log's claim on the shared HTTP client, the pause it has been told to make, and how
+//! long its answers usually take.
 
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ const BACKOFF: Backoff = Backoff { initial: Duration::from_secs(1), max: Duratio
 /// A body of a page that was not asked for before may be as large as this.
 const FIRST_PAGE: usize = 2 << 20;
 
+/// However quickly a log answers, it is given so long to begin an answer or to go on with one.
+const LEAST_PATIENCE: Duration = Duration::from_secs(3);
+/// How many times longer than the slowest answer lately another one may take to begin.
+const PATIENCE: u32 = 8;
+
 /// One log, or the log lists.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -22,6 +28,18 @@ pub(crate) struct Caller {
     pause: Mutex<Pause>,
     /// How large a page is expected to be, in bytes.
     page: Mutex<usize>,
+    patience: Mutex<Patience>,
+}
+
+/// How long to wait for an answer to begin. A request that is left without one would otherwise keep
+/// its log from being read until the time limit of whole requests.
+#[derive(Debug, Default)]
+struct Patience {
+    /// The time until the slowest answer lately began; `None` before the first.
+    slowest: Option<Duration>,
+    /// Requests in a row that were left without an answer.
+    unanswered: u32,
+    since: Option<Instant>,
 }
 
 /// The pause after refusals (429, or 503 with `Retry-After`).
@@ -36,7 +54,8 @@ struct Pause {
 impl Caller {
     pub(crate) fn new(id: u64, backoff: Option<Backoff>) -> Self {
         let backoff = backoff.unwrap_or(BACKOFF);
-        Self { id, backoff, pause: Mutex::default(), page: Mutex::new(FIRST_PAGE) }
+        let (pause, page, patience) = (Mutex::default(), Mutex::new(FIRST_PAGE), Mutex::default());
+        Self { id, backoff, pause, page, patience }
     }
 
     /// Waits until a pause is over, however often it is made longer meanwhile.
@@ -60,6 +79,21 @@ impl Caller {
 
     pub(crate) fn answered(&self) {
         self.pause.lock().refusals = 0;
+    }
+
+    /// How long to wait for an answer to begin, or for more of it, `longest` at most.
+    pub(crate) fn patience(&self, longest: Duration) -> Duration {
+        self.patience.lock().wait(longest)
+    }
+
+    /// An answer, of whatever kind, began so long after its request was sent.
+    pub(crate) fn began(&self, after: Duration) {
+        self.patience.lock().began(after);
+    }
+
+    /// A request sent at `sent` was given up for want of an answer.
+    pub(crate) fn unanswered(&self, sent: Instant) {
+        self.patience.lock().unanswered(sent, Instant::now());
     }
 
     /// How large the body of an answer is likely to be that may be `limit` at most.
@@ -89,6 +123,28 @@ impl Pause {
         let wait = asked.unwrap_or_else(|| backoff.wait(self.refusals, jitter()));
         let until = now + wait;
         self.until = Some(self.until.map_or(until, |before| before.max(until)));
+    }
+}
+
+impl Patience {
+    fn wait(&self, longest: Duration) -> Duration {
+        let usual = self.slowest.map_or(longest, |slowest| slowest * PATIENCE);
+        let doubled = usual.max(LEAST_PATIENCE).saturating_mul(1 << self.unanswered.min(16));
+        doubled.min(longest)
+    }
+
+    fn began(&mut self, after: Duration) {
+        let fading = self.slowest.unwrap_or_default();
+        self.slowest = Some((fading - fading / 32).max(after));
+        self.unanswered = 0;
+    }
+
+    fn unanswered(&mut self, sent: Instant, now: Instant) {
+        // Requests that were under way together are one.
+        if self.since.is_none_or(|since| sent >= since) {
+            self.unanswered = self.unanswered.saturating_add(1);
+            self.since = Some(now);
+        }
     }
 }
 
@@ -144,5 +200,31 @@ mod tests {
         assert_eq!(caller.expected(64 << 20), 10_000_000);
         caller.received(1000, 900);
         assert_eq!(caller.expected(64 << 20), 10_000_000);
+    }
+
+    #[test]
+    fn patience_is_a_multiple_of_the_usual_and_doubles_while_nothing_comes() {
+        let [longest, ms] = [Duration::from_secs(30), Duration::from_millis(1)];
+        let mut patience = Patience::default();
+        let start = Instant::now();
+        assert_eq!(patience.wait(longest), longest, "nothing is known yet");
+        patience.began(40 * ms);
+        assert_eq!(patience.wait(longest), LEAST_PATIENCE);
+        patience.began(1000 * ms);
+        assert_eq!(patience.wait(longest), 8000 * ms);
+        for _ in 0..200 {
+            patience.began(40 * ms);
+        }
+        assert_eq!(patience.wait(longest), LEAST_PATIENCE, "one slow answer is forgotten");
+        for _ in 0..8 {
+            patience.unanswered(start, start + 3000 * ms);
+        }
+        assert_eq!(patience.wait(longest), 2 * LEAST_PATIENCE, "under way together");
+        for again in 2..40 {
+            patience.unanswered(start + 10_000 * ms * again, start + 10_001 * ms * again);
+        }
+        assert_eq!(patience.wait(longest), longest);
+        patience.began(40 * ms);
+        assert_eq!(patience.wait(longest), LEAST_PATIENCE);
     }
 }

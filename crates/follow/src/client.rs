@@ -15,7 +15,7 @@ use reqwest::header::{
     ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use reqwest::redirect;
-use reqwest::{Certificate, Response, StatusCode};
+use reqwest::{Certificate, RequestBuilder, Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -71,6 +71,14 @@ pub enum FetchError {
         /// What was asked for.
         url: String,
     },
+    /// No answer began, or it did not go on, for much longer than this log usually takes.
+    #[error("{url}: nothing came for {:.1} s, much longer than usual", waited.as_secs_f64())]
+    Unanswered {
+        /// What was asked for.
+        url: String,
+        /// How long it was waited for.
+        waited: Duration,
+    },
     /// The body's compression is broken, as when the connection ended early.
     #[error("{url}: the compressed body cannot be read: {reason}")]
     Compression {
@@ -106,7 +114,7 @@ impl FetchError {
     /// Whether the answer was more than could be taken, so that asking for less may help.
     #[must_use]
     pub const fn is_too_much(&self) -> bool {
-        matches!(self, Self::TooLarge { .. } | Self::Timeout { .. })
+        matches!(self, Self::TooLarge { .. } | Self::Timeout { .. } | Self::Unanswered { .. })
     }
 
     /// Whether the thing asked for does not exist there.
@@ -131,6 +139,8 @@ struct Shared {
     requests: Semaphore,
     bodies: Budget,
     callers: AtomicU64,
+    /// Bounds a whole request.
+    timeout: Duration,
 }
 
 /// The fixed time between two requests to a host that the configuration asks for.
@@ -195,10 +205,15 @@ impl Client {
             tracing::warn!(%error, "no CA certificates in the system, using the built-in ones");
             builder().tls_certs_only(built_in_roots()).build()
         })?;
-        Ok(Self::around(http, Intervals::default(), BODY_BYTES))
+        Ok(Self::around(http, Intervals::default(), BODY_BYTES, timeout))
     }
 
-    fn around(http: reqwest::Client, intervals: Intervals, body_bytes: usize) -> Self {
+    fn around(
+        http: reqwest::Client,
+        intervals: Intervals,
+        body_bytes: usize,
+        timeout: Duration,
+    ) -> Self {
         let shared = Shared {
             http,
             paces: Paces::default(),
@@ -206,6 +221,7 @@ impl Client {
             requests: Semaphore::new(REQUESTS),
             bodies: Budget::new(body_bytes),
             callers: AtomicU64::new(1),
+            timeout,
         };
         Self { shared: Arc::new(shared), caller: Arc::new(Caller::new(0, None)) }
     }
@@ -213,13 +229,15 @@ impl Client {
     /// The same client, which leaves these times between requests.
     #[must_use]
     pub fn with_intervals(&self, intervals: Intervals) -> Self {
-        Self::around(self.shared.http.clone(), intervals, self.shared.bodies.total())
+        let shared = &self.shared;
+        Self::around(shared.http.clone(), intervals, shared.bodies.total(), shared.timeout)
     }
 
     /// The same client, which holds so many bytes of bodies at most, the last one excepted.
     #[must_use]
     pub fn with_body_bytes(&self, bytes: usize) -> Self {
-        Self::around(self.shared.http.clone(), self.shared.intervals.clone(), bytes)
+        let shared = &self.shared;
+        Self::around(shared.http.clone(), shared.intervals.clone(), bytes, shared.timeout)
     }
 
     /// The handle of a log of this operator at this URL, which pauses by itself: for as long as an
@@ -300,7 +318,7 @@ impl Client {
         if let Some(Remembered { validator: (name, value), .. }) = remembered {
             request = request.header(name, value);
         }
-        let response = request.send().await.map_err(|error| transport(url, &error))?;
+        let response = self.answer(url, request, sent).await?;
         let status = response.status();
         if let Some(error) = self.refusal(url, &response, sent) {
             if status == StatusCode::TOO_MANY_REQUESTS {
@@ -317,9 +335,40 @@ impl Client {
             return Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() });
         }
         let headers = response.headers().clone();
-        let body = body::read(url, response, limit, &self.shared.bodies, &mut lease).await?;
+        let patience = caller.patience(self.shared.timeout);
+        let bodies = &self.shared.bodies;
+        let parts = body::Parts { response, limit, patience };
+        let Some(body) = parts.read(url, bodies, &mut lease).await? else {
+            return Err(self.unanswered(url, sent, patience));
+        };
         caller.received(limit, body.len());
         Ok((Some(headers), body::holding(body, lease)))
+    }
+
+    /// Waits for an answer to begin, for as long as the log may be expected to take.
+    async fn answer(
+        &self,
+        url: &str,
+        request: RequestBuilder,
+        sent: Instant,
+    ) -> Result<Response, FetchError> {
+        let waited = self.caller.patience(self.shared.timeout);
+        let Ok(answer) = tokio::time::timeout(waited, request.send()).await else {
+            return Err(self.unanswered(url, sent, waited));
+        };
+        let answer = answer.map_err(|error| transport(url, &error))?;
+        self.caller.began(Instant::now() - sent);
+        Ok(answer)
+    }
+
+    /// The error of a request that was given up after nothing had come for so long.
+    fn unanswered(&self, url: &str, sent: Instant, waited: Duration) -> FetchError {
+        self.caller.unanswered(sent);
+        let url = url.to_owned();
+        if waited >= self.shared.timeout {
+            return FetchError::Timeout { url };
+        }
+        FetchError::Unanswered { url, waited }
     }
 
     /// The error of an answer that asks for fewer requests, after the log's pause has begun.

@@ -5,6 +5,10 @@
 //! quickly up to where the host last objected, slowly past that point, so that it settles just
 //! under what the host allows. What the host's other logs are being answered is no reason for its
 //! 429s, so a cut never goes below that.
+//!
+//! One 429 among very many answers says nothing of the rate, as busy front ends send them to anyone;
+//! the log that got it pauses, and that is all. Were such strays heeded they would bring the rate
+//! down for good, because each comes long before the cut for the one before has grown back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,6 +39,10 @@ const NEAR: f64 = 0.9;
 const CREEP: f64 = 0.001;
 /// 429s within this time are one: those requests were under way together.
 const ONE_LIMIT: Duration = Duration::from_secs(1);
+/// The number of answers that count as lately, where the share of 429s among them is taken.
+const LATELY: f64 = 200.0;
+/// Up to this share of 429s lately they are strays.
+const STRAY: f64 = 0.03;
 /// For so long after a 429 a log does not count as one that is being answered.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// Callers of one host after which those are forgotten that ask no more.
@@ -141,6 +149,7 @@ struct Schedule {
     objected: Option<f64>,
     next: Option<Instant>,
     limited: Option<Instant>,
+    lately: Lately,
     /// What each caller has been answered lately.
     callers: HashMap<u64, Answers>,
 }
@@ -150,6 +159,26 @@ struct Schedule {
 struct Answers {
     meter: Meter,
     refused: Option<Instant>,
+}
+
+/// Answers of a host lately, those long ago counting less and less.
+#[derive(Debug, Default)]
+struct Lately {
+    all: f64,
+    refused: f64,
+}
+
+impl Lately {
+    fn add(&mut self, refused: bool) {
+        let keep = 1.0 - LATELY.recip();
+        self.all = self.all * keep + 1.0;
+        self.refused = self.refused * keep + f64::from(u8::from(refused));
+    }
+
+    /// Whether 429s are so few that they are nobody's limit.
+    fn strays(&self) -> bool {
+        self.refused <= self.all * STRAY
+    }
 }
 
 impl Schedule {
@@ -169,6 +198,7 @@ impl Schedule {
 
     /// Only an answer to a request that waited for its turn tells that a higher rate may do.
     fn answered(&mut self, caller: u64, waited: bool, now: Instant) {
+        self.lately.add(false);
         self.caller(caller, now).meter.add(now);
         let Some(rate) = self.rate.filter(|_| waited) else { return };
         let near = self.objected.is_some_and(|objected| rate >= objected * NEAR);
@@ -181,8 +211,9 @@ impl Schedule {
     }
 
     fn limited(&mut self, caller: u64, now: Instant) {
+        self.lately.add(true);
         self.caller(caller, now).refused = Some(now);
-        if self.limited.is_some_and(|last| now < last + ONE_LIMIT) {
+        if self.lately.strays() || self.limited.is_some_and(|last| now < last + ONE_LIMIT) {
             return;
         }
         self.limited = Some(now);

@@ -1,11 +1,13 @@
 //! Bodies: bounded in size, paid for out of the shared budget, and never a page for people.
 
 use std::io::Read as _;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use reqwest::Response;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use tokio::time::timeout;
 
 use super::{FetchError, transport};
 use crate::budget::{Budget, Lease};
@@ -13,39 +15,55 @@ use crate::budget::{Budget, Lease};
 /// How gzip begins (RFC 1952 section 2.3.1). Nothing that logs serve begins so.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// Reads a successful answer's body, of which at most `limit` bytes are taken.
-pub(super) async fn read(
-    url: &str,
-    mut response: Response,
-    limit: usize,
-    budget: &Budget,
-    lease: &mut Lease,
-) -> Result<Bytes, FetchError> {
-    let too_large = || FetchError::TooLarge { url: url.to_owned(), limit };
-    let html = || FetchError::Html { url: url.to_owned() };
-    if says_html(response.headers()) {
-        return Err(html());
-    }
-    let announced = response.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    if announced > limit {
-        return Err(too_large());
-    }
-    let mut body = BytesMut::with_capacity(announced.min(lease.held()));
-    while let Some(part) = response.chunk().await.map_err(|error| transport(url, &error))? {
-        if body.len() + part.len() > limit {
+/// A successful answer's body as it comes.
+pub(super) struct Parts {
+    pub(super) response: Response,
+    /// So many bytes are taken at most.
+    pub(super) limit: usize,
+    /// So long each part is waited for.
+    pub(super) patience: Duration,
+}
+
+impl Parts {
+    /// The whole body; `None` when it was given up because nothing more came.
+    pub(super) async fn read(
+        mut self,
+        url: &str,
+        budget: &Budget,
+        lease: &mut Lease,
+    ) -> Result<Option<Bytes>, FetchError> {
+        let limit = self.limit;
+        let too_large = || FetchError::TooLarge { url: url.to_owned(), limit };
+        let html = || FetchError::Html { url: url.to_owned() };
+        if says_html(self.response.headers()) {
+            return Err(html());
+        }
+        let announced = self.response.content_length();
+        let announced = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        if announced > limit {
             return Err(too_large());
         }
-        budget.grow(lease, body.len() + part.len()).await;
-        body.extend_from_slice(&part);
+        let mut body = BytesMut::with_capacity(announced.min(lease.held()));
+        loop {
+            let Ok(part) = timeout(self.patience, self.response.chunk()).await else {
+                return Ok(None);
+            };
+            let Some(part) = part.map_err(|error| transport(url, &error))? else { break };
+            if body.len() + part.len() > limit {
+                return Err(too_large());
+            }
+            budget.grow(lease, body.len() + part.len()).await;
+            body.extend_from_slice(&part);
+        }
+        let body = if body.starts_with(&GZIP) {
+            let plain = gunzip(url, &body, limit)?;
+            budget.grow(lease, plain.len()).await;
+            plain
+        } else {
+            body.freeze()
+        };
+        if is_html(&body) { Err(html()) } else { Ok(Some(body)) }
     }
-    let body = if body.starts_with(&GZIP) {
-        let plain = gunzip(url, &body, limit)?;
-        budget.grow(lease, plain.len()).await;
-        plain
-    } else {
-        body.freeze()
-    };
-    if is_html(&body) { Err(html()) } else { Ok(body) }
 }
 
 /// Some front ends send gzip without saying so.

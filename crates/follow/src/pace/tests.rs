@@ -34,7 +34,9 @@ fn a_429_halves_what_the_host_answered_and_counts_once_a_moment() {
         a_second_of_answers(&mut schedule, 1, 40, now + SECOND * second);
     }
     let now = now + 60 * SECOND;
-    schedule.limited(1, now);
+    for _ in 0..8 {
+        schedule.limited(1, now);
+    }
     let rate = schedule.rate.expect("limited");
     assert!((18.0..22.0).contains(&rate), "{rate}");
     schedule.limited(1, now + SECOND / 2);
@@ -43,6 +45,32 @@ fn a_429_halves_what_the_host_answered_and_counts_once_a_moment() {
         schedule.limited(1, now + SECOND * second);
     }
     assert_eq!(schedule.rate, Some(LOWEST_RATE));
+}
+
+#[test]
+fn stray_429s_do_not_slow_a_host() {
+    // Five logs, together 15 requests a second; one in a hundred meets a 429 whatever its rate.
+    let mut schedule = Schedule::default();
+    let start = Instant::now();
+    for request in 0..15 * 600 {
+        let (caller, now) = (u64::from(request % 5), start + SECOND * request / 15);
+        if request % 100 == 99 {
+            schedule.limited(caller, now);
+        } else {
+            schedule.answered(caller, true, now);
+        }
+    }
+    assert_eq!(schedule.rate, None);
+    // One in ten is a limit.
+    for request in 0..150 {
+        let now = start + 600 * SECOND + SECOND * request / 15;
+        if request % 10 == 9 {
+            schedule.limited(1, now);
+        } else {
+            schedule.answered(1, true, now);
+        }
+    }
+    assert!(schedule.rate.is_some_and(|rate| rate < 15.0), "{:?}", schedule.rate);
 }
 
 #[test]
@@ -121,25 +149,27 @@ fn only_answers_to_requests_that_waited_raise_the_rate() {
 }
 
 #[test]
-fn growth_is_slow_near_the_rate_that_was_refused() {
-    // A host that allows 20 a second and answers 429 above it.
+fn a_rate_settles_just_under_what_the_host_allows() {
+    // A host that allows 20 a second and answers 429 above it, asked for as much as can be had.
     let mut schedule = Schedule { rate: Some(40.0), ..Schedule::default() };
-    let start = Instant::now();
-    let mut refusals = Vec::new();
-    for second in 0..600_u32 {
-        let rate = schedule.rate.expect("the host objects");
-        let now = start + SECOND * second;
-        if rate > 20.0 {
-            refusals.push(second);
-            schedule.limited(1, now);
+    let mut now = Instant::now();
+    let end = now + 1800 * SECOND;
+    let (mut tokens, mut refused, mut answered) = (20.0_f64, 0, 0);
+    while now < end {
+        let at = schedule.reserve(now).unwrap_or(now);
+        tokens = (tokens + seconds_since(now, at) * 20.0).min(20.0);
+        now = at;
+        if tokens >= 1.0 {
+            tokens -= 1.0;
+            answered += 1;
+            schedule.answered(1, true, now);
         } else {
-            a_second_of_answers(&mut schedule, 1, rate as u32, now);
+            refused += 1;
+            schedule.limited(1, now);
         }
     }
-    let steady: Vec<_> = refusals.iter().filter(|second| **second > 60).collect();
-    assert!(steady.len() <= 6, "{refusals:?}");
-    let rate = schedule.rate.expect("still limited");
-    assert!(rate >= 10.0, "and the host is used: {rate}");
+    assert!(refused * 200 < answered, "{refused} of {answered}");
+    assert!(answered > 1800 * 16, "and the host is used: {answered}");
 }
 
 #[test]
@@ -164,8 +194,8 @@ proptest! {
             match event {
                 0 => {
                     schedule.limited(caller, now);
-                    let after = schedule.rate.expect("limited");
-                    prop_assert!(before.is_none_or(|before| after <= before), "a 429 raised the rate");
+                    let raised = before.is_some_and(|before| schedule.rate.is_none_or(|after| after > before));
+                    prop_assert!(!raised, "a 429 raised the rate");
                 }
                 1 => schedule.answered(caller, false, now),
                 2 => schedule.answered(caller, true, now),

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::values::{ByteSize, MetricsCompat};
@@ -28,18 +27,12 @@ pub struct Prometheus {
     /// The PEM private key of that certificate; set exactly where that is.
     #[serde(deserialize_with = "blank_is_none")]
     pub cert_key_path: Option<PathBuf>,
-    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
-    #[doc(hidden)]
-    #[serde(skip_serializing)]
-    pub real_ip: IgnoredAny,
-    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
-    #[doc(hidden)]
-    #[serde(skip_serializing)]
-    pub trusted_proxies: IgnoredAny,
-    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
-    #[doc(hidden)]
-    #[serde(skip_serializing)]
-    pub whitelist: IgnoredAny,
+    /// Who may read metrics; empty for everybody.
+    pub whitelist: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` that listener believes.
+    pub trusted_proxies: Vec<String>,
+    /// `false` to believe nobody's; otherwise that of `trusted_proxies`.
+    pub real_ip: Option<bool>,
 }
 
 /// Blank is how certstream-server-go says "not set".
@@ -58,9 +51,9 @@ impl Default for Prometheus {
             expose_system_metrics: true,
             cert_path: None,
             cert_key_path: None,
-            real_ip: IgnoredAny,
-            trusted_proxies: IgnoredAny,
-            whitelist: IgnoredAny,
+            whitelist: Vec::new(),
+            trusted_proxies: Vec::new(),
+            real_ip: None,
         }
     }
 }

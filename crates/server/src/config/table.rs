@@ -389,6 +389,26 @@ pub const SETTINGS: &[Setting] = &[
     .example("/etc/certstream/metrics-key.pem")
     .restart(),
     row(
+        "prometheus.whitelist",
+        &["CERTSTREAM_PROMETHEUS_WHITELIST"],
+        Networks,
+        "Addresses that may read metrics, on whichever listener; others get 403. Empty for everybody",
+    ),
+    row(
+        "prometheus.trusted_proxies",
+        &["CERTSTREAM_PROMETHEUS_TRUSTED_PROXIES"],
+        Networks,
+        "Proxies whose X-Forwarded-For the metrics' own listener believes, as trusted_proxies are on \
+         the server's",
+    ),
+    row(
+        "prometheus.real_ip",
+        &["CERTSTREAM_PROMETHEUS_REAL_IP"],
+        Bool,
+        "Off believes not even prometheus.trusted_proxies",
+    )
+    .example("true"),
+    row(
         "metrics.compat",
         &["CERTSTREAM_METRICS_COMPAT"],
         Subset(&["go", "rust"]),

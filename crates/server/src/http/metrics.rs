@@ -4,17 +4,20 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::config::reporting::route;
-use crate::http::{Shared, not_found};
+use crate::http::{Shared, guard, not_found};
 use crate::metrics::compat::View;
 use crate::metrics::exposition;
 
 /// The one route.
 pub(super) fn routes(shared: &Shared) -> Router<Shared> {
-    Router::new().route(&route(&shared.config.prometheus.metrics_url), get(metrics))
+    Router::new()
+        .route(&route(&shared.config.prometheus.metrics_url), get(metrics))
+        .layer(from_fn_with_state(shared.clone(), guard::metrics))
 }
 
 /// What the listener of their own serves.

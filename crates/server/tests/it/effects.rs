@@ -5,7 +5,9 @@
 //! to be seen from outside.
 
 mod binary;
+mod guard;
 mod logs;
+mod reporting;
 mod routes;
 
 use std::collections::BTreeSet;
@@ -47,6 +49,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ct_log.healthy_threshold", "follow's breaker and faults"),
     ("ct_log.unhealthy_threshold", "follow's breaker and faults"),
     ("ct_log.health_check_interval_secs", "follow's breaker and faults"),
+    ("connection_limit.max_pending", "pending: both"),
+    ("rate_limit.max_clients", "http::guard::rate::accounts: who is forgotten"),
     ("hot_reload.", "reload, reload::watch: both"),
     ("custom_logs", "logs, follow's following, by hand"),
     ("static_logs", "follow's hybrid and following, by hand"),
@@ -56,27 +60,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("general.excluded_logs[]", "logs, in the list"),
     ("general.recovery.", "logs, as ct_log.import_index; config::peers"),
     ("ct_log.partial_tile_wait_secs", "config::peers: ct_log.partial_tile_wait_ms"),
-];
-
-/// What other parts of the server bring, with tests of their own.
-const OTHERS: &[&str] = &[
-    "connection_limit.",
-    "rate_limit.",
-    "auth.",
-    "real_ip",
-    "trusted_proxies",
-    "whitelist",
-    "webserver.whitelist",
-    "webserver.real_ip",
-    "webserver.trusted_proxies",
-    "ip_allow_list",
-    "cors.",
-    "prometheus.",
-    "metrics.",
-    "api.",
-    "stats.",
-    "protocols.stats",
-    "log_client_addresses",
 ];
 
 /// The configuration of a file, variables and flags.
@@ -127,9 +110,11 @@ fn ways(group: &[(&str, &'static str)], flags: &[String]) -> Vec<(String, Config
         let variable = |(key, value): &(&str, &'static str)| {
             let names = variables_of(key);
             let name = names.get(number).or_else(|| names.last())?;
-            Some((*name, value.trim_matches(['[', ']']).trim_matches('"')))
+            Some((*name, value.trim_matches(['[', ']']).replace('"', "")))
         };
         let variables: Vec<_> = group.iter().filter_map(variable).collect();
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let only_file: Vec<_> =
             group.iter().filter(|(key, _)| variables_of(key).is_empty()).copied().collect();
         let config = configured(&file_of(&only_file), &variables, flags);
@@ -140,16 +125,15 @@ fn ways(group: &[(&str, &'static str)], flags: &[String]) -> Vec<(String, Config
 
 #[test]
 fn every_key_is_observed() {
-    let groups = [routes::GROUPS, logs::GROUPS, binary::GROUPS].concat();
+    let groups =
+        [routes::GROUPS, guard::GROUPS, reporting::GROUPS, logs::GROUPS, binary::GROUPS].concat();
     let observed: BTreeSet<&str> = groups.iter().copied().flatten().map(|(key, _)| *key).collect();
     let ours = SETTINGS.iter().map(|setting| setting.key);
     let does_something = |fate: &Fate| matches!(fate, Fate::Mapped(..));
     let theirs = PEER_KEYS.iter().filter(|known| does_something(&known.fate));
     let theirs = theirs.map(|known| known.key).filter(|key| !key.is_empty());
     let is_observed = |key: &str| {
-        observed.contains(key)
-            || ELSEWHERE.iter().any(|(prefix, _)| key.starts_with(prefix))
-            || OTHERS.iter().any(|prefix| key.starts_with(prefix))
+        observed.contains(key) || ELSEWHERE.iter().any(|(prefix, _)| key.starts_with(prefix))
     };
     let missing: Vec<&str> = ours.chain(theirs).filter(|key| !is_observed(key)).collect();
     assert!(missing.is_empty(), "nobody sees what these do: {missing:?}");

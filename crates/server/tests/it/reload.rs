@@ -1,6 +1,7 @@
 //! Another configuration without a restart.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use server::config::{CompatProfile, Config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Error;
 
-use crate::harness::{PATIENCE, eventually, logs, next_json, reads_all};
+use crate::harness::{PATIENCE, Socket, eventually, logs, next_json, reads_all};
 use crate::program::Process;
 
 const RELOADS: usize = 100;
@@ -32,7 +34,7 @@ fn edition(base: &Config, number: usize) -> Config {
 
 /// Opens a WebSocket by hand; whether compression was agreed on, and whether the Rust server's
 /// greeting came.
-async fn seen(address: std::net::SocketAddr) -> (bool, bool) {
+async fn seen(address: SocketAddr) -> (bool, bool) {
     let mut tcp = TcpStream::connect(address).await.expect("it listens");
     let request = "GET /domains-only HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -139,6 +141,66 @@ async fn a_hundred_reloads_under_load_drop_no_client_and_tear_nothing() {
     stop.send(()).expect("it runs");
     running.await.expect("no panic").expect("ends well");
     assert!(reloads.apply(&base).is_err(), "there is no server any more");
+}
+
+/// A stream of a client with this token, or the status that refuses it.
+async fn stream(address: SocketAddr, token: &str) -> Result<Socket, u16> {
+    match tokio_tungstenite::connect_async(format!("ws://{address}/?token={token}")).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_limits_and_tokens_hold_at_once_and_nobody_is_dropped_for_them() {
+    let sim = logs(ctsim::Config { rate: 100.0, ..ctsim::Config::default() }).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.auth.enabled = true;
+    config.auth.query_token = true;
+    config.auth.tokens = ["old"].into_iter().collect();
+    config.connection_limit.enabled = true;
+    config.connection_limit.max_connections = 3;
+    let server = Server::start(config.clone(), Mode::Serve).await.expect("it starts");
+    let address = server.address().expect("bound");
+    let reloads = server.reloads(Arc::new(|_: &str| Ok(())));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(server.run(async {
+        let _told = stopped.await;
+    }));
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(stream(address, "old").await.expect("there is room"));
+    }
+    assert_eq!(stream(address, "old").await.err(), Some(429));
+    assert_eq!(stream(address, "new").await.err(), Some(401));
+
+    config.auth.tokens = ["new"].into_iter().collect();
+    config.connection_limit.max_connections = 2;
+    reloads.apply(&config).expect("it can be used");
+    assert_eq!(stream(address, "old").await.err(), Some(401));
+    assert_eq!(stream(address, "new").await.err(), Some(429), "three are more than two");
+    for stream in &mut streams {
+        next_json(stream).await;
+    }
+    // Two leave: one place of the two is free again, and only one.
+    streams.truncate(1);
+    let free = async || stream(address, "new").await.ok();
+    streams.push(eventually("a place is free", free).await);
+    assert_eq!(stream(address, "new").await.err(), Some(429));
+
+    config.connection_limit.max_connections = 12;
+    reloads.apply(&config).expect("it can be used");
+    for number in 0..10 {
+        streams.push(stream(address, "new").await.unwrap_or_else(|_| panic!("place {number}")));
+    }
+    assert_eq!(stream(address, "new").await.err(), Some(429));
+    for stream in &mut streams {
+        next_json(stream).await;
+    }
+    stop.send(()).expect("it runs");
+    running.await.expect("no panic").expect("ends well");
 }
 
 /// What a server is configured with in the tests of the program: simulated logs, and whatever else.

@@ -50,10 +50,6 @@ pub(super) fn is_true(value: &Value) -> bool {
     value.as_bool() == Some(true)
 }
 
-pub(super) fn has_items(value: &Value) -> bool {
-    value.as_array().is_some_and(|items| !items.is_empty())
-}
-
 /// Whether a word is anything but `off`.
 pub(super) fn is_not_off(value: &Value) -> bool {
     value.as_str().is_some_and(|word| word != "off")

@@ -1,8 +1,8 @@
 //! Every key of the other servers.
 
 use super::convert::{
-    drop_old_logs, excluded, has_a_sink, has_items, is_not_off, is_true, logs, same, seconds,
-    unless_zero, with_others,
+    drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds, unless_zero,
+    with_others,
 };
 use super::{Fate, Peer, PeerKey};
 use crate::config::kind::Kind::{
@@ -69,9 +69,6 @@ const LISTS: &str = "certstream-server-rust ignores it too; ct_log.log_list_url 
 const BOUNDED: &str =
     "what waits is bounded in bytes, by feed.ring_bytes and ct_log.in_flight_bytes";
 const TIERS: &str = "certstream-server-rust has dropped the tiers; here they are";
-const NO_LIST: &str = "metrics have no allow-list; give them a listener of their own, at an address \
-                       that only the scraper reaches (prometheus.listen_addr)";
-const NO_PROXY: &str = "metrics are shown to whoever reaches them, so it does not matter who asks";
 const FILLED_IN: &str = "with the other fields of the item";
 
 /// Every key, in the order in which the documentation shows them.
@@ -274,21 +271,11 @@ pub const PEER_KEYS: &[PeerKey] = &[
     go_ours("prometheus.expose_system_metrics", "CERTSTREAM_PROMETHEUS_EXPOSE_SYSTEM_METRICS"),
     go_ours("prometheus.cert_path", "CERTSTREAM_PROMETHEUS_CERT_PATH"),
     go_ours("prometheus.cert_key_path", "CERTSTREAM_PROMETHEUS_CERT_KEY_PATH"),
-    go("prometheus.real_ip", "CERTSTREAM_PROMETHEUS_REAL_IP", Bool, Fate::Accepted).note(NO_PROXY),
-    go(
-        "prometheus.trusted_proxies",
-        "CERTSTREAM_PROMETHEUS_TRUSTED_PROXIES",
-        Networks,
-        Fate::Accepted,
-    )
-    .note(NO_PROXY),
-    go(
-        "prometheus.whitelist",
-        "CERTSTREAM_PROMETHEUS_WHITELIST",
-        Networks,
-        Fate::Refused(has_items),
-    )
-    .note(NO_LIST),
+    go_ours("prometheus.real_ip", "CERTSTREAM_PROMETHEUS_REAL_IP")
+        .note("there it believes the headers of any client, here only those of trusted_proxies"),
+    go_ours("prometheus.trusted_proxies", "CERTSTREAM_PROMETHEUS_TRUSTED_PROXIES"),
+    go_ours("prometheus.whitelist", "CERTSTREAM_PROMETHEUS_WHITELIST")
+        .note("it also holds where metrics and streams share a listener; there it does not"),
     go(
         "general.disable_default_logs",
         "CERTSTREAM_GENERAL_DISABLE_DEFAULT_LOGS",

@@ -59,6 +59,7 @@ fn what_the_example_leaves_out_can_be_put_in() {
     };
     expected.prometheus.cert_path = Some("/etc/certstream/metrics.pem".into());
     expected.prometheus.cert_key_path = Some("/etc/certstream/metrics-key.pem".into());
+    expected.prometheus.real_ip = Some(true);
     expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
     expected.ct_log.log_list_cache = Some("/var/lib/certstream/log_lists.json".into());
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());

@@ -28,6 +28,7 @@ fn filled() -> Config {
         prometheus: Prometheus {
             cert_path: Some("/metrics.pem".into()),
             cert_key_path: Some("/metrics-key.pem".into()),
+            real_ip: Some(true),
             ..Prometheus::default()
         },
         custom_logs: vec![log(None)],

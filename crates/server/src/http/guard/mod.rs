@@ -240,6 +240,20 @@ pub(super) async fn requests(
     told(response, standing.as_ref())
 }
 
+/// Lets those requests pass that may read metrics.
+pub(super) async fn metrics(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if shared.policy.metrics.include(peer.address, request.headers()) {
+        return next.run(request).await;
+    }
+    shared.guard.metrics.address_rejected.inc();
+    refuse(Refusal::Forbidden)
+}
+
 /// Lets those requests pass that may begin a stream, and gives each its [`Place`]. The page at `/`
 /// is no stream.
 pub(super) async fn streams(

@@ -1,12 +1,16 @@
 //! What a configuration allows, in the form in which it is asked.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::address::Networks;
+use axum::http::HeaderMap;
+
+use super::address::{self, Networks};
 use super::auth::{Auth, Tier};
 use super::rate::Allowance;
 use super::slots::SlotLimits;
 use crate::config::{Config, RateLimit, network};
+use crate::sources;
 
 /// A configuration that cannot be turned into a policy; its bounds allow none.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +34,21 @@ pub struct Policy {
     pub(super) proxies: Networks,
     /// Empty for everybody.
     pub(super) allowed: Networks,
+    /// Who may read metrics, and through whom.
+    pub(super) metrics: Readers,
     pub(super) auth: Auth,
     pub(super) streams: SlotLimits,
     pub(super) pending: SlotLimits,
     /// None where requests are not limited.
     pub(super) rates: Option<Rates>,
+}
+
+/// Whose addresses may read something, and the proxies that are believed about it.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    /// Empty for everybody.
+    pub(super) allowed: Networks,
+    pub(super) proxies: Networks,
 }
 
 /// The allowances of the tiers.
@@ -53,15 +67,16 @@ impl Policy {
     /// # Errors
     /// When an address or a header name is none.
     pub fn compile(config: &Config) -> Result<Self, PolicyError> {
-        let believed: &[String] = match config.real_ip {
-            Some(false) => &[],
-            _ => &config.trusted_proxies,
-        };
         let name = &config.auth.header_name;
         let limit = &config.connection_limit;
         let or_any = |limit: Option<u64>| limit.filter(|most| *most > 0).unwrap_or(u64::MAX);
+        let believed = match config.real_ip {
+            Some(false) => Networks::default(),
+            _ => networks("trusted_proxies", &config.trusted_proxies)?,
+        };
         Ok(Self {
-            proxies: networks("trusted_proxies", believed)?,
+            metrics: Readers::of_metrics(config, &believed)?,
+            proxies: believed,
             allowed: networks("ip_allow_list", &config.ip_allow_list)?,
             auth: Auth::compile(&config.auth)
                 .ok_or_else(|| PolicyError::HeaderName(name.clone()))?,
@@ -80,6 +95,27 @@ impl Policy {
     /// Whether CORS has to name the header `Authorization`.
     pub(crate) fn reads_authorization(&self) -> bool {
         self.auth.reads_authorization()
+    }
+}
+
+impl Readers {
+    /// `believed` are the proxies of the server's own listener.
+    fn of_metrics(config: &Config, believed: &Networks) -> Result<Self, PolicyError> {
+        let own = &config.prometheus;
+        let proxies = if sources::metrics_are_shared(config) {
+            believed.clone()
+        } else if own.real_ip == Some(false) {
+            Networks::default()
+        } else {
+            networks("prometheus.trusted_proxies", &own.trusted_proxies)?
+        };
+        Ok(Self { allowed: networks("prometheus.whitelist", &own.whitelist)?, proxies })
+    }
+
+    /// Whether the client behind a request is one of them.
+    pub(super) fn include(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        self.allowed.is_empty()
+            || self.allowed.contain(address::client(peer, headers, &self.proxies))
     }
 }
 

@@ -144,6 +144,20 @@ async fn clients_are_served_as_is_said() {
     }
 }
 
+/// The files of a new certificate for localhost and of its key, and a client that trusts it.
+pub(super) fn certificate(folder: &tempfile::TempDir) -> ([String; 2], reqwest::ClientBuilder) {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let cert = params.self_signed(&key).expect("a certificate").pem();
+    let files = [("cert.pem", &cert), ("key.pem", &key.serialize_pem())].map(|(name, text)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("writable");
+        path.display().to_string()
+    });
+    let root = reqwest::Certificate::from_pem(cert.as_bytes()).expect("PEM");
+    (files, reqwest::Client::builder().tls_certs_only([root]))
+}
+
 const ADDRESS: Group = &[("host", "127.0.0.7"), ("port", "1"), ("tls_cert", "c"), ("tls_key", "k")];
 const ADDRESS_OF_GO: Group = &[
     ("webserver.listen_addr", "127.0.0.7"),
@@ -156,23 +170,15 @@ const ADDRESS_OF_GO: Group = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn it_listens_where_it_is_told_to() {
     let folder = tempfile::tempdir().expect("a folder");
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let cert = params.self_signed(&key).expect("a certificate").pem();
-    let [cert_path, key_path] = ["c", "k"].map(|name| folder.path().join(name));
-    std::fs::write(&cert_path, &cert).expect("writable");
-    std::fs::write(&key_path, key.serialize_pem()).expect("writable");
-    let root = reqwest::Certificate::from_pem(cert.as_bytes()).expect("PEM");
-    let client = reqwest::Client::builder().tls_certs_only([root]);
-
+    let (files, client) = certificate(&folder);
     let port = std::net::TcpListener::bind("127.0.0.7:0").expect("a port");
     let address = port.local_addr().expect("bound");
     drop(port);
     let client = client.resolve("localhost", address).build().expect("a client");
-    let number = address.port().to_string();
-    let values = [&number, cert_path.to_str().expect("text"), key_path.to_str().expect("text")];
+    let [cert, key] = files;
     // Leaked, as what is said of a group lives as long as the program.
-    let values = values.map(|text| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) });
+    let values = [address.port().to_string(), cert, key];
+    let values = values.map(|text| -> &'static str { Box::leak(text.into_boxed_str()) });
     let flags = ["--ct-log-log-list-url=http://127.0.0.1:9/none".to_owned()];
     for group in [ADDRESS, ADDRESS_OF_GO] {
         let said = group.iter().map(|(key, value)| match *value {

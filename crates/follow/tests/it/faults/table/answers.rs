@@ -87,8 +87,9 @@ pub(super) const ANSWERS: Group = Group {
         }),
         Row {
             status: None,
-            does: "gives up on the request after `ct_log.request_timeout_secs` and asks again, an RFC \
-               6962 log for fewer entries",
+            does: "gives up on the request when nothing has come for 8 times as long as the slowest answer \
+                   lately took to begin (3 s at least, `ct_log.request_timeout_secs` at most), and asks \
+                   again, an RFC 6962 log for fewer entries; the wait doubles while no answer comes",
             ..failing("no answer in time", "no whole answer within the time limit", || {
                 vec![until_cleared(Scope::Every, Fault::Delay(TOO_LONG))]
             })
