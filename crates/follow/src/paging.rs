@@ -51,7 +51,10 @@ impl Paging {
     /// the longer one that is a page.
     pub(crate) fn answered(&mut self, range: &Range<u64>, end: u64) {
         if end >= range.end {
-            if range.end - range.start >= self.size {
+            let got = range.end - range.start;
+            // More came than in the short answer before: that was a stray.
+            self.short = self.short.filter(|short| got <= short.got);
+            if got >= self.size {
                 self.whole_page();
             }
             return;

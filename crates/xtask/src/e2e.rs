@@ -13,8 +13,8 @@ use serde_json::Value;
 use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS};
 use crate::clients::{self, folder};
 use crate::collect;
-use crate::command::{command, complete, is_installed};
-use crate::processes::{Process, binary, free_port, start_logs, wait_for};
+use crate::command::{complete, is_installed};
+use crate::processes::{Process, binary, build_programs, free_port, start_logs, wait_for};
 
 /// Many of them are `cargo xtask bench collect-kill`.
 const FEW_KILLS: collect::Kills =
@@ -80,7 +80,7 @@ pub(crate) fn command_line() -> Cli {
 
 pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     if !arguments.get_flag("no-build") {
-        build()?;
+        build_programs()?;
     }
     if !arguments.get_flag("collector") {
         return finish(&run_checks()?);
@@ -92,14 +92,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    build()?;
+    build_programs()?;
     finish(&run_checks()?)
-}
-
-/// All targets, not only the programs: so the features are those of the tests, and nothing is built a
-/// second time.
-fn build() -> anyhow::Result<()> {
-    complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))
 }
 
 fn finish(tally: &Tally) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
 use crate::command::{command, complete, is_installed};
-use crate::processes::{binary, target};
+use crate::processes::{binary, build_programs, target};
 use crate::{clients, root};
 
 pub(crate) const NAME: &str = "packaging";
@@ -27,7 +27,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
 
 pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     if !arguments.get_flag("no-build") {
-        complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
+        build_programs()?;
     }
     unit()?;
     man_page()?;

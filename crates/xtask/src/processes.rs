@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use crate::command::complete;
+use crate::command::{command, complete};
 
 /// How long a condition may take to come true on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +61,12 @@ impl Drop for Process {
         let _gone = self.0.kill();
         let _reaped = self.0.wait();
     }
+}
+
+/// Builds the programs that [`binary`] starts. With the tests, not by themselves: so the features are
+/// the tests', and nothing is built a second time.
+pub(crate) fn build_programs() -> anyhow::Result<()> {
+    complete(&mut command(&["cargo", "test", "--workspace", "--no-run", "--locked", "--quiet"]))
 }
 
 /// A program of this workspace as `cargo build` leaves it.

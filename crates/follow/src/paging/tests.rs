@@ -112,6 +112,22 @@ fn pages_end_at_boundaries() {
     assert_eq!(starts, [10, 256, 512]);
 }
 
+#[test]
+fn short_answers_among_longer_ones_are_strays() {
+    let mut paging = Paging::new(256);
+    for round in 0..100 {
+        let start = round * 75;
+        paging.answered(&(start..start + 75), start + 17);
+        paging.answered(&(start + 17..start + 75), start + 75);
+    }
+    assert_eq!(paging.size(), 256);
+    for round in 0..2 {
+        let start = 10_000 + round * 17;
+        paging.answered(&(start..start + 75), start + 17);
+    }
+    assert_eq!(paging.size(), 17, "two in a row are no strays");
+}
+
 proptest! {
     #[test]
     fn requests_come_close_to_the_fewest_possible(

@@ -32,7 +32,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
 use self::blocks::Use;
 use self::page::Ground;
-use crate::command::{command, complete};
 use crate::{clients, processes};
 
 pub(crate) const NAME: &str = "docs";
@@ -49,7 +48,7 @@ pub(crate) fn command_line() -> Cli {
 pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     let only: Vec<_> = arguments.get_many::<String>("page").into_iter().flatten().collect();
     if !arguments.get_flag("no-build") {
-        complete(&mut command(&["cargo", "build", "--workspace", "--all-targets", "--locked"]))?;
+        processes::build_programs()?;
     }
     let mut pages = pages()?;
     links::check(&pages)?;
