@@ -21,7 +21,7 @@ fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     step("clippy", &|| cargo(&clippy))?;
     step("doc", &documentation)?;
-    step("test", &|| cargo(&["test", "--workspace", "--locked"]))?;
+    step("test", &tests)?;
     step("differential", &differential::run)?;
     step("e2e", &e2e::run)?;
     step("docs", &docs::run_all)?;
@@ -38,6 +38,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     complete(command(&["cargo"]).args(arguments))
+}
+
+/// Most of their time passes with waiting, so more of them run at a time than there are cores.
+fn tests() -> anyhow::Result<()> {
+    let mut test = command(&["cargo", "test", "--workspace", "--locked"]);
+    complete(test.env("RUST_TEST_THREADS", "4"))
 }
 
 fn documentation() -> anyhow::Result<()> {
