@@ -106,7 +106,7 @@ fn what_is_not_built_refuses_to_start_when_it_is_switched_on() {
         ),
         (
             "prometheus: {whitelist: [127.0.0.1]}",
-            "1:26: prometheus.whitelist: [\"127.0.0.1\"] is not offered: metrics have no allow-list",
+            "1:25: prometheus.whitelist: [\"127.0.0.1\"] is not offered: metrics have no allow-list",
         ),
         ("ct_log: {merkle_verification: some}", "\"some\" is not one of off, consistency, full"),
         ("ct_log: {partial_tile_wait_secs: 601}", "601 is not a whole number of seconds from 0"),
