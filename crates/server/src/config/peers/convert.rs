@@ -54,6 +54,12 @@ pub(super) fn has_items(value: &Value) -> bool {
     value.as_array().is_some_and(|items| !items.is_empty())
 }
 
+/// Whether metrics, as configured here, have the listener of the streams.
+pub(super) fn metrics_are_shared(ours: &Value) -> bool {
+    let is_same = |one, other| ours.pointer(one) == ours.pointer(other);
+    is_same("/host", "/prometheus/listen_addr") && is_same("/port", "/prometheus/listen_port")
+}
+
 /// Whether a word is anything but `off`.
 pub(super) fn is_not_off(value: &Value) -> bool {
     value.as_str().is_some_and(|word| word != "off")

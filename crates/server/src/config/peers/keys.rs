@@ -1,8 +1,8 @@
 //! Every key of the other servers.
 
 use super::convert::{
-    drop_old_logs, excluded, has_a_sink, has_items, is_not_off, is_true, logs, same, seconds,
-    unless_zero, with_others,
+    drop_old_logs, excluded, has_a_sink, has_items, is_not_off, is_true, logs, metrics_are_shared,
+    same, seconds, unless_zero, with_others,
 };
 use super::{Fate, Peer, PeerKey};
 use crate::config::kind::Kind::{
@@ -70,7 +70,8 @@ const BOUNDED: &str =
     "what waits is bounded in bytes, by feed.ring_bytes and ct_log.in_flight_bytes";
 const TIERS: &str = "certstream-server-rust has dropped the tiers; here they are";
 const NO_LIST: &str = "metrics have no allow-list; give them a listener of their own, at an address \
-                       that only the scraper reaches (prometheus.listen_addr)";
+                       that only the scraper reaches (prometheus.listen_addr); where they share that \
+                       of the streams, certstream-server-go has none either";
 const NO_PROXY: &str = "metrics are shown to whoever reaches them, so it does not matter who asks";
 const FILLED_IN: &str = "with the other fields of the item";
 
@@ -286,7 +287,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
         "prometheus.whitelist",
         "CERTSTREAM_PROMETHEUS_WHITELIST",
         Networks,
-        Fate::Refused(has_items),
+        Fate::RefusedUnless(has_items, metrics_are_shared),
     )
     .note(NO_LIST),
     go(
@@ -427,7 +428,7 @@ mod tests {
             let setting = match known.fate {
                 Fate::Honoured => table::find(known.key),
                 Fate::Mapped(to, _) => table::find(to),
-                Fate::Accepted | Fate::Refused(_) => {
+                Fate::Accepted | Fate::Refused(_) | Fate::RefusedUnless(..) => {
                     assert!(table::find(known.key).is_none(), "{name:?} is ours");
                     assert!(!known.note.is_empty(), "{name:?} does not say why");
                     continue;

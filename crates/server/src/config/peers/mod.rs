@@ -55,6 +55,9 @@ pub enum Fate {
     Accepted,
     /// What it can switch on is not built: then the server does not start.
     Refused(fn(&Value) -> bool),
+    /// The same, unless the other server too makes nothing of it beside what else is configured (ours,
+    /// as translated so far): then that is said.
+    RefusedUnless(fn(&Value) -> bool, fn(&Value) -> bool),
 }
 
 impl Fate {
@@ -65,7 +68,7 @@ impl Fate {
             Self::Honoured => "honoured",
             Self::Mapped(..) => "mapped",
             Self::Accepted => "accepted with a warning",
-            Self::Refused(_) => "refused when switched on",
+            Self::Refused(_) | Self::RefusedUnless(..) => "refused when switched on",
         }
     }
 }

@@ -73,10 +73,13 @@ pub(in crate::config) fn translate(
             }
             match key.fate {
                 Fate::Honoured => {}
-                Fate::Refused(is_on) if is_on(value) => {
+                Fate::RefusedUnless(is_on, is_idle) if is_on(value) && is_idle(&ours) => {
+                    idle.push((key.note, shown));
+                }
+                Fate::Refused(is_on) | Fate::RefusedUnless(is_on, _) if is_on(value) => {
                     return Err(problem(format!("{value} is not offered: {}", key.note)));
                 }
-                Fate::Refused(_) => {}
+                Fate::Refused(_) | Fate::RefusedUnless(..) => {}
                 Fate::Accepted => idle.push((key.note, shown)),
                 Fate::Mapped(to, with) => {
                     let Some(value) = with(value) else { continue };

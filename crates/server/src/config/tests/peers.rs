@@ -65,6 +65,17 @@ fn a_configuration_of_certstream_server_go_means_the_same() {
 }
 
 #[test]
+fn an_allow_list_that_the_other_server_does_not_apply_either_is_only_warned_of() {
+    let shared = "webserver: {listen_port: 8081}\n\
+                  prometheus: {enabled: true, listen_port: 8081, whitelist: [127.0.0.1/8]}";
+    let Setup { warnings, .. } = setup(shared);
+    assert!(warnings[0].starts_with("prometheus.whitelist does nothing here"), "{warnings:?}");
+    let apart = shared.replace("webserver: {listen_port: 8081}", "webserver: {listen_port: 8082}");
+    let message = read_file("c.yaml", &apart).expect_err("its own listener").to_string();
+    assert!(message.contains("prometheus.whitelist"), "{message}");
+}
+
+#[test]
 fn every_key_stands_in_one_of_the_two_files() {
     let said = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).expect("YAML");
     let (rust, go) = (said(RUST), said(GO));
