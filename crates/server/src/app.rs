@@ -185,28 +185,16 @@ impl Server {
     /// # Errors
     /// When a part of the server ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self {
-            shared,
-            saver,
-            mut publisher,
-            live,
-            listener,
-            tls,
-            metrics: own_metrics,
-            alive,
-            last_call,
-            demo,
-            ..
-        } = self;
+        let Self { shared, live, mut publisher, .. } = self;
         let (stopping, shutdown) = watch::channel(false);
         let (metrics, guard) = (Arc::clone(&shared.metrics), Arc::clone(&shared.guard));
         let (port, alive_too) = (Port::Public, shared.alive.clone());
         let service =
             Service { live: live.clone(), port, metrics, guard, shutdown, alive: alive_too };
-        let of_metrics = serve_metrics(own_metrics, service.clone());
+        let of_metrics = serve_metrics(self.metrics, service.clone());
         service::ready();
         let outcome = tokio::select! {
-            () = accept::serve(listener, tls, service) => Ok(()),
+            () = accept::serve(self.listener, self.tls, service) => Ok(()),
             () = of_metrics => Ok(()),
             () = service::watchdog(&shared.vitals) => Ok(()),
             () = stop => Ok(()),
@@ -231,13 +219,13 @@ impl Server {
         let hub = Arc::clone(&shared.hub);
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
-        if let Some(saver) = saver {
+        if let Some(saver) = self.saver {
             saver.finish(&shared).await;
         }
         // They hold the connections' channel open.
         drop((shared, live));
-        wait_for_connections(alive, &last_call, deadline).await;
-        if let Some(demo) = demo {
+        wait_for_connections(self.alive, &self.last_call, deadline).await;
+        if let Some(demo) = self.demo {
             demo.shutdown().await;
         }
         tracing::info!("stopped");

@@ -2,7 +2,7 @@
 
 mod scripts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 use serde_json::Value;
 
-use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS};
+use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS, Script};
 use crate::clients::{self, folder};
 use crate::collect;
 use crate::command::{complete, is_installed};
@@ -72,28 +72,39 @@ pub(crate) const NAME: &str = "e2e";
 pub(crate) fn command_line() -> Cli {
     let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
         .arg(collector.help("Only what is about certstream-arrow"))
         .arg(no_build.help("With the programs that are there"))
+        .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
 
 pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     if !arguments.get_flag("no-build") {
         build_programs()?;
     }
-    if !arguments.get_flag("collector") {
-        return finish(&run_checks()?);
-    }
-    prerequisites()?;
+    let only: Vec<_> = arguments.get_many::<String>("script").into_iter().flatten().collect();
     let mut tally = Tally::default();
-    check_collector(&mut tally);
+    if arguments.get_flag("collector") {
+        prerequisites()?;
+        check_collector(&mut tally);
+    } else if only.is_empty() {
+        run_checks(&mut tally)?;
+    } else {
+        let find = |name: &String| {
+            let script = SCRIPTS.into_iter().find(|script| script.name == name);
+            script.with_context(|| format!("there is no script {name}"))
+        };
+        let scripts = only.into_iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
+        let (stand, _server) = Stand::start()?;
+        run_scripts(&scripts, &stand.bench(), &mut tally);
+    }
     finish(&tally)
 }
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    build_programs()?;
-    finish(&run_checks()?)
+    run_some(&command_line().get_matches_from([NAME]))
 }
 
 fn finish(tally: &Tally) -> anyhow::Result<()> {
@@ -103,32 +114,51 @@ fn finish(tally: &Tally) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts, checks. The clients are installed under `target/e2e`.
-fn run_checks() -> anyhow::Result<Tally> {
-    prerequisites()?;
-    let chromium = clients::chromium()?;
-    clients::python()?;
-    clients::install_node()?;
+/// What the scripts are run with, besides the server.
+struct Stand {
+    _logs: Process,
+    /// The server, as `HOST:PORT`.
+    address: String,
+    /// The server's state file.
+    state: PathBuf,
+    chromium: Option<PathBuf>,
+}
 
-    let logs = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
-    let (_logs, said) = start_logs(&logs)?;
-    let state = folder()?.join("state.json");
-    if state.try_exists()? {
-        std::fs::remove_file(&state)?;
+impl Stand {
+    /// Starts all of it, and the server. The clients are installed under `target/e2e`.
+    fn start() -> anyhow::Result<(Self, Process)> {
+        prerequisites()?;
+        let chromium = clients::chromium()?;
+        clients::python()?;
+        clients::install_node()?;
+
+        let logs = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
+        let (logs, said) = start_logs(&logs)?;
+        let state = folder()?.join("state.json");
+        if state.try_exists()? {
+            std::fs::remove_file(&state)?;
+        }
+        let port = free_port()?;
+        let server = Process::start(&mut server(&said, port, &state)?)?;
+        let address = format!("127.0.0.1:{port}");
+        wait_for(&format!("http://{address}/health/deep"))?;
+        Ok((Self { _logs: logs, address, state, chromium }, server))
     }
-    let port = free_port()?;
-    let server = Process::start(&mut server(&said, port, &state)?)?;
-    let address = format!("127.0.0.1:{port}");
-    wait_for(&format!("http://{address}/health/deep"))?;
 
-    let bench = Bench { address: &address, chromium: chromium.as_deref() };
-    let mut tally = Tally::default();
-    run_scripts(&bench, &mut tally);
+    fn bench(&self) -> Bench<'_> {
+        Bench { address: &self.address, chromium: self.chromium.as_deref() }
+    }
+}
+
+fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
+    let (stand, server) = Stand::start()?;
+    let bench = stand.bench();
+    run_scripts(&SCRIPTS, &bench, tally);
     tally.report("stop", timed(|| stop(server, &bench)));
-    tally.report("state", timed(|| check_state(&state)));
+    tally.report("state", timed(|| check_state(&stand.state)));
     tally.report("demo", timed(demo));
-    check_collector(&mut tally);
-    Ok(tally)
+    check_collector(tally);
+    Ok(())
 }
 
 fn check_collector(tally: &mut Tally) {
@@ -137,10 +167,10 @@ fn check_collector(tally: &mut Tally) {
     tally.report("collector: kills", timed(|| collect::kills(FEW_KILLS).map(drop)));
 }
 
-/// Runs all scripts at the same time: most of theirs passes with waiting.
-fn run_scripts(bench: &Bench<'_>, tally: &mut Tally) {
+/// Runs scripts at the same time: most of theirs passes with waiting.
+fn run_scripts(scripts: &[Script], bench: &Bench<'_>, tally: &mut Tally) {
     let (runnable, skipped): (Vec<_>, Vec<_>) =
-        SCRIPTS.into_iter().partition(|script| bench.has_means(*script));
+        scripts.iter().copied().partition(|script| bench.has_means(*script));
     for script in skipped {
         tally.skip(script.name, "there is no Chromium (apt-get install chromium)");
     }

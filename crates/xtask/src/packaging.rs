@@ -132,6 +132,21 @@ fn dockerfile() -> anyhow::Result<()> {
     let mut help = binary("certstream-server");
     let help = help.args(arguments).arg("--help").stdout(Stdio::null()).status()?;
     ensure!(help.success(), "the HEALTHCHECK is no command of the program: {words:?}");
+    check_context()?;
     println!("packaging: the Dockerfile is in order");
+    Ok(())
+}
+
+/// Every file of ours that the server was made of, as cargo noted them, is sent to the Docker daemon.
+fn check_context() -> anyhow::Result<()> {
+    let ignore = fs::read_to_string(root().join(".dockerignore"))?;
+    let sent: Vec<_> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let noted = fs::read_to_string(target().join("debug/certstream-server.d"))?;
+    let root = root().canonicalize()?;
+    let files = noted.split_whitespace().skip(1).map(Path::new);
+    let mut ours = files.filter_map(|file| file.strip_prefix(&root).ok()).peekable();
+    ensure!(ours.peek().is_some(), "cargo does not say what the server is made of");
+    let missing = ours.find(|file| !sent.iter().any(|known| file.starts_with(known)));
+    ensure!(missing.is_none(), ".dockerignore leaves out {missing:?}, which the server is made of");
     Ok(())
 }

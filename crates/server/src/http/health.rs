@@ -60,11 +60,7 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn deep(State(shared): State<Shared>) -> Response {
     let answer = assess(&shared);
-    let status = match answer.status {
-        "unhealthy" => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::OK,
-    };
-    (status, axum::Json(answer)).into_response()
+    respond(answer.status != "unhealthy", answer)
 }
 
 /// Whether clients may be sent here: 503 before the first log is followed and from the beginning of
@@ -87,8 +83,13 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     } else {
         None
     };
-    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(Ready { ready: reason.is_none(), reason })).into_response()
+    respond(reason.is_none(), Ready { ready: reason.is_none(), reason })
+}
+
+/// 200 or 503: what monitors and balancers look at before they read.
+fn respond(is_well: bool, answer: impl Serialize) -> Response {
+    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(answer)).into_response()
 }
 
 fn assess(shared: &Shared) -> Deep {

@@ -1,7 +1,6 @@
 //! `docs/metrics.md`: what a running server shows, checked in.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use server::config::MetricsCompat;
 
@@ -40,16 +39,7 @@ async fn the_document_is_what_a_server_shows() {
         others(&go),
         others(&rust),
     );
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/metrics.md");
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&path, &expected).expect("docs/metrics.md");
-    }
-    let actual = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        actual == expected,
-        "docs/metrics.md is not what the server shows; to write it again, run\n\n    \
-         UPDATE_EXPECT=1 cargo test -p server metrics_document\n",
-    );
+    golden::check("docs/metrics.md", expected, "-p server metrics_document");
 }
 
 /// The metrics of a server that has read its logs and has a client.

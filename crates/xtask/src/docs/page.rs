@@ -67,6 +67,7 @@ impl Ground {
             ("CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE", key.display().to_string()),
             ("CERTSTREAM_CT_LOG_POLL_INTERVAL_MS", "200".to_owned()),
             ("CERTSTREAM_HOST", "127.0.0.1".to_owned()),
+            ("CERTSTREAM_PROMETHEUS_LISTEN_ADDR", "127.0.0.1".to_owned()),
         ];
         let sizes = said.get("logs").and_then(Value::as_array).into_iter().flatten();
         let sizes = sizes.filter_map(|log| {
@@ -195,9 +196,17 @@ impl<'a> Story<'a> {
         command.env_clear().envs(self.ground.logs.clone());
         command.env("HOME", &self.home).env("PATH", &self.ground.path).env("LANG", "C.UTF-8");
         command.env("PYTHONPATH", &self.ground.python_path).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.env("CERTSTREAM_PORT", &self.port);
+        if !self.says_port(text) {
+            command.env("CERTSTREAM_PORT", &self.port);
+        }
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Whether the page itself says where the server listens; then it has to be understood.
+    fn says_port(&self, text: &str) -> bool {
+        let config = fs::read_to_string(self.home.join("config.yaml")).unwrap_or_default();
+        text.contains(&format!("PORT={}", self.port)) || config.contains(&self.port)
     }
 
     /// Where what a block says goes, and what it has said. A pipe could be full.

@@ -1,12 +1,10 @@
 //! `docs/faults.md`, written from the table.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::lists;
 use super::table::{GROUPS, Row, Where};
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/faults.md");
 const HEAD: &str = include_str!("faults.head.md");
 
 #[test]
@@ -21,16 +19,7 @@ fn the_documentation_is_the_table() {
         let seen = row.line.map_or_else(|| "nothing".to_owned(), said);
         writeln!(text, "| {} | {seen} | {} |", row.fault, row.does).expect("into memory");
     }
-    let path = Path::new(PATH);
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(path, &text).expect("docs/faults.md");
-    }
-    let actual = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(
-        actual == text,
-        "docs/faults.md is not the table of faults; to write it again, run\n\n    \
-         UPDATE_EXPECT=1 cargo test -p follow faults::document\n"
-    );
+    golden::check("docs/faults.md", text, "-p follow faults::document");
 }
 
 fn said(line: &str) -> String {

@@ -1,35 +1,19 @@
 //! `docs/configuration.md` and `config.example.yaml`, made from the table and checked in.
 
-use std::env;
-
 use serde_json::Value;
 
 use super::*;
 
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
-
-/// Compares a checked-in file with what it should be, or writes it where `UPDATE_EXPECT` is set.
-fn check(file: &str, expected: &str) {
-    let path = Path::new(ROOT).join(file);
-    if env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, expected).expect(file);
-    }
-    let actual = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        actual == expected,
-        "{file} is not what the table of settings says; to write it again, run\n\n    \
-         UPDATE_EXPECT=1 cargo test -p server config::\n",
-    );
-}
+const REMAKE: &str = "-p server config::";
 
 #[test]
 fn the_documentation_is_that_of_the_table() {
-    check("docs/configuration.md", &documentation());
+    golden::check("docs/configuration.md", documentation(), REMAKE);
 }
 
 #[test]
 fn the_example_is_that_of_the_table() {
-    check("config.example.yaml", &example());
+    golden::check("config.example.yaml", example(), REMAKE);
 }
 
 #[test]
@@ -224,5 +208,5 @@ fn peer_row(known: &PeerKey) -> String {
 
 #[test]
 fn the_page_of_other_servers_is_that_of_the_table() {
-    check("docs/peers.md", &peers());
+    golden::check("docs/peers.md", peers(), REMAKE);
 }

@@ -12,8 +12,6 @@ pub(super) async fn document() -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use utoipa::openapi::content::ContentBuilder;
     use utoipa::openapi::header::HeaderBuilder;
     use utoipa::openapi::path::PathItem;
@@ -82,16 +80,7 @@ mod tests {
     #[test]
     fn the_document_is_that_of_the_types() {
         let expected = Api::openapi().to_pretty_json().expect("JSON") + "\n";
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
-        if std::env::var_os("UPDATE_EXPECT").is_some() {
-            std::fs::write(&path, &expected).expect("docs/openapi.json");
-        }
-        let actual = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            actual == expected,
-            "docs/openapi.json is not what the types say; to write it again, run\n\n    \
-             UPDATE_EXPECT=1 cargo test -p server openapi\n",
-        );
+        golden::check("docs/openapi.json", expected, "-p server openapi");
     }
 
     #[test]
