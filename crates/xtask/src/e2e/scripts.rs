@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::clients::folder;
 
 /// Seconds after which a script is ended.
-const PATIENCE: &str = "120";
+const PATIENCE: &str = "240";
 
 /// A script, and how it is run.
 #[derive(Clone, Copy)]
