@@ -101,9 +101,21 @@ impl Address {
     /// The address without what is secret or asked for: what a server is known by.
     #[must_use]
     pub fn name(&self) -> String {
+        format!("{}://{}", self.url.scheme(), self.authority())
+    }
+
+    /// The host with the port.
+    #[must_use]
+    pub fn authority(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port_or_known_default().unwrap_or_default();
-        format!("{}://{host}:{port}", self.url.scheme())
+        format!("{host}:{port}")
+    }
+
+    /// Whether the connection is under TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == "wss"
     }
 
     /// The request that opens the stream, after an offset where one is known.

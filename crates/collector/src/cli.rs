@@ -1,6 +1,7 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::quantity;
 use crate::settings::{
     Format, OutputSettings, PartSettings, Retention, Rotation, Settings, Target,
 };
+use crate::stream::proxy::Proxy;
 use crate::table::schema::Rows;
 
 /// The status of a wrong command line (EX_USAGE of sysexits.h).
@@ -25,6 +27,9 @@ const TOKEN: &str = "CERTSTREAM_TOKEN";
 const STATS: Duration = Duration::from_secs(60);
 /// When parts are closed, unless it is said otherwise.
 const ROTATION: Duration = Duration::from_secs(3600);
+
+/// The environment.
+type Environment = HashMap<OsString, OsString>;
 
 /// What the program is asked to do.
 #[derive(Debug)]
@@ -90,8 +95,7 @@ pub fn parse(
         }
         Some(("repair", repair)) => Ok(Invocation::Repair { path: path(repair) }),
         _ => {
-            let token = environment.into_iter().find(|(name, _)| name == TOKEN);
-            let settings = settings(&matches, token.map(|(_, token)| token))?;
+            let settings = settings(&matches, &environment.into_iter().collect())?;
             let log_level = text(&matches, "log-level").unwrap_or_default();
             Ok(Invocation::Collect { settings: Box::new(settings), log_level })
         }
@@ -128,7 +132,10 @@ pub fn command() -> Command {
                 .arg(file()),
         )
         .after_help(
-            "Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command \
+            "Environment: CERTSTREAM_TOKEN is the token that the server wants. HTTPS_PROXY (for \
+             wss://) and HTTP_PROXY (for ws://), or ALL_PROXY for both, name an HTTP proxy; \
+             NO_PROXY, what is reached without it. Lower case will do too.\n\n\
+             Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command \
              line is wrong.",
         )
 }
@@ -264,7 +271,7 @@ fn duration(matches: &ArgMatches, name: &str) -> Result<Option<Duration>, UsageE
     text(matches, name).map(read).transpose()
 }
 
-fn settings(matches: &ArgMatches, token: Option<OsString>) -> Result<Settings, UsageError> {
+fn settings(matches: &ArgMatches, environment: &Environment) -> Result<Settings, UsageError> {
     let with_der = matches.get_flag("with-der");
     let stream = match text(matches, "stream").as_deref() {
         Some("domains") if with_der => {
@@ -279,15 +286,19 @@ fn settings(matches: &ArgMatches, token: Option<OsString>) -> Result<Settings, U
         StreamKind::Domains => Rows::Domains,
         _ => Rows::Certificates { with_der },
     };
-    let wanted = Wanted { stream, filters: filters(matches), token: credentials(matches, token)? };
+    let wanted =
+        Wanted { stream, filters: filters(matches), token: credentials(matches, environment)? };
     let url = text(matches, "url").unwrap_or_default();
+    let address = Address::new(&url, &wanted).map_err(usage)?;
+    let variable = |name: &str| environment.get(OsStr::new(name))?.to_str();
     let flush_interval = duration(matches, "flush-interval")?.unwrap_or_default();
     if flush_interval.is_zero() {
         return Err(usage("--flush-interval must be longer than 0"));
     }
     let buffer_size = matches.get_one::<u64>("buffer-size").copied().unwrap_or(1);
     Ok(Settings {
-        address: Address::new(&url, &wanted).map_err(usage)?,
+        proxy: Proxy::of(&address, variable).map_err(usage)?,
+        address,
         ca_file: path(matches, "ca-file"),
         rows,
         from_oldest: matches.get_flag("from-oldest"),
@@ -310,7 +321,7 @@ fn filters(matches: &ArgMatches) -> Vec<(&'static str, String)> {
 /// The token from the file, or else the environment.
 fn credentials(
     matches: &ArgMatches,
-    token: Option<OsString>,
+    environment: &Environment,
 ) -> Result<Option<(HeaderName, String)>, UsageError> {
     let name = text(matches, "token-header").unwrap_or_default();
     let header = HeaderName::try_from(&name)
@@ -323,6 +334,7 @@ fn credentials(
             Some(read)
         }
         None => {
+            let token = environment.get(OsStr::new(TOKEN)).cloned();
             let token = token.map(OsString::into_string).transpose();
             token.map_err(|_| usage(format!("{TOKEN} is not text")))?
         }

@@ -79,7 +79,11 @@ pub async fn run(
     let writer = Writer::start(output, closed)?;
     let copying = copier.start(news);
     let intake = intake(&settings, opened);
-    let stream = Stream::new(settings.address.clone(), tls);
+    let proxy = settings.proxy.clone();
+    if let Some(proxy) = &proxy {
+        tracing::info!("connecting through the proxy {}", proxy.name());
+    }
+    let stream = Stream::new(settings.address.clone(), proxy, tls);
     let mut collector = Collector {
         tended: Instant::now(),
         waiting_since: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::feather::Compression;
+use crate::stream::proxy::Proxy;
 use crate::table::schema::Rows;
 
 /// What to collect and how.
@@ -12,6 +13,8 @@ use crate::table::schema::Rows;
 pub struct Settings {
     /// The server.
     pub address: Address,
+    /// What is between here and the server.
+    pub proxy: Option<Proxy>,
     /// More certificates to trust.
     pub ca_file: Option<PathBuf>,
     /// What a row is about.

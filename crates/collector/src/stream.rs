@@ -1,6 +1,7 @@
 //! The connection to a server, which is made again whenever it is lost.
 
 pub mod backoff;
+pub mod proxy;
 pub mod tls;
 
 use std::future::Future;
@@ -17,11 +18,13 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    connect_async_tls_with_config,
 };
 
 use crate::address::Address;
 use backoff::Backoff;
+use proxy::Proxy;
 
 /// The longest message that is received at all. Those longer than
 /// [`MAX_MESSAGE_BYTES`](wire::decode::MAX_MESSAGE_BYTES) are counted and passed over.
@@ -78,6 +81,14 @@ pub enum Failure {
     /// The network.
     #[error("{0}")]
     Network(String),
+    /// The proxy, or the way to it.
+    #[error("no connection through the proxy {proxy}: {said}")]
+    Proxy {
+        /// The proxy.
+        proxy: String,
+        /// What is wrong.
+        said: String,
+    },
     /// A message longer than any that is received.
     #[error("a message of more than {} MiB", MAX_RECEIVED >> 20)]
     TooLong,
@@ -108,8 +119,7 @@ impl Failure {
 
 /// A stream of messages that connects by itself.
 pub struct Stream {
-    address: Address,
-    tls: Arc<ClientConfig>,
+    route: Route,
     backoff: Backoff,
     state: State,
     pings: Interval,
@@ -117,6 +127,14 @@ pub struct Stream {
     heard: Instant,
     /// Whether the next attempt must not resume: the message to go on with cannot be received.
     must_skip: bool,
+}
+
+/// How the server is reached.
+#[derive(Clone)]
+struct Route {
+    address: Address,
+    proxy: Option<Proxy>,
+    tls: Arc<ClientConfig>,
 }
 
 enum State {
@@ -129,27 +147,21 @@ enum State {
 
 impl std::fmt::Debug for Stream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Stream").field("address", &self.route.address).finish_non_exhaustive()
     }
 }
 
 impl Stream {
     /// Not connected yet.
     #[must_use]
-    pub fn new(address: Address, tls: Arc<ClientConfig>) -> Self {
+    pub fn new(address: Address, proxy: Option<Proxy>, tls: Arc<ClientConfig>) -> Self {
         let now = Instant::now();
         let mut pings = tokio::time::interval_at(now + PING, PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let state = State::Waiting(now);
-        Self {
-            address,
-            tls,
-            backoff: Backoff::default(),
-            state,
-            pings,
-            heard: now,
-            must_skip: false,
-        }
+        let route = Route { address, proxy, tls };
+        let backoff = Backoff::default();
+        Self { route, backoff, state, pings, heard: now, must_skip: false }
     }
 
     /// The next thing that happens. A connection that is made asks for what came after `since`.
@@ -160,8 +172,8 @@ impl Stream {
                 State::Waiting(until) => {
                     tokio::time::sleep_until(*until).await;
                     let since = since.filter(|_| !self.must_skip);
-                    let attempt = connect(self.address.clone(), Arc::clone(&self.tls), since);
-                    self.state = State::Connecting(since, Box::pin(attempt));
+                    let attempt = Box::pin(self.route.clone().connect(since));
+                    self.state = State::Connecting(since, attempt);
                 }
                 State::Connecting(since, attempt) => {
                     let since = *since;
@@ -240,21 +252,29 @@ impl Stream {
     }
 }
 
-async fn connect(
-    address: Address,
-    tls: Arc<ClientConfig>,
-    since: Option<u64>,
-) -> Result<Socket, Failure> {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(MAX_RECEIVED))
-        .max_frame_size(Some(MAX_RECEIVED));
-    let request = address.request(since).map_err(|error| broken(*error))?;
-    let connector = Some(Connector::Rustls(tls));
-    let connecting = connect_async_tls_with_config(request, Some(config), true, connector);
-    match tokio::time::timeout(CONNECT, connecting).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(error)) => Err(broken(error)),
-        Err(_) => Err(Failure::Timeout),
+impl Route {
+    async fn connect(self, since: Option<u64>) -> Result<Socket, Failure> {
+        match tokio::time::timeout(CONNECT, self.open(since)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Failure::Timeout),
+        }
+    }
+
+    async fn open(self, since: Option<u64>) -> Result<Socket, Failure> {
+        let limits = WebSocketConfig::default()
+            .max_message_size(Some(MAX_RECEIVED))
+            .max_frame_size(Some(MAX_RECEIVED));
+        let (limits, tls) = (Some(limits), Some(Connector::Rustls(self.tls)));
+        let request = self.address.request(since).map_err(|error| broken(*error))?;
+        let opened = if let Some(proxy) = self.proxy {
+            let name = proxy.name().to_owned();
+            let connected = proxy.connect().await;
+            let socket = connected.map_err(|said| Failure::Proxy { proxy: name, said })?;
+            client_async_tls_with_config(request, socket, limits, tls).await
+        } else {
+            connect_async_tls_with_config(request, limits, true, tls).await
+        };
+        opened.map(|(socket, _)| socket).map_err(broken)
     }
 }
 

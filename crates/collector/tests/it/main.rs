@@ -9,5 +9,6 @@ mod manual;
 mod outputs;
 mod parts;
 mod peers;
+mod proxied;
 mod replay;
 mod secure;

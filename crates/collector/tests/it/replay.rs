@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use parking_lot::Mutex;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::ServerConfig;
+use rustls_pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -126,6 +129,22 @@ where
         drop(socket.get_mut().shutdown().await);
     }
     true
+}
+
+/// A certificate for a name (PEM) that vouches for itself, and what serves with it.
+pub(crate) fn certified(name: &str) -> (String, TlsAcceptor) {
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("a certificate");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .expect("a pair");
+    (certificate.pem(), TlsAcceptor::from(Arc::new(tls)))
 }
 
 /// A complete lite message about an entry.

@@ -1,35 +1,17 @@
 //! TLS, tokens, and servers that refuse.
 
-use std::sync::Arc;
-
-use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
-use rustls_pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::harness::{Collector, has_rows, program};
-use crate::replay::{Replay, Session, message};
+use crate::replay::{Replay, Session, certified, message};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_and_tokens() {
     let folder = tempfile::tempdir().expect("a folder");
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    let certificate = params.self_signed(&key).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
-        )
-        .expect("a pair");
+    let (certificate, tls) = certified("localhost");
     let session = Session::of([message(Some(1), "log", 1)], true);
-    let replay = Replay::start_with(vec![session], Some(TlsAcceptor::from(Arc::new(tls)))).await;
+    let replay = Replay::start_with(vec![session], Some(tls)).await;
     let port = replay.address.port();
     let url = format!("wss://localhost:{port}/");
 
@@ -40,7 +22,7 @@ async fn tls_and_tokens() {
     plain.logs("trying again").await;
     drop(plain);
 
-    std::fs::write(folder.path().join("ca.pem"), certificate.pem()).expect("writable");
+    std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");
     let other_name = format!("wss://127.0.0.1:{port}/");
     let other = Collector::start(folder.path(), &["--url", &other_name, "--ca-file", "ca.pem"]);
     other.logs("for another name than the one in --url").await;
