@@ -66,7 +66,7 @@ impl Drop for Process {
 /// Builds the programs that [`binary`] starts. With the tests, not by themselves: so the features are
 /// the tests', and nothing is built a second time.
 pub(crate) fn build_programs() -> anyhow::Result<()> {
-    complete(&mut command(&["cargo", "test", "--workspace", "--no-run", "--locked", "--quiet"]))
+    complete(&mut command(&["cargo", "build", "--workspace", "--bins", "--tests", "--locked"]))
 }
 
 /// A program of this workspace as `cargo build` leaves it.
