@@ -11,7 +11,6 @@ use arrow_schema::{ArrowError, SchemaRef};
 use wire::decode::{Incoming, Log, Update, decode};
 
 use crate::dedup::{Novelty, Window};
-use crate::gaps::Proof;
 use crate::note::Note;
 use crate::stream::shown;
 use crate::table::Table;
@@ -125,8 +124,8 @@ impl Intake {
             }
             Ok(Incoming::Heartbeat { .. }) => {}
             Ok(Incoming::Gap { dropped, reason, .. }) => {
-                let proof = dropped.map(|_| Proof::Server);
-                self.missing.told(dropped, proof, &reason.unwrap_or_default(), now, &self.window);
+                let reason = reason.unwrap_or_default();
+                self.missing.told_by_server(dropped, &reason, now, &self.window);
             }
             Ok(Incoming::Unknown { message_type }) => self.unknown(&message_type, message),
             Err(error) => {

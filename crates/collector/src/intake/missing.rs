@@ -47,6 +47,8 @@ pub(super) struct Missing {
     last_at: u64,
     found: u64,
     open: Option<Open>,
+    /// The last gap that offsets showed and the server has not explained.
+    unexplained: Option<Gap>,
 }
 
 /// A gap whose size the indexes may still show.
@@ -76,6 +78,7 @@ impl Missing {
             last_at: 0,
             found: 0,
             open: None,
+            unexplained: None,
         }
     }
 
@@ -105,9 +108,27 @@ impl Missing {
         } else {
             self.may_jump = true;
         }
+        self.unexplained = None;
         self.was_asked = since.is_some();
         self.was_connected = true;
         self.is_other_server = false;
+    }
+
+    /// The server tells of a gap: of one that offsets have shown already, or another one. It notices
+    /// only while it sends what comes behind that a client was too slow.
+    pub(super) fn told_by_server(
+        &mut self,
+        dropped: Option<u64>,
+        reason: &str,
+        now: u64,
+        window: &Window,
+    ) {
+        let proof = dropped.map(|_| Proof::Server);
+        let shown = self.unexplained.take().filter(|gap| gap.missing == dropped);
+        let Some(gap) = shown else { return self.told(dropped, proof, reason, now, window) };
+        let gap = Gap { reason: named(reason), proof, ..gap };
+        tracing::info!(reason = gap.reason, missing = ?gap.missing, "the server explains the gap");
+        self.news.insert(gap.at, gap);
     }
 
     /// A gap that is known of without looking at the messages.
@@ -126,9 +147,7 @@ impl Missing {
         let at = now.max(self.last_at + 1);
         self.last_at = at;
         self.found += 1;
-        let reason = if reason.is_empty() { "unknown" } else { reason };
-        let reason: String = reason.chars().take(40).collect();
-        let gap = Gap { at, after: self.offset, reason, missing, proof };
+        let gap = Gap { at, after: self.offset, reason: named(reason), missing, proof };
         tracing::warn!(reason = gap.reason, missing = ?gap.missing, after = ?gap.after, "gap");
         if missing.is_none() {
             self.open = Some(Open { gap: gap.clone(), marks: window.marks(), missing: 0 });
@@ -155,6 +174,7 @@ impl Missing {
             && !self.is_filtered
         {
             self.told(Some(offset - expected), Some(Proof::Offsets), "skipped", now, window);
+            self.unexplained = self.news.values().next_back().cloned();
         }
         self.may_jump = false;
         self.offset = Some(offset);
@@ -191,4 +211,10 @@ impl Missing {
         let server = self.offset.map(|_| self.server.clone());
         Note { offset: self.offset, server, gaps }
     }
+}
+
+/// A reason as it is written down.
+fn named(reason: &str) -> String {
+    let reason = if reason.is_empty() { "unknown" } else { reason };
+    reason.chars().take(40).collect()
 }

@@ -118,6 +118,28 @@ fn offsets_have_no_holes() {
 }
 
 #[test]
+fn what_the_server_says_late_explains_a_gap() {
+    let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
+    intake.connected(Some(9), 0);
+    entries(&mut intake, 20, "a", 10..12);
+    assert_eq!(gaps(&mut intake), [found("skipped", Some(10), Some(Proof::Offsets))]);
+    let at = |intake: &mut Intake| intake.take().unwrap().1.gaps.first().map(|gap| gap.at);
+    intake.message(&gap(Some(10), "slow_client"), 5_000);
+    entries(&mut intake, 22, "a", 12..13);
+    assert_eq!(at(&mut intake), Some(1_000), "the same gap");
+    assert_eq!(intake.counters().gaps, 1);
+    // Nothing may be missing behind it without being noticed, and nothing is explained twice.
+    entries(&mut intake, 25, "a", 13..14);
+    intake.message(&gap(Some(2), "slow_client"), 6_000);
+    intake.message(&gap(Some(2), "slow_client"), 7_000);
+    assert_eq!(intake.counters().gaps, 3);
+    assert_eq!(
+        gaps(&mut intake),
+        [("slow_client"), ("slow_client")].map(|it| found(it, Some(2), Some(Proof::Server)))
+    );
+}
+
+#[test]
 fn a_filter_makes_holes() {
     let mut intake = intake(Resume { is_filtered: true, ..Resume::default() });
     intake.connected(None, 0);

@@ -11,7 +11,7 @@ async fn everything_once_and_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
     let server = Running::start(reads_all(&sim, folder.path())).await;
-    let collector = Collector::start(folder.path(), &["--url", &server.url(), "-b", "300"]);
+    let collector = Collector::start(folder.path(), &["--url", &url_of(&server), "-b", "300"]);
     collector.logs("connected to").await;
     for log in sim.logs() {
         log.grow(1_000).expect("grows");
@@ -30,6 +30,10 @@ async fn everything_once_and_in_order() {
     server.stop().await;
 }
 
+fn url_of(server: &Running) -> String {
+    format!("ws://{}/", server.address)
+}
+
 /// The collector is killed again and again, and the server is stopped without saving where it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_again_and_again() {
@@ -44,8 +48,8 @@ async fn killed_again_and_again() {
     .await;
     let mut config = reads_all(&sim, folder.path());
     let server = Running::start(config.clone()).await;
-    config.port = server.port;
-    let url = server.url();
+    config.port = server.address.port();
+    let url = url_of(&server);
     let path = folder.path().join("certstream_data.feather");
     let start = || Collector::start(folder.path(), &["--url", &url, "-b", "50"]);
     let mut collector = start();
@@ -77,7 +81,7 @@ async fn filters_and_domains() {
     let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
     let server = Running::start(reads_all(&sim, folder.path())).await;
     let log = sim.logs()[0].description().to_owned();
-    let url = server.url();
+    let url = url_of(&server);
     let arguments = ["--url", &url, "-o", "one.feather", "--log", &log];
     let one = Collector::start(folder.path(), &arguments);
     one.logs("connected to").await;

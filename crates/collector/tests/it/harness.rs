@@ -11,15 +11,8 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::reader::FileReader;
-use ctsim::Sim;
-use server::app::{Mode, Server};
-use server::config::{ByteSize, Config, Start};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-/// How long anything may take on a slow machine before a test gives up.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) use crate::support::{PATIENCE, Running, logs, reads_all, shared_data};
 
 /// A running collector; killed when it goes out of scope.
 pub(crate) struct Collector {
@@ -123,66 +116,4 @@ pub(crate) fn indexes(batches: &[RecordBatch]) -> BTreeMap<String, Vec<u64>> {
         }
     }
     logs
-}
-
-/// Simulated logs on a free port.
-pub(crate) async fn logs(config: ctsim::Config) -> Sim {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    Sim::start(config, listener).await.expect("simulated logs")
-}
-
-/// A configuration that reads every entry of the simulated logs and keeps them.
-pub(crate) fn reads_all(sim: &Sim, folder: &Path) -> Config {
-    let key = folder.join("log_list_key.pem");
-    std::fs::write(&key, sim.list_key_pem()).expect("a writable folder");
-    let mut config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
-    config.dedup.enabled = false;
-    config.feed.ring_bytes = ByteSize::new(256 * ByteSize::MIB);
-    config.ct_log.log_list_url = sim.list_url();
-    config.ct_log.log_list_key_file = Some(key);
-    config.ct_log.start = Start::Index(0);
-    config.ct_log.poll_interval_ms = 50;
-    config.ct_log.partial_tile_wait_ms = 50;
-    config.ct_log.retry_initial_delay_ms = 50;
-    config
-}
-
-/// A server in this process.
-pub(crate) struct Running {
-    pub(crate) port: u16,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Running {
-    pub(crate) async fn start(config: Config) -> Self {
-        let server = Server::start(config, Mode::Serve).await.expect("the server starts");
-        let port = server.address().expect("bound").port();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(server.run(async {
-            // A test that ends early drops the sender, which stops the server as well.
-            let _told = stopped.await;
-        }));
-        Self { port, stop, task }
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("ws://127.0.0.1:{}/", self.port)
-    }
-
-    pub(crate) async fn stop(self) {
-        self.stop.send(()).expect("the server runs");
-        let ended = tokio::time::timeout(PATIENCE, self.task).await.expect("stops");
-        ended.expect("no panic").expect("ends well");
-    }
-}
-
-/// The folder of real CT data beside the checkout, if it is there.
-pub(crate) fn shared_data() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: ../shared/data is not here");
-    None
 }

@@ -12,3 +12,5 @@ mod peers;
 mod proxied;
 mod replay;
 mod secure;
+#[path = "../../../server/tests/support/mod.rs"]
+mod support;

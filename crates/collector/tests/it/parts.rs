@@ -28,32 +28,43 @@ fn open(output: &Path) -> Option<PathBuf> {
         .find(|path| path.extension().is_some_and(|it| it == "feather") && walked(path).is_some())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn feather_parts_after_kills() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("parts");
+/// The rows of the open part.
+fn rows_of_open(output: &Path) -> u64 {
+    open(output).and_then(|path| walked(&path)).map_or(0, |it| it.state.rows)
+}
+
+/// Collects 5,000 entries into parts, killed after the first half by a server that is restarted then
+/// and sends again what was there; `rows` are those of a closed part.
+async fn collect_despite_a_kill(folder: &Path, flags: &[&str], rows: impl Fn(&Path) -> u64) {
+    let output = folder.join("parts");
     let sessions = vec![
         Session::of(messages(1, "log", 0..2_500), true),
-        // A restarted server, which sends again what was there.
         Session::of(messages(1_000_000, "log", 1_000..5_000), true),
     ];
     let replay = Replay::start(sessions).await;
     let url = replay.url();
-    let arguments = ["--url", &url, "-o", "parts", "--rotate", "40kB", "-b", "100"];
-    let collector = Collector::start(folder.path(), &arguments);
+    let arguments = [&["--url", &url, "-o", "parts", "-b", "100"], flags].concat();
     let written = || {
-        let all = closed(&output).into_iter().chain(open(&output));
-        all.filter_map(|path| walked(&path)).map(|it| it.state.rows).sum::<u64>()
+        let closed = closed(&output);
+        rows_of_open(&output) + closed.iter().map(|path| rows(path)).sum::<u64>()
     };
+    let collector = Collector::start(folder, &arguments);
     eventually("2,500 rows", || (written() == 2_500).then_some(())).await;
     drop(collector); // SIGKILL
-    let collector = Collector::start(folder.path(), &arguments);
+    let collector = Collector::start(folder, &arguments);
     eventually("5,000 rows", || (written() == 5_000).then_some(())).await;
     assert_eq!(replay.asked()[1].target, "/?since=2500");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(open(&output), None);
-    let parts = closed(&output);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feather_parts_after_kills() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rows = |path: &Path| walked(path).map_or(0, |it| it.state.rows);
+    collect_despite_a_kill(folder.path(), &["--rotate", "40kB"], rows).await;
+    let parts = closed(&folder.path().join("parts"));
     assert!(parts.len() > 3, "{parts:?}");
     let rows: Vec<_> = parts.iter().flat_map(|part| batches(part)).collect();
     assert_eq!(indexes(&rows)["https://log"], (0..5_000).collect::<Vec<_>>());
@@ -65,38 +76,19 @@ async fn parquet_parts_after_kills() {
     use collector::output::parquet;
 
     let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("parts");
-    let sessions = vec![
-        Session::of(messages(1, "log", 0..2_500), true),
-        Session::of(messages(1_000_000, "log", 1_000..5_000), true),
-    ];
-    let replay = Replay::start(sessions).await;
-    let url = replay.url();
-    let arguments =
-        ["-u", &url, "-o", "parts", "--format", "parquet", "--rotate", "90kB", "-b", "100"];
-    let collector = Collector::start(folder.path(), &arguments);
-    let written = || {
-        let open = open(&output).and_then(|path| walked(&path)).map_or(0, |it| it.state.rows);
-        let states = closed(&output).into_iter().map(|path| parquet::state(&path).expect("whole"));
-        open + states.map(|state| state.rows).sum::<u64>()
-    };
-    eventually("2,500 rows", || (written() == 2_500).then_some(())).await;
-    drop(collector); // SIGKILL
-    let collector = Collector::start(folder.path(), &arguments);
-    eventually("5,000 rows", || (written() == 5_000).then_some(())).await;
-    let (status, log) = collector.terminate().await;
-    assert_eq!(status, Some(0), "{log}");
-    assert_eq!(open(&output), None);
+    let rows = |path: &Path| parquet::state(path).expect("whole").rows;
+    let flags = ["--format", "parquet", "--rotate", "90kB"];
+    collect_despite_a_kill(folder.path(), &flags, rows).await;
+    let parts = closed(&folder.path().join("parts"));
     let mut rows = Vec::new();
-    for part in closed(&output) {
-        parquet::columns(&part, &["cert_index", "source_url"], |batch| rows.push(batch))
+    for part in &parts {
+        parquet::columns(part, &["cert_index", "source_url"], |batch| rows.push(batch))
             .expect("whole");
     }
     assert_eq!(indexes(&rows)["https://log"], (0..5_000).collect::<Vec<_>>());
-    let last = parquet::state(closed(&output).last().expect("parts")).expect("whole");
-    assert_eq!(last.offset, Some(1_003_999));
-    let inspected =
-        collector::inspect::inspect(closed(&output).last().expect("parts")).expect("whole");
+    let last = parts.last().expect("parts");
+    assert_eq!(parquet::state(last).expect("whole").offset, Some(1_003_999));
+    let inspected = collector::inspect::inspect(last).expect("whole");
     assert!(inspected.to_string().contains("of certificates"), "{inspected}");
 }
 

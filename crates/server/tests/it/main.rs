@@ -29,5 +29,7 @@ mod reporting;
 mod requests;
 mod resume;
 mod slow;
+#[path = "../support/mod.rs"]
+mod support;
 mod tls;
 mod violations;

@@ -5,12 +5,6 @@ import json
 from datetime import datetime, timedelta, timezone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-COLUMNS = [
-    "offset", "seen", "submitted", "cert_index", "update_type", "domains", "subject", "subject_cn",
-    "issuer", "issuer_cn", "issuer_o", "serial_number", "fingerprint", "sha256", "not_before",
-    "not_after", "signature_algorithm", "is_ca", "source_name", "source_url", "source_operator",
-    "log_id", "cert_link",
-]
 
 
 def moment(seconds):
@@ -18,6 +12,7 @@ def moment(seconds):
 
 
 def row(message):
+    """The columns in the order of a file; the last one is there only with --with-der."""
     data = message["data"]
     leaf, source = data["leaf_cert"], data["source"]
     subject, issuer = leaf["subject"], leaf["issuer"]

@@ -156,7 +156,7 @@ pub(crate) fn run(name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
 fn all_cases() -> String {
     let lines = BENCHMARKS.iter().map(|it| format!("  {:<10} {}", it.name, it.cases.join(", ")));
     let lines = lines.collect::<Vec<_>>().join("\n");
-    format!("Cases:\n{lines}\n{} take minutes and are not among all", LONG.join(" and "))
+    format!("Cases:\n{lines}\n{} take minutes and are not among all", LONG.join(", "))
 }
 
 fn bench(plan: &Plan, no_build: bool) -> anyhow::Result<()> {

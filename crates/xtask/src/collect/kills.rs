@@ -34,8 +34,8 @@ pub(crate) struct Outcome {
 
 /// Kills at random moments; then the file must have each certificate once.
 pub(crate) fn run(kills: Kills) -> anyhow::Result<Outcome> {
-    let start = Instant::now();
     let python = analysts()?;
+    let start = Instant::now();
     let here = fresh("kills")?;
     let state = format!("--ct-log-state-file={}", here.join("state.json").display());
     let logs = [("initial-size", 0), ("rate", kills.rate), ("max-size", kills.entries)];
