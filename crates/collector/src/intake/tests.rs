@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 use wire::{Profile, StreamKind};
 
 use super::*;
+use crate::gaps::Proof;
 use crate::table::schema::schema;
 
 const ROWS: Rows = Rows::Certificates { with_der: false };
