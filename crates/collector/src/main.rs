@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use collector::causes::in_full;
 use collector::cli::{self, Invocation};
 use collector::inspect;
 use collector::progress::{Lines, Progress};
@@ -44,7 +45,7 @@ fn status(error: &anyhow::Error) -> u8 {
 
 fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
     // Where standard error is closed there is nobody left to tell.
-    let _told = writeln!(io::stderr(), "error: {error:#}");
+    let _told = writeln!(io::stderr(), "error: {}", in_full(error.as_ref()));
     ExitCode::from(status)
 }
 

@@ -1,7 +1,6 @@
 //! The HTTP proxy that the environment names, and the way through it: a tunnel (CONNECT, RFC 9110
 //! section 9.3.6) for `ws://` too, because few proxies pass on an upgrade to WebSocket.
 
-use std::error::Error;
 use std::future::poll_fn;
 
 use http::Uri;
@@ -12,6 +11,7 @@ use tokio::net::TcpStream;
 use tower_service::Service as _;
 
 use crate::address::Address;
+use crate::causes::in_full;
 
 /// The variables that name a proxy, the first that is set and not empty counts.
 const SECURE: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -92,17 +92,6 @@ impl Proxy {
         };
         connecting.await.map(hyper_util::rt::TokioIo::into_inner).map_err(|error| in_full(&error))
     }
-}
-
-/// An error with its causes.
-fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

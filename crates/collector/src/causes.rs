@@ -1,0 +1,42 @@
+//! What went wrong, with its causes.
+
+use std::error::Error;
+
+/// An error and its causes in one line. Errors that say their cause themselves do not repeat it.
+#[must_use]
+pub fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the disk is full: {source}")]
+    struct Full {
+        source: io::Error,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot go on")]
+    struct Outer(#[from] Full);
+
+    #[test]
+    fn each_cause_once() {
+        let full = Full { source: io::Error::other("no space") };
+        assert_eq!(in_full(&full), "the disk is full: no space");
+        assert_eq!(in_full(&Outer(full)), "cannot go on: the disk is full: no space");
+    }
+}
