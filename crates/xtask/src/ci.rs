@@ -31,7 +31,7 @@ fn run_all() -> anyhow::Result<Vec<(&'static str, Duration)>> {
 
 pub(crate) fn run() -> anyhow::Result<()> {
     for (name, time) in run_all()? {
-        println!("{name:>15} {:>6.1} s", time.as_secs_f64());
+        println!("{name:>14} {:>6.1} s", time.as_secs_f64());
     }
     Ok(())
 }
