@@ -6,9 +6,10 @@
 //! under what the host allows. What the host's other logs are being answered is no reason for its
 //! 429s, so a cut never goes below that.
 //!
-//! One 429 among very many answers says nothing of the rate, as busy front ends send them to anyone;
-//! the log that got it pauses, and that is all. Were such strays heeded they would bring the rate
-//! down for good, because each comes long before the cut for the one before has grown back.
+//! One 429 among very many answers, below the rate at which the host objected before, says nothing of
+//! the rate, as busy front ends send them to anyone; the log that got it pauses, and that is all.
+//! Were such strays heeded they would bring the rate down for good, because each comes long before
+//! the cut for the one before has grown back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ const ONE_LIMIT: Duration = Duration::from_secs(1);
 const LATELY: f64 = 200.0;
 /// Up to this share of 429s lately they are strays.
 const STRAY: f64 = 0.03;
+/// By how much a rate that meets 429s is taken to be beyond what the host allows: by the share of
+/// 429s, this at most.
+const MOST_BEYOND: f64 = 0.1;
 /// For so long after a 429 a log does not count as one that is being answered.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// Callers of one host after which those are forgotten that ask no more.
@@ -175,9 +179,14 @@ impl Lately {
         self.refused = self.refused * keep + f64::from(u8::from(refused));
     }
 
+    /// The share of 429s among them.
+    fn share(&self) -> f64 {
+        if self.all > 0.0 { self.refused / self.all } else { 0.0 }
+    }
+
     /// Whether 429s are so few that they are nobody's limit.
     fn strays(&self) -> bool {
-        self.refused <= self.all * STRAY
+        self.share() <= STRAY
     }
 }
 
@@ -213,7 +222,10 @@ impl Schedule {
     fn limited(&mut self, caller: u64, now: Instant) {
         self.lately.add(true);
         self.caller(caller, now).refused = Some(now);
-        if self.lately.strays() || self.limited.is_some_and(|last| now < last + ONE_LIMIT) {
+        if self.lately.strays() && !self.is_at_limit() {
+            return;
+        }
+        if self.limited.is_some_and(|last| now < last + ONE_LIMIT) {
             return;
         }
         self.limited = Some(now);
@@ -222,8 +234,15 @@ impl Schedule {
         let rate = known.unwrap_or(FIRST_RATE);
         let others = self.needed_by_others(caller, now) * ROOM;
         // A guess, or the lowest rate there is, is no limit to stay just below.
-        self.objected = known.filter(|rate| *rate > LOWEST_RATE);
+        // What is answered is what the host allows; a rate that it refuses in part is beyond that.
+        let beyond = self.rate.map_or(0.0, |_| self.lately.share().min(MOST_BEYOND));
+        self.objected = known.filter(|rate| *rate > LOWEST_RATE).map(|rate| rate * (1.0 - beyond));
         self.rate = Some((rate / 2.0).max(others.min(rate)).max(LOWEST_RATE));
+    }
+
+    /// Whether the host is asked as often as when it last objected: then one 429 says enough.
+    fn is_at_limit(&self) -> bool {
+        self.rate.zip(self.objected).is_some_and(|(rate, objected)| rate >= objected)
     }
 
     /// A caller's answers. Callers come and go with logs; those that have fallen silent are

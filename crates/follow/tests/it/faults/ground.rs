@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ctsim::{LogHandle, Protocol, Sim};
+use ctsim::fault::{Fault, Scope, Times};
+use ctsim::{Endpoint, LogHandle, Protocol, Sim};
 use follow::position::State;
 use follow::{Client, Entry, Fleet, FleetOptions, FollowOptions, Health, LogStatus, Page, Start};
 use tokio::sync::mpsc;
@@ -151,6 +152,17 @@ pub(super) async fn try_row(row: &Row, protocol: Protocol, lines: &Lines) -> Res
     let sim = simulate(ctsim::Config { rfc6962, static_ct, hosts, ..still(FIRST_NEW) }).await;
     let [new, known, well] = sim.logs() else { return Err("three logs".to_owned()) };
     make(row, &sim, new);
+    if row.is_of_issuers() {
+        // Issuers are shared: what an honest log has first, the other is not asked for.
+        let slow = Fault::Delay(Duration::from_secs(1));
+        for honest in [known, well] {
+            honest.faults().inject(
+                Scope::Only(Endpoint::Issuer),
+                slow.clone(),
+                Times::UntilCleared,
+            );
+        }
+    }
     let followers = Followers::start(&sim);
     let explain = |error: String| {
         let told: Vec<_> =

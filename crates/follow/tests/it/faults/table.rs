@@ -8,6 +8,7 @@ mod pages;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ctsim::Endpoint;
 use ctsim::fault::{BodyFault, Fault, PageFault, Scope, Times};
 use ctsim::{Limit, Protocol};
 use follow::{Counters, Health, LogStatus};
@@ -91,6 +92,14 @@ impl Row {
             Where::Rfc6962 => &[Protocol::Rfc6962],
             Where::StaticCt => &[Protocol::StaticCt],
         }
+    }
+
+    /// Whether it changes which issuers can be had.
+    pub(super) fn is_of_issuers(&self) -> bool {
+        let Trouble::Faults(make) = &self.trouble else { return false };
+        make().iter().any(|(scope, fault, _)| {
+            *scope == Scope::Only(Endpoint::Issuer) || *fault == Fault::WrongIssuer
+        })
     }
 
     /// Whether it changes what heads say.

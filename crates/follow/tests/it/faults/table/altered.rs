@@ -84,7 +84,7 @@ pub(super) const ALTERED: Group = Group {
         },
         Row {
             at: Where::StaticCt,
-            // Not counted where another log had the issuer in time: its chain is whole then.
+            metric: Some(&MISSING),
             line: Some("issuer could not be had"),
             does: "delivers a shorter chain, unless another log has the issuer; asks again after a minute",
             altered: true,
