@@ -18,6 +18,23 @@ mod distinct;
 /// ones from taking more memory than their own size.
 pub const MAX_EXTENSIONS: usize = 256;
 
+/// What a certificate is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// SHA-1 of its bytes.
+    pub sha1: [u8; 20],
+    /// SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+}
+
+impl Digests {
+    /// Those of these bytes.
+    #[must_use]
+    pub fn of(der: &[u8]) -> Self {
+        Self { sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der), sha256: digest(&SHA256, der) }
+    }
+}
+
 /// A certificate, read as far as it can be.
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {
@@ -64,6 +81,12 @@ impl<'a> Certificate<'a> {
     /// read are empty, and `parse_error` names the first of them.
     #[must_use]
     pub fn read(der: &'a [u8]) -> Self {
+        Self::read_known(der, &Digests::of(der))
+    }
+
+    /// Reads a certificate whose digests are known already: they cost more than all the rest.
+    #[must_use]
+    pub fn read_known(der: &'a [u8], digests: &Digests) -> Self {
         let mut fields = Fields::default();
         if let Err(error) = fields.read(der) {
             fields.note(error);
@@ -73,8 +96,8 @@ impl<'a> Certificate<'a> {
         let extensions = fields.extensions.unwrap_or_default();
         Self {
             der,
-            sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der),
-            sha256: digest(&SHA256, der),
+            sha1: digests.sha1,
+            sha256: digests.sha256,
             serial: fields.serial.unwrap_or_default(),
             subject: fields.subject.unwrap_or_default(),
             issuer: fields.issuer.unwrap_or_default(),

@@ -26,7 +26,7 @@ pub mod tbs;
 pub mod text;
 pub mod time;
 
-pub use certificate::{Certificate, ParseError};
+pub use certificate::{Certificate, Digests, ParseError};
 pub use der::Fault;
 pub use extension::{Extension, ExtensionKind};
 pub use general_name::GeneralName;

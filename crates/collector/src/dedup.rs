@@ -6,6 +6,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 /// Indexes of a log that are remembered, counted down from the highest that came.
 pub const SPAN: u64 = 1 << 20;
 
@@ -38,7 +40,7 @@ pub struct Window {
 }
 
 /// The place in a log before a gap.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// The log.
     pub log: Box<str>,

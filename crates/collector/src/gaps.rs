@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::dedup::Mark;
+
 /// Most gaps that a file lists; older ones are only counted.
 pub const MAX_LISTED: usize = 1_000;
 
@@ -36,6 +38,17 @@ pub enum Proof {
     /// The indexes of all logs that came without holes before: what is missing between the last one
     /// before the gap and the first one after it.
     Indexes,
+}
+
+/// A gap whose size the logs' indexes may still show.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenGap {
+    /// The gap.
+    pub gap: Gap,
+    /// Where the logs stood of which nothing has come since.
+    pub marks: Vec<Mark>,
+    /// What is missing of the other logs.
+    pub missing: u64,
 }
 
 /// The gaps of a file, oldest first.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::gaps::{Gap, Ledger};
+use crate::gaps::{Gap, Ledger, OpenGap};
 
 /// What a batch carries besides its rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,10 @@ pub struct Note {
     /// Gaps found since the batch before, and those of which more has become known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// The newest gap, as long as the logs' indexes may still show its size: a collector that is
+    /// killed meanwhile goes on looking.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenGap>,
 }
 
 impl Note {
@@ -39,6 +43,8 @@ pub struct State {
     pub server: Option<String>,
     /// The gaps.
     pub gaps: Ledger,
+    /// See [`Note::open`].
+    pub open: Option<OpenGap>,
 }
 
 impl State {
@@ -54,5 +60,18 @@ impl State {
         for gap in &note.gaps {
             self.gaps.record(gap.clone());
         }
+        self.open.clone_from(&note.open);
+    }
+
+    /// Adds a file that goes on where this one ends.
+    pub fn extend(&mut self, next: &Self) {
+        if next.rows == 0 && next.gaps.count() == 0 {
+            return;
+        }
+        self.rows += next.rows;
+        self.offset = next.offset.or(self.offset);
+        self.server = next.server.clone().or_else(|| self.server.take());
+        self.gaps.extend(&next.gaps);
+        self.open.clone_from(&next.open);
     }
 }

@@ -127,6 +127,7 @@ fn intake(settings: &Settings, opened: Opened) -> Intake {
         has_rows: state.rows > 0,
         is_other_server,
         server,
+        open: state.open,
         is_filtered: settings.address.is_filtered(),
         from_oldest: settings.from_oldest && settings.rows != Rows::Domains,
     };

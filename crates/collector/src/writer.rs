@@ -13,7 +13,7 @@ use crate::output::{Closed, Output, OutputError, Size};
 
 /// What is to be done.
 enum Job {
-    Append(RecordBatch, Note),
+    Append(RecordBatch, Box<Note>),
     Tend,
 }
 
@@ -38,7 +38,7 @@ impl Writer {
 
     /// Appends; whether the writer is still there to do it.
     pub(crate) async fn append(&self, batch: RecordBatch, note: Note) -> bool {
-        self.jobs.send(Job::Append(batch, note)).await.is_ok()
+        self.jobs.send(Job::Append(batch, Box::new(note))).await.is_ok()
     }
 
     /// Has it do what is due without rows, if it has nothing else to do.

@@ -23,12 +23,17 @@ use self::retry_after::retry_after;
 use crate::breaker::Backoff;
 use crate::budget::Budget;
 use crate::caller::Caller;
-use crate::pace::{HostSnapshot, IN_FLIGHT, Paces};
+use crate::pace::{HostSnapshot, Paces};
 
 /// Requests under way at most, to all hosts together.
 const REQUESTS: usize = 256;
 /// Bytes of bodies held at most, unless [`Client::with_body_bytes`] says otherwise.
 const BODY_BYTES: usize = 64 << 20;
+/// Connections to a host that are kept while nobody uses them: more than a host's logs need where
+/// they stand still. Each keeps the buffer that its largest answer needed.
+const IDLE_CONNECTIONS: usize = 8;
+/// How long they are kept: a log in use is asked more often than that.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -194,10 +199,10 @@ impl Client {
             reqwest::Client::builder()
                 .user_agent(user_agent)
                 .http1_only()
-                .pool_max_idle_per_host(IN_FLIGHT)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .connect_timeout(Duration::from_secs(10))
                 .timeout(timeout)
-                .pool_idle_timeout(Duration::from_secs(90))
+                .pool_idle_timeout(IDLE_CONNECTION)
                 .redirect(redirect::Policy::custom(same_origin_only))
         };
         let http = builder().build().or_else(|error| {

@@ -19,4 +19,6 @@ mod resume;
 mod save;
 pub mod service;
 mod sources;
+#[cfg(target_os = "linux")]
+pub mod trim;
 pub mod vitals;

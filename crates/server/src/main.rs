@@ -132,6 +132,8 @@ fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
             "listening on {scheme}://{address}/"
         );
         let reloads = server.reloads(set_level);
+        #[cfg(target_os = "linux")]
+        tokio::spawn(server::trim::after_start());
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cert::Certificate;
+use cert::{Certificate, Digests};
 use ct::Hash;
 use ct::leaf::EntryType;
 use feed::{Hub, Stream};
@@ -61,6 +61,8 @@ pub struct Published {
     submitted: u64,
     kind: EntryKind,
     certificate: Bytes,
+    /// Those of the certificate, so that they are computed once however often it is rendered.
+    digests: Digests,
     chain: Vec<Arc<Issuer>>,
     /// Bytes of the chain certificates that were new with this entry.
     new_issuers: usize,
@@ -126,7 +128,7 @@ impl Stream for CertificateStream {
     }
 
     fn read<'e>(&self, offset: u64, entry: &'e Published) -> Message<'e> {
-        let certificate = Certificate::read(&entry.certificate);
+        let certificate = Certificate::read_known(&entry.certificate, &entry.digests);
         if let Some(error) = &certificate.parse_error
             && entry.is_news(PARSE_ERROR)
         {
@@ -219,20 +221,29 @@ impl Publisher {
     }
 
     /// The entries that have not come before, in this log or another.
-    fn without_duplicates(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+    fn without_duplicates(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Digests)> {
+        let before = entries.len();
+        let with_digests = |entry: Entry| {
+            let digests = Digests::of(&entry.certificate);
+            (entry, digests)
+        };
+        let mut entries: Vec<_> = entries.into_iter().map(with_digests).collect();
         let Some(window) = &mut self.window else { return entries };
         let now = Instant::now();
-        let before = entries.len();
-        entries.retain(|entry| {
-            let identity = entry.tbs_id.unwrap_or_else(|| ct::sha256(&entry.certificate));
-            window.is_first(&identity, now)
+        entries.retain(|(entry, digests)| {
+            window.is_first(&entry.tbs_id.unwrap_or(digests.sha256), now)
         });
         self.metrics.duplicates.inc_by((before - entries.len()) as u64);
         self.metrics.dedup_window.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
         entries
     }
 
-    fn prepare(&self, source: &Arc<Source>, seen: u64, entry: Entry) -> Published {
+    fn prepare(
+        &self,
+        source: &Arc<Source>,
+        seen: u64,
+        (entry, digests): (Entry, Digests),
+    ) -> Published {
         let mut new_issuers = 0;
         let issuers = entry.chain.iter();
         let chain = issuers.map(|issuer| self.issuer(issuer, &mut new_issuers)).collect();
@@ -246,6 +257,7 @@ impl Publisher {
                 EntryType::Precert => EntryKind::PrecertLogEntry,
             },
             certificate: entry.certificate,
+            digests,
             chain,
             new_issuers,
             noted: AtomicU8::new(0),
@@ -263,11 +275,11 @@ impl Publisher {
     }
 
     /// What is to be found by its fingerprint once it has an offset; nothing where nobody can ask.
-    fn worth_finding(&self, entries: &[Published]) -> Vec<Recent> {
+    fn worth_finding(&self, entries: &[Published]) -> Vec<(Recent, Digests)> {
         if !self.recent.is_on() {
             return Vec::new();
         }
-        let recent = entries.iter().map(|entry| Recent {
+        let recent = |entry: &Published| Recent {
             offset: 0,
             source: Arc::clone(&entry.source),
             index: entry.index,
@@ -275,8 +287,8 @@ impl Publisher {
             submitted: entry.submitted,
             kind: entry.kind,
             certificate: entry.certificate.clone(),
-        });
-        recent.collect()
+        };
+        entries.iter().map(|entry| (recent(entry), entry.digests)).collect()
     }
 
     fn source(&mut self, log: &LogStatus) -> Arc<Source> {
@@ -305,7 +317,7 @@ impl Outlet<Page> for Publisher {
         let seen = u64::try_from(seen.as_millis()).unwrap_or(0);
         let source = self.source(&page.log);
         let entries = self.without_duplicates(page.entries);
-        let bytes = entries.iter().map(|entry| entry.certificate.len()).sum();
+        let bytes = entries.iter().map(|(entry, _)| entry.certificate.len()).sum();
         let size = Size { bytes, entries: entries.len() };
         for entry in entries {
             let prepared = self.prepare(&source, seen, entry);
@@ -325,7 +337,7 @@ impl Outlet<Page> for Publisher {
             if offsets.is_empty() {
                 return false;
             }
-            for (recent, offset) in recent.iter_mut().zip(offsets) {
+            for ((recent, _), offset) in recent.iter_mut().zip(offsets) {
                 recent.offset = offset;
             }
             self.recent.extend(recent);

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use bytes::Bytes;
+use cert::Digests;
 use parking_lot::Mutex;
 use wire::{EntryKind, Source};
 
@@ -27,6 +27,21 @@ impl Fingerprint {
         let bytes = bytes(text)?;
         let sha1 = <[u8; 20]>::try_from(bytes.as_slice()).map(Self::Sha1);
         sha1.or_else(|_| <[u8; 32]>::try_from(bytes.as_slice()).map(Self::Sha256)).ok()
+    }
+
+    fn key(&self) -> u64 {
+        match self {
+            Self::Sha1(digest) => key(digest),
+            Self::Sha256(digest) => key(digest),
+        }
+    }
+
+    fn is_of(&self, der: &[u8]) -> bool {
+        let digests = Digests::of(der);
+        match self {
+            Self::Sha1(digest) => *digest == digests.sha1,
+            Self::Sha256(digest) => *digest == digests.sha256,
+        }
     }
 }
 
@@ -75,9 +90,16 @@ struct State {
     most: usize,
     most_bytes: usize,
     bytes: usize,
-    queue: VecDeque<(Arc<Recent>, [Fingerprint; 2])>,
-    by_fingerprint: HashMap<Fingerprint, Arc<Recent>>,
+    queue: VecDeque<(Recent, Keys)>,
+    /// Which certificate is the first of the queue, counted from the first that ever was in it.
+    first: u64,
+    /// The newest certificate with this key, counted in the same way.
+    by_key: HashMap<u64, u64>,
 }
+
+/// The beginnings of a certificate's fingerprints. Whether a certificate is the one that is asked for
+/// is seen when it is found; who takes the pains to make two with the same key hides one of them.
+type Keys = [u64; 2];
 
 /// How much is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,30 +129,19 @@ impl RecentCertificates {
         state.most > 0 && state.most_bytes > 0
     }
 
-    /// Adds certificates, oldest first. Hashes them before it holds up those who ask.
-    pub fn extend(&self, certificates: Vec<Recent>) {
-        let hashed: Vec<_> = certificates
-            .into_iter()
-            .map(|recent| {
-                let prints = fingerprints(&recent.certificate);
-                (Arc::new(recent), prints)
-            })
-            .collect();
+    /// Adds certificates with their digests, oldest first.
+    pub fn extend(&self, certificates: Vec<(Recent, Digests)>) {
         let mut state = self.0.lock();
-        for (recent, prints) in hashed {
-            state.bytes += recent.certificate.len();
-            for print in prints {
-                state.by_fingerprint.insert(print, Arc::clone(&recent));
-            }
-            state.queue.push_back((recent, prints));
-            state.shrink();
+        for (recent, digests) in certificates {
+            state.push(recent, [key(&digests.sha1), key(&digests.sha256)]);
         }
     }
 
     /// The newest certificate with this fingerprint.
     #[must_use]
-    pub fn find(&self, fingerprint: Fingerprint) -> Option<Arc<Recent>> {
-        self.0.lock().by_fingerprint.get(&fingerprint).cloned()
+    pub fn find(&self, fingerprint: Fingerprint) -> Option<Recent> {
+        let found = self.0.lock().get(fingerprint.key()).cloned();
+        found.filter(|recent| fingerprint.is_of(&recent.certificate))
     }
 
     /// How much is held.
@@ -142,24 +153,39 @@ impl RecentCertificates {
 }
 
 impl State {
+    fn push(&mut self, recent: Recent, keys: Keys) {
+        let place = self.first + self.queue.len() as u64;
+        self.bytes += recent.certificate.len();
+        for key in keys {
+            self.by_key.insert(key, place);
+        }
+        self.queue.push_back((recent, keys));
+        self.shrink();
+    }
+
+    fn get(&self, key: u64) -> Option<&Recent> {
+        let place = usize::try_from(self.by_key.get(&key)? - self.first).ok()?;
+        self.queue.get(place).map(|(recent, _)| recent)
+    }
+
     fn shrink(&mut self) {
         while self.queue.len() > self.most || self.bytes > self.most_bytes {
-            let Some((oldest, prints)) = self.queue.pop_front() else { return };
+            let Some((oldest, keys)) = self.queue.pop_front() else { return };
             self.bytes -= oldest.certificate.len();
-            for print in prints {
+            for key in keys {
                 // The same certificate may have come again since.
-                if self.by_fingerprint.get(&print).is_some_and(|held| Arc::ptr_eq(held, &oldest)) {
-                    self.by_fingerprint.remove(&print);
+                if self.by_key.get(&key) == Some(&self.first) {
+                    self.by_key.remove(&key);
                 }
             }
+            self.first += 1;
         }
     }
 }
 
-fn fingerprints(der: &[u8]) -> [Fingerprint; 2] {
-    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
-    let sha1 = <[u8; 20]>::try_from(sha1.as_ref()).unwrap_or_default();
-    [Fingerprint::Sha1(sha1), Fingerprint::Sha256(ct::sha256(der))]
+/// The first eight bytes.
+fn key(digest: &[u8]) -> u64 {
+    digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
 #[cfg(test)]
@@ -168,9 +194,9 @@ mod tests {
 
     use super::*;
 
-    fn recent(offset: u64, der: &'static [u8]) -> Recent {
+    fn recent(offset: u64, der: &'static [u8]) -> (Recent, Digests) {
         let source = Source::new("a log", "https://ct.example", "", SourceKind::Rfc6962, None);
-        Recent {
+        let recent = Recent {
             offset,
             source: Arc::new(source),
             index: offset,
@@ -178,7 +204,8 @@ mod tests {
             submitted: 0,
             kind: EntryKind::X509LogEntry,
             certificate: Bytes::from_static(der),
-        }
+        };
+        (recent, Digests::of(der))
     }
 
     fn offset(held: &RecentCertificates, text: &str) -> Option<u64> {
@@ -207,6 +234,21 @@ mod tests {
         assert_eq!(offset(&held, SHA1_OF_B), None);
         assert_eq!(offset(&held, SHA1_OF_A), Some(3));
         assert_eq!(held.held().bytes, 3);
+    }
+
+    #[test]
+    fn a_certificate_with_the_beginning_of_anothers_fingerprint_is_not_the_other() {
+        let held = RecentCertificates::default();
+        held.limit(2, 100);
+        let (other, _) = recent(1, b"another");
+        let Some(Fingerprint::Sha256(mut sha256)) = Fingerprint::parse(SHA256_OF_A) else {
+            panic!()
+        };
+        sha256[31] ^= 1;
+        held.extend(vec![(other, Digests { sha256, ..Digests::of(b"another") })]);
+        assert_eq!(offset(&held, SHA256_OF_A), None);
+        held.extend(vec![recent(2, b"a")]);
+        assert_eq!(offset(&held, SHA256_OF_A), Some(2));
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn batch(schema: &SchemaRef, first: u64, rows: u64) -> RecordBatch {
 }
 
 fn note(offset: u64) -> Note {
-    Note { offset: Some(offset), server: Some("ws://a:1".into()), gaps: Vec::new() }
+    Note { offset: Some(offset), server: Some("ws://a:1".into()), ..Note::default() }
 }
 
 /// As any reader of the format reads it, by its footer.

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dedup::{Mark, Window};
-use crate::gaps::{Gap, Proof};
+use crate::dedup::Window;
+use crate::gaps::{Gap, OpenGap, Proof};
 use crate::note::Note;
 
 /// Where a file ends in the stream.
@@ -22,6 +22,8 @@ pub struct Resume {
     pub server: String,
     /// Whether the server leaves out what no filter passes.
     pub is_filtered: bool,
+    /// The gap whose size was not known yet at the end of the file.
+    pub open: Option<OpenGap>,
     /// Whether a new file begins with the oldest message that the server has.
     pub from_oldest: bool,
 }
@@ -46,23 +48,15 @@ pub(super) struct Missing {
     news: BTreeMap<u64, Gap>,
     last_at: u64,
     found: u64,
-    open: Option<Open>,
+    open: Option<OpenGap>,
     /// The last gap that offsets showed and the server has not explained.
     unexplained: Option<Gap>,
 }
 
-/// A gap whose size the indexes may still show.
-#[derive(Debug)]
-struct Open {
-    gap: Gap,
-    /// Logs of which nothing has come since.
-    marks: Vec<Mark>,
-    missing: u64,
-}
-
 impl Missing {
     pub(super) fn new(resume: Resume) -> Self {
-        let Resume { offset, has_rows, is_other_server, server, is_filtered, from_oldest } = resume;
+        let Resume { offset, has_rows, is_other_server, server, is_filtered, open, from_oldest } =
+            resume;
         let has_begun = has_rows || offset.is_some();
         Self {
             offset: offset.filter(|_| !is_other_server),
@@ -77,7 +71,7 @@ impl Missing {
             news: BTreeMap::new(),
             last_at: 0,
             found: 0,
-            open: None,
+            open: open.filter(|_| !is_other_server),
             unexplained: None,
         }
     }
@@ -150,7 +144,7 @@ impl Missing {
         let gap = Gap { at, after: self.offset, reason: named(reason), missing, proof };
         tracing::warn!(reason = gap.reason, missing = ?gap.missing, after = ?gap.after, "gap");
         if missing.is_none() {
-            self.open = Some(Open { gap: gap.clone(), marks: window.marks(), missing: 0 });
+            self.open = Some(OpenGap { gap: gap.clone(), marks: window.marks(), missing: 0 });
         }
         self.news.insert(at, gap);
     }
@@ -199,7 +193,7 @@ impl Missing {
 
     /// All logs have shown what is missing.
     fn close(&mut self) {
-        let Some(Open { gap, missing, .. }) = self.open.take() else { return };
+        let Some(OpenGap { gap, missing, .. }) = self.open.take() else { return };
         tracing::info!(reason = gap.reason, missing, "the logs' indexes show the size of the gap");
         let gap = Gap { missing: Some(missing), proof: Some(Proof::Indexes), ..gap };
         self.news.insert(gap.at, gap);
@@ -209,7 +203,7 @@ impl Missing {
     pub(super) fn take(&mut self) -> Note {
         let gaps = std::mem::take(&mut self.news).into_values().collect();
         let server = self.offset.map(|_| self.server.clone());
-        Note { offset: self.offset, server, gaps }
+        Note { offset: self.offset, server, gaps, open: self.open.clone() }
     }
 }
 

@@ -3,6 +3,7 @@ use wire::{Profile, StreamKind};
 
 use super::*;
 use crate::gaps::Proof;
+use crate::note::State;
 use crate::table::schema::schema;
 
 const ROWS: Rows = Rows::Certificates { with_der: false };
@@ -181,6 +182,32 @@ fn a_restarted_server_that_repeats_leaves_no_hole() {
     assert_eq!(gaps(&mut intake), [found("before_start", Some(0), Some(Proof::Indexes))]);
     let counters = intake.counters();
     assert_eq!((counters.doubles, counters.gaps), (6, 1));
+}
+
+#[test]
+fn a_gap_is_measured_across_a_kill_of_the_collector() {
+    let mut first = intake(Resume::default());
+    first.connected(None, 0);
+    entries(&mut first, 1, "a", 0..100);
+    entries(&mut first, 101, "b", 0..100);
+    first.connected(Some(200), 0);
+    first.message(&gap(None, "before_start"), 7);
+    entries(&mut first, 1_000, "a", 102..103);
+    let (_, note) = first.take().unwrap();
+    assert_eq!(note.gaps.len(), 1);
+    // What is on the disk is all that the next collector knows.
+    let note = serde_json::from_str(&serde_json::to_string(&note).unwrap()).unwrap();
+    let mut state = State::default();
+    state.add(201, &note);
+    let resume =
+        Resume { offset: state.offset, has_rows: true, open: state.open, ..Resume::default() };
+    let mut second = intake(resume);
+    second.connected(Some(1_000), 0);
+    entries(&mut second, 1_001, "a", 103..110);
+    assert_eq!(gaps(&mut second), [], "of the other log nothing is known yet");
+    entries(&mut second, 1_008, "b", 105..106);
+    assert_eq!(gaps(&mut second), [found("before_start", Some(7), Some(Proof::Indexes))]);
+    assert_eq!(second.take().unwrap().1.open, None);
 }
 
 #[test]

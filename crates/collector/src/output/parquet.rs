@@ -56,8 +56,8 @@ pub(super) fn write(
         Compression::Lz4 => Codec::LZ4_RAW,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
     };
-    let State { offset, server, gaps, .. } = feather.state().clone();
-    let note = Note { offset, server, gaps: gaps.listed().cloned().collect() };
+    let State { offset, server, gaps, open, .. } = feather.state().clone();
+    let note = Note { offset, server, gaps: gaps.listed().cloned().collect(), open };
     let note = serde_json::to_string(&note).map_err(|error| ParquetError::External(error.into()));
     let note = KeyValue::new(NOTE.to_owned(), note.map_err(&failed)?);
     let properties = WriterProperties::builder()

@@ -105,17 +105,12 @@ impl Parts {
         }
         for (closed, known) in self.closed.iter().skip(first).zip(states.iter().rev()) {
             self.remember(closed, &mut window)?;
-            state.offset = known.offset.or(state.offset);
-            state.server = known.server.clone().or(state.server);
-            state.rows += known.rows;
+            state.extend(known);
         }
         let mut schema = schema::schema(self.rows);
         if let Some(open) = &self.open {
             file::remember(open.path(), open.feather(), known::ROWS, &mut window)?;
-            let known = open.state();
-            state.offset = known.offset.or(state.offset);
-            state.server = known.server.clone().or(state.server);
-            state.rows += known.rows;
+            state.extend(open.state());
             schema = SchemaRef::clone(open.schema());
         }
         Ok(Opened { schema, state, window })

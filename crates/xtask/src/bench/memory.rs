@@ -12,13 +12,15 @@ use super::system::{LogGroup, Logs, Server};
 use super::{Benchmark, Plan, pause};
 
 pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "memory", cases: &["idle", "busy", "crowd"], run };
+    Benchmark { name: "memory", cases: &["idle", "fifty", "busy", "crowd"], run };
 
 /// Eight logs.
 const EACH_PROTOCOL: usize = 4;
 /// After the start, before idling is measured.
 const SETTLE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(15);
+/// After it the connections that only the start needed are gone.
+const UNUSED: Duration = Duration::from_secs(90);
 const IDLE_CLIENTS: Duration = Duration::from_secs(15);
 const BUSY_CLIENTS: Duration = Duration::from_secs(30);
 /// Connections of the large crowd.
@@ -29,15 +31,16 @@ const STAY: Duration = Duration::from_secs(100);
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     match case {
         "idle" => idle(plan, report),
+        "fifty" => fifty(report),
         "busy" => busy(plan, report),
         _ => crowd(report),
     }
 }
 
-fn logs(rate: f64) -> anyhow::Result<Logs> {
+fn logs(each_protocol: usize, rate: f64) -> anyhow::Result<Logs> {
     Logs::start(&LogGroup {
-        rfc6962: EACH_PROTOCOL,
-        static_ct: EACH_PROTOCOL,
+        rfc6962: each_protocol,
+        static_ct: each_protocol,
         initial_size: 2000,
         rate,
         publish_interval: Duration::from_secs(1),
@@ -45,7 +48,7 @@ fn logs(rate: f64) -> anyhow::Result<Logs> {
 }
 
 fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
-    let logs = logs(0.0)?;
+    let logs = logs(EACH_PROTOCOL, 0.0)?;
     let server = Server::start(&logs, &[])?;
     pause(SETTLE);
     let processes = [server.id(), logs.id(), std::process::id()];
@@ -73,8 +76,15 @@ fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn fifty(report: &mut Report) -> anyhow::Result<()> {
+    let logs = logs(25, 0.0)?;
+    let server = Server::start(&logs, &[])?;
+    pause(UNUSED);
+    report_memory(report, "memory, idle, 50 logs", &server, "≤ 20 MB").map(drop)
+}
+
 fn busy(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
-    let logs = logs(100.0 / (2.0 * EACH_PROTOCOL as f64))?;
+    let logs = logs(EACH_PROTOCOL, 100.0 / (2.0 * EACH_PROTOCOL as f64))?;
     let server = Server::start(&logs, &[])?;
     let mut load = Program::load(&server.lite(plan.clients, STAY))?;
     load.wait_for("connected")?;
@@ -84,7 +94,7 @@ fn busy(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
 }
 
 fn crowd(report: &mut Report) -> anyhow::Result<()> {
-    let logs = logs(0.0)?;
+    let logs = logs(EACH_PROTOCOL, 0.0)?;
     let server = Server::start(&logs, &[])?;
     pause(SETTLE);
     let before = proc::memory(server.id())?;
