@@ -31,7 +31,7 @@ const REQUESTS: usize = 256;
 const BODY_BYTES: usize = 64 << 20;
 /// Connections to a host that are kept while nobody uses them: more than a host's logs need where
 /// they stand still. Each keeps the buffer that its largest answer needed.
-const IDLE_CONNECTIONS: usize = 8;
+const IDLE_CONNECTIONS: usize = 4;
 /// How long they are kept: a log in use is asked more often than that.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 

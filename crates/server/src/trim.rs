@@ -12,8 +12,9 @@ use std::{fs, io};
 
 use rustix::mm::{Advice, madvise};
 
-/// When the start is over: lists are read, logs followed, first clients connected.
-const START: Duration = Duration::from_secs(10);
+/// When the start is over: lists are read, logs followed, and the connections closed again that only
+/// catching up needed.
+const START: Duration = Duration::from_secs(60);
 
 /// Waits for the end of the start, and gives back what it needed.
 pub async fn after_start() {

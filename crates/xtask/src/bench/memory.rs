@@ -19,8 +19,8 @@ const EACH_PROTOCOL: usize = 4;
 /// After the start, before idling is measured.
 const SETTLE: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(15);
-/// After it the connections that only the start needed are gone.
-const UNUSED: Duration = Duration::from_secs(90);
+/// After it the server has given back what only its start needed.
+const START: Duration = Duration::from_secs(75);
 const IDLE_CLIENTS: Duration = Duration::from_secs(15);
 const BUSY_CLIENTS: Duration = Duration::from_secs(30);
 /// Connections of the large crowd.
@@ -50,7 +50,7 @@ fn logs(each_protocol: usize, rate: f64) -> anyhow::Result<Logs> {
 fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let logs = logs(EACH_PROTOCOL, 0.0)?;
     let server = Server::start(&logs, &[])?;
-    pause(SETTLE);
+    pause(START);
     let processes = [server.id(), logs.id(), std::process::id()];
     let watch = Stopwatch::start(&processes)?;
     pause(IDLE);
@@ -79,7 +79,7 @@ fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
 fn fifty(report: &mut Report) -> anyhow::Result<()> {
     let logs = logs(25, 0.0)?;
     let server = Server::start(&logs, &[])?;
-    pause(UNUSED);
+    pause(START + IDLE);
     report_memory(report, "memory, idle, 50 logs", &server, "≤ 20 MB").map(drop)
 }
 
