@@ -220,7 +220,7 @@ impl Publisher {
         gather::run(gather, &mut Channel::new(pages, vitals), &mut self);
     }
 
-    /// The entries that have not come before, in this log or another.
+    /// The entries that have not come before, in this log or another, with their digests.
     fn without_duplicates(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Digests)> {
         let before = entries.len();
         let with_digests = |entry: Entry| {

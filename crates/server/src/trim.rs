@@ -174,11 +174,13 @@ Rss:                   4 kB
             let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
             of_programs(&read(&smaps)).map(|mapping| mapping.resident).sum()
         };
-        let before = resident();
-        let given_back = give_back().unwrap();
-        assert!(given_back > 0);
-        let after = resident();
-        assert!(after < before, "{before} bytes before, {after} after");
+        // Other tests of this process bring pages in meanwhile.
+        let shrinks = |_| {
+            let before = resident();
+            assert!(give_back().unwrap() > 0);
+            resident() < before
+        };
+        assert!((0..1_000).any(shrinks), "no page was dropped");
         // Code and constants that were dropped are there again.
         assert_eq!(read(SMAPS).len(), 9);
     }
