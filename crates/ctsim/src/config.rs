@@ -18,6 +18,10 @@ pub struct Config {
     /// On how many hosts the logs are read, 1 to 100: on the listener's, and on other ports of its
     /// address. They take turns, within each kind.
     pub hosts: usize,
+    /// In how many generated logs each certificate is logged, 1 to 1,000. The logs form groups of
+    /// about as many, spread over both protocols and over the interval in which heads are published;
+    /// those of a group hold the same certificates.
+    pub copies: usize,
     /// How many entries each log gains in a second, 0 to 1,000,000. What cannot be generated in time
     /// comes late. With 0 a log grows by [`LogHandle::grow`](crate::LogHandle::grow) alone.
     pub rate: f64,
@@ -60,6 +64,7 @@ impl Default for Config {
             rfc6962: 2,
             static_ct: 2,
             hosts: 1,
+            copies: 1,
             rate: 10.0,
             initial_size: 2_000,
             max_size: None,
@@ -87,6 +92,8 @@ impl Config {
         count("static_ct", self.static_ct)?;
         let hosts = (1..=100).contains(&self.hosts);
         check(hosts, "hosts", "1 to 100", self.hosts.to_string())?;
+        let copies = (1..=1_000).contains(&self.copies);
+        check(copies, "copies", "1 to 1000", self.copies.to_string())?;
         let rate = (0.0..=1e6).contains(&self.rate);
         check(rate, "rate", "0 to 1000000 entries a second", self.rate.to_string())?;
         let size = self.initial_size;
@@ -114,6 +121,7 @@ mod tests {
             ("rfc6962", Config { rfc6962: 1_001, ..good.clone() }),
             ("static_ct", Config { static_ct: 1_001, ..good.clone() }),
             ("hosts", Config { hosts: 0, ..good.clone() }),
+            ("copies", Config { copies: 0, ..good.clone() }),
             ("rate", Config { rate: f64::NAN, ..good.clone() }),
             ("rate", Config { rate: -1.0, ..good.clone() }),
             ("initial_size", Config { initial_size: 1 << 40, ..good.clone() }),

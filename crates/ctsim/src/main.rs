@@ -46,6 +46,7 @@ fn command() -> Command {
         .arg(number("rfc6962", "2", "How many RFC 6962 logs"))
         .arg(number("static-ct", "2", "How many static-ct-api logs"))
         .arg(number("hosts", "1", "On how many hosts (ports) the logs are read"))
+        .arg(number("copies", "1", "In how many of the generated logs each certificate is logged"))
         .arg(
             option("rate", "N", "10", "Entries each log gains in a second")
                 .value_parser(value_parser!(f64)),
@@ -93,6 +94,7 @@ fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
         rfc6962: number("rfc6962").try_into().context("--rfc6962")?,
         static_ct: number("static-ct").try_into().context("--static-ct")?,
         hosts: number("hosts").try_into().context("--hosts")?,
+        copies: number("copies").try_into().context("--copies")?,
         rate: matches.get_one("rate").copied().unwrap_or(defaults.rate),
         initial_size: number("initial-size"),
         max_size: optional("max-size"),

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use ct::LogId;
 use ct::merkle::RangeError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -83,7 +84,8 @@ impl Sim {
         let base_url = base_urls.first().cloned().unwrap_or_default();
         let pages = Pages { limit: config.page_limit, aligned: config.page_aligned };
         let interval = config.publish_interval;
-        let builder = Builder { config, base_urls };
+        let epoch = config.epoch.unwrap_or_else(unix_ms);
+        let builder = Builder { config, base_urls, epoch };
         // Hashing a history takes seconds; no other task should wait for it.
         let (list, logs) = match task::spawn_blocking(move || builder.build()).await {
             Ok(built) => built?,
@@ -176,6 +178,8 @@ struct Builder {
     config: Config,
     /// Those of the hosts.
     base_urls: Vec<String>,
+    /// When the entries there at the start end, in ms since the Unix epoch.
+    epoch: u64,
 }
 
 impl Builder {
@@ -209,18 +213,35 @@ impl Builder {
         number: usize,
         authorities: &Arc<Authorities>,
     ) -> Result<Parts, SimError> {
-        let (label, title) = labels(protocol);
-        let name = format!("{label}-{}", number + 1);
+        let (_, title) = labels(protocol);
+        let name = name(protocol, number);
         let description = format!("Simulated {title} log {}", number + 1);
         let key = LogKey::derive(self.config.seed, &name)?;
         let schedule = self.schedule(self.config.initial_size);
+        let first = self.first_with(protocol, number)?;
         // As different from log to log as their ids.
-        let stream = key.log_id.0.as_chunks().0.first().copied().map_or(0, u64::from_be_bytes);
+        let stream = first.0.as_chunks().0.first().copied().map_or(0, u64::from_be_bytes);
         let certificates =
-            Generator::new(self.config.seed, stream, key.log_id, schedule, Arc::clone(authorities));
+            Generator::new(self.config.seed, stream, first, schedule, Arc::clone(authorities));
         let entries = Entries::Generated(Generated::new(certificates, protocol));
         let identity = self.identity(name, description, protocol, number, true);
         self.parts(identity, key, entries, schedule, authorities)
+    }
+
+    /// The id of the first log that holds the certificates of this one: the one whose SCTs are in
+    /// them.
+    fn first_with(&self, protocol: Protocol, number: usize) -> Result<LogId, KeyError> {
+        let Config { rfc6962, static_ct, copies, seed, .. } = self.config;
+        let groups = (rfc6962 + static_ct).div_ceil(copies).max(1);
+        let place = match protocol {
+            Protocol::Rfc6962 => number,
+            Protocol::StaticCt => rfc6962 + number,
+        };
+        let first = match place % groups {
+            group if group < rfc6962 => name(Protocol::Rfc6962, group),
+            group => name(Protocol::StaticCt, group - rfc6962),
+        };
+        Ok(LogKey::derive(seed, &first)?.log_id)
     }
 
     fn real(
@@ -277,9 +298,14 @@ impl Builder {
     }
 
     fn schedule(&self, initial_size: u64) -> Schedule {
-        let epoch = self.config.epoch.unwrap_or_else(unix_ms);
-        Schedule { initial_size, rate: self.config.rate, history_end: epoch, growth_start: epoch }
+        let Self { epoch, config, .. } = self;
+        Schedule { initial_size, rate: config.rate, history_end: *epoch, growth_start: *epoch }
     }
+}
+
+/// The name of a generated log, by its number from 0.
+fn name(protocol: Protocol, number: usize) -> String {
+    format!("{}-{}", labels(protocol).0, number + 1)
 }
 
 /// What names and descriptions of logs say of their protocol.

@@ -30,8 +30,6 @@ pub struct Limits {
     /// Bytes of entries the ring keeps, by [`Stream::weight`], with what filters found in them. The
     /// newest page is kept whatever its weight.
     pub ring_bytes: usize,
-    /// Entries the ring keeps even if that takes more than `ring_bytes`.
-    pub min_messages: u64,
     /// Bytes of live chunks that each feed keeps; at least one chunk. Should exceed what is
     /// published at once, or readers have to wait for some of it to be rendered again. For that
     /// each feed keeps up to a quarter more; at least one chunk.
@@ -41,11 +39,10 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 16 MiB of entries, at least 1,000 of them; 4 MiB of chunks a feed; 60 seconds.
+    /// 16 MiB of entries; 4 MiB of chunks a feed; 60 seconds.
     fn default() -> Self {
         Self {
             ring_bytes: 16 * 1024 * 1024,
-            min_messages: 1000,
             chunk_bytes: 4 * 1024 * 1024,
             linger: Duration::from_secs(60),
         }
@@ -63,6 +60,9 @@ pub struct Stats {
     pub pages: usize,
     /// Bytes of the entries in the ring, and of what filters found in them.
     pub bytes: usize,
+    /// Time between the oldest and the newest entry in the ring: how long a client may be away and
+    /// still resume without a gap.
+    pub time: Duration,
     /// Feeds rendered.
     pub feeds: usize,
     /// Readers of all feeds.
@@ -164,7 +164,7 @@ impl<S: Stream> Hub<S> {
     /// Nothing is missed and nothing doubled between this call and the reader's first read.
     #[must_use]
     pub fn subscribe(&self, request: Request<S>) -> Subscription<S> {
-        let Request { rendering, framing, since, filter } = request;
+        let Request { rendering, framing, since, filter, owner } = request;
         let framing = if filter.is_some() { framing.plain() } else { framing };
         let chunk_bytes = self.shared.limits.chunk_bytes;
         let shared = Arc::clone(&self.shared);
@@ -176,7 +176,7 @@ impl<S: Stream> Hub<S> {
         if let Some(gap) = gap.as_mut().filter(|_| filter.is_some()) {
             gap.dropped = None;
         }
-        let mut reader = Reader::new(shared, feed, filter, head, at);
+        let mut reader = Reader::new(shared, feed, filter, head, at, owner);
         if let Some(end) = inside.filter(|_| framing.is_compressed()) {
             let plain = framing.plain();
             let feed = self.shared.feeds.lock().lend(rendering, plain, chunk_bytes);
@@ -313,6 +313,7 @@ impl<S: Stream> Shared<S> {
             entries: ring.next() - ring.oldest(),
             pages: ring.len(),
             bytes: ring.weight(),
+            time: ring.time(),
             ..Stats::default()
         }
     }

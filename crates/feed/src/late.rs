@@ -8,9 +8,11 @@ use crate::chunk::{Texts, read};
 use crate::feed::Feed;
 use crate::feeds::FeedOf;
 use crate::hub::Shared;
+use crate::lane::{Granted, Ticket};
 use crate::matches::Looked;
 use crate::ring::{PAGE_WEIGHT, Page};
 use crate::stream::Stream;
+use crate::subscription::Owner;
 
 type Pages<S> = Vec<Arc<Page<<S as Stream>::Entry>>>;
 
@@ -34,6 +36,7 @@ pub(crate) struct Wanted<S: Stream> {
 pub(crate) struct Late {
     task: AbortHandle,
     outcome: watch::Receiver<Outcome>,
+    ticket: Arc<Ticket>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,14 +48,22 @@ enum Outcome {
 }
 
 impl Late {
-    /// Work that others wait for already, or else begins to wait for the lane.
-    pub(crate) fn of<S: Stream>(shared: &Arc<Shared<S>>, wanted: Wanted<S>) -> Arc<Self> {
+    /// Work that others wait for already, or else begins to wait for the lane. It waits in the
+    /// `owner`'s line too.
+    pub(crate) fn of<S: Stream>(
+        shared: &Arc<Shared<S>>,
+        wanted: Wanted<S>,
+        owner: Owner,
+    ) -> Arc<Self> {
         let feed = Arc::clone(&wanted.feed);
-        feed.late(wanted.key(), || {
+        let late = feed.late(wanted.key(), || {
             let (sender, outcome) = watch::channel(Outcome::Pending);
-            let task = tokio::spawn(work(Arc::clone(shared), wanted, sender)).abort_handle();
-            Self { task, outcome }
-        })
+            let (ticket, granted) = Ticket::new();
+            let work = work(Arc::clone(shared), wanted, granted, sender);
+            Self { task: tokio::spawn(work).abort_handle(), outcome, ticket }
+        });
+        shared.lane.join(&late.ticket, owner);
+        late
     }
 
     /// Waits for it; none if the runtime shuts down. Cancel safe.
@@ -79,10 +90,11 @@ impl Drop for Late {
 async fn work<S: Stream>(
     shared: Arc<Shared<S>>,
     wanted: Wanted<S>,
+    granted: Granted,
     outcome: watch::Sender<Outcome>,
 ) {
     let announced = Announced { feed: Arc::clone(&wanted.feed), key: wanted.key() };
-    let turn = shared.lane.turn().await;
+    let Some(turn) = granted.turn().await else { return };
     // Some of it may have been made with something else, or the pages have left the ring.
     let pages = wanted.pages(&shared);
     let looked = if pages.is_empty() {

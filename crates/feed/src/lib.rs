@@ -19,7 +19,8 @@
 //! a bound in bytes. A reader that resumes further back, or fell behind, has *late* chunks rendered
 //! again from the ring's pages. All late work of a hub goes through one lane, which takes a quarter
 //! of one core at most, and what it makes is kept apart from what is live. So however many
-//! laggards there are, publishing and the readers that keep up do not notice.
+//! laggards there are, publishing and the readers that keep up do not notice. In the lane the
+//! [owners](Owner) of readers take turns, so one with many laggards does not keep the others waiting.
 //!
 //! A reader may have a *filter*. Each page is matched against all filters in one call when it is
 //! published, and what was found is kept with the page; a filtered reader is woken only if its
@@ -67,6 +68,7 @@ mod lane;
 mod late;
 mod latest;
 mod matches;
+mod memory;
 mod reader;
 mod ring;
 mod signals;
@@ -76,6 +78,7 @@ mod subscription;
 pub use batch::{Batch, MAX_SLICES};
 pub use framing::Framing;
 pub use hub::{Hub, Limits, Stats};
+pub use memory::block;
 pub use reader::{MAX_INTERJECTED, Reader, Ready, WRITE_BUDGET, Written};
 pub use stream::Stream;
-pub use subscription::{Gap, GapReason, Request, Subscription};
+pub use subscription::{Gap, GapReason, Owner, Request, Subscription};

@@ -16,6 +16,7 @@ use crate::late::{Late, Wanted};
 use crate::matches::{Place, Sieve};
 use crate::signals::Head;
 use crate::stream::Stream;
+use crate::subscription::Owner;
 
 use write::Unfinished;
 pub use write::{WRITE_BUDGET, Written};
@@ -39,6 +40,7 @@ pub struct Reader<S: Stream> {
     filter: Option<Box<Filtered<S>>>,
     head: watch::Receiver<Head>,
     at: Place,
+    owner: Owner,
     /// Whether the place is inside a chunk that was begun.
     inside: bool,
     /// What it waits for, or gave up waiting for.
@@ -89,6 +91,7 @@ impl<S: Stream> Reader<S> {
         filter: Option<S::Filter>,
         head: watch::Receiver<Head>,
         at: Place,
+        owner: Owner,
     ) -> Self {
         let filter = filter.map(|filter| {
             let sieve = Sieve { filter: S::filter_id(&filter), looked: None };
@@ -101,6 +104,7 @@ impl<S: Stream> Reader<S> {
             filter,
             head,
             at,
+            owner,
             inside: false,
             late: None,
             unfinished: Unfinished::default(),
@@ -264,7 +268,7 @@ impl<S: Stream> Reader<S> {
         let (feed, end) = self.detour.as_ref().map_or_else(on, |to| (&to.feed, to.end));
         let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
         let wanted = Wanted { feed: Arc::clone(feed), first, end, filter };
-        let late = self.late.insert(Late::of(&self.shared, wanted));
+        let late = self.late.insert(Late::of(&self.shared, wanted, self.owner));
         let looked = late.done().await;
         self.late = None;
         let done = looked.is_some();

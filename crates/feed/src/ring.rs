@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::hub::Limits;
 use crate::matches::{Matches, Place, Sieve, Span};
@@ -14,6 +15,7 @@ pub(crate) const PAGE_WEIGHT: usize = 128 * 1024;
 pub(crate) struct Page<E> {
     span: Span,
     weight: usize,
+    published: Instant,
     entries: Box<[E]>,
 }
 
@@ -46,6 +48,7 @@ impl<E> Page<E> {
     /// Cuts `entries`, the first of which gets the offset `first`, into pages of at most
     /// [`PAGE_WEIGHT`], or of one entry if that is heavier.
     pub(crate) fn split(entries: Vec<E>, first: u64, weigh: impl Fn(&E) -> usize) -> Vec<Self> {
+        let published = Instant::now();
         let mut pages: Vec<Self> = Vec::new();
         let mut open = Vec::new();
         let mut weight = 0_usize;
@@ -53,7 +56,7 @@ impl<E> Page<E> {
             let first = pages.last().map_or(first, Self::end);
             let end = first + open.len() as u64;
             let span = Span { first, end, matches: Arc::default() };
-            pages.push(Self { span, weight, entries: open.into() });
+            pages.push(Self { span, weight, published, entries: open.into() });
         };
         for entry in entries {
             // An entry that claims to weigh nothing would make the ring's bound void.
@@ -105,6 +108,12 @@ impl<E> Ring<E> {
         self.weight
     }
 
+    /// Time between the oldest and the newest page.
+    pub(crate) fn time(&self) -> Duration {
+        let ends = self.pages.front().zip(self.pages.back());
+        ends.map_or(Duration::ZERO, |(old, new)| new.published.duration_since(old.published))
+    }
+
     /// Appends pages that follow on, then takes out what is too much, oldest first, but never the
     /// last page. The caller drops the pages taken out, after the lock.
     pub(crate) fn push(&mut self, pages: &[Arc<Page<E>>], limits: &Limits) -> Vec<Arc<Page<E>>> {
@@ -114,10 +123,9 @@ impl<E> Ring<E> {
             self.weight = self.weight.saturating_add(page.weight);
             self.pages.push_back(Arc::clone(page));
         }
-        let floor = limits.min_messages.max(1);
         let mut evicted = Vec::new();
         while self.weight > limits.ring_bytes
-            && self.pages.front().is_some_and(|oldest| self.next - oldest.end() >= floor)
+            && self.pages.len() > 1
             && let Some(oldest) = self.pages.pop_front()
         {
             self.weight -= oldest.weight;

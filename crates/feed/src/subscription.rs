@@ -13,7 +13,13 @@ pub struct Request<S: Stream> {
     pub since: Option<u64>,
     /// Which messages it wants; all without it. What is filtered is not compressed.
     pub filter: Option<S::Filter>,
+    /// Whose reader it is. What has to be rendered again is rendered for one owner after the other.
+    pub owner: Owner,
 }
+
+/// Whose a reader is, such as a network address: a number that the caller chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Owner(pub u128);
 
 /// A reader, and what it has missed already.
 #[derive(Debug)]

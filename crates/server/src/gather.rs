@@ -5,6 +5,10 @@
 //! while that grows with the number of readers, and whatever comes in that while goes out with it.
 //! With few readers that while is too short to matter, and a page that comes after a pause is
 //! published at once however many there are.
+//!
+//! How long that while is depends on how often pages come too. Where the next page is expected
+//! within it, waiting for it saves every reader a write. Where it is not, waiting would only delay,
+//! and the while is no longer than it takes to write the last page to everybody.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,8 +19,17 @@ use tokio::sync::mpsc;
 
 use crate::vitals::Vitals;
 
-/// What each reader adds to the while: about what it takes to wake it and write to its socket.
+/// What each reader adds to the while where no page is expected in it: about what it takes to wake it
+/// and write to its socket.
 const PER_READER: Duration = Duration::from_micros(10);
+/// The most that comes to, however many readers there are.
+const UNEXPECTED: Duration = Duration::from_millis(5);
+/// What each reader adds to the while where more pages are expected in it.
+const PER_READER_EXPECTING: Duration = Duration::from_micros(200);
+/// How many pages the time between pages is averaged over.
+const AVERAGED: u32 = 16;
+/// The longest time between pages that counts, and what is assumed at the start.
+const SELDOM: Duration = Duration::from_secs(1);
 /// What has gathered goes out when it is this large; more would not make writes cheaper.
 const ENOUGH_BYTES: usize = 256 * 1024;
 /// The same in entries.
@@ -72,7 +85,7 @@ pub(crate) fn run<I: Intake>(most: Duration, intake: &mut I, outlet: &mut impl O
     let mut gate = Gate::new(most);
     loop {
         match intake.next(gate.due()) {
-            Next::Page(page) => gate.add(outlet.take(page)),
+            Next::Page(page) => gate.add(outlet.take(page), intake.now()),
             Next::TimeUp => {}
             Next::End => break,
         }
@@ -94,6 +107,10 @@ struct Gate {
     most: Duration,
     /// Nothing goes out before, unless enough has gathered; none before the first publish.
     opens: Option<Instant>,
+    /// The time between pages with entries, on average.
+    between: Duration,
+    /// When the last of them came.
+    last: Option<Instant>,
     gathered: Size,
     /// Pages gathered, those without an entry included: their position is to be published too.
     pages: usize,
@@ -101,13 +118,19 @@ struct Gate {
 
 impl Gate {
     const fn new(most: Duration) -> Self {
-        Self { most, opens: None, gathered: Size { bytes: 0, entries: 0 }, pages: 0 }
+        let gathered = Size { bytes: 0, entries: 0 };
+        Self { most, opens: None, between: SELDOM, last: None, gathered, pages: 0 }
     }
 
-    fn add(&mut self, size: Size) {
+    fn add(&mut self, size: Size, now: Instant) {
         self.pages += 1;
         self.gathered.bytes += size.bytes;
         self.gathered.entries += size.entries;
+        if size.entries > 0 {
+            let last = self.last.replace(now).unwrap_or(now);
+            let passed = now.saturating_duration_since(last).min(SELDOM);
+            self.between = (self.between * (AVERAGED - 1) + passed) / AVERAGED;
+        }
     }
 
     /// When to publish what has gathered; none while there is nothing.
@@ -122,9 +145,21 @@ impl Gate {
     }
 
     fn published(&mut self, now: Instant, readers: usize) {
+        // Without an entry nobody was written to.
+        if self.gathered.entries > 0 || self.opens.is_none() {
+            self.opens = Some(now + self.window(readers));
+        }
+        (self.gathered, self.pages) = (Size::default(), 0);
+    }
+
+    /// How long what comes next may be held.
+    fn window(&self, readers: usize) -> Duration {
         let readers = u32::try_from(readers).unwrap_or(u32::MAX);
-        let window = PER_READER.saturating_mul(readers).min(self.most);
-        *self = Self { opens: Some(now + window), ..Self::new(self.most) };
+        let expecting = PER_READER_EXPECTING.saturating_mul(readers).min(self.most);
+        if self.between <= expecting {
+            return expecting;
+        }
+        PER_READER.saturating_mul(readers).min(UNEXPECTED).min(self.most)
     }
 }
 

@@ -435,6 +435,11 @@ impl Collector for Ring {
         let stats = self.0.stats();
         let gauges = [
             ("ring_bytes", "Bytes of entries kept for readers", stats.bytes as u64),
+            (
+                "ring_seconds",
+                "Seconds between the oldest and the newest entry kept for readers",
+                stats.time.as_secs(),
+            ),
             ("ring_messages", "Entries kept for readers", stats.entries),
             ("feeds", "Renderings of the stream that are kept warm", stats.feeds as u64),
             ("chunk_bytes", "Bytes of rendered chunks kept", stats.chunk_bytes as u64),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use cert::{Certificate, Digests};
 use ct::Hash;
 use ct::leaf::EntryType;
-use feed::{Hub, Stream};
+use feed::{Hub, Stream, block};
 use follow::{Entry, LogStatus, Page, Protocol};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -29,15 +29,20 @@ use crate::vitals::Vitals;
 
 /// Issuers kept rendered at most.
 const ISSUERS: usize = 4096;
-/// Bytes of their DER at most; a rendering takes some four times as much.
-const ISSUER_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of memory that they take at most once each is rendered under every profile. Some 1,000
+/// issuers sign all that is logged.
+const ISSUER_BYTES: u64 = 16 * 1024 * 1024;
+/// What an entry adds at most for the page it lies in: the page itself, where it is the only one.
+const PAGE_SHARE: usize = 96;
+/// What `Bytes` takes besides the bytes once they are shared.
+const SHARED_BYTES: usize = 32;
 
 #[derive(Debug, Clone)]
 struct Weight;
 
 impl Weighter<Hash, Arc<Issuer>> for Weight {
     fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
-        issuer.der().len() as u64
+        issuer.most_memory() as u64
     }
 }
 
@@ -64,7 +69,7 @@ pub struct Published {
     /// Those of the certificate, so that they are computed once however often it is rendered.
     digests: Digests,
     chain: Vec<Arc<Issuer>>,
-    /// Bytes of the chain certificates that were new with this entry.
+    /// Memory of the chain certificates that were new with this entry, once they are rendered.
     new_issuers: usize,
     /// What has been counted and logged of it: what is rendered again for a late reader, or in
     /// another form, is not counted again.
@@ -121,9 +126,11 @@ impl Stream for CertificateStream {
     type Filter = Registered;
 
     fn weight(&self, entry: &Published) -> usize {
-        size_of::<Published>()
-            + entry.certificate.len()
-            + entry.chain.len() * size_of::<Arc<Issuer>>()
+        block(size_of::<Published>())
+            + PAGE_SHARE
+            + block(entry.certificate.len())
+            + SHARED_BYTES
+            + block(entry.chain.len() * size_of::<Arc<Issuer>>())
             + entry.new_issuers
     }
 
@@ -256,7 +263,9 @@ impl Publisher {
                 EntryType::X509 => EntryKind::X509LogEntry,
                 EntryType::Precert => EntryKind::PrecertLogEntry,
             },
-            certificate: entry.certificate,
+            // A copy: the page's certificates share one buffer, so one that is kept would keep all of
+            // them, most of them duplicates.
+            certificate: Bytes::copy_from_slice(&entry.certificate),
             digests,
             chain,
             new_issuers,
@@ -268,8 +277,8 @@ impl Publisher {
         if let Some(rendered) = self.issuers.get(&issuer.fingerprint) {
             return rendered;
         }
-        *new += issuer.der.len();
         let rendered = Arc::new(Issuer::new(issuer.der.clone()));
+        *new += rendered.most_memory();
         self.issuers.insert(issuer.fingerprint, Arc::clone(&rendered));
         rendered
     }

@@ -43,7 +43,6 @@ pub(crate) fn renderer(config: &Config) -> Renderer {
 pub(crate) fn limits(config: &Config) -> Limits {
     Limits {
         ring_bytes: in_memory(config.feed.ring_bytes),
-        min_messages: config.buffer_size,
         chunk_bytes: in_memory(config.feed.chunk_bytes),
         ..Limits::default()
     }
@@ -309,7 +308,6 @@ mod tests {
             ("--verification-evidence-dir=/seven", "\"/seven\""),
             ("--verification=enforce", "verification: Enforce"),
             ("--dedup-mode=linked", "tbs_ids: true"),
-            ("--buffer-size=7", "min_messages: 7"),
             ("--max-message-bytes=70000", "max_message_bytes: 70000"),
             ("--feed-ring-bytes=70000", "ring_bytes: 70000"),
             ("--feed-chunk-bytes=7000000", "chunk_bytes: 7000000"),

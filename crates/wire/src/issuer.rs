@@ -32,6 +32,12 @@ impl Issuer {
         &self.der
     }
 
+    /// Bytes of memory it takes at most, once it is rendered under every profile.
+    #[must_use]
+    pub const fn most_memory(&self) -> usize {
+        size_of::<Self>() + self.der.len() + Profile::ALL.len() * most_rendered(self.der.len())
+    }
+
     /// The element of `chain`.
     pub(crate) fn json(&self, profile: Profile) -> &Bytes {
         self.rendered[profile as usize].get_or_init(|| {
@@ -42,6 +48,12 @@ impl Issuer {
             out.into()
         })
     }
+}
+
+/// Bytes that a rendering takes at most of a certificate that is built as CAs build them: the DER as
+/// base64, and each of its bytes as text, where it is shown, in three.
+const fn most_rendered(der: usize) -> usize {
+    1024 + der * 3
 }
 
 #[cfg(test)]

@@ -122,3 +122,39 @@ async fn a_wrong_configuration_is_refused() {
         Sim::start(Config { page_limit: 0, ..Config::default() }, listener).await.unwrap_err();
     assert_eq!(error.to_string(), "page_limit must be 1 to 10000, not 0");
 }
+
+/// The certificates of a log's entries from 768 to 999.
+async fn certificates(log: &ctsim::LogHandle) -> Vec<Vec<u8>> {
+    let Protocol::Rfc6962 = log.protocol() else {
+        let tile = get_ok(&format!("{}tile/data/003.p/232", log.url())).await;
+        let leaves = ct::tile::TileLeaf::iter(&tile).map(Result::unwrap);
+        return leaves.map(|it| super::certificate(&it.leaf, it.precertificate)).collect();
+    };
+    let url = format!("{}ct/v1/get-entries?start=768&end=999", log.url());
+    let entries = ct::entries::parse_get_entries(&get_ok(&url).await).unwrap();
+    let certificate = |entry: &ct::entries::RawEntry| {
+        let leaf = Leaf::parse(&entry.leaf_input).unwrap();
+        let [_, a, b, rest @ ..] = &entry.extra_data[..] else { panic!("no extra data") };
+        let length = usize::from(u16::from_be_bytes([*a, *b]));
+        super::certificate(&leaf, rest.get(..length))
+    };
+    entries.iter().map(certificate).collect()
+}
+
+#[tokio::test]
+async fn each_certificate_is_in_as_many_logs_as_asked_for() {
+    let config = Config { copies: 2, rfc6962: 3, static_ct: 2, ..super::still() };
+    let sim = start(config).await;
+    let mut logs = Vec::new();
+    for log in sim.logs() {
+        logs.push(certificates(log).await);
+    }
+    let same = |number: usize| (0..5).filter(|other| logs[*other] == logs[number]).collect::<Vec<_>>();
+    // Of five logs two of each of two groups and the one that is left.
+    assert_eq!([0, 1, 2].map(same), [vec![0, 3], vec![1, 4], vec![2]]);
+    let apart = |one: usize, other: usize| !logs[one].iter().any(|it| logs[other].contains(it));
+    assert!(apart(0, 1) && apart(0, 2) && apart(1, 2));
+    let alone = start(Config { copies: 1, rfc6962: 2, static_ct: 0, ..super::still() }).await;
+    let [one, other] = [&alone.logs()[0], &alone.logs()[1]];
+    assert_ne!(certificates(one).await, certificates(other).await);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feed::{Batch, Framing, Hub, Limits, Reader, Ready, Request, Stream, Subscription, Written};
+use feed::{Batch, Framing, Hub, Limits, Reader, Ready, Owner, Request, Stream, Subscription, Written};
 use flate2::write::GzDecoder;
 use flate2::{Decompress, FlushDecompress};
 use parking_lot::Mutex;
@@ -18,7 +18,6 @@ pub(crate) const FIRST: u64 = 1000;
 /// Nothing leaves of its own accord.
 pub(crate) const ROOMY: Limits = Limits {
     ring_bytes: 1 << 30,
-    min_messages: 0,
     chunk_bytes: 1 << 30,
     linger: Duration::from_secs(3600),
 };
@@ -187,7 +186,7 @@ pub(crate) fn join(
     framing: Framing,
     since: Option<u64>,
 ) -> Subscription<Notes> {
-    hub.subscribe(Request { rendering, framing, since, filter: None })
+    hub.subscribe(Request { rendering, framing, since, filter: None, owner: Owner::default() })
 }
 
 /// The message for a note, if it has one.

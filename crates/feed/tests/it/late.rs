@@ -11,7 +11,7 @@ use crate::fixture::*;
 
 /// A hub with pages of one entry, of which the ring holds so many and a feed some ten.
 fn small_hub(pages: usize) -> (Hub<Notes>, Notes) {
-    hub(Limits { ring_bytes: 100 * pages, chunk_bytes: 1400, min_messages: 0, ..ROOMY })
+    hub(Limits { ring_bytes: 100 * pages, chunk_bytes: 1400, ..ROOMY })
 }
 
 fn page(number: usize) -> Vec<String> {

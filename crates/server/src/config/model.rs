@@ -36,8 +36,6 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Whether those lines name the addresses of clients.
     pub log_client_addresses: bool,
-    /// Fewest messages the ring keeps, whatever [`Feed::ring_bytes`] says.
-    pub buffer_size: u64,
     /// Largest message sent.
     pub max_message_bytes: ByteSize,
     /// Whose conventions messages follow where the client does not choose.
@@ -175,7 +173,6 @@ impl Default for Config {
             log_level: "info".to_owned(),
             log_format: LogFormat::Text,
             log_client_addresses: false,
-            buffer_size: 1000,
             max_message_bytes: ByteSize::new(ByteSize::MIB),
             compat_profile: CompatProfile::Calidog,
             slow_client: SlowClient::Drop,
@@ -401,7 +398,7 @@ impl Default for Feed {
             ring_bytes: ByteSize::new(16 * ByteSize::MIB),
             chunk_bytes: ByteSize::new(8 * ByteSize::MIB),
             skip_empty_domains: true,
-            gather_ms: 5,
+            gather_ms: 20,
         }
     }
 }

@@ -234,13 +234,6 @@ pub const SETTINGS: &[Setting] = &[
          leaves; also in the metrics of metrics.compat that are by client",
     ),
     row(
-        "buffer_size",
-        &["CERTSTREAM_BUFFER_SIZE"],
-        Integer(1, 10_000_000),
-        "Fewest messages kept for clients that resume or fall behind, whatever feed.ring_bytes says",
-    )
-    .restart(),
-    row(
         "max_message_bytes",
         &["CERTSTREAM_MAX_MESSAGE_BYTES"],
         Size(16 * ByteSize::KIB, 64 * ByteSize::MIB),
@@ -694,7 +687,8 @@ pub const SETTINGS: &[Setting] = &[
         "feed.ring_bytes",
         &["CERTSTREAM_FEED_RING_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
-        "Memory for the latest entries, from which a client resumes",
+        "Memory for the latest entries, from which a client resumes; the default is some 25 seconds \
+         of all logs, and certstream_ring_seconds says how long it is",
     )
     .restart(),
     row(
@@ -715,8 +709,8 @@ pub const SETTINGS: &[Setting] = &[
         "feed.gather_ms",
         &["CERTSTREAM_FEED_GATHER_MS"],
         Millis(0, 1000),
-        "Longest time for which messages wait, under load, so that several go out in one write; with \
-         few clients it is shorter, and 0 sends everything at once",
+        "Longest time for which messages wait, under load, so that several go out in one write; the \
+         fewer the clients the shorter it is, and 0 sends everything at once",
     )
     .restart(),
     row("ct_log.rfc6962_enabled", &["CERTSTREAM_RFC6962_ENABLED"], Bool, "Follow RFC 6962 logs"),

@@ -153,6 +153,75 @@ fn what_comes_close_together_goes_out_together() {
     assert_eq!(pages_each(&publish(Duration::ZERO, 500, Duration::ZERO, &every(0))), [1; 10]);
 }
 
+/// How often a second it publishes, and the longest that a page waits, once pages have come this
+/// often for a while.
+fn steady(most: Duration, readers: usize, every: Duration, size: Size) -> (usize, Duration) {
+    let start = Instant::now();
+    let clock = Clock(Rc::new(Cell::new(start)));
+    let mut gate = Gate::new(most);
+    let end = start + Duration::from_secs(4);
+    let warm = start + Duration::from_secs(3);
+    let (mut publishes, mut longest) = (0, Duration::ZERO);
+    let mut waiting: Vec<Instant> = Vec::new();
+    let mut comes = start;
+    while clock.0.get() < end {
+        let next = gate.due().map_or(comes, |due| due.min(comes));
+        clock.advance_to(next);
+        let now = clock.0.get();
+        if now >= comes {
+            gate.add(size, now);
+            waiting.push(now);
+            comes += every;
+        }
+        if gate.is_open(now) {
+            gate.published(now, readers);
+            let waits = waiting.drain(..).map(|came| now - came);
+            if now >= warm && size.entries > 0 {
+                publishes += 1;
+                longest = waits.fold(longest, Duration::max);
+            } else {
+                waits.for_each(drop);
+            }
+        }
+    }
+    (publishes, longest)
+}
+
+#[test]
+fn waiting_follows_the_readers_and_the_rate_of_pages() {
+    let most = micros(20_000);
+    let box_of_logs = micros(1_000_000 / 65);
+    // With one client, or few, nothing waits.
+    for readers in [1, 10, 50] {
+        assert_eq!(steady(most, readers, box_of_logs, SMALL), (65, Duration::ZERO), "{readers}");
+    }
+    // With many, pages go out together where the next is expected in time.
+    for readers in [100, 500, 10_000] {
+        let (publishes, longest) = steady(most, readers, box_of_logs, SMALL);
+        assert!(publishes <= 51 && longest <= most, "{readers}: {publishes}, {longest:?}");
+    }
+    let (publishes, longest) = steady(most, 500, micros(2_000), SMALL);
+    assert!(publishes <= 50 && longest <= most, "{publishes}, {longest:?}");
+    // Where it is not, they do not wait for it.
+    assert_eq!(steady(most, 500, micros(25_000), SMALL), (40, Duration::ZERO));
+    // And never longer than is allowed.
+    let (_, longest) = steady(micros(3_000), 500, micros(1_000), SMALL);
+    assert!(longest <= micros(3_000), "{longest:?}");
+    assert_eq!(steady(Duration::ZERO, 500, micros(1_000), SMALL).1, Duration::ZERO);
+}
+
+#[test]
+fn a_page_of_duplicates_makes_nothing_wait() {
+    let mut gate = Gate::new(micros(20_000));
+    let start = Instant::now();
+    gate.add(SMALL, start);
+    gate.published(start, 500);
+    let opened = gate.opens;
+    gate.add(Size::default(), start + micros(6_000));
+    gate.published(start + micros(6_000), 500);
+    assert_eq!(gate.opens, opened);
+}
+
 #[test]
 fn a_closed_stream_ends_it() {
     let start = Instant::now();
@@ -214,7 +283,7 @@ proptest! {
             let indexes = all.iter().filter(|page| page.log == log).map(|page| page.index);
             prop_assert!(indexes.eq(0..all.iter().filter(|page| page.log == log).count()));
         }
-        let window = most.min(micros(10 * readers as u64));
+        let window = most.min(PER_READER_EXPECTING * readers as u32);
         for publish in &notes.published {
             prop_assert!(!publish.pages.is_empty());
             for (_, taken) in &publish.pages {

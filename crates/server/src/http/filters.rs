@@ -1,5 +1,9 @@
 //! The filter of a request: read, registered, or refused.
 
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse as _, Response};
+use feed::Owner;
 use tokio::task::spawn_blocking;
 use url::form_urlencoded;
 use wire::filter::{Filter, FilterError, Registered};
@@ -8,11 +12,19 @@ use crate::config::Config;
 use crate::http::Shared;
 use crate::metrics::RefusalLabels;
 
+/// When it is worth trying again where there is no room; nobody knows when a client leaves.
+const RETRY: u64 = 10;
+
 /// Registers the filter that a query string asks for, if it asks for one. `Err` is what to tell the
-/// client.
-pub(super) fn register(shared: &Shared, query: Option<&str>) -> Result<Option<Registered>, String> {
-    let registered = parse(&shared.config, query)
-        .and_then(|filter| filter.map(|filter| shared.filters.register(filter)).transpose());
+/// client: that the request is wrong, or that it may try again later.
+pub(super) fn register(
+    shared: &Shared,
+    owner: Owner,
+    query: Option<&str>,
+) -> Result<Option<Registered>, Response> {
+    let register = |filter| shared.filters.register_for(owner.0, filter);
+    let registered =
+        parse(&shared.config, query).and_then(|filter| filter.map(register).transpose());
     if shared.filters.is_compaction_due() {
         let filters = shared.filters.clone();
         drop(spawn_blocking(move || filters.compact()));
@@ -27,13 +39,20 @@ pub(super) fn parse(config: &Config, query: Option<&str>) -> Result<Option<Filte
     Filter::parse(parameters, max_terms)
 }
 
-fn refuse(shared: &Shared, error: &FilterError) -> String {
+fn refuse(shared: &Shared, error: &FilterError) -> Response {
     let reason = match error {
         FilterError::TooManyDistinct { .. } | FilterError::TooManyBytes { .. } => "full",
+        FilterError::ShareTaken { .. } => "share",
         FilterError::TooManyTerms { .. } => "too_many_terms",
         _ => "invalid",
     };
     shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
     tracing::debug!(reason, %error, "a filter was refused");
-    format!("{error}\n")
+    let text = format!("{error}\n");
+    match reason {
+        "full" | "share" => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], text).into_response()
+        }
+        _ => (StatusCode::BAD_REQUEST, text).into_response(),
+    }
 }

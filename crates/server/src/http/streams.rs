@@ -63,13 +63,14 @@ pub(super) async fn websocket(
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    let filter = match filters::register(&shared, request.uri().query()) {
+    let owner = place.as_ref().map(|Extension(place)| place.owner()).unwrap_or_default();
+    let filter = match filters::register(&shared, owner, request.uri().query()) {
         Ok(filter) => filter,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+        Err(refused) => return refused,
     };
     let framing = if accepted.deflate() { Framing::WebSocketDeflate } else { Framing::WebSocket };
     let filtered = filter.is_some();
-    let wanted = Wanted { rendering, framing, since, filter };
+    let wanted = Wanted { rendering, framing, since, filter, owner };
     let Subscription { mut reader, gap } = shared.hub.subscribe(wanted);
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
@@ -117,15 +118,16 @@ pub(super) async fn sse(
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    let filter = match filters::register(&shared, query.as_deref()) {
+    let owner = place.owner();
+    let filter = match filters::register(&shared, owner, query.as_deref()) {
         Ok(filter) => filter,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+        Err(refused) => return refused,
     };
     let negotiable = shared.config.compression.sse;
     // What passes a filter is compressed for nobody else.
     let gzip = negotiable && filter.is_none() && encoding::accepts_gzip(headers);
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
-    let wanted = Wanted { rendering, framing, since, filter };
+    let wanted = Wanted { rendering, framing, since, filter, owner };
     let Subscription { reader, gap } = shared.hub.subscribe(wanted);
     let greeting = gap
         .map_or_else(Vec::new, |missed| gap::event(missed.dropped, missed.reason.as_str(), false));

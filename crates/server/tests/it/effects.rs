@@ -21,7 +21,6 @@ type Group = &'static [(&'static str, &'static str)];
 
 /// What other tests observe, and which.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("buffer_size", "gaps, resume: the fewest messages kept"),
     ("max_message_bytes", "violations, wire::render: what is too large is left out"),
     ("compat_profile", "lifecycle::profiles_are_chosen_by_configuration_and_by_request"),
     ("slow_client", "slow: both ways"),

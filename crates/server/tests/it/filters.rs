@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use server::config::Config;
 use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use url::form_urlencoded::Serializer;
 
@@ -216,18 +217,38 @@ async fn with_limits(
     let mut config: Config = reads_all(&sim, &folder);
     config.filters.max_terms = max_terms;
     config.filters.max_distinct = max_distinct;
+    config.trusted_proxies = vec!["127.0.0.1".to_owned()];
     (sim, Running::start(config).await, folder)
+}
+
+/// A client of another address.
+async fn connect_from(server: &Running, address: &str, path: &str) -> Socket {
+    let url = format!("ws://{}{path}", server.address);
+    let mut request = url.into_client_request().expect("a request");
+    request.headers_mut().insert("x-forwarded-for", address.parse().expect("a value"));
+    tokio_tungstenite::connect_async(request).await.expect("the server accepts").0
+}
+
+/// What a client is told that is refused for now, over WebSocket and SSE.
+async fn told_to_wait(server: &Running, query: &str) -> String {
+    let sse = server.get(&format!("/sse?{query}")).await;
+    assert_eq!(sse.headers()["retry-after"], "10", "{query}");
+    refusal_with(server, query, 503).await
 }
 
 /// What a client is told that is refused, over WebSocket and SSE.
 async fn refusal(server: &Running, query: &str) -> String {
+    refusal_with(server, query, 400).await
+}
+
+async fn refusal_with(server: &Running, query: &str, status: u16) -> String {
     let url = format!("ws://{}/full-stream?{query}", server.address);
     let refused = tokio_tungstenite::connect_async(url).await.expect_err(query);
     let Error::Http(response) = refused else { panic!("{query}: {refused}") };
-    assert_eq!(response.status(), 400, "{query}");
+    assert_eq!(response.status(), status, "{query}");
     let websocket = response.body().clone().unwrap_or_default();
     let sse = server.get(&format!("/sse?stream=domains&{query}")).await;
-    assert_eq!(sse.status(), 400, "{query}");
+    assert_eq!(sse.status(), status, "{query}");
     let sse = sse.text().await.expect("text");
     assert_eq!(String::from_utf8(websocket).expect("UTF-8"), sse, "{query}");
     sse
@@ -274,25 +295,51 @@ async fn what_is_no_filter_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_address_takes_no_more_than_its_share_of_the_terms() {
+    let (sim, server, _folder) = with_limits(20, 12).await;
+    let greedy = server.connect("/?match=one,two").await;
+    let again = server.connect("/full-stream?match=two,one").await;
+    let more = server.connect("/?match=six").await;
+    let told = told_to_wait(&server, "match=ten").await;
+    assert_eq!(
+        told,
+        "the limit of 3 terms and 96 bytes over all connections of one address is reached\n"
+    );
+    let other = connect_from(&server, "192.0.2.1", "/?match=ten").await;
+    let shows = async |line: &str| metrics(&server).await.lines().any(|other| other == line);
+    assert!(shows("certstream_filtered_connections 4").await);
+    assert!(shows("certstream_filters_refused_total{reason=\"share\"} 3").await);
+    drop(more);
+    eventually("the terms of those who left are gone", async || {
+        shows("certstream_filter_terms 3").await.then_some(())
+    })
+    .await;
+    let freed = server.connect("/?match=ten").await;
+    drop((greedy, again, other, freed));
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_connections_share_a_limit_and_leave_room_when_they_go() {
     let (sim, server, _folder) = with_limits(20, 3).await;
-    let first = server.connect("/?match=one,two").await;
-    let second = server.connect("/full-stream?issuer=one").await;
-    let again = server.connect("/domains-only?match=TWO&match=one").await;
-    let told = refusal(&server, "match=six").await;
+    let first = connect_from(&server, "192.0.2.1", "/?match=one,two").await;
+    let second = connect_from(&server, "192.0.2.2", "/full-stream?issuer=one").await;
+    let again = connect_from(&server, "192.0.2.3", "/domains-only?match=TWO&match=one").await;
+    let told = told_to_wait(&server, "match=six").await;
     assert_eq!(told, "the server's limit of 3 different terms over all connections is reached\n");
     let shows = async |line: &str| metrics(&server).await.lines().any(|other| other == line);
     assert!(shows("certstream_filtered_connections 3").await);
     assert!(shows("certstream_filters 2").await);
     assert!(shows("certstream_filter_terms 3").await);
-    assert!(shows("certstream_filters_refused_total{reason=\"full\"} 2").await);
+    assert!(shows("certstream_filters_refused_total{reason=\"full\"} 3").await);
     let long = format!("match={}", "x".repeat(100));
     drop((first, second));
     eventually("the terms of those who left are gone", async || {
         shows("certstream_filter_terms 2").await.then_some(())
     })
     .await;
-    let told = refusal(&server, &long).await;
+    let told = told_to_wait(&server, &long).await;
     assert_eq!(told, "the server's limit of 96 bytes of terms over all connections is reached\n");
     let third = server.connect("/?match=six").await;
     drop((again, third));

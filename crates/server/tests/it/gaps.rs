@@ -11,7 +11,7 @@ use crate::harness::{PATIENCE, Running, Socket, eventually, logs, next_json, rea
 /// Entries of the one log at the start.
 const ENTRIES: u64 = 600;
 /// How many of them a short ring keeps, some more where a page needs it.
-const KEPT: u64 = 100;
+const KEPT: u64 = 50;
 
 /// A server that has read its log up to the end, and the offsets of the first and the last entry.
 async fn settled(configure: impl FnOnce(&mut Config)) -> (Sim, Running, u64, u64) {
@@ -38,8 +38,7 @@ async fn settled(configure: impl FnOnce(&mut Config)) -> (Sim, Running, u64, u64
 }
 
 fn keeps_little(config: &mut Config) {
-    config.feed.ring_bytes = ByteSize::new(64 * ByteSize::KIB);
-    config.buffer_size = KEPT;
+    config.feed.ring_bytes = ByteSize::new(256 * ByteSize::KIB);
 }
 
 fn offset(message: &Value) -> u64 {

@@ -258,7 +258,7 @@ async fn the_file_is_read_again_when_it_changes_and_on_sighup_and_a_bad_one_chan
 
     // Log exclusions, logs by hand, the log level, and a setting that takes a restart.
     let by_hand = format!("custom_logs: [{{name: by hand, url: \"{}\"}}]", sim.logs()[0].url());
-    let more = format!("log_level: debug\nbuffer_size: 5000\n{by_hand}");
+    let more = format!("log_level: debug\nmax_message_bytes: 2MiB\n{by_hand}");
     write(&format!("{}  exclude: [\"{left}\"]\n", file(&sim, &key, &more)));
     eventually("the logs are other ones", async || {
         let names = names().await;
@@ -267,7 +267,7 @@ async fn the_file_is_read_again_when_it_changes_and_on_sighup_and_a_bad_one_chan
     .await;
     count_is(&process, RELOADED, 1).await;
     let wait = |text: &str| tokio::task::block_in_place(|| process.wait_for_line(text));
-    assert!(wait("take a restart").contains("buffer_size"));
+    assert!(wait("take a restart").contains("max_message_bytes"));
     wait("DEBUG");
 
     // What cannot be used: a value, a key file, a combination. Said with file and line.

@@ -37,7 +37,6 @@ async fn start(configure: impl FnOnce(&mut Config)) -> (Sim, Running) {
 
 fn keeps_little(config: &mut Config) {
     config.feed.ring_bytes = ByteSize::new(64 * ByteSize::KIB);
-    config.buffer_size = 50;
 }
 
 /// Waits until the entry with this index is published; its offset.

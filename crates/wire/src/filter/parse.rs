@@ -63,6 +63,16 @@ pub enum FilterError {
         /// The limit.
         most: usize,
     },
+    /// The filters of one owner would take more than its share.
+    #[error(
+        "the limit of {most} terms and {most_bytes} bytes over all connections of one address is reached"
+    )]
+    ShareTaken {
+        /// The limit in terms.
+        most: usize,
+        /// The limit in bytes of terms.
+        most_bytes: usize,
+    },
     /// The terms of all clients would take more memory than the server gives them.
     #[error("the server's limit of {most} bytes of terms over all connections is reached")]
     TooManyBytes {

@@ -22,6 +22,9 @@ pub struct Limits {
     pub term_bytes: usize,
 }
 
+/// One owner's filters may take one part in so many of what all may take.
+const SHARES: usize = 4;
+
 /// What is registered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -46,6 +49,7 @@ pub struct Registered {
     filter: Arc<Filter>,
     id: u64,
     key: usize,
+    owner: Option<u128>,
 }
 
 #[derive(Debug)]
@@ -57,8 +61,18 @@ struct Registry {
     keys: HashMap<Arc<Filter>, usize>,
     next_id: u64,
     registered: usize,
+    owners: HashMap<u128, Owned>,
     /// The certificate being judged.
     subject: Subject,
+}
+
+/// What the filters of one owner take.
+#[derive(Debug, Default)]
+struct Owned {
+    terms: usize,
+    bytes: usize,
+    /// How often each filter is registered, by its place.
+    filters: HashMap<usize, usize>,
 }
 
 /// A filter and its terms.
@@ -85,6 +99,7 @@ impl Filters {
             keys: HashMap::new(),
             next_id: 0,
             registered: 0,
+            owners: HashMap::new(),
             subject: Subject::default(),
         })))
     }
@@ -101,8 +116,21 @@ impl Filters {
     /// # Errors
     /// When a limit would be passed.
     pub fn register(&self, filter: Filter) -> Result<Registered, FilterError> {
-        let (key, id, filter) = self.0.lock().register(filter)?;
-        Ok(Registered { filters: self.clone(), filter, id, key })
+        self.add(filter, None)
+    }
+
+    /// The same for an owner, such as a network address: its different filters together may take a
+    /// quarter of what [`Limits`] allows to all.
+    ///
+    /// # Errors
+    /// When a limit or the owner's share of it would be passed.
+    pub fn register_for(&self, owner: u128, filter: Filter) -> Result<Registered, FilterError> {
+        self.add(filter, Some(owner))
+    }
+
+    fn add(&self, filter: Filter, owner: Option<u128>) -> Result<Registered, FilterError> {
+        let (key, id, filter) = self.0.lock().register(filter, owner)?;
+        Ok(Registered { filters: self.clone(), filter, id, key, owner })
     }
 
     /// Which filters each message passes: appends (filter id, position in `messages`), each pair
@@ -170,12 +198,23 @@ impl Filters {
 }
 
 impl Registry {
-    fn register(&mut self, filter: Filter) -> Result<(usize, u64, Arc<Filter>), FilterError> {
+    fn register(
+        &mut self,
+        filter: Filter,
+        owner: Option<u128>,
+    ) -> Result<(usize, u64, Arc<Filter>), FilterError> {
         let known = self.keys.get(&filter).copied();
+        let (terms, bytes) = size(&filter);
+        if let Some(owner) = owner {
+            self.check_share(owner, known, terms, bytes)?;
+        }
         let key = match known {
             Some(key) => key,
             None => self.insert(filter)?,
         };
+        if let Some(owner) = owner {
+            self.owners.entry(owner).or_default().add(key, terms, bytes);
+        }
         let entry = &mut self.entries[key];
         entry.registrations += 1;
         self.registered += 1;
@@ -216,9 +255,38 @@ impl Registry {
         Ok(())
     }
 
-    fn deregister(&mut self, key: usize) {
+    /// Whether an owner may have one more filter of this size.
+    fn check_share(
+        &self,
+        owner: u128,
+        known: Option<usize>,
+        terms: usize,
+        bytes: usize,
+    ) -> Result<(), FilterError> {
+        let Some(owned) = self.owners.get(&owner) else { return Ok(()) };
+        if known.is_some_and(|key| owned.filters.contains_key(&key)) {
+            return Ok(());
+        }
+        let most = self.limits.terms / SHARES;
+        let most_bytes = self.limits.term_bytes / SHARES;
+        if owned.terms + terms > most || owned.bytes + bytes > most_bytes {
+            return Err(FilterError::ShareTaken { most, most_bytes });
+        }
+        Ok(())
+    }
+
+    fn deregister(&mut self, key: usize, owner: Option<u128>) {
         self.registered -= 1;
         let entry = &mut self.entries[key];
+        if let Some(owner) = owner
+            && let Some(owned) = self.owners.get_mut(&owner)
+        {
+            let (terms, bytes) = size(&entry.filter);
+            owned.remove(key, terms, bytes);
+            if owned.filters.is_empty() {
+                self.owners.remove(&owner);
+            }
+        }
         entry.registrations -= 1;
         if entry.registrations > 0 {
             return;
@@ -249,6 +317,33 @@ impl Registry {
     }
 }
 
+impl Owned {
+    fn add(&mut self, key: usize, terms: usize, bytes: usize) {
+        let registrations = self.filters.entry(key).or_default();
+        if *registrations == 0 {
+            self.terms += terms;
+            self.bytes += bytes;
+        }
+        *registrations += 1;
+    }
+
+    fn remove(&mut self, key: usize, terms: usize, bytes: usize) {
+        let Some(registrations) = self.filters.get_mut(&key) else { return };
+        *registrations -= 1;
+        if *registrations == 0 {
+            self.filters.remove(&key);
+            self.terms -= terms;
+            self.bytes -= bytes;
+        }
+    }
+}
+
+/// The terms of a filter, and their bytes.
+fn size(filter: &Filter) -> (usize, usize) {
+    let terms = || Parameter::ALL.into_iter().flat_map(|parameter| filter.terms(parameter));
+    (terms().count(), terms().map(|term| term.len()).sum())
+}
+
 impl Registered {
     /// The id of the filter.
     #[must_use]
@@ -265,7 +360,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.filters.0.lock().deregister(self.key);
+        self.filters.0.lock().deregister(self.key, self.owner);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a load client receives, measured together with `/proc`.
 
+use std::time::Duration;
+
 use anyhow::ensure;
 use serde_json::{Value, json};
 
@@ -26,12 +28,26 @@ impl Delivery {
         others: &[u32],
         options: &LoadOptions,
     ) -> anyhow::Result<Self> {
+        Self::measure_looking(server, others, options, Duration::from_secs(1), || Ok(()))
+    }
+
+    /// The same, and looks at something else again and again while it measures.
+    ///
+    /// # Errors
+    /// Those of [`measure`](Self::measure) and of `look`.
+    pub(super) fn measure_looking(
+        server: u32,
+        others: &[u32],
+        options: &LoadOptions,
+        every: Duration,
+        look: impl FnMut() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let mut load = Program::load(options)?;
         let connected = load.wait_for("connected")?;
         let processes = [&[server, load.id(), std::process::id()], others].concat();
         load.wait_for("measuring")?;
         let watch = Stopwatch::start(&processes)?;
-        let received = load.wait_for("done")?;
+        let received = load.wait_looking("done", every, look)?;
         let delivery = Self { spent: watch.stop()?, connected, received };
         let unreadable = delivery.number("unreadable");
         ensure!(unreadable == 0.0, "{unreadable} messages could not be read");

@@ -14,6 +14,7 @@ mod heads;
 mod hostile;
 mod http;
 mod ingest;
+mod internet;
 mod load;
 mod loopback;
 mod memory;
@@ -47,7 +48,8 @@ struct Benchmark {
     run: fn(&Plan, &str, &mut Report) -> anyhow::Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 10] = [
+const BENCHMARKS: [Benchmark; 11] = [
+    internet::BENCHMARK,
     ingest::BENCHMARK,
     fanout::BENCHMARK,
     filters::BENCHMARK,

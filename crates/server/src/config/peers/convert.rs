@@ -16,11 +16,6 @@ pub(super) fn seconds(value: &Value) -> Option<Value> {
     Some(value.as_u64()?.saturating_mul(1000).into())
 }
 
-/// certstream-server-go takes its default for 0.
-pub(super) fn unless_zero(value: &Value) -> Option<Value> {
-    value.as_u64().filter(|number| *number > 0).map(Value::from)
-}
-
 pub(super) fn drop_old_logs(value: &Value) -> Option<Value> {
     value.as_bool().map(|drop| if drop { "stop" } else { "keep" }.into())
 }

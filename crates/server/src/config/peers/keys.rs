@@ -1,7 +1,7 @@
 //! Every key of the other servers.
 
 use super::convert::{
-    drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds, unless_zero,
+    drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds,
     with_others,
 };
 use super::{Fate, Peer, PeerKey};
@@ -68,6 +68,7 @@ const LISTS: &str = "certstream-server-rust ignores it too; ct_log.log_list_url 
                      ct_log.extra_log_lists name lists";
 const BOUNDED: &str =
     "what waits is bounded in bytes, by feed.ring_bytes and ct_log.in_flight_bytes";
+const RING: &str = "what is kept for clients is bounded in bytes, by feed.ring_bytes";
 const TIERS: &str = "certstream-server-rust has dropped the tiers; here they are";
 const FILLED_IN: &str = "with the other fields of the item";
 
@@ -76,9 +77,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust("host", "CERTSTREAM_HOST"),
     rust("port", "CERTSTREAM_PORT"),
     rust("log_level", "CERTSTREAM_LOG_LEVEL").note("RUST_LOG overrides it, as there"),
-    rust("buffer_size", "CERTSTREAM_BUFFER_SIZE").note(
-        "the ring is bounded in bytes (feed.ring_bytes); this is the fewest messages it keeps",
-    ),
+    rust("buffer_size", "CERTSTREAM_BUFFER_SIZE").accepted(Integer(1, 10_000_000)).note(RING),
     rust("tls_cert", "CERTSTREAM_TLS_CERT"),
     rust("tls_key", "CERTSTREAM_TLS_KEY"),
     rust("worker_threads", "TOKIO_WORKER_THREADS")
@@ -320,9 +319,9 @@ pub const PEER_KEYS: &[PeerKey] = &[
         "general.buffer_sizes.websocket",
         "CERTSTREAM_GENERAL_BUFFER_SIZES_WEBSOCKET",
         ANY,
-        Fate::Mapped("buffer_size", unless_zero),
+        Fate::Accepted,
     )
-    .note("one ring serves all clients; this is the fewest messages it keeps"),
+    .note(RING),
     go("general.buffer_sizes.ctlog", "CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG", ANY, Fate::Accepted)
         .note(BOUNDED),
     go(

@@ -40,7 +40,6 @@ fn a_configuration_of_certstream_server_go_means_the_same() {
     let Streams { full_path, lite_path, domains_only_path, .. } = &config.streams;
     assert_eq!([full_path, lite_path, domains_only_path], ["/full", "/lite", "/names"]);
     assert_eq!((config.tls_cert, config.compression.websocket), (None, false));
-    assert_eq!(config.buffer_size, 300);
     let logs = &config.ct_log;
     assert!(logs.disable_default_logs);
     assert_eq!(logs.removed_log_policy, RemovedLogPolicy::Keep);
@@ -166,7 +165,6 @@ fn variables_of_other_servers_count_before_the_file_and_after_ours() {
     let Setup { config, warnings, .. } = serve(&[], &recovery);
     assert_eq!(config.ct_log.import_index.as_deref(), Some(Path::new("/data/index.json")));
     assert_eq!(config.ct_log.state_file.as_deref(), Some(Path::new("/data/index.state.json")));
-    assert_eq!(config.buffer_size, 77);
     assert!(warnings[0].starts_with("CERTSTREAM_NATS_URL does nothing here"), "{warnings:?}");
     assert!(warnings[1].starts_with("CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG does"), "{warnings:?}");
 }

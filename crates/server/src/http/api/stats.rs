@@ -59,6 +59,8 @@ struct Memory {
     /// Bytes of entries kept for clients that resume or fall behind.
     ring_bytes: usize,
     ring_entries: u64,
+    /// Seconds between the oldest and the newest of them: how long a client may be away.
+    ring_seconds: u64,
     /// Bytes of rendered messages kept.
     chunk_bytes: usize,
     /// Memory of the process in RAM; null where the system does not tell.
@@ -98,6 +100,7 @@ pub(super) async fn stats(State(shared): State<Shared>) -> Json<Stats> {
             cache_bytes: held.bytes,
             ring_bytes: ring.bytes,
             ring_entries: ring.entries,
+            ring_seconds: ring.time.as_secs(),
             chunk_bytes: ring.chunk_bytes,
             resident_bytes: resident_bytes(),
         },

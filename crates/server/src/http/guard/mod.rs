@@ -20,6 +20,7 @@ use axum::extract::{Extension, State};
 use axum::http::{Extensions, HeaderMap, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use feed::Owner;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -84,6 +85,11 @@ pub(super) fn client_address(
 }
 
 impl Place {
+    /// Whose request it is.
+    pub(super) fn owner(&self) -> Owner {
+        Owner(self.slot.client().number())
+    }
+
     /// The connection is a stream for the rest of its life.
     pub(super) fn begin(self) -> Held {
         drop(self.peer.pending.0.lock().take());

@@ -82,6 +82,13 @@ impl Slots {
     }
 }
 
+impl Slot {
+    /// Whose it is.
+    pub(super) const fn client(&self) -> ClientKey {
+        self.client
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.slots.taken.lock();

@@ -65,6 +65,33 @@ fn different_terms_are_limited_over_all_filters() {
 }
 
 #[test]
+fn an_owner_has_a_share_of_the_terms() {
+    let filters = Filters::new(Limits { terms: 12, term_bytes: 1000 });
+    let add = |owner, query: &str| filters.register_for(owner, filter(query));
+    let first = add(1, "domain=a.com,b.com").unwrap();
+    let again = add(1, "domain=a.com,b.com").unwrap();
+    let third = add(1, "domain=c.com").unwrap();
+    let full = FilterError::ShareTaken { most: 3, most_bytes: 250 };
+    assert_eq!(add(1, "domain=d.com").unwrap_err(), full);
+    assert_eq!(add(1, "domain=a.com").unwrap_err(), full, "another filter, though of known terms");
+    let known = add(1, "domain=c.com").unwrap();
+    let other = add(2, "domain=d.com").unwrap();
+    assert!(add(3, "domain=1.com,2.com,3.com,4.com").is_ok(), "one filter is always allowed");
+    drop(first);
+    assert_eq!(add(1, "domain=d.com").unwrap_err(), full, "it is registered once more");
+    drop((again, third));
+    assert!(add(1, "domain=d.com").is_ok());
+    drop((known, other));
+    let long = |letter: &str| format!("match={}", letter.repeat(200));
+    let held = add(1, &long("a")).unwrap();
+    assert_eq!(add(1, &long("b")).unwrap_err(), full, "in bytes");
+    assert!(add(2, &long("b")).is_ok());
+    drop(held);
+    assert_eq!(filters.stats(), Stats::default());
+    assert!(filters.0.lock().owners.is_empty(), "nothing is kept");
+}
+
+#[test]
 fn the_bytes_of_terms_are_limited() {
     let filters = Filters::new(LIMITS);
     let long = |letter: &str| filter(&format!("match={}", letter.repeat(250)));
