@@ -8,7 +8,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use feed::{Framing, Hub, Limits, Reader, Owner, Request, Stream};
+use feed::{Framing, Hub, Limits, Owner, Reader, Request, Stream};
 
 const PAGES: [usize; 4] = [1, 5, 20, 50];
 /// Messages published for each figure, so often; the best time counts.
@@ -134,7 +134,8 @@ fn publish(framing: Framing, pages: &[Vec<Vec<u8>>]) -> (usize, Duration) {
     let mut bytes = 0;
     for _ in 0..ROUNDS {
         let hub = Hub::new(Echo, Limits { chunk_bytes: 64 << 20, ..Limits::default() }, 1);
-        let request = Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
+        let request =
+            Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
         let mut reader: Reader<Echo> = hub.subscribe(request).reader;
         let pages = pages.to_vec();
         let start = Instant::now();

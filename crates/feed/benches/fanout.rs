@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use feed::{Framing, Hub, Limits, Ready, Owner, Request, Stream};
+use feed::{Framing, Hub, Limits, Owner, Ready, Request, Stream};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::runtime;
@@ -186,7 +186,8 @@ fn ours(sender: &Sender) -> Send {
     for socket in connect(&sender.received) {
         socket.set_nonblocking(true).unwrap();
         let framing = Framing::WebSocket;
-        let request = Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
+        let request =
+            Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
         let mut reader = hub.subscribe(request).reader;
         runtime.spawn(async move {
             let mut socket = TcpStream::from_std(socket).unwrap();

@@ -189,3 +189,23 @@ impl<E> Ring<E> {
         pages.map(|page| page.span().count(filter, range.clone())).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_the_ring_is_that_between_its_oldest_and_its_newest_page() {
+        let limits = Limits { ring_bytes: 250, ..Limits::default() };
+        let mut ring = Ring::new(1);
+        assert_eq!(ring.time(), Duration::ZERO);
+        let start = Instant::now();
+        let mut push = |seconds| {
+            let mut page = Page::split(vec![()], ring.next(), |()| 100).remove(0);
+            page.published = start + Duration::from_secs(seconds);
+            ring.push(&[Arc::new(page)], &limits);
+            ring.time().as_secs()
+        };
+        assert_eq!([3, 10, 14, 100].map(&mut push), [0, 7, 4, 86], "two pages are kept");
+    }
+}

@@ -3,65 +3,107 @@
 //! A window remembers what was published lately, bounded in number and time. It holds the first
 //! 16 bytes of a SHA-256, so that a mistake is out of reach even for somebody who tries.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 use ct::Hash;
+use hashbrown::HashTable;
 
 /// Enough of a hash to tell certificates apart.
 type Key = [u8; 16];
 
-/// What was published lately.
+/// Certificates there is room for at first.
+const FIRST_ROOM: usize = 1024;
+
+/// What was published lately: some 35 bytes of memory for each certificate there is room for.
 #[derive(Debug)]
 pub struct Window {
     capacity: usize,
     ttl: Duration,
-    keys: HashSet<Key>,
-    /// The keys in the order of their coming.
-    ages: VecDeque<(Instant, Key)>,
+    /// When the first came.
+    start: Option<Instant>,
+    /// The certificates in the order of their coming.
+    seen: VecDeque<Seen>,
+    /// Which of all that ever came is the first of these; it wraps around.
+    first: u32,
+    /// Where each is, counted in the same way, by its key.
+    places: HashTable<u32>,
+    hasher: RandomState,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    key: Key,
+    /// Seconds after the start.
+    at: u32,
 }
 
 impl Window {
     /// Remembers at most `capacity` certificates, each for `ttl` from its first coming.
     #[must_use]
     pub fn new(capacity: usize, ttl: Duration) -> Self {
-        Self { capacity: capacity.max(1), ttl, keys: HashSet::new(), ages: VecDeque::new() }
+        Self {
+            capacity: capacity.clamp(1, u32::MAX as usize),
+            ttl,
+            start: None,
+            seen: VecDeque::new(),
+            first: 0,
+            places: HashTable::new(),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Whether this certificate has not come within the window; from now on it has.
     pub fn is_first(&mut self, hash: &Hash, now: Instant) -> bool {
-        self.forget(now);
+        let passed = now.saturating_duration_since(*self.start.get_or_insert(now));
+        self.forget(passed);
         let mut key = Key::default();
         for (to, from) in key.iter_mut().zip(hash) {
             *to = *from;
         }
-        let first = self.keys.insert(key);
-        if first {
-            self.ages.push_back((now, key));
+        let Self { seen, first, places, hasher, capacity, .. } = self;
+        let at = |place: u32| seen.get(place.wrapping_sub(*first) as usize).map(|seen| seen.key);
+        let hash = hasher.hash_one(key);
+        if places.find(hash, |place| at(*place) == Some(key)).is_some() {
+            return false;
         }
-        first
+        let place = first.wrapping_add(u32::try_from(seen.len()).unwrap_or(u32::MAX));
+        places.insert_unique(hash, place, |place| hasher.hash_one(at(*place).unwrap_or_default()));
+        if seen.len() == seen.capacity() {
+            let room = seen.len().max(FIRST_ROOM).min(*capacity - seen.len());
+            seen.reserve_exact(room);
+        }
+        seen.push_back(Seen { key, at: u32::try_from(passed.as_secs()).unwrap_or(u32::MAX) });
+        true
     }
 
     /// Certificates remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.seen.len()
     }
 
     /// Whether nothing is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.seen.is_empty()
     }
 
     /// Lets go of what is too old, and of the oldest where there is no room for one more.
-    fn forget(&mut self, now: Instant) {
-        while let Some((at, key)) = self.ages.front() {
-            if self.keys.len() < self.capacity && now.duration_since(*at) < self.ttl {
+    fn forget(&mut self, passed: Duration) {
+        while let Some(&Seen { key, at }) = self.seen.front() {
+            let age = passed.saturating_sub(Duration::from_secs(at.into()));
+            if self.seen.len() < self.capacity && age < self.ttl {
                 return;
             }
-            self.keys.remove(key);
-            self.ages.pop_front();
+            let oldest = self.first;
+            let hash = self.hasher.hash_one(key);
+            if let Ok(place) = self.places.find_entry(hash, |place| *place == oldest) {
+                place.remove();
+            }
+            self.seen.pop_front();
+            self.first = oldest.wrapping_add(1);
         }
     }
 }

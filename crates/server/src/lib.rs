@@ -3,7 +3,7 @@
 
 pub mod app;
 pub mod config;
-mod dedup;
+pub mod dedup;
 mod demo;
 mod gather;
 pub mod healthcheck;

@@ -50,10 +50,10 @@ impl Issuer {
     }
 }
 
-/// Bytes that a rendering takes at most of a certificate that is built as CAs build them: the DER as
-/// base64, and each of its bytes as text, where it is shown, in three.
+/// Bytes that a rendering takes at most: keys and punctuation, the DER as base64, and names, which are
+/// shown twice, with escapes that make six bytes of one.
 const fn most_rendered(der: usize) -> usize {
-    1024 + der * 3
+    4096 + der * 14
 }
 
 #[cfg(test)]
@@ -68,6 +68,27 @@ mod tests {
             assert_eq!(issuer.json(profile).as_ptr(), first);
         }
         assert_ne!(issuer.json(Profile::Calidog), issuer.json(Profile::Go));
+    }
+
+    #[test]
+    fn none_takes_more_than_is_counted() {
+        let text = |length: usize| vec![1_u8; length];
+        let named = |name: &[u8]| {
+            let value = |tag: u8, content: &[u8]| {
+                let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+                [&[tag, 0x82], &length[..], content].concat()
+            };
+            let attribute = value(0x30, &[&[0x06, 3, 0x55, 4, 3][..], &value(0x0c, name)].concat());
+            let names = value(0x30, &value(0x31, &attribute));
+            let tbs = [&value(0x02, &[7; 20])[..], &value(0x30, &[]), &names, &value(0x30, &[]), &names];
+            value(0x30, &[value(0x30, &tbs.concat()), value(0x30, &[]), value(0x03, &[0])].concat())
+        };
+        for der in [vec![], text(1_000), named(&text(10)), named(&text(1_000)), named(&text(9_000))] {
+            let issuer = Issuer::new(der.into());
+            let rendered = Profile::ALL.map(|profile| issuer.json(profile).len());
+            let taken = issuer.der().len() + rendered.iter().sum::<usize>();
+            assert!(taken <= issuer.most_memory(), "{taken} of {}", issuer.most_memory());
+        }
     }
 
     #[test]

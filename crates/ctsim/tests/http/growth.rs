@@ -149,7 +149,8 @@ async fn each_certificate_is_in_as_many_logs_as_asked_for() {
     for log in sim.logs() {
         logs.push(certificates(log).await);
     }
-    let same = |number: usize| (0..5).filter(|other| logs[*other] == logs[number]).collect::<Vec<_>>();
+    let same =
+        |number: usize| (0..5).filter(|other| logs[*other] == logs[number]).collect::<Vec<_>>();
     // Of five logs two of each of two groups and the one that is left.
     assert_eq!([0, 1, 2].map(same), [vec![0, 3], vec![1, 4], vec![2]]);
     let apart = |one: usize, other: usize| !logs[one].iter().any(|it| logs[other].contains(it));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use feed::{Batch, Framing, Gap, GapReason, Hub, Limits, Reader, Ready, Owner, Request};
+use feed::{Batch, Framing, Gap, GapReason, Hub, Limits, Owner, Reader, Ready, Request};
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
@@ -206,7 +206,8 @@ async fn a_gap_does_not_say_what_passed() {
     }
     let filter = Some(notes.filter(2, 0));
     let (rendering, framing) = (Rendering::Plain, Framing::SseGzip);
-    let request = Request { rendering, framing, since: Some(FIRST), filter, owner: Owner::default() };
+    let request =
+        Request { rendering, framing, since: Some(FIRST), filter, owner: Owner::default() };
     let joined = hub.subscribe(request);
     assert_eq!(joined.gap, Some(Gap { dropped: None, reason: GapReason::Evicted }));
     assert_eq!(joined.reader.framing(), Framing::Sse, "what is filtered is not compressed");

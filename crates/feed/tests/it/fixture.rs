@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use feed::{Batch, Framing, Hub, Limits, Reader, Ready, Owner, Request, Stream, Subscription, Written};
+use feed::{
+    Batch, Framing, Hub, Limits, Owner, Reader, Ready, Request, Stream, Subscription, Written,
+};
 use flate2::write::GzDecoder;
 use flate2::{Decompress, FlushDecompress};
 use parking_lot::Mutex;
@@ -16,11 +18,8 @@ use tokio::time::timeout;
 pub(crate) const FIRST: u64 = 1000;
 
 /// Nothing leaves of its own accord.
-pub(crate) const ROOMY: Limits = Limits {
-    ring_bytes: 1 << 30,
-    chunk_bytes: 1 << 30,
-    linger: Duration::from_secs(3600),
-};
+pub(crate) const ROOMY: Limits =
+    Limits { ring_bytes: 1 << 30, chunk_bytes: 1 << 30, linger: Duration::from_secs(3600) };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rendering {

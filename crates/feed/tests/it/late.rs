@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use feed::{Framing, Hub, Limits, Reader, Ready};
+use feed::{Framing, Hub, Limits, Owner, Reader, Ready, Request};
 use futures_util::FutureExt;
 
 use crate::fixture::*;
@@ -161,6 +161,37 @@ async fn waiting_may_be_cancelled_and_the_work_is_done() {
     assert!(more(&mut reader).await);
     assert_eq!(reader.next_bytes(1000).unwrap().1.messages, 1);
     assert_eq!(counts.counts(), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_with_many_filters_does_not_keep_another_waiting() {
+    const PAGES: usize = 30;
+    let (hub, counts) = hub(ROOMY);
+    // Each page is as much as one turn does.
+    let note = "x".repeat(100_000);
+    for _ in 0..PAGES {
+        hub.publish(vec![note.clone()]);
+    }
+    let search = |owner: u128, offset: u64| {
+        let filter = Some(counts.filter(u64::MAX, offset + note.len() as u64));
+        let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
+        let (since, owner) = (Some(FIRST - 1), Owner(owner));
+        hub.subscribe(Request { rendering, framing, since, filter, owner }).reader
+    };
+    let greedy: Vec<_> = (0..40)
+        .map(|_| {
+            let mut reader = search(1, 0);
+            tokio::spawn(async move { reader.ready().await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let mut other = search(2, FIRST + PAGES as u64 - 1);
+    assert_eq!(other.ready().await, Ready::More);
+    let (read, _) = counts.counts();
+    assert!((PAGES..3 * PAGES).contains(&read), "{read} pages were searched");
+    for task in greedy {
+        task.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use feed::{Batch, Framing, Gap, GapReason, Hub, Limits, Reader, Owner, Request, Written};
+use feed::{Batch, Framing, Gap, GapReason, Hub, Limits, Owner, Reader, Request, Written};
 use futures_util::FutureExt;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -79,10 +79,12 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn limits() -> impl Strategy<Value = Limits> {
     let ring_bytes = prop_oneof![0..2_000_usize, Just(1 << 20)];
-    (ring_bytes, 0..3_000_usize, any::<bool>()).prop_map(|(ring_bytes, chunk_bytes, linger)| Limits {
-        ring_bytes,
-        chunk_bytes,
-        linger: if linger { ROOMY.linger } else { std::time::Duration::ZERO },
+    (ring_bytes, 0..3_000_usize, any::<bool>()).prop_map(|(ring_bytes, chunk_bytes, linger)| {
+        Limits {
+            ring_bytes,
+            chunk_bytes,
+            linger: if linger { ROOMY.linger } else { std::time::Duration::ZERO },
+        }
     })
 }
 
@@ -266,7 +268,8 @@ impl World {
             }
             Some(n) => (n + 1, None),
         };
-        let request = Request { rendering, framing, since, filter: filter.clone(), owner: Owner::default() };
+        let request =
+            Request { rendering, framing, since, filter: filter.clone(), owner: Owner::default() };
         let joined = self.hub.subscribe(request);
         assert_eq!(joined.gap, gap.map(|(dropped, reason)| Gap { dropped, reason }));
         assert_eq!(joined.reader.offset(), start);

@@ -486,7 +486,7 @@ pub const SETTINGS: &[Setting] = &[
         "dedup.capacity",
         &["CERTSTREAM_DEDUP_CAPACITY"],
         Integer(1, 100_000_000),
-        "Most certificates remembered; each takes some 50 bytes",
+        "Most certificates remembered; each takes some 35 bytes",
     )
     .restart(),
     row(

@@ -18,6 +18,7 @@ mod harness;
 mod hostile;
 mod index;
 mod lifecycle;
+mod memory;
 mod metrics_document;
 mod page;
 mod pending;

@@ -50,8 +50,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     let [hosts, copies] = [("hosts", HOSTS), ("copies", COPIES)].map(|(k, v)| format!("--{k}={v}"));
     let logs = Logs::start_with(&group, &[&hosts, &copies])?;
     let server = Server::start(&logs, &[])?;
-    let load =
-        LoadOptions { encoding, warmup: WARMUP, ..server.lite(clients, plan.time(30)) };
+    let load = LoadOptions { encoding, warmup: WARMUP, ..server.lite(clients, plan.time(30)) };
     let mut memory = Vec::new();
     let look = || {
         memory.push(proc::memory(server.id())?.anonymous);

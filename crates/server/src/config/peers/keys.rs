@@ -1,8 +1,7 @@
 //! Every key of the other servers.
 
 use super::convert::{
-    drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds,
-    with_others,
+    drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds, with_others,
 };
 use super::{Fate, Peer, PeerKey};
 use crate::config::kind::Kind::{
