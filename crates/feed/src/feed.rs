@@ -1,6 +1,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -20,6 +21,8 @@ pub(crate) struct Feed<R> {
     pub(crate) framing: Framing,
     /// Most bytes of live chunks to hold.
     limit: usize,
+    /// How long to hold a live chunk.
+    time: Duration,
     held: Mutex<Held>,
     /// The late work that readers wait for.
     waited_for: Mutex<BTreeMap<Key, Weak<late::Late>>>,
@@ -32,10 +35,13 @@ struct Held {
 }
 
 /// The newest chunks, contiguous, rendered when their pages were published. Only newer ones push
-/// them out.
+/// them out: where there are too many bytes of them, and those that every reader who keeps up has had
+/// for long.
 #[derive(Debug, Default)]
 struct Live {
     chunks: VecDeque<Arc<Chunk>>,
+    /// When each came.
+    since: VecDeque<Instant>,
     bytes: usize,
 }
 
@@ -51,9 +57,9 @@ struct Late {
 }
 
 impl<R: Copy> Feed<R> {
-    pub(crate) fn new(rendering: R, framing: Framing, limit: usize) -> Self {
+    pub(crate) fn new(rendering: R, framing: Framing, limit: usize, time: Duration) -> Self {
         let (held, waited_for) = Default::default();
-        Self { rendering, framing, limit, held, waited_for }
+        Self { rendering, framing, limit, time, held, waited_for }
     }
 
     /// Adds to `batch` the chunks held from where it ends, up to the first that is missing, or has
@@ -81,7 +87,9 @@ impl<R: Copy> Feed<R> {
 
     /// Holds the chunk of the newest page.
     pub(crate) fn push(&self, chunk: Chunk) {
-        let dropped = self.held.lock().live.push(Arc::new(chunk), self.limit);
+        let mut held = self.held.lock();
+        let dropped = held.live.push(Arc::new(chunk), Instant::now(), self.limit, self.time);
+        drop(held);
         drop(dropped);
     }
 
@@ -143,13 +151,23 @@ impl Live {
         self.chunks.get(index).filter(|chunk| chunk.first() <= offset)
     }
 
-    fn push(&mut self, chunk: Arc<Chunk>, limit: usize) -> Vec<Arc<Chunk>> {
+    fn push(
+        &mut self,
+        chunk: Arc<Chunk>,
+        now: Instant,
+        limit: usize,
+        time: Duration,
+    ) -> Vec<Arc<Chunk>> {
         let follows = self.chunks.back().is_none_or(|last| last.end() == chunk.first());
         debug_assert!(follows, "live chunks are contiguous");
         self.bytes += chunk.bytes().len();
         self.chunks.push_back(chunk);
+        self.since.push_back(now);
+        let is_old = |since: &Instant| now.saturating_duration_since(*since) > time;
         let mut dropped = Vec::new();
-        while self.bytes > limit && self.chunks.len() > 1 {
+        while self.chunks.len() > 1
+            && (self.bytes > limit || self.since.front().is_some_and(is_old))
+        {
             dropped.extend(self.pop());
         }
         dropped
@@ -165,6 +183,7 @@ impl Live {
 
     fn pop(&mut self) -> Option<Arc<Chunk>> {
         let oldest = self.chunks.pop_front()?;
+        self.since.pop_front();
         self.bytes -= oldest.bytes().len();
         Some(oldest)
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::feed::Feed;
 use crate::framing::Framing;
+use crate::hub::Limits;
 use crate::stream::Stream;
 
 /// A feed of the stream `S`.
@@ -36,10 +37,10 @@ impl<S: Stream> Feeds<S> {
         &mut self,
         rendering: S::Rendering,
         framing: Framing,
-        chunk_bytes: usize,
+        limits: &Limits,
     ) -> Arc<FeedOf<S>> {
         let audience = self.by_kind.entry((rendering, framing)).or_insert_with(|| Audience {
-            feed: Arc::new(Feed::new(rendering, framing, chunk_bytes)),
+            feed: Arc::new(Feed::new(rendering, framing, limits.chunk_bytes, limits.chunk_time)),
             readers: 0,
             left: None,
         });
@@ -53,9 +54,9 @@ impl<S: Stream> Feeds<S> {
         &mut self,
         rendering: S::Rendering,
         framing: Framing,
-        chunk_bytes: usize,
+        limits: &Limits,
     ) -> Arc<FeedOf<S>> {
-        let feed = self.join(rendering, framing, chunk_bytes);
+        let feed = self.join(rendering, framing, limits);
         self.leave(&feed);
         feed
     }

@@ -34,16 +34,20 @@ pub struct Limits {
     /// published at once, or readers have to wait for some of it to be rendered again. For that
     /// each feed keeps up to a quarter more; at least one chunk.
     pub chunk_bytes: usize,
+    /// How long a live chunk is kept at most, once there is a newer one. Whoever is further behind has
+    /// it rendered again.
+    pub chunk_time: Duration,
     /// How long a feed is still rendered after its last reader left.
     pub linger: Duration,
 }
 
 impl Default for Limits {
-    /// 16 MiB of entries; 4 MiB of chunks a feed; 60 seconds.
+    /// 16 MiB of entries; 4 MiB of chunks a feed, for 3 seconds; 60 seconds.
     fn default() -> Self {
         Self {
             ring_bytes: 16 * 1024 * 1024,
             chunk_bytes: 4 * 1024 * 1024,
+            chunk_time: Duration::from_secs(3),
             linger: Duration::from_secs(60),
         }
     }
@@ -166,9 +170,8 @@ impl<S: Stream> Hub<S> {
     pub fn subscribe(&self, request: Request<S>) -> Subscription<S> {
         let Request { rendering, framing, since, filter, owner } = request;
         let framing = if filter.is_some() { framing.plain() } else { framing };
-        let chunk_bytes = self.shared.limits.chunk_bytes;
         let shared = Arc::clone(&self.shared);
-        let feed = shared.feeds.lock().join(rendering, framing, chunk_bytes);
+        let feed = shared.feeds.lock().join(rendering, framing, &shared.limits);
         let (head, Start { at, mut gap, inside }) = match &filter {
             None => (shared.head.subscribe(), shared.start(since, &shared.ring.lock())),
             Some(filter) => shared.start_filtered(since, S::filter_id(filter)),
@@ -179,7 +182,7 @@ impl<S: Stream> Hub<S> {
         let mut reader = Reader::new(shared, feed, filter, head, at, owner);
         if let Some(end) = inside.filter(|_| framing.is_compressed()) {
             let plain = framing.plain();
-            let feed = self.shared.feeds.lock().lend(rendering, plain, chunk_bytes);
+            let feed = self.shared.feeds.lock().lend(rendering, plain, &self.shared.limits);
             reader.detour(feed, end);
         }
         Subscription { reader, gap }

@@ -80,10 +80,12 @@ mod tests {
             };
             let attribute = value(0x30, &[&[0x06, 3, 0x55, 4, 3][..], &value(0x0c, name)].concat());
             let names = value(0x30, &value(0x31, &attribute));
-            let tbs = [&value(0x02, &[7; 20])[..], &value(0x30, &[]), &names, &value(0x30, &[]), &names];
+            let tbs =
+                [&value(0x02, &[7; 20])[..], &value(0x30, &[]), &names, &value(0x30, &[]), &names];
             value(0x30, &[value(0x30, &tbs.concat()), value(0x30, &[]), value(0x03, &[0])].concat())
         };
-        for der in [vec![], text(1_000), named(&text(10)), named(&text(1_000)), named(&text(9_000))] {
+        for der in [vec![], text(1_000), named(&text(10)), named(&text(1_000)), named(&text(9_000))]
+        {
             let issuer = Issuer::new(der.into());
             let rendered = Profile::ALL.map(|profile| issuer.json(profile).len());
             let taken = issuer.der().len() + rendered.iter().sum::<usize>();

@@ -18,8 +18,12 @@ use tokio::time::timeout;
 pub(crate) const FIRST: u64 = 1000;
 
 /// Nothing leaves of its own accord.
-pub(crate) const ROOMY: Limits =
-    Limits { ring_bytes: 1 << 30, chunk_bytes: 1 << 30, linger: Duration::from_secs(3600) };
+pub(crate) const ROOMY: Limits = Limits {
+    ring_bytes: 1 << 30,
+    chunk_bytes: 1 << 30,
+    chunk_time: Duration::from_secs(3600),
+    linger: Duration::from_secs(3600),
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Rendering {

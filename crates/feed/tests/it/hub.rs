@@ -136,6 +136,19 @@ async fn chunks_are_bounded_and_rendered_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn chunks_that_are_old_leave_and_are_rendered_again() {
+    let (hub, counts) = hub(Limits { chunk_time: Duration::ZERO, ..ROOMY });
+    let mut slow = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
+    for i in 0..10 {
+        hub.publish(vec![format!("note {i}")]);
+    }
+    assert_eq!((hub.stats().chunks, counts.counts().1), (1, 10));
+    let (_, written) = drain(&mut slow).await;
+    assert_eq!((written.messages, written.lost), (10, 0));
+    assert!(hub.stats().late_chunks > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn chunks_leave_with_their_pages() {
     let (hub, _) = hub(Limits { ring_bytes: 100, ..ROOMY });
     let mut early = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;

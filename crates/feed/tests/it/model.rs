@@ -80,11 +80,8 @@ fn act() -> impl Strategy<Value = Act> {
 fn limits() -> impl Strategy<Value = Limits> {
     let ring_bytes = prop_oneof![0..2_000_usize, Just(1 << 20)];
     (ring_bytes, 0..3_000_usize, any::<bool>()).prop_map(|(ring_bytes, chunk_bytes, linger)| {
-        Limits {
-            ring_bytes,
-            chunk_bytes,
-            linger: if linger { ROOMY.linger } else { std::time::Duration::ZERO },
-        }
+        let linger = if linger { ROOMY.linger } else { std::time::Duration::ZERO };
+        Limits { ring_bytes, chunk_bytes, linger, ..ROOMY }
     })
 }
 

@@ -163,7 +163,7 @@ fn check(inbox: &Inbox, rendering: Rendering, (start, end): (u64, u64), lost: u6
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_come_and_go_while_the_stream_flows() {
     const ROUNDS: u64 = 300;
-    let limits = Limits { ring_bytes: 20_000, chunk_bytes: 8_000, linger: Duration::ZERO };
+    let limits = Limits { ring_bytes: 20_000, chunk_bytes: 8_000, linger: Duration::ZERO, ..ROOMY };
     let hub: Arc<Hub<Notes>> = Arc::new(hub(limits).0);
     let publisher = {
         let hub = Arc::clone(&hub);

@@ -2,6 +2,7 @@
 //! whether the server gives everything back.
 
 mod clients;
+mod greedy;
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,8 @@ use super::system::{LogGroup, Logs, Server};
 use super::{Benchmark, Plan, pause};
 pub(super) use clients::{NAME, command, run_clients};
 
-pub(super) const BENCHMARK: Benchmark = Benchmark { name: "hostile", cases: &["hostile"], run };
+pub(super) const BENCHMARK: Benchmark =
+    Benchmark { name: "hostile", cases: &["hostile", greedy::NAME], run };
 
 const LOGS: usize = 4;
 /// Messages a second, all logs together.
@@ -69,7 +71,10 @@ struct Course {
     descriptors_back: Option<Duration>,
 }
 
-fn run(plan: &Plan, _case: &str, report: &mut Report) -> anyhow::Result<()> {
+fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
+    if case == greedy::NAME {
+        return greedy::run(report);
+    }
     let beside = plan.time(60);
     let logs = Logs::start(&LogGroup {
         rfc6962: LOGS,
