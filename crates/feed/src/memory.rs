@@ -1,12 +1,12 @@
 /// Bytes that the allocator takes for a block of so many.
 ///
 /// That is more than was asked for: jemalloc and others like it have four sizes of blocks for each
-/// doubling (from 128 bytes on; smaller ones are multiples of 16). What is to be bounded in memory
-/// is counted by it.
+/// doubling (from 128 bytes on; smaller ones are 8, and multiples of 16). What is to be bounded in
+/// memory is counted by it.
 #[must_use]
 pub const fn block(bytes: usize) -> usize {
-    if bytes == 0 {
-        return 0;
+    if bytes <= 8 {
+        return if bytes == 0 { 0 } else { 8 };
     }
     let step = if bytes <= 128 { 16 } else { 1 << ((bytes - 1).ilog2() - 2) };
     bytes.div_ceil(step).saturating_mul(step)
@@ -21,7 +21,8 @@ mod tests {
         // The size classes of jemalloc(3), 64-bit, quantum 16.
         for (bytes, taken) in [
             (0, 0),
-            (1, 16),
+            (1, 8),
+            (9, 16),
             (100, 112),
             (128, 128),
             (129, 160),

@@ -188,7 +188,8 @@ async fn an_owner_with_many_filters_does_not_keep_another_waiting() {
     let mut other = search(2, FIRST + PAGES as u64 - 1);
     assert_eq!(other.ready().await, Ready::More);
     let (read, _) = counts.counts();
-    assert!((PAGES..3 * PAGES).contains(&read), "{read} pages were searched");
+    // Of three turns the other has one at least: it may come back to the line a little late.
+    assert!((PAGES..=4 * PAGES).contains(&read), "{read} pages were searched");
     for task in greedy {
         task.abort();
     }

@@ -116,6 +116,10 @@ pub struct Config {
     /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
     #[doc(hidden)]
     #[serde(skip_serializing)]
+    pub buffer_size: IgnoredAny,
+    /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
+    #[doc(hidden)]
+    #[serde(skip_serializing)]
     pub webserver: IgnoredAny,
     /// Of another server, see [`PEER_KEYS`](super::PEER_KEYS).
     #[doc(hidden)]
@@ -201,6 +205,7 @@ impl Default for Config {
             custom_logs: Vec::new(),
             static_logs: Vec::new(),
             hot_reload: HotReload::default(),
+            buffer_size: IgnoredAny,
             webserver: IgnoredAny,
             general: IgnoredAny,
             stream_processing: IgnoredAny,

@@ -193,7 +193,8 @@ fn waiting_follows_the_readers_and_the_rate_of_pages() {
     let box_of_logs = micros(1_000_000 / 65);
     // With one client, or few, nothing waits.
     for readers in [1, 10, 50] {
-        assert_eq!(steady(most, readers, box_of_logs, SMALL), (65, Duration::ZERO), "{readers}");
+        let (publishes, longest) = steady(most, readers, box_of_logs, SMALL);
+        assert!(publishes >= 65 && longest.is_zero(), "{readers}: {publishes}, {longest:?}");
     }
     // With many, pages go out together where the next is expected in time.
     for readers in [100, 500, 10_000] {
@@ -203,11 +204,12 @@ fn waiting_follows_the_readers_and_the_rate_of_pages() {
     let (publishes, longest) = steady(most, 500, micros(2_000), SMALL);
     assert!(publishes <= 50 && longest <= most, "{publishes}, {longest:?}");
     // Where it is not, they do not wait for it.
-    assert_eq!(steady(most, 500, micros(25_000), SMALL), (40, Duration::ZERO));
+    let (publishes, longest) = steady(most, 500, micros(25_000), SMALL);
+    assert!(publishes >= 40 && longest.is_zero(), "{publishes}, {longest:?}");
     // And never longer than is allowed.
     let (_, longest) = steady(micros(3_000), 500, micros(1_000), SMALL);
     assert!(longest <= micros(3_000), "{longest:?}");
-    assert_eq!(steady(Duration::ZERO, 500, micros(1_000), SMALL).1, Duration::ZERO);
+    assert!(steady(Duration::ZERO, 500, micros(1_000), SMALL).1.is_zero());
 }
 
 #[test]

@@ -267,8 +267,8 @@ impl Registry {
         if known.is_some_and(|key| owned.filters.contains_key(&key)) {
             return Ok(());
         }
-        let most = self.limits.terms / SHARES;
-        let most_bytes = self.limits.term_bytes / SHARES;
+        let most = self.limits.terms.div_ceil(SHARES);
+        let most_bytes = self.limits.term_bytes.div_ceil(SHARES);
         if owned.terms + terms > most || owned.bytes + bytes > most_bytes {
             return Err(FilterError::ShareTaken { most, most_bytes });
         }

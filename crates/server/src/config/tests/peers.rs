@@ -21,6 +21,7 @@ fn a_configuration_of_certstream_server_rust_means_the_same() {
     assert_eq!(
         idle,
         [
+            "buffer_size does",
             "ct_log.catalog_authority_overrides does",
             "ct_log.merkle_verification does",
             "ct_log.force_http1_operators does",
@@ -58,7 +59,7 @@ fn a_configuration_of_certstream_server_go_means_the_same() {
     );
     let tiles = ("Example tiles".to_owned(), "https://tiles.example/one/".to_owned(), example());
     assert_eq!(config.static_logs.iter().map(named).collect::<Vec<_>>(), [tiles]);
-    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
     assert_eq!(config.ip_allow_list, ["127.0.0.0/8"]);
     assert_eq!(config.prometheus.metrics_url, "/numbers");
 }
@@ -166,7 +167,7 @@ fn variables_of_other_servers_count_before_the_file_and_after_ours() {
     assert_eq!(config.ct_log.import_index.as_deref(), Some(Path::new("/data/index.json")));
     assert_eq!(config.ct_log.state_file.as_deref(), Some(Path::new("/data/index.state.json")));
     assert!(warnings[0].starts_with("CERTSTREAM_NATS_URL does nothing here"), "{warnings:?}");
-    assert!(warnings[1].starts_with("CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG does"), "{warnings:?}");
+    assert!(warnings[2].starts_with("CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG does"), "{warnings:?}");
 }
 
 #[test]

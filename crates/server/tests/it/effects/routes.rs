@@ -112,7 +112,7 @@ const CLIENTS: Group = &[
     ("compression.websocket", "false"),
     ("compression.sse", "false"),
     ("filters.max_terms", "2"),
-    ("filters.max_distinct", "3"),
+    ("filters.max_distinct", "12"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +138,7 @@ async fn clients_are_served_as_is_said() {
         assert_eq!(handshake(&server, "/?domain=a.com,b.com,c.com").await, Err(400), "{way}");
         let two = server.connect("/?domain=a.com,b.com").await;
         let one = server.connect("/?domain=c.com").await;
-        assert_eq!(handshake(&server, "/?domain=d.com").await, Err(400), "{way}");
+        assert_eq!(handshake(&server, "/?domain=d.com").await, Err(503), "{way}");
         drop((one, two, events, socket));
         server.stop().await;
     }
