@@ -687,7 +687,7 @@ pub const SETTINGS: &[Setting] = &[
         "feed.ring_bytes",
         &["CERTSTREAM_FEED_RING_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
-        "Memory for the latest entries, from which a client resumes; the default is some 25 seconds \
+        "Memory for the latest entries, from which a client resumes; the default is some 30 seconds \
          of all logs, and certstream_ring_seconds says how long it is",
     )
     .restart(),
