@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use feed::Owner;
 use tokio::task::spawn_blocking;
 use url::form_urlencoded;
@@ -15,13 +15,31 @@ use crate::metrics::RefusalLabels;
 /// When it is worth trying again where there is no room; nobody knows when a client leaves.
 const RETRY: u64 = 10;
 
-/// Registers the filter that a query string asks for, if it asks for one. `Err` is what to tell the
-/// client: that the request is wrong, or that it may try again later.
+/// What to tell a client whose filter is refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Whether it may try again later, or the request is wrong.
+    is_busy: bool,
+    text: String,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self { is_busy, text } = self;
+        if is_busy {
+            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], text).into_response()
+        } else {
+            (StatusCode::BAD_REQUEST, text).into_response()
+        }
+    }
+}
+
+/// Registers the filter that a query string asks for, if it asks for one.
 pub(super) fn register(
     shared: &Shared,
     owner: Owner,
     query: Option<&str>,
-) -> Result<Option<Registered>, Response> {
+) -> Result<Option<Registered>, Refused> {
     let register = |filter| shared.filters.register_for(owner.0, filter);
     let registered =
         parse(&shared.config, query).and_then(|filter| filter.map(register).transpose());
@@ -39,7 +57,7 @@ pub(super) fn parse(config: &Config, query: Option<&str>) -> Result<Option<Filte
     Filter::parse(parameters, max_terms)
 }
 
-fn refuse(shared: &Shared, error: &FilterError) -> Response {
+fn refuse(shared: &Shared, error: &FilterError) -> Refused {
     let reason = match error {
         FilterError::TooManyDistinct { .. } | FilterError::TooManyBytes { .. } => "full",
         FilterError::ShareTaken { .. } => "share",
@@ -48,11 +66,5 @@ fn refuse(shared: &Shared, error: &FilterError) -> Response {
     };
     shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
     tracing::debug!(reason, %error, "a filter was refused");
-    let text = format!("{error}\n");
-    match reason {
-        "full" | "share" => {
-            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], text).into_response()
-        }
-        _ => (StatusCode::BAD_REQUEST, text).into_response(),
-    }
+    Refused { is_busy: matches!(reason, "full" | "share"), text: format!("{error}\n") }
 }

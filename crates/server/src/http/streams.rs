@@ -66,7 +66,7 @@ pub(super) async fn websocket(
     let owner = place.as_ref().map(|Extension(place)| place.owner()).unwrap_or_default();
     let filter = match filters::register(&shared, owner, request.uri().query()) {
         Ok(filter) => filter,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let framing = if accepted.deflate() { Framing::WebSocketDeflate } else { Framing::WebSocket };
     let filtered = filter.is_some();
@@ -121,7 +121,7 @@ pub(super) async fn sse(
     let owner = place.owner();
     let filter = match filters::register(&shared, owner, query.as_deref()) {
         Ok(filter) => filter,
-        Err(refused) => return refused,
+        Err(refused) => return refused.into_response(),
     };
     let negotiable = shared.config.compression.sse;
     // What passes a filter is compressed for nobody else.

@@ -87,7 +87,7 @@ fn resumes(runtime: &Runtime, server: &Server, address: SocketAddr) -> anyhow::R
     for _ in 0..RESUMES {
         messages = server.metric("certstream_ring_messages")? as u64;
         let start = Instant::now();
-        let resume = timeout(PATIENCE, resume(address, messages * 9 / 10));
+        let resume = async { timeout(PATIENCE, resume(address, messages * 9 / 10)).await };
         runtime.block_on(resume).context("the other client waits for a minute")??;
         times.push(start.elapsed().as_secs_f64());
         memory = memory.max(proc::memory(server.id())?.anonymous);
