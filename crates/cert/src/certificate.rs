@@ -31,7 +31,13 @@ impl Digests {
     /// Those of these bytes.
     #[must_use]
     pub fn of(der: &[u8]) -> Self {
-        Self { sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der), sha256: digest(&SHA256, der) }
+        Self::with_sha256(digest(&SHA256, der), der)
+    }
+
+    /// Those of these bytes, the SHA-256 of which is known already.
+    #[must_use]
+    pub fn with_sha256(sha256: [u8; 32], der: &[u8]) -> Self {
+        Self { sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der), sha256 }
     }
 }
 

@@ -233,19 +233,24 @@ impl Publisher {
     /// The entries that have not come before, in this log or another, with their digests.
     fn without_duplicates(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Digests)> {
         let before = entries.len();
-        let with_digests = |entry: Entry| {
-            let digests = Digests::of(&entry.certificate);
-            (entry, digests)
-        };
-        let mut entries: Vec<_> = entries.into_iter().map(with_digests).collect();
-        let Some(window) = &mut self.window else { return entries };
         let now = Instant::now();
-        entries.retain(|(entry, digests)| {
-            window.is_first(&entry.tbs_id.unwrap_or(digests.sha256), now)
-        });
-        self.metrics.duplicates.inc_by((before - entries.len()) as u64);
-        self.metrics.dedup_window.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
-        entries
+        let mut window = self.window.as_mut();
+        let is_first = |entry: Entry| {
+            let sha256 = ct::sha256(&entry.certificate);
+            let key = entry.tbs_id.unwrap_or(sha256);
+            let is_first = window.as_mut().is_none_or(|window| window.is_first(&key, now));
+            // The other digest is for those that are published alone.
+            is_first.then(|| {
+                let digests = Digests::with_sha256(sha256, &entry.certificate);
+                (entry, digests)
+            })
+        };
+        let first: Vec<_> = entries.into_iter().filter_map(is_first).collect();
+        if let Some(window) = &self.window {
+            self.metrics.duplicates.inc_by((before - first.len()) as u64);
+            self.metrics.dedup_window.set(i64::try_from(window.len()).unwrap_or(i64::MAX));
+        }
+        first
     }
 
     fn prepare(

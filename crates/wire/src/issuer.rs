@@ -53,7 +53,7 @@ impl Issuer {
 /// Bytes that a rendering takes at most: keys and punctuation, the DER as base64, and names, which are
 /// shown twice, with escapes that make six bytes of one.
 const fn most_rendered(der: usize) -> usize {
-    4096 + der * 14
+    4096 + der * 16
 }
 
 #[cfg(test)]
