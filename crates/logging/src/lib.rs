@@ -14,12 +14,12 @@
 //! A program calls [`start`] first, logs to [`stderr`], and drops what `start` returned last.
 
 mod panics;
+mod print;
 mod standard_error;
 mod writer;
 
 use std::io;
-use std::sync::OnceLock;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread;
@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+pub use self::print::{print, print_error};
 use self::standard_error::StandardError;
 use self::writer::Writer;
 
