@@ -3,7 +3,7 @@
 //! Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command line is wrong
 //! or the output is refused.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    let _last_lines = logging::start();
     let outcome = match cli::parse(std::env::args_os(), std::env::vars_os()) {
         Ok(Invocation::Collect { settings, log_level }) => collect(*settings, &log_level),
         Ok(Invocation::Inspect { path, json }) => inspect::inspect(&path)
@@ -44,13 +45,12 @@ fn status(error: &anyhow::Error) -> u8 {
 }
 
 fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
-    // Where standard error is closed there is nobody left to tell.
-    let _told = writeln!(io::stderr(), "error: {}", in_full(error.as_ref()));
+    logging::print_error(&in_full(error.as_ref()));
     ExitCode::from(status)
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{}", text.trim_end()).context("cannot write to standard output")
+    logging::print(text).context("cannot write to standard output")
 }
 
 fn collect(settings: Settings, log_level: &str) -> anyhow::Result<()> {
@@ -80,6 +80,7 @@ fn log_to(lines: Lines, level: &str) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(lines);
+        .with_writer(lines)
+        .log_internal_errors(false);
     lines.try_init().map_err(|error| anyhow::anyhow!("cannot log: {error}"))
 }

@@ -1,9 +1,11 @@
 //! How things stand: a line that stays in place on a terminal, log lines otherwise.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -44,7 +46,8 @@ impl Progress {
     #[must_use]
     pub fn new(in_place: bool, every: Option<Duration>) -> Self {
         let bar = in_place.then(|| {
-            let bar = ProgressBar::new_spinner();
+            let target = ProgressDrawTarget::term_like(Box::<Terminal>::default());
+            let bar = ProgressBar::with_draw_target(None, target);
             bar.set_style(ProgressStyle::default_spinner());
             bar
         });
@@ -137,21 +140,23 @@ impl Progress {
             unread,
             unidentified,
             beyond_window,
+            log_lines_lost = logging::lost(),
             "ended"
         );
     }
 }
 
 impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match &self.0 {
-            Some(bar) => bar.suspend(|| io::stderr().write(bytes)),
-            None => io::stderr().write(bytes),
+            Some(bar) => bar.suspend(|| logging::stderr().line(line)),
+            None => logging::stderr().line(line),
         }
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
@@ -160,5 +165,66 @@ impl<'a> MakeWriter<'a> for Lines {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+/// The terminal at standard error, drawn on in the order of the log lines and by the same thread: a
+/// terminal that is stopped delays nobody.
+#[derive(Debug, Default)]
+struct Terminal {
+    /// What was drawn since it was flushed.
+    drawn: Mutex<String>,
+}
+
+impl Terminal {
+    fn draw(&self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
+        // Writing to a string cannot fail.
+        let _infallible = self.drawn.lock().write_fmt(text);
+        Ok(())
+    }
+
+    /// Moves the cursor (ECMA-48, CUU to CUB).
+    fn move_cursor(&self, count: usize, direction: char) -> io::Result<()> {
+        if count == 0 { Ok(()) } else { self.draw(format_args!("\x1b[{count}{direction}")) }
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        console::Term::stderr().size().1
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.move_cursor(n, 'D')
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.draw(format_args!("{line}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.draw(format_args!("{text}"))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.draw(format_args!("\r\x1b[2K"))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawn = std::mem::take(&mut *self.drawn.lock());
+        logging::stderr().draw(drawn.as_bytes());
+        Ok(())
     }
 }

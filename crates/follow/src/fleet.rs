@@ -4,12 +4,11 @@ mod change;
 mod lists;
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use parking_lot::Mutex;
+use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -28,9 +27,6 @@ use crate::queue::Pages;
 use crate::resume::Resume;
 use crate::source::AnySource;
 use crate::status::LogStatus;
-
-/// The pause before a follower that panicked starts again.
-const AFTER_PANIC: Duration = Duration::from_secs(5);
 
 /// What to follow and how.
 #[derive(Debug)]
@@ -65,6 +61,7 @@ pub struct Fleet {
     catalogue: watch::Sender<Option<CatalogueOptions>>,
     reason: Mutex<Option<Reason>>,
     tasks: Mutex<JoinSet<()>>,
+    supervisor: Supervisor,
 }
 
 /// A log that is or was followed; its position is kept either way.
@@ -150,13 +147,24 @@ impl Fleet {
             catalogue: watch::Sender::new(options.catalogue),
             reason: Mutex::new(Some(Reason(reason.to_owned()))),
             tasks: Mutex::default(),
+            supervisor: Supervisor::default(),
         });
         for log in options.by_hand {
             fleet.follow(log, None);
         }
-        let keeper = Arc::clone(&fleet).keep_lists(fleet.catalogue.subscribe());
-        fleet.tasks.lock().spawn(keeper);
+        let keeper = Arc::clone(&fleet);
+        fleet.tasks.lock().spawn(async move {
+            let keep = || Arc::clone(&keeper).keep_lists(keeper.catalogue.subscribe());
+            keeper.supervisor.run("log_list", keep).await;
+        });
         fleet
+    }
+
+    /// The tasks that run for ever: those of the fleet, and those that others run under the same
+    /// supervisor.
+    #[must_use]
+    pub const fn tasks(&self) -> &Supervisor {
+        &self.supervisor
     }
 
     /// The followed logs, by URL.
@@ -333,20 +341,21 @@ impl Fleet {
         mut resume: Option<Resume>,
         number: usize,
     ) {
-        loop {
+        let note = |_: &str| {
+            add(&status.counters.panics, 1);
+            tracing::error!(log = status.log.name, "the follower panicked");
+        };
+        let mut follow = || {
             let source = AnySource::new(&status, &client, &self.issuers, &self.follow);
-            let options = self.follow.clone();
-            let pages_here = pages.clone();
-            let log = Arc::clone(&status);
-            let follower = Follower::new(source, log, options, pages_here, resume.clone(), number);
-            let ended = AssertUnwindSafe(follower.run()).catch_unwind().await.is_ok();
-            let next = status.snapshot().next_index;
-            resume = next.map(|index| Resume { index, tree: None }).or(resume);
-            if !ended {
-                add(&status.counters.panics, 1);
-                tracing::error!(log = status.log.name, "the follower panicked, it starts again");
-                tokio::time::sleep(AFTER_PANIC).await;
-            } else if self.has_ended(&status, &pages) {
+            let (log, options) = (Arc::clone(&status), self.follow.clone());
+            let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
+            // Before its first run it has read nothing.
+            let resume = resume.take().or(stood);
+            Follower::new(source, log, options, pages.clone(), resume, number).run()
+        };
+        loop {
+            self.supervisor.run_noting("follower", note, &mut follow).await;
+            if self.has_ended(&status, &pages) {
                 return;
             }
         }

@@ -31,6 +31,10 @@ use crate::{demo, resume, service, sources};
 /// of a fast catch-up.
 const WAITING_PAGES: usize = 64;
 
+/// Why the server ends when its publisher does. The panic is logged before.
+const PUBLISHER_ENDED: &str = "the publisher's thread has ended, nothing can be published any more: \
+                               the server ends so that it is started again (systemd, Docker)";
+
 /// How to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -61,7 +65,8 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 pub struct Server {
     shared: Shared,
     saver: Option<Saver>,
-    /// Resolves when the publisher's thread ends.
+    /// Resolves when the publisher's thread ends. What it knows (the order of the stream, the dedup
+    /// window) is lost with it, so it is not started again: the server ends with it.
     publisher: oneshot::Receiver<()>,
     live: Live,
     listener: TcpListener,
@@ -97,6 +102,7 @@ impl Server {
         let client = Arc::new(http_client(&config)?);
         let (options, demo) = followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
+        let tasks = fleet.tasks().clone();
         let window = sources::window(&config);
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = sources::recent_limits(&config);
@@ -106,14 +112,7 @@ impl Server {
         let vitals = Arc::new(Vitals::default());
         let pulse = Arc::clone(&vitals);
         let gather = Duration::from_millis(config.feed.gather_ms);
-        let (running, ended) = oneshot::channel();
-        thread::Builder::new()
-            .name("publisher".to_owned())
-            .spawn(move || {
-                publisher.run(waiting, gather, pulse);
-                drop(running);
-            })
-            .context("cannot start the publisher thread")?;
+        let ended = publisher_thread(move || publisher.run(waiting, gather, pulse))?;
 
         let (hold, alive) = mpsc::channel(1);
         let (last_call, called) = watch::channel(false);
@@ -137,6 +136,7 @@ impl Server {
             started,
             alive: hold,
             last_call: called,
+            tasks,
         };
         let live = Live::new(shared.clone());
         let saver = state_file.map(|file| Saver::start(file, &shared));
@@ -183,22 +183,23 @@ impl Server {
     /// state is saved.
     ///
     /// # Errors
-    /// When a part of the server ended by itself, which is a defect.
+    /// When the publisher's thread ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { shared, live, mut publisher, .. } = self;
         let (stopping, shutdown) = watch::channel(false);
         let (metrics, guard) = (Arc::clone(&shared.metrics), Arc::clone(&shared.guard));
         let (port, alive_too) = (Port::Public, shared.alive.clone());
+        let tasks = shared.tasks.clone();
         let service =
-            Service { live: live.clone(), port, metrics, guard, shutdown, alive: alive_too };
+            Service { live: live.clone(), port, metrics, guard, tasks, shutdown, alive: alive_too };
         let of_metrics = serve_metrics(self.metrics, service.clone());
         service::ready();
         let outcome = tokio::select! {
             () = accept::serve(self.listener, self.tls, service) => Ok(()),
             () = of_metrics => Ok(()),
-            () = service::watchdog(&shared.vitals) => Ok(()),
+            () = shared.tasks.run("watchdog", || service::watchdog(&shared.vitals)) => Ok(()),
             () = stop => Ok(()),
-            _ = &mut publisher => Err(anyhow::anyhow!("the publisher has ended by itself")),
+            _ = &mut publisher => Err(anyhow::anyhow!(PUBLISHER_ENDED)),
         };
         tracing::info!("stopping");
         service::stopping();
@@ -231,6 +232,18 @@ impl Server {
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Starts the publisher's thread; the returned value resolves when the thread has ended, also by a
+/// panic.
+fn publisher_thread(work: impl FnOnce() + Send + 'static) -> anyhow::Result<oneshot::Receiver<()>> {
+    let (running, ended) = oneshot::channel();
+    let thread = thread::Builder::new().name("publisher".to_owned()).spawn(move || {
+        let _until_the_end: oneshot::Sender<()> = running;
+        work();
+    });
+    thread.context("cannot start the publisher thread")?;
+    Ok(ended)
 }
 
 /// Half of the time is for messages, the other half for saying goodbye.
@@ -326,5 +339,22 @@ async fn followed(
             let options: CatalogueOptions = demo::catalogue(&sim)?;
             Ok((FleetOptions { catalogue: Some(options), ..nothing }, Some(sim)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_of_the_publisher_ends_the_server_with_an_error() {
+        let config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
+        let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
+        let live = server.live.clone();
+        // In place of the thread that publishes: one with a defect.
+        server.publisher = publisher_thread(|| panic!("a defect")).expect("a thread");
+        let outcome = server.run(std::future::pending()).await;
+        assert_eq!(outcome.expect_err("it ends by itself").to_string(), PUBLISHER_ENDED);
+        assert!(live.shared().vitals.is_stopping(), "it is not ready for clients any more");
     }
 }

@@ -30,6 +30,17 @@ pub enum Port {
     Metrics,
 }
 
+impl Port {
+    /// Returns the name of the task that accepts its connections.
+    #[must_use]
+    pub const fn task(self) -> &'static str {
+        match self {
+            Self::Public => "accept",
+            Self::Metrics => "accept_metrics",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Current {
     shared: Shared,

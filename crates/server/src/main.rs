@@ -1,9 +1,9 @@
 //! `certstream-server`: follows Certificate Transparency logs and streams every certificate.
 //!
-//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when the server cannot start or a command fails, 64 when the command
-//! line, an environment variable or the configuration file is wrong.
+//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when the server cannot start, its publisher has ended or a
+//! command fails, 64 when the command line, an environment variable or the configuration file is wrong.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,6 +39,7 @@ pub static malloc_conf: &std::ffi::CStr =
     c"narenas:2,tcache_max:4096,background_thread:true,max_background_threads:1,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 fn main() -> ExitCode {
+    let _last_lines = logging::start();
     match read() {
         Ok(Invocation::Serve(setup)) => serve(*setup),
         Ok(Invocation::ValidateConfig(setup)) => match app::check(&setup.config) {
@@ -72,8 +73,7 @@ fn read_again() -> Result<Setup, ConfigError> {
 
 /// The configuration is wrong: say so and how.
 fn refuse(problem: &str) -> ExitCode {
-    // Where standard error is closed there is nobody left to tell.
-    let _told = writeln!(io::stderr(), "error: {problem}");
+    logging::print_error(problem);
     ExitCode::from(ConfigError::EXIT_STATUS)
 }
 
@@ -82,17 +82,19 @@ fn answer(outcome: anyhow::Result<String>) -> ExitCode {
     match outcome {
         Ok(text) => print(&text),
         Err(error) => {
-            // Where standard error is closed there is nobody left to tell.
-            let _told = writeln!(io::stderr(), "error: {error:#}");
+            logging::print_error(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn print(text: &str) -> ExitCode {
-    match writeln!(io::stdout(), "{}", text.trim_end()) {
+    match logging::print(text) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            logging::print_error(&format!("cannot write to standard output: {error}"));
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -126,6 +128,8 @@ fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let hangup = signal(SignalKind::hangup())?;
+        // Where files are limited in size (`ulimit -f`), a write fails instead of ending the process.
+        let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         let scheme = if setup.config.tls_cert.is_some() { "https" } else { "http" };
         let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
         let address = server.address().context("cannot tell the address listened on")?;
@@ -175,7 +179,8 @@ fn log_to_stderr(config: &Config) -> anyhow::Result<SetLevel> {
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter(&config.log_level)?)
-        .with_writer(io::stderr)
+        .with_writer(logging::stderr().clone())
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     Ok(match config.log_format {
         LogFormat::Text => {

@@ -8,6 +8,7 @@ pub mod compat;
 pub mod exposition;
 pub mod guard;
 mod logs;
+mod process;
 mod system;
 
 use std::fmt;
@@ -95,6 +96,8 @@ pub struct Metrics {
     pub filters_refused: Family<RefusalLabels, Counter>,
     /// TCP connections that could not be accepted.
     pub accept_errors: Counter,
+    /// Connections closed because the descriptors left are for files and logs.
+    pub descriptor_limit_rejected: Counter,
     /// Connections closed because the peer took no byte for too long.
     pub write_stalls: Counter,
     /// TLS handshakes that failed or took too long.
@@ -133,6 +136,7 @@ impl Default for Metrics {
             rendered_bytes: Counter::default(),
             filters_refused: Family::default(),
             accept_errors: Counter::default(),
+            descriptor_limit_rejected: Counter::default(),
             write_stalls: Counter::default(),
             tls_handshake_errors: Counter::default(),
             tls_reloads: Counter::default(),
@@ -339,6 +343,11 @@ pub fn registry(
         metrics.accept_errors.clone(),
     );
     registry.register(
+        "descriptor_limit_rejected",
+        "Connections closed because the descriptors left are for files and logs",
+        metrics.descriptor_limit_rejected.clone(),
+    );
+    registry.register(
         "write_stalls",
         "Connections closed because the peer took no byte for too long",
         metrics.write_stalls.clone(),
@@ -375,6 +384,8 @@ pub fn registry(
     );
     registry.register_collector(Box::new(Ring(hub)));
     registry.register_collector(Box::new(Filtered(filters)));
+    registry.register_collector(Box::new(process::Tasks(fleet.tasks().clone())));
+    registry.register_collector(Box::new(process::LogOutput));
     registry.register_collector(Box::new(Logs(fleet)));
     registry
 }

@@ -1,24 +1,28 @@
 //! Writing the state file, every few seconds and at the end; and taking the acknowledgements left
 //! beside it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use follow::Fleet;
 use follow::position::{State, StateFile};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::http::Shared;
 
 /// How often the state file is written, if anything has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
+/// The name of the task that saves.
+const TASK: &str = "save_state";
 
 /// The task that saves the state. It writes on a blocking thread: a slow disk delays nobody.
 #[derive(Debug)]
 pub(crate) struct Saver {
-    finish: oneshot::Sender<()>,
-    task: JoinHandle<Writer>,
+    finish: watch::Sender<bool>,
+    task: JoinHandle<()>,
+    file: Arc<StateFile>,
 }
 
 #[derive(Debug)]
@@ -31,30 +35,43 @@ impl Saver {
     /// Begins to save.
     #[must_use]
     pub(crate) fn start(file: StateFile, shared: &Shared) -> Self {
-        let (finish, mut finished) = oneshot::channel();
+        let (finish, finished) = watch::channel(false);
+        let file = Arc::new(file);
         // Not the whole of `shared`: it would keep the connections' channel open.
         let (fleet, hub) = (Arc::clone(&shared.fleet), Arc::clone(&shared.hub));
-        let metrics = Arc::clone(&shared.metrics);
-        let mut writer = Writer { file: Arc::new(file), written: State::default() };
+        let (metrics, tasks) = (Arc::clone(&shared.metrics), shared.tasks.clone());
+        let saved = Arc::clone(&file);
         let task = tokio::spawn(async move {
-            while tokio::time::timeout(SAVE_EVERY, &mut finished).await.is_err() {
-                writer.take_acknowledgements(&fleet).await;
-                if !writer.write(fleet.state(hub.head())).await {
-                    metrics.state_errors.inc();
+            let save = || {
+                let mut writer = Writer::new(&saved);
+                let mut finished = finished.clone();
+                let (fleet, hub, metrics) = (&fleet, &hub, &metrics);
+                async move {
+                    let mut finished = pin!(finished.wait_for(|finished| *finished));
+                    while tokio::time::timeout(SAVE_EVERY, &mut finished).await.is_err() {
+                        writer.take_acknowledgements(fleet).await;
+                        if !writer.write(fleet.state(hub.head())).await {
+                            metrics.state_errors.inc();
+                        }
+                    }
                 }
-            }
-            writer
+            };
+            tasks.run(TASK, save).await;
         });
-        Self { finish, task }
+        Self { finish, task, file }
     }
 
     /// Saves a last time.
     pub(crate) async fn finish(self, shared: &Shared) {
-        drop(self.finish);
-        let Ok(mut writer) = self.task.await else {
-            tracing::error!("the task that saves the state has failed");
-            return;
-        };
+        self.finish.send_replace(true);
+        // A task that waits to be started again has nothing under way.
+        let tasks = shared.tasks.tasks();
+        if tasks.iter().any(|task| task.name == TASK && task.down > 0) {
+            self.task.abort();
+        }
+        // An error means that it was stopped.
+        drop(self.task.await);
+        let mut writer = Writer::new(&self.file);
         if !writer.write(shared.fleet.state(shared.hub.head())).await {
             shared.metrics.state_errors.inc();
         }
@@ -62,6 +79,10 @@ impl Saver {
 }
 
 impl Writer {
+    fn new(file: &Arc<StateFile>) -> Self {
+        Self { file: Arc::clone(file), written: State::default() }
+    }
+
     /// Ends the alarms that somebody has acknowledged (`certstream-server logs ack`).
     async fn take_acknowledgements(&self, fleet: &Fleet) {
         let file = Arc::clone(&self.file);

@@ -43,6 +43,11 @@ impl Pulse {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Returns whether the thread gets round to its work within so long.
+    pub async fn answers(&self, within: Duration) -> bool {
+        tokio::time::timeout(within, self.felt()).await.is_ok()
+    }
+
     /// Wakes the thread and waits until it has looked for work. Resolves only if it does.
     pub async fn felt(&self) {
         let before = self.beats.load(Ordering::Relaxed);
@@ -63,6 +68,11 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_is_not_there_does_not_answer() {
+        assert!(!Pulse::default().answers(Duration::from_secs(2)).await);
+    }
 
     #[tokio::test]
     async fn a_thread_that_waits_is_felt_and_one_that_hangs_is_not() {

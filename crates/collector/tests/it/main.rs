@@ -5,6 +5,7 @@
 mod collecting;
 mod harness;
 mod hostile;
+mod log_output;
 mod manual;
 mod outputs;
 mod parts;

@@ -13,11 +13,13 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Type};
+use supervise::Supervisor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use crate::http::descriptors;
 use crate::http::guard::{Guard, Peer, Policy};
 use crate::http::socket::{Socket, Tcp};
 use crate::http::tls::Tls;
@@ -34,7 +36,7 @@ const LARGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 100;
 /// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Failed accepts are logged this often at most.
+/// Failed accepts, and connections closed for want of descriptors, are logged this often at most.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// Held by whatever must end before the process does; shutdown waits until all are dropped.
@@ -72,6 +74,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// Where connections are counted.
     pub guard: Arc<Guard>,
+    /// Starts what accepts again after a panic.
+    pub tasks: Supervisor,
     /// Turns true when the server shuts down.
     pub shutdown: watch::Receiver<bool>,
     /// Held by each connection.
@@ -80,18 +84,21 @@ pub struct Service {
 
 /// Accepts connections until the service shuts down. Each is served by its own task.
 pub async fn serve(listener: TcpListener, tls: Option<Tls>, service: Service) {
-    let metrics = Arc::clone(&service.metrics);
-    match tls {
-        None => accept(&listener, None, service).await,
-        Some(tls) => tokio::select! {
-            () = accept(&listener, Some(tls.acceptor()), service) => {}
-            () = tls.follow_files(&metrics) => {}
-        },
+    let acceptor = tls.as_ref().map(Tls::acceptor);
+    let accepting = service.tasks.run(service.port.task(), || {
+        accept(&listener, acceptor.clone(), service.clone())
+    });
+    let Some(tls) = &tls else { return accepting.await };
+    let following =
+        service.tasks.run("tls_files", || tls.clone().follow_files(&service.metrics));
+    tokio::select! {
+        () = accepting => {}
+        () = following => {}
     }
 }
 
 async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: Service) {
-    let mut logged: Option<Instant> = None;
+    let mut logged = Logged::default();
     loop {
         let policy = service.live.policy();
         let accepted = tokio::select! {
@@ -99,6 +106,15 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
             () = stopped(&mut service.shutdown) => return,
         };
         match accepted {
+            Ok((tcp, _)) if descriptors::are_short(&tcp, service.port) => {
+                service.metrics.descriptor_limit_rejected.inc();
+                if logged.is_due() {
+                    tracing::warn!(
+                        "a connection is closed: the descriptors left are for files and logs; \
+                         raise the limit of open files (LimitNOFILE, ulimit -n)"
+                    );
+                }
+            }
             Ok((tcp, peer)) => {
                 let Some(pending) = service.guard.pending(&service.live.policy(), peer.ip()) else {
                     continue;
@@ -111,14 +127,28 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 service.metrics.accept_errors.inc();
-                let now = Instant::now();
-                if logged.is_none_or(|logged| now - logged >= LOG_EVERY) {
-                    logged = Some(now);
+                if logged.is_due() {
                     tracing::warn!(%error, "a connection could not be accepted");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// When trouble with accepting was logged last.
+#[derive(Debug, Default)]
+struct Logged(Option<Instant>);
+
+impl Logged {
+    /// Returns whether it is to be logged again, which then counts as done.
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let is_due = self.0.is_none_or(|last| now - last >= LOG_EVERY);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
     }
 }
 

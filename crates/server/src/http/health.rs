@@ -1,14 +1,22 @@
 //! `/health`: the process lives. `/health/ready`: clients may be sent here. `/health/deep`: how the logs
 //! are doing.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use follow::Health;
 use serde::Serialize;
+use supervise::TaskStatus;
 use utoipa::ToSchema;
 
 use crate::http::Shared;
+
+/// The publisher's thread has this long to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Why nothing is published although logs answer.
+const NO_PUBLISHER: &str = "the publisher does not answer: nothing is published";
 
 /// The answer to `/health/deep`. Monitors search it for the bytes `"status":"healthy"`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +56,8 @@ pub(super) async fn health() -> &'static str {
     "OK"
 }
 
-/// How the logs are doing: 503 when none is followed or more than half are unhealthy
+/// How the logs are doing: 503 when none is followed, none has answered yet, more than half are
+/// unhealthy, or nothing is published
 #[utoipa::path(
     get,
     path = "/health/deep",
@@ -59,12 +68,15 @@ pub(super) async fn health() -> &'static str {
     )
 )]
 pub(super) async fn deep(State(shared): State<Shared>) -> Response {
-    let answer = assess(&shared);
+    let mut answer = assess(&shared);
+    if !shared.vitals.publisher.answers(PATIENCE).await {
+        (answer.status, answer.reason) = ("unhealthy", Some(NO_PUBLISHER.to_owned()));
+    }
     respond(answer.status != "unhealthy", answer)
 }
 
-/// Whether clients may be sent here: 503 before the first log is followed and from the beginning of
-/// the end on. Unlike `/health/deep` it does not mind logs that fail
+/// Whether clients may be sent here: 503 before the first log is followed, while nothing is published,
+/// and from the beginning of the end on. Unlike `/health/deep` it does not mind logs that fail
 #[utoipa::path(
     get,
     path = "/health/ready",
@@ -80,6 +92,8 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     } else if shared.fleet.logs().is_empty() {
         let reason = shared.fleet.reason().map(|reason| reason.0);
         Some(reason.unwrap_or_else(|| "no log is followed".to_owned()))
+    } else if !shared.vitals.publisher.answers(PATIENCE).await {
+        Some(NO_PUBLISHER.to_owned())
     } else {
         None
     };
@@ -96,8 +110,10 @@ fn assess(shared: &Shared) -> Deep {
     let logs = shared.fleet.logs();
     let mut counts = [0; 3];
     let mut alarms = Vec::new();
+    let mut have_answered = false;
     for log in &logs {
         let snapshot = log.snapshot();
+        have_answered |= snapshot.last_success.is_some();
         match snapshot.health {
             Health::Healthy => counts[0] += 1,
             Health::Degraded => counts[1] += 1,
@@ -109,7 +125,8 @@ fn assess(shared: &Shared) -> Deep {
     }
     let [logs_healthy, logs_degraded, logs_unhealthy] = counts;
     let reason = shared.fleet.reason().map(|reason| reason.0);
-    let (status, reason) = verdict(counts, &alarms, reason);
+    let down = first_down(&shared.tasks.tasks());
+    let (status, reason) = verdict(&Found { counts, have_answered, alarms: &alarms, down, reason });
     Deep {
         status,
         logs_healthy,
@@ -123,31 +140,57 @@ fn assess(shared: &Shared) -> Deep {
     }
 }
 
+/// Names a task that has panicked and is not running again yet.
+fn first_down(tasks: &[TaskStatus]) -> Option<String> {
+    let task = tasks.iter().find(|task| task.down > 0)?;
+    let TaskStatus { name, panics, .. } = task;
+    Some(format!("the task {name} has panicked ({panics} times) and waits to be started again"))
+}
+
+/// What there is to judge by.
+#[derive(Debug, Default)]
+struct Found<'a> {
+    /// Logs that are healthy, degraded and unhealthy.
+    counts: [usize; 3],
+    /// Whether any log has ever answered.
+    have_answered: bool,
+    alarms: &'a [String],
+    /// Which task is down.
+    down: Option<String>,
+    /// Why no log is followed, or the list is not fresh.
+    reason: Option<String>,
+}
+
 /// One failing log among many is no reason to restart the server, so it does not change the
 /// status. A log that has something to explain does, until that is acknowledged.
-fn verdict(
-    counts: [usize; 3],
-    alarms: &[String],
-    reason: Option<String>,
-) -> (&'static str, Option<String>) {
-    let [healthy, degraded, unhealthy] = counts;
+fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
+    let [healthy, degraded, unhealthy] = found.counts;
     let total = healthy + degraded + unhealthy;
     if total == 0 {
-        let reason = reason.unwrap_or_else(|| "no log is followed".to_owned());
+        let reason = found.reason.clone().unwrap_or_else(|| "no log is followed".to_owned());
         return ("unhealthy", Some(reason));
     }
     if unhealthy * 2 > total {
         let why = format!("{unhealthy} of {total} logs do not answer");
         return ("unhealthy", Some(why));
     }
-    if let Some(first) = alarms.first() {
-        let more = match alarms.len() - 1 {
+    if healthy == 0 && !found.have_answered {
+        return ("unhealthy", Some("no log has answered yet".to_owned()));
+    }
+    if let Some(first) = found.alarms.first() {
+        let more = match found.alarms.len() - 1 {
             0 => String::new(),
             more => format!(" (and {more} more alarms)"),
         };
         return ("degraded", Some(format!("verification alarm: {first}{more}")));
     }
-    (if unhealthy > 1 { "degraded" } else { "healthy" }, reason)
+    if let Some(down) = &found.down {
+        return ("degraded", Some(down.clone()));
+    }
+    if healthy == 0 {
+        return ("degraded", Some("no log is healthy: all failed lately".to_owned()));
+    }
+    (if unhealthy > 1 { "degraded" } else { "healthy" }, found.reason.clone())
 }
 
 #[cfg(test)]
@@ -164,21 +207,45 @@ mod tests {
             ([30, 0, 10], "degraded"),
             ([1, 0, 2], "unhealthy"),
             ([0, 0, 1], "unhealthy"),
+            ([0, 1, 0], "degraded"),
+            ([0, 40, 0], "degraded"),
         ];
         for (counts, expected) in cases {
-            assert_eq!(verdict(counts, &[], None).0, expected, "{counts:?}");
+            let found = Found { counts, have_answered: true, ..Found::default() };
+            assert_eq!(verdict(&found).0, expected, "{counts:?}");
         }
-        let why = verdict([0, 0, 0], &[], Some("no network".into())).1;
-        assert_eq!(why.as_deref(), Some("no network"));
+        let found = Found { reason: Some("no network".into()), ..Found::default() };
+        assert_eq!(verdict(&found).1.as_deref(), Some("no network"));
+    }
+
+    #[test]
+    fn logs_that_never_answered_are_not_healthy() {
+        for counts in [[0, 1, 0], [0, 40, 0], [0, 0, 1]] {
+            let (status, reason) = verdict(&Found { counts, ..Found::default() });
+            assert_eq!(status, "unhealthy", "{counts:?}");
+            assert!(reason.is_some(), "{counts:?}");
+        }
     }
 
     #[test]
     fn an_alarm_cannot_be_missed() {
         let alarms = ["a log: fork: two trees".to_owned(), "another".to_owned()];
-        let (status, reason) = verdict([40, 0, 0], &alarms, None);
+        let found = Found { counts: [40, 0, 0], alarms: &alarms, ..Found::default() };
+        let (status, reason) = verdict(&found);
         assert_eq!(status, "degraded");
         let expected = "verification alarm: a log: fork: two trees (and 1 more alarms)";
         assert_eq!(reason.as_deref(), Some(expected));
-        assert_eq!(verdict([1, 0, 2], &alarms, None).0, "unhealthy");
+        assert_eq!(verdict(&Found { counts: [1, 0, 2], ..found }).0, "unhealthy");
+    }
+
+    #[test]
+    fn a_task_that_is_down_is_named() {
+        let task = |name, down| TaskStatus { name, panics: 3, down };
+        let down = first_down(&[task("accept", 0), task("log_list", 1)]);
+        let (status, reason) = verdict(&Found { counts: [9, 0, 0], down, ..Found::default() });
+        assert_eq!(status, "degraded");
+        let expected = "the task log_list has panicked (3 times) and waits to be started again";
+        assert_eq!(reason.as_deref(), Some(expected));
+        assert_eq!(first_down(&[task("accept", 0)]), None);
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 mod api;
+mod descriptors;
 mod encoding;
 mod examples;
 mod filters;
@@ -35,6 +36,7 @@ use axum::routing::get;
 use feed::Hub;
 use follow::Fleet;
 use prometheus_client::registry::Registry;
+use supervise::Supervisor;
 use tokio::sync::watch;
 use wire::StreamKind;
 use wire::filter::Filters;
@@ -78,6 +80,8 @@ pub struct Shared {
     pub alive: Alive,
     /// Turns true some time after the stream was closed: who is behind then is let go.
     pub last_call: watch::Receiver<bool>,
+    /// The tasks that run for ever.
+    pub tasks: Supervisor,
 }
 
 /// The routes that the configuration switches on.

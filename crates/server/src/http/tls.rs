@@ -101,7 +101,8 @@ impl TlsFiles {
 /// What the files said when they were last looked at, or why they could not be read.
 type Look = Result<[Hash; 2], String>;
 
-/// TLS with a certificate that can be replaced while the server runs.
+/// TLS with a certificate that can be replaced while the server runs. Clones serve with the same one.
+#[derive(Clone)]
 pub struct Tls {
     files: watch::Receiver<Files>,
     place: TlsFiles,

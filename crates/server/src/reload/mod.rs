@@ -140,7 +140,21 @@ pub type Read = dyn Fn() -> Result<Setup, ConfigError> + Send + Sync;
 
 /// Reloads for ever: on each signal, and whenever the file or what `hot_reload.watch_path` names
 /// changes while `hot_reload.enabled` is on.
-pub async fn run(reloads: Reloads, read: Arc<Read>, mut file: Option<PathBuf>, mut on: Signal) {
+pub async fn run(reloads: Reloads, read: Arc<Read>, file: Option<PathBuf>, on: Signal) {
+    let Some(live) = reloads.0.live.upgrade() else { return };
+    let tasks = live.shared().tasks;
+    drop(live);
+    let on = tokio::sync::Mutex::new(on);
+    tasks.run("reload", || watch_and_reload(&reloads, &read, file.clone(), &on)).await;
+}
+
+async fn watch_and_reload(
+    reloads: &Reloads,
+    read: &Arc<Read>,
+    mut file: Option<PathBuf>,
+    on: &tokio::sync::Mutex<Signal>,
+) {
+    let mut on = on.lock().await;
     loop {
         let Some(live) = reloads.0.live.upgrade() else { return };
         let config = live.config();
@@ -156,7 +170,7 @@ pub async fn run(reloads: Reloads, read: Arc<Read>, mut file: Option<PathBuf>, m
             };
             tracing::info!(signalled, "the configuration is read again");
             service::reloading();
-            let (reloads, read) = (reloads.clone(), Arc::clone(&read));
+            let (reloads, read) = (reloads.clone(), Arc::clone(read));
             let outcome = spawn_blocking(move || reloads.reload(&*read)).await;
             service::ready();
             match outcome {

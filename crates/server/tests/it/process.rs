@@ -6,10 +6,19 @@ use std::time::Duration;
 
 use crate::harness::PATIENCE;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_certstream-server");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_certstream-server");
 
 /// Ended when it goes out of scope, also where a test fails.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Ended {
+    /// Asks it to stop, as an operator does.
+    pub(crate) fn terminate(&self) {
+        let id = self.0.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
+        assert!(asked.success());
+    }
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -19,7 +28,7 @@ impl Drop for Ended {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     free.local_addr().expect("bound").port()
 }
@@ -60,9 +69,7 @@ fn systemd_hears_when_it_is_ready_lives_and_stops() {
     assert!(!first.contains(&"STOPPING=1".to_owned()), "{first:?}");
     hear("WATCHDOG=1");
     hear("WATCHDOG=1");
-    let id = server.0.id().to_string();
-    let asked = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-    assert!(asked.success());
+    server.terminate();
     hear("STOPPING=1");
     assert!(server.0.wait().expect("it ends").success());
 }
@@ -91,7 +98,32 @@ fn it_asks_itself_whether_it_is_well() {
     assert!(String::from_utf8_lossy(&well.stdout).contains(r#""status":"healthy""#), "{well:?}");
     let elsewhere = check(1, &["--url", &format!("http://127.0.0.1:{port}/health")]);
     assert!(elsewhere.status.success(), "{elsewhere:?}");
+    let page = check(1, &["--url", &format!("http://127.0.0.1:{port}/page/page.js")]);
+    assert_eq!(page.status.code(), Some(1), "no JSON with a status: {page:?}");
+    let base = check(1, &["--url", &format!("http://127.0.0.1:{port}")]);
+    assert!(base.status.success(), "{base:?}");
+    assert!(String::from_utf8_lossy(&base.stdout).contains(r#""status":"healthy""#), "{base:?}");
     let missing = check(1, &["--url", &format!("http://127.0.0.1:{port}/nothing")]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("404"), "{missing:?}");
+}
+
+#[test]
+fn the_check_fails_where_no_log_answers() {
+    let port = free_port();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--host=127.0.0.1", "--log-level=off", &format!("--port={port}")]);
+    // Nothing listens there: the list cannot be fetched, and no log is followed.
+    command.args(["--ct-log-log-list-url=http://127.0.0.1:9/list.json"]);
+    let _server = Ended(command.stdin(Stdio::null()).spawn().expect("the program runs"));
+    let base = format!("http://127.0.0.1:{port}");
+    let begun = std::time::Instant::now();
+    while !check(1, &["--url", &format!("{base}/health")]).status.success() {
+        assert!(begun.elapsed() < PATIENCE, "never up");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let unwell = check(1, &["--url", &base]);
+    assert_eq!(unwell.status.code(), Some(1), "{unwell:?}");
+    let told = String::from_utf8_lossy(&unwell.stderr).into_owned();
+    assert!(told.contains("503") && told.contains("unhealthy"), "{told}");
 }

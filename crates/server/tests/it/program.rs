@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::harness::PATIENCE;
+use crate::process::PROGRAM;
 
 /// A running server and what it has logged.
 pub(crate) struct Process {
@@ -22,10 +23,27 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the program with a configuration file, on a free port of the loopback interface.
     pub(crate) fn start(file: &str, variables: &[(&str, &str)], flags: &[&str]) -> Self {
+        Self::start_as(Command::new(PROGRAM), file, variables, flags)
+    }
+
+    /// The same, where the program may have so many descriptors open.
+    pub(crate) fn start_with_descriptors(most: u64, file: &str, flags: &[&str]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        let limited = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited, PROGRAM]);
+        Self::start_as(shell, file, &[], flags)
+    }
+
+    fn start_as(
+        mut program: Command,
+        file: &str,
+        variables: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, file).expect("writable");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_certstream-server"))
+        let mut child = program
             .arg("--config")
             .arg(&path)
             .args(["--host=127.0.0.1", "--port=0"])

@@ -1,0 +1,23 @@
+//! What commands print besides log lines.
+
+use std::io::{self, Write as _};
+
+/// Prints a text to standard output, its end trimmed to one newline. A reader that is gone
+/// (`certstream-server --help | head`) has read what it wanted and is no error.
+///
+/// # Errors
+/// When standard output cannot be written otherwise.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    let printed = writeln!(output, "{}", text.trim_end()).and_then(|()| output.flush());
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Writes why the program ends to standard error, as `error: …`. Where that cannot be written, nobody
+/// can be given the reason.
+pub fn print_error(problem: &str) {
+    crate::stderr().line(format!("error: {problem}\n").as_bytes());
+}

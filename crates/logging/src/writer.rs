@@ -1,0 +1,86 @@
+//! The thread that writes.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::{Counts, Item, Job};
+
+/// Lost lines are logged this often at most: where output is too slow, that would lose more.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+pub(crate) struct Writer<W> {
+    sink: W,
+    counts: Arc<Counts>,
+    /// Whether the output ends within a line, of which the rest could not be written.
+    is_torn: bool,
+    /// How many lost lines have been logged, and when that was last.
+    reported: u64,
+    reported_at: Option<Instant>,
+}
+
+impl<W: Write> Writer<W> {
+    pub(crate) const fn new(sink: W, counts: Arc<Counts>) -> Self {
+        Self { sink, counts, is_torn: false, reported: 0, reported_at: None }
+    }
+
+    pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Write(item) => self.item(&item),
+                Job::Flush(done) => {
+                    // Who asked may have stopped waiting.
+                    let _told = done.send(());
+                }
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        let outcome = self.write(&item.bytes);
+        self.counts.waiting.fetch_sub(item.weight(), Ordering::Relaxed);
+        match outcome {
+            Ok(()) => self.report(),
+            Err(_) if item.is_line => {
+                self.counts.lost.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Writes all of it. What was begun before and failed is ended first.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.sink.write_all(b"\n")?;
+            self.is_torn = false;
+        }
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.sink.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    rest = rest.get(written..).unwrap_or_default();
+                    self.is_torn = !rest.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Output works: logs how many lines were lost since that was logged last.
+    fn report(&mut self) {
+        let lost = self.counts.lost.load(Ordering::Relaxed);
+        let now = Instant::now();
+        let is_early = self.reported_at.is_some_and(|at| now - at < REPORT_EVERY);
+        if lost == self.reported || is_early {
+            return;
+        }
+        let lines = lost - self.reported;
+        (self.reported, self.reported_at) = (lost, Some(now));
+        tracing::warn!(lines, "log lines were lost: the log's output failed or was too slow");
+    }
+}

@@ -1,0 +1,46 @@
+//! What `/metrics` shows of the program itself: the tasks that run for ever, and its log output.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use supervise::Supervisor;
+
+/// The tasks that run for ever, by name.
+#[derive(Debug)]
+pub(super) struct Tasks(pub(super) Supervisor);
+
+impl Collector for Tasks {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let tasks = self.0.tasks();
+        let help = "Panics of tasks that run for ever and are started again, by task";
+        let mut panics = encoder.encode_descriptor("task_panics", help, None, MetricType::Counter)?;
+        for task in &tasks {
+            let count = ConstCounter::new(task.panics);
+            count.encode(panics.encode_family(&[("task", task.name)])?)?;
+        }
+        let help = "Tasks that have panicked and wait to be started again, by task";
+        let mut down = encoder.encode_descriptor("tasks_down", help, None, MetricType::Gauge)?;
+        for task in &tasks {
+            let level = ConstGauge::new(i64::try_from(task.down).unwrap_or(i64::MAX));
+            level.encode(down.encode_family(&[("task", task.name)])?)?;
+        }
+        Ok(())
+    }
+}
+
+/// The log lines of this program.
+#[derive(Debug)]
+pub(super) struct LogOutput;
+
+impl Collector for LogOutput {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Lines of the server's own log that could not be written to standard error";
+        let lost: MetricEncoder<'_> =
+            encoder.encode_descriptor("log_lines_lost", help, None, MetricType::Counter)?;
+        ConstCounter::new(logging::lost()).encode(lost)
+    }
+}
