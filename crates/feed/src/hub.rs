@@ -114,12 +114,7 @@ impl<S: Stream> Hub<S> {
     ///
     /// So a reader that has everything up to an offset from there on misses nothing.
     #[must_use]
-    pub fn resumed(
-        stream: S,
-        limits: Limits,
-        first_offset: u64,
-        resent_from: Option<u64>,
-    ) -> Self {
+    pub fn resumed(stream: S, limits: Limits, first_offset: u64, resent_from: Option<u64>) -> Self {
         let shared = Shared {
             stream,
             limits,

@@ -48,7 +48,8 @@ fn act() -> impl Strategy<Value = Act> {
     let size = prop_oneof![9 => 0..60_usize, 1 => 30_000..150_000_usize];
     let since = prop_oneof![
         Just(None),
-        prop_oneof![0..FIRST + 40, FIRST - 25..FIRST, Just(u64::MAX)].prop_map(|o| Some(Since::Offset(o))),
+        prop_oneof![0..FIRST + 40, FIRST - 25..FIRST, Just(u64::MAX)]
+            .prop_map(|o| Some(Since::Offset(o))),
         (0..30_u64).prop_map(|n| Some(Since::BehindHead(n))),
         (1..3_u64).prop_map(|n| Some(Since::AheadOfHead(n))),
     ];
