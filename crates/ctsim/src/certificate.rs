@@ -4,6 +4,7 @@
 //! together exactly. Two things are signatures in form only, because nothing could sign as many: that
 //! of the certificate, and those of its embedded SCTs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ct::leaf::EntryType;
@@ -43,6 +44,7 @@ pub(crate) struct Generator {
     log_id: LogId,
     pub(crate) schedule: Schedule,
     authorities: Arc<Authorities>,
+    planted: BTreeMap<u64, String>,
 }
 
 /// One entry as drawn; kept between entries to save its buffers.
@@ -66,7 +68,12 @@ impl Generator {
         schedule: Schedule,
         authorities: Arc<Authorities>,
     ) -> Self {
-        Self { seed, stream, log_id, schedule, authorities }
+        Self { seed, stream, log_id, schedule, authorities, planted: BTreeMap::new() }
+    }
+
+    /// Gives the certificates of these entries the names, in place of those drawn.
+    pub(crate) fn planting(self, planted: BTreeMap<u64, String>) -> Self {
+        Self { planted, ..self }
     }
 
     /// What entry `content` holds.
@@ -86,6 +93,9 @@ impl Generator {
         let issuer = self.authorities.pick(&mut random);
         let issued = self.schedule.timestamp(origin);
         draft.names.draw(&mut random);
+        if let Some(name) = self.planted.get(&origin).or_else(|| self.planted.get(&content)) {
+            draft.names.plant(name);
+        }
         draft.write_fields(self, issuer, issued, &mut random);
         match entry_type {
             EntryType::Precert => draft.write_precertificate(issuer, &mut random),

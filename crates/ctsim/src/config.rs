@@ -1,5 +1,6 @@
 //! What to simulate.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub struct Config {
     pub page_aligned: bool,
     /// A folder of real entries to serve as further logs; see [`Corpus`](crate::corpus::Corpus).
     pub corpus: Option<PathBuf>,
+    /// Names for the certificates of some entries of the first RFC 6962 log, by index, in place of
+    /// those drawn; each at most 100 characters.
+    pub planted: BTreeMap<u64, String>,
     /// When the entries there at the start end and the others begin, in ms since the Unix epoch;
     /// timestamps and dates of generated entries follow from it. `None` is the time of the start, so
     /// that new entries carry the time at which they appear. Give it to have the same entries, byte for
@@ -72,6 +76,7 @@ impl Default for Config {
             page_limit: 256,
             page_aligned: false,
             corpus: None,
+            planted: BTreeMap::new(),
             epoch: None,
         }
     }
@@ -101,6 +106,9 @@ impl Config {
         if let Some(max) = self.max_size {
             check(max >= size, "max_size", "at least initial_size", max.to_string())?;
         }
+        if let Some(name) = self.planted.values().find(|name| name.is_empty() || name.len() > 100) {
+            check(false, "planted", "names of 1 to 100 characters", name.clone())?;
+        }
         let interval = self.publish_interval;
         let slow_enough = interval >= Duration::from_millis(1);
         check(slow_enough, "publish_interval", "at least 1 ms", format!("{interval:?}"))?;
@@ -127,6 +135,7 @@ mod tests {
             ("initial_size", Config { initial_size: 1 << 40, ..good.clone() }),
             ("max_size", Config { max_size: Some(1), ..good.clone() }),
             ("publish_interval", Config { publish_interval: Duration::ZERO, ..good.clone() }),
+            ("planted", Config { planted: [(1, "a".repeat(101))].into(), ..good.clone() }),
             ("page_limit", Config { page_limit: 0, ..good }),
         ] {
             assert_eq!(bad.validate().map_err(|error| error.key), Err(key));

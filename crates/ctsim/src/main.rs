@@ -63,6 +63,16 @@ fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("End get-entries answers at multiples of the page limit"),
         )
+        .arg(
+            option(
+                "plant",
+                "INDEX=NAME",
+                "",
+                "Name of an entry's certificate in the first RFC 6962 log",
+            )
+            .action(ArgAction::Append)
+            .value_parser(planted),
+        )
         .args(trouble::arguments())
         .arg(
             option("corpus", "DIR", "", "Folder of real entries to serve as further logs")
@@ -85,6 +95,12 @@ fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg 
     option(name, "N", default, help).value_parser(value_parser!(u64))
 }
 
+fn planted(text: &str) -> Result<(u64, String), String> {
+    let (index, name) = text.split_once('=').ok_or("INDEX=NAME is expected")?;
+    let index = index.parse().map_err(|_| format!("{index:?} is not an index"))?;
+    Ok((index, name.to_owned()))
+}
+
 fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
     let defaults = Config::default();
     let optional = |name| matches.get_one::<u64>(name).copied();
@@ -102,6 +118,7 @@ fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
         page_limit: number("page-limit"),
         page_aligned: matches.get_flag("page-aligned"),
         corpus: matches.get_one("corpus").cloned(),
+        planted: matches.get_many("plant").into_iter().flatten().cloned().collect(),
         epoch: optional("epoch"),
     })
 }

@@ -166,6 +166,17 @@ impl Names {
         }
     }
 
+    /// Has this name alone in place of what was drawn.
+    pub(crate) fn plant(&mut self, name: &str) {
+        self.general_names.clear();
+        self.common_name.clear();
+        name.clone_into(&mut self.domain);
+        self.put("");
+        if self.common_name.len() > LONGEST_COMMON_NAME {
+            self.common_name.clear();
+        }
+    }
+
     fn draw_domain(&mut self, random: &mut Random) {
         self.domain.clear();
         if random.chance(20) {

@@ -223,6 +223,9 @@ impl Builder {
         let stream = first.0.as_chunks().0.first().copied().map_or(0, u64::from_be_bytes);
         let certificates =
             Generator::new(self.config.seed, stream, first, schedule, Arc::clone(authorities));
+        let is_first = protocol == Protocol::Rfc6962 && number == 0;
+        let planted = is_first.then(|| self.config.planted.clone()).unwrap_or_default();
+        let certificates = certificates.planting(planted);
         let entries = Entries::Generated(Generated::new(certificates, protocol));
         let identity = self.identity(name, description, protocol, number, true);
         self.parts(identity, key, entries, schedule, authorities)

@@ -90,6 +90,8 @@ pub(crate) struct Shared<S: Stream> {
     limits: Limits,
     /// The offset of the first entry of this process.
     first: u64,
+    /// Every entry after this offset that was published before this process is published again.
+    resent_from: u64,
     /// Held through a whole publish; what it guards is the publisher's scratch.
     publishing: Mutex<Texts>,
     pub(crate) feeds: Mutex<Feeds<S>>,
@@ -108,10 +110,20 @@ impl<S: Stream> Hub<S> {
     /// not run out: JSON wants them below 2^53.
     #[must_use]
     pub fn new(stream: S, limits: Limits, first_offset: u64) -> Self {
+        Self::resumed(stream, limits, first_offset, None)
+    }
+
+    /// The same for a stream that had a process before this one, which publishes again every entry
+    /// that was published after the offset `resent_from`; none where it publishes nothing again.
+    ///
+    /// So a reader that has everything up to an offset from there on misses nothing.
+    #[must_use]
+    pub fn resumed(stream: S, limits: Limits, first_offset: u64, resent_from: Option<u64>) -> Self {
         let shared = Shared {
             stream,
             limits,
             first: first_offset,
+            resent_from: resent_from.unwrap_or(first_offset.saturating_sub(1)),
             publishing: Mutex::default(),
             feeds: Mutex::default(),
             signals: Mutex::default(),
@@ -296,16 +308,21 @@ impl<S: Stream> Shared<S> {
     fn place(&self, since: Option<u64>, ring: &Ring<S::Entry>) -> (u64, Option<Gap>) {
         let (oldest, next) = (ring.oldest(), ring.next());
         let Some(since) = since else { return (next, None) };
+        let gap = |dropped, reason| (oldest, Some(Gap { dropped, reason }));
         let Some(wanted) = since.checked_add(1).filter(|&wanted| wanted <= next) else {
-            return (next, Some(Gap { dropped: None, reason: GapReason::Ahead }));
+            return gap(None, GapReason::Ahead);
         };
-        if wanted < self.first {
-            (oldest, Some(Gap { dropped: None, reason: GapReason::BeforeStart }))
-        } else if wanted < oldest {
-            let dropped = Some(oldest - wanted);
-            (oldest, Some(Gap { dropped, reason: GapReason::Evicted }))
-        } else {
+        if wanted >= oldest {
             (wanted, None)
+        } else if wanted >= self.first {
+            gap(Some(oldest - wanted), GapReason::Evicted)
+        } else if since < self.resent_from {
+            gap(None, GapReason::BeforeStart)
+        } else if oldest > self.first {
+            // What is published again after it is in part gone again.
+            gap(None, GapReason::Evicted)
+        } else {
+            (oldest, None)
         }
     }
 

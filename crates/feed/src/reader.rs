@@ -125,6 +125,32 @@ impl<S: Stream> Reader<S> {
         self.at.offset
     }
 
+    /// Returns the last offset that is done with: everything up to it was written to this reader
+    /// (a message begun counts), or searched and not for it, or counted as lost. None before the
+    /// first entry there ever was.
+    ///
+    /// In the middle of a replay it is this reader's own place, never the head of the hub. A
+    /// connection that announces it, at a [boundary](Self::at_boundary), has to announce what was
+    /// [lost](Self::take_lost) first.
+    #[must_use]
+    pub fn searched(&self) -> Option<u64> {
+        let next = if self.filter.is_none() {
+            self.at.offset
+        } else {
+            let signals = self.shared.signals.lock();
+            let head = *self.head.borrow();
+            signals.searched(&head, self.at.offset)
+        };
+        next.checked_sub(1)
+    }
+
+    /// Takes what was counted as lost since it was last reported, so that it can be announced before
+    /// any later message: ask after each [`ready`](Self::ready), also where that was dropped. What
+    /// was taken is in no [`Written`].
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
     /// The framing of the bytes that the next [`fill`](Self::fill) or
     /// [`next_bytes`](Self::next_bytes) gives, if asked after [`ready`](Self::ready). Plain for a
     /// reader with a filter, and for one that was to be compressed as long as it is inside the page

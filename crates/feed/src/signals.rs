@@ -50,6 +50,8 @@ impl Head {
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     by_filter: BTreeMap<u64, Channel>,
+    /// Offset after the newest entry that every filter here was told of, or has nothing of.
+    announced: u64,
 }
 
 #[derive(Debug)]
@@ -100,7 +102,8 @@ impl Signals {
 
     /// Wakes those readers that published pages have something for, each once. The ring has the
     /// pages already, so a filter that came since, and found them there, is not told again.
-    pub(crate) fn announce<E>(&self, pages: &[Arc<Page<E>>]) {
+    pub(crate) fn announce<E>(&mut self, pages: &[Arc<Page<E>>]) {
+        self.announced = pages.last().map_or(self.announced, |page| page.end());
         if self.by_filter.is_empty() {
             return;
         }
@@ -125,6 +128,16 @@ impl Signals {
                 channel.head.send_if_modified(|head| head.extend(&news));
             }
         }
+    }
+
+    /// Returns the offset up to which nothing is left for a reader at `offset` whose filter has come
+    /// as far as `head`: that of the newest page announced, unless the reader is behind its filter.
+    ///
+    /// The ring and the hub's head have a page before the filters are told of it, so neither says
+    /// what was searched.
+    pub(crate) fn searched(&self, head: &Head, offset: u64) -> u64 {
+        let offset = head.skip(offset);
+        if offset < head.next { offset } else { offset.max(self.announced) }
     }
 
     /// Tells all readers that the stream has ended.
@@ -172,6 +185,11 @@ mod tests {
         let early = signals.join(7, &ring, false);
         let first = [page(&ring)];
         ring.push(&first, &limits);
+        // The ring has the page, and the filters have not been told of it.
+        let searched = |signals: &Signals, head: &watch::Receiver<Head>, offset| {
+            signals.searched(&head.borrow(), offset)
+        };
+        assert_eq!(searched(&signals, &early, 100), 100);
         // Between the ring and the announcement.
         let between = [7, 8, 9].map(|filter| signals.join(filter, &ring, false));
         signals.announce(&first);
@@ -191,6 +209,10 @@ mod tests {
             assert_eq!(at_second - at_first, each, "filter {filter}");
         }
         assert_eq!(before, [passed(none, 8), passed(uncovered, 9)]);
+        assert_eq!(searched(&signals, none, 103), 106, "searched, and nothing passed");
+        assert_eq!(searched(&signals, &early, 102), 104, "104 passed and was not written");
+        assert_eq!(searched(&signals, &early, 105), 106);
+        assert_eq!(searched(&signals, uncovered, 103), 103, "nobody has looked");
         assert!(none.has_changed().is_ok_and(|changed| !changed));
         assert!(uncovered.has_changed().is_ok_and(|changed| changed));
         // Nothing for the filter lies between what it was told of before and now.

@@ -44,10 +44,11 @@ pub struct Gap {
 pub enum GapReason {
     /// It fell off the ring. The reader goes on from the oldest entry.
     Evicted,
-    /// It is older than this process, which cannot tell what was published before it. The reader
-    /// goes on from the oldest entry.
+    /// It is older than this process, which cannot tell what was published before it and does not
+    /// publish all of it [again](crate::Hub::resumed). The reader goes on from the oldest entry.
     BeforeStart,
-    /// It has not been published yet. The reader goes on with the next entry published.
+    /// It has not been published yet: it is another server's, or the clock was set back. The reader
+    /// goes on from the oldest entry, as what it misses is somewhere in the ring.
     Ahead,
 }
 

@@ -84,7 +84,7 @@ fn follow(sim: &ctsim::Sim, verification: Verification) -> anyhow::Result<f64> {
                 let Some(page) = pages.recv().await else { break };
                 read += page.entries.len() as u64;
                 let after = page.entries.last().map_or(0, |entry| entry.index + 1);
-                page.log.published(after);
+                page.log.published(after, 0);
             }
             read
         });

@@ -110,8 +110,10 @@ fn imported_position(saved: &State, log: &Log) -> Option<Position> {
 
 /// Brings a saved position up to where a log is to be resumed; nothing changes before the log has
 /// answered.
-fn update(position: &mut Position, status: &LogStatus) {
-    let Some(Resume { index, tree }) = status.resume() else { return };
+///
+/// Returns the offset after which all entries of the log are read again from there.
+fn update(position: &mut Position, status: &LogStatus) -> u64 {
+    let Some((Resume { index, tree }, resent_from)) = status.saved() else { return 0 };
     let snapshot = status.snapshot();
     position.current_index = index;
     position.tree = tree;
@@ -122,6 +124,13 @@ fn update(position: &mut Position, status: &LogStatus) {
         position.last_success = last_success.try_into().unwrap_or(i64::MAX);
     }
     position.log_id = status.log.id.map(|id| id.to_string());
+    // A log that has left the list is not followed after a restart.
+    if status.is_retired() { status.newest_offset() } else { resent_from }
+}
+
+/// Notes that a log may not be read again after a restart from where it was saved.
+fn give_up(saved: &mut State, status: &LogStatus) {
+    saved.resent_from = saved.resent_from.map(|from| from.max(status.newest_offset()));
 }
 
 impl Fleet {
@@ -224,15 +233,27 @@ impl Fleet {
     /// What to save: every log's position as it stood the resume overlap ago, and those of logs
     /// which are not followed at present. `last_offset` is the newest offset published since the
     /// start.
+    ///
+    /// With the positions goes [`State::resent_from`]. Each log's position was published together
+    /// with an offset that all entries below it are up to, so what has a larger offset than those of
+    /// all logs is above its log's position, and is read again. It is never less than that of the
+    /// state at the start, whose positions hold until there are newer ones.
     #[must_use]
     pub fn state(&self, last_offset: Option<u64>) -> State {
+        // Locked throughout: a log that leaves meanwhile is in one of the two.
+        let logs = self.logs.lock();
         let mut state = self.saved.lock().clone();
-        state.last_offset = last_offset.unwrap_or(state.last_offset);
-        for Followed { status, .. } in self.logs.lock().values() {
+        let mut resent_from = 0;
+        for Followed { status, .. } in logs.values() {
             if status.resume().is_some() {
-                update(state.logs.entry(status.log.url.clone()).or_default(), status);
+                let position = state.logs.entry(status.log.url.clone()).or_default();
+                resent_from = update(position, status).max(resent_from);
             }
         }
+        drop(logs);
+        state.resent_from = state.resent_from.map(|from| from.max(resent_from));
+        let last_offset = last_offset.unwrap_or(state.last_offset);
+        state.last_offset = last_offset.max(state.resent_from.unwrap_or(0));
         state
     }
 
@@ -287,6 +308,7 @@ impl Fleet {
             tracing::info!(log = log.name, url = log.url, "log has changed, it is followed anew");
             running.abort();
             logs.remove(&status.log.url);
+            give_up(&mut self.saved.lock(), status);
         }
         // What was sent but not published is read again: no entry is lost with an old follower.
         let same_log = |followed: &&Followed| log.is_same(&followed.status.log);
@@ -312,7 +334,12 @@ impl Fleet {
         let client = Arc::new(self.client.for_log(operator, url, self.follow.backoff));
         let status = match earlier {
             Some(Followed { status, .. }) if status.log.is_followed_as(&log) => status,
-            _ => Arc::new(LogStatus::new(log, self.follow.resume_overlap)),
+            earlier => {
+                if let Some(Followed { status, .. }) = earlier {
+                    give_up(&mut self.saved.lock(), &status);
+                }
+                Arc::new(LogStatus::new(log, self.follow.resume_overlap))
+            }
         };
         status.set_retired(false);
         status.restore_alarms(alarms);

@@ -32,6 +32,9 @@ pub struct State {
     /// The newest offset published; the first one after a restart is larger.
     #[serde(default)]
     pub last_offset: u64,
+    /// Every entry published after this offset is read again from `logs`; `None` where nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resent_from: Option<u64>,
     /// Each log's position, by its URL without trailing slash.
     #[serde(default)]
     pub logs: BTreeMap<String, Position>,
@@ -89,6 +92,16 @@ pub struct Position {
 }
 
 impl State {
+    /// Returns the offset after which all that was published before is read again, for a process
+    /// whose first offset will be `first_offset`: as it was saved, or that of the last process's end
+    /// where that is unknown or cannot be.
+    #[must_use]
+    pub fn resent_from(&self, first_offset: u64) -> u64 {
+        let before = first_offset.saturating_sub(1);
+        let saved = self.resent_from.filter(|from| *from <= self.last_offset);
+        saved.map_or(before, |from| from.min(before))
+    }
+
     /// Reads a state file that another process may be using.
     ///
     /// # Errors
@@ -290,6 +303,7 @@ mod tests {
         State {
             version: VERSION,
             last_offset: 7,
+            resent_from: Some(5),
             logs: BTreeMap::from([("https://a.example/log".to_owned(), position)]),
             imported: Imported::new(),
         }

@@ -29,15 +29,25 @@ pub(crate) struct Resume {
 pub(crate) struct Marks {
     /// Emitted and not published yet, oldest first.
     emitted: VecDeque<Resume>,
-    /// Published, and when; oldest first.
-    published: VecDeque<(Instant, Resume)>,
+    /// Published; oldest first.
+    published: VecDeque<Mark>,
+}
+
+/// A published position.
+#[derive(Debug)]
+struct Mark {
+    at: Instant,
+    resume: Resume,
+    /// The newest offset published with it or before it. So every entry of the log below the
+    /// position has an offset up to this one. 0 where the follower began.
+    offset: u64,
 }
 
 impl Marks {
     /// The follower begins here, unless it has begun before.
     pub(crate) fn begin(&mut self, resume: Resume) {
         if self.published.is_empty() {
-            self.published.push_back((Instant::now(), resume));
+            self.published.push_back(Mark { at: Instant::now(), resume, offset: 0 });
         }
     }
 
@@ -49,8 +59,8 @@ impl Marks {
         self.emitted.push_back(resume);
     }
 
-    /// Everything below `index` has been published.
-    pub(crate) fn published(&mut self, index: u64, overlap: Duration) {
+    /// Everything below `index` has been published, with offsets up to `offset`.
+    pub(crate) fn published(&mut self, index: u64, offset: u64, overlap: Duration) {
         let now = Instant::now();
         let mut tree = None;
         while self.emitted.front().is_some_and(|next| next.index <= index) {
@@ -59,32 +69,38 @@ impl Marks {
         }
         // The newest mark is moved forward until it is old enough to stand for its moment.
         let recent = self.published.len() > 1
-            && self.published.iter().rev().nth(1).is_some_and(|(at, _)| now - *at < MARK_EVERY);
+            && self.published.iter().rev().nth(1).is_some_and(|mark| now - mark.at < MARK_EVERY);
         if recent {
             self.published.pop_back();
         }
-        self.published.push_back((now, Resume { index, tree }));
+        self.published.push_back(Mark { at: now, resume: Resume { index, tree }, offset });
         self.forget(now, overlap);
     }
 
     /// The trees beyond `size` are not those that the log has signed: their positions are resumed
     /// without one.
     pub(crate) fn distrust(&mut self, size: u64) {
-        let published = self.published.iter_mut().map(|(_, resume)| resume);
+        let published = self.published.iter_mut().map(|mark| &mut mark.resume);
         for resume in self.emitted.iter_mut().chain(published) {
             resume.tree.take_if(|tree| tree.size > size);
         }
     }
 
-    /// What was published `overlap` ago; `None` until the follower began.
-    pub(crate) fn saved(&mut self, overlap: Duration) -> Option<Resume> {
+    /// What was published `overlap` ago, with the offset that all entries below it are up to; `None`
+    /// until the follower began.
+    pub(crate) fn saved(&mut self, overlap: Duration) -> Option<(Resume, u64)> {
         self.forget(Instant::now(), overlap);
-        self.published.front().map(|(_, resume)| resume.clone())
+        self.published.front().map(|mark| (mark.resume.clone(), mark.offset))
+    }
+
+    /// The offset that all entries published are up to.
+    pub(crate) fn newest_offset(&self) -> u64 {
+        self.published.back().map_or(0, |mark| mark.offset)
     }
 
     /// Drops the marks that are too old to be saved, but for the newest of those.
     fn forget(&mut self, now: Instant, overlap: Duration) {
-        while self.published.get(1).is_some_and(|(at, _)| now - *at >= overlap) {
+        while self.published.get(1).is_some_and(|mark| now - mark.at >= overlap) {
             self.published.pop_front();
         }
     }
@@ -100,6 +116,10 @@ mod tests {
         Resume { index, tree: Some(SavedTree { size: index, ..SavedTree::default() }) }
     }
 
+    fn saved(marks: &mut Marks, overlap: Duration) -> Option<Resume> {
+        marks.saved(overlap).map(|(resume, _)| resume)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_saved_trails_publishing_by_the_overlap() {
         let mut marks = Marks::default();
@@ -108,11 +128,11 @@ mod tests {
         for second in 1..=60 {
             tokio::time::advance(SECOND).await;
             marks.emitted(at(100 + second));
-            marks.published(100 + second, 10 * SECOND);
+            marks.published(100 + second, 7000 + second, 10 * SECOND);
         }
-        assert_eq!(marks.saved(10 * SECOND), Some(at(150)));
+        assert_eq!(marks.saved(10 * SECOND), Some((at(150), 7050)));
         tokio::time::advance(10 * SECOND).await;
-        assert_eq!(marks.saved(10 * SECOND), Some(at(160)));
+        assert_eq!(marks.saved(10 * SECOND), Some((at(160), 7060)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,11 +141,12 @@ mod tests {
         marks.begin(at(0));
         for tick in 1..=1000 {
             tokio::time::advance(SECOND / 100).await;
-            marks.published(tick, 5 * SECOND);
+            marks.published(tick, 7000 + tick, 5 * SECOND);
         }
         assert!(marks.published.len() < 8);
-        let saved = marks.saved(5 * SECOND).expect("began").index;
-        assert!((300..=500).contains(&saved), "{saved}");
+        let (saved, offset) = marks.saved(5 * SECOND).expect("began");
+        assert!((300..=500).contains(&saved.index), "{saved:?}");
+        assert_eq!((offset, marks.newest_offset()), (7000 + saved.index, 8000));
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,12 +156,12 @@ mod tests {
         for index in [10, 20, 30] {
             marks.emitted(at(index));
         }
-        marks.published(20, Duration::ZERO);
-        assert_eq!(marks.saved(Duration::ZERO), Some(at(20)));
-        marks.published(25, Duration::ZERO);
-        assert_eq!(marks.saved(Duration::ZERO), Some(Resume { index: 25, tree: None }));
-        marks.published(30, Duration::ZERO);
-        assert_eq!(marks.saved(Duration::ZERO), Some(at(30)));
+        marks.published(20, 0, Duration::ZERO);
+        assert_eq!(saved(&mut marks, Duration::ZERO), Some(at(20)));
+        marks.published(25, 0, Duration::ZERO);
+        assert_eq!(saved(&mut marks, Duration::ZERO), Some(Resume { index: 25, tree: None }));
+        marks.published(30, 0, Duration::ZERO);
+        assert_eq!(saved(&mut marks, Duration::ZERO), Some(at(30)));
         for index in 0..5000 {
             marks.emitted(at(index));
         }
@@ -152,13 +173,13 @@ mod tests {
         let mut marks = Marks::default();
         marks.begin(at(10));
         [20, 30].into_iter().for_each(|index| marks.emitted(at(index)));
-        marks.published(20, SECOND);
+        marks.published(20, 0, SECOND);
         marks.distrust(10);
-        assert_eq!(marks.saved(SECOND), Some(at(10)));
+        assert_eq!(saved(&mut marks, SECOND), Some(at(10)));
         for index in [20, 30] {
-            marks.published(index, SECOND);
+            marks.published(index, 0, SECOND);
             tokio::time::advance(SECOND).await;
-            assert_eq!(marks.saved(SECOND), Some(Resume { index, tree: None }));
+            assert_eq!(saved(&mut marks, SECOND), Some(Resume { index, tree: None }));
         }
     }
 }

@@ -174,9 +174,10 @@ impl LogStatus {
         self.progress.lock().next_index = Some(range.end);
     }
 
-    /// Notes that everything below `next_index` has been published.
-    pub fn published(&self, next_index: u64) {
-        self.progress.lock().marks.published(next_index, self.resume_overlap);
+    /// Notes that everything below `next_index` has been published, with offsets up to
+    /// `newest_offset`, the newest there is.
+    pub fn published(&self, next_index: u64, newest_offset: u64) {
+        self.progress.lock().marks.published(next_index, newest_offset, self.resume_overlap);
     }
 
     /// The next index to publish as it stood the resume overlap ago: the position to save, so that
@@ -188,7 +189,17 @@ impl LogStatus {
 
     /// The same with the tree of what was read.
     pub(crate) fn resume(&self) -> Option<Resume> {
+        self.saved().map(|(resume, _)| resume)
+    }
+
+    /// The same with the offset after which all of the log's entries are read again from there.
+    pub(crate) fn saved(&self) -> Option<(Resume, u64)> {
         self.progress.lock().marks.saved(self.resume_overlap)
+    }
+
+    /// The offset that all of the log's entries published so far are up to.
+    pub(crate) fn newest_offset(&self) -> u64 {
+        self.progress.lock().marks.newest_offset()
     }
 
     /// Whether the log has left the list: then its follower stops once it has reached the last

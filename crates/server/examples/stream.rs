@@ -18,16 +18,23 @@ fn main() {
 }
 
 fn read(url: &str, since: &mut String) -> anyhow::Result<()> {
-    let (mut socket, _) = tungstenite::connect(format!("{url}{since}"))?;
+    let (mut socket, _) = tungstenite::connect(format!("{url}?compat=calidog{since}"))?;
     loop {
         let message = socket.read()?;
         if !message.is_text() {
             continue;
         }
         let message: Value = serde_json::from_str(message.to_text()?)?;
-        if message["message_type"] == "certificate_update" {
-            println!("{}", message["data"]["leaf_cert"]["all_domains"]);
-            *since = format!("?since={}", message["offset"]);
+        match message["message_type"].as_str() {
+            Some("certificate_update") => {
+                println!("{}", message["data"]["leaf_cert"]["all_domains"])
+            }
+            Some("gap") => eprintln!("possibly missed messages ({})", message["reason"]),
+            _ => {}
+        }
+        // Heartbeats have one too.
+        if let Some(offset) = message["offset"].as_u64() {
+            *since = format!("&since={offset}");
         }
     }
 }

@@ -89,14 +89,17 @@ impl Server {
         let tls = tls(&config)?;
         let listener = accept::bind(config.host, config.port, "host and port")?;
         let own_metrics = metrics_listener(&config)?;
-        let (state_file, saved) = resume::open(&config)?;
+        let (state_file, mut saved) = resume::open(&config)?;
         say_where_evidence_goes(&config);
         let metrics = Arc::new(Metrics::default());
         let first_offset = first_offset(saved.last_offset);
         let filters = Filters::new(sources::filter_limits(&config));
         let renderer = sources::renderer(&config);
         let stream = CertificateStream::new(renderer, filters.clone(), Arc::clone(&metrics));
-        let hub = Arc::new(Hub::new(stream, sources::limits(&config), first_offset));
+        let resent_from = saved.resent_from(first_offset);
+        saved.resent_from = Some(resent_from);
+        let limits = sources::limits(&config);
+        let hub = Arc::new(Hub::resumed(stream, limits, first_offset, Some(resent_from)));
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
         let client = Arc::new(http_client(&config)?);

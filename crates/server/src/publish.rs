@@ -363,8 +363,10 @@ impl Outlet<Page> for Publisher {
             let labels = EntryLabels { update_type: kind.update_type() };
             self.metrics.certificates.get_or_create(&labels).inc_by(count as u64);
         }
+        // Also where all of a page's entries were duplicates, or it had none.
+        let newest = self.hub.head().unwrap_or(0);
         for (log, after) in positions {
-            log.published(after);
+            log.published(after, newest);
         }
         true
     }

@@ -5,11 +5,18 @@ use crate::profile::Profile;
 
 /// Appends a heartbeat: `{"message_type":"heartbeat","timestamp":1708483726.594}`, under the Rust
 /// profile without the time. `now` is in ms since the Unix epoch.
-pub fn heartbeat(profile: Profile, now: u64, out: &mut Vec<u8>) {
+///
+/// With an `offset`, up to which the client has everything, it has one form under every profile:
+/// `{"message_type":"heartbeat","offset":1708483726594000,"timestamp":1708483726.594}`.
+pub fn heartbeat(profile: Profile, now: u64, offset: Option<u64>, out: &mut Vec<u8>) {
     Json::new(out).object(|json| {
         json.key(key!("message_type"));
         json.string("heartbeat");
-        if profile.choices().heartbeat_time {
+        if let Some(offset) = offset {
+            json.key(key!("offset"));
+            json.number(offset);
+        }
+        if offset.is_some() || profile.choices().heartbeat_time {
             json.key(key!("timestamp"));
             json.seconds(now);
         }
@@ -22,14 +29,19 @@ mod tests {
 
     #[test]
     fn under_each_profile() {
-        let text = |profile| {
+        let with_offset = |profile, offset| {
             let mut out = Vec::new();
-            heartbeat(profile, 1_708_483_726_594, &mut out);
+            heartbeat(profile, 1_708_483_726_594, offset, &mut out);
             String::from_utf8(out).unwrap()
         };
+        let text = |profile| with_offset(profile, None);
         let timed = r#"{"message_type":"heartbeat","timestamp":1708483726.594}"#;
         assert_eq!(text(Profile::Calidog), timed);
         assert_eq!(text(Profile::Go), timed);
         assert_eq!(text(Profile::Rust), r#"{"message_type":"heartbeat"}"#);
+        for profile in [Profile::Calidog, Profile::Go, Profile::Rust] {
+            let expected = r#"{"message_type":"heartbeat","offset":7,"timestamp":1708483726.594}"#;
+            assert_eq!(with_offset(profile, Some(7)), expected);
+        }
     }
 }

@@ -348,7 +348,7 @@ fn our_heartbeats() {
         (Profile::Rust, None),
     ] {
         let mut message = Vec::new();
-        heartbeat(profile, 1_708_483_726_594, &mut message);
+        heartbeat(profile, 1_708_483_726_594, None, &mut message);
         assert_eq!(decode(&message), Ok(Incoming::Heartbeat { timestamp }));
     }
 }

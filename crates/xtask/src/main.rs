@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command for people")]
 
+mod alert;
 mod bench;
 mod ci;
 mod clients;
@@ -26,6 +27,7 @@ fn cli() -> Cli {
         .about("The developer's commands")
         .subcommand_required(true)
         .subcommand(Cli::new("ci").about("Everything a change must pass"))
+        .subcommand(alert::command_line())
         .subcommand(Cli::new("differential").about(differential))
         .subcommand(docs::command_line())
         .subcommand(e2e::command_line())
@@ -45,6 +47,7 @@ fn is_command(name: &str) -> bool {
 fn main() -> ExitCode {
     let outcome = match cli().get_matches().subcommand() {
         Some(("ci", _)) => ci::run(),
+        Some((alert::NAME, arguments)) => alert::run(arguments),
         Some(("differential", _)) => differential::run(),
         Some((docs::NAME, arguments)) => docs::run(arguments),
         Some((e2e::NAME, arguments)) => e2e::run_some(arguments),

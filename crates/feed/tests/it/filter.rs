@@ -199,6 +199,34 @@ async fn what_nobody_looked_at_counts_in_full_when_it_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_filtered_reader_knows_what_was_searched() {
+    let (hub, notes) = hub(Limits { ring_bytes: 10 * 300, ..ROOMY });
+    let hundredth = compiled(&notes, 100, 50);
+    let mut quiet = filtered(&hub, &hundredth, None);
+    hub.publish(empty(40));
+    assert_eq!(quiet.searched(), Some(1039), "nothing passed, and nothing woke it");
+    hub.publish(empty(20)); // 1050 passes
+    assert_eq!(quiet.searched(), Some(1049), "what passed is not written");
+    assert!(more(&mut quiet).await);
+    quiet.next_bytes(1000).unwrap();
+    assert_eq!(quiet.searched(), Some(1059));
+    // In the middle of a replay it is the reader's own place.
+    let young = notes.filter(100, 55);
+    let mut replayed = filtered(&hub, &young, Some(1009));
+    assert_eq!(replayed.searched(), Some(1009));
+    hub.publish(empty(10));
+    assert_eq!(replayed.searched(), Some(1009));
+    assert_eq!(messages(&mut replayed, Framing::WebSocket).await, [message(1055)]);
+    assert_eq!((replayed.searched(), quiet.searched()), (Some(1069), Some(1069)));
+    // Nothing of what left the ring was for it.
+    for _ in 0..20 {
+        hub.publish(empty(4));
+    }
+    assert_eq!(hub.stats().entries % 100, hub.stats().entries);
+    assert_eq!(quiet.searched(), Some(1149));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gap_does_not_say_what_passed() {
     let (hub, notes) = hub(Limits { ring_bytes: 100, ..ROOMY });
     for _ in 0..20 {

@@ -48,7 +48,8 @@ fn act() -> impl Strategy<Value = Act> {
     let size = prop_oneof![9 => 0..60_usize, 1 => 30_000..150_000_usize];
     let since = prop_oneof![
         Just(None),
-        prop_oneof![0..FIRST + 40, Just(u64::MAX)].prop_map(|o| Some(Since::Offset(o))),
+        prop_oneof![0..FIRST + 40, FIRST - 25..FIRST, Just(u64::MAX)]
+            .prop_map(|o| Some(Since::Offset(o))),
         (0..30_u64).prop_map(|n| Some(Since::BehindHead(n))),
         (1..3_u64).prop_map(|n| Some(Since::AheadOfHead(n))),
     ];
@@ -109,12 +110,15 @@ struct Client {
     most: u64,
     own: Vec<Item>,
     told: Written,
+    /// What it said it was done with.
+    searched: u64,
 }
 
 struct World {
     hub: Hub<Notes>,
     notes: Notes,
     limits: Limits,
+    resent_from: u64,
     published: Vec<String>,
     /// All there ever were; the newest are in the ring.
     pages: Vec<Page>,
@@ -126,12 +130,13 @@ struct World {
 }
 
 impl World {
-    fn new(limits: Limits) -> Self {
-        let (hub, notes) = hub(limits);
+    fn new(limits: Limits, resent_from: Option<u64>) -> Self {
+        let notes = Notes::default();
         Self {
-            hub,
+            hub: Hub::resumed(notes.clone(), limits, FIRST, resent_from),
             notes,
             limits,
+            resent_from: resent_from.unwrap_or(FIRST - 1),
             published: vec![],
             pages: vec![],
             held: 0,
@@ -180,6 +185,10 @@ impl World {
             }
         }
         self.check();
+        let (published, next) = (&self.published, FIRST + self.published.len() as u64);
+        for client in &mut self.clients {
+            client.check_searched(published, next);
+        }
     }
 
     fn index(&self, index: &Index) -> Option<usize> {
@@ -257,8 +266,14 @@ impl World {
         });
         let (start, gap) = match since {
             None => (next, None),
-            Some(n) if n >= next => (next, Some((None, GapReason::Ahead))),
-            Some(n) if n + 1 < FIRST => (oldest, Some((None, GapReason::BeforeStart))),
+            Some(n) if n >= next => (oldest, Some((None, GapReason::Ahead))),
+            Some(n) if n + 1 < FIRST && n < self.resent_from => {
+                (oldest, Some((None, GapReason::BeforeStart)))
+            }
+            Some(n) if n + 1 < FIRST && oldest > FIRST => {
+                (oldest, Some((None, GapReason::Evicted)))
+            }
+            Some(n) if n + 1 < FIRST => (oldest, None),
             Some(n) if n + 1 < oldest => {
                 let dropped = Some(oldest - n - 1).filter(|_| filter.is_none());
                 (oldest, Some((dropped, GapReason::Evicted)))
@@ -285,6 +300,7 @@ impl World {
             most: 0,
             own: vec![],
             told: Written::default(),
+            searched: start - 1,
         });
     }
 
@@ -364,6 +380,8 @@ impl World {
         let mut dropped = self.dropped;
         for client in &self.clients {
             client.check(&self.published);
+            let last = self.next() - 1;
+            assert_eq!(client.reader.searched(), Some(last), "up to date, whatever passed");
             dropped += client.told.lost;
         }
         assert_eq!(self.hub.stats().dropped, dropped);
@@ -455,6 +473,25 @@ impl Client {
         }
     }
 
+    /// Whether it is done with all that it says, and has nothing beyond.
+    fn check_searched(&mut self, published: &[String], next: u64) {
+        let searched = self.reader.searched().unwrap();
+        assert!((self.searched..next).contains(&searched), "{searched} after {}", self.searched);
+        self.searched = searched;
+        if !self.reader.at_boundary() || !self.inbox.at_boundary() {
+            return;
+        }
+        let pattern = self.filter.as_ref().map(Filter::pattern);
+        let has_come = |(offset, note): &(u64, &String)| {
+            (self.start..=searched).contains(offset)
+                && pattern.is_none_or(|pattern| pattern.passes(*offset, note))
+                && (self.rendering != Rendering::Odd || offset % 2 == 1)
+                && !self.lost.iter().any(|range| range.contains(offset))
+        };
+        let expected = (FIRST..).zip(published).filter(has_come).count();
+        assert_eq!(self.inbox.messages().count(), expected, "up to {searched}");
+    }
+
     fn check(&self, published: &[String]) {
         let sent = |offset: &u64| !self.lost.iter().any(|range| range.contains(offset));
         let wanted = |offset: &u64, note: &str| {
@@ -482,6 +519,7 @@ proptest! {
     #[test]
     fn every_reader_sees_everything_once_in_order(
         limits in limits(),
+        resent_from in prop::option::of(FIRST - 20..FIRST),
         acts in vec(act(), 1..80),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -490,7 +528,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut world = World::new(limits);
+            let mut world = World::new(limits, resent_from);
             for act in &acts {
                 world.act(act).await;
             }

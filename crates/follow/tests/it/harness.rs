@@ -98,7 +98,7 @@ impl Followed {
             }
             entries.push(entry);
         }
-        page.log.published(after);
+        page.log.published(after, 0);
     }
 
     /// Takes what comes until `done`, which must become true even if nothing comes any more, and then

@@ -13,18 +13,45 @@ use feed::{Framing, Hub, Reader, Ready, gzip};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
+use wire::Profile;
 
-use crate::config::SlowClient;
+use crate::config::{self, SlowClient};
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap;
 use crate::http::guard::Held;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
 
-/// A comment is sent after this long without a message, so that proxies keep the connection.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Bytes handed to the connection at once.
 const BUDGET: usize = 32 * 1024;
+
+/// What is sent between messages, so that proxies keep the connection and clients know their offset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heartbeat {
+    /// Sent after this long without a message.
+    interval: Duration,
+    /// Whether it is sent at the beginning and in this interval, messages or not.
+    always: bool,
+    /// Whether it says which offset the client has come to: an event with an id and without data,
+    /// which a client notes and does not dispatch. A comment otherwise.
+    has_offset: bool,
+}
+
+impl Heartbeat {
+    /// As configured for messages of this profile; `asked` where the client asked for heartbeats.
+    pub(super) fn of(config: &config::Heartbeat, profile: Profile, asked: bool) -> Self {
+        let interval = Duration::from_secs(config.interval_secs);
+        Self { interval, always: asked, has_offset: asked || profile == Profile::Calidog }
+    }
+
+    /// The event as of now.
+    fn event(self, reader: &Reader<CertificateStream>) -> Vec<u8> {
+        match reader.searched().filter(|_| self.has_offset) {
+            Some(offset) => format!("id: {offset}\n\n").into_bytes(),
+            None => b": heartbeat\n\n".to_vec(),
+        }
+    }
+}
 
 /// What a connection needs.
 #[derive(Debug)]
@@ -35,6 +62,8 @@ pub(super) struct Client {
     pub(super) hub: Arc<Hub<CertificateStream>>,
     /// Whether the response is a gzip stream.
     pub(super) gzip: bool,
+    /// What is sent between messages.
+    pub(super) heartbeat: Heartbeat,
     /// What becomes of it when it is too slow.
     pub(super) slow_client: SlowClient,
     /// Where to count.
@@ -53,6 +82,7 @@ struct Events {
     next: Option<Bytes>,
     /// Nothing follows `next`.
     ends: bool,
+    /// When the last message or heartbeat was sent; heartbeats alone where they are always sent.
     last_sent: Instant,
     /// Set for some moment at or before the next heartbeat.
     timer: Pin<Box<Sleep>>,
@@ -67,8 +97,12 @@ pub(super) fn respond(client: Client, greeting: &[u8]) -> Response<Body> {
         first.extend_from_slice(&gzip::HEADER);
     }
     encode(greeting, gzip, &mut first);
+    let heartbeat = client.heartbeat;
+    if heartbeat.always {
+        encode(&heartbeat.event(&client.reader), gzip, &mut first);
+    }
     let next = (!first.is_empty()).then(|| first.into());
-    let timer = Box::pin(tokio::time::sleep(HEARTBEAT));
+    let timer = Box::pin(tokio::time::sleep(heartbeat.interval));
     let events = Events { client, next, ends: false, last_sent: Instant::now(), timer };
     let body = stream::unfold(events, |mut events| async move {
         let bytes = events.next().await?;
@@ -103,7 +137,9 @@ impl Events {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.next.take() {
-                self.last_sent = Instant::now();
+                if !self.client.heartbeat.always {
+                    self.last_sent = Instant::now();
+                }
                 return Some(bytes);
             }
             if self.ends {
@@ -160,13 +196,18 @@ impl Events {
         self.ends = true;
     }
 
-    /// The timer has fired. A heartbeat goes where the reader sees fit: not into a chunk.
+    /// The timer has fired. A heartbeat goes out at once or not at all: where one had to wait for the
+    /// end of a chunk, its offset would be older than those of the messages before it.
     fn tick(&mut self) {
+        let Client { heartbeat, reader, .. } = &mut self.client;
         let now = Instant::now();
-        if now >= self.last_sent + HEARTBEAT {
-            self.client.reader.interject(b": heartbeat\n\n");
+        if now >= self.last_sent + heartbeat.interval {
+            if reader.at_boundary() {
+                let event = heartbeat.event(reader);
+                reader.interject(&event);
+            }
             self.last_sent = now;
         }
-        self.timer.as_mut().reset(self.last_sent + HEARTBEAT);
+        self.timer.as_mut().reset(self.last_sent + heartbeat.interval);
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Parameters {
     compat: Option<String>,
     /// Send what is newer than this offset first.
     since: Option<String>,
+    /// Send heartbeats, with an offset, whatever the stream, its profile and the settings say.
+    heartbeat: Option<String>,
 }
 
 /// Whether a request is for the page at `/`, which shares its path with a stream.
@@ -59,7 +61,7 @@ pub(super) async fn websocket(
         Ok(Query(parameters)) => parameters,
         Err(rejection) => return rejection.into_response(),
     };
-    let (rendering, since) = match parameters.read(&shared, kind, None) {
+    let (rendering, since, asked) = match parameters.read(&shared, kind, None) {
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
@@ -86,8 +88,8 @@ pub(super) async fn websocket(
         deflate: accepted.deflate(),
         filtered,
         profile: rendering.profile,
-        heartbeat: websocket::Heartbeat::of(heartbeat, rendering),
-        knows_gaps: since.is_some(),
+        heartbeat: websocket::Heartbeat::of(heartbeat, rendering, asked),
+        knows_gaps: since.is_some() || asked || has_offsets(rendering),
         slow_client: shared.config.slow_client,
         metrics: shared.metrics.connected(&labels("websocket", kind), visitor),
         last_call: shared.last_call.clone(),
@@ -114,7 +116,7 @@ pub(super) async fn sse(
     if !is_on(&shared.config, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
     }
-    let (rendering, since) = match parameters.read(&shared, kind, Some(headers)) {
+    let (rendering, since, asked) = match parameters.read(&shared, kind, Some(headers)) {
         Ok(read) => read,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
@@ -136,6 +138,7 @@ pub(super) async fn sse(
         reader,
         hub: Arc::clone(&shared.hub),
         gzip,
+        heartbeat: sse::Heartbeat::of(&shared.config.heartbeat, rendering.profile, asked),
         slow_client: shared.config.slow_client,
         metrics: shared.metrics.connected(&labels("sse", kind), visitor),
         last_call: shared.last_call.clone(),
@@ -159,6 +162,11 @@ pub(super) const fn is_on(config: &Config, kind: StreamKind) -> bool {
     }
 }
 
+/// Whether messages say their offset.
+fn has_offsets(rendering: Rendering) -> bool {
+    rendering.profile == Profile::Calidog && rendering.kind != StreamKind::Domains
+}
+
 const fn labels(protocol: &'static str, kind: StreamKind) -> ConnectionLabels {
     let stream = match kind {
         StreamKind::Full => "full",
@@ -169,14 +177,19 @@ const fn labels(protocol: &'static str, kind: StreamKind) -> ConnectionLabels {
 }
 
 impl Parameters {
-    /// What to render and from where, or what is wrong with the request. `headers` are those of an
-    /// SSE request, which may carry `Last-Event-ID`.
+    /// What to render, from where and whether with heartbeats in any case, or what is wrong with the
+    /// request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
     fn read(
         &self,
         shared: &Shared,
         kind: StreamKind,
         headers: Option<&HeaderMap>,
-    ) -> Result<(Rendering, Option<u64>), String> {
+    ) -> Result<(Rendering, Option<u64>, bool), String> {
+        let asks_for_heartbeats = match self.heartbeat.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(format!("heartbeat={other}: must be true or false\n")),
+        };
         let profile = match self.compat.as_deref() {
             None => sources::profile(&shared.config),
             Some(name) => Profile::from_name(name)
@@ -193,7 +206,7 @@ impl Parameters {
             let problem = || format!("{name}: {text:?} is not an offset, a whole number\n");
             text.parse().map_err(|_| problem())
         });
-        Ok((Rendering { kind, profile }, since.transpose()?))
+        Ok((Rendering { kind, profile }, since.transpose()?, asks_for_heartbeats))
     }
 }
 

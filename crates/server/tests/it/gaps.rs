@@ -128,19 +128,20 @@ async fn older_than_the_ring() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ahead_of_the_head_and_without_an_offset() {
-    let (sim, server, _, head) = settled(|_| {}).await;
-    let mut told = Vec::new();
+async fn an_offset_ahead_of_the_head_replays_the_ring() {
+    let (_sim, server, first, head) = settled(|_| {}).await;
     for since in [head + 1, head + 2, 1 << 53, u64::MAX] {
-        let mut socket = websocket(&server, since).await;
-        assert_eq!(next_json(&mut socket).await, gap(None, "ahead"), "since={since}");
-        told.push(socket);
+        check(&server, since, Some(&gap(None, "ahead")), first).await;
     }
-    // Nobody is told of a gap who is up to date, or did not ask.
-    told.push(websocket(&server, head).await);
-    told.push(server.connect("/").await);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_up_to_date_gets_no_gap() {
+    let (sim, server, _, head) = settled(|_| {}).await;
+    let mut sockets = vec![websocket(&server, head).await, server.connect("/").await];
     sim.logs()[0].grow(3).expect("it grows");
-    for socket in &mut told {
+    for socket in &mut sockets {
         for expected in 1..=3 {
             assert_eq!(offset(&next_json(socket).await), head + expected);
         }

@@ -16,6 +16,7 @@ mod gaps;
 mod generated;
 mod guard;
 mod harness;
+mod heartbeats;
 mod hostile;
 mod index;
 mod lifecycle;

@@ -110,6 +110,14 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
+/// The text that a page has for this file.
+pub(crate) fn file_of_page(page: &Path, name: &str) -> anyhow::Result<String> {
+    let blocks = blocks::read(&std::fs::read_to_string(page)?)?;
+    let wanted = Use::File(name.to_owned());
+    let block = blocks.into_iter().find(|block| block.usage == wanted);
+    block.map(|block| block.text).with_context(|| format!("{} has no {name}", page.display()))
+}
+
 fn name(page: &Path) -> String {
     page.strip_prefix(crate::root()).unwrap_or(page).display().to_string()
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use feed::frame::{self, close_code};
 use feed::{Hub, Reader, Ready, Written};
@@ -45,7 +45,7 @@ pub(crate) struct Client {
     pub(crate) profile: Profile,
     /// When heartbeats are due.
     pub(crate) heartbeat: Heartbeat,
-    /// Whether it understands messages that say what it missed: it asked for an offset.
+    /// Whether it gets every loss as a message: it asked for an offset, or gets offsets.
     pub(crate) knows_gaps: bool,
     /// What becomes of it when it is too slow.
     pub(crate) slow_client: SlowClient,
@@ -62,8 +62,6 @@ pub(crate) struct Client {
 struct Connection {
     client: Client,
     peer: Peer,
-    /// Messages missed of which the client has not been told.
-    untold: u64,
     closing: Option<Closing>,
 }
 
@@ -78,12 +76,12 @@ enum Turn {
 impl Client {
     /// Serves the client; `early` came with the handshake and is not kept.
     pub(super) fn run(self, socket: Socket, early: &[u8]) -> impl Future<Output = ()> + use<> {
-        let mut peer = Peer::new(socket, self.deflate, self.profile, self.heartbeat);
+        let mut peer = Peer::new(socket, self.deflate, self.heartbeat);
         if !early.is_empty() {
             peer.received(early);
         }
         // Boxed, because a future keeps room for what it is given besides what it makes of it.
-        let mut connection = Box::new(Connection { client: self, peer, untold: 0, closing: None });
+        let mut connection = Box::new(Connection { client: self, peer, closing: None });
         let errand = connection.peer.errand();
         connection.see_to(errand);
         connection.run()
@@ -105,11 +103,14 @@ impl Connection {
         let mut called = self.client.last_call.clone();
         let mut last_call = pin!(stopped(&mut called));
         loop {
-            match self.news(last_call.as_mut()).await? {
-                Turn::Feed(Ready::Closed) => return Ok(shutting_down(0, false)),
+            let news = self.news(last_call.as_mut()).await?;
+            // First of all: nothing that comes later may be sent before it.
+            let told = self.note_loss();
+            match news {
+                Turn::Feed(Ready::Closed) if !told => return Ok(shutting_down(0, false)),
                 Turn::LastCall => return Ok(self.cut_short()),
                 Turn::Peer(errand) => self.see_to(errand),
-                Turn::Feed(Ready::More) | Turn::Wrote(_) => {}
+                Turn::Feed(_) | Turn::Wrote(_) => {}
             }
             if self.closing.is_none() {
                 match self.write(last_call.as_mut()).await? {
@@ -175,35 +176,53 @@ impl Connection {
         if !errand.replies.is_empty() {
             self.client.reader.interject(&errand.replies);
         }
+        if errand.beat {
+            let heartbeat = self.heartbeat();
+            self.client.reader.interject(&heartbeat);
+        }
         self.closing = errand.closing.or_else(|| self.closing.take());
+    }
+
+    /// A heartbeat as of now. It is written before any further message, so what was searched by now
+    /// is all that it may say.
+    fn heartbeat(&self) -> Vec<u8> {
+        let Client { reader, profile, heartbeat, .. } = &self.client;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
+        let offset = reader.searched().filter(|_| heartbeat.has_offset());
+        let (mut json, mut message) = (Vec::new(), Vec::new());
+        wire::heartbeat(*profile, now, offset, &mut json);
+        frame::text(&json, &mut message);
+        message
     }
 
     fn wrote(&mut self, written: Written) {
         self.peer.wrote(written.messages > 0);
         self.client.metrics.wrote(written);
-        if written.lost > 0 {
-            self.untold += written.lost;
-            match self.client.slow_client {
-                SlowClient::Drop => self.tell_loss(),
-                SlowClient::Disconnect => {
-                    let reason = format!("too slow: {} messages missed", self.untold);
-                    self.closing = Some(Closing::by_server(close_code::GOING_AWAY, reason));
-                }
-            }
-        }
     }
 
-    /// Says at the next boundary how many messages are missing, to a client that understands it.
-    fn tell_loss(&mut self) {
-        if !self.client.knows_gaps {
-            return;
+    /// Sees to what the client has lost by now. Whether it is told of it in a message.
+    fn note_loss(&mut self) -> bool {
+        let lost = self.client.reader.take_lost();
+        if lost == 0 {
+            return false;
         }
+        self.client.metrics.missed(lost);
+        let told = self.client.slow_client == SlowClient::Drop;
+        if told && (!self.client.knows_gaps || self.tell_loss(lost)) {
+            return self.client.knows_gaps;
+        }
+        let reason = format!("too slow: {lost} messages missed");
+        self.closing = Some(Closing::by_server(close_code::GOING_AWAY, reason));
+        false
+    }
+
+    /// Says at the next boundary how many messages are missing; whether there was room for that.
+    fn tell_loss(&mut self, lost: u64) -> bool {
         let mut message = Vec::new();
-        let gap = gap::message(Some(self.untold), gap::SLOW_CLIENT, false);
+        let gap = gap::message(Some(lost), gap::SLOW_CLIENT, false);
         frame::text(gap.as_bytes(), &mut message);
-        if self.client.reader.interject(&message) {
-            self.untold = 0;
-        }
+        self.client.reader.interject(&message)
     }
 
     /// The server shuts down, and there is no time for what the client has not got by now.

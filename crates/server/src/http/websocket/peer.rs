@@ -4,12 +4,10 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use feed::frame::{self, Decoder, Event, Violation, close_code};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
-use wire::Profile;
 
 use super::timing::{Due, Heartbeat, Timing};
 use crate::http::socket::Socket;
@@ -22,8 +20,6 @@ const READ_BUFFER: usize = 1024;
 pub(super) struct Peer {
     pub(super) socket: Socket,
     decoder: Decoder,
-    /// Whose conventions heartbeats follow.
-    profile: Profile,
     timing: Timing,
     /// Set for the next moment at which something may be due; set again only when it fires.
     timer: Pin<Box<Sleep>>,
@@ -31,6 +27,8 @@ pub(super) struct Peer {
     unflushed: bool,
     /// Frames to send between two messages.
     replies: Vec<u8>,
+    /// Whether a heartbeat is due.
+    beat: bool,
     closing: Option<Closing>,
 }
 
@@ -67,41 +65,38 @@ impl From<Violation> for Closing {
 pub(super) struct Errand {
     /// Frames to send at the next message boundary.
     pub(super) replies: Vec<u8>,
+    /// That a heartbeat is due.
+    pub(super) beat: bool,
     /// That the connection is to end.
     pub(super) closing: Option<Closing>,
 }
 
 impl Peer {
     /// The client at the other end of a connection just upgraded; `deflate` where it may compress.
-    pub(super) fn new(
-        socket: Socket,
-        deflate: bool,
-        profile: Profile,
-        heartbeat: Heartbeat,
-    ) -> Self {
+    pub(super) fn new(socket: Socket, deflate: bool, heartbeat: Heartbeat) -> Self {
         let now = Instant::now();
         let timing = Timing::new(heartbeat, now);
         let timer = Box::pin(tokio::time::sleep_until(timing.next()));
         let decoder = if deflate { Decoder::with_deflate() } else { Decoder::new() };
-        let mut peer = Self {
+        Self {
             socket,
             decoder,
-            profile,
             timing,
             timer,
             unflushed: false,
             replies: Vec::new(),
+            beat: heartbeat.greets(),
             closing: None,
-        };
-        if heartbeat.greets() {
-            peer.beat();
         }
-        peer
     }
 
     /// Whatever there is to see to now.
     pub(super) fn errand(&mut self) -> Errand {
-        Errand { replies: std::mem::take(&mut self.replies), closing: self.closing.take() }
+        Errand {
+            replies: std::mem::take(&mut self.replies),
+            beat: std::mem::take(&mut self.beat),
+            closing: self.closing.take(),
+        }
     }
 
     /// Reads what the client sends and watches the clock until there is something to see to.
@@ -110,7 +105,7 @@ impl Peer {
     /// When the client has gone.
     pub(super) fn poll_errand(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Errand>> {
         loop {
-            if !self.replies.is_empty() || self.closing.is_some() {
+            if !self.replies.is_empty() || self.beat || self.closing.is_some() {
                 return Poll::Ready(Ok(self.errand()));
             }
             if self.timer.as_mut().poll(cx).is_ready() {
@@ -201,19 +196,9 @@ impl Peer {
                 if ping {
                     self.replies.extend(frame::ping(b""));
                 }
-                if beat {
-                    self.beat();
-                }
+                self.beat |= beat;
             }
         }
         self.timer.as_mut().reset(self.timing.next());
-    }
-
-    fn beat(&mut self) {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
-        let mut json = Vec::new();
-        wire::heartbeat(self.profile, now, &mut json);
-        frame::text(&json, &mut self.replies);
     }
 }

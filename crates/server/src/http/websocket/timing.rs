@@ -8,7 +8,7 @@ use wire::{Profile, StreamKind};
 use crate::config::{self, HeartbeatMode};
 use crate::publish::Rendering;
 
-/// A Ping is sent this often, so that dead connections are noticed.
+/// A Ping is sent this often at least, so that dead connections are noticed.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// A client from which no frame came for this long (a Pong is enough) is gone.
 const SILENT_CLIENT: Duration = Duration::from_secs(120);
@@ -20,24 +20,34 @@ pub(crate) struct Heartbeat {
     mode: HeartbeatMode,
     /// The while.
     interval: Duration,
+    /// Whether they say which offset the client has come to.
+    has_offset: bool,
+    /// After this long without a message or heartbeat a Ping is sent: proxies end connections on
+    /// which nothing is sent.
+    longest_silence: Duration,
 }
 
 impl Heartbeat {
     /// The configured heartbeat, or that of the server whose messages are imitated. Some clients of
-    /// the domains-only stream take every message for a list of names, so it has none.
-    pub(crate) const fn of(config: &config::Heartbeat, rendering: Rendering) -> Self {
-        let interval = Duration::from_secs(config.interval_secs);
-        match (rendering.profile, rendering.kind) {
-            (Profile::Calidog, StreamKind::Full | StreamKind::Lite) => {
-                Self { mode: config.mode, interval }
-            }
-            (Profile::Rust, _) => {
-                Self { mode: HeartbeatMode::Always, interval: Duration::from_secs(30) }
-            }
+    /// the domains-only stream take every message for a list of names, so it has none. A client that
+    /// `asked` has them anyway, beginning with the first message.
+    pub(crate) fn of(config: &config::Heartbeat, rendering: Rendering, asked: bool) -> Self {
+        let configured = Duration::from_secs(config.interval_secs);
+        let (mode, interval) = match (rendering.profile, rendering.kind) {
+            _ if asked => (HeartbeatMode::Always, configured),
+            (Profile::Calidog, StreamKind::Full | StreamKind::Lite) => (config.mode, configured),
+            (Profile::Rust, _) => (HeartbeatMode::Always, Duration::from_secs(30)),
             (Profile::Go, _) | (Profile::Calidog, StreamKind::Domains) => {
-                Self { mode: HeartbeatMode::Off, interval }
+                (HeartbeatMode::Off, configured)
             }
-        }
+        };
+        let has_offset = asked || rendering.profile == Profile::Calidog;
+        Self { mode, interval, has_offset, longest_silence: configured }
+    }
+
+    /// Whether heartbeats say which offset the client has come to.
+    pub(super) const fn has_offset(self) -> bool {
+        self.has_offset
     }
 
     /// Whether the first message is a heartbeat.
@@ -89,7 +99,7 @@ impl Timing {
 
     /// When to ask again what is [due](Self::due).
     pub(super) fn next(&self) -> Instant {
-        let ping = self.ping + PING_EVERY;
+        let ping = self.next_ping();
         let end = self.inbound + SILENT_CLIENT;
         self.next_beat().map_or(ping, |beat| beat.min(ping)).min(end)
     }
@@ -99,15 +109,21 @@ impl Timing {
         if now >= self.inbound + SILENT_CLIENT {
             return Due::End;
         }
-        let ping = now >= self.ping + PING_EVERY;
         let beat = self.next_beat().is_some_and(|due| now >= due);
-        if ping {
-            self.ping = now;
-        }
         if beat {
             self.beat = now;
         }
+        // Where a heartbeat ends the silence, no Ping has to.
+        let ping = now >= self.next_ping();
+        if ping {
+            self.ping = now;
+        }
         Due::Frames { ping, beat }
+    }
+
+    fn next_ping(&self) -> Instant {
+        let sent = self.data.max(self.beat).max(self.ping);
+        (self.ping + PING_EVERY).min(sent + self.heartbeat.longest_silence)
     }
 
     fn next_beat(&self) -> Option<Instant> {
@@ -128,11 +144,16 @@ mod tests {
         Duration::from_secs(count)
     }
 
+    const fn heartbeat(mode: HeartbeatMode, interval: u64) -> Heartbeat {
+        let (interval, has_offset) = (seconds(interval), true);
+        Heartbeat { mode, interval, has_offset, longest_silence: interval }
+    }
+
     /// What a timer that is set again only when it fires finds due within two minutes, on a
     /// connection to which messages go until second `until`.
     fn found(mode: HeartbeatMode, interval: u64, until: u64) -> Vec<(u64, &'static str)> {
         let start = Instant::now();
-        let heartbeat = Heartbeat { mode, interval: seconds(interval) };
+        let heartbeat = heartbeat(mode, interval);
         let mut timing = Timing::new(heartbeat, start);
         let mut timer = timing.next();
         let mut found = Vec::new();
@@ -170,7 +191,10 @@ mod tests {
             all.sort_by_key(|&(second, what)| (second, what == "beat"));
             all
         };
-        assert_eq!(found(Off, 10, 0), pings);
+        let silent: Vec<_> = (1..12).map(|n| (10 * n, "ping")).chain([(120, "end")]).collect();
+        assert_eq!(found(Off, 10, 0), silent, "nothing is silent for longer than the interval");
+        assert_eq!(found(Off, 10, 200), pings, "messages are enough");
+        assert_eq!(found(Off, 40, 0), pings);
         assert_eq!(found(Idle, 40, 200), pings, "messages are enough");
         assert_eq!(found(Idle, 40, 0), beats(&[40, 80]));
         assert_eq!(found(Idle, 40, 35), beats(&[75, 115]), "40 s after the last message");
@@ -181,8 +205,7 @@ mod tests {
     #[test]
     fn a_client_that_says_something_lives() {
         let start = Instant::now();
-        let heartbeat = Heartbeat { mode: HeartbeatMode::Off, interval: seconds(10) };
-        let mut timing = Timing::new(heartbeat, start);
+        let mut timing = Timing::new(heartbeat(HeartbeatMode::Off, 10), start);
         timing.received(start + seconds(119));
         assert_eq!(timing.due(start + seconds(238)), Due::Frames { ping: true, beat: false });
         assert_eq!(timing.due(start + seconds(239)), Due::End);
