@@ -5,7 +5,13 @@
 #   docker build -t certstream-server .
 #   docker run -p 8080:8080 -v certstream:/data certstream-server
 
-FROM rust:1.95-bookworm AS build
+# Tags can be moved. To build from images you have checked, give their digests (docs/operate.md says how to find them).
+# None are written here: a digest is for one platform's index at one time, and one that nobody renews keeps out the
+# distribution's security updates.
+ARG BUILD_IMAGE=rust:1.95-bookworm
+ARG RUN_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -14,7 +20,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && strip --output /certstream-server target/release/certstream-server \
     && mkdir /data
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM ${RUN_IMAGE}
 COPY --from=build /certstream-server /usr/local/bin/certstream-server
 COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532

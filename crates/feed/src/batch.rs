@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::chunk::Chunk;
+use crate::gzip::Checksum;
 use crate::matches::{Place, Sieve};
 
 /// Most slices a [`Batch`] has.
@@ -82,6 +83,16 @@ impl Piece {
             return self.start;
         }
         self.start.pass(self.chunk.span(), self.chunk.offset_before(message), sieve)
+    }
+
+    /// Returns the checksum of what its messages before `message` inflate to.
+    pub(crate) fn checksum(&self, message: usize) -> Checksum {
+        self.chunk.checksum(self.messages.start..message)
+    }
+
+    /// The message after its last.
+    pub(crate) const fn end_message(&self) -> usize {
+        self.messages.end
     }
 
     fn as_slice(&self) -> &[u8] {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::deflate::Deflater;
 use crate::framing::Framing;
+use crate::gzip::Checksum;
 use crate::matches::{Selection, Span};
 use crate::ring::Page;
 use crate::stream::Stream;
@@ -25,6 +26,8 @@ pub(crate) struct Chunk {
     bytes: Bytes,
     /// The entries that have a message, ascending.
     marks: Box<[Mark]>,
+    /// Of the text up to the end of each message, where the framing needs it; empty otherwise.
+    checksums: Box<[Checksum]>,
 }
 
 impl Chunk {
@@ -61,6 +64,15 @@ impl Chunk {
     /// Byte at which message `index` starts; the length of all bytes after the last.
     pub(crate) fn start(&self, index: usize) -> usize {
         index.checked_sub(1).and_then(|last| self.marks.get(last)).map_or(0, |mark| mark.end)
+    }
+
+    /// Returns the checksum of what these messages inflate to, where the framing needs it.
+    pub(crate) fn checksum(&self, messages: Range<usize>) -> Checksum {
+        let before = |index: usize| {
+            let last = index.checked_sub(1).and_then(|last| self.checksums.get(last));
+            last.copied().unwrap_or_default()
+        };
+        before(messages.end).after(before(messages.start))
     }
 
     /// The offset to go on from after all messages before `index`.
@@ -146,10 +158,17 @@ impl Texts {
             deflater.start_chunk();
         }
         let mut start = 0;
+        let mut checksums = Vec::new();
+        let mut checksum = Checksum::default();
         let frame = |&Mark { offset, end }: &Mark| {
             let json = json.get(start..end).unwrap_or_default();
             match &mut deflater {
-                Some(deflater) => deflater.frame(framing, offset, json, &mut bytes),
+                Some(deflater) => {
+                    checksum = checksum.then(deflater.frame(framing, offset, json, &mut bytes));
+                    if framing == Framing::SseGzip {
+                        checksums.push(checksum);
+                    }
+                }
                 None => framing.frame(offset, json, &mut bytes),
             }
             start = end;
@@ -157,7 +176,8 @@ impl Texts {
         };
         let marks = marks.iter().map(frame).collect();
         bytes.shrink_to_fit();
-        Chunk { span: span.clone(), bytes: bytes.into(), marks }
+        let checksums = checksums.into_boxed_slice();
+        Chunk { span: span.clone(), bytes: bytes.into(), marks, checksums }
     }
 
     /// Gives back what one large page needed, and the compressor unless it is `compressing` for

@@ -4,6 +4,7 @@ use flate2::{Compress, Compression, FlushCompress};
 
 use crate::frame;
 use crate::framing::{Framing, event};
+use crate::gzip::Checksum;
 
 /// What a Sync flush ends with; permessage-deflate leaves it out (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -36,18 +37,31 @@ impl Deflater {
         self.compress.reset();
     }
 
-    /// Appends one message in a compressed framing.
-    pub(crate) fn frame(&mut self, framing: Framing, offset: u64, json: &[u8], out: &mut Vec<u8>) {
+    /// Appends one message in a compressed framing, and returns the checksum of the text that was
+    /// compressed where the framing needs it ([`SseGzip`](Framing::SseGzip)).
+    pub(crate) fn frame(
+        &mut self,
+        framing: Framing,
+        offset: u64,
+        json: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Checksum {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
+        let mut checksum = Checksum::default();
         if framing.plain() == Framing::WebSocket {
+            if !framing.keeps_context() {
+                self.compress.reset();
+            }
             self.deflate(json, &mut buffer);
             frame::deflated(buffer.strip_suffix(&TAIL).unwrap_or(&buffer), out);
         } else {
             event(offset, json, &mut buffer);
+            checksum = Checksum::of(&buffer);
             self.deflate(&buffer, out);
         }
         self.buffer = buffer;
+        checksum
     }
 
     /// Compresses `input` so that all of it can be read from what is appended to `out`.

@@ -11,6 +11,9 @@ pub enum Framing {
     /// before it in its chunk and to no others: a client that keeps the context between messages,
     /// as it must unless something else was agreed, understands it wherever it joins.
     WebSocketDeflate,
+    /// The same with every message compressed by itself (`server_no_context_takeover`, RFC 7692
+    /// section 7.1.1.1), for clients that keep no context between messages.
+    WebSocketDeflateEach,
     /// One server-sent event per message, its offset as the event's id, so that a client resumes
     /// with `Last-Event-ID` (HTML Standard section 9.2).
     Sse,
@@ -24,27 +27,37 @@ impl Framing {
     #[must_use]
     pub const fn plain(self) -> Self {
         match self {
-            Self::WebSocket | Self::WebSocketDeflate => Self::WebSocket,
+            Self::WebSocket | Self::WebSocketDeflate | Self::WebSocketDeflateEach => {
+                Self::WebSocket
+            }
             Self::Sse | Self::SseGzip => Self::Sse,
         }
     }
 
     pub(crate) const fn is_compressed(self) -> bool {
+        matches!(self, Self::WebSocketDeflate | Self::WebSocketDeflateEach | Self::SseGzip)
+    }
+
+    /// Returns whether a message refers back to those before it in its chunk, so that nobody can
+    /// begin inside the chunk.
+    pub(crate) const fn keeps_context(self) -> bool {
         matches!(self, Self::WebSocketDeflate | Self::SseGzip)
     }
 
     /// Bytes that plain framing adds to a message, at most, but for the line breaks inside it.
     pub(crate) const fn overhead(self) -> usize {
-        match self.plain() {
-            Self::WebSocket | Self::WebSocketDeflate => 10,
+        match self {
+            Self::WebSocket | Self::WebSocketDeflate | Self::WebSocketDeflateEach => 10,
             Self::Sse | Self::SseGzip => "id: 18446744073709551615\ndata: \n\n".len(),
         }
     }
 
     /// Appends one message, plain.
     pub(crate) fn frame(self, offset: u64, json: &[u8], out: &mut Vec<u8>) {
-        match self.plain() {
-            Self::WebSocket | Self::WebSocketDeflate => frame::text(json, out),
+        match self {
+            Self::WebSocket | Self::WebSocketDeflate | Self::WebSocketDeflateEach => {
+                frame::text(json, out);
+            }
             Self::Sse | Self::SseGzip => event(offset, json, out),
         }
     }

@@ -5,7 +5,7 @@ mod extensions;
 
 use aws_lc_rs::digest;
 
-pub use extensions::accept_deflate;
+pub use extensions::{Deflate, accept_deflate};
 
 /// What RFC 6455 section 1.3 has both sides append to the key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";

@@ -192,7 +192,7 @@ impl<S: Stream> Hub<S> {
             gap.dropped = None;
         }
         let mut reader = Reader::new(shared, feed, filter, head, at, owner);
-        if let Some(end) = inside.filter(|_| framing.is_compressed()) {
+        if let Some(end) = inside.filter(|_| framing.keeps_context()) {
             let plain = framing.plain();
             let feed = self.shared.feeds.lock().lend(rendering, plain, &self.shared.limits);
             reader.detour(feed, end);

@@ -11,6 +11,7 @@ use tokio::task::coop;
 use crate::batch::Batch;
 use crate::feeds::FeedOf;
 use crate::framing::Framing;
+use crate::gzip::Checksum;
 use crate::hub::Shared;
 use crate::late::{Late, Wanted};
 use crate::matches::{Place, Sieve};
@@ -49,6 +50,8 @@ pub struct Reader<S: Stream> {
     interjected: Bytes,
     /// Entries lost and not yet reported.
     lost: u64,
+    /// Of what was begun and not yet reported.
+    inflated: Checksum,
     /// Empty but while something is written.
     batch: Batch,
 }
@@ -110,6 +113,7 @@ impl<S: Stream> Reader<S> {
             unfinished: Unfinished::default(),
             interjected: Bytes::new(),
             lost: 0,
+            inflated: Checksum::default(),
             batch: Batch::default(),
         }
     }

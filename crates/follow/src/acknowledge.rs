@@ -3,8 +3,8 @@
 //! The server has the state file locked, so an acknowledgement is a file beside it, which the server
 //! takes away within seconds. It appears as a whole or not at all, and there is one at a time.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use crate::file;
@@ -22,9 +22,7 @@ pub fn leave(state_file: &Path, names: &[String]) -> io::Result<()> {
     let place = file::with_suffix(state_file, ".ack");
     let temporary = file::with_suffix(state_file, &format!(".ack-{}", std::process::id()));
     let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(serde_json::to_string(names)?.as_bytes())?;
-        file.sync_all()?;
+        file::create(&temporary, serde_json::to_string(names)?.as_bytes())?;
         // Unlike renaming, this fails where there is one already.
         fs::hard_link(&temporary, &place)
     };

@@ -25,7 +25,7 @@ mod client;
 mod counters;
 mod entry;
 mod evidence;
-mod file;
+pub mod file;
 mod fleet;
 mod follower;
 mod frontier;

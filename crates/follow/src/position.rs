@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ct::Hash;
 use ct::merkle::CompactRange;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::alarm::{Alarm, unix_seconds};
 use crate::file;
@@ -23,6 +23,9 @@ use crate::heads::Point;
 const LARGEST: u64 = 16 * 1024 * 1024;
 /// The form written. A file with a higher version is not touched.
 const VERSION: u32 = 1;
+/// A larger offset is not one of a server's: they are below 2^53, and one that begins here has a
+/// trillion to go.
+const LARGEST_OFFSET: u64 = (1 << 53) - (1 << 40);
 
 /// What is kept across restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ pub struct State {
     /// The form of the file.
     pub version: u32,
     /// The newest offset published; the first one after a restart is larger.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "offset")]
     pub last_offset: u64,
     /// Every entry published after this offset is read again from `logs`; `None` where nobody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +122,35 @@ impl State {
             _ => Ok(state),
         }
     }
+}
+
+impl State {
+    /// Leaves out an offset that cannot be one, and keeps a copy of the file, which has these
+    /// `bytes`. Returns where the copy is.
+    fn ignore_wrong_offset(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+    ) -> Result<Option<PathBuf>, StateError> {
+        if self.last_offset <= LARGEST_OFFSET {
+            return Ok(None);
+        }
+        let copy = file::with_suffix(path, &format!(".wrong-offset-{}", unix_seconds()));
+        file::create(&copy, bytes).map_err(|source| StateError::Io {
+            path: path.to_owned(),
+            what: "keep a copy of it",
+            source,
+        })?;
+        self.last_offset = 0;
+        Ok(Some(copy))
+    }
+}
+
+/// Reads an offset. What is none becomes one that is too large: nothing else in the file is to be
+/// lost for it.
+fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(value.as_u64().unwrap_or(u64::MAX))
 }
 
 impl Position {
@@ -219,6 +251,8 @@ pub struct Opened {
     pub state: State,
     /// Where an unreadable file was set aside, and what was wrong with it.
     pub set_aside: Option<(PathBuf, String)>,
+    /// Where a copy of the file is, if its `last_offset` cannot be one and was left out.
+    pub offset_ignored: Option<PathBuf>,
 }
 
 impl StateFile {
@@ -231,17 +265,21 @@ impl StateFile {
         let file = Self { path: path.to_owned(), _lock: lock(path)? };
         let unread = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
         let Some(bytes) = file::read(path, LARGEST).map_err(unread)? else {
-            return Ok(Opened { file, state: State::default(), set_aside: None });
+            let state = State::default();
+            return Ok(Opened { file, state, set_aside: None, offset_ignored: None });
         };
         match serde_json::from_slice::<State>(&bytes) {
             Ok(state) if state.version > VERSION => {
                 Err(StateError::Newer { path: path.to_owned(), version: state.version })
             }
-            Ok(state) => Ok(Opened { file, state, set_aside: None }),
+            Ok(mut state) => {
+                let offset_ignored = state.ignore_wrong_offset(path, &bytes)?;
+                Ok(Opened { file, state, set_aside: None, offset_ignored })
+            }
             Err(error) => {
                 let aside = set_aside(path)?;
                 let set_aside = Some((aside, error.to_string()));
-                Ok(Opened { file, state: State::default(), set_aside })
+                Ok(Opened { file, state: State::default(), set_aside, offset_ignored: None })
             }
         }
     }
@@ -276,7 +314,7 @@ impl StateFile {
 fn lock(path: &Path) -> Result<File, StateError> {
     let lock = file::with_suffix(path, ".lock");
     let io = |source| StateError::Io { path: lock.clone(), what: "lock it", source };
-    let file = File::options().create(true).append(true).open(&lock).map_err(io)?;
+    let file = file::open_lock(&lock).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: path.to_owned(), lock }),
@@ -370,6 +408,55 @@ mod tests {
             assert!(!position.is_of("https://a.example/log", name), "{name}");
         }
         assert!(!Position::default().is_of("https://a.example/log", ""));
+    }
+
+    #[test]
+    fn an_offset_that_cannot_be_one_costs_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state.json");
+        let mut expected = state(42);
+        expected.last_offset = 0;
+        let text = serde_json::to_string(&state(42)).expect("encodes");
+        let limit = LARGEST_OFFSET.to_string();
+        let above = (LARGEST_OFFSET + 1).to_string();
+        let wrong = [
+            &above,
+            "9007199254740992",
+            "18446744073709551615",
+            "1e300",
+            "-1",
+            "1.5",
+            "\"7\"",
+            "null",
+        ];
+        for (offset, is_wrong) in
+            [(limit.as_str(), false)].into_iter().chain(wrong.map(|offset| (offset, true)))
+        {
+            let text = text.replace("\"last_offset\":7", &format!("\"last_offset\":{offset}"));
+            fs::write(&path, &text).expect("writes");
+            let opened = StateFile::open(&path).expect("opens");
+            assert_eq!(opened.set_aside, None, "{offset}");
+            let kept = opened.offset_ignored.map(|copy| fs::read_to_string(copy).expect("kept"));
+            assert_eq!(kept, is_wrong.then_some(text), "{offset}");
+            if is_wrong {
+                assert_eq!(opened.state, expected, "{offset}");
+            } else {
+                assert_eq!(opened.state.last_offset, LARGEST_OFFSET);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fifo_in_any_place_is_refused_at_once() {
+        for name in ["state.json", "state.json.lock"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let fifo = folder.path().join(name);
+            let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+            assert!(made.expect("mkfifo is there").success());
+            let opened = StateFile::open(&folder.path().join("state.json"));
+            assert!(matches!(opened, Err(StateError::Io { .. })), "{name}: {opened:?}");
+            assert!(import(&fifo).is_err());
+        }
     }
 
     #[test]

@@ -2,15 +2,13 @@
 //! (`wire.md` 6). A server that starts later with `ct_log.import_index` goes on there.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use follow::position::{State, without_scheme};
-use follow::{Fleet, FleetOptions, FollowOptions};
+use follow::{Fleet, FleetOptions, FollowOptions, file};
 use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use tokio::time::Instant;
@@ -33,6 +31,10 @@ pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     let path = named.unwrap_or_else(|| PathBuf::from("ct_index.json"));
     if !command.replace && path.try_exists()? {
         bail!("{} is there already; --force replaces it", path.display());
+    }
+    // A FIFO or a device, which `replace` would put a file in the place of.
+    if path.try_exists()? {
+        file::open(&path).with_context(|| format!("cannot replace {}", path.display()))?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sizes, silent) = runtime.block_on(sizes(config))?;
@@ -92,6 +94,6 @@ fn write(path: &Path, sizes: &BTreeMap<String, u64>) -> anyhow::Result<()> {
     let mut text = Vec::new();
     let mut json = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b" "));
     sizes.serialize(&mut json)?;
-    File::create(path)?.write_all(&text)?;
+    file::replace(path, &text)?;
     Ok(())
 }

@@ -31,12 +31,15 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// with free memory of its own; two are enough where little is allocated while messages are sent.
 /// Each thread keeps what it freed for itself, of up to 32 KiB by default: an idle server would keep
 /// more than a megabyte of that.
+///
+/// A reference to an array is one pointer, which is what the allocator reads; one to a slice or a
+/// `CStr` is two, in an order that the language does not promise.
 #[allow(unsafe_code, reason = "the allocator finds its settings by the name of a symbol")]
 #[allow(non_upper_case_globals, reason = "the name is the allocator's")]
-// SAFETY: no other symbol has this name, and jemalloc reads a pointer to a C string here.
+// SAFETY: no other symbol has this name, and jemalloc reads a pointer to a C string here, which this is.
 #[unsafe(export_name = "_rjem_malloc_conf")]
-pub static malloc_conf: &std::ffi::CStr =
-    c"narenas:2,tcache_max:4096,background_thread:true,max_background_threads:1,dirty_decay_ms:1000,muzzy_decay_ms:0";
+pub static malloc_conf: &[u8; 111] =
+    b"narenas:2,tcache_max:4096,background_thread:true,max_background_threads:1,dirty_decay_ms:1000,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
     let _last_lines = logging::start();
@@ -196,4 +199,15 @@ fn log_to_stderr(config: &Config) -> anyhow::Result<SetLevel> {
             Arc::new(move |level| Ok(handle.reload(filter(level)?)?))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tikv_jemalloc_ctl::opt;
+
+    #[test]
+    fn the_allocator_has_read_its_settings() {
+        assert_eq!(opt::narenas::read().expect("readable"), 2);
+        assert!(opt::background_thread::read().expect("readable"));
+    }
 }

@@ -78,6 +78,8 @@ pub struct Metrics {
     pub bytes_sent: Family<ConnectionLabels, Counter>,
     /// Connections that the server closed: protocol errors, silence, shutdown.
     pub closed_by_server: Family<ConnectionLabels, Counter>,
+    /// WebSocket connections that the server closed because the client sent too much.
+    pub floods: Counter,
     /// Messages that clients missed because they read too slowly, or were behind at the end.
     pub messages_lost: Family<ConnectionLabels, Counter>,
     /// Certificates published.
@@ -127,6 +129,7 @@ impl Default for Metrics {
             messages_sent: Family::default(),
             bytes_sent: Family::default(),
             closed_by_server: Family::default(),
+            floods: Counter::default(),
             messages_lost: Family::default(),
             certificates: Family::default(),
             duplicates: Counter::default(),
@@ -161,6 +164,7 @@ pub struct ConnectionMetrics {
     bytes: Counter,
     lost: Counter,
     closed: Counter,
+    floods: Counter,
     /// What this client was sent.
     sent_here: u64,
 }
@@ -180,6 +184,7 @@ impl Metrics {
             bytes: self.bytes_sent.get_or_create(labels).clone(),
             lost: self.messages_lost.get_or_create(labels).clone(),
             closed: self.closed_by_server.get_or_create(labels).clone(),
+            floods: self.floods.clone(),
             sent_here: 0,
             labels: labels.clone(),
             presence,
@@ -270,6 +275,11 @@ impl ConnectionMetrics {
     /// Counts that the server closed the connection, for whatever reason.
     pub fn closed_by_server(&self) {
         self.closed.inc();
+    }
+
+    /// Counts that the client sent too much.
+    pub fn flooded(&self) {
+        self.floods.inc();
     }
 }
 
@@ -412,6 +422,11 @@ fn register_connections(registry: &mut Registry, metrics: &Metrics) {
         "connections_closed_by_server",
         "Connections closed by the server: protocol errors, silence, shutdown",
         metrics.closed_by_server.clone(),
+    );
+    registry.register(
+        "connections_closed_for_flooding",
+        "WebSocket connections closed because the client sent too much",
+        metrics.floods.clone(),
     );
     registry.register(
         "messages_lost",

@@ -30,6 +30,14 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)
             "the state file cannot be read: it was set aside and all logs begin afresh"
         );
     }
+    if let Some(copy) = opened.offset_ignored {
+        tracing::warn!(
+            state_file = %path.display(),
+            copy = %copy.display(),
+            "last_offset of the state file cannot be an offset and is ignored: offsets begin at the \
+             clock's time; positions and alarms stay"
+        );
+    }
     Ok((Some(opened.file), State { imported, ..opened.state }))
 }
 

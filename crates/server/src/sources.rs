@@ -1,8 +1,8 @@
 //! What the configuration means to each part: its options in the parts' own words.
 
-use std::fs;
+use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -10,7 +10,7 @@ use ct::log_list::CHROME_KEY_PEM;
 use ct::signature::PublicKey;
 use feed::Limits;
 use follow::catalogue::{CHROME_ALL_LOGS_URL, CHROME_LIST_URL, CatalogueOptions, Selection};
-use follow::{Backoff, CatchUp, FollowOptions, Intervals, Log, LogError, Protocol};
+use follow::{Backoff, CatchUp, FollowOptions, Intervals, Log, LogError, Protocol, file};
 use wire::{Profile, Renderer};
 
 use crate::config::{
@@ -18,6 +18,9 @@ use crate::config::{
     TreeSizeSource, Verification,
 };
 use crate::dedup::Window;
+
+/// Most bytes of a key's file that are read.
+const LARGEST_KEY: u64 = 64 * 1024;
 
 /// Several operators give clients that name a contact a larger share.
 const USER_AGENT: &str = concat!(
@@ -178,7 +181,7 @@ pub(crate) fn catalogue(config: &Config) -> anyhow::Result<Option<CatalogueOptio
     }
     let pem = match &logs.log_list_key_file {
         None => CHROME_KEY_PEM.to_owned(),
-        Some(path) => fs::read_to_string(path)
+        Some(path) => read_key(path)
             .with_context(|| format!("ct_log.log_list_key_file: cannot read {}", path.display()))?,
     };
     let key = PublicKey::from_pem(&pem)
@@ -191,6 +194,11 @@ pub(crate) fn catalogue(config: &Config) -> anyhow::Result<Option<CatalogueOptio
         refresh: Duration::from_secs(logs.log_refresh_interval_secs),
         ..CatalogueOptions::new(list_url(logs).to_owned(), key)
     }))
+}
+
+fn read_key(path: &Path) -> io::Result<String> {
+    let bytes = file::read(path, LARGEST_KEY)?.ok_or(io::ErrorKind::NotFound)?;
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn selection(logs: &CtLog) -> Selection {

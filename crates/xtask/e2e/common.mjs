@@ -8,6 +8,9 @@ import { connect, createServer } from "node:net";
 export const ADDRESS = process.env.ADDRESS;
 // What the server answers to an offer of compression.
 export const DEFLATE = "permessage-deflate; client_no_context_takeover";
+// The same where the client wants no context kept.
+export const DEFLATE_EACH =
+  "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 // Enough to fill several chunks, and the window of a decompressor many times.
 export const MESSAGES = 1200;
 // Connections that an unreliable way cuts.

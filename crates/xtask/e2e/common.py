@@ -10,6 +10,8 @@ WS = f"ws://{ADDRESS}"
 HTTP = f"http://{ADDRESS}"
 # What the server answers to an offer of compression.
 DEFLATE = "permessage-deflate; client_no_context_takeover"
+# The same where the client wants no context kept.
+DEFLATE_EACH = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 # Enough to fill several chunks, and the window of a decompressor many times.
 MESSAGES = 1200
 NAME_KEYS = {

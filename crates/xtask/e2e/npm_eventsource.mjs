@@ -1,6 +1,9 @@
 // npm eventsource and the fetch of Node: server-sent events, with and without gzip.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get } from "node:http";
+import { createGunzip } from "node:zlib";
 
 import {
   ADDRESS, CUTS, MESSAGES, Offsets, connected, isStaying, require, unreliable,
@@ -49,11 +52,20 @@ async function readToEnd(answer) {
   assert(text === "" || text === "\n\n", "the stream ends inside an event");
 }
 
+// A decoder that accepts no end but the right one; that of fetch takes any.
+async function readGzipToEnd(answer) {
+  let text = "";
+  for await (const bytes of answer.pipe(createGunzip())) text = (text + bytes).slice(-2);
+  assert(text === "" || text === "\n\n", "the stream ends inside an event");
+}
+
 async function stay() {
   const url = `http://${ADDRESS}/sse`;
+  const [strict] = await once(get(url, { headers: { "Accept-Encoding": "gzip" } }), "response");
+  assert.equal(strict.headers["content-encoding"], "gzip");
   const answers = await Promise.all(ENCODINGS.map((variant) => fetchEncoded(...variant)(url)));
   connected();
-  await Promise.all(answers.map(readToEnd));
+  await Promise.all([...answers.map(readToEnd), readGzipToEnd(strict)]);
 }
 
 async function checkAll() {

@@ -1,6 +1,6 @@
 //! Programs that others wrote, installed under `target/e2e` from their registries.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{complete, is_installed};
@@ -95,17 +95,51 @@ pub(crate) fn chromium() -> anyhow::Result<Option<PathBuf>> {
     if let Some(found) = find_chromium() {
         return Ok(Some(found));
     }
-    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    if is_ci && is_root()? && is_installed(&["apt-get", "--version"]) {
-        println!("installing Chromium");
-        let install = ["install", "--yes", "--quiet=2", "--no-install-recommends", "chromium"];
-        let installed = complete(apt_get().args(["update", "--quiet=2"]))
-            .and_then(|()| complete(apt_get().args(install)));
-        if let Err(error) = installed {
-            println!("Chromium cannot be installed: {error:#}");
+    install_debian(&["chromium"])?;
+    Ok(find_chromium())
+}
+
+/// The packages of Debian that `crates/xtask/e2e/gorilla.go` is built with.
+const GORILLA: [&str; 2] = ["golang-go", "golang-github-gorilla-websocket-dev"];
+/// Where Debian has the sources of Go libraries.
+const GO_PATH: &str = "/usr/share/gocode";
+
+/// Builds the client with gorilla/websocket, as Debian has it. Where Go or the library is missing it is
+/// installed if the machine is CI's to change; none otherwise, or if that fails.
+pub(crate) fn gorilla() -> anyhow::Result<Option<PathBuf>> {
+    let is_there = || {
+        let library = Path::new(GO_PATH).join("src/github.com/gorilla/websocket");
+        is_installed(&["go", "version"]) && library.is_dir()
+    };
+    if !is_there() {
+        install_debian(&GORILLA)?;
+        if !is_there() {
+            return Ok(None);
         }
     }
-    Ok(find_chromium())
+    let folder = folder()?;
+    let program = folder.join("gorilla");
+    let mut build = Command::new("go");
+    build.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("go-cache"));
+    build.args(["build", "-o"]).arg(&program);
+    complete(build.arg(crate::root().join("crates/xtask/e2e/gorilla.go")))?;
+    Ok(Some(program))
+}
+
+/// Installs packages of Debian if the machine is CI's to change (`CI=true`, root, apt-get); says
+/// so where that fails.
+fn install_debian(packages: &[&str]) -> anyhow::Result<()> {
+    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    if is_ci && is_root()? && is_installed(&["apt-get", "--version"]) {
+        println!("installing {}", packages.join(" "));
+        let install = ["install", "--yes", "--quiet=2", "--no-install-recommends"];
+        let installed = complete(apt_get().args(["update", "--quiet=2"]))
+            .and_then(|()| complete(apt_get().args(install).args(packages)));
+        if let Err(error) = installed {
+            println!("{} cannot be installed: {error:#}", packages.join(" "));
+        }
+    }
+    Ok(())
 }
 
 fn find_chromium() -> Option<PathBuf> {

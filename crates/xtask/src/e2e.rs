@@ -122,6 +122,7 @@ struct Stand {
     /// The server's state file.
     state: PathBuf,
     chromium: Option<PathBuf>,
+    gorilla: Option<PathBuf>,
 }
 
 impl Stand {
@@ -129,6 +130,7 @@ impl Stand {
     fn start() -> anyhow::Result<(Self, Process)> {
         prerequisites()?;
         let chromium = clients::chromium()?;
+        let gorilla = clients::gorilla()?;
         clients::python()?;
         clients::install_node()?;
 
@@ -142,11 +144,15 @@ impl Stand {
         let server = Process::start(&mut server(&said, port, &state)?)?;
         let address = format!("127.0.0.1:{port}");
         wait_for(&format!("http://{address}/health/deep"))?;
-        Ok((Self { _logs: logs, address, state, chromium }, server))
+        Ok((Self { _logs: logs, address, state, chromium, gorilla }, server))
     }
 
     fn bench(&self) -> Bench<'_> {
-        Bench { address: &self.address, chromium: self.chromium.as_deref() }
+        Bench {
+            address: &self.address,
+            chromium: self.chromium.as_deref(),
+            gorilla: self.gorilla.as_deref(),
+        }
     }
 }
 
@@ -170,9 +176,9 @@ fn check_collector(tally: &mut Tally) {
 /// Runs scripts at the same time: most of theirs passes with waiting.
 fn run_scripts(scripts: &[Script], bench: &Bench<'_>, tally: &mut Tally) {
     let (runnable, skipped): (Vec<_>, Vec<_>) =
-        scripts.iter().copied().partition(|script| bench.has_means(*script));
+        scripts.iter().copied().partition(|script| bench.missing(*script).is_none());
     for script in skipped {
-        tally.skip(script.name, "there is no Chromium (apt-get install chromium)");
+        tally.skip(script.name, bench.missing(script).unwrap_or_default());
     }
     std::thread::scope(|scope| {
         let run = |script| scope.spawn(move || bench.run(script));
@@ -234,7 +240,7 @@ fn demo() -> anyhow::Result<()> {
     let server = Process::start(command.arg(port.to_string()).envs(no_certificates))?;
     let address = format!("127.0.0.1:{port}");
     wait_for(&format!("http://{address}/health/deep"))?;
-    Bench { address: &address, chromium: None }.run(CERTSTREAM_CLI)?;
+    Bench { address: &address, chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
     let (status, _) = server.terminate()?;
     ensure!(status.success(), "the demo ended with {status}");
     Ok(())

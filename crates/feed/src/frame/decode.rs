@@ -59,6 +59,8 @@ pub struct Decoder {
     control: Vec<u8>,
     /// The data message begun and not ended, of which control frames may stand in between.
     message: Option<Message>,
+    /// Frames begun since the start.
+    frames: u64,
 }
 
 /// What the next byte is.
@@ -121,6 +123,7 @@ impl Decoder {
             frame: Frame::new(true, Opcode::Continuation),
             control: Vec::new(),
             message: None,
+            frames: 0,
         }
     }
 
@@ -131,6 +134,12 @@ impl Decoder {
         let mut decoder = Self::new();
         decoder.deflate = true;
         decoder
+    }
+
+    /// Returns how many frames were begun, those that end no message among them.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// Reads from `input` until something happened or all of it is used, moving its start past the
@@ -144,7 +153,7 @@ impl Decoder {
     pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
         let result = self.run(input);
         if matches!(result, Err(_) | Ok(Some(Event::Close { .. }))) {
-            *self = Self { step: Step::Ended, ..Self::new() };
+            *self = Self { step: Step::Ended, frames: self.frames, ..Self::new() };
         }
         result
     }
@@ -201,6 +210,7 @@ impl Decoder {
     }
 
     fn opcode(&mut self, byte: u8) -> Result<Step, Violation> {
+        self.frames += 1;
         let fin = byte & 0x80 != 0;
         let reserved = byte & 0x70;
         let Some(opcode) = Opcode::from_bits(byte & 0x0F) else {

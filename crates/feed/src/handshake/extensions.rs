@@ -1,9 +1,12 @@
 //! Negotiating permessage-deflate (RFC 7692).
 //!
-//! Deflated messages are compressed once for all clients, so there is one form in which the
-//! extension can be had: the server keeps its compression context from one message to the next, over
-//! the whole window of 32 KiB. An offer that wants anything else of the server is declined. What
-//! clients send is never inflated, so they may as well keep no context either.
+//! Deflated messages are compressed once for all clients of a kind, so the server offers the
+//! extension in two forms: it keeps its compression context from one message to the next, or begins
+//! each message with an empty one (`server_no_context_takeover`, as gorilla/websocket and
+//! Java-WebSocket require), both over the whole window of 32 KiB. An offer with a smaller window is
+//! declined. What clients send is never inflated, so they may as well keep no context either.
+
+use crate::framing::Framing;
 
 /// The name of the extension.
 const NAME: &[u8] = b"permessage-deflate";
@@ -11,14 +14,42 @@ const NAME: &[u8] = b"permessage-deflate";
 /// Offers looked at; whoever sends more sends no real ones.
 const MOST_OFFERS: usize = 16;
 
+/// The form in which permessage-deflate was agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deflate {
+    /// The `Sec-WebSocket-Extensions` header of the answer.
+    pub answer: &'static str,
+    /// The framing the client understands.
+    pub framing: Framing,
+}
+
+impl Deflate {
+    const KEPT: Self = Self {
+        answer: "permessage-deflate; client_no_context_takeover",
+        framing: Framing::WebSocketDeflate,
+    };
+    const KEPT_WINDOW: Self = Self {
+        answer: "permessage-deflate; client_no_context_takeover; server_max_window_bits=15",
+        framing: Framing::WebSocketDeflate,
+    };
+    const EACH: Self = Self {
+        answer: "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        framing: Framing::WebSocketDeflateEach,
+    };
+    const EACH_WINDOW: Self = Self {
+        answer: "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+                 server_max_window_bits=15",
+        framing: Framing::WebSocketDeflateEach,
+    };
+}
+
 /// Accepts the first offer of a `Sec-WebSocket-Extensions` header (its lines joined with commas)
-/// under which messages compressed for everybody can be sent: what the header of the answer is to
-/// say.
+/// under which messages compressed for everybody can be sent.
 ///
 /// None if there is no such offer, or if the header cannot be read: the connection is then
 /// opened without compression (RFC 7692 section 5.1).
 #[must_use]
-pub fn accept_deflate(header: &[u8]) -> Option<&'static str> {
+pub fn accept_deflate(header: &[u8]) -> Option<Deflate> {
     let mut rest = Scanner(header);
     let mut accepted = None;
     for _ in 0..MOST_OFFERS {
@@ -45,16 +76,16 @@ struct Offer {
 }
 
 impl Offer {
-    const fn answer(&self) -> Option<&'static str> {
-        if !self.usable || self.server_no_context_takeover {
+    const fn answer(&self) -> Option<Deflate> {
+        if !self.usable {
             return None;
         }
-        match self.server_max_window_bits {
-            None => Some("permessage-deflate; client_no_context_takeover"),
-            Some(15) => {
-                Some("permessage-deflate; client_no_context_takeover; server_max_window_bits=15")
-            }
-            Some(_) => None,
+        match (self.server_no_context_takeover, self.server_max_window_bits) {
+            (false, None) => Some(Deflate::KEPT),
+            (false, Some(15)) => Some(Deflate::KEPT_WINDOW),
+            (true, None) => Some(Deflate::EACH),
+            (true, Some(15)) => Some(Deflate::EACH_WINDOW),
+            (_, Some(_)) => None,
         }
     }
 
@@ -184,24 +215,31 @@ mod tests {
 
     use super::*;
 
-    const PLAIN: Option<&str> = Some("permessage-deflate; client_no_context_takeover");
-    const WINDOW: Option<&str> =
-        Some("permessage-deflate; client_no_context_takeover; server_max_window_bits=15");
+    const PLAIN: Option<Deflate> = Some(Deflate::KEPT);
+    const WINDOW: Option<Deflate> = Some(Deflate::KEPT_WINDOW);
+    const EACH: Option<Deflate> = Some(Deflate::EACH);
+    const EACH_WINDOW: Option<Deflate> = Some(Deflate::EACH_WINDOW);
 
     #[test]
     fn the_first_offer_that_can_be_shared_is_accepted() {
-        let cases: &[(&str, Option<&str>)] = &[
+        let cases: &[(&str, Option<Deflate>)] = &[
             // What clients really send.
             ("permessage-deflate", PLAIN),
             ("permessage-deflate; client_max_window_bits", PLAIN),
             ("permessage-deflate; client_no_context_takeover; client_max_window_bits=15", PLAIN),
-            ("permessage-deflate; server_no_context_takeover; client_no_context_takeover", None),
+            // gorilla/websocket, and Java-WebSocket.
+            ("permessage-deflate; server_no_context_takeover; client_no_context_takeover", EACH),
             // RFC 7692 section 7.1: several offers, the first that fits.
             ("permessage-deflate; server_max_window_bits=10, permessage-deflate", PLAIN),
             (
-                "permessage-deflate; server_no_context_takeover,permessage-deflate ; \
+                "permessage-deflate; server_max_window_bits=12,permessage-deflate ; \
               server_max_window_bits=15",
                 WINDOW,
+            ),
+            ("permessage-deflate; server_no_context_takeover, permessage-deflate", EACH),
+            (
+                "permessage-deflate; server_max_window_bits=15; server_no_context_takeover",
+                EACH_WINDOW,
             ),
             ("x-webkit-deflate-frame, permessage-deflate", PLAIN),
             ("mux; max-channels=4; flow-control, permessage-deflate", PLAIN),
@@ -213,6 +251,7 @@ mod tests {
             ("permessage-deflate; server_max_window_bits=\"1\\5\"", WINDOW),
             ("\tpermessage-deflate; client_max_window_bits=\"8\" ", PLAIN),
             // Asked too much.
+            ("permessage-deflate; server_no_context_takeover; server_max_window_bits=9", None),
             ("permessage-deflate; server_max_window_bits=14", None),
             ("permessage-deflate; server_max_window_bits=8", None),
             // Not to be understood (section 7.1: decline the offer).
@@ -260,7 +299,7 @@ mod tests {
         #[test]
         fn any_header_has_an_answer(header in proptest::collection::vec(any::<u8>(), 0..80)) {
             let answer = accept_deflate(&header);
-            prop_assert!([None, PLAIN, WINDOW].contains(&answer));
+            prop_assert!([None, PLAIN, WINDOW, EACH, EACH_WINDOW].contains(&answer));
         }
 
         #[test]

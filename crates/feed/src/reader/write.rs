@@ -8,7 +8,7 @@ use tokio::io::AsyncWrite;
 use super::Reader;
 use crate::batch::{Batch, Piece, Room};
 use crate::framing::Framing;
-use crate::gzip;
+use crate::gzip::{self, Checksum};
 use crate::stream::Stream;
 
 /// Bytes one [`Reader::write_some`] offers the socket, at most, unless one message alone is longer.
@@ -27,6 +27,9 @@ pub struct Written {
     /// For a reader with a filter: those that passed it. Of entries published before the filter was
     /// registered, and lost before it was applied to them, nobody knows; they count in full.
     pub lost: u64,
+    /// The checksum of what the bytes inflate to, under [`Framing::SseGzip`], for the
+    /// [end](gzip::Member::end) of the stream. A message or frame begun counts in full.
+    pub inflated: Checksum,
 }
 
 /// What the socket did not take of something it began to take; copied, so that no chunk is pinned.
@@ -73,7 +76,9 @@ impl<S: Stream> Reader<S> {
     fn store_interjected(&mut self) {
         if self.framing() == Framing::SseGzip && self.at_boundary() {
             let mut bytes = Vec::new();
-            gzip::stored(&std::mem::take(&mut self.interjected), &mut bytes);
+            let interjected = std::mem::take(&mut self.interjected);
+            gzip::stored(&interjected, &mut bytes);
+            self.inflated = self.inflated.then(Checksum::of(&interjected));
             self.unfinished = Unfinished { bytes: bytes.into(), message: false };
         }
     }
@@ -89,7 +94,8 @@ impl<S: Stream> Reader<S> {
         }
         self.move_to(self.at);
         batch.clear();
-        Written { bytes, messages, lost: std::mem::take(&mut self.lost) }
+        let lost = std::mem::take(&mut self.lost);
+        Written { bytes, messages, lost, inflated: std::mem::take(&mut self.inflated) }
     }
 
     /// Moves past the reader's own bytes; what of `written` is left for chunks, and the messages
@@ -121,6 +127,7 @@ impl<S: Stream> Reader<S> {
             }
             written -= range.len();
             messages += piece.count();
+            self.inflated = self.inflated.then(piece.checksum(piece.end_message()));
             self.at = piece.end(self.sieve());
             self.inside = self.at.offset < piece.chunk.end();
         }
@@ -136,6 +143,7 @@ impl<S: Stream> Reader<S> {
             let rest = chunk.bytes().get(position..chunk.start(message + 1)).unwrap_or_default();
             self.unfinished = Unfinished { bytes: Bytes::copy_from_slice(rest), message: true };
         }
+        self.inflated = self.inflated.then(piece.checksum(message + usize::from(begun)));
         if begun || message > piece.first_message() {
             self.at = piece.place(message + usize::from(begun), self.sieve());
             self.inside = self.at.offset < chunk.end();

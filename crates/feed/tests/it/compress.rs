@@ -1,13 +1,17 @@
 //! Readers of compressed feeds: where they may begin, be cut, and say something of their own.
 
+use std::io::Write as _;
 use std::time::Duration;
 
+use feed::gzip::{Member, stored};
 use feed::{Batch, Framing, Hub, Limits, Reader, Written};
+use flate2::write::GzDecoder;
 use futures_util::FutureExt;
 
 use crate::fixture::*;
 
-const COMPRESSED: [Framing; 2] = [Framing::WebSocketDeflate, Framing::SseGzip];
+/// Whose messages refer back to those before them.
+const WITH_CONTEXT: [Framing; 2] = [Framing::WebSocketDeflate, Framing::SseGzip];
 
 fn texts(offsets: impl IntoIterator<Item = u64>, note: &str) -> Vec<String> {
     offsets.into_iter().map(|offset| json(Rendering::Plain, offset, note).unwrap()).collect()
@@ -32,13 +36,14 @@ async fn the_text_is_shared_and_a_fraction_of_the_bytes() {
         assert_eq!(inbox.messages().collect::<Vec<_>>(), texts(FIRST..FIRST + 40, &note));
         sizes.push(inbox.bytes);
     }
-    let [websocket, sse, deflated, gzip] = sizes[..] else { unreachable!() };
+    let [websocket, sse, deflated, gzip, each] = sizes[..] else { unreachable!() };
     assert!(5 * deflated < websocket && 5 * gzip < sse, "{sizes:?}");
+    assert!(5 * each < websocket && deflated < each, "{sizes:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn inside_a_page_a_reader_begins_plain() {
-    for framing in COMPRESSED {
+    for framing in WITH_CONTEXT {
         let (hub, counts) = hub(ROOMY);
         let early = plain(&hub, framing, None);
         for _ in 0..3 {
@@ -169,4 +174,75 @@ async fn own_frames_wait_for_the_end_of_a_gzip_chunk() {
     expected.insert(0, Item::Own(own(0)));
     expected.insert(4, Item::Own(own(1)));
     assert_eq!(inbox.items, expected);
+}
+
+/// A client that keeps no context begins anywhere, and understands each message by itself.
+#[tokio::test(start_paused = true)]
+async fn without_context_a_reader_begins_compressed_inside_a_page() {
+    let framing = Framing::WebSocketDeflateEach;
+    let (hub, counts) = hub(ROOMY);
+    let early = plain(&hub, framing, None);
+    for _ in 0..2 {
+        hub.publish(vec!["note".to_owned(); 10]);
+    }
+    let mut reader = plain(&hub, framing, Some(FIRST + 13));
+    assert_eq!(reader.framing(), framing);
+    assert_eq!(messages(&mut reader, framing).await, texts(FIRST + 14..FIRST + 20, "note"));
+    assert_eq!((hub.stats().late_chunks, counts.counts().1), (0, 20), "compressed once for both");
+    drop(early);
+}
+
+/// A gzip decoder accepts the end only if checksum and length are those of all it inflated.
+#[tokio::test(start_paused = true)]
+async fn a_gzip_stream_can_be_ended_after_any_message() {
+    for step in [1, 7, 100_000] {
+        // Chunks leave while the reader is inside them, and are made again.
+        let (hub, _) = hub(Limits { chunk_bytes: 1, ..ROOMY });
+        let early = plain(&hub, Framing::SseGzip, None);
+        for _ in 0..3 {
+            hub.publish(vec!["some words of a note".to_owned(); 5]);
+        }
+        let mut bytes = Vec::new();
+        let mut member = Member::begin(&mut bytes);
+        member.store(b": hello\n\n", &mut bytes);
+        // It begins plain inside a page, says something of its own, and goes on compressed.
+        let mut reader = plain(&hub, Framing::SseGzip, Some(FIRST + 2));
+        let mut batch = Batch::default();
+        let mut said = 0;
+        while more(&mut reader).await {
+            if said < 3 && reader.at_boundary() {
+                assert!(reader.interject(&own_frame(Framing::SseGzip, said)));
+                said += 1;
+            }
+            let is_plain = reader.framing() == Framing::Sse;
+            reader.fill(&mut batch, 300);
+            let filled = batch.slices().collect::<Vec<_>>().concat();
+            let taken = if is_plain { filled.len() } else { step.min(filled.len()) };
+            let written = reader.advance(&mut batch, taken);
+            if is_plain {
+                member.store(&filled[..taken], &mut bytes);
+                assert_eq!(written.inflated, feed::gzip::Checksum::default());
+            } else {
+                member.wrote(written.inflated);
+                bytes.extend_from_slice(&filled[..taken]);
+            }
+        }
+        member.end(&mut bytes);
+        let mut decoder = GzDecoder::new(Vec::new());
+        decoder.write_all(&bytes).expect("gzip");
+        let text = decoder.finish().expect("the trailer is right");
+        let events = text.windows(2).filter(|pair| pair == b"\n\n").count();
+        assert!(said > 0);
+        assert_eq!(events, 1 + said + 12, "step {step}");
+        let mut wrong = Vec::new();
+        Member::default().end(&mut wrong);
+        let mut decoder = GzDecoder::new(Vec::new());
+        let mut stream = Vec::new();
+        drop(Member::begin(&mut stream));
+        stored(b"text", &mut stream);
+        let refused =
+            decoder.write_all(&[stream, wrong].concat()).and_then(|()| decoder.try_finish());
+        assert!(refused.is_err(), "a decoder that accepts anything proves nothing");
+        drop(early);
+    }
 }

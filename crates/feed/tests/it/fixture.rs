@@ -36,8 +36,16 @@ pub(crate) enum Rendering {
 }
 
 pub(crate) const RENDERINGS: [Rendering; 3] = [Rendering::Plain, Rendering::Pretty, Rendering::Odd];
-pub(crate) const FRAMINGS: [Framing; 4] =
-    [Framing::WebSocket, Framing::Sse, Framing::WebSocketDeflate, Framing::SseGzip];
+pub(crate) const FRAMINGS: [Framing; 5] = [
+    Framing::WebSocket,
+    Framing::Sse,
+    Framing::WebSocketDeflate,
+    Framing::SseGzip,
+    Framing::WebSocketDeflateEach,
+];
+/// Those that are compressed.
+pub(crate) const COMPRESSED: [Framing; 3] =
+    [Framing::WebSocketDeflate, Framing::WebSocketDeflateEach, Framing::SseGzip];
 
 /// Longer than anything takes, where time passes by itself as soon as nothing else happens.
 const FOREVER: Duration = Duration::from_secs(1 << 20);
@@ -228,6 +236,8 @@ enum Inflate {
     Nothing,
     /// The compressed messages among others.
     Messages(Decompress),
+    /// The same, each without those before it.
+    Each,
     /// Everything.
     Gzip(Box<GzDecoder<Vec<u8>>>),
 }
@@ -238,6 +248,7 @@ impl Inbox {
         let inflate = match framing {
             Framing::WebSocket | Framing::Sse => Inflate::Nothing,
             Framing::WebSocketDeflate => Inflate::Messages(Decompress::new(false)),
+            Framing::WebSocketDeflateEach => Inflate::Each,
             Framing::SseGzip => {
                 let mut decoder = GzDecoder::new(Vec::new());
                 decoder.write_all(&feed::gzip::HEADER).unwrap();
@@ -296,7 +307,12 @@ impl Inbox {
 
 /// The text of a message that was compressed (RFC 7692 section 7.2.2).
 fn inflate(inflate: &mut Inflate, payload: &[u8]) -> Vec<u8> {
-    let Inflate::Messages(decompress) = inflate else { panic!("compression was not asked for") };
+    let mut fresh = Decompress::new(false);
+    let decompress = match inflate {
+        Inflate::Messages(decompress) => decompress,
+        Inflate::Each => &mut fresh,
+        Inflate::Nothing | Inflate::Gzip(_) => panic!("compression was not asked for"),
+    };
     let payload = [payload, &[0, 0, 0xff, 0xff]].concat();
     let mut text = Vec::new();
     let mut rest = payload.as_slice();
@@ -397,6 +413,7 @@ pub(crate) fn add(total: &mut Written, step: Written) {
     total.bytes += step.bytes;
     total.messages += step.messages;
     total.lost += step.lost;
+    total.inflated = total.inflated.then(step.inflated);
 }
 
 /// Everything there is, as bytes.

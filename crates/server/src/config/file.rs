@@ -1,9 +1,9 @@
 //! The configuration file: which one, and what it says.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use follow::file;
 use serde_json::Value;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 
@@ -79,7 +79,7 @@ fn find(
 /// At most one byte more than is allowed, so that too much can be told.
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    file::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
-use axum::http::{Request, StatusCode};
+use axum::http::{Request, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -28,8 +28,9 @@ fn problem(request: &Request<Body>) -> Option<(StatusCode, &'static str)> {
     if headers.contains_key(TRANSFER_ENCODING) {
         return Some((StatusCode::BAD_REQUEST, "a request here has no Transfer-Encoding\n"));
     }
-    // RFC 9112 section 3.2.
-    if headers.get_all(HOST).iter().nth(1).is_some() {
+    // RFC 9112 section 3.2. HTTP/1.0 has none.
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() > Version::HTTP_10) {
         return Some((StatusCode::BAD_REQUEST, "a request has one Host\n"));
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());

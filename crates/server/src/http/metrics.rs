@@ -4,12 +4,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::config::reporting::route;
-use crate::http::{Shared, guard, not_found};
+use crate::http::{Shared, guard, head, not_found};
 use crate::metrics::compat::View;
 use crate::metrics::exposition;
 
@@ -22,7 +22,7 @@ pub(super) fn routes(shared: &Shared) -> Router<Shared> {
 
 /// What the listener of their own serves.
 pub fn router(shared: Shared) -> Router {
-    routes(&shared).fallback(not_found).with_state(shared)
+    routes(&shared).fallback(not_found).layer(from_fn(head::check)).with_state(shared)
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
-use feed::{Framing, Hub, Reader, Ready, gzip};
+use feed::gzip::Member;
+use feed::{Framing, Hub, Reader, Ready};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
@@ -73,11 +74,13 @@ pub(super) struct Client {
     /// Held while the connection lives.
     pub(super) _alive: Alive,
     /// Its slot, held as long.
-    pub(super) _held: Held,
+    pub(super) held: Held,
 }
 
 struct Events {
     client: Client,
+    /// The gzip stream that the response is, until it ends.
+    member: Option<Member>,
     /// Taken already, to be sent after what was said before it.
     next: Option<Bytes>,
     /// Nothing follows `next`.
@@ -88,30 +91,15 @@ struct Events {
     timer: Pin<Box<Sleep>>,
 }
 
-/// The endless response, which begins with `greeting`: events to send before anything else.
+/// The response without its body.
 #[must_use]
-pub(super) fn respond(client: Client, greeting: &[u8]) -> Response<Body> {
-    let gzip = client.gzip;
-    let mut first = Vec::new();
-    if gzip {
-        first.extend_from_slice(&gzip::HEADER);
-    }
-    encode(greeting, gzip, &mut first);
-    let heartbeat = client.heartbeat;
-    if heartbeat.always {
-        encode(&heartbeat.event(&client.reader), gzip, &mut first);
-    }
-    let next = (!first.is_empty()).then(|| first.into());
-    let timer = Box::pin(tokio::time::sleep(heartbeat.interval));
-    let events = Events { client, next, ends: false, last_sent: Instant::now(), timer };
-    let body = stream::unfold(events, |mut events| async move {
-        let bytes = events.next().await?;
-        Some((Ok::<_, Infallible>(bytes), events))
-    });
-    let mut response = Response::new(Body::from_stream(body));
+pub(super) fn head(gzip: bool) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-cache"),
+        // A connection that was a stream is not used again.
+        (CONNECTION, "close"),
         // nginx would otherwise hold messages back until its buffer is full.
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
@@ -124,12 +112,32 @@ pub(super) fn respond(client: Client, greeting: &[u8]) -> Response<Body> {
     response
 }
 
+/// The endless body, which begins with `greeting`: events to send before anything else.
+#[must_use]
+pub(super) fn body(client: Client, greeting: &[u8]) -> Body {
+    let gzip = client.gzip;
+    let mut first = Vec::new();
+    let mut member = gzip.then(|| Member::begin(&mut first));
+    encode(greeting, &mut member, &mut first);
+    let heartbeat = client.heartbeat;
+    if heartbeat.always {
+        encode(&heartbeat.event(&client.reader), &mut member, &mut first);
+    }
+    let next = (!first.is_empty()).then(|| first.into());
+    let timer = Box::pin(tokio::time::sleep(heartbeat.interval));
+    let events = Events { client, member, next, ends: false, last_sent: Instant::now(), timer };
+    Body::from_stream(stream::unfold(events, |mut events| async move {
+        events.client.held.begin();
+        let bytes = events.next().await?;
+        Some((Ok::<_, Infallible>(bytes), events))
+    }))
+}
+
 /// Appends what is not compressed yet, in the form in which it belongs into the response.
-fn encode(bytes: &[u8], gzip: bool, out: &mut Vec<u8>) {
-    if gzip {
-        gzip::stored(bytes, out);
-    } else {
-        out.extend_from_slice(bytes);
+fn encode(bytes: &[u8], member: &mut Option<Member>, out: &mut Vec<u8>) {
+    match member {
+        Some(member) => member.store(bytes, out),
+        None => out.extend_from_slice(bytes),
     }
 }
 
@@ -148,7 +156,7 @@ impl Events {
             tokio::select! {
                 biased;
                 ready = self.client.reader.ready() => match ready {
-                    Ready::Closed => self.ends = true,
+                    Ready::Closed => self.finish(Vec::new()),
                     Ready::More => self.take(),
                 },
                 () = self.timer.as_mut() => self.tick(),
@@ -173,10 +181,16 @@ impl Events {
                 return self.end(written.lost, gap::SLOW_CLIENT);
             }
             let gap = gap::event(Some(written.lost), gap::SLOW_CLIENT, false);
-            encode(&gap, client.gzip, &mut out);
+            encode(&gap, &mut self.member, &mut out);
         }
         // A copy: while a slow client takes its time, it must not hold on to a whole chunk.
-        encode(&bytes, client.gzip && is_plain, &mut out);
+        match &mut self.member {
+            Some(member) if !is_plain => {
+                member.wrote(written.inflated);
+                out.extend_from_slice(&bytes);
+            }
+            member => encode(&bytes, member, &mut out),
+        }
         self.next = Some(out.into());
     }
 
@@ -191,8 +205,16 @@ impl Events {
     fn end(&mut self, missed: u64, reason: &str) {
         self.client.metrics.closed_by_server();
         let mut out = Vec::new();
-        encode(&gap::event(Some(missed), reason, true), self.client.gzip, &mut out);
-        self.next = Some(out.into());
+        encode(&gap::event(Some(missed), reason, true), &mut self.member, &mut out);
+        self.finish(out);
+    }
+
+    /// Ends the response after these bytes, as its coding wants it.
+    fn finish(&mut self, mut out: Vec<u8>) {
+        if let Some(member) = self.member.take() {
+            member.end(&mut out);
+        }
+        self.next = (!out.is_empty()).then(|| out.into());
         self.ends = true;
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Extension, Query, RawQuery, State};
 use axum::http::header::{ACCEPT_ENCODING, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE, VARY};
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use feed::{Framing, Request as Wanted, Subscription, frame};
 use serde::Deserialize;
@@ -70,8 +70,8 @@ pub(super) async fn websocket(
         Ok(filter) => filter,
         Err(refused) => return refused.into_response(),
     };
-    let framing = if accepted.deflate() { Framing::WebSocketDeflate } else { Framing::WebSocket };
     let filtered = filter.is_some();
+    let framing = accepted.framing();
     let wanted = Wanted { rendering, framing, since, filter, owner };
     let Subscription { mut reader, gap } = shared.hub.subscribe(wanted);
     if let Some(gap) = gap {
@@ -94,7 +94,7 @@ pub(super) async fn websocket(
         metrics: shared.metrics.connected(&labels("websocket", kind), visitor),
         last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
-        _held: place.map(|Extension(place)| place.begin()),
+        _held: place.map(|Extension(place)| place.hold()),
     };
     websocket::upgrade(request, accepted, client)
 }
@@ -128,6 +128,14 @@ pub(super) async fn sse(
     let negotiable = shared.config.compression.sse;
     // What passes a filter is compressed for nobody else.
     let gzip = negotiable && filter.is_none() && encoding::accepts_gzip(headers);
+    let mut response = sse::head(gzip);
+    if negotiable {
+        let by_encoding = HeaderValue::from_name(ACCEPT_ENCODING);
+        response.headers_mut().insert(VARY, by_encoding);
+    }
+    if request.method() == Method::HEAD {
+        return response;
+    }
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
     let wanted = Wanted { rendering, framing, since, filter, owner };
     let Subscription { reader, gap } = shared.hub.subscribe(wanted);
@@ -143,13 +151,9 @@ pub(super) async fn sse(
         metrics: shared.metrics.connected(&labels("sse", kind), visitor),
         last_call: shared.last_call.clone(),
         _alive: shared.alive.clone(),
-        _held: place.begin(),
+        held: place.hold(),
     };
-    let mut response = sse::respond(client, &greeting);
-    if negotiable {
-        let by_encoding = HeaderValue::from_name(ACCEPT_ENCODING);
-        response.headers_mut().insert(VARY, by_encoding);
-    }
+    *response.body_mut() = sse::body(client, &greeting);
     response
 }
 

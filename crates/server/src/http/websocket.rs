@@ -1,6 +1,7 @@
 //! Opening a WebSocket: the handshake, and handing the socket over to its connection.
 
 mod connection;
+mod intake;
 mod peer;
 mod timing;
 
@@ -10,7 +11,8 @@ use axum::http::header::{
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version};
-use feed::handshake::{self, HandshakeError, Upgrade, VERSION};
+use feed::Framing;
+use feed::handshake::{self, Deflate, HandshakeError, Upgrade, VERSION};
 use hyper_util::rt::TokioIo;
 
 pub(super) use connection::Client;
@@ -30,13 +32,18 @@ pub(super) fn is_upgrade(request: &Request<Body>) -> bool {
 pub(super) struct Accepted {
     accept: String,
     /// The form in which permessage-deflate was agreed on.
-    deflate: Option<&'static str>,
+    deflate: Option<Deflate>,
 }
 
 impl Accepted {
     /// Whether messages may be compressed.
     pub(super) const fn deflate(&self) -> bool {
         self.deflate.is_some()
+    }
+
+    /// Returns the framing of the messages to send.
+    pub(super) fn framing(&self) -> Framing {
+        self.deflate.map_or(Framing::WebSocket, |deflate| deflate.framing)
     }
 }
 
@@ -105,7 +112,7 @@ pub(super) fn upgrade(
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
     if let Some(deflate) = accepted.deflate {
-        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate));
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate.answer));
     }
     response
 }

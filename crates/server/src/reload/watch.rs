@@ -5,12 +5,13 @@
 //! some file systems tell nothing, they are also looked at every few seconds.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ct::Hash;
+use follow::file;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
@@ -138,7 +139,7 @@ fn look_at(paths: &[PathBuf]) -> Look {
 
 fn digest(path: &Path) -> io::Result<Hash> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    file::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(ct::sha256(&bytes))
 }
 

@@ -80,34 +80,80 @@ async fn deflated_websockets_say_the_same() {
     let server = settled(|_| {}).await;
     for (path, _) in STREAMS {
         let expected = plain(&server, path).await;
-        let request = raw::handshake(&format!("{path}?since=0"), raw::OFFER);
-        let (head, mut tcp) = ask(&server, &request).await;
-        assert!(raw::is_accepted(&head), "{head}");
-        assert_eq!(raw::header(&head, "sec-websocket-extensions"), Some(raw::AGREED));
-        let mut context = Decompress::new(false);
-        let mut messages = Vec::new();
-        let (mut sent, mut inflated) = (0, 0);
-        while messages.len() < expected.len() {
-            let frame = tokio::time::timeout(PATIENCE, raw::frame(&mut tcp)).await;
-            let frame = frame.expect("in time").expect("no error").expect("an open connection");
-            let text = match frame.first {
-                raw::TEXT => frame.payload,
-                raw::COMPRESSED_TEXT => {
-                    let text = inflate(&mut context, &frame.payload);
-                    (sent, inflated) = (sent + frame.payload.len(), inflated + text.len());
-                    text
-                }
-                _ => continue,
-            };
-            let message: Value = serde_json::from_slice(&text).expect("JSON");
-            if message["offset"].is_u64() {
-                messages.push(message);
-            }
+        for (offer, agreed) in [(raw::OFFER, raw::AGREED), (raw::OFFER_EACH, raw::AGREED_EACH)] {
+            deflated_websocket(&server, path, offer, agreed, &expected).await;
         }
-        assert!(sent > 0 && sent < inflated, "{path}: {sent} bytes for {inflated}");
-        assert_eq!(messages, expected, "{path}");
     }
     server.stop().await;
+}
+
+async fn deflated_websocket(
+    server: &Running,
+    path: &str,
+    offer: &str,
+    agreed: &str,
+    expected: &[Value],
+) {
+    let request = raw::handshake(&format!("{path}?since=0"), offer);
+    let (head, mut tcp) = ask(server, &request).await;
+    assert!(raw::is_accepted(&head), "{head}");
+    assert_eq!(raw::header(&head, "sec-websocket-extensions"), Some(agreed));
+    let keeps_context = agreed == raw::AGREED;
+    let mut context = Decompress::new(false);
+    let mut messages = Vec::new();
+    let (mut sent, mut inflated) = (0, 0);
+    while messages.len() < expected.len() {
+        let frame = tokio::time::timeout(PATIENCE, raw::frame(&mut tcp)).await;
+        let frame = frame.expect("in time").expect("no error").expect("an open connection");
+        let text = match frame.first {
+            raw::TEXT => frame.payload,
+            raw::COMPRESSED_TEXT => {
+                if !keeps_context {
+                    context.reset(false);
+                }
+                let text = inflate(&mut context, &frame.payload);
+                (sent, inflated) = (sent + frame.payload.len(), inflated + text.len());
+                text
+            }
+            _ => continue,
+        };
+        let message: Value = serde_json::from_slice(&text).expect("JSON");
+        if message["offset"].is_u64() {
+            messages.push(message);
+        }
+    }
+    assert!(sent > 0 && sent < inflated, "{path}: {sent} bytes for {inflated}");
+    assert_eq!(messages, expected, "{path}");
+}
+
+/// RFC 1952: a stream without its trailer is an error for most clients.
+#[tokio::test(flavor = "multi_thread")]
+async fn gzipped_events_end_with_the_trailer_when_the_server_stops() {
+    let server = settled(|_| {}).await;
+    // One that has read everything, and one that has read nothing but the head.
+    let request = b"GET /sse?stream=full&since=0 HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n";
+    let (_, mut current) = ask(&server, request).await;
+    let (_, mut behind) = ask(&server, request).await;
+    let mut bytes = Vec::new();
+    let mut decoder = GzDecoder::new(Vec::new());
+    while whole_events(decoder.get_ref()) < usize::try_from(ENTRIES).expect("few") + 1 {
+        let read = tokio::time::timeout(PATIENCE, current.read_buf(&mut bytes)).await;
+        assert!(read.expect("in time").expect("no error") > 0, "the end");
+        decoder.write_all(&bytes).expect("gzip");
+        decoder.flush().expect("gzip");
+        bytes.clear();
+    }
+    let stopping = tokio::spawn(server.stop());
+    current.read_to_end(&mut bytes).await.expect("an end");
+    decoder.write_all(&bytes).expect("gzip");
+    decoder.finish().expect("the trailer is right");
+    bytes.clear();
+    behind.read_to_end(&mut bytes).await.expect("an end");
+    let mut decoder = GzDecoder::new(Vec::new());
+    decoder.write_all(&bytes).expect("gzip");
+    let text = decoder.finish().expect("the trailer is right");
+    assert!(text.ends_with(b"\n\n"), "whole events");
+    stopping.await.expect("stops");
 }
 
 #[tokio::test(flavor = "multi_thread")]

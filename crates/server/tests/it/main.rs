@@ -4,6 +4,7 @@
 
 mod alarms;
 mod api;
+mod bounds;
 mod compression;
 mod corpus;
 mod descriptors;

@@ -83,6 +83,18 @@ async fn what_is_wrong_with_a_filter_can_be_asked_before_connecting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_page_has_one_spelling() {
+    let sim = logs(two_logs()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Running::start(reads_all(&sim, &folder)).await;
+    assert_eq!(server.get("/page/page.js").await.status(), 200);
+    for path in ["/page/page%2ejs", "/page/%70age.js", "/page/page.js/", "/page//page.js"] {
+        assert_eq!(server.get(path).await.status(), 404, "{path}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_the_page_its_routes_are_gone_and_the_stream_stays() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");

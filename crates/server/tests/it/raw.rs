@@ -25,6 +25,11 @@ pub(crate) const COMPRESSED_TEXT: u8 = TEXT | RSV1;
 /// The header that offers compression, and what the server must make of it.
 pub(crate) const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 pub(crate) const AGREED: &str = "permessage-deflate; client_no_context_takeover";
+/// The same of a client that keeps no context, as gorilla/websocket and Java-WebSocket offer it.
+pub(crate) const OFFER_EACH: &str = "Sec-WebSocket-Extensions: permessage-deflate; \
+                                     server_no_context_takeover; client_no_context_takeover\r\n";
+pub(crate) const AGREED_EACH: &str =
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// A frame as it came: its first byte and its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]

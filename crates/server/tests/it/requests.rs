@@ -44,6 +44,7 @@ async fn nothing_is_smuggled() {
         "Content-Length: 18446744073709551616\r\n",
         "Content-Length : 5\r\n",
         "Host: another\r\n",
+        "Host:\r\n",
         "X: a\0b\r\n",
         "X: a\rInjected: b\r\n",
         "no colon\r\n",
@@ -54,6 +55,15 @@ async fn nothing_is_smuggled() {
         let said = said(&server, request.as_bytes()).await;
         assert!(said.starts_with("HTTP/1.1 400 "), "{head:?}: {said}");
         assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{head:?}: {said}");
+    }
+    for (request, status) in [
+        ("GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", "400"),
+        ("GET http://a/health HTTP/1.1\r\nConnection: close\r\n\r\n", "400"),
+        ("GET /metrics HTTP/1.1\r\nConnection: close\r\n\r\n", "400"),
+        ("GET /health HTTP/1.0\r\n\r\n", "200"),
+    ] {
+        let said = said(&server, request.as_bytes()).await;
+        assert_eq!(said.split(' ').nth(1), Some(status), "{request:?}: {said}");
     }
     let lines = [
         "GET  /health HTTP/1.1",

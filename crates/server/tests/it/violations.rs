@@ -348,7 +348,10 @@ const OFFERS: [(&str, Option<&str>); 8] = [
          Sec-WebSocket-Extensions: permessage-deflate\r\n",
         Some(raw::AGREED),
     ),
-    ("Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n", None),
+    (
+        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n",
+        Some(raw::AGREED_EACH),
+    ),
     ("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n", None),
     ("Sec-WebSocket-Extensions: permessage-deflate; unheard_of\r\n", None),
     ("Sec-WebSocket-Extensions: ;;=\r\n", None),

@@ -29,6 +29,8 @@ enum Interpreter {
     /// Node, with a browser to steer.
     Browser,
     Shell,
+    /// A program made of it, with gorilla/websocket.
+    Gorilla,
 }
 
 const fn script(name: &'static str, by: Interpreter, stays: bool) -> Script {
@@ -38,7 +40,7 @@ const fn script(name: &'static str, by: Interpreter, stays: bool) -> Script {
 pub(super) const CERTSTREAM_CLI: Script = script("certstream_cli.py", Interpreter::Python, false);
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 14] = [
+pub(super) const SCRIPTS: [Script; 15] = [
     CERTSTREAM_CLI,
     script("certstream_library.py", Interpreter::Python, false),
     script("certstream.mjs", Interpreter::Node, false),
@@ -47,6 +49,7 @@ pub(super) const SCRIPTS: [Script; 14] = [
     script("pypi_aiohttp.py", Interpreter::Python, true),
     script("npm_ws.mjs", Interpreter::Node, true),
     script("npm_eventsource.mjs", Interpreter::Node, true),
+    script("gorilla.go", Interpreter::Gorilla, true),
     script("chromium.mjs", Interpreter::Browser, true),
     script("page.mjs", Interpreter::Browser, false),
     script("profiles.py", Interpreter::Python, false),
@@ -60,12 +63,23 @@ pub(super) struct Bench<'a> {
     /// The server, as `HOST:PORT`.
     pub(super) address: &'a str,
     pub(super) chromium: Option<&'a Path>,
+    /// The program made of `gorilla.go`.
+    pub(super) gorilla: Option<&'a Path>,
 }
 
 impl Bench<'_> {
-    /// Whether there is all that the script needs.
-    pub(super) fn has_means(&self, script: Script) -> bool {
-        script.by != Interpreter::Browser || self.chromium.is_some()
+    /// What the script needs and is not there.
+    pub(super) const fn missing(&self, script: Script) -> Option<&'static str> {
+        match script.by {
+            Interpreter::Browser if self.chromium.is_none() => {
+                Some("there is no Chromium (apt-get install chromium)")
+            }
+            Interpreter::Gorilla if self.gorilla.is_none() => Some(
+                "there is no Go with gorilla/websocket \
+                 (apt-get install golang-go golang-github-gorilla-websocket-dev)",
+            ),
+            _ => None,
+        }
     }
 
     /// Runs the script to its end; how long it took. What it says is an error's text.
@@ -82,7 +96,9 @@ impl Bench<'_> {
     /// Has clients stay connected while `leave` ends the server.
     pub(super) fn stay(&self, leave: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
         let mut clients = Vec::new();
-        for script in SCRIPTS.into_iter().filter(|script| script.stays && self.has_means(*script)) {
+        for script in
+            SCRIPTS.into_iter().filter(|script| script.stays && self.missing(*script).is_none())
+        {
             let mut command = self.command(script)?;
             clients.push((script.name, command.arg("stay").stdout(Stdio::piped()).spawn()?));
         }
@@ -102,11 +118,15 @@ impl Bench<'_> {
             Interpreter::Python => folder.join("venv/bin/python"),
             Interpreter::Node | Interpreter::Browser => PathBuf::from("node"),
             Interpreter::Shell => PathBuf::from("bash"),
+            Interpreter::Gorilla => self.gorilla.context("it was not built")?.to_owned(),
         };
         let path = crate::root().join("crates/xtask/e2e").join(script.name);
         ensure!(path.try_exists()?, "{} is missing", path.display());
         let mut command = Command::new("timeout");
-        command.arg(PATIENCE).arg(program).arg(path).current_dir(&folder);
+        command.arg(PATIENCE).arg(program).current_dir(&folder);
+        if script.by != Interpreter::Gorilla {
+            command.arg(path);
+        }
         command.env("PATH", path_with(folder.join("venv/bin"))?).env("NODE_PATH", "node_modules");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("ADDRESS", self.address);
         if let Some(chromium) = self.chromium {

@@ -13,7 +13,7 @@ mod rate;
 mod slots;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -29,7 +29,7 @@ use self::answer::Refusal;
 use self::auth::{Shown, Tier};
 pub use self::policy::{Policy, PolicyError};
 use self::rate::{Accounts, Key, Limit, Standing, Verdict};
-use self::slots::{Full, Slot, Slots};
+use self::slots::{Full, Slot, SlotLimits, Slots};
 use crate::http::{Shared, streams};
 use crate::metrics::guard::{GuardMetrics, Reason, TierLabel};
 
@@ -51,9 +51,14 @@ pub struct Peer {
     pending: Arc<Pending>,
 }
 
-/// A connection's place among those that are no streams; given up once it is one.
+/// A connection's place among those that are no streams. A stream on the connection gives it up
+/// when its first bytes are to be sent, and takes it again when it ends.
 #[derive(Debug)]
-pub struct Pending(Mutex<Option<Slot>>);
+pub struct Pending {
+    slots: Arc<Slots>,
+    client: ClientKey,
+    slot: Mutex<Option<Slot>>,
+}
 
 /// What a request that may begin a stream is given; gone with the request unless it begins one.
 #[derive(Debug, Clone)]
@@ -62,9 +67,14 @@ pub(super) struct Place {
     peer: Peer,
 }
 
-/// The slot of a stream, held while it lives.
+/// The slot of a stream, held while it runs.
 #[derive(Debug)]
-pub(super) struct Held(#[expect(dead_code, reason = "it is there to be dropped")] Arc<Slot>);
+pub(super) struct Held {
+    _slot: Arc<Slot>,
+    /// The connection's place among those that are no streams; gone where the connection is.
+    pending: Weak<Pending>,
+    begun: bool,
+}
 
 impl Peer {
     /// A peer at this address, with its place.
@@ -90,10 +100,34 @@ impl Place {
         Owner(self.slot.client().number())
     }
 
-    /// The connection is a stream for the rest of its life.
-    pub(super) fn begin(self) -> Held {
-        drop(self.peer.pending.0.lock().take());
-        Held(self.slot)
+    /// Returns the slot for a stream that is about to begin.
+    pub(super) fn hold(self) -> Held {
+        Held { _slot: self.slot, pending: Arc::downgrade(&self.peer.pending), begun: false }
+    }
+}
+
+impl Held {
+    /// Begins the stream: its connection is one from now on. Not before its first bytes are asked
+    /// for: a request answered without a body would otherwise leave every limit.
+    pub(super) fn begin(&mut self) {
+        if let Some(pending) = self.pending.upgrade()
+            && !self.begun
+        {
+            self.begun = true;
+            drop(pending.slot.lock().take());
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(pending) = self.pending.upgrade()
+            && self.begun
+        {
+            // Counted whatever the limits: the connection is there.
+            let slot = pending.slots.take(pending.client, SlotLimits::NONE).ok();
+            *pending.slot.lock() = slot;
+        }
     }
 }
 
@@ -132,12 +166,14 @@ impl Guard {
         if policy.proxies.contain(peer.to_canonical()) {
             limits.per_client = u64::MAX;
         }
-        let slot = self.pending.take(peer.into(), limits).ok();
+        let client = ClientKey::from(peer);
+        let slot = self.pending.take(client, limits).ok();
         if slot.is_none() {
             self.metrics.pending_per_ip_rejected.inc();
             tracing::debug!("a connection was closed: its address has too many without a stream");
         }
-        slot.map(|slot| Pending(Mutex::new(Some(slot))))
+        let slots = Arc::clone(&self.pending);
+        slot.map(|slot| Pending { slots, client, slot: Mutex::new(Some(slot)) })
     }
 
     /// Whether a request may be served, and where its client stands.
@@ -293,4 +329,45 @@ fn told(mut response: Response, standing: Option<&Standing>) -> Response {
         answer::tell(response.headers_mut(), standing);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_connection_is_pending_until_a_stream_begins_and_again_when_it_ends() {
+        let guard = Guard::new(GuardMetrics::default());
+        let mut config = Config::default();
+        config.connection_limit.max_pending_per_ip = 1;
+        let policy = Policy::compile(&config).expect("compiles");
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let peer = Peer::new(address, guard.pending(&policy, address).expect("room"));
+        let in_use = || (guard.pending.in_use(), guard.streams.in_use());
+        let hold = || guard.place(&policy, address.into(), peer.clone()).expect("room").hold();
+
+        // One whose body nobody asks for, as with HEAD.
+        let held = hold();
+        assert_eq!(in_use(), (1, 1));
+        drop(held);
+        assert_eq!(in_use(), (1, 0));
+
+        let mut held = hold();
+        held.begin();
+        held.begin();
+        assert_eq!(in_use(), (0, 1));
+        let another = guard.pending(&policy, address).expect("room");
+        drop(held);
+        assert_eq!(in_use(), (2, 0), "whatever the limit");
+        assert!(guard.pending(&policy, address).is_none());
+        drop(another);
+
+        // One that ends with its connection.
+        let mut held = hold();
+        held.begin();
+        drop(peer);
+        drop(held);
+        assert_eq!(in_use(), (0, 0));
+    }
 }

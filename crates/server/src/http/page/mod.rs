@@ -7,12 +7,12 @@ mod files;
 mod logs;
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
+use axum::extract::{RawQuery, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -37,8 +37,9 @@ pub(super) fn routes() -> Router<Shared> {
         .layer(axum::Extension(logs::Cache::default()))
 }
 
-async fn file(Path(name): Path<String>) -> Response {
-    match files::find(&name) {
+/// A path is matched as it is spelled, so the name is not the one that the router decodes.
+async fn file(uri: Uri) -> Response {
+    match uri.path().strip_prefix("/page/").and_then(files::find) {
         Some(file) => respond(file),
         None => not_found().await,
     }

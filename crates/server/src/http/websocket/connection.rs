@@ -55,7 +55,8 @@ pub(crate) struct Client {
     pub(crate) last_call: watch::Receiver<bool>,
     /// Held while the connection lives.
     pub(crate) _alive: Alive,
-    /// Its slot, held as long.
+    /// Its slot, held as long. The place of its connection among those that are no streams goes
+    /// with the HTTP connection that it is taken from.
     pub(crate) _held: Option<Held>,
 }
 
@@ -237,6 +238,9 @@ impl Connection {
         if let Some(reason) = &closing.reason {
             tracing::debug!(reason, "closing a connection");
             self.client.metrics.closed_by_server();
+        }
+        if closing.flooded {
+            self.client.metrics.flooded();
         }
         match tokio::time::timeout(CLOSING, self.shake_hands(&closing)).await {
             Ok(Ok(())) => {}

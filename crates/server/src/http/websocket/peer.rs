@@ -9,17 +9,25 @@ use feed::frame::{self, Decoder, Event, Violation, close_code};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::intake::{BYTES, FRAMES, Intake};
 use super::timing::{Due, Heartbeat, Timing};
 use crate::http::socket::Socket;
 
 /// Bytes read from a client at once. Clients have little to say.
 const READ_BUFFER: usize = 1024;
 
+/// Bytes that a client may still send while the connection closes. What is on the way when it
+/// learns of it is less; one that sends on is not read any longer.
+const MOST_WHILE_CLOSING: usize = 4 * 1024 * 1024;
+
 /// The socket with what is read from it, and the clock.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) socket: Socket,
     decoder: Decoder,
+    intake: Intake,
+    /// Bytes read since the connection closes.
+    read_while_closing: usize,
     timing: Timing,
     /// Set for the next moment at which something may be due; set again only when it fires.
     timer: Pin<Box<Sleep>>,
@@ -40,17 +48,29 @@ pub(super) struct Closing {
     /// Why the server ends it, for the log; none where the client closed first, so that nothing
     /// more is to be waited for.
     pub(super) reason: Option<String>,
+    /// Whether it is for how much the client sends.
+    pub(super) flooded: bool,
 }
 
 impl Closing {
     /// The server ends the connection.
     pub(super) fn by_server(code: u16, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { frame: frame::close(code, &reason), reason: Some(reason) }
+        Self { frame: frame::close(code, &reason), reason: Some(reason), flooded: false }
+    }
+
+    /// The client sends too much. Not with code 1008, after which some clients never connect again.
+    fn flooded() -> Self {
+        let reason = format!(
+            "too much sent: more than {} bytes or {} frames a second",
+            BYTES.per_second, FRAMES.per_second
+        );
+        Self { flooded: true, ..Self::by_server(close_code::GOING_AWAY, reason) }
     }
 
     fn by_client(code: Option<u16>) -> Self {
-        Self { frame: frame::close(code.unwrap_or(close_code::NORMAL), ""), reason: None }
+        let frame = frame::close(code.unwrap_or(close_code::NORMAL), "");
+        Self { frame, reason: None, flooded: false }
     }
 }
 
@@ -81,6 +101,8 @@ impl Peer {
         Self {
             socket,
             decoder,
+            intake: Intake::new(now),
+            read_while_closing: 0,
             timing,
             timer,
             unflushed: false,
@@ -138,10 +160,12 @@ impl Peer {
 
     /// Takes bytes that came from the client.
     pub(super) fn received(&mut self, mut bytes: &[u8]) {
-        self.timing.received(Instant::now());
+        let now = Instant::now();
+        let length = bytes.len();
+        self.timing.received(now);
         while self.closing.is_none() {
             match self.decoder.decode(&mut bytes) {
-                Ok(None) => return,
+                Ok(None) => break,
                 Ok(Some(Event::Ping(payload))) => self.replies.extend(frame::pong(&payload)),
                 Ok(Some(Event::Pong | Event::Message)) => {}
                 Ok(Some(Event::Close { code, .. })) => {
@@ -150,16 +174,19 @@ impl Peer {
                 Err(violation) => self.closing = Some(violation.into()),
             }
         }
+        let allowed = self.intake.take(length, self.decoder.frames(), now);
+        if !allowed && self.closing.is_none() {
+            self.closing = Some(Closing::flooded());
+        }
     }
 
     /// Waits for the client's Close frame, or its end; whatever else comes is of no interest any
     /// more.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.closing.is_none() {
-            if ready!(self.poll_receive(cx)).is_err() {
+            if ready!(self.poll_rest(cx)).is_err() {
                 break;
             }
-            self.replies.clear();
         }
         Poll::Ready(())
     }
@@ -167,14 +194,23 @@ impl Peer {
     /// Reads until the client has ended the connection, and forgets what it reads. To leave it unread
     /// would reset the connection, and the client would lose what it was sent last.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while ready!(self.poll_receive(cx)).is_ok() {
-            self.replies.clear();
-        }
+        while ready!(self.poll_rest(cx)).is_ok() {}
         Poll::Ready(())
     }
 
-    /// Reads once. The buffer is on the stack: a client that says nothing needs none.
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Reads once while the connection closes, in all no more than a bound.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.read_while_closing >= MOST_WHILE_CLOSING {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        self.read_while_closing += ready!(self.poll_receive(cx))?;
+        self.replies.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once, and returns how much. The buffer is on the stack: a client that says nothing
+    /// needs none.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [MaybeUninit::uninit(); READ_BUFFER];
         let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
@@ -182,7 +218,7 @@ impl Peer {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
         self.received(buffer.filled());
-        Poll::Ready(Ok(()))
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// The timer has fired.
