@@ -5,12 +5,15 @@ use url::form_urlencoded;
 use wire::filter::{Filter, FilterError, Registered};
 
 use crate::config::Config;
-use crate::http::Shared;
+use crate::http::{Shared, parameters};
 use crate::metrics::RefusalLabels;
 
-/// Registers the filter that a query string asks for, if it asks for one. `Err` is what to tell the
-/// client.
+/// Registers the filter that a query string asks for, if it asks for one. A misspelt parameter is
+/// refused. `Err` is what to tell the client.
 pub(super) fn register(shared: &Shared, query: Option<&str>) -> Result<Option<Registered>, String> {
+    parameters::check(query).inspect_err(|problem| {
+        count(shared, "invalid", problem.trim_end());
+    })?;
     let registered = parse(&shared.config, query)
         .and_then(|filter| filter.map(|filter| shared.filters.register(filter)).transpose());
     if shared.filters.is_compaction_due() {
@@ -33,7 +36,11 @@ fn refuse(shared: &Shared, error: &FilterError) -> String {
         FilterError::TooManyTerms { .. } => "too_many_terms",
         _ => "invalid",
     };
-    shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
-    tracing::debug!(reason, %error, "a filter was refused");
+    count(shared, reason, &error.to_string());
     format!("{error}\n")
+}
+
+fn count(shared: &Shared, reason: &'static str, error: &str) {
+    shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
+    tracing::debug!(reason, error, "a filter was refused");
 }
