@@ -10,7 +10,7 @@ const LONGEST_DELAY = 15_000;
 const ASLEEP_AFTER = 60_000;
 
 // The end of a message; what is before it is parsed only if it is shown.
-const TAIL = /"message_type":"(?:certificate_update|dns_entries)"(?:,"offset":(\d+))?\}\s*$/;
+const TAIL = /"message_type":"(?:certificate_update|dns_entries)"(?:,"offset":(\d+))?(?:,"truncated":true)?\}\s*$/;
 
 export const address = (path, parameters) => {
   const url = new URL(`.${path}`, new URL(".", location.href));

@@ -132,13 +132,18 @@ impl<'a> Certificate<'a> {
         name.map(|name| name.to_text()).filter(|name| !name.is_empty())
     }
 
-    /// The dNSNames of subjectAltName, in order, with U+FFFD for what is not UTF-8.
-    pub fn dns_names(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a, '_> {
+    /// The names of subjectAltName, in order, without those that cannot be read.
+    pub fn alternative_names(&self) -> impl Iterator<Item = GeneralName<'a>> + use<'a, '_> {
         let names = self.extensions.iter().filter_map(|extension| match extension.value {
             Value::SubjectAltName(names) => Some(names.flatten()),
             _ => None,
         });
-        names.flatten().filter_map(|name| match name {
+        names.flatten()
+    }
+
+    /// The dNSNames of subjectAltName, in order, with U+FFFD for what is not UTF-8.
+    pub fn dns_names(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a, '_> {
+        self.alternative_names().filter_map(|name| match name {
             GeneralName::Dns(name) => Some(text::utf8(name)),
             _ => None,
         })

@@ -77,8 +77,9 @@ pub fn write_number<W: Write>(number: u128, out: &mut W) -> fmt::Result {
     write_ascii(&digits, start..digits.len(), out)
 }
 
-/// Bytes as UTF-8, with U+FFFD for what is not.
-pub(crate) fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+/// Returns bytes as UTF-8, with U+FFFD for what is not.
+#[must_use]
+pub fn utf8(bytes: &[u8]) -> Cow<'_, str> {
     // Nearly all text is valid, and checking that alone is quicker.
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

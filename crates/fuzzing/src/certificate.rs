@@ -70,8 +70,14 @@ fn whole(profile: Profile, dialect: Dialect, event: &Event<'_>) {
     assert_eq!(update.truncated, rendered == Rendered::Truncated);
     assert_eq!(update.unread, None);
     if rendered == Rendered::Truncated {
+        let names = certificate.all_domains(dialect);
+        assert!(names.zip(&update.leaf.all_domains).all(|(name, shown)| name == *shown));
+        let total = certificate.all_domains(dialect).count() as u64;
+        assert_eq!(update.domains_total, Some(total));
+        assert!(update.leaf.all_domains.len() as u64 <= total);
         return;
     }
+    assert_eq!(update.domains_total, None);
     // A control character is six bytes in JSON, and the common name or an e-mail address stands in
     // a message three times; the chain has it all once more.
     let most = 60 * certificate.der.len() + 4096;

@@ -86,7 +86,7 @@ pub struct Metrics {
     pub certificates: Family<EntryLabels, Counter>,
     /// Entries left out because the same certificate was published lately.
     pub duplicates: Counter,
-    /// Certificates remembered to tell duplicates.
+    /// Certificates remembered to detect duplicates.
     pub dedup_window: Gauge,
     /// Published certificates that some part of could not be parsed.
     pub parse_errors: Counter,
@@ -323,7 +323,7 @@ pub fn registry(
     );
     registry.register(
         "dedup_window",
-        "Certificates remembered to tell duplicates",
+        "Certificates remembered to detect duplicates",
         metrics.dedup_window.clone(),
     );
     registry.register(

@@ -101,7 +101,8 @@ pub struct Message<'e> {
 
 impl Message<'_> {
     fn describe(&self, subject: &mut Subject) {
-        subject.read(&self.certificate, &self.published.source);
+        let Published { source, kind, .. } = self.published;
+        subject.read(&self.certificate, source, *kind);
     }
 }
 

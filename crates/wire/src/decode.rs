@@ -60,6 +60,8 @@ pub enum Incoming<'a> {
         offset: Option<u64>,
         /// See [`Update::truncated`].
         truncated: bool,
+        /// See [`Update::domains_total`].
+        domains_total: Option<u64>,
     },
     /// `heartbeat`: the connection is alive, nothing else.
     Heartbeat {
@@ -133,6 +135,7 @@ struct Envelope<'a> {
     data: Data<'a>,
     offset: Option<u64>,
     truncated: Option<bool>,
+    domains_total: Option<u64>,
     timestamp: Option<u64>,
     dropped: Option<u64>,
     disconnecting: Option<bool>,
@@ -180,6 +183,7 @@ impl<'de> Members<'de> for Envelope<'de> {
         match key {
             "data" => drop(value.fill(&mut self.data)?),
             "disconnecting" => self.disconnecting = value.flag()?,
+            "domains_total" => self.domains_total = value.whole()?,
             "dropped" => self.dropped = value.whole()?,
             "message_type" => self.message_type = value.text()?,
             "offset" => self.offset = value.whole()?,
@@ -203,12 +207,14 @@ impl<'a> Envelope<'a> {
             ("certificate_update", Data::Update(mut update)) => {
                 update.offset = self.offset;
                 update.truncated = truncated;
+                update.domains_total = self.domains_total;
                 update.unread = notes.unread;
                 Ok(Incoming::Certificate(update))
             }
             ("certificate_update", _) => missing("certificate_update", "data.leaf_cert"),
             ("dns_entries", Data::Domains(domains)) => {
-                Ok(Incoming::Domains { domains, offset: self.offset, truncated })
+                let Self { offset, domains_total, .. } = self;
+                Ok(Incoming::Domains { domains, offset, truncated, domains_total })
             }
             ("dns_entries", _) => missing("dns_entries", "a list as data"),
             ("heartbeat", _) => Ok(Incoming::Heartbeat { timestamp: self.timestamp }),

@@ -39,6 +39,18 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::X509LogEntry, Self::PrecertLogEntry];
+
+    /// The name in requests, as a value of `entry`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::X509LogEntry => "final",
+            Self::PrecertLogEntry => "precert",
+        }
+    }
+
     /// The value of `update_type`.
     #[must_use]
     pub const fn update_type(self) -> &'static str {

@@ -4,10 +4,13 @@
 //!
 //! | parameter | passes a certificate if |
 //! |---|---|
-//! | `domain=a.com,b.org` | one of its names is the domain or lies below it, label by label |
+//! | `domain=a.com,b.org` | one of its names is the domain, lies below it label by label, or is a wildcard that covers it; or one of its iPAddress names is the address |
 //! | `match=paypal` | one of its names contains the text, of at least 3 characters |
+//! | `ip=192.0.2.1,2001:db8::/32` | one of its iPAddress names is the address or in the network |
 //! | `issuer=r10,let's encrypt` | the CN or O of its issuer contains the text |
 //! | `log=argon` | the name or URL of its log contains the text, or its log id (base64) is the text |
+//! | `part=2/8` | it is in the second of eight shares, by its SHA-256 |
+//! | `entry=precert` | it is a precertificate; with `final`, a certificate |
 //!
 //! One of the terms of a parameter has to hold, for every parameter given. Case does not matter. A
 //! parameter given twice is one with the terms of both. White space around a term is dropped, as
@@ -15,19 +18,24 @@
 //! UTS #46). A term that is empty is an error, for nobody means it. The names of a certificate are
 //! those that messages show as `all_domains`, as they stand there: a `match` sees A-labels.
 //!
+//! A wildcard covers one label (RFC 6125 section 6.4.3): `*.a.com` passes `domain=www.a.com`, but
+//! not `domain=x.www.a.com`. With `exact=true` it passes neither.
+//!
 //! [`Filters`] is where the filters of all connections are registered, and judged together: one
 //! pass over a [`Subject`], what a certificate looks like to filters, however many there are.
 //!
 //! # What it costs
 //!
 //! To judge a certificate takes time proportional to its names, plus the terms found in it, plus
-//! the filters that have one of those: at most every term and every filter once. No term, name or
-//! combination of them makes it more. [`Limits`] bounds the terms and their bytes, and so memory.
+//! the terms of `ip` (if it has addresses) and `part`, plus the filters that have one of the terms
+//! found: at most every term and every filter once. No term, name or combination of them makes it
+//! more. [`Limits`] bounds the terms and their bytes, and so memory.
 
 mod automaton;
 mod index;
 mod parse;
 mod registry;
+mod share;
 mod subject;
 mod substrings;
 #[cfg(test)]
@@ -35,6 +43,7 @@ mod tests;
 
 pub use parse::{FilterError, MAX_TERM_BYTES, MIN_MATCH_CHARACTERS};
 pub use registry::{Filters, Limits, Registered, Stats};
+pub use share::MAX_SHARES;
 pub use subject::Subject;
 
 /// What a term is compared with.
@@ -44,15 +53,22 @@ pub enum Parameter {
     Domain,
     /// The names, as text.
     Match,
+    /// The iPAddress names.
+    Ip,
     /// The issuer's CN and O.
     Issuer,
     /// The log.
     Log,
+    /// The certificate's SHA-256, which puts it into a share.
+    Part,
+    /// The kind of entry.
+    Entry,
 }
 
 impl Parameter {
     /// All parameters; those that fewer certificates pass come first.
-    pub const ALL: [Self; 4] = [Self::Domain, Self::Match, Self::Issuer, Self::Log];
+    pub const ALL: [Self; 7] =
+        [Self::Domain, Self::Match, Self::Ip, Self::Issuer, Self::Log, Self::Part, Self::Entry];
 
     /// The name of the parameter in a request.
     #[must_use]
@@ -60,8 +76,11 @@ impl Parameter {
         match self {
             Self::Domain => "domain",
             Self::Match => "match",
+            Self::Ip => "ip",
             Self::Issuer => "issuer",
             Self::Log => "log",
+            Self::Part => "part",
+            Self::Entry => "entry",
         }
     }
 
@@ -72,11 +91,16 @@ impl Parameter {
     }
 }
 
+/// The name in a request of the switch that leaves out wildcards above a `domain`.
+pub const EXACT: &str = "exact";
+
 /// What one client wants: terms of one parameter or more. Two filters that say the same are equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// For each of [`Parameter::ALL`]: in lower case, sorted, each once.
     terms: [Vec<Box<str>>; Parameter::ALL.len()],
+    /// The wildcards that cover one of the domains, sorted, each once; none if they are left out.
+    wildcards: Vec<Box<str>>,
 }
 
 impl Filter {
@@ -84,7 +108,8 @@ impl Filter {
     /// are left alone; without any of ours there is no filter.
     ///
     /// # Errors
-    /// When a term cannot be one, or there are more than `max_terms` different ones.
+    /// When a term cannot be one, there are more than `max_terms` different ones, or `exact` is
+    /// something else than `true` or `false`, or `true` without a `domain`.
     pub fn parse<N, V>(
         parameters: impl IntoIterator<Item = (N, V)>,
         max_terms: usize,
@@ -94,7 +119,12 @@ impl Filter {
         V: AsRef<str>,
     {
         let mut filter = Self::default();
+        let mut is_exact = false;
         for (name, values) in parameters {
+            if name.as_ref() == EXACT {
+                is_exact = parse::switch(EXACT, values.as_ref())?;
+                continue;
+            }
             let Some(parameter) = Parameter::from_name(name.as_ref()) else { continue };
             for term in values.as_ref().split(',') {
                 filter.add(parameter, parse::term(parameter, term)?);
@@ -103,13 +133,24 @@ impl Filter {
                 }
             }
         }
+        if !is_exact {
+            filter.cover();
+        } else if filter.terms(Parameter::Domain).is_empty() {
+            return Err(FilterError::ExactWithoutDomain);
+        }
         Ok((filter.len() > 0).then_some(filter))
     }
 
     fn add(&mut self, parameter: Parameter, term: String) {
-        let terms = &mut self.terms[parameter as usize];
-        if let Err(place) = terms.binary_search_by(|other| (**other).cmp(&term)) {
-            terms.insert(place, term.into());
+        insert(&mut self.terms[parameter as usize], term);
+    }
+
+    /// Adds the wildcards that cover the domains.
+    fn cover(&mut self) {
+        for domain in &self.terms[Parameter::Domain as usize] {
+            if let Some(wildcard) = parse::wildcard(domain) {
+                insert(&mut self.wildcards, wildcard);
+            }
         }
     }
 
@@ -123,12 +164,26 @@ impl Filter {
         &self.terms[parameter as usize]
     }
 
-    /// Whether a certificate passes.
+    /// Returns what to look for: the terms, and for `domain` the wildcards that stand for them. One
+    /// of them has to hold. None if the parameter was not given.
+    fn lookups(&self, parameter: Parameter) -> impl Iterator<Item = &str> {
+        let wildcards: &[_] = if parameter == Parameter::Domain { &self.wildcards } else { &[] };
+        self.terms(parameter).iter().chain(wildcards).map(|text| &**text)
+    }
+
+    /// Returns whether a certificate passes.
     #[must_use]
     pub fn passes(&self, subject: &Subject) -> bool {
         Parameter::ALL.into_iter().all(|parameter| {
-            let terms = self.terms(parameter);
-            terms.is_empty() || terms.iter().any(|term| subject.has(parameter, term))
+            self.terms(parameter).is_empty()
+                || self.lookups(parameter).any(|text| subject.has(parameter, text))
         })
+    }
+}
+
+/// Inserts a text where it belongs in a sorted list, unless it is there.
+fn insert(sorted: &mut Vec<Box<str>>, text: String) {
+    if let Err(place) = sorted.binary_search_by(|other| (**other).cmp(&text)) {
+        sorted.insert(place, text.into());
     }
 }

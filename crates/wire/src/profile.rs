@@ -85,6 +85,8 @@ pub(crate) struct Choices {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MessageField {
     Data,
+    /// How many names there are, in a message that leaves out something; otherwise not there.
+    DomainsTotal,
     MessageType,
     Offset,
     /// `true` in a message that leaves out something for its size; otherwise not there.

@@ -17,8 +17,9 @@ pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 1 << 20;
 pub struct Renderer {
     /// The size in bytes above which a message leaves something out, and says so by
     /// `"truncated":true` beside `data`: first `as_der` and the chain; if that is not enough also
-    /// the extensions, long names and the end of `all_domains`. What is left then can have 32 KiB,
-    /// whatever is asked for here.
+    /// the extensions and long distinguished names; at last the end of `all_domains`, which fills
+    /// what the rest leaves. `domains_total` goes with it: how many names there are. What is left
+    /// without names can have 32 KiB, whatever is asked for here.
     pub max_message_bytes: usize,
     /// Whether certificates without any name are left out of the domains stream. Clients that take
     /// the first name of each message stumble over an empty list.
@@ -57,24 +58,29 @@ impl Renderer {
             return Rendered::Skipped;
         }
         let start = out.len();
-        let outline = Extent::Outline { domains: self.max_message_bytes / 2 };
+        let mut message =
+            Message { kind, profile, choices, event, extent: Extent::Whole, domains_total: 0 };
         // A certificate longer than its message may be is not even tried: what it would take to
         // write it could be twenty times its length.
-        let extents: &[_] = if event.certificate.der.len() > self.max_message_bytes {
-            &[outline]
-        } else {
-            &[Extent::Whole, Extent::WithoutDer, outline]
-        };
-        for &extent in extents {
-            out.truncate(start);
-            Message { kind, profile, choices, event, extent }.write(&mut Json::new(out));
-            if out.len() - start <= self.max_message_bytes {
-                return if extent == Extent::Whole { Rendered::Whole } else { Rendered::Truncated };
-            }
+        let may_fit = event.certificate.der.len() <= self.max_message_bytes;
+        if may_fit && message.write(start, out) <= self.max_message_bytes {
+            return Rendered::Whole;
+        }
+        message.domains_total = event.certificate.all_domains(choices.dialect).count();
+        message.extent = Extent::WithoutDer;
+        if !may_fit || message.write(start, out) > self.max_message_bytes {
+            message.extent = Extent::Outline { domains: 0 };
+            let without_names = message.write(start, out) - EMPTY_LIST;
+            let domains = self.max_message_bytes.saturating_sub(without_names);
+            message.extent = Extent::Outline { domains };
+            message.write(start, out);
         }
         Rendered::Truncated
     }
 }
+
+/// Bytes of a list of names without any.
+const EMPTY_LIST: usize = "[]".len();
 
 /// How much of an event a message shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +89,7 @@ enum Extent {
     Whole,
     /// All but the DER and the chain.
     WithoutDer,
-    /// Nothing that can be long, except this many bytes of names.
+    /// Nothing that can be long, except a list of names of this many bytes.
     Outline { domains: usize },
 }
 
@@ -93,19 +99,30 @@ struct Message<'m> {
     choices: &'static Choices,
     event: &'m Event<'m>,
     extent: Extent,
+    /// Names that the certificate has; counts where something is left out.
+    domains_total: usize,
 }
 
 impl Message<'_> {
-    fn write(&self, json: &mut Json<'_>) {
+    /// Writes the message from here on, in place of what is there. Its length.
+    fn write(&self, start: usize, out: &mut Vec<u8>) -> usize {
+        out.truncate(start);
+        self.append(&mut Json::new(out));
+        out.len() - start
+    }
+
+    fn append(&self, json: &mut Json<'_>) {
+        let is_whole = self.extent == Extent::Whole;
         json.object(|json| {
             for (key, field) in self.choices.message {
                 match field {
-                    MessageField::Truncated if self.extent == Extent::Whole => continue,
+                    MessageField::DomainsTotal | MessageField::Truncated if is_whole => continue,
                     _ => json.key(key),
                 }
                 match field {
                     MessageField::Data if self.kind == StreamKind::Domains => self.domains(json),
                     MessageField::Data => self.data(json),
+                    MessageField::DomainsTotal => json.number(self.domains_total as u64),
                     MessageField::MessageType => json.string(self.message_type()),
                     MessageField::Offset => json.number(self.event.offset),
                     MessageField::Truncated => json.boolean(true),

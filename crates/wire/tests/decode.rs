@@ -139,22 +139,26 @@ fn a_message_of_the_rust_server() {
 
 #[test]
 fn messages_without_a_certificate() {
-    let domains = |domains: &[&'static str], offset, truncated| Incoming::Domains {
+    let domains = |domains: &[&'static str], offset, domains_total| Incoming::Domains {
         domains: domains.iter().copied().map(Cow::from).collect(),
         offset,
-        truncated,
+        truncated: domains_total.is_some(),
+        domains_total,
     };
     let gap = |dropped, disconnecting, reason| Incoming::Gap { dropped, disconnecting, reason };
     let unknown = |message_type| Incoming::Unknown { message_type: Cow::Borrowed(message_type) };
     let cases = [
         (
             r#"{"data":["b","a","b"],"message_type":"dns_entries"}"#,
-            domains(&["b", "a", "b"], None, false),
+            domains(&["b", "a", "b"], None, None),
         ),
-        (r#"{"message_type":"dns_entries","data":[]}"#, domains(&[], None, false)),
+        (r#"{"message_type":"dns_entries","data":[]}"#, domains(&[], None, None)),
         (
-            r#"{"data":["a"],"message_type":"dns_entries","offset":5,"truncated":true}"#,
-            domains(&["a"], Some(5), true),
+            concat!(
+                r#"{"data":["a"],"domains_total":7,"message_type":"dns_entries","offset":5,"#,
+                r#""truncated":true}"#
+            ),
+            domains(&["a"], Some(5), Some(7)),
         ),
         (r#"{"message_type":"heartbeat"}"#, Incoming::Heartbeat { timestamp: None }),
         (
@@ -321,9 +325,11 @@ fn lengths_are_bounded() {
 
 #[test]
 fn what_this_server_says_of_truncation_and_offset() {
-    let message = leaf("").replacen('{', r#"{"offset":"9007199254740993","truncated":true,"#, 1);
+    let before = r#"{"domains_total":60001,"offset":"9007199254740993","truncated":true,"#;
+    let message = leaf("").replacen('{', before, 1);
     let update = update(&message);
     assert_eq!((update.offset, update.truncated), (Some(9_007_199_254_740_993), true));
+    assert_eq!(update.domains_total, Some(60_001));
 }
 
 #[test]

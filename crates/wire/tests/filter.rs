@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use cert::{Certificate, Dialect};
-use wire::Source;
 use wire::filter::{Filter, Filters, Limits, Subject};
+use wire::{EntryKind, Source};
 
 mod support;
 use support::{
@@ -13,7 +13,7 @@ use support::{
 
 fn subject(der: &[u8], source: &Source) -> Subject {
     let mut subject = Subject::default();
-    subject.read(&Certificate::read(der), source);
+    subject.read(&Certificate::read(der), source, EntryKind::X509LogEntry);
     subject
 }
 
@@ -34,7 +34,7 @@ fn names_issuer_and_log_are_read_from_the_certificate() {
     let cases = [
         ("domain", "cn.example", true),
         ("domain", "san.example", true),
-        ("match", "*.san", true),
+        ("match", "san.ex", true),
         ("match", "subject", false),
         ("match", "test ca", false),
         ("issuer", "SOCIÉTÉ", true),
@@ -67,6 +67,30 @@ fn only_what_messages_list_as_names_counts() {
     assert!(!passes(&[("domain", "b.example")], &subject), "part of a broken name");
     assert!(!passes(&[("match", "someone")], &subject));
     assert!(!passes(&[("match", "192.0")], &subject));
+    // Addresses are no texts, but can be asked for.
+    assert!(passes(&[("domain", "192.0.2.1")], &subject));
+    assert!(passes(&[("ip", "192.0.2.0/30")], &subject));
+    assert!(!passes(&[("ip", "192.0.2.2")], &subject));
+}
+
+#[test]
+fn the_share_is_that_of_the_sha256_and_the_kind_that_of_the_entry() {
+    let der = Template::default().encode();
+    let certificate = Certificate::read(&der);
+    let [first, ..] = certificate.sha256;
+    let number = u64::from_be_bytes(certificate.sha256[..8].try_into().unwrap());
+    assert_eq!(number >> 56, u64::from(first));
+    let mut subject = Subject::default();
+    subject.read(&certificate, &rfc6962(), EntryKind::PrecertLogEntry);
+    for count in 1..=16 {
+        for share in 1..=count {
+            let expected = number % count + 1 == share;
+            let term = format!("{share}/{count}");
+            assert_eq!(passes(&[("part", &term)], &subject), expected, "{term}");
+        }
+    }
+    assert!(passes(&[("entry", "precert")], &subject));
+    assert!(!passes(&[("entry", "final")], &subject));
 }
 
 #[test]
@@ -104,12 +128,12 @@ fn real_certificates_are_found_by_their_names() {
                 }
                 let Ok(Some(filter)) = Filter::parse([(parameter, &*name)], 1) else { continue };
                 let mut subject = Subject::default();
-                subject.read(&certificate, &source);
+                subject.read(&certificate, &source, EntryKind::X509LogEntry);
                 assert!(filter.passes(&subject), "{file}: {parameter}={name}");
                 let registered = filters.register(filter).unwrap();
                 let mut found = Vec::new();
                 let describe = |certificate: &Certificate<'_>, subject: &mut Subject| {
-                    subject.read(certificate, &source);
+                    subject.read(certificate, &source, EntryKind::X509LogEntry);
                 };
                 filters.matching(std::slice::from_ref(&certificate), describe, &mut found);
                 assert_eq!(found, [(registered.id(), 0)], "{file}: {parameter}={name}");

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use cert::Certificate;
+use cert::{Certificate, Dialect};
 use serde_json::Value;
 use support::{
     BASIC_CONSTRAINTS, C, CN, EMAIL, KEY_USAGE, O, OU, POISON, SUBJECT_ALT_NAME, Template, ca,
@@ -343,34 +343,88 @@ fn long_messages_lose_first_the_der_and_the_chain() {
         assert_eq!(leaf.get("as_der"), None);
         assert!(message["data"]["chain"].as_array().is_none_or(Vec::is_empty));
         assert_eq!(leaf["all_domains"].as_array().unwrap().len(), 20_001);
+        assert_eq!(message["domains_total"], 20_001);
+        assert!(serde_json::from_slice::<Value>(&whole).unwrap().get("domains_total").is_none());
         assert!(leaf["extensions"]["subjectAltName"].as_str().unwrap().len() > 300_000);
+    }
+}
+
+/// The names in a message.
+fn domains(kind: StreamKind, message: &Value) -> &[Value] {
+    let domains = match kind {
+        StreamKind::Domains => &message["data"],
+        _ => &message["data"]["leaf_cert"]["all_domains"],
+    };
+    domains.as_array().unwrap()
+}
+
+/// Names take some 400 kB here, and the extension that has them too as much again.
+#[test]
+fn names_outlast_everything_else() {
+    let der = long();
+    let certificate = Certificate::read(&der);
+    let source = rfc6962();
+    let chain = [issuer()];
+    let event = event(&source, &certificate, &chain);
+    let renderer = Renderer { max_message_bytes: 500_000, ..Renderer::default() };
+    for profile in Profile::ALL {
+        for kind in [StreamKind::Full, StreamKind::Lite] {
+            let mut out = Vec::new();
+            let rendered = renderer.render(kind, profile, &event, &mut out);
+            assert_eq!(rendered, Rendered::Truncated);
+            let message: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(message["truncated"], true);
+            assert_eq!(message["domains_total"], 20_001);
+            assert_eq!(domains(kind, &message).len(), 20_001);
+            assert_eq!(message["data"]["leaf_cert"]["extensions"], serde_json::json!({}));
+        }
+        let mut out = Vec::new();
+        let rendered = renderer.render(StreamKind::Domains, profile, &event, &mut out);
+        assert_eq!(rendered, Rendered::Whole, "names alone fit");
     }
 }
 
 #[test]
 fn longer_messages_lose_the_end_of_their_names() {
+    const MOST: usize = 100_000;
     let der = long();
     let certificate = Certificate::read(&der);
     let source = rfc6962();
     let event = event(&source, &certificate, &[]);
-    let renderer = Renderer { max_message_bytes: 100_000, ..Renderer::default() };
-    for profile in Profile::ALL {
+    let dialects = [Dialect::Calidog, Dialect::Go, Dialect::Rust];
+    for (profile, dialect) in Profile::ALL.into_iter().zip(dialects) {
         for kind in StreamKind::ALL {
-            let mut out = Vec::new();
-            let rendered = renderer.render(kind, profile, &event, &mut out);
-            assert_eq!(rendered, Rendered::Truncated);
-            assert!(out.len() <= 100_000, "{}", out.len());
-            let message: Value = serde_json::from_slice(&out).unwrap();
-            assert_eq!(message["truncated"], true);
-            let domains = match kind {
-                StreamKind::Domains => &message["data"],
-                _ => &message["data"]["leaf_cert"]["all_domains"],
-            };
-            let domains = domains.as_array().unwrap();
-            assert!((2000..5000).contains(&domains.len()), "{}", domains.len());
-            assert!(domains.contains(&Value::from("1000.example.com")));
+            for most in [MOST, MOST + 1, MOST + 7] {
+                let mut out = Vec::new();
+                let renderer = Renderer { max_message_bytes: most, ..Renderer::default() };
+                let rendered = renderer.render(kind, profile, &event, &mut out);
+                assert_eq!(rendered, Rendered::Truncated);
+                // There is no room for another name: they have up to 20 bytes and a comma.
+                assert!((most - 22..=most).contains(&out.len()), "{} of {most}", out.len());
+                let message: Value = serde_json::from_slice(&out).unwrap();
+                assert_eq!(message["truncated"], true);
+                assert_eq!(message["domains_total"], 20_001);
+                let shown = domains(kind, &message);
+                assert!(shown.len() > 4_000, "{}", shown.len());
+                assert!(
+                    certificate.all_domains(dialect).zip(shown).all(|(one, other)| one == *other)
+                );
+            }
         }
     }
+}
+
+#[test]
+fn a_certificate_longer_than_its_message_keeps_as_many_names() {
+    let der = long();
+    let certificate = Certificate::read(&der);
+    let source = rfc6962();
+    let event = event(&source, &certificate, &[]);
+    let most = der.len() - 1;
+    let renderer = Renderer { max_message_bytes: most, ..Renderer::default() };
+    let mut out = Vec::new();
+    renderer.render(StreamKind::Full, Profile::Calidog, &event, &mut out);
+    assert!((most - 22..=most).contains(&out.len()), "{} of {most}", out.len());
 }
 
 #[test]

@@ -111,7 +111,8 @@ fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'
     let offset = Some(event.offset).filter(|_| profile == Profile::Calidog);
     let mut leaf = described(profile, event.certificate);
     if kind == StreamKind::Domains {
-        return Incoming::Domains { domains: leaf.all_domains, offset, truncated: false };
+        let domains = leaf.all_domains;
+        return Incoming::Domains { domains, offset, truncated: false, domains_total: None };
     }
     let is_full = kind == StreamKind::Full;
     leaf.as_der = leaf.as_der.filter(|_| is_full);
@@ -130,6 +131,7 @@ fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'
     Incoming::Certificate(Box::new(Update {
         offset,
         truncated: false,
+        domains_total: None,
         kind: Some(event.kind),
         cert_index: Some(event.cert_index),
         cert_link: text(&link(event)),

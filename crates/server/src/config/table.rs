@@ -130,7 +130,7 @@ pub const SECTIONS: &[Section] = &[
     section(
         "filters",
         "Filters",
-        "Clients choose certificates with ?domain=, ?match=, ?issuer= and ?log=; what is over a limit \
+        "Clients choose certificates with ?domain=, ?match=, ?entry= and others; what is over a limit \
          is refused",
     ),
     section(

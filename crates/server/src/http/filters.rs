@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use wire::filter::{Filter, FilterError, Registered};
 
 use crate::config::Config;
-use crate::http::Shared;
+use crate::http::{Shared, parameters};
 use crate::metrics::RefusalLabels;
 
 /// When it is worth trying again where there is no room; nobody knows when a client leaves.
@@ -34,12 +34,17 @@ impl IntoResponse for Refused {
     }
 }
 
-/// Registers the filter that a query string asks for, if it asks for one.
+/// Registers the filter that a query string asks for, if it asks for one. A misspelt parameter is
+/// refused.
 pub(super) fn register(
     shared: &Shared,
     owner: Owner,
     query: Option<&str>,
 ) -> Result<Option<Registered>, Refused> {
+    parameters::check(query).map_err(|text| {
+        count(shared, "invalid", text.trim_end());
+        Refused { is_busy: false, text }
+    })?;
     let register = |filter| shared.filters.register_for(owner.0, filter);
     let registered =
         parse(&shared.config, query).and_then(|filter| filter.map(register).transpose());
@@ -64,7 +69,11 @@ fn refuse(shared: &Shared, error: &FilterError) -> Refused {
         FilterError::TooManyTerms { .. } => "too_many_terms",
         _ => "invalid",
     };
-    shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
-    tracing::debug!(reason, %error, "a filter was refused");
+    count(shared, reason, &error.to_string());
     Refused { is_busy: matches!(reason, "full" | "share"), text: format!("{error}\n") }
+}
+
+fn count(shared: &Shared, reason: &'static str, error: &str) {
+    shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
+    tracing::debug!(reason, error, "a filter was refused");
 }

@@ -12,6 +12,7 @@ mod head;
 mod health;
 pub mod metrics;
 mod page;
+mod parameters;
 pub mod socket;
 mod sse;
 mod statistics;

@@ -109,9 +109,13 @@ pub(super) async fn sse(
 ) -> Response {
     let headers = request.headers();
     let kind = match parameters.stream.as_deref() {
+        None | Some("lite") => StreamKind::Lite,
         Some("full") => StreamKind::Full,
         Some("domains" | "domains-only") => StreamKind::Domains,
-        _ => StreamKind::Lite,
+        Some(other) => {
+            let problem = format!("stream: {other:?} must be lite, full or domains\n");
+            return (StatusCode::BAD_REQUEST, problem).into_response();
+        }
     };
     if !is_on(&shared.config, kind) {
         return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();

@@ -23,7 +23,7 @@ pub struct TierLabel {
 /// The counts of `http::guard`.
 #[derive(Debug, Clone, Default)]
 pub struct GuardMetrics {
-    /// Requests let in, by tier.
+    /// Requests accepted, by tier.
     pub admitted: Family<TierLabel, Counter>,
     /// Requests from outside `ip_allow_list`.
     pub address_rejected: Counter,
@@ -31,15 +31,15 @@ pub struct GuardMetrics {
     pub auth_rejected: Family<Reason, Counter>,
     /// Requests over a rate limit: `token_bucket` or `sliding_window`.
     pub rate_limit_rejected: Family<Reason, Counter>,
-    /// Requests let in by the burst.
+    /// Requests accepted from the burst.
     pub burst_used: Counter,
     /// Clients whose requests are remembered.
     pub clients: Gauge,
     /// Clients forgotten too early, for want of room.
     pub clients_forgotten: Counter,
-    /// Streams refused because there are as many as may be.
+    /// Stream connections refused: max_connections reached.
     pub connection_limit_rejected: Counter,
-    /// Streams refused because their client has as many as it may.
+    /// Stream connections refused: per_ip_limit reached.
     pub per_ip_limit_rejected: Counter,
     /// Connections closed because their address has too many that are no streams.
     pub pending_per_ip_rejected: Counter,
@@ -49,7 +49,7 @@ pub struct GuardMetrics {
 
 impl GuardMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("requests_admitted", "Requests let in, by tier", self.admitted.clone());
+        registry.register("requests_admitted", "Requests accepted, by tier", self.admitted.clone());
         let families = [
             (
                 "auth_rejected",
@@ -77,20 +77,20 @@ impl GuardMetrics {
                 "Requests refused because their address is not in ip_allow_list",
                 &self.address_rejected,
             ),
-            ("rate_limit_burst_used", "Requests let in by the burst", &self.burst_used),
+            ("rate_limit_burst_used", "Requests accepted from the burst", &self.burst_used),
             (
                 "rate_limit_clients_forgotten",
-                "Clients whose requests were forgotten early, for want of room",
+                "Clients whose request history was dropped early: the table was full",
                 &self.clients_forgotten,
             ),
             (
                 "connection_limit_rejected",
-                "Streams refused because there are as many as may be",
+                "Stream connections refused: max_connections reached",
                 &self.connection_limit_rejected,
             ),
             (
                 "per_ip_limit_rejected",
-                "Streams refused because their client has as many as it may",
+                "Stream connections refused: per_ip_limit reached",
                 &self.per_ip_limit_rejected,
             ),
             (

@@ -81,22 +81,22 @@ const LOGS: &[Row<Log>] = &[
     count("log_unaudited_heads", "Tree heads that were never compared with anything", |log| {
         counted(log, |c| &c.unaudited_heads)
     }),
-    count("log_proof_errors", "Proofs that could not be had, or do not prove", |log| {
+    count("log_proof_errors", "Proofs that could not be fetched, or are wrong", |log| {
         counted(log, |c| &c.proof_errors)
     }),
-    count("log_alarms", "Alarms raised: what the log has said that cannot be true", |log| {
+    count("log_alarms", "Alarms raised: the log contradicted itself", |log| {
         counted(log, |c| &c.alarms)
     }),
-    count("log_undecodable", "Entries that could not be decoded, passed on as they came", |log| {
+    count("log_undecodable", "Entries that could not be decoded, passed on unchanged", |log| {
         counted(log, |c| &c.undecodable)
     }),
-    count("log_unreadable", "Entries left out because nobody can take them apart", |log| {
+    count("log_unreadable", "Entries left out because they could not be parsed", |log| {
         counted(log, |c| &c.unreadable)
     }),
     count("log_wrong_leaf_indexes", "Leaves with another index than their place", |log| {
         counted(log, |c| &c.wrong_leaf_indexes)
     }),
-    count("log_foreign_precertificates", "Precertificates that their leaf is not of", |log| {
+    count("log_foreign_precertificates", "Precertificates that do not belong to their leaf", |log| {
         counted(log, |c| &c.foreign_precertificates)
     }),
     count("log_foreign_issuers", "Chains whose issuer has another key than the leaf says", |log| {
@@ -105,7 +105,7 @@ const LOGS: &[Row<Log>] = &[
     count("log_forged_issuers", "Issuers served under a name that is not their hash", |log| {
         counted(log, |c| &c.forged_issuers)
     }),
-    count("log_missing_issuers", "Chain certificates that could not be had, left out", |log| {
+    count("log_missing_issuers", "Chain certificates left out because they could not be fetched", |log| {
         counted(log, |c| &c.missing_issuers)
     }),
     count("log_cut_chains", "Chains longer than any honest one, which were cut", |log| {
@@ -139,7 +139,7 @@ const LOGS: &[Row<Log>] = &[
     level("log_healthy", "1 when the log is healthy, otherwise 0", |log| {
         u64::from(log.at.health == Health::Healthy)
     }),
-    level("log_breaker_open", "1 when the log is left alone after failures", |log| {
+    level("log_breaker_open", "1 when requests to the log are suspended after failures", |log| {
         u64::from(log.at.breaker != BreakerState::Closed)
     }),
 ];
@@ -148,10 +148,10 @@ const HOSTS: &[Row<HostSnapshot>] = &[
     count("host_requests", "Requests to the host", |host| host.requests),
     count("host_limited", "Answers 429 of the host", |host| host.limited),
     level("host_in_flight", "Requests to the host under way", |host| host.in_flight as u64),
-    level("host_paced", "1 when the host has answered 429 and is asked slowly", |host| {
+    level("host_paced", "1 when the host has answered 429 and is queried slowly", |host| {
         u64::from(host.rate.is_some())
     }),
-    real("host_rate", "Requests per second that the host bears; 0 while not limited", |host| {
+    real("host_rate", "Requests per second that the host accepts; 0 while not limited", |host| {
         host.rate.unwrap_or(0.0)
     }),
 ];

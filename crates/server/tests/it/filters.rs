@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 use serde_json::Value;
-use server::config::Config;
+use server::config::{ByteSize, Config};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -39,12 +39,19 @@ fn wants(query: &Query, message: &Value) -> bool {
         terms_of(parameter).into_iter().any(|term| match *parameter {
             "domain" => {
                 let domain = term.trim_start_matches("*.").trim_end_matches('.');
+                let covering = domain.split_once('.').map(|(_, parent)| format!("*.{parent}"));
                 let is_within = |name: &String| {
-                    name.strip_suffix(domain)
-                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                    Some(name) == covering.as_ref()
+                        || name
+                            .strip_suffix(domain)
+                            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
                 };
                 names(message).iter().any(is_within)
             }
+            "entry" => match term.as_str() {
+                "precert" => message["data"]["update_type"] == "PrecertLogEntry",
+                _ => message["data"]["update_type"] == "X509LogEntry",
+            },
             "match" => names(message).iter().any(|name| name.contains(&term)),
             "issuer" => ["CN", "O"].iter().any(|part| lower(&leaf["issuer"][part]).contains(&term)),
             "log" => {
@@ -119,6 +126,8 @@ fn queries(messages: &[Value]) -> Vec<Query> {
         vec![organization()],
         vec![log_id()],
         vec![domain(), organization()],
+        vec![("entry", vec!["final".to_owned()])],
+        vec![organization(), ("entry", vec!["precert".to_owned()])],
         vec![("domain", vec!["com".to_owned()]), issuer(), log()],
         vec![part(), log()],
         vec![part(), domain(), ("domain", vec!["org".to_owned(), "com".to_owned()])],
@@ -316,6 +325,77 @@ async fn one_address_takes_no_more_than_its_share_of_the_terms() {
     .await;
     let freed = server.connect("/?match=ten").await;
     drop((greedy, again, other, freed));
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_parameter_is_refused_and_other_names_pass() {
+    let (sim, server, _folder) = with_limits(20, 100).await;
+    let cases = [
+        ("domains=example.org", "domains: there is no such parameter; did you mean domain?\n"),
+        ("since=5&isuer=r10", "isuer: there is no such parameter; did you mean issuer?\n"),
+        ("entries=final", "entries: there is no such parameter; did you mean entry?\n"),
+        ("new=true", "new: this server keeps no record of the domains it has seen\n"),
+        ("since_time=0", "since_time: this server resumes by offset only; give since=OFFSET\n"),
+        ("match=p*ypal", "match: \"p*ypal\" has an asterisk"),
+    ];
+    for (query, expected) in cases {
+        let told = refusal(&server, query).await;
+        assert!(told.starts_with(expected), "{query}: {told}");
+        let page = server.get(&format!("/page/filter?{query}")).await;
+        assert_eq!(page.status(), 400, "{query}");
+        assert_eq!(page.text().await.expect("text"), told);
+    }
+    let answer = server.get("/sse?stream=all").await;
+    assert_eq!(answer.status(), 400);
+    let told = answer.text().await.expect("text");
+    assert_eq!(told, "stream: \"all\" must be lite, full or domains\n");
+    let mut everything = server.connect("/?regex=pay&utm_source=x&_=1&since=0").await;
+    assert_eq!(next_json(&mut everything).await["message_type"], "gap");
+    next_json(&mut everything).await;
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+/// A message too large for its names still goes to the client whose filter found one of those that
+/// are left out, and says how many there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_without_the_name_that_matched_is_delivered() {
+    let sim = logs(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 0,
+        initial_size: 2_000,
+        max_size: Some(2_000),
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config: Config = reads_all(&sim, &folder);
+    config.max_message_bytes = ByteSize::new(1_300);
+    let server = Running::start(config).await;
+    let mut lite = server.connect_from_oldest("/").await;
+    let cut = loop {
+        let message = next_json(&mut lite).await;
+        let shown = names(&message).len() as u64;
+        let total = message["domains_total"].as_u64().unwrap_or_default();
+        // Names alone fit if they are few.
+        if (shown + 1..=20).contains(&total) {
+            break message;
+        }
+    };
+    assert_eq!(cut["truncated"], true);
+    let before = cut["offset"].as_u64().expect("an offset") - 1;
+    let mut domains = server.connect(&format!("/domains-only?since={before}")).await;
+    let whole = next_json(&mut domains).await;
+    assert_eq!((&whole["offset"], whole.get("truncated")), (&cut["offset"], None));
+    let all = whole["data"].as_array().expect("a list");
+    assert_eq!(all.len() as u64, cut["domains_total"].as_u64().expect("a number"));
+    let last = all.last().and_then(Value::as_str).expect("a name").to_lowercase();
+    assert!(!names(&cut).contains(&last));
+    let query = encoded(&vec![("domain", vec![last])]);
+    let mut filtered = server.connect(&format!("/?{query}&since={before}")).await;
+    assert_eq!(next_json(&mut filtered).await, cut);
     server.stop().await;
     sim.shutdown().await;
 }

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use slab::Slab;
 
 use super::automaton::Automaton;
-use super::subject::Subject;
+use super::share::Share;
+use super::subject::{Subject, address};
 use super::substrings::{Plan, Substrings};
 use super::{Filter, Parameter};
 
@@ -32,15 +34,22 @@ pub(super) struct Index {
     terms: Slab<Term>,
     /// Where a term is, for each of [`Parameter::ALL`].
     ids: [HashMap<Arc<str>, TermId>; Parameter::ALL.len()],
-    /// For each of [`Parameter::ALL`] but the first.
-    substrings: [Substrings; Parameter::ALL.len() - 1],
-    /// Terms in use, and their bytes.
+    /// For each of [`SUBSTRINGS`].
+    substrings: [Substrings; SUBSTRINGS.len()],
+    /// The terms of `ip`, and of `domain` if they are addresses, which are tried one by one.
+    networks: HashMap<TermId, IpNet>,
+    /// The terms of `part`, which are tried one by one.
+    shares: HashMap<TermId, Share>,
+    /// Terms in use, and their bytes, without wildcards: these come with the domains below them.
     pub(super) size: Size,
     /// The number of the certificate looked at last.
     certificate: u64,
     /// The terms that held for it and lead to filters.
     hits: Vec<TermId>,
 }
+
+/// The parameters whose terms are looked for as parts of a text.
+const SUBSTRINGS: [Parameter; 3] = [Parameter::Match, Parameter::Issuer, Parameter::Log];
 
 /// Terms, and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,8 +80,9 @@ impl Index {
         let term = &mut self.terms[id];
         term.uses += 1;
         if term.uses == 1 {
-            self.size.terms += 1;
-            self.size.bytes += text.len();
+            let size = size(parameter, text);
+            self.size.terms += size.terms;
+            self.size.bytes += size.bytes;
             if let Some(substrings) = substrings(&mut self.substrings, parameter) {
                 if known.is_some() { substrings.revive() } else { substrings.add(id, text) }
             }
@@ -85,6 +95,13 @@ impl Index {
         let term =
             Term { parameter, text: Arc::clone(&text), uses: 0, filters: Vec::new(), held: 0 };
         let id = self.terms.insert(term);
+        // Canonical terms can be read again.
+        match parameter {
+            Parameter::Domain => self.networks.extend(address(&text).map(|network| (id, network))),
+            Parameter::Ip => self.networks.extend(text.parse().map(|network| (id, network))),
+            Parameter::Part => self.shares.extend(Share::parse(&text).map(|share| (id, share))),
+            _ => {}
+        }
         self.ids[parameter as usize].insert(text, id);
         id
     }
@@ -96,8 +113,9 @@ impl Index {
         if term.uses > 0 {
             return;
         }
-        self.size.terms -= 1;
-        self.size.bytes -= term.text.len();
+        let size = size(term.parameter, &term.text);
+        self.size.terms -= size.terms;
+        self.size.bytes -= size.bytes;
         let gone = match substrings(&mut self.substrings, term.parameter) {
             Some(substrings) => substrings.retire(id),
             None => vec![id],
@@ -109,6 +127,8 @@ impl Index {
         for id in gone {
             let term = self.terms.remove(id);
             self.ids[term.parameter as usize].remove(&term.text);
+            self.networks.remove(&id);
+            self.shares.remove(&id);
         }
     }
 
@@ -127,7 +147,7 @@ impl Index {
 
     /// Finds the terms that hold for a certificate. Its number.
     pub(super) fn look_at(&mut self, subject: &Subject) -> u64 {
-        let Self { terms, ids, substrings, certificate, hits, .. } = self;
+        let Self { terms, ids, substrings, networks, shares, certificate, hits, .. } = self;
         *certificate += 1;
         hits.clear();
         let mut note = |id: TermId| {
@@ -141,7 +161,8 @@ impl Index {
             }
             is_news
         };
-        let [domains, _, _, logs] = ids;
+        let ids = |parameter: Parameter| &ids[parameter as usize];
+        let domains = ids(Parameter::Domain);
         if !domains.is_empty() {
             for id in subject.domains().filter_map(|domain| domains.get(domain)) {
                 note(*id);
@@ -151,9 +172,16 @@ impl Index {
         in_names.find(subject.text(Parameter::Match), &mut note);
         in_issuer.find_again(subject.text(Parameter::Issuer), &mut note);
         in_log.find_again(subject.text(Parameter::Log), &mut note);
-        if let Some(id) = logs.get(subject.log_id()) {
+        let whole = [(Parameter::Log, subject.log_id()), (Parameter::Entry, subject.entry())];
+        for id in whole.into_iter().filter_map(|(parameter, text)| ids(parameter).get(text)) {
             note(*id);
         }
+        if subject.has_addresses() {
+            let found = networks.iter().filter(|(_, network)| subject.is_within(network));
+            found.for_each(|(id, _)| _ = note(*id));
+        }
+        let found = shares.iter().filter(|(_, share)| subject.is_in(**share));
+        found.for_each(|(id, _)| _ = note(*id));
         *certificate
     }
 
@@ -189,5 +217,13 @@ impl Index {
 
 /// What looks for the terms of a parameter, if they are looked for as parts of a text.
 fn substrings(all: &mut [Substrings], parameter: Parameter) -> Option<&mut Substrings> {
-    all.get_mut((parameter as usize).checked_sub(1)?)
+    all.get_mut(SUBSTRINGS.iter().position(|other| *other == parameter)?)
+}
+
+/// What a term counts for. A wildcard counts for nothing: no client writes one.
+fn size(parameter: Parameter, text: &str) -> Size {
+    if parameter == Parameter::Domain && text.starts_with("*.") {
+        return Size::default();
+    }
+    Size { terms: 1, bytes: text.len() }
 }

@@ -1,9 +1,14 @@
 //! A term as a client writes it, and as it is compared.
 
+use std::net::IpAddr;
+
 use idna::AsciiDenyList;
+use ipnet::IpNet;
 
 use super::Parameter;
-use super::subject::push_lower;
+use super::share::{MAX_SHARES, Share};
+use super::subject::{address, push_lower};
+use crate::event::EntryKind;
 
 /// Bytes of a term at most: those of the longest domain name (RFC 1035 section 2.3.4).
 pub const MAX_TERM_BYTES: usize = 253;
@@ -45,6 +50,44 @@ pub enum FilterError {
         /// The term.
         term: String,
     },
+    /// A term of `match` with an asterisk, which stands for nothing there.
+    #[error(
+        "match: {term:?} has an asterisk, but match looks for a text as it is; give a part of a \
+         name without it, or domain= for a domain and everything below it"
+    )]
+    Asterisk {
+        /// The term.
+        term: String,
+    },
+    /// A term of `ip` that is something else.
+    #[error("ip: {term:?} is not an IP address or a network such as 192.0.2.0/24")]
+    NotAnAddress {
+        /// The term.
+        term: String,
+    },
+    /// A term of `part` that is something else.
+    #[error("part: {term:?} is not a share such as 2/8: the second of eight, at most {MAX_SHARES}")]
+    NotAShare {
+        /// The term.
+        term: String,
+    },
+    /// A term of `entry` that is something else.
+    #[error("entry: {term:?} must be precert or final")]
+    NotAnEntry {
+        /// The term.
+        term: String,
+    },
+    /// A switch that is neither on nor off.
+    #[error("{parameter}: {value:?} must be true or false")]
+    NotASwitch {
+        /// The name of the parameter.
+        parameter: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// `exact=true` without a domain that it could concern.
+    #[error("exact: this concerns domain=, which is missing")]
+    ExactWithoutDomain,
     /// A term of `domain` that is something else, a URL perhaps.
     #[error("domain: {term:?} is not a domain name")]
     NotADomain {
@@ -81,34 +124,84 @@ pub enum FilterError {
     },
 }
 
-/// The canonical form of a term: trimmed, in lower case, and a domain in A-labels without what does
-/// not count.
+/// Returns the canonical form of a term: trimmed, in lower case, a domain in A-labels without what
+/// does not count, an address as RFC 5952 has it.
 pub(super) fn term(parameter: Parameter, written: &str) -> Result<String, FilterError> {
-    let name = parameter.name();
     let written = written.trim();
-    let check_length = |text: &str| match text.len() {
-        0 => Err(FilterError::Empty { parameter: name }),
-        1..=MAX_TERM_BYTES => Ok(()),
-        bytes => Err(FilterError::TooLong { parameter: name, bytes }),
-    };
-    if parameter == Parameter::Domain {
-        let domain = written.strip_prefix("*.").unwrap_or(written);
-        let domain = domain.strip_suffix('.').unwrap_or(domain);
-        check_length(domain)?;
-        let domain =
-            a_labels(domain).ok_or_else(|| FilterError::NotADomain { term: written.to_owned() })?;
-        return check_length(&domain).map(|()| domain);
+    let term = || written.to_owned();
+    if parameter != Parameter::Domain {
+        check_length(parameter, written)?;
     }
-    check_length(written)?;
+    match parameter {
+        Parameter::Domain => domain(written),
+        Parameter::Match | Parameter::Issuer | Parameter::Log => text(parameter, written),
+        Parameter::Ip => network(written)
+            .map(|network| network.to_string())
+            .ok_or_else(|| FilterError::NotAnAddress { term: term() }),
+        Parameter::Part => Share::parse(written)
+            .map(|share| share.to_string())
+            .ok_or_else(|| FilterError::NotAShare { term: term() }),
+        Parameter::Entry => EntryKind::ALL
+            .map(EntryKind::name)
+            .into_iter()
+            .find(|name| name.eq_ignore_ascii_case(written))
+            .map(str::to_owned)
+            .ok_or_else(|| FilterError::NotAnEntry { term: term() }),
+    }
+}
+
+/// Reads a parameter that is on or off.
+pub(super) fn switch(parameter: &'static str, written: &str) -> Result<bool, FilterError> {
+    written.parse().map_err(|_| FilterError::NotASwitch { parameter, value: written.to_owned() })
+}
+
+/// Returns the wildcard that covers a domain: `*` for its first label (RFC 6125 section 6.4.3).
+pub(super) fn wildcard(domain: &str) -> Option<String> {
+    let (_, parent) = domain.split_once('.')?;
+    address(domain).is_none().then(|| format!("*.{parent}"))
+}
+
+fn check_length(parameter: Parameter, text: &str) -> Result<(), FilterError> {
+    let parameter = parameter.name();
+    match text.len() {
+        0 => Err(FilterError::Empty { parameter }),
+        1..=MAX_TERM_BYTES => Ok(()),
+        bytes => Err(FilterError::TooLong { parameter, bytes }),
+    }
+}
+
+fn domain(written: &str) -> Result<String, FilterError> {
+    if let Ok(address) = written.parse::<IpAddr>() {
+        return Ok(address.to_string());
+    }
+    let domain = written.strip_prefix("*.").unwrap_or(written);
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    check_length(Parameter::Domain, domain)?;
+    let domain =
+        a_labels(domain).ok_or_else(|| FilterError::NotADomain { term: written.to_owned() })?;
+    check_length(Parameter::Domain, &domain).map(|()| domain)
+}
+
+fn text(parameter: Parameter, written: &str) -> Result<String, FilterError> {
+    let term = || written.to_owned();
     if written.contains(char::is_control) {
-        return Err(FilterError::ControlCharacter { parameter: name, term: written.to_owned() });
+        return Err(FilterError::ControlCharacter { parameter: parameter.name(), term: term() });
+    }
+    if parameter == Parameter::Match && written.contains('*') {
+        return Err(FilterError::Asterisk { term: term() });
     }
     if parameter == Parameter::Match && written.chars().count() < MIN_MATCH_CHARACTERS {
-        return Err(FilterError::TooShort { term: written.to_owned() });
+        return Err(FilterError::TooShort { term: term() });
     }
     let mut lower = String::with_capacity(written.len());
     push_lower(written, &mut lower);
-    check_length(&lower).map(|()| lower)
+    check_length(parameter, &lower).map(|()| lower)
+}
+
+/// Reads an address or a network. The bits of a network that its length leaves out do not count.
+fn network(written: &str) -> Option<IpNet> {
+    let address = written.parse::<IpAddr>().map(IpNet::from);
+    address.or_else(|_| written.parse::<IpNet>()).ok().map(|network| network.trunc())
 }
 
 /// A domain name as certificates have it (RFC 5890 section 2.3.2.1). What is ASCII is taken as it

@@ -81,8 +81,8 @@ struct Entry {
     id: u64,
     filter: Arc<Filter>,
     registrations: usize,
-    /// The terms of each parameter that was given, in the order of [`Parameter::ALL`]. The index
-    /// leads here from those of the first.
+    /// The terms of each parameter that was given, and wildcards with the domains, in the order of
+    /// [`Parameter::ALL`]. The index leads here from those of the first.
     terms: Vec<Box<[TermId]>>,
     /// The number of the last certificate that this filter was looked at for.
     judged: u64,
@@ -226,10 +226,9 @@ impl Registry {
         let filter = Arc::new(filter);
         let terms: Vec<Box<[TermId]>> = Parameter::ALL
             .into_iter()
-            .map(|parameter| (parameter, filter.terms(parameter)))
-            .filter(|(_, terms)| !terms.is_empty())
-            .map(|(parameter, terms)| {
-                terms.iter().map(|text| self.index.add(parameter, text)).collect()
+            .filter(|parameter| !filter.terms(*parameter).is_empty())
+            .map(|parameter| {
+                filter.lookups(parameter).map(|text| self.index.add(parameter, text)).collect()
             })
             .collect();
         let key = self.entries.vacant_key();

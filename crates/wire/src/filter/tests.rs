@@ -1,3 +1,4 @@
+use crate::event::EntryKind;
 use crate::source::{Source, SourceKind};
 
 use super::*;
@@ -22,12 +23,14 @@ fn argon() -> Source {
     Source::new("Google 'Argon2026h1' log", url, "Google", SourceKind::Rfc6962, id)
 }
 
-/// A certificate by Let's Encrypt, in Argon.
+/// A precertificate by Let's Encrypt, in Argon.
 fn subject<'n>(names: impl IntoIterator<Item = &'n str>) -> Subject {
     let mut subject = Subject::default();
     names.into_iter().for_each(|name| subject.add_name(name));
     subject.add_issuer("R10");
     subject.add_issuer("Let's Encrypt");
     subject.set_log(&argon());
+    subject.set_sha256(&[0; 32]);
+    subject.set_kind(EntryKind::PrecertLogEntry);
     subject
 }

@@ -14,6 +14,7 @@ pub(super) static CALIDOG: Choices = Choices {
     dialect: Dialect::Calidog,
     message: &[
         (key!("data"), Message::Data),
+        (key!("domains_total"), Message::DomainsTotal),
         (key!("message_type"), Message::MessageType),
         (key!("offset"), Message::Offset),
         (key!("truncated"), Message::Truncated),
@@ -92,6 +93,7 @@ pub(super) static GO: Choices = Choices {
     dialect: Dialect::Go,
     message: &[
         (key!("data"), Message::Data),
+        (key!("domains_total"), Message::DomainsTotal),
         (key!("message_type"), Message::MessageType),
         (key!("truncated"), Message::Truncated),
     ],
@@ -161,6 +163,7 @@ pub(super) static RUST: Choices = Choices {
         (key!("message_type"), Message::MessageType),
         (key!("data"), Message::Data),
         (key!("truncated"), Message::Truncated),
+        (key!("domains_total"), Message::DomainsTotal),
     ],
     data: &[
         (key!("update_type"), Data::UpdateType),

@@ -52,7 +52,8 @@ pub(super) fn all_domains(
             let before = json.len();
             json.item();
             json.string(&name);
-            if json.len() - start > most {
+            let closed = json.len() - start + "]".len();
+            if closed > most {
                 json.truncate(before);
                 break;
             }

@@ -16,7 +16,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::http::{Shared, filters, not_found};
+use crate::http::{Shared, filters, not_found, parameters};
 
 /// Nothing but what this server serves, and no text that turns into markup or code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -48,9 +48,12 @@ async fn file(uri: Uri) -> Response {
 /// Whether the stream would take a filter: 204, or 400 and why not, which a browser does not tell
 /// of a WebSocket that is refused.
 async fn filter(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
-    match filters::parse(&shared.config, query.as_deref()) {
+    let query = query.as_deref();
+    let parsed = parameters::check(query)
+        .and_then(|()| filters::parse(&shared.config, query).map_err(|error| format!("{error}\n")));
+    match parsed {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
     }
 }
 

@@ -162,7 +162,7 @@ const AGAIN: &[(&str, &str)] = &[
     ("certstream_per_ip_limit_rejected", "Streams refused: their client has as many as it may"),
     ("certstream_auth_rejected", "Requests refused without a valid token"),
     ("certstream_rate_limit_rejected", "Requests refused because their client asks too often"),
-    ("certstream_rate_limit_burst_used", "Requests let in by the burst"),
+    ("certstream_rate_limit_burst_used", "Requests accepted from the burst"),
     ("certstream_config_reloads", "Times another configuration was taken"),
 ];
 

@@ -1,6 +1,6 @@
 use super::*;
 
-fn terms(query: &str) -> [Vec<String>; 4] {
+fn terms(query: &str) -> [Vec<String>; 7] {
     let filter = filter(query);
     Parameter::ALL
         .map(|parameter| filter.terms(parameter).iter().map(|term| term.to_string()).collect())
@@ -19,8 +19,18 @@ fn terms_are_canonical() {
         ("domain=_dmarc.example", "_dmarc.example"),
         ("domain=com", "com"),
         ("domain=192.0.2.1", "192.0.2.1"),
+        ("domain= 2001:DB8:0::1 ", "2001:db8::1"),
+        ("ip=192.0.2.1", "192.0.2.1/32"),
+        ("ip=192.0.2.1/24", "192.0.2.0/24"),
+        ("ip= 2001:DB8:0::1 ", "2001:db8::1/128"),
+        ("ip=2001:db8::/32", "2001:db8::/32"),
+        ("ip=::/0", "::/0"),
+        ("part=1/1", "1/1"),
+        ("part=02/8", "2/8"),
+        ("part=1024/1024", "1024/1024"),
+        ("entry=Precert", "precert"),
+        ("entry= final ", "final"),
         ("match= PayPal ", "paypal"),
-        ("match=*.a", "*.a"),
         ("match=é.é", "é.é"),
         ("match=a b", "a b"),
         ("issuer=R", "r"),
@@ -41,15 +51,21 @@ fn what_says_the_same_is_equal() {
     assert_eq!(first, second);
     assert_eq!(
         terms("domain=b.org,A.com&domain=b.org&match=zzz&match=AAA"),
-        [vec!["a.com", "b.org"], vec!["aaa", "zzz"], vec![], vec![]]
+        [vec!["a.com", "b.org"], vec!["aaa", "zzz"], vec![], vec![], vec![], vec![], vec![]]
     );
+    assert_eq!(filter("domain=a.com&exact=false"), filter("domain=a.com"));
+    assert_eq!(filter("exact=true&domain=com"), filter("domain=com"), "nothing covers it");
+    assert_ne!(filter("exact=true&domain=a.com"), filter("domain=a.com"));
+    assert_eq!(filter("exact=false&match=abc"), filter("match=abc"));
+    assert_eq!(filter("ip=192.0.2.77/24"), filter("ip=192.0.2.0/24"));
     assert_ne!(filter("match=abc"), filter("issuer=abc"));
     assert_ne!(filter("match=abc"), filter("match=abc&issuer=abc"));
 }
 
 #[test]
 fn without_parameters_there_is_no_filter() {
-    for query in ["", "compat=go&since=5", "Domain=a.com", "domains=a.com", "token=,"] {
+    // A name that is nearly one of ours is refused where requests are read.
+    for query in ["", "compat=go&since=5", "Domain=a.com", "token=,", "exact=false"] {
         assert_eq!(parse(query), Ok(None), "{query}");
     }
 }
@@ -57,6 +73,7 @@ fn without_parameters_there_is_no_filter() {
 #[test]
 fn what_is_no_term_is_refused_with_the_reason() {
     let long = format!("match={}", "a".repeat(254));
+    let long_address = format!("ip={}", "1".repeat(254));
     let long_after = format!("domain={}example", "ü.".repeat(100));
     let long_label = format!("domain={}.example", "a".repeat(64));
     let cases = [
@@ -83,6 +100,27 @@ fn what_is_no_term_is_refused_with_the_reason() {
         ("match=a\nb", "match: \"a\\nb\" has a control character"),
         ("issuer=\0", "issuer: \"\\0\" has a control character"),
         ("log=x\u{85}x", "log: "),
+        ("match=p*ypal", "match: \"p*ypal\" has an asterisk, but match looks for a text as it is"),
+        ("match=*.a", "match: \"*.a\" has an asterisk"),
+        ("ip=", "ip: a term is empty"),
+        ("ip=example.org", "ip: \"example.org\" is not an IP address or a network"),
+        ("ip=192.0.2", "is not an IP address"),
+        ("ip=192.0.2.0/33", "is not an IP address"),
+        ("ip=fe80::1%eth0", "is not an IP address"),
+        (&long_address, "ip: a term has 254 bytes"),
+        ("part=", "part: a term is empty"),
+        ("part=0/4", "part: \"0/4\" is not a share such as 2/8"),
+        ("part=5/4", "is not a share"),
+        ("part=1/0", "is not a share"),
+        ("part=1/1025", "is not a share such as 2/8: the second of eight, at most 1024"),
+        ("part=+1/4", "is not a share"),
+        ("part=1/4/2", "is not a share"),
+        ("part=1", "is not a share"),
+        ("entry=", "entry: a term is empty"),
+        ("entry=precertificate", "entry: \"precertificate\" must be precert or final"),
+        ("domain=a.com&exact=yes", "exact: \"yes\" must be true or false"),
+        ("exact=true", "exact: this concerns domain=, which is missing"),
+        ("exact=true&match=abc", "exact: this concerns domain=, which is missing"),
     ];
     for (query, expected) in cases {
         let error = parse(query).expect_err(query).to_string();

@@ -91,6 +91,21 @@ fn an_owner_has_a_share_of_the_terms() {
 }
 
 #[test]
+fn wildcards_that_come_with_domains_do_not_count() {
+    let filters = Filters::new(Limits { terms: 2, term_bytes: 14 });
+    let held = filters.register(filter("domain=a.b.com,c.b.com")).unwrap();
+    assert_eq!(filters.stats().terms, 2);
+    assert_eq!(matching(&filters, &[subject(["*.b.com"])]).0, [(held.id(), 0)]);
+    let exact = filters.register(filter("domain=a.b.com&exact=true")).unwrap();
+    assert_ne!(held.id(), exact.id());
+    assert_eq!(matching(&filters, &[subject(["*.b.com"])]).0, [(held.id(), 0)]);
+    drop(held);
+    assert_eq!(filters.stats().terms, 1);
+    assert_eq!(matching(&filters, &[subject(["*.b.com"])]).0, []);
+    assert_eq!(matching(&filters, &[subject(["a.b.com"])]).0, [(exact.id(), 0)]);
+}
+
+#[test]
 fn the_bytes_of_terms_are_limited() {
     let filters = Filters::new(LIMITS);
     let long = |letter: &str| filter(&format!("match={}", letter.repeat(250)));

@@ -49,7 +49,9 @@ impl Filter {
     pub(super) fn passes(&self, names: &[String]) -> bool {
         let below = |name: &str, domain: &str| {
             let before = name.strip_suffix(domain);
+            let parent = domain.split_once('.').map(|(_, parent)| parent);
             before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+                || name.strip_prefix("*.").is_some_and(|covered| Some(covered) == parent)
         };
         names.iter().any(|name| match self {
             Self::Domain(terms) => terms.iter().any(|term| below(name, term)),
