@@ -50,7 +50,11 @@ fn fail(status: u8, error: &anyhow::Error) -> ExitCode {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout(), "{}", text.trim_end()).context("cannot write to standard output")
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        // A reader such as `head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
 }
 
 fn collect(settings: Settings, log_level: &str) -> anyhow::Result<()> {

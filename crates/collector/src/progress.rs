@@ -112,6 +112,7 @@ impl Progress {
             lag_ms = lag,
             gaps = counters.gaps,
             doubles = counters.doubles,
+            filtered = counters.filtered,
             malformed = counters.malformed,
             unknown = counters.unknown,
             unread = counters.unread,
@@ -126,6 +127,7 @@ impl Progress {
         }
         let Counters { messages, bytes, rows, doubles, gaps, .. } = *counters;
         let Counters { malformed, unknown, unread, unidentified, beyond_window, .. } = *counters;
+        let Counters { filtered, truncated, .. } = *counters;
         tracing::info!(
             messages,
             bytes,
@@ -137,6 +139,8 @@ impl Progress {
             unread,
             unidentified,
             beyond_window,
+            filtered,
+            truncated,
             "ended"
         );
     }

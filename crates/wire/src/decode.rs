@@ -60,11 +60,18 @@ pub enum Incoming<'a> {
         offset: Option<u64>,
         /// See [`Update::truncated`].
         truncated: bool,
+        /// See [`Update::domains_total`].
+        domains_total: Option<u64>,
     },
-    /// `heartbeat`: the connection is alive, nothing else.
+    /// `heartbeat`: the connection is alive.
     Heartbeat {
         /// When it was sent, ms since the Unix epoch; some servers do not say.
         timestamp: Option<u64>,
+        /// The last offset that was searched for this client and whose matches were sent before;
+        /// only from servers that number messages.
+        offset: Option<u64>,
+        /// The id of the stream that the offset belongs to, where the server has one.
+        stream: Option<Cow<'a, str>>,
     },
     /// `gap`: messages are missing here.
     Gap {
@@ -74,6 +81,8 @@ pub enum Incoming<'a> {
         disconnecting: bool,
         /// Why, in a word of the server's.
         reason: Option<Cow<'a, str>>,
+        /// The id of the stream that follows, where the server has one.
+        stream: Option<Cow<'a, str>>,
     },
     /// A message of a type that is not known here.
     Unknown {
@@ -136,7 +145,9 @@ struct Envelope<'a> {
     timestamp: Option<u64>,
     dropped: Option<u64>,
     disconnecting: Option<bool>,
+    domains_total: Option<u64>,
     reason: Option<Cow<'a, str>>,
+    stream: Option<Cow<'a, str>>,
 }
 
 #[derive(Default)]
@@ -180,10 +191,12 @@ impl<'de> Members<'de> for Envelope<'de> {
         match key {
             "data" => drop(value.fill(&mut self.data)?),
             "disconnecting" => self.disconnecting = value.flag()?,
+            "domains_total" => self.domains_total = value.whole()?,
             "dropped" => self.dropped = value.whole()?,
             "message_type" => self.message_type = value.text()?,
             "offset" => self.offset = value.whole()?,
             "reason" => self.reason = value.text()?,
+            "stream" => self.stream = value.text()?,
             "timestamp" => self.timestamp = value.milliseconds()?,
             "truncated" => self.truncated = value.flag()?,
             _ => value.skip()?,
@@ -203,19 +216,25 @@ impl<'a> Envelope<'a> {
             ("certificate_update", Data::Update(mut update)) => {
                 update.offset = self.offset;
                 update.truncated = truncated;
+                update.domains_total = self.domains_total;
                 update.unread = notes.unread;
                 Ok(Incoming::Certificate(update))
             }
             ("certificate_update", _) => missing("certificate_update", "data.leaf_cert"),
             ("dns_entries", Data::Domains(domains)) => {
-                Ok(Incoming::Domains { domains, offset: self.offset, truncated })
+                let Self { offset, domains_total, .. } = self;
+                Ok(Incoming::Domains { domains, offset, truncated, domains_total })
             }
             ("dns_entries", _) => missing("dns_entries", "a list as data"),
-            ("heartbeat", _) => Ok(Incoming::Heartbeat { timestamp: self.timestamp }),
+            ("heartbeat", _) => {
+                let Self { timestamp, offset, stream, .. } = self;
+                Ok(Incoming::Heartbeat { timestamp, offset, stream })
+            }
             ("gap", _) => Ok(Incoming::Gap {
                 dropped: self.dropped,
                 disconnecting: self.disconnecting.unwrap_or_default(),
                 reason: self.reason,
+                stream: self.stream,
             }),
             _ => Ok(Incoming::Unknown { message_type }),
         }

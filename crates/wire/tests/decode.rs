@@ -143,8 +143,16 @@ fn messages_without_a_certificate() {
         domains: domains.iter().copied().map(Cow::from).collect(),
         offset,
         truncated,
+        domains_total: truncated.then_some(9),
     };
-    let gap = |dropped, disconnecting, reason| Incoming::Gap { dropped, disconnecting, reason };
+    let gap = |dropped, disconnecting, reason, stream: Option<&'static str>| {
+        let stream = stream.map(Cow::Borrowed);
+        Incoming::Gap { dropped, disconnecting, reason, stream }
+    };
+    let heartbeat = |timestamp, offset, stream: Option<&'static str>| {
+        let stream = stream.map(Cow::Borrowed);
+        Incoming::Heartbeat { timestamp, offset, stream }
+    };
     let unknown = |message_type| Incoming::Unknown { message_type: Cow::Borrowed(message_type) };
     let cases = [
         (
@@ -153,22 +161,33 @@ fn messages_without_a_certificate() {
         ),
         (r#"{"message_type":"dns_entries","data":[]}"#, domains(&[], None, false)),
         (
-            r#"{"data":["a"],"message_type":"dns_entries","offset":5,"truncated":true}"#,
+            r#"{"data":["a"],"message_type":"dns_entries","offset":5,"truncated":true,"domains_total":9}"#,
             domains(&["a"], Some(5), true),
         ),
-        (r#"{"message_type":"heartbeat"}"#, Incoming::Heartbeat { timestamp: None }),
+        (r#"{"message_type":"heartbeat"}"#, heartbeat(None, None, None)),
         (
             r#" {"timestamp":1708483726.594,"message_type":"heartbeat"} "#,
-            Incoming::Heartbeat { timestamp: Some(1_708_483_726_594) },
+            heartbeat(Some(1_708_483_726_594), None, None),
+        ),
+        (
+            r#"{"message_type":"heartbeat","offset":7,"stream":"s1","timestamp":1.5}"#,
+            heartbeat(Some(1_500), Some(7), Some("s1")),
         ),
         (
             r#"{"message_type":"heartbeat","timestamp":"soon","data":{"leaf_cert":1}}"#,
-            Incoming::Heartbeat { timestamp: None },
+            heartbeat(None, None, None),
         ),
-        (r#"{"message_type":"gap","dropped":12,"disconnecting":true}"#, gap(Some(12), true, None)),
+        (
+            r#"{"message_type":"gap","dropped":12,"disconnecting":true}"#,
+            gap(Some(12), true, None, None),
+        ),
         (
             r#"{"disconnecting":false,"dropped":null,"message_type":"gap","reason":"expired"}"#,
-            gap(None, false, text("expired")),
+            gap(None, false, text("expired"), None),
+        ),
+        (
+            r#"{"message_type":"gap","dropped":null,"reason":"other_stream","stream":"s2"}"#,
+            gap(None, false, text("other_stream"), Some("s2")),
         ),
         (
             r#"{"message_type":"dns_entries_unauthenticated","data":["a"]}"#,
@@ -349,7 +368,8 @@ fn our_heartbeats() {
     ] {
         let mut message = Vec::new();
         heartbeat(profile, 1_708_483_726_594, &mut message);
-        assert_eq!(decode(&message), Ok(Incoming::Heartbeat { timestamp }));
+        let (offset, stream) = (None, None);
+        assert_eq!(decode(&message), Ok(Incoming::Heartbeat { timestamp, offset, stream }));
     }
 }
 

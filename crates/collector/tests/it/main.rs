@@ -5,7 +5,9 @@
 mod collecting;
 mod harness;
 mod hostile;
+mod inspecting;
 mod manual;
+mod matrix;
 mod outputs;
 mod parts;
 mod peers;

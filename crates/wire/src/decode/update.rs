@@ -18,6 +18,8 @@ pub struct Update<'a> {
     /// Whether something is left out for its size: by the server, which says so, or of a list that
     /// is longer than [`MAX_LIST`](super::MAX_LIST) or [`MAX_CHAIN`](super::MAX_CHAIN).
     pub truncated: bool,
+    /// How many names the certificate has, where some are left out.
+    pub domains_total: Option<u64>,
     /// Whether the entry is a certificate or a precertificate.
     pub kind: Option<EntryKind>,
     /// The index of the entry in its log, from 0.
