@@ -5,6 +5,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use url::Url;
 use wire::StreamKind;
+use wire::filter::{Filter, FilterError, Parameter};
 
 /// How the program presents itself.
 const AGENT: &str = concat!("certstream-arrow/", env!("CARGO_PKG_VERSION"));
@@ -16,12 +17,49 @@ const PATHS: [(StreamKind, &str); 3] = [
     (StreamKind::Domains, "/domains-only"),
 ];
 
+/// What is asked for unless the URL has it. Our server then numbers its messages whatever its
+/// configuration says, and sends heartbeats that say up to where it has searched.
+const EXTRAS: [(&str, &str); 2] = [("compat", "calidog"), ("heartbeat", "true")];
+/// The parameters that say where a stream begins; ours replaces them all.
+const STARTS: [&str; 2] = ["since", "since_time"];
+/// The parameters, besides those of [`Parameter`], with which a server leaves messages out.
+const SIEVES: [&str; 4] = ["ip", "entry", "part", "new"];
+/// The longest id of a stream that is sent back to its server, in bytes.
+const MAX_STREAM_ID: usize = 64;
+
 /// Where to collect from.
 #[derive(Clone)]
 pub struct Address {
     url: Url,
     token: Option<(HeaderName, HeaderValue)>,
+    filter: Option<Filter>,
     is_filtered: bool,
+}
+
+/// The message after which a stream is resumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Since {
+    /// The server's number for the message.
+    pub offset: u64,
+    /// The id of the stream that numbered it, where the server has one.
+    pub stream: Option<Box<str>>,
+}
+
+impl std::fmt::Display for Since {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.stream {
+            Some(stream) => write!(f, "{}@{stream}", self.offset),
+            None => write!(f, "{}", self.offset),
+        }
+    }
+}
+
+/// The id of a stream as it can be sent back; none if it is no such id.
+#[must_use]
+pub fn stream_id(text: &str) -> Option<Box<str>> {
+    let is_id = (1..=MAX_STREAM_ID).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_id.then(|| text.into())
 }
 
 /// What is to be asked for.
@@ -49,6 +87,9 @@ pub enum AddressError {
     /// Not a URL of a WebSocket.
     #[error("--url: the scheme is {0:?}, not ws or wss")]
     Scheme(String),
+    /// A filter that no server accepts.
+    #[error("--{0}")]
+    Filter(#[from] FilterError),
     /// A token that no header can carry.
     #[error("the token has characters that no HTTP header can have")]
     Token,
@@ -83,13 +124,21 @@ impl Address {
             let path = PATHS.iter().find(|(kind, _)| *kind == wanted.stream);
             url.set_path(path.map_or("/", |(_, path)| path));
         }
-        for (name, value) in &wanted.filters {
-            url.query_pairs_mut().append_pair(name, value);
+        if !wanted.filters.is_empty() {
+            drop_pairs(&mut url, |name| wanted.filters.iter().any(|(set, _)| *set == name));
+            url.query_pairs_mut().extend_pairs(&wanted.filters);
         }
-        let is_filter = |name: &str| ["domain", "issuer", "match", "log"].contains(&name);
+        let filter = Filter::parse(url.query_pairs(), usize::MAX)?;
+        let is_filter = |name: &str| Parameter::from_name(name).is_some() || SIEVES.contains(&name);
         let is_filtered = url.query_pairs().any(|(name, _)| is_filter(&name));
         let token = wanted.token.as_ref().map(|(header, token)| credentials(header, token));
-        Ok(Self { url, token: token.transpose()?, is_filtered })
+        Ok(Self { url, token: token.transpose()?, filter, is_filtered })
+    }
+
+    /// The filter that the server is asked to apply.
+    #[must_use]
+    pub const fn filter(&self) -> Option<&Filter> {
+        self.filter.as_ref()
     }
 
     /// Whether the server leaves out what no filter passes, so that offsets have holes.
@@ -118,17 +167,25 @@ impl Address {
         self.url.scheme() == "wss"
     }
 
-    /// The request that opens the stream, after an offset where one is known.
+    /// The request that opens the stream, after an offset where one is known. A server that refuses
+    /// parameters it does not know is asked without the `extras` that only ours needs.
     ///
     /// # Errors
     ///
     /// When the URL has a form that no request can have.
     pub fn request(
         &self,
-        since: Option<u64>,
+        since: Option<&Since>,
+        extras: bool,
     ) -> Result<Request, Box<tokio_tungstenite::tungstenite::Error>> {
         let mut url = self.url.clone();
+        for (name, value) in EXTRAS.into_iter().filter(|_| extras) {
+            if url.query_pairs().all(|(there, _)| there != name) {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
         if let Some(since) = since {
+            drop_pairs(&mut url, |name| STARTS.contains(&name));
             url.query_pairs_mut().append_pair("since", &since.to_string());
         }
         let mut request = url.as_str().into_client_request()?;
@@ -138,6 +195,16 @@ impl Address {
             headers.insert(name, value.clone());
         }
         Ok(request)
+    }
+}
+
+/// Takes the parameters with such names out of a URL.
+fn drop_pairs(url: &mut Url, is_dropped: impl Fn(&str) -> bool) {
+    let pairs = url.query_pairs().into_owned();
+    let kept: Vec<_> = pairs.filter(|(name, _)| !is_dropped(name)).collect();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
     }
 }
 
@@ -172,12 +239,49 @@ mod tests {
             ("http://a/", StreamKind::Domains, None, "ws://a/domains-only"),
             ("https://a/own", StreamKind::Full, None, "wss://a/own"),
             ("ws://[::1]:1/#x", StreamKind::Lite, Some(7), "ws://[::1]:1/?since=7"),
-            ("ws://a/?compat=go", StreamKind::Lite, Some(7), "ws://a/?compat=go&since=7"),
+            ("ws://a/?x=1", StreamKind::Lite, Some(7), "ws://a/?x=1&since=7"),
         ] {
             let address = Address::new(url, &wanted(stream)).unwrap();
-            let request = address.request(since).unwrap();
+            let since = since.map(|offset| Since { offset, stream: None });
+            let request = address.request(since.as_ref(), false).unwrap();
             assert_eq!(request.uri().to_string(), expected);
             assert!(!address.is_filtered());
+        }
+    }
+
+    fn query(url: &str, filters: &[(&'static str, &str)], since: Option<&Since>) -> String {
+        let filters = filters.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let wanted = Wanted { filters, ..wanted(StreamKind::Lite) };
+        let request = Address::new(url, &wanted).unwrap().request(since, true).unwrap();
+        request.uri().query().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn our_server_is_asked_for_offsets_unless_the_url_says_otherwise() {
+        assert_eq!(query("ws://a/", &[], None), "compat=calidog&heartbeat=true");
+        assert_eq!(query("ws://a/?compat=go", &[], None), "compat=go&heartbeat=true");
+        assert_eq!(query("ws://a/?heartbeat=false", &[], None), "heartbeat=false&compat=calidog");
+    }
+
+    #[test]
+    fn what_is_set_here_replaces_what_the_url_has() {
+        let since = Since { offset: 7, stream: stream_id("s1") };
+        assert_eq!(
+            query("ws://a/?since=5&x=1&since_time=9", &[], Some(&since)),
+            "x=1&compat=calidog&heartbeat=true&since=7%40s1"
+        );
+        assert_eq!(query("ws://a/?since=5", &[], None), "since=5&compat=calidog&heartbeat=true");
+        assert_eq!(
+            query("ws://a/?domain=a.example&log=x", &[("domain", "b.example")], None),
+            "log=x&domain=b.example&compat=calidog&heartbeat=true"
+        );
+    }
+
+    #[test]
+    fn ids_of_streams_are_bounded() {
+        assert_eq!(stream_id("a-1").as_deref(), Some("a-1"));
+        for text in ["", "a b", "a\n", &"x".repeat(65)] {
+            assert_eq!(stream_id(text), None, "{text:?}");
         }
     }
 
@@ -187,7 +291,8 @@ mod tests {
         let wanted = Wanted { filters, ..wanted(StreamKind::Lite) };
         let address = Address::new("ws://a/", &wanted).unwrap();
         assert!(address.is_filtered());
-        let request = address.request(None).unwrap();
+        assert!(address.filter().is_some());
+        let request = address.request(None, false).unwrap();
         assert_eq!(request.uri(), "ws://a/?domain=a.example%2Cb.example&match=pay+pal");
     }
 
@@ -202,7 +307,7 @@ mod tests {
             let wanted =
                 Wanted { token: Some((header.clone(), token.into())), ..wanted(StreamKind::Lite) };
             let address = Address::new("wss://user:secret@a/?token=secret", &wanted).unwrap();
-            assert_eq!(address.request(None).unwrap().headers()[&header], expected);
+            assert_eq!(address.request(None, true).unwrap().headers()[&header], expected);
             assert_eq!(address.name(), "wss://a:443");
             assert!(!format!("{address:?}").contains("secret"));
         }
@@ -214,6 +319,7 @@ mod tests {
             ("127.0.0.1:8080", "--url \"127.0.0.1:8080\": relative URL without a base"),
             ("ftp://a/", "--url: the scheme is \"ftp\", not ws or wss"),
             ("ws://", "--url \"ws://\": empty host"),
+            ("ws://a/?match=ab", "--match: \"ab\" is too short"),
         ] {
             let error = Address::new(url, &wanted(StreamKind::Lite)).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");

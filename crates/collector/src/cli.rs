@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -26,7 +26,12 @@ const TOKEN: &str = "CERTSTREAM_TOKEN";
 /// How often to say how things stand, unless it is said otherwise.
 const STATS: Duration = Duration::from_secs(60);
 /// When parts are closed, unless it is said otherwise.
-const ROTATION: Duration = Duration::from_secs(3600);
+const ROTATION: Duration = Duration::from_secs(600);
+/// Extensions of data files that are not written here, and would be wrong as names of folders.
+const OTHER_FORMATS: [&str; 14] = [
+    "csv", "tsv", "txt", "json", "jsonl", "ndjson", "avro", "orc", "xlsx", "db", "sqlite",
+    "duckdb", "gz", "zst",
+];
 
 /// The environment.
 type Environment = HashMap<OsString, OsString>;
@@ -122,7 +127,7 @@ pub fn command() -> Command {
         .args(other_options())
         .subcommand(
             Command::new("inspect")
-                .about("Says what is in a file: rows, times, sources, gaps, columns")
+                .about("Says what is in a file or a folder of parts: rows, times, sources, gaps, columns")
                 .arg(file())
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON")),
         )
@@ -154,8 +159,8 @@ fn server_options() -> [Arg; 10] {
         option(
             "stream",
             "STREAM",
-            "What to ask the server for; of domains only names are kept, \
-             without a log to tell doubles by and without resuming",
+            "What to ask the server for; of domains only names are kept, without a log and an index \
+             to tell duplicates by",
         )
         .value_parser(["full", "lite", "domains"])
         .default_value("lite"),
@@ -178,8 +183,8 @@ fn server_options() -> [Arg; 10] {
         option(
             "ca-file",
             "FILE",
-            "PEM file of certificate authorities to trust besides the \
-             system's",
+            "PEM file of certificate authorities to trust besides the system's, or of exactly the \
+             certificate that the server has",
         )
         .value_parser(value_parser!(PathBuf)),
     ]
@@ -194,14 +199,17 @@ fn output_options() -> [Arg; 6] {
         option(
             "output",
             "PATH",
-            "Where rows go: a file; with --rotate or Parquet a folder; or \
-             s3://BUCKET/PREFIX [default: certstream_data.feather, with --format parquet \
-             certstream_data]",
+            "Where rows go: a file (.feather); with --rotate or Parquet a folder (NAME.parquet is \
+             one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format \
+             parquet certstream_data]",
         )
         .short('o'),
-        option("format", "FORMAT", "Form of the files")
-            .value_parser(["feather", "parquet"])
-            .default_value("feather"),
+        option(
+            "format",
+            "FORMAT",
+            "Form of the files [default: as the extension of --output has it, or feather]",
+        )
+        .value_parser(["feather", "parquet"]),
         option("compression", "CODEC", "Compression of the columns")
             .value_parser(["none", "lz4", "zstd"])
             .default_value("zstd"),
@@ -224,7 +232,7 @@ fn part_options() -> [Arg; 4] {
             "rotate",
             "SIZE|TIME",
             "Write parts below the output, each closed at this size or \
-             time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 1h]",
+             time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 10m]",
         ),
         option("max-bytes", "SIZE", "Delete the oldest parts beyond this size in all"),
         option("retain", "TIME", "Delete parts that are older than this"),
@@ -353,17 +361,60 @@ fn output(matches: &ArgMatches) -> Result<OutputSettings, UsageError> {
     Ok(OutputSettings { target: target(matches)?, compression, allowed })
 }
 
-fn target(matches: &ArgMatches) -> Result<Target, UsageError> {
-    let format = match text(matches, "format").as_deref() {
-        Some("parquet") => Format::Parquet,
-        _ => Format::Feather,
+/// The form of the files: as `--format` has it, or the extension of `--output`.
+fn format(matches: &ArgMatches, output: Option<&str>) -> Result<Format, UsageError> {
+    let asked = match text(matches, "format").as_deref() {
+        Some("parquet") => Some(Format::Parquet),
+        Some(_) => Some(Format::Feather),
+        None => None,
     };
-    if format == Format::Parquet && !cfg!(feature = "parquet") {
-        return Err(usage(
-            "--format parquet: this program was built without it (cargo feature parquet)",
-        ));
+    let extension = output.and_then(|output| Path::new(output).extension()?.to_str());
+    let named = extension.and_then(Format::of_extension);
+    if let (Some(asked), Some(named)) = (asked, named)
+        && asked != named
+    {
+        let (asked, named) = (asked.name(), named.name());
+        return Err(usage(format!(
+            "--format {asked}: the name of --output says {named}; leave one of them out"
+        )));
     }
+    let format = asked.or(named).unwrap_or(Format::Feather);
+    if format == Format::Parquet && !cfg!(feature = "parquet") {
+        return Err(usage("parquet: this program was built without it (cargo feature parquet)"));
+    }
+    Ok(format)
+}
+
+/// Refuses an output whose name promises something else. A folder may have a dot in its name.
+fn check_name(output: &str, is_folder: bool) -> Result<(), UsageError> {
+    if let Some((scheme, _)) = output.split_once("://")
+        && scheme != "s3"
+    {
+        return Err(usage(format!(
+            "--output {output:?}: {scheme}:// is not supported; give a path, or s3://BUCKET/PREFIX \
+             (other stores that speak the protocol of S3: with AWS_ENDPOINT)"
+        )));
+    }
+    let Some(extension) = Path::new(output).extension().and_then(OsStr::to_str) else {
+        return Ok(());
+    };
+    let is_other = if is_folder {
+        OTHER_FORMATS.iter().any(|other| extension.eq_ignore_ascii_case(other))
+    } else {
+        Format::of_extension(extension).is_none()
+    };
+    if is_other {
+        return Err(usage(format!(
+            "--output {output:?}: .{extension} files are not written; name it .feather (or .arrow) \
+             for one Feather file, .parquet for a folder of Parquet files"
+        )));
+    }
+    Ok(())
+}
+
+fn target(matches: &ArgMatches) -> Result<Target, UsageError> {
     let output = text(matches, "output");
+    let format = format(matches, output.as_deref())?;
     let store = output.clone().filter(|output| output.starts_with("s3://"));
     if store.is_some() && !cfg!(feature = "s3") {
         return Err(usage("--output s3://: this program was built without it (cargo feature s3)"));
@@ -372,6 +423,9 @@ fn target(matches: &ArgMatches) -> Result<Target, UsageError> {
     let is_kept = retention == Retention::default();
     let rotation = text(matches, "rotate").map(|text| rotation(&text)).transpose()?;
     let is_parts = format == Format::Parquet || rotation.is_some() || store.is_some();
+    if let Some(output) = &output {
+        check_name(output, is_parts)?;
+    }
     if !is_parts && !is_kept {
         return Err(usage("--max-bytes and --retain delete whole parts: give --rotate too"));
     }
@@ -407,11 +461,13 @@ fn retention(matches: &ArgMatches) -> Result<Retention, UsageError> {
 fn rotation(text: &str) -> Result<Rotation, UsageError> {
     let mut rotation = Rotation::default();
     for part in text.split(',') {
-        match (quantity::duration(part), quantity::size(part)) {
+        let has_unit = part.trim().ends_with(|c: char| c.is_ascii_alphabetic());
+        let size = quantity::size(part).ok().filter(|_| has_unit);
+        match (quantity::duration(part), size) {
             (Ok(time), _) if rotation.time.is_none() && time >= Duration::from_secs(1) => {
                 rotation.time = Some(time);
             }
-            (Err(_), Ok(size)) if rotation.size.is_none() && size > 0 => {
+            (Err(_), Some(size)) if rotation.size.is_none() && size > 0 => {
                 rotation.size = Some(size);
             }
             _ => {

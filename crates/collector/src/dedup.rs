@@ -8,6 +8,8 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::stream::shown;
+
 /// Indexes of a log that are remembered, counted down from the highest that came.
 pub const SPAN: u64 = 1 << 20;
 
@@ -37,6 +39,8 @@ pub struct Window {
     logs: HashMap<Box<str>, Log>,
     /// Counts the entries.
     clock: u64,
+    /// Counts the logs that were forgotten.
+    forgotten: u64,
 }
 
 /// The place in a log before a gap.
@@ -93,7 +97,15 @@ impl Window {
     fn forget_one(&mut self) {
         let oldest = self.logs.iter().min_by_key(|(_, log)| log.used);
         if let Some(name) = oldest.map(|(name, _)| name.clone()) {
-            tracing::warn!(log = %name, "more than {MAX_LOGS} logs: doubles of this one may come");
+            self.forgotten += 1;
+            // A server can invent logs without end.
+            if self.forgotten.is_power_of_two() {
+                tracing::warn!(
+                    forgotten = self.forgotten,
+                    log = %shown(&name),
+                    "more than {MAX_LOGS} logs: duplicates of forgotten ones may come"
+                );
+            }
             self.logs.remove(&name);
         }
     }

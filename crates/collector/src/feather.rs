@@ -14,6 +14,7 @@
 //! that nothing depends on the footer.
 
 mod footer;
+pub(crate) mod guard;
 mod message;
 mod walk;
 
@@ -33,9 +34,6 @@ use crate::table::schema::SchemaError;
 pub use message::Compression;
 use message::Encoder;
 pub use walk::{Walked, walk};
-
-/// The largest body of a batch that is read back: well above what a buffer may hold.
-const MAX_BODY: u64 = 1 << 30;
 
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +59,11 @@ pub enum FeatherError {
     /// A message that is not a record batch.
     #[error("a message of the file is not a record batch")]
     NoBatch,
+    /// Metadata that do not describe what is there.
+    #[error(
+        "the file is damaged: the metadata of a batch do not fit its contents; move it away, or give another --output"
+    )]
+    Damaged,
     /// The footer would be too large.
     #[error("the file has too many batches; begin another one (--rotate)")]
     TooManyBatches,
@@ -82,6 +85,8 @@ pub struct Feather {
     end: u64,
     length: u64,
     is_synced: bool,
+    /// Whether the last batch only says how far the stream was read: the next one takes its place.
+    ends_in_mark: bool,
 }
 
 /// What had to be done to a file before it could be appended to.
@@ -120,6 +125,7 @@ impl Feather {
             end,
             length: head.len() as u64,
             is_synced: true,
+            ends_in_mark: false,
         })
     }
 
@@ -134,10 +140,21 @@ impl Feather {
         walked: Walked,
         compression: Compression,
     ) -> Result<(Self, Repair), FeatherError> {
-        let Walked { schema, blocks, rows, state, end, length, is_whole } = walked;
+        let Walked { schema, blocks, rows, state, end, length, is_whole, ends_in_mark } = walked;
         let encoder = Encoder::new(compression)?;
-        let mut feather =
-            Self { file, schema, encoder, blocks, rows, state, end, length, is_synced: true };
+        let is_synced = true;
+        let mut feather = Self {
+            file,
+            schema,
+            encoder,
+            blocks,
+            rows,
+            state,
+            end,
+            length,
+            is_synced,
+            ends_in_mark,
+        };
         let mut repair = Repair::default();
         if !is_whole {
             feather.write_tail()?;
@@ -162,34 +179,42 @@ impl Feather {
         Ok(there == expected)
     }
 
-    /// Appends a batch of the file's columns, and what is to be known with it.
+    /// Appends a batch of the file's columns, and what is to be known with it. A batch without rows
+    /// that only says how far the stream was read gives way to the next one, so that a quiet stream
+    /// does not make the file grow.
     ///
     /// # Errors
     ///
     /// When it cannot be written. The file is then as it was before.
     pub fn append(&mut self, batch: &RecordBatch, note: &Note) -> Result<(), FeatherError> {
+        let kept = self.blocks.len() - usize::from(self.ends_in_mark && note.offset.is_some());
+        let start = self.blocks.get(kept).map_or(self.end, |mark| mark.offset().unsigned_abs());
         let mut bytes = Vec::new();
-        let block = self.encoder.encode(batch, note, self.end, &mut bytes)?;
-        let end = self.end + bytes.len() as u64;
+        let block = self.encoder.encode(batch, note, start, &mut bytes)?;
+        let end = start + bytes.len() as u64;
         let rows = batch.num_rows() as u64;
         let mut state = self.state.clone();
         state.add(rows, note);
-        self.blocks.push(block);
+        let mut blocks = self.blocks.split_off(kept);
+        let marks = std::mem::replace(&mut blocks, vec![block]);
+        self.blocks.append(&mut blocks);
         let written = footer::write(&self.schema, &self.blocks, &state, &mut bytes)
-            .and_then(|()| self.replace_tail(&bytes));
+            .and_then(|()| self.replace_tail(start, &bytes));
         if let Err(error) = written {
-            self.blocks.pop();
+            self.blocks.truncate(kept);
+            self.blocks.extend(marks);
             return Err(error);
         }
+        self.rows.truncate(kept);
         self.rows.push(rows);
         (self.state, self.end) = (state, end);
+        self.ends_in_mark = rows == 0 && note.is_superseded();
         Ok(())
     }
 
-    /// Writes over everything from the end of the stream on, in the order that the module's
-    /// description gives.
-    fn replace_tail(&mut self, bytes: &[u8]) -> Result<(), FeatherError> {
-        let old = usize::try_from(self.length - self.end).unwrap_or(usize::MAX);
+    /// Writes over everything from a place on, in the order that the module's description gives.
+    fn replace_tail(&mut self, start: u64, bytes: &[u8]) -> Result<(), FeatherError> {
+        let old = usize::try_from(self.length - start).unwrap_or(usize::MAX);
         let (over, beyond) = bytes.split_at_checked(old).unwrap_or((bytes, &[]));
         self.is_synced = false;
         if let Err(error) = self.file.write_all_at(beyond, self.length) {
@@ -197,9 +222,11 @@ impl Feather {
             return Err(error.into());
         }
         let (first, rest) = over.split_at_checked(message::END.len()).unwrap_or((over, &[]));
-        self.file.write_all_at(rest, self.end + first.len() as u64)?;
-        self.file.write_all_at(first, self.end)?;
-        self.length = self.end + bytes.len() as u64;
+        // Where a mark stands, the stream ends before it from now on.
+        self.file.write_all_at(&message::END, start)?;
+        self.file.write_all_at(rest, start + first.len() as u64)?;
+        self.file.write_all_at(first, start)?;
+        self.length = start + bytes.len() as u64;
         self.file.set_len(self.length)?;
         Ok(())
     }
@@ -226,6 +253,11 @@ impl Feather {
             self.is_synced = true;
         }
         Ok(())
+    }
+
+    /// The file itself.
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
     }
 
     /// The columns.
@@ -323,12 +355,17 @@ impl BatchReader<'_> {
         blocks.iter().map(move |block| {
             let (at, meta) = (block.offset().unsigned_abs(), block.metaDataLength().unsigned_abs());
             let length = u64::from(meta) + block.bodyLength().unsigned_abs();
-            if length > MAX_BODY {
+            if length > guard::MAX_BODY {
                 return Err(FeatherError::TooLarge(length));
             }
             let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
             self.file.read_exact_at(&mut bytes, at)?;
-            let batch = decoder.read_record_batch(block, &Buffer::from_vec(bytes))?;
+            let (head, body) =
+                bytes.split_at_checked(meta as usize).ok_or(FeatherError::NoBatch)?;
+            let metadata = head.get(message::PREFIX as usize..).ok_or(FeatherError::NoBatch)?;
+            guard::check(metadata, body)?;
+            let bytes = Buffer::from_vec(bytes);
+            let batch = guard::guarded(|| decoder.read_record_batch(block, &bytes))??;
             batch.ok_or(FeatherError::NoBatch)
         })
     }

@@ -68,6 +68,11 @@ impl Ledger {
         }
     }
 
+    /// Counts gaps that are not listed.
+    pub const fn count_unlisted(&mut self, gaps: u64) {
+        self.unlisted = self.unlisted.saturating_add(gaps);
+    }
+
     /// The newest gaps, at most [`MAX_LISTED`].
     pub fn listed(&self) -> impl ExactSizeIterator<Item = &Gap> {
         self.listed.values()

@@ -1,8 +1,9 @@
-//! What is in a file, for people and programs; and repairing one.
+//! What is in a file or a folder of parts, for people and programs; and repairing a file.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray as _;
@@ -15,7 +16,9 @@ use serde_json::json;
 use crate::feather::{Compression, Feather, FeatherError, walk};
 use crate::note::State;
 use crate::output::OutputError;
+use crate::output::layout::{self, Found};
 use crate::output::paths::{self, PathError};
+use crate::stream::shown;
 use crate::table::schema;
 
 /// Most sources that are told apart; others are counted together.
@@ -40,6 +43,9 @@ pub enum InspectError {
     /// It cannot be read as Parquet.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// A folder without parts.
+    #[error("{0}: there are no parts of certstream-arrow in this folder")]
+    NoParts(PathBuf),
     /// Somebody writes to it.
     #[error("{0}: a certstream-arrow writes to it, and repairs it itself when it starts")]
     Locked(PathBuf),
@@ -52,11 +58,13 @@ pub enum InspectError {
     NotFeather(PathBuf),
 }
 
-/// What is in a file.
+/// What is in a file or a folder.
 #[derive(Debug)]
 pub struct Report {
     path: PathBuf,
     format: &'static str,
+    /// Of a folder.
+    parts: Option<Parts>,
     bytes: u64,
     /// Bytes behind the last whole batch that are no footer of it.
     torn: u64,
@@ -66,6 +74,13 @@ pub struct Report {
     contents: Contents,
 }
 
+/// How many parts a folder has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parts {
+    closed: usize,
+    open: usize,
+}
+
 /// What the rows say.
 #[derive(Debug, Default)]
 struct Contents {
@@ -73,7 +88,7 @@ struct Contents {
     sources: BTreeMap<String, u64>,
 }
 
-/// Looks at a file. One that is being written to can be looked at too.
+/// Looks at a file, or at all parts of a folder. What is being written to can be looked at too.
 ///
 /// # Errors
 ///
@@ -81,18 +96,54 @@ struct Contents {
 pub fn inspect(path: &Path) -> Result<Report, InspectError> {
     let file =
         File::open(path).map_err(|source| PathError::Io { path: path.to_owned(), source })?;
-    if is_parquet(&file) {
-        return inspect_parquet(path, &file);
+    let is_folder = file.metadata().is_ok_and(|there| there.is_dir());
+    if is_folder { inspect_folder(path) } else { inspect_file(path, &file) }
+}
+
+fn inspect_folder(path: &Path) -> Result<Report, InspectError> {
+    // `.` has no name, and so no folder beside it.
+    let folder = std::path::absolute(path)
+        .map_err(|source| PathError::Io { path: path.to_owned(), source })?;
+    let Found { open, closed, .. } = layout::find(&folder)?;
+    let parts = Parts { closed: closed.len(), open: open.len() };
+    let all = closed.into_iter().map(|closed| closed.path).chain(open.into_iter().map(|it| it.1));
+    let mut whole: Option<Report> = None;
+    for part in all {
+        let file = match File::open(&part) {
+            // Closed, or deleted for its age, meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file.map_err(|source| PathError::Io { path: part.clone(), source })?,
+        };
+        let report = inspect_file(&part, &file)?;
+        match &mut whole {
+            Some(whole) => whole.extend(report),
+            None => whole = Some(report),
+        }
+    }
+    let whole = whole.ok_or_else(|| InspectError::NoParts(path.to_owned()))?;
+    Ok(Report {
+        path: path.to_owned(),
+        format: "folder",
+        parts: Some(parts),
+        batches: None,
+        ..whole
+    })
+}
+
+fn inspect_file(path: &Path, file: &File) -> Result<Report, InspectError> {
+    if is_parquet(file) {
+        return inspect_parquet(path, file);
     }
     let failed = |source| InspectError::Feather { path: path.to_owned(), source };
-    let walked = walk(&file).map_err(failed)?;
+    let walked = walk(file).map_err(failed)?;
     let mut contents = Contents::default();
-    for batch in walked.reader(&file).columns(&Contents::COLUMNS, 0) {
+    for batch in walked.reader(file).columns(&Contents::COLUMNS, 0) {
         contents.add(&batch.map_err(failed)?);
     }
     Ok(Report {
         path: path.to_owned(),
         format: "feather",
+        parts: None,
         bytes: walked.length,
         torn: if walked.is_whole { 0 } else { walked.length - walked.end },
         batches: Some(walked.blocks.len()),
@@ -117,6 +168,7 @@ fn inspect_parquet(path: &Path, file: &File) -> Result<Report, InspectError> {
     Ok(Report {
         path: path.to_owned(),
         format: "parquet",
+        parts: None,
         bytes: bytes.map_err(|source| PathError::Io { path: path.to_owned(), source })?,
         torn: 0,
         batches: None,
@@ -164,8 +216,7 @@ impl Contents {
         let seen = batch.column_by_name("seen");
         if let Some(seen) = seen.and_then(|it| it.as_primitive_opt::<TimestampMillisecondType>()) {
             for at in seen.iter().flatten() {
-                let (first, last) = self.seen.unwrap_or((at, at));
-                self.seen = Some((first.min(at), last.max(at)));
+                self.add_time(at);
             }
         }
         let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>();
@@ -174,18 +225,45 @@ impl Contents {
         for row in 0..batch.num_rows() {
             let column = if names.is_valid(row) { names } else { urls };
             let name = if column.is_valid(row) { column.value(row) } else { "(not said)" };
-            let is_room = self.sources.len() < MAX_SOURCES;
-            if let Some(count) = self.sources.get_mut(name) {
-                *count += 1;
-            } else {
-                let name = if is_room { name } else { "(others)" };
-                *self.sources.entry(name.to_owned()).or_default() += 1;
-            }
+            self.add_source(name, 1);
+        }
+    }
+
+    fn add_time(&mut self, at: i64) {
+        let (first, last) = self.seen.unwrap_or((at, at));
+        self.seen = Some((first.min(at), last.max(at)));
+    }
+
+    fn add_source(&mut self, name: &str, rows: u64) {
+        let is_room = self.sources.len() < MAX_SOURCES;
+        if let Some(count) = self.sources.get_mut(name) {
+            *count += rows;
+        } else {
+            let name = if is_room { name } else { "(others)" };
+            *self.sources.entry(name.to_owned()).or_default() += rows;
+        }
+    }
+
+    fn extend(&mut self, other: &Self) {
+        for at in other.seen.into_iter().flat_map(|(first, last)| [first, last]) {
+            self.add_time(at);
+        }
+        for (name, rows) in &other.sources {
+            self.add_source(name, *rows);
         }
     }
 }
 
 impl Report {
+    /// Adds the next part of a folder.
+    fn extend(&mut self, next: Self) {
+        self.bytes += next.bytes;
+        self.torn += next.torn;
+        self.schema = next.schema;
+        self.state.extend(&next.state);
+        self.contents.extend(&next.contents);
+    }
+
     fn times(&self) -> Option<(String, String)> {
         let text = |at: i64| Timestamp::from_millisecond(at).ok().map(|at| at.to_string());
         self.contents.seen.and_then(|(first, last)| Some((text(first)?, text(last)?)))
@@ -200,9 +278,11 @@ impl Report {
             .collect();
         let gaps: Vec<_> = self.state.gaps.listed().collect();
         let (first, last) = self.times().unzip();
-        json!({
-            "path": self.path,
+        let text = json!({
+            "path": self.path.to_string_lossy(),
             "format": self.format,
+            "parts": self.parts.map(|parts| parts.closed),
+            "open_parts": self.parts.map(|parts| parts.open),
             "bytes": self.bytes,
             "torn_bytes": self.torn,
             "batches": self.batches,
@@ -219,7 +299,13 @@ impl Report {
             "open_gap_count": self.state.gaps.open(),
             "gaps": gaps,
         })
-        .to_string()
+        .to_string();
+        // JSON escapes the control characters of ASCII only; terminals obey others too.
+        let escape = |c: char| {
+            let code = u32::from(c);
+            if c.is_control() { format!("\\u{code:04x}") } else { c.to_string() }
+        };
+        text.chars().map(escape).collect()
     }
 
     fn write_gaps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -234,7 +320,7 @@ impl Report {
             let at = at.map_or_else(|| gap.at.to_string(), |at| at.to_string());
             let missing = gap.missing.map_or_else(|| "unknown".to_owned(), |it| it.to_string());
             let after = gap.after.map_or_else(String::new, |offset| format!(" after {offset}"));
-            writeln!(f, "  {at} {}{after}: {missing} missing", gap.reason)?;
+            writeln!(f, "  {at} {}{after}: {missing} missing", shown(&gap.reason))?;
         }
         Ok(())
     }
@@ -242,14 +328,17 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, format, bytes, torn, batches, schema, state, contents } = self;
+        let Self { path, format, parts, bytes, torn, batches, schema, state, contents } = self;
         let version = schema::version(schema).unwrap_or_default();
-        writeln!(f, "{}: {format}, {bytes} bytes", path.display())?;
+        writeln!(f, "{}: {format}, {bytes} bytes", shown(&path.to_string_lossy()))?;
+        if let Some(Parts { closed, open }) = parts {
+            writeln!(f, "parts:    {closed} closed, {open} open")?;
+        }
         if *torn > 0 {
             let advice = "the collector repairs it when it starts, `repair` without it";
             writeln!(f, "torn:     {torn} bytes at the end are no whole batch; {advice}")?;
         }
-        write!(f, "rows:     {} of {}", state.rows, schema::rows_of(schema))?;
+        write!(f, "rows:     {} of {}", state.rows, shown(schema::rows_of(schema)))?;
         match batches {
             Some(batches) => writeln!(f, " in {batches} batches")?,
             None => writeln!(f)?,
@@ -259,15 +348,17 @@ impl fmt::Display for Report {
             None => writeln!(f, "seen:     nothing")?,
         }
         let offset = state.offset.map_or_else(|| "none".to_owned(), |offset| offset.to_string());
-        writeln!(f, "offset:   {offset} of {}", state.server.as_deref().unwrap_or("no server"))?;
+        let server = state.server.as_deref().unwrap_or("no server");
+        writeln!(f, "offset:   {offset} of {}", shown(server))?;
         self.write_gaps(f)?;
         writeln!(f, "sources:  {}", contents.sources.len())?;
         for (name, count) in &contents.sources {
-            writeln!(f, "  {count:>10} {name}")?;
+            writeln!(f, "  {count:>10} {}", shown(name))?;
         }
         writeln!(f, "columns:  {} (schema {version})", schema.fields().len())?;
         for field in schema.fields() {
-            writeln!(f, "  {:<20} {}", field.name(), field.data_type())?;
+            let data_type = field.data_type().to_string();
+            writeln!(f, "  {:<20} {}", shown(field.name()), shown(&data_type))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Messages in, rows out: what a server sends is read, counted, freed of doubles and put into the
 //! table. Nothing that comes is fatal.
 
+mod local;
 mod missing;
 
 use std::borrow::Cow;
@@ -9,13 +10,16 @@ use std::fmt::Display;
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use wire::decode::{Incoming, Log, Update, decode};
+use wire::filter::Filter;
 
+use crate::address::Since;
 use crate::dedup::{Novelty, Window};
 use crate::note::Note;
 use crate::stream::shown;
 use crate::table::Table;
 use crate::table::columns::{Row, is_date};
 use crate::table::schema::Rows;
+use local::Local;
 use missing::Missing;
 pub use missing::Resume;
 
@@ -40,6 +44,8 @@ pub struct Counters {
     pub unread: u64,
     /// Entries of which it is not said where they are from, so that doubles are not noticed.
     pub unidentified: u64,
+    /// Entries that the filter does not pass, from a server that does not filter.
+    pub filtered: u64,
     /// Messages of which something was left out for its size.
     pub truncated: u64,
     /// Gaps found.
@@ -53,6 +59,8 @@ pub struct Intake {
     table: Table,
     window: Window,
     missing: Missing,
+    /// What a server without filters leaves to be done here.
+    local: Option<Local>,
     counters: Counters,
     /// When the newest entry was seen by the server, ms since the Unix epoch.
     newest: Option<u64>,
@@ -67,9 +75,17 @@ impl Intake {
             table: Table::new(schema),
             window,
             missing: Missing::new(resume),
+            local: None,
             counters: Counters::default(),
             newest: None,
         }
+    }
+
+    /// Applies this filter to the messages of servers that do not filter.
+    #[must_use]
+    pub fn filtered_by(mut self, filter: Option<&Filter>) -> Self {
+        self.local = filter.and_then(|filter| Local::new(filter, self.rows));
+        self
     }
 
     /// What came so far.
@@ -86,7 +102,7 @@ impl Intake {
 
     /// The offset to go on after.
     #[must_use]
-    pub fn since(&self) -> Option<u64> {
+    pub fn since(&self) -> Option<Since> {
         self.missing.since()
     }
 
@@ -108,9 +124,9 @@ impl Intake {
         self.table.rows() > 0 || self.missing.has_news()
     }
 
-    /// A connection stands that was asked to begin after `since`.
-    pub fn connected(&mut self, since: Option<u64>, now: u64) {
-        self.missing.connected(since, now, &self.window);
+    /// A connection stands; whether the server was asked to go on after what came before.
+    pub fn connected(&mut self, is_resumed: bool, now: u64) {
+        self.missing.connected(is_resumed, now, &self.window);
     }
 
     /// Takes a message that came at `now`, ms since the Unix epoch.
@@ -119,13 +135,21 @@ impl Intake {
         self.counters.bytes += message.len() as u64;
         match decode(message) {
             Ok(Incoming::Certificate(update)) => self.certificate(&update, message.len(), now),
-            Ok(Incoming::Domains { domains, truncated, .. }) => {
-                self.domains(domains, truncated, message.len(), now);
+            Ok(Incoming::Domains { domains, offset, truncated, domains_total }) => {
+                let mut update = Update { offset, truncated, domains_total, ..Update::default() };
+                (update.seen, update.leaf.all_domains) = (Some(now), domains);
+                self.domains(&update, message.len(), now);
             }
-            Ok(Incoming::Heartbeat { .. }) => {}
-            Ok(Incoming::Gap { dropped, reason, .. }) => {
+            Ok(Incoming::Heartbeat { offset, stream, .. }) => {
+                self.missing.stream_is(stream.as_deref());
+                if let Some(offset) = offset {
+                    self.missing.covered(offset);
+                }
+            }
+            Ok(Incoming::Gap { dropped, reason, stream, .. }) => {
                 let reason = reason.unwrap_or_default();
                 self.missing.told_by_server(dropped, &reason, now, &self.window);
+                self.missing.stream_is(stream.as_deref());
             }
             Ok(Incoming::Unknown { message_type }) => self.unknown(&message_type, message),
             Err(error) => {
@@ -145,6 +169,9 @@ impl Intake {
             self.counters.doubles += 1;
             return;
         }
+        if !self.passes(update) {
+            return;
+        }
         self.judge(update);
         let der = match self.rows {
             Rows::Certificates { with_der: true } => update.leaf.der().unwrap_or_else(|error| {
@@ -155,6 +182,13 @@ impl Intake {
             _ => None,
         };
         self.push(&Row { update, der: der.as_deref() }, bytes);
+    }
+
+    /// Whether an entry passes the filter, if that is for us to say.
+    fn passes(&mut self, update: &Update<'_>) -> bool {
+        let passes = self.local.as_mut().is_none_or(|local| local.passes(update));
+        self.counters.filtered += u64::from(!passes);
+        passes
     }
 
     /// Whether the entry has come before.
@@ -191,16 +225,16 @@ impl Intake {
         }
     }
 
-    fn domains(&mut self, names: Vec<Cow<'_, str>>, truncated: bool, bytes: usize, now: u64) {
+    fn domains(&mut self, update: &Update<'_>, bytes: usize, now: u64) {
         if self.rows != Rows::Domains {
             return self.unknown("dns_entries", &[]);
         }
-        self.counters.truncated += u64::from(truncated);
         self.newest = Some(now);
-        self.missing.offset_is(None, now, &self.window);
-        let mut update = Update { seen: Some(now), ..Update::default() };
-        update.leaf.all_domains = names;
-        self.push(&Row { update: &update, der: None }, bytes);
+        self.missing.offset_is(update.offset, now, &self.window);
+        if self.passes(update) {
+            self.judge(update);
+            self.push(&Row { update, der: None }, bytes);
+        }
     }
 
     fn push(&mut self, row: &Row<'_>, bytes: usize) {
@@ -224,6 +258,9 @@ impl Intake {
     }
 }
 
+/// The longest text that a log is known by, in bytes: what is remembered of logs has a bound.
+const MAX_IDENTITY: usize = 512;
+
 /// What a log is known by: its LogID, or where it is read. Servers differ in scheme and slashes of
 /// the URL.
 #[must_use]
@@ -234,12 +271,15 @@ pub fn identity<'a>(log: &'a Log<'_>) -> Option<Cow<'a, str>> {
 /// The same from the columns of a file.
 #[must_use]
 pub fn identity_of<'a>(log_id: Option<&'a str>, url: Option<&'a str>) -> Option<Cow<'a, str>> {
-    if let Some(log_id) = log_id {
-        return Some(Cow::Borrowed(log_id));
-    }
-    let url = url?;
-    let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
-    Some(Cow::Borrowed(bare.trim_end_matches('/')))
+    let text = match (log_id, url) {
+        (Some(log_id), _) => log_id,
+        (None, Some(url)) => {
+            let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
+            bare.trim_end_matches('/')
+        }
+        (None, None) => return None,
+    };
+    (text.len() <= MAX_IDENTITY).then_some(Cow::Borrowed(text))
 }
 
 /// Says what is wrong, for the first few and then ever more rarely.

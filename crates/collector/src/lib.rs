@@ -17,6 +17,7 @@ mod copier;
 pub mod dedup;
 pub mod feather;
 pub mod gaps;
+mod hush;
 pub mod inspect;
 pub mod intake;
 pub mod note;

@@ -15,20 +15,31 @@ pub struct Note {
     /// Whose offset that is: the server's address, without what is secret or asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// The id of the stream that numbered it, where the server has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Box<str>>,
     /// Gaps found since the batch before, and those of which more has become known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// Older gaps since the batch before that were too many to be listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unlisted: u64,
     /// The newest gap, as long as the logs' indexes may still show its size: a collector that is
     /// killed meanwhile goes on looking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenGap>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Note {
-    /// Whether there is anything worth writing where there are no rows.
+    /// Whether it says nothing that a later note with an offset does not say too.
     #[must_use]
-    pub const fn is_urgent(&self) -> bool {
-        !self.gaps.is_empty()
+    pub const fn is_superseded(&self) -> bool {
+        self.gaps.is_empty() && self.unlisted == 0
     }
 }
 
@@ -41,6 +52,8 @@ pub struct State {
     pub offset: Option<u64>,
     /// See [`Note::server`].
     pub server: Option<String>,
+    /// See [`Note::stream`].
+    pub stream: Option<Box<str>>,
     /// The gaps.
     pub gaps: Ledger,
     /// See [`Note::open`].
@@ -48,11 +61,24 @@ pub struct State {
 }
 
 impl State {
+    /// Whether it says nothing at all.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        !self.has_contents() && self.offset.is_none()
+    }
+
+    /// Whether there is something for readers: rows, or gaps.
+    #[must_use]
+    pub fn has_contents(&self) -> bool {
+        self.rows > 0 || self.gaps.count() > 0
+    }
+
     /// Adds a batch.
     pub fn add(&mut self, rows: u64, note: &Note) {
         self.rows += rows;
         if note.offset.is_some() {
             self.offset = note.offset;
+            self.stream.clone_from(&note.stream);
         }
         if note.server.is_some() {
             self.server.clone_from(&note.server);
@@ -60,16 +86,20 @@ impl State {
         for gap in &note.gaps {
             self.gaps.record(gap.clone());
         }
+        self.gaps.count_unlisted(note.unlisted);
         self.open.clone_from(&note.open);
     }
 
     /// Adds a file that goes on where this one ends.
     pub fn extend(&mut self, next: &Self) {
-        if next.rows == 0 && next.gaps.count() == 0 {
+        if next.is_blank() {
             return;
         }
         self.rows += next.rows;
-        self.offset = next.offset.or(self.offset);
+        if next.offset.is_some() {
+            self.offset = next.offset;
+            self.stream.clone_from(&next.stream);
+        }
         self.server = next.server.clone().or_else(|| self.server.take());
         self.gaps.extend(&next.gaps);
         self.open.clone_from(&next.open);

@@ -2,7 +2,7 @@
 
 mod file;
 mod known;
-mod layout;
+pub(crate) mod layout;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 mod part;
@@ -10,14 +10,15 @@ mod parts;
 pub mod paths;
 #[cfg(feature = "s3")]
 pub mod store;
+mod workshop;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use crate::dedup::Window;
-use crate::feather::FeatherError;
+use crate::feather::{Feather, FeatherError};
 use crate::note::{Note, State};
 use crate::settings::{OutputSettings, Target};
 use crate::table::schema::{Rows, SchemaError};
@@ -54,6 +55,11 @@ pub enum OutputError {
     /// Another collector writes there.
     #[error("{0}: another certstream-arrow writes here; end it first, or give another --output")]
     Locked(PathBuf),
+    /// A file that is no longer where it was.
+    #[error(
+        "{0}: the file was deleted, moved or replaced while rows were written to it; start again to begin a new one"
+    )]
+    Gone(PathBuf),
     /// There is no room left.
     #[error(
         "{path}: the disk is full (or a limit is reached); everything up to the last write can be read. Make room and start again: {source}"
@@ -76,7 +82,7 @@ pub enum OutputError {
 
 impl OutputError {
     /// What befell a file.
-    fn file(path: &std::path::Path, source: FeatherError) -> Self {
+    fn file(path: &Path, source: FeatherError) -> Self {
         let path = path.to_owned();
         match source {
             FeatherError::NotArrow => Self::NotOurs(path),
@@ -93,6 +99,12 @@ impl OutputError {
         matches!(self, Self::NotOurs(_) | Self::Schema { .. })
             || matches!(self, Self::Path(error) if !matches!(error, PathError::Io { .. }))
     }
+}
+
+/// Refuses to write to a file that nobody can find.
+fn check_there(path: &Path, feather: &Feather) -> Result<(), OutputError> {
+    let is_there = paths::leads_to(path, feather.file())?;
+    if is_there { Ok(()) } else { Err(OutputError::Gone(path.to_owned())) }
 }
 
 /// Whether there is no room left, be it by a quota or a limit of the process.
@@ -146,7 +158,8 @@ impl Output {
             }
             Target::Parts(parts) => {
                 paths::check(&parts.folder, &settings.allowed)?;
-                let (parts, opened) = Parts::open(parts, rows, settings.compression)?;
+                let (parts, opened) =
+                    Parts::open(parts, &settings.allowed, rows, settings.compression)?;
                 Ok((Self(Kind::Parts(Box::new(parts))), opened))
             }
         }
@@ -194,7 +207,7 @@ impl Output {
     pub fn finish(&mut self) -> Result<(), OutputError> {
         match &mut self.0 {
             Kind::File(file) => file.sync(),
-            Kind::Parts(parts) => parts.close(),
+            Kind::Parts(parts) => parts.finish(),
         }
     }
 }

@@ -115,6 +115,7 @@ impl Progress {
             lag_ms = lag,
             gaps = counters.gaps,
             doubles = counters.doubles,
+            filtered = counters.filtered,
             malformed = counters.malformed,
             unknown = counters.unknown,
             unread = counters.unread,
@@ -129,6 +130,7 @@ impl Progress {
         }
         let Counters { messages, bytes, rows, doubles, gaps, .. } = *counters;
         let Counters { malformed, unknown, unread, unidentified, beyond_window, .. } = *counters;
+        let Counters { filtered, truncated, .. } = *counters;
         tracing::info!(
             messages,
             bytes,
@@ -140,6 +142,8 @@ impl Progress {
             unread,
             unidentified,
             beyond_window,
+            filtered,
+            truncated,
             log_lines_lost = logging::lost(),
             "ended"
         );

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::copier::Copier;
+use crate::hush::Hush;
 use crate::intake::{Intake, Resume};
 use crate::output::{Opened, Output, OutputError};
 use crate::progress::{Progress, Standing};
@@ -73,6 +74,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let tls = tls::client(settings.ca_file.as_deref())?;
+    report_limits_as_errors();
     let copier = Copier::prepare(&settings.output.target).await?;
     let (output, opened) = Output::open(&settings.output, settings.rows)?;
     let (closed, news) = mpsc::unbounded_channel();
@@ -88,6 +90,7 @@ pub async fn run(
         tended: Instant::now(),
         waiting_since: None,
         was_connected: false,
+        lines: Hush::default(),
         settings,
         progress,
         intake,
@@ -111,9 +114,19 @@ pub async fn run(
     outcome
 }
 
+/// Has a write beyond the limit on the size of files (RLIMIT_FSIZE) fail, as on a full disk. Without
+/// a handler the signal that comes with it ends the program without a word.
+fn report_limits_as_errors() {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Err(error) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
+        tracing::warn!(%error, "a limit on the size of files will end the program without a word");
+    }
+}
+
 fn intake(settings: &Settings, opened: Opened) -> Intake {
     let Opened { schema, state, window } = opened;
-    let server = settings.address.name();
+    let address = &settings.address;
+    let server = address.name();
     let is_other_server = state.server.as_ref().is_some_and(|known| *known != server);
     if is_other_server {
         tracing::warn!(
@@ -124,14 +137,16 @@ fn intake(settings: &Settings, opened: Opened) -> Intake {
     }
     let resume = Resume {
         offset: state.offset,
+        stream: state.stream,
         has_rows: state.rows > 0,
         is_other_server,
         server,
         open: state.open,
-        is_filtered: settings.address.is_filtered(),
-        from_oldest: settings.from_oldest && settings.rows != Rows::Domains,
+        // A domains-only stream leaves out certificates without names.
+        is_filtered: address.is_filtered() || settings.rows == Rows::Domains,
+        from_oldest: settings.from_oldest,
     };
-    Intake::new(settings.rows, &schema, window, resume)
+    Intake::new(settings.rows, &schema, window, resume).filtered_by(address.filter())
 }
 
 struct Collector {
@@ -144,6 +159,8 @@ struct Collector {
     waiting_since: Option<Instant>,
     tended: Instant,
     was_connected: bool,
+    /// Lines about connections.
+    lines: Hush,
 }
 
 impl Collector {
@@ -175,10 +192,15 @@ impl Collector {
                 }
             }
             Event::Connected { since } => {
-                tracing::info!(since, "connected to {}", self.settings.address.name());
+                let now = unix_ms();
+                if let Some(line) = self.lines.line(now) {
+                    let since = since.as_ref().map(|since| tracing::field::display(since));
+                    let server = self.settings.address.name();
+                    tracing::info!(since, suppressed = line.suppressed, "connected to {server}");
+                }
                 self.was_connected = true;
                 self.progress.connected(true);
-                self.intake.connected(since, unix_ms());
+                self.intake.connected(since.is_some(), now);
             }
             Event::Lost { failure, retry } => {
                 self.progress.connected(false);
@@ -186,8 +208,13 @@ impl Collector {
                 if failure.is_final() && !self.was_connected {
                     return Err(RunError::Refused { server, failure });
                 }
-                let seconds = retry.as_secs_f64();
-                tracing::warn!("{server}: {failure}; trying again in {seconds:.1} s");
+                if let Some(line) = self.lines.line(unix_ms()) {
+                    let (seconds, suppressed) = (retry.as_secs_f64(), line.suppressed);
+                    tracing::warn!(
+                        suppressed,
+                        "{server}: {failure}; trying again in {seconds:.1} s"
+                    );
+                }
             }
         }
         Ok(())

@@ -76,6 +76,22 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format that a name's extension stands for.
+    #[must_use]
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "feather" | "arrow" | "ipc" => Some(Self::Feather),
+            "parquet" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+
+    /// What it is called on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.extension()
+    }
+
     /// The end of a file's name.
     #[must_use]
     pub const fn extension(self) -> &'static str {

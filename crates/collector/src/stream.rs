@@ -7,12 +7,13 @@ pub mod tls;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::StatusCode;
 use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -22,7 +23,7 @@ use tokio_tungstenite::{
     connect_async_tls_with_config,
 };
 
-use crate::address::Address;
+use crate::address::{Address, Since};
 use backoff::Backoff;
 use proxy::Proxy;
 
@@ -35,6 +36,8 @@ const CONNECT: Duration = Duration::from_secs(20);
 const PING: Duration = Duration::from_secs(15);
 /// The longest time in which nothing at all may come: every server answers pings.
 const IDLE: Duration = Duration::from_secs(60);
+/// Bytes that may wait to be sent. A client of a stream sends pings and pongs, and nothing else.
+const MAX_UNSENT: usize = 64 << 10;
 /// The longest part of a server's text that is shown.
 const MAX_SHOWN: usize = 200;
 
@@ -46,8 +49,8 @@ type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>;
 pub enum Event {
     /// A connection stands.
     Connected {
-        /// The offset after which the server was asked to begin.
-        since: Option<u64>,
+        /// The message after which the server was asked to begin.
+        since: Option<Since>,
     },
     /// A message.
     Message(Bytes),
@@ -98,6 +101,12 @@ pub enum Failure {
     /// Nothing came.
     #[error("nothing came for {} s, not even an answer to a ping", IDLE.as_secs())]
     Idle,
+    /// The server refuses the request, perhaps for parameters that only our server needs.
+    #[error("the server refuses the request; asking without parameters that it may not know")]
+    Extras,
+    /// The server takes nothing.
+    #[error("the server has taken nothing for {} s, not even a ping", PING.as_secs())]
+    Deaf,
     /// No connection in time.
     #[error("no connection within {} s", CONNECT.as_secs())]
     Timeout,
@@ -108,6 +117,12 @@ fn with_colon(text: &str) -> String {
 }
 
 impl Failure {
+    /// Whether the server may be refusing a parameter that it does not know.
+    fn is_about_parameters(&self) -> bool {
+        let odd = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::URI_TOO_LONG];
+        matches!(self, Self::Refused { status, .. } if odd.contains(status))
+    }
+
     /// Whether another attempt with the same request cannot do better.
     #[must_use]
     pub fn is_final(&self) -> bool {
@@ -127,6 +142,8 @@ pub struct Stream {
     heard: Instant,
     /// Whether the next attempt must not resume: the message to go on with cannot be received.
     must_skip: bool,
+    /// Whether the server has refused parameters that it does not know.
+    is_plain: bool,
 }
 
 /// How the server is reached.
@@ -141,7 +158,7 @@ enum State {
     /// Waits for the time of the next attempt.
     Waiting(Instant),
     /// Kept here while it is under way, so that whoever waits may do something else meanwhile.
-    Connecting(Option<u64>, Attempt),
+    Connecting(Option<Since>, Attempt),
     Open(Box<Socket>),
 }
 
@@ -161,22 +178,22 @@ impl Stream {
         let state = State::Waiting(now);
         let route = Route { address, proxy, tls };
         let backoff = Backoff::default();
-        Self { route, backoff, state, pings, heard: now, must_skip: false }
+        Self { route, backoff, state, pings, heard: now, must_skip: false, is_plain: false }
     }
 
     /// The next thing that happens. A connection that is made asks for what came after `since`.
     /// Nothing is lost when the future is dropped.
-    pub async fn next(&mut self, since: Option<u64>) -> Event {
+    pub async fn next(&mut self, since: Option<Since>) -> Event {
         loop {
             match &mut self.state {
                 State::Waiting(until) => {
                     tokio::time::sleep_until(*until).await;
-                    let since = since.filter(|_| !self.must_skip);
-                    let attempt = Box::pin(self.route.clone().connect(since));
-                    self.state = State::Connecting(since, attempt);
+                    let since = since.clone().filter(|_| !self.must_skip);
+                    let attempt = self.route.clone().connect(since.clone(), !self.is_plain);
+                    self.state = State::Connecting(since, Box::pin(attempt));
                 }
                 State::Connecting(since, attempt) => {
-                    let since = *since;
+                    let since = since.clone();
                     match attempt.as_mut().await {
                         Ok(socket) => {
                             self.state = State::Open(Box::new(socket));
@@ -188,21 +205,9 @@ impl Stream {
                     }
                 }
                 State::Open(socket) => {
-                    let message = tokio::select! {
-                        biased;
-                        message = socket.next() => message,
-                        now = self.pings.tick() => {
-                            if now.saturating_duration_since(self.heard) > IDLE {
-                                return self.lost(Failure::Idle);
-                            }
-                            // A server that takes nothing for so long is as good as gone.
-                            let ping = socket.send(Message::Ping(Bytes::new()));
-                            match tokio::time::timeout(PING, ping).await {
-                                Ok(Ok(())) => continue,
-                                Ok(Err(error)) => return self.lost(broken(error)),
-                                Err(_) => return self.lost(Failure::Idle),
-                            }
-                        }
+                    let message = match receive(socket, &mut self.pings, self.heard).await {
+                        Ok(message) => message,
+                        Err(failure) => return self.lost(failure),
                     };
                     if let Some(event) = self.received(message) {
                         return event;
@@ -235,6 +240,13 @@ impl Stream {
             Failure::Refused { retry_after, .. } => *retry_after,
             _ => None,
         };
+        if failure.is_about_parameters() {
+            self.is_plain = !self.is_plain;
+        }
+        if failure.is_about_parameters() && self.is_plain {
+            self.state = State::Waiting(Instant::now());
+            return Event::Lost { failure: Failure::Extras, retry: Duration::ZERO };
+        }
         self.must_skip = matches!(failure, Failure::TooLong);
         let retry = self.backoff.failed(asked);
         self.state = State::Waiting(Instant::now() + retry);
@@ -252,20 +264,51 @@ impl Stream {
     }
 }
 
+/// The next message, with pings in between. Pings come first: a server that is never silent must not
+/// keep them back. A server that takes nothing is as good as gone.
+async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    pings: &mut Interval,
+    heard: Instant,
+) -> Result<Option<Result<Message, WsError>>, Failure> {
+    loop {
+        let now = tokio::select! {
+            biased;
+            now = pings.tick() => now,
+            message = socket.next() => return Ok(message),
+        };
+        if now.saturating_duration_since(heard) > IDLE {
+            return Err(Failure::Idle);
+        }
+        let ping = socket.send(Message::Ping(Bytes::new()));
+        match tokio::time::timeout(PING, ping).await {
+            Ok(sent) => sent.map_err(broken)?,
+            Err(_) => return Err(Failure::Deaf),
+        }
+    }
+}
+
+/// What is kept of a connection at most.
+fn limits() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_UNSENT)
+        .max_message_size(Some(MAX_RECEIVED))
+        .max_frame_size(Some(MAX_RECEIVED))
+}
+
 impl Route {
-    async fn connect(self, since: Option<u64>) -> Result<Socket, Failure> {
-        match tokio::time::timeout(CONNECT, self.open(since)).await {
+    async fn connect(self, since: Option<Since>, extras: bool) -> Result<Socket, Failure> {
+        match tokio::time::timeout(CONNECT, self.open(since, extras)).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::Timeout),
         }
     }
 
-    async fn open(self, since: Option<u64>) -> Result<Socket, Failure> {
-        let limits = WebSocketConfig::default()
-            .max_message_size(Some(MAX_RECEIVED))
-            .max_frame_size(Some(MAX_RECEIVED));
-        let (limits, tls) = (Some(limits), Some(Connector::Rustls(self.tls)));
-        let request = self.address.request(since).map_err(|error| broken(*error))?;
+    async fn open(self, since: Option<Since>, extras: bool) -> Result<Socket, Failure> {
+        let (limits, tls) = (Some(limits()), Some(Connector::Rustls(self.tls)));
+        let request =
+            self.address.request(since.as_ref(), extras).map_err(|error| broken(*error))?;
         let opened = if let Some(proxy) = self.proxy {
             let name = proxy.name().to_owned();
             let connected = proxy.connect().await;
@@ -309,19 +352,94 @@ fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
         _ => "",
     };
     let body = response.body().as_deref().unwrap_or_default();
-    let seconds = response.headers().get(http::header::RETRY_AFTER);
-    let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let asked = response.headers().get(http::header::RETRY_AFTER);
+    let retry_after = asked.and_then(|value| pause(value.to_str().ok()?.trim()));
     Failure::Refused {
         status,
         said: shown(String::from_utf8_lossy(body).trim()),
         advice,
-        retry_after: seconds.map(Duration::from_secs),
+        retry_after,
     }
 }
 
-/// A server's text as far as it fits in a line.
+/// How long `Retry-After` asks to wait: a number of seconds, or a date.
+fn pause(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    Some(until.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// A text from outside as far as it fits in a line, without characters that a terminal obeys or that
+/// change the order of others.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let line = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let is_obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let line = text.chars().map(|c| if is_obeyed(c) { ' ' } else { c });
     line.take(MAX_SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    /// A server that sends pings without end and reads nothing: no answer to them is kept beyond a
+    /// bound, and it is given up.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_only_pings_is_given_up() {
+        let (ours, mut theirs) = tokio::io::duplex(4 << 10);
+        let mut socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(limits())).await;
+        let flood = tokio::spawn(async move {
+            let ping = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(16);
+            while theirs.write_all(&ping).await.is_ok() {}
+        });
+        let mut pings = tokio::time::interval_at(Instant::now() + PING, PING);
+        for _ in 0..5_000 {
+            let received = receive(&mut socket, &mut pings, Instant::now()).await;
+            assert!(matches!(received, Ok(Some(Ok(Message::Ping(_))))), "{received:?}");
+        }
+        tokio::time::advance(PING).await;
+        let given_up = loop {
+            match receive(&mut socket, &mut pings, Instant::now()).await {
+                Ok(_) => {}
+                Err(failure) => break failure,
+            }
+        };
+        assert!(matches!(given_up, Failure::Deaf), "{given_up}");
+        drop(socket);
+        flood.await.expect("it ends with the connection");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_given_up() {
+        let (ours, _theirs) = tokio::io::duplex(4 << 10);
+        let mut socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(limits())).await;
+        let heard = Instant::now();
+        let mut pings = tokio::time::interval_at(heard + PING, PING);
+        let received = receive(&mut socket, &mut pings, heard).await;
+        assert!(matches!(received, Err(Failure::Idle)), "{received:?}");
+        assert!(Instant::now() - heard <= IDLE + PING);
+    }
+
+    #[test]
+    fn pauses_are_numbers_or_dates() {
+        assert_eq!(pause("7"), Some(Duration::from_secs(7)));
+        let later = SystemTime::now() + Duration::from_secs(90);
+        let asked = pause(&httpdate::fmt_http_date(later)).unwrap();
+        assert!((Duration::from_secs(60)..=Duration::from_secs(90)).contains(&asked), "{asked:?}");
+        assert_eq!(pause("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(pause("soon"), None);
+    }
+
+    #[test]
+    fn texts_from_outside_stay_in_their_line() {
+        assert_eq!(shown("a\nb\u{1b}[31m\u{9b}\u{202e}c"), "a b [31m  c");
+    }
 }

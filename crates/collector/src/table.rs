@@ -1,6 +1,7 @@
 //! Rows as columns, until there are enough of them to be written.
 
 pub mod columns;
+pub mod registered;
 pub mod schema;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, SchemaRef};
 
-use columns::{COLUMNS, Kind, Row};
+use columns::{COLUMNS, Derived, Kind, Row};
 
 /// Bytes of messages after which rows are written, however few they are.
 pub const MAX_BYTES: usize = 32 << 20;
@@ -31,6 +32,7 @@ pub struct Table {
 enum Values {
     Text(StringBuilder, for<'r> fn(&'r Row<'r>) -> Option<&'r str>),
     Texts(ListBuilder<StringBuilder>, for<'r> fn(&'r Row<'r>) -> &'r [std::borrow::Cow<'r, str>]),
+    Derived(ListBuilder<StringBuilder>, for<'r> fn(&'r Row<'r>) -> Derived<'r>),
     Number(UInt64Builder, fn(&Row<'_>) -> Option<u64>),
     Milliseconds(TimestampMillisecondBuilder, fn(&Row<'_>) -> Option<u64>),
     Seconds(TimestampSecondBuilder, fn(&Row<'_>) -> Option<i64>),
@@ -96,6 +98,7 @@ impl Values {
         match kind {
             Kind::Text(value) => Self::Text(StringBuilder::new(), value),
             Kind::Texts(value) => Self::Texts(ListBuilder::new(StringBuilder::new()), value),
+            Kind::Derived(value) => Self::Derived(ListBuilder::new(StringBuilder::new()), value),
             Kind::Number(value) => Self::Number(UInt64Builder::new(), value),
             Kind::Milliseconds(value) => {
                 let builder = TimestampMillisecondBuilder::new().with_data_type(kind_of_time);
@@ -118,6 +121,12 @@ impl Values {
                 }
                 builder.append(true);
             }
+            Self::Derived(builder, value) => {
+                for text in value(row) {
+                    builder.values().append_option(text);
+                }
+                builder.append(true);
+            }
             Self::Number(builder, value) => builder.append_option(value(row)),
             Self::Milliseconds(builder, value) => {
                 builder.append_option(value(row).and_then(in_calendar));
@@ -133,6 +142,7 @@ impl Values {
         match self {
             Self::Text(builder, _) => Arc::new(builder.finish()),
             Self::Texts(builder, _) => Arc::new(builder.finish()),
+            Self::Derived(builder, _) => Arc::new(builder.finish()),
             Self::Number(builder, _) => Arc::new(builder.finish()),
             Self::Milliseconds(builder, _) => Arc::new(builder.finish()),
             Self::Seconds(builder, _) => Arc::new(builder.finish()),

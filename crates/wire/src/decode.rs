@@ -63,10 +63,15 @@ pub enum Incoming<'a> {
         /// See [`Update::domains_total`].
         domains_total: Option<u64>,
     },
-    /// `heartbeat`: the connection is alive, nothing else.
+    /// `heartbeat`: the connection is alive.
     Heartbeat {
         /// When it was sent, ms since the Unix epoch; some servers do not say.
         timestamp: Option<u64>,
+        /// The last offset that was searched for this client and whose matches were sent before;
+        /// only from servers that number messages.
+        offset: Option<u64>,
+        /// The id of the stream that the offset belongs to, where the server has one.
+        stream: Option<Cow<'a, str>>,
     },
     /// `gap`: messages are missing here.
     Gap {
@@ -76,6 +81,8 @@ pub enum Incoming<'a> {
         disconnecting: bool,
         /// Why, in a word of the server's.
         reason: Option<Cow<'a, str>>,
+        /// The id of the stream that follows, where the server has one.
+        stream: Option<Cow<'a, str>>,
     },
     /// A message of a type that is not known here.
     Unknown {
@@ -140,6 +147,7 @@ struct Envelope<'a> {
     dropped: Option<u64>,
     disconnecting: Option<bool>,
     reason: Option<Cow<'a, str>>,
+    stream: Option<Cow<'a, str>>,
 }
 
 #[derive(Default)]
@@ -188,6 +196,7 @@ impl<'de> Members<'de> for Envelope<'de> {
             "message_type" => self.message_type = value.text()?,
             "offset" => self.offset = value.whole()?,
             "reason" => self.reason = value.text()?,
+            "stream" => self.stream = value.text()?,
             "timestamp" => self.timestamp = value.milliseconds()?,
             "truncated" => self.truncated = value.flag()?,
             _ => value.skip()?,
@@ -217,11 +226,15 @@ impl<'a> Envelope<'a> {
                 Ok(Incoming::Domains { domains, offset, truncated, domains_total })
             }
             ("dns_entries", _) => missing("dns_entries", "a list as data"),
-            ("heartbeat", _) => Ok(Incoming::Heartbeat { timestamp: self.timestamp }),
+            ("heartbeat", _) => {
+                let Self { timestamp, offset, stream, .. } = self;
+                Ok(Incoming::Heartbeat { timestamp, offset, stream })
+            }
             ("gap", _) => Ok(Incoming::Gap {
                 dropped: self.dropped,
                 disconnecting: self.disconnecting.unwrap_or_default(),
                 reason: self.reason,
+                stream: self.stream,
             }),
             _ => Ok(Incoming::Unknown { message_type }),
         }

@@ -145,7 +145,14 @@ fn messages_without_a_certificate() {
         truncated: domains_total.is_some(),
         domains_total,
     };
-    let gap = |dropped, disconnecting, reason| Incoming::Gap { dropped, disconnecting, reason };
+    let gap = |dropped, disconnecting, reason, stream: Option<&'static str>| {
+        let stream = stream.map(Cow::Borrowed);
+        Incoming::Gap { dropped, disconnecting, reason, stream }
+    };
+    let heartbeat = |timestamp, offset, stream: Option<&'static str>| {
+        let stream = stream.map(Cow::Borrowed);
+        Incoming::Heartbeat { timestamp, offset, stream }
+    };
     let unknown = |message_type| Incoming::Unknown { message_type: Cow::Borrowed(message_type) };
     let cases = [
         (
@@ -160,19 +167,30 @@ fn messages_without_a_certificate() {
             ),
             domains(&["a"], Some(5), Some(7)),
         ),
-        (r#"{"message_type":"heartbeat"}"#, Incoming::Heartbeat { timestamp: None }),
+        (r#"{"message_type":"heartbeat"}"#, heartbeat(None, None, None)),
         (
             r#" {"timestamp":1708483726.594,"message_type":"heartbeat"} "#,
-            Incoming::Heartbeat { timestamp: Some(1_708_483_726_594) },
+            heartbeat(Some(1_708_483_726_594), None, None),
+        ),
+        (
+            r#"{"message_type":"heartbeat","offset":7,"stream":"s1","timestamp":1.5}"#,
+            heartbeat(Some(1_500), Some(7), Some("s1")),
         ),
         (
             r#"{"message_type":"heartbeat","timestamp":"soon","data":{"leaf_cert":1}}"#,
-            Incoming::Heartbeat { timestamp: None },
+            heartbeat(None, None, None),
         ),
-        (r#"{"message_type":"gap","dropped":12,"disconnecting":true}"#, gap(Some(12), true, None)),
+        (
+            r#"{"message_type":"gap","dropped":12,"disconnecting":true}"#,
+            gap(Some(12), true, None, None),
+        ),
         (
             r#"{"disconnecting":false,"dropped":null,"message_type":"gap","reason":"expired"}"#,
-            gap(None, false, text("expired")),
+            gap(None, false, text("expired"), None),
+        ),
+        (
+            r#"{"message_type":"gap","dropped":null,"reason":"other_stream","stream":"s2"}"#,
+            gap(None, false, text("other_stream"), Some("s2")),
         ),
         (
             r#"{"message_type":"dns_entries_unauthenticated","data":["a"]}"#,
@@ -355,7 +373,8 @@ fn our_heartbeats() {
     ] {
         let mut message = Vec::new();
         heartbeat(profile, 1_708_483_726_594, None, &mut message);
-        assert_eq!(decode(&message), Ok(Incoming::Heartbeat { timestamp }));
+        let (offset, stream) = (None, None);
+        assert_eq!(decode(&message), Ok(Incoming::Heartbeat { timestamp, offset, stream }));
     }
 }
 

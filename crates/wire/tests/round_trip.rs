@@ -111,8 +111,8 @@ fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'
     let offset = Some(event.offset).filter(|_| profile == Profile::Calidog);
     let mut leaf = described(profile, event.certificate);
     if kind == StreamKind::Domains {
-        let domains = leaf.all_domains;
-        return Incoming::Domains { domains, offset, truncated: false, domains_total: None };
+        let (domains, domains_total) = (leaf.all_domains, None);
+        return Incoming::Domains { domains, offset, truncated: false, domains_total };
     }
     let is_full = kind == StreamKind::Full;
     leaf.as_der = leaf.as_der.filter(|_| is_full);

@@ -22,19 +22,19 @@ const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, prometheus
 assert cryptography.__version__ == '50.0.2'";
 
 /// What analysts read files with, and a store that speaks S3.
-const ANALYSTS: [&str; 7] = [
+const ANALYSTS: [&str; 8] = [
     "pandas>=3,<4",
     "pyarrow>=24,<28",
     "polars>=1.30,<3",
     "duckdb>=1.4,<3",
     "pytz",
+    "publicsuffixlist>=1,<2",
     "moto[server]>=5,<6",
     "websockets>=14,<18",
 ];
 
 /// Fails unless they are there.
-const ANALYSTS_CHECK: &str =
-    "import boto3, duckdb, flask, moto, pandas, polars, pyarrow.parquet, pytz, websockets";
+const ANALYSTS_CHECK: &str = "import boto3, duckdb, flask, moto, pandas, polars, publicsuffixlist, pyarrow.parquet, pytz, websockets";
 
 /// The packages from npm; the newest that Node 18 of Debian 12 runs.
 const NODE: [(&str, &str); 6] = [

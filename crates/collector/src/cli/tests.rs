@@ -27,11 +27,20 @@ fn defaults() {
 #[test]
 fn parts() {
     for (words, folder, format, rotation, store) in [
-        ("--format parquet", "certstream_data", Format::Parquet, (None, Some(3600)), None),
+        ("--format parquet", "certstream_data", Format::Parquet, (None, Some(600)), None),
+        ("-o x.parquet", "x.parquet", Format::Parquet, (None, Some(600)), None),
+        ("-o x.feather --rotate 1h", "x.feather", Format::Feather, (None, Some(3600)), None),
+        (
+            "-o ct.example.org --rotate 1h",
+            "ct.example.org",
+            Format::Feather,
+            (None, Some(3600)),
+            None,
+        ),
         ("-o x --rotate 1h", "x", Format::Feather, (None, Some(3600)), None),
         ("-o x --rotate 512MB", "x", Format::Feather, (Some(512_000_000), None), None),
         ("-o x --rotate 1d,1GB", "x", Format::Feather, (Some(1_000_000_000), Some(86_400)), None),
-        ("-o s3://b/p", "certstream_spool", Format::Feather, (None, Some(3600)), Some("s3://b/p")),
+        ("-o s3://b/p", "certstream_spool", Format::Feather, (None, Some(600)), Some("s3://b/p")),
     ] {
         let Target::Parts(parts) = settings_of(words).output.target else { panic!("{words}") };
         assert_eq!((parts.folder, parts.format), (folder.into(), format), "{words}");
@@ -51,13 +60,13 @@ fn parts() {
 fn der_implies_the_full_stream() {
     let settings = settings_of("--with-der");
     assert_eq!(settings.rows, Rows::Certificates { with_der: true });
-    assert_eq!(settings.address.request(None).unwrap().uri().path(), "/full-stream");
+    assert_eq!(settings.address.request(None, false).unwrap().uri().path(), "/full-stream");
 }
 
 #[test]
 fn filters_are_joined() {
     let settings = settings_of("--domain a.example --domain b.example --log argon");
-    let request = settings.address.request(None).unwrap();
+    let request = settings.address.request(None, false).unwrap();
     assert_eq!(request.uri().query(), Some("domain=a.example%2Cb.example&log=argon"));
 }
 
@@ -74,7 +83,7 @@ fn tokens() {
         else {
             panic!("{words}")
         };
-        let request = settings.address.request(None).unwrap();
+        let request = settings.address.request(None, false).unwrap();
         request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned())
     };
     let from_file = format!("--token-file {}", file.display());
@@ -92,6 +101,15 @@ fn refusals_say_what_to_write() {
         ("--format csv", "[possible values: feather, parquet]"),
         ("--rotate soon", "--rotate \"soon\": write a size like 512MB"),
         ("--rotate 1h,2h", "write a size"),
+        ("--rotate 5", "write a size"),
+        ("--rotate 1h,5", "write a size"),
+        ("-o out.csv", ".csv files are not written"),
+        ("-o out.csv --format parquet", ".csv files are not written"),
+        ("-o out.v2", ".v2 files are not written"),
+        ("-o out.parquet --format feather", "the name of --output says parquet"),
+        ("-o out.arrow --format parquet", "the name of --output says feather"),
+        ("-o gs://b/p", "gs:// is not supported; give a path, or s3://BUCKET/PREFIX"),
+        ("--match ab", "--match: \"ab\" is too short"),
         ("--rotate 10ms", "write a size"),
         ("--flush-interval 5", "--flush-interval: \"5\" is not a duration"),
         ("--flush-interval 0s", "must be longer than 0"),

@@ -68,7 +68,7 @@ fn valid_after_every_append() {
             assert_eq!(read(&file), (0..(step + 1) * 7).collect::<Vec<_>>());
             let reader = FileReader::try_new(&file, None).unwrap();
             assert_eq!(reader.custom_metadata()["certstream.offset"], step.to_string());
-            assert_eq!(reader.schema().metadata()["certstream.schema"], "1");
+            assert_eq!(reader.schema().metadata()["certstream.schema"], "2");
         }
         let walked = walk(&file).unwrap();
         assert!(walked.is_whole);
@@ -188,6 +188,84 @@ fn killed_at_any_point_of_an_append() {
     }
 }
 
+/// A quiet stream does not make the file grow: the next batch takes the place of one that only says
+/// how far the stream was read.
+#[test]
+fn marks_give_way_to_what_follows() {
+    let schema = schema::schema(ROWS);
+    let file = empty();
+    let create = || Feather::create(file.try_clone().unwrap(), &schema, Compression::Zstd);
+    let mut feather = create().unwrap();
+    feather.append(&batch(&schema, 0, 3), &note(1)).unwrap();
+    let mut lengths = Vec::new();
+    for offset in 100..200 {
+        feather.append(&batch(&schema, 0, 0), &note(offset)).unwrap();
+        lengths.push(feather.length());
+        assert_eq!((feather.batches(), feather.state().offset), (2, Some(offset)));
+        assert_eq!(read(&file), [0, 1, 2]);
+    }
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
+    let (mut feather, repair) = reopen(&file);
+    assert_eq!((repair, feather.state().offset), (Repair::default(), Some(199)));
+    feather.append(&batch(&schema, 3, 2), &note(210)).unwrap();
+    assert_eq!((feather.batches(), read(&file)), (2, vec![0, 1, 2, 3, 4]));
+    // A gap stays, and so does what a server without offsets sends.
+    let gap = Gap { at: 5, after: None, reason: "x".into(), missing: None, proof: None };
+    feather.append(&batch(&schema, 0, 0), &Note { gaps: vec![gap], ..note(220) }).unwrap();
+    feather.append(&batch(&schema, 0, 0), &note(230)).unwrap();
+    feather.append(&batch(&schema, 5, 1), &Note::default()).unwrap();
+    assert_eq!((feather.batches(), feather.state().gaps.count()), (5, 1));
+    assert_eq!(walk(&file).unwrap().state, *feather.state());
+}
+
+/// Killed while a batch takes the place of a mark, the file has the one, or the other, or neither.
+#[test]
+fn killed_at_any_point_of_taking_the_place_of_a_mark() {
+    let schema = schema::schema(ROWS);
+    for rows in [0, 1, 40] {
+        let file = empty();
+        let create = || Feather::create(file.try_clone().unwrap(), &schema, Compression::None);
+        let mut feather = create().unwrap();
+        feather.append(&batch(&schema, 0, 3), &note(1)).unwrap();
+        let start = usize::try_from(feather.end).unwrap();
+        feather.append(&batch(&schema, 0, 0), &note(5)).unwrap();
+        let old = content(&file);
+        feather.append(&batch(&schema, 3, rows), &note(9)).unwrap();
+        let new = content(&file);
+        let beyond = new.get(old.len()..).unwrap_or_default();
+        let mut states: Vec<_> =
+            (0..=beyond.len()).step_by(61).map(|to| [&old, &beyond[..to]].concat()).collect();
+        let over = old.len().min(new.len());
+        for to in (start + 8..=over).step_by(61) {
+            let whole = [&old[..start], &message::END, &new[start + 8..to], &old[to..], beyond];
+            states.push(whole.concat());
+        }
+        for state in states {
+            let mut file = empty();
+            file.write_all(&state).unwrap();
+            let (feather, _) = reopen(&file);
+            let offset = feather.state().offset.unwrap();
+            assert!([1, 5].contains(&offset), "{offset}");
+            assert_eq!(read(&file), [0, 1, 2]);
+        }
+    }
+}
+
+/// Whatever the metadata of a batch say, the program does not panic.
+#[test]
+fn crafted_metadata_are_refused() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = data.join("../../../shared/data/reports/panic-at-start.feather");
+    let Ok(file) = File::open(&path) else {
+        println!("skipped: {} is not there", path.display());
+        return;
+    };
+    let walked = walk(&file).unwrap();
+    let read: Result<Vec<_>, _> = walked.reader(&file).all().collect();
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("the file is damaged"), "{error}");
+}
+
 fn content(file: &File) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
     file.read_exact_at(&mut bytes, 0).unwrap();
@@ -286,19 +364,38 @@ fn rows_that_do_not_fit_are_refused() {
     schema::accepts(&schema::schema(with_der), ROWS).unwrap();
 }
 
+/// The bytes of a file of three rows.
+fn small() -> Vec<u8> {
+    let schema = schema::schema(ROWS);
+    let file = empty();
+    let create = || Feather::create(file.try_clone().unwrap(), &schema, Compression::None);
+    create().unwrap().append(&batch(&schema, 0, 3), &note(1)).unwrap();
+    content(&file)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// However a file was changed, its batches are read or refused.
+    #[test]
+    fn anything_is_read(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = small();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let mut file = empty();
+        file.write_all(&bytes).unwrap();
+        if let Ok(walked) = walk(&file) {
+            let read = walked.reader(&file).all().filter_map(Result::ok);
+            prop_assert!(read.count() <= walked.blocks.len());
+        }
+    }
 
     /// Whatever stands behind the first bytes, a file is walked over without harm.
     #[test]
     fn anything_is_walked_over(keep in 0_usize..6_000, noise in prop::collection::vec(any::<u8>(), 0..2_000)) {
-        let (_, bytes) = {
-            let schema = schema::schema(ROWS);
-            let file = empty();
-            let mut feather = Feather::create(file.try_clone().unwrap(), &schema, Compression::None).unwrap();
-            feather.append(&batch(&schema, 0, 3), &note(1)).unwrap();
-            ((), content(&file))
-        };
+        let bytes = small();
         let mut file = empty();
         file.write_all(&bytes[..keep.min(bytes.len())]).unwrap();
         file.write_all(&noise).unwrap();

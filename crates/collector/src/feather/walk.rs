@@ -10,6 +10,7 @@ use arrow_schema::SchemaRef;
 
 use super::FeatherError;
 use super::footer::{self, MAGIC};
+use super::guard::guarded;
 use super::message::{CONTINUATION, Head, PREFIX};
 use crate::note::State;
 use crate::table::schema;
@@ -44,6 +45,8 @@ pub struct Walked {
     pub length: u64,
     /// Whether the file ends as it should, so that readers find every batch.
     pub is_whole: bool,
+    /// Whether the last batch only says how far the stream was read.
+    pub ends_in_mark: bool,
 }
 
 /// Walks over a file.
@@ -135,6 +138,8 @@ impl Walk<'_> {
         }
         let rows = self.batches.iter().map(|batch| batch.head.rows).collect();
         let blocks: Vec<_> = self.batches.iter().map(|batch| batch.block).collect();
+        let ends_in_mark = (self.batches.last())
+            .is_some_and(|batch| batch.head.rows == 0 && batch.head.note.is_superseded());
         let tail = self.length - self.at;
         let is_whole = tail <= MAX_FOOTER && {
             let mut bytes = vec![0; usize::try_from(tail).unwrap_or_default()];
@@ -142,7 +147,7 @@ impl Walk<'_> {
             footer::lists(&bytes, &blocks)
         };
         let (end, length) = (self.at, self.length);
-        Ok(Walked { schema, blocks, rows, state, end, length, is_whole })
+        Ok(Walked { schema, blocks, rows, state, end, length, is_whole, ends_in_mark })
     }
 }
 
@@ -180,7 +185,7 @@ fn read_schema(file: &File, length: u64) -> Result<(SchemaRef, u64), FeatherErro
         message.extend(CONTINUATION);
         message.extend(u32::try_from(metadata.len()).unwrap_or_default().to_le_bytes());
         message.extend_from_slice(&metadata);
-        let schema = try_schema_from_ipc_buffer(&message)?;
+        let schema = guarded(|| try_schema_from_ipc_buffer(&message))??;
         return Ok((Arc::new(schema), start + PREFIX + metadata.len() as u64));
     }
     Err(FeatherError::NotArrow)

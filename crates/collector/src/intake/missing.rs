@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::address::{Since, stream_id};
 use crate::dedup::Window;
-use crate::gaps::{Gap, OpenGap, Proof};
+use crate::gaps::{Gap, MAX_LISTED, OpenGap, Proof};
+use crate::hush::Hush;
 use crate::note::Note;
 
 /// Where a file ends in the stream.
@@ -14,13 +16,16 @@ use crate::note::Note;
 pub struct Resume {
     /// The last offset; none for a new file, or one of a server that numbers nothing.
     pub offset: Option<u64>,
+    /// The id of the stream that the offset belongs to.
+    pub stream: Option<Box<str>>,
     /// Whether the file has rows.
     pub has_rows: bool,
     /// Whether the offset is another server's.
     pub is_other_server: bool,
     /// The server that is asked now.
     pub server: String,
-    /// Whether the server leaves out what no filter passes.
+    /// Whether the server leaves messages out on purpose: what no filter passes, or certificates
+    /// without names.
     pub is_filtered: bool,
     /// The gap whose size was not known yet at the end of the file.
     pub open: Option<OpenGap>,
@@ -32,6 +37,9 @@ pub struct Resume {
 #[derive(Debug)]
 pub(super) struct Missing {
     offset: Option<u64>,
+    stream: Option<Box<str>>,
+    /// Whether the offset has grown since it was taken to be written.
+    has_advanced: bool,
     server: String,
     is_filtered: bool,
     /// Whether there was a connection, in this run or before it.
@@ -51,20 +59,25 @@ pub(super) struct Missing {
     open: Option<OpenGap>,
     /// The last gap that offsets showed and the server has not explained.
     unexplained: Option<Gap>,
+    /// Gaps that are too many to be listed with what is written next.
+    unlisted: u64,
+    lines: Hush,
 }
 
 impl Missing {
     pub(super) fn new(resume: Resume) -> Self {
-        let Resume { offset, has_rows, is_other_server, server, is_filtered, open, from_oldest } =
-            resume;
-        let has_begun = has_rows || offset.is_some();
+        let has_begun = resume.has_rows || resume.offset.is_some();
+        let is_other_server = resume.is_other_server;
+        let Resume { offset, stream, open, .. } = resume;
         Self {
             offset: offset.filter(|_| !is_other_server),
-            server,
-            is_filtered,
+            stream: stream.filter(|_| !is_other_server),
+            has_advanced: false,
+            server: resume.server,
+            is_filtered: resume.is_filtered,
             was_connected: has_begun,
             has_begun,
-            from_oldest,
+            from_oldest: resume.from_oldest,
             is_other_server,
             may_jump: true,
             was_asked: false,
@@ -73,13 +86,16 @@ impl Missing {
             found: 0,
             open: open.filter(|_| !is_other_server),
             unexplained: None,
+            unlisted: 0,
+            lines: Hush::default(),
         }
     }
 
     /// What a server is asked to go on after.
-    pub(super) fn since(&self) -> Option<u64> {
+    pub(super) fn since(&self) -> Option<Since> {
         let is_first = self.from_oldest && !self.has_begun;
-        self.offset.or(if is_first { Some(0) } else { None })
+        let offset = self.offset.or(if is_first { Some(0) } else { None })?;
+        Some(Since { offset, stream: self.stream.clone() })
     }
 
     pub(super) const fn found(&self) -> u64 {
@@ -87,13 +103,13 @@ impl Missing {
     }
 
     pub(super) fn has_news(&self) -> bool {
-        !self.news.is_empty()
+        !self.news.is_empty() || self.has_advanced
     }
 
     /// Where the server was not asked to go on after the last message, whatever it sent meanwhile is
     /// missing.
-    pub(super) fn connected(&mut self, since: Option<u64>, now: u64, window: &Window) {
-        if since.is_some() {
+    pub(super) fn connected(&mut self, is_resumed: bool, now: u64, window: &Window) {
+        if is_resumed {
             // What comes next follows, or the server says why not.
             self.may_jump = false;
         } else if self.was_connected {
@@ -103,7 +119,7 @@ impl Missing {
             self.may_jump = true;
         }
         self.unexplained = None;
-        self.was_asked = since.is_some();
+        self.was_asked = is_resumed;
         self.was_connected = true;
         self.is_other_server = false;
     }
@@ -117,12 +133,51 @@ impl Missing {
         now: u64,
         window: &Window,
     ) {
+        // The server has numbered its messages anew, and sends again what follows: nothing is lost.
+        let dropped = if reason == "renumbered" { dropped.or(Some(0)) } else { dropped };
         let proof = dropped.map(|_| Proof::Server);
         let shown = self.unexplained.take().filter(|gap| gap.missing == dropped);
         let Some(gap) = shown else { return self.told(dropped, proof, reason, now, window) };
         let gap = Gap { reason: named(reason), proof, ..gap };
-        tracing::info!(reason = gap.reason, missing = ?gap.missing, "the server explains the gap");
+        if let Some(line) = self.lines.line(now) {
+            let Gap { reason, missing, .. } = &gap;
+            tracing::info!(
+                reason,
+                missing,
+                suppressed = line.suppressed,
+                "the server explains the gap"
+            );
+        }
+        self.note(gap);
+    }
+
+    /// The server says of which stream the offsets are from now on.
+    pub(super) fn stream_is(&mut self, id: Option<&str>) {
+        if let Some(id) = id.and_then(stream_id) {
+            self.stream = Some(id);
+        }
+    }
+
+    /// The server has searched everything up to this offset, and has sent what it found.
+    pub(super) fn covered(&mut self, offset: u64) {
+        let is_older = self.offset.is_some_and(|last| offset <= last);
+        if is_older && !self.may_jump {
+            return;
+        }
+        self.has_advanced |= self.offset != Some(offset);
+        self.offset = Some(offset);
+        self.has_begun = true;
+        // What follows need not be looked at again, and the server numbers its messages.
+        (self.may_jump, self.was_asked) = (false, false);
+    }
+
+    /// Notes a gap, or what has become known of it, to be written.
+    fn note(&mut self, gap: Gap) {
         self.news.insert(gap.at, gap);
+        if self.news.len() > MAX_LISTED {
+            self.news.pop_first();
+            self.unlisted += 1;
+        }
     }
 
     /// A gap that is known of without looking at the messages.
@@ -142,11 +197,14 @@ impl Missing {
         self.last_at = at;
         self.found += 1;
         let gap = Gap { at, after: self.offset, reason: named(reason), missing, proof };
-        tracing::warn!(reason = gap.reason, missing = ?gap.missing, after = ?gap.after, "gap");
+        if let Some(line) = self.lines.line(now) {
+            let Gap { reason, missing, after, .. } = &gap;
+            tracing::warn!(reason, missing, after, suppressed = line.suppressed, "gap");
+        }
         if missing.is_none() {
             self.open = Some(OpenGap { gap: gap.clone(), marks: window.marks(), missing: 0 });
         }
-        self.news.insert(at, gap);
+        self.note(gap);
     }
 
     /// An entry has this offset, if any.
@@ -171,6 +229,7 @@ impl Missing {
             self.unexplained = self.news.values().next_back().cloned();
         }
         self.may_jump = false;
+        self.has_advanced |= self.offset != Some(offset);
         self.offset = Some(offset);
     }
 
@@ -196,14 +255,21 @@ impl Missing {
         let Some(OpenGap { gap, missing, .. }) = self.open.take() else { return };
         tracing::info!(reason = gap.reason, missing, "the logs' indexes show the size of the gap");
         let gap = Gap { missing: Some(missing), proof: Some(Proof::Indexes), ..gap };
-        self.news.insert(gap.at, gap);
+        self.note(gap);
     }
 
     /// What is to be written with the rows that came up to now.
     pub(super) fn take(&mut self) -> Note {
-        let gaps = std::mem::take(&mut self.news).into_values().collect();
+        self.has_advanced = false;
         let server = self.offset.map(|_| self.server.clone());
-        Note { offset: self.offset, server, gaps, open: self.open.clone() }
+        Note {
+            offset: self.offset,
+            server,
+            stream: self.stream.clone(),
+            gaps: std::mem::take(&mut self.news).into_values().collect(),
+            unlisted: std::mem::take(&mut self.unlisted),
+            open: self.open.clone(),
+        }
     }
 }
 

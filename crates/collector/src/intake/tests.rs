@@ -49,7 +49,7 @@ fn found(
 #[test]
 fn doubles_are_left_out_whatever_their_offset() {
     let mut intake = intake(Resume::default());
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     for (offset, log, index) in
         [(1, "a", 7), (2, "a", 8), (3, "a", 7), (4, "b", 7), (5, "a", 8), (6, "a", 9)]
     {
@@ -59,7 +59,7 @@ fn doubles_are_left_out_whatever_their_offset() {
     assert_eq!((counters.rows, counters.doubles, counters.gaps), (4, 2, 0));
     let (batch, note) = intake.take().unwrap();
     assert_eq!((batch.num_rows(), note.offset), (4, Some(6)));
-    assert_eq!(intake.since(), Some(6));
+    assert_eq!(intake.since().map(|it| it.offset), Some(6));
 }
 
 #[test]
@@ -106,8 +106,8 @@ fn what_is_odd_is_counted_and_survived() {
 #[test]
 fn offsets_have_no_holes() {
     let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
-    assert_eq!(intake.since(), Some(9));
-    intake.connected(Some(9), 0);
+    assert_eq!(intake.since().map(|it| it.offset), Some(9));
+    intake.connected(true, 0);
     entries(&mut intake, 10, "a", 0..5);
     assert_eq!(gaps(&mut intake), []);
     entries(&mut intake, 18, "a", 5..6);
@@ -122,7 +122,7 @@ fn offsets_have_no_holes() {
 #[test]
 fn what_the_server_says_late_explains_a_gap() {
     let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
-    intake.connected(Some(9), 0);
+    intake.connected(true, 0);
     entries(&mut intake, 20, "a", 10..12);
     assert_eq!(gaps(&mut intake), [found("skipped", Some(10), Some(Proof::Offsets))]);
     let at = |intake: &mut Intake| intake.take().unwrap().1.gaps.first().map(|gap| gap.at);
@@ -144,7 +144,7 @@ fn what_the_server_says_late_explains_a_gap() {
 #[test]
 fn a_filter_makes_holes() {
     let mut intake = intake(Resume { is_filtered: true, ..Resume::default() });
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     entries(&mut intake, 10, "a", 0..1);
     entries(&mut intake, 15, "a", 4..5);
     assert_eq!(gaps(&mut intake), []);
@@ -153,12 +153,12 @@ fn a_filter_makes_holes() {
 #[test]
 fn a_server_without_offsets_leaves_a_gap_when_it_is_lost() {
     let mut intake = intake(Resume::default());
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     for index in 0..100 {
         intake.message(&message(None, "a", index), 0);
     }
     assert_eq!(gaps(&mut intake), []);
-    intake.connected(None, 5);
+    intake.connected(false, 5);
     assert_eq!(gaps(&mut intake), [found("reconnected", None, None)]);
     // The log came without holes before, so its indexes say what is missing.
     intake.message(&message(None, "a", 107), 0);
@@ -168,12 +168,12 @@ fn a_server_without_offsets_leaves_a_gap_when_it_is_lost() {
 #[test]
 fn a_restarted_server_that_repeats_leaves_no_hole() {
     let mut intake = intake(Resume::default());
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     entries(&mut intake, 1, "a", 0..100);
     entries(&mut intake, 101, "holes", 5..6);
     entries(&mut intake, 102, "holes", 50..51);
     intake.take().unwrap();
-    intake.connected(Some(102), 0);
+    intake.connected(true, 0);
     intake.message(&gap(None, "before_start"), 7);
     assert_eq!(gaps(&mut intake), [found("before_start", None, None)]);
     entries(&mut intake, 1_000_000, "a", 95..100);
@@ -187,10 +187,10 @@ fn a_restarted_server_that_repeats_leaves_no_hole() {
 #[test]
 fn a_gap_is_measured_across_a_kill_of_the_collector() {
     let mut first = intake(Resume::default());
-    first.connected(None, 0);
+    first.connected(false, 0);
     entries(&mut first, 1, "a", 0..100);
     entries(&mut first, 101, "b", 0..100);
-    first.connected(Some(200), 0);
+    first.connected(true, 0);
     first.message(&gap(None, "before_start"), 7);
     entries(&mut first, 1_000, "a", 102..103);
     let (_, note) = first.take().unwrap();
@@ -202,7 +202,7 @@ fn a_gap_is_measured_across_a_kill_of_the_collector() {
     let resume =
         Resume { offset: state.offset, has_rows: true, open: state.open, ..Resume::default() };
     let mut second = intake(resume);
-    second.connected(Some(1_000), 0);
+    second.connected(true, 0);
     entries(&mut second, 1_001, "a", 103..110);
     assert_eq!(gaps(&mut second), [], "of the other log nothing is known yet");
     entries(&mut second, 1_008, "b", 105..106);
@@ -213,11 +213,11 @@ fn a_gap_is_measured_across_a_kill_of_the_collector() {
 #[test]
 fn holes_of_a_log_with_holes_prove_nothing() {
     let mut intake = intake(Resume::default());
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     for index in 0..100 {
         intake.message(&message(None, "holes", 2 * index), 0);
     }
-    intake.connected(None, 5);
+    intake.connected(false, 5);
     gaps(&mut intake);
     intake.message(&message(None, "holes", 300), 0);
     assert_eq!(gaps(&mut intake), []);
@@ -233,7 +233,7 @@ fn another_server_is_not_asked_to_go_on() {
         ..Resume::default()
     });
     assert_eq!(intake.since(), None);
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     entries(&mut intake, 3, "a", 0..1);
     let (_, note) = intake.take().unwrap();
     assert_eq!(note.gaps[0].reason, "other_server");
@@ -255,31 +255,194 @@ fn no_two_gaps_are_at_one_time() {
 fn names_alone() {
     let mut intake =
         Intake::new(Rows::Domains, &schema(Rows::Domains), Window::default(), Resume::default());
-    intake.connected(None, 0);
+    intake.connected(false, 0);
     intake.message(br#"{"message_type":"dns_entries","data":["a.example","b.example"]}"#, 77);
     intake.message(br#"{"message_type":"dns_entries","data":["a.example","b.example"]}"#, 78);
     intake.message(&message(None, "a", 1), 0);
     assert_eq!((intake.counters().rows, intake.counters().unknown), (2, 1));
     let (batch, note) = intake.take().unwrap();
-    assert_eq!((batch.num_rows(), batch.num_columns(), note.offset), (2, 2, None));
+    assert_eq!((batch.num_rows(), batch.num_columns(), note.offset), (2, 6, None));
 }
 
 #[test]
 fn a_new_file_may_begin_with_the_oldest() {
     let mut intake = intake(Resume { from_oldest: true, ..Resume::default() });
-    assert_eq!(intake.since(), Some(0));
-    intake.connected(Some(0), 0);
+    assert_eq!(intake.since().map(|it| it.offset), Some(0));
+    intake.connected(true, 0);
     intake.message(&gap(None, "before_start"), 0);
     entries(&mut intake, 500, "a", 0..1);
     assert_eq!(gaps(&mut intake), [], "nothing was there that could be missing");
-    assert_eq!(intake.since(), Some(500));
+    assert_eq!(intake.since().map(|it| it.offset), Some(500));
 }
 
 #[test]
 fn a_server_that_numbers_nothing_has_not_gone_on() {
     let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
-    intake.connected(Some(9), 0);
+    intake.connected(true, 0);
     intake.message(&message(None, "a", 1), 0);
     intake.message(&message(None, "a", 2), 0);
     assert_eq!(gaps(&mut intake), [found("reconnected", None, None)]);
+}
+
+fn heartbeat(offset: u64, stream: Option<&str>) -> Vec<u8> {
+    let heartbeat = json!({ "message_type": "heartbeat", "offset": offset, "stream": stream });
+    heartbeat.to_string().into_bytes()
+}
+
+#[test]
+fn a_heartbeat_says_up_to_where_nothing_is_missing() {
+    let mut intake = intake(Resume { is_filtered: true, ..Resume::default() });
+    intake.connected(false, 0);
+    assert!(!intake.is_due());
+    intake.message(&heartbeat(500, None), 1_000);
+    // Before anything matched: what comes while the collector is down is asked for.
+    assert_eq!(intake.since().map(|it| it.offset), Some(500));
+    assert!(intake.is_due(), "it is to be saved");
+    let (batch, note) = intake.take().unwrap();
+    assert_eq!((batch.num_rows(), note.offset, note.is_superseded()), (0, Some(500), true));
+    intake.message(&heartbeat(500, None), 2_000);
+    assert!(!intake.is_due(), "it says nothing new");
+    entries(&mut intake, 510, "a", 7..8);
+    intake.message(&heartbeat(400, None), 3_000);
+    assert_eq!(intake.since().map(|it| it.offset), Some(510), "it does not go back");
+}
+
+#[test]
+fn a_stretch_that_a_heartbeat_covers_is_no_gap() {
+    let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
+    intake.connected(true, 0);
+    entries(&mut intake, 10, "a", 0..2);
+    intake.message(&heartbeat(20, None), 1_000);
+    entries(&mut intake, 21, "a", 5..6);
+    assert_eq!(gaps(&mut intake), []);
+    entries(&mut intake, 25, "a", 6..7);
+    assert_eq!(gaps(&mut intake), [found("skipped", Some(3), Some(Proof::Offsets))]);
+}
+
+#[test]
+fn reasons_of_gaps_are_written_down_as_given() {
+    let reasons =
+        ["evicted", "before_start", "ahead", "slow_client", "other_stream", "damaged", "sunspots"];
+    for reason in reasons {
+        let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
+        intake.connected(true, 0);
+        intake.message(&gap(None, reason), 0);
+        entries(&mut intake, 3, "a", 0..1);
+        assert_eq!(gaps(&mut intake), [found(reason, None, None)]);
+        assert_eq!(intake.since().map(|it| it.offset), Some(3), "the server counts anew");
+    }
+    let mut intake = intake(Resume { offset: Some(9), has_rows: true, ..Resume::default() });
+    intake.connected(true, 0);
+    intake.message(&gap(None, "renumbered"), 0);
+    assert_eq!(gaps(&mut intake), [found("renumbered", Some(0), Some(Proof::Server))]);
+    intake.message(&heartbeat(4, None), 0);
+    assert_eq!(intake.since().map(|it| it.offset), Some(4));
+}
+
+#[test]
+fn the_id_of_the_stream_is_sent_back_with_the_offset() {
+    let mut intake = intake(Resume::default());
+    intake.connected(false, 0);
+    intake.message(&heartbeat(5, Some("s1")), 0);
+    assert_eq!(intake.since().unwrap().to_string(), "5@s1");
+    let mut other = json!({ "message_type": "gap", "reason": "other_stream", "stream": "s2" });
+    intake.message(other.to_string().as_bytes(), 0);
+    intake.message(&heartbeat(2, None), 0);
+    assert_eq!(intake.since().unwrap().to_string(), "2@s2");
+    other["stream"] = json!("not an id");
+    intake.message(other.to_string().as_bytes(), 0);
+    assert_eq!(intake.since().unwrap().to_string(), "2@s2");
+    let (_, note) = intake.take().unwrap();
+    let mut state = State::default();
+    state.add(0, &serde_json::from_str(&serde_json::to_string(&note).unwrap()).unwrap());
+    assert_eq!((state.offset, state.stream.as_deref()), (Some(2), Some("s2")));
+}
+
+#[test]
+fn gaps_without_end_are_counted_and_not_all_listed() {
+    let mut intake = intake(Resume { has_rows: true, ..Resume::default() });
+    for now in 0..5_000 {
+        intake.message(&gap(Some(1), "slow_client"), now);
+    }
+    let (_, note) = intake.take().unwrap();
+    assert_eq!((note.gaps.len(), note.unlisted), (crate::gaps::MAX_LISTED, 4_000));
+    let mut state = State::default();
+    state.add(0, &note);
+    assert_eq!(state.gaps.count(), 5_000);
+}
+
+#[test]
+fn a_log_with_an_endless_name_is_not_remembered() {
+    let mut intake = intake(Resume::default());
+    intake.connected(false, 0);
+    intake.message(&message(None, &"x".repeat(10_000), 1), 0);
+    assert_eq!((intake.counters().rows, intake.counters().unidentified), (1, 1));
+}
+
+/// The messages that a filter of ours lets through, of a server that has none.
+fn passed(rows: Rows, filter: &[(&str, &str)], messages: &[Vec<u8>]) -> (u64, u64) {
+    let filter = Filter::parse(filter.iter().copied(), usize::MAX).unwrap();
+    let intake = Intake::new(rows, &schema(rows), Window::default(), Resume::default());
+    let mut intake = intake.filtered_by(filter.as_ref());
+    intake.connected(false, 0);
+    for message in messages {
+        intake.message(message, 0);
+    }
+    (intake.counters().rows, intake.counters().filtered)
+}
+
+#[test]
+fn a_server_without_filters_is_filtered_here() {
+    let named = |index: u64, offset: Option<u64>, name: &str, is_cut: bool| {
+        let mut message: Value = serde_json::from_slice(&message(offset, "a", index)).unwrap();
+        message["data"]["leaf_cert"]["all_domains"] = json!([name]);
+        message["data"]["leaf_cert"]["issuer"]["O"] = json!("Good CA");
+        message["truncated"] = json!(is_cut);
+        message.to_string().into_bytes()
+    };
+    let messages = [
+        named(1, None, "www.example.org", false),
+        named(2, None, "login.example.net", false),
+        named(3, None, "login.example.com", true),
+    ];
+    for (filter, expected) in [
+        (&[("domain", "example.org")][..], (2, 1)),
+        (&[("match", "LOGIN")], (2, 1)),
+        (&[("match", "nowhere")], (1, 2)),
+        (&[("issuer", "good")], (3, 0)),
+        (&[("issuer", "bad")], (1, 2)),
+        (&[("log", "a")], (3, 0)),
+        (&[("log", "b"), ("domain", "example.org")], (1, 2)),
+        (&[], (3, 0)),
+    ] {
+        // What is cut short may have had the name.
+        assert_eq!(passed(ROWS, filter, &messages), expected, "{filter:?}");
+    }
+    // Our server compares addresses, which messages do not list as names.
+    let numbered = [named(1, Some(5), "www.example.org", false)];
+    assert_eq!(passed(ROWS, &[("match", "nowhere")], &numbered), (0, 1));
+    assert_eq!(passed(ROWS, &[("domain", "192.0.2.1")], &numbered), (1, 0));
+    let names = [br#"{"message_type":"dns_entries","data":["a.example"]}"#.to_vec()];
+    assert_eq!(passed(Rows::Domains, &[("match", "b.example")], &names), (0, 1));
+    assert_eq!(passed(Rows::Domains, &[("domain", "example")], &names), (1, 0));
+    // Names alone do not tell the issuer.
+    assert_eq!(passed(Rows::Domains, &[("issuer", "bad")], &names), (1, 0));
+}
+
+#[test]
+fn names_alone_are_resumed_where_the_server_numbers_them() {
+    let resume = Resume { is_filtered: true, ..Resume::default() };
+    let mut intake = Intake::new(Rows::Domains, &schema(Rows::Domains), Window::default(), resume);
+    intake.connected(false, 0);
+    for offset in [5, 9] {
+        let message =
+            json!({ "message_type": "dns_entries", "data": ["a.example"], "offset": offset });
+        intake.message(message.to_string().as_bytes(), 0);
+    }
+    assert_eq!(intake.since().map(|it| it.offset), Some(9));
+    intake.connected(true, 0);
+    let message = json!({ "message_type": "dns_entries", "data": ["b.example"], "offset": 12 });
+    intake.message(message.to_string().as_bytes(), 0);
+    let (batch, note) = intake.take().unwrap();
+    assert_eq!((batch.num_rows(), note.offset, note.gaps), (3, Some(12), vec![]));
 }

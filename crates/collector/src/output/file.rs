@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::{Opened, OutputError, Size, known, paths};
+use super::{Opened, OutputError, Size, check_there, known, paths};
 use crate::dedup::Window;
 use crate::feather::{Compression, Feather, FeatherError};
 use crate::note::Note;
@@ -40,6 +40,7 @@ impl SingleFile {
     }
 
     pub(super) fn append(&mut self, batch: &RecordBatch, note: &Note) -> Result<Size, OutputError> {
+        check_there(&self.path, &self.feather)?;
         let appended = self.feather.append(batch, note);
         appended.map_err(|error| OutputError::file(&self.path, error))?;
         if self.feather.batches() == MANY_BATCHES {
@@ -53,6 +54,7 @@ impl SingleFile {
     }
 
     pub(super) fn sync(&mut self) -> Result<(), OutputError> {
+        check_there(&self.path, &self.feather)?;
         self.feather.sync().map_err(|error| OutputError::file(&self.path, error))
     }
 }

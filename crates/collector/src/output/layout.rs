@@ -1,7 +1,6 @@
 //! What parts are called and where they lie:
 //! `date=2026-11-26/hour=18/certs-20261126T185301Z-00000042.feather` below the output. The open part
-//! lies in the output itself under a name that begins with a dot, which readers of folders pass
-//! over.
+//! is in a [folder of its own](super::workshop) and has a name that no pattern for data files fits.
 
 use std::fs;
 use std::io;
@@ -11,16 +10,19 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::paths::{self, PathError};
+use super::workshop;
 use crate::settings::Format;
 
 /// How times stand in names.
 const TIME: &str = "%Y%m%dT%H%M%SZ";
 /// What is put behind the name of a file that is being written.
 const TEMPORARY: &str = ".tmp";
+/// How the name of an open part ends.
+const OPEN: &str = ".open";
 
 /// What a part is called by: its number, which only grows, and when it was begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Part {
+pub(crate) struct Part {
     pub(super) number: u64,
     /// Whole seconds.
     pub(super) begun: Timestamp,
@@ -43,12 +45,12 @@ impl Part {
 
     /// The name of the open part, which is Feather whatever it will be.
     pub(super) fn open_name(self) -> String {
-        format!(".{}.feather", self.stem())
+        format!("{}{OPEN}", self.stem())
     }
 
     /// The name under which a closed part is written.
     pub(super) fn temporary_name(self, format: Format) -> String {
-        format!(".{}{TEMPORARY}", self.name(format))
+        format!("{}{TEMPORARY}", self.name(format))
     }
 
     /// The folders of the closed part.
@@ -68,32 +70,50 @@ impl Part {
 
 /// A closed part on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClosedPart {
+pub(crate) struct ClosedPart {
     pub(super) part: Part,
     pub(super) format: Format,
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     pub(super) bytes: u64,
 }
 
 /// What is below an output.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Open parts, oldest first; there is more than one only after something went wrong.
-    pub(super) open: Vec<(Part, PathBuf)>,
+    pub(crate) open: Vec<(Part, PathBuf)>,
     /// Closed parts, oldest first.
-    pub(super) closed: Vec<ClosedPart>,
+    pub(crate) closed: Vec<ClosedPart>,
+    /// What is left of files that were not finished.
+    pub(super) unfinished: Vec<PathBuf>,
 }
 
-/// Looks for parts. What is left of files that were not finished is deleted.
-pub(super) fn find(output: &Path) -> Result<Found, PathError> {
+impl Found {
+    /// Looks at a file of a folder of open parts. Earlier versions had them in the output itself,
+    /// under names that begin with a dot.
+    fn look_at(&mut self, name: &str, path: PathBuf) {
+        let old = name.strip_prefix('.');
+        if old.unwrap_or(name).starts_with("certs-") && name.ends_with(TEMPORARY) {
+            self.unfinished.push(path);
+            return;
+        }
+        let stem = name.strip_suffix(OPEN).or_else(|| old?.strip_suffix(".feather"));
+        self.open.extend(stem.and_then(Part::parse).map(|part| (part, path)));
+    }
+}
+
+/// Looks for parts.
+pub(crate) fn find(output: &Path) -> Result<Found, PathError> {
     let mut found = Found::default();
+    for place in workshop::places(output) {
+        for (name, path, _) in entries(&place)? {
+            found.look_at(&name, path);
+        }
+    }
     for (name, path, _) in entries(output)? {
-        if name.starts_with(".certs-") && name.ends_with(TEMPORARY) {
-            fs::remove_file(&path).map_err(paths::at(&path))?;
-        } else if let Some(stem) = name.strip_prefix('.').and_then(|it| it.strip_suffix(".feather"))
-        {
-            found.open.extend(Part::parse(stem).map(|part| (part, path)));
-        } else if name.starts_with("date=") {
+        if !name.starts_with("date=") {
+            found.look_at(&name, path);
+        } else {
             for (name, path, _) in entries(&path)? {
                 if name.starts_with("hour=") {
                     found.closed.extend(closed_parts(&path)?);
@@ -117,11 +137,15 @@ fn closed_parts(folder: &Path) -> Result<Vec<ClosedPart>, PathError> {
 }
 
 /// The names in a folder that are no links and are text, with their sizes; nothing of what is no
-/// folder.
+/// folder, or not there.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, u64)>, PathError> {
     let mut entries = Vec::new();
     let listed = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(entries),
+        Err(error)
+            if [io::ErrorKind::NotADirectory, io::ErrorKind::NotFound].contains(&error.kind()) =>
+        {
+            return Ok(entries);
+        }
         listed => listed.map_err(paths::at(folder))?,
     };
     for entry in listed {
@@ -151,7 +175,7 @@ mod tests {
     fn names() {
         let part = part();
         assert_eq!(part.name(Format::Parquet), "certs-20261126T185301Z-00000042.parquet");
-        assert_eq!(part.open_name(), ".certs-20261126T185301Z-00000042.feather");
+        assert_eq!(part.open_name(), "certs-20261126T185301Z-00000042.open");
         assert_eq!(part.folders(), ["date=2026-11-26", "hour=18"]);
         assert_eq!(Part::parse("certs-20261126T185301Z-00000042"), Some(part));
         for other in ["certs-20261126T185301Z-42", "certs-x-00000042", "certs-", "", "é"] {
@@ -168,15 +192,20 @@ mod tests {
         fs::write(hour.join("other.feather"), "").unwrap();
         fs::write(folder.path().join("date=x"), "").unwrap();
         std::os::unix::fs::symlink(&hour, folder.path().join("date=2026-11-27")).unwrap();
-        let open = folder.path().join(part().open_name());
+        let old = folder.path().join(".certs-20261126T185301Z-00000042.feather");
+        fs::write(&old, "").unwrap();
+        let inside = folder.path().join(".certstream-arrow");
+        fs::create_dir(&inside).unwrap();
+        let open = inside.join(Part::new(43, part().begun).open_name());
         fs::write(&open, "").unwrap();
-        let temporary = folder.path().join(part().temporary_name(Format::Parquet));
+        let temporary = inside.join(part().temporary_name(Format::Parquet));
         fs::write(&temporary, "").unwrap();
         let found = find(folder.path()).unwrap();
-        assert_eq!(found.open, [(part(), open)]);
+        assert_eq!(found.open, [(part(), old), (Part::new(43, part().begun), open)]);
         let closed =
             ClosedPart { part: part(), format: Format::Feather, path: hour.join(name), bytes: 5 };
         assert_eq!(found.closed, [closed]);
-        assert!(!temporary.try_exists().unwrap());
+        assert_eq!(found.unfinished, [temporary]);
+        assert_eq!(find(&folder.path().join("missing")).unwrap().closed, []);
     }
 }

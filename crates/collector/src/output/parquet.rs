@@ -17,6 +17,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::{OutputError, is_full, paths};
+use crate::feather::guard::guarded;
 use crate::feather::{Compression, Feather};
 use crate::note::{Note, State};
 use crate::table::schema;
@@ -56,8 +57,10 @@ pub(super) fn write(
         Compression::Lz4 => Codec::LZ4_RAW,
         Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
     };
-    let State { offset, server, gaps, open, .. } = feather.state().clone();
-    let note = Note { offset, server, gaps: gaps.listed().cloned().collect(), open };
+    let State { offset, server, stream, gaps, open, .. } = feather.state().clone();
+    let unlisted = gaps.count() - gaps.listed().len() as u64;
+    let gaps = gaps.listed().cloned().collect();
+    let note = Note { offset, server, stream, gaps, unlisted, open };
     let note = serde_json::to_string(&note).map_err(|error| ParquetError::External(error.into()));
     let note = KeyValue::new(NOTE.to_owned(), note.map_err(&failed)?);
     let properties = WriterProperties::builder()
@@ -137,15 +140,23 @@ pub fn columns(
     let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
     let wanted: Vec<_> = wanted.map(|(place, _)| place).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-    for batch in builder.with_projection(mask).build().map_err(failed(path))? {
+    let mut batches =
+        safely(path, || builder.with_projection(mask).build())?.map_err(failed(path))?;
+    while let Some(batch) = safely(path, || batches.next())? {
         see(batch.map_err(|error| failed(path)(error.into()))?);
     }
     Ok(())
 }
 
+/// Has the library read a file that may be anybody's.
+fn safely<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, OutputError> {
+    guarded(read).map_err(|error| OutputError::file(path, error))
+}
+
 fn open(path: &Path) -> Result<(ParquetRecordBatchReaderBuilder<File>, State), OutputError> {
     let file = File::open(path).map_err(paths::at(path))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(failed(path))?;
+    let opened = safely(path, || ParquetRecordBatchReaderBuilder::try_new(file))?;
+    let builder = opened.map_err(failed(path))?;
     schema::check(builder.schema()).map_err(|_| OutputError::NotOurs(path.to_owned()))?;
     let metadata = builder.metadata().file_metadata();
     let pairs = metadata.key_value_metadata().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The open part: a Feather file under a dot name, which becomes a closed part in one step.
+//! The open part: a Feather file where no reader looks, which becomes a closed part in one step.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::layout::{ClosedPart, Part};
-use super::{OutputError, file, paths};
+use super::{OutputError, check_there, file, paths};
 use crate::feather::{Compression, Feather};
 use crate::note::{Note, State};
 use crate::settings::Format;
@@ -26,21 +26,22 @@ pub(super) struct OpenPart {
 impl OpenPart {
     /// Begins it, or goes on with it.
     pub(super) fn open(
-        folder: &Path,
+        path: PathBuf,
         part: Part,
         rows: Rows,
         compression: Compression,
     ) -> Result<Self, OutputError> {
-        let path = folder.join(part.open_name());
         let feather = file::open_feather(&path, rows, compression)?;
         Ok(Self { part, path, feather, compression })
     }
 
     pub(super) fn append(&mut self, batch: &RecordBatch, note: &Note) -> Result<(), OutputError> {
+        check_there(&self.path, &self.feather)?;
         self.feather.append(batch, note).map_err(|error| OutputError::file(&self.path, error))
     }
 
     pub(super) fn sync(&mut self) -> Result<(), OutputError> {
+        check_there(&self.path, &self.feather)?;
         self.feather.sync().map_err(|error| OutputError::file(&self.path, error))
     }
 
@@ -60,11 +61,6 @@ impl OpenPart {
         self.feather.schema()
     }
 
-    /// Whether there is nothing in it that anybody could want.
-    pub(super) fn is_empty(&self) -> bool {
-        self.state().rows == 0 && self.state().gaps.count() == 0
-    }
-
     /// Deletes it.
     pub(super) fn discard(self) -> Result<(), OutputError> {
         Ok(fs::remove_file(&self.path).map_err(paths::at(&self.path))?)
@@ -78,6 +74,7 @@ impl OpenPart {
         format: Format,
     ) -> Result<ClosedPart, OutputError> {
         self.sync()?;
+        paths::make_folder(folder)?;
         let names = self.part.folders();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let into = paths::make_folders(folder, &names)?;
@@ -88,7 +85,7 @@ impl OpenPart {
                 paths::sync_folder(&into)?;
             }
             Format::Parquet => {
-                let temporary = folder.join(self.part.temporary_name(format));
+                let temporary = self.path.with_file_name(self.part.temporary_name(format));
                 self.write_parquet(&temporary)?;
                 fs::rename(&temporary, &path).map_err(paths::at(&path))?;
                 // Only when the new name is on the disk may the old file go.
@@ -96,7 +93,9 @@ impl OpenPart {
                 fs::remove_file(&self.path).map_err(paths::at(&self.path))?;
             }
         }
-        paths::sync_folder(folder)?;
+        if let Some(open) = self.path.parent() {
+            paths::sync_folder(open)?;
+        }
         let bytes = fs::metadata(&path).map_err(paths::at(&path))?.len();
         tracing::info!(rows = self.state().rows, bytes, "closed {}", path.display());
         Ok(ClosedPart { part: self.part, format, path, bytes })

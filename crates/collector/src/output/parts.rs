@@ -2,7 +2,8 @@
 //! readers find it whole.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,15 +13,13 @@ use jiff::Timestamp;
 
 use super::layout::{self, ClosedPart, Found, Part};
 use super::part::OpenPart;
+use super::workshop::Workshop;
 use super::{Opened, OutputError, Size, file, known, paths};
 use crate::dedup::Window;
 use crate::feather::{Compression, walk};
 use crate::note::{Note, State};
 use crate::settings::{Format, PartSettings};
 use crate::table::schema::{self, Rows};
-
-/// What keeps a second collector out.
-const LOCK: &str = ".certstream-arrow.lock";
 
 /// A part that can be copied elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +42,23 @@ pub(super) struct Parts {
     closed: VecDeque<ClosedPart>,
     news: Vec<Closed>,
     next_number: u64,
-    /// Held while this lives.
-    _lock: File,
+    workshop: Workshop,
 }
 
 impl Parts {
     pub(super) fn open(
         settings: &PartSettings,
+        allowed: &[PathBuf],
         rows: Rows,
         compression: Compression,
     ) -> Result<(Self, Opened), OutputError> {
         let folder = &settings.folder;
         paths::make_folder(folder)?;
-        let lock = lock(folder)?;
-        let Found { open, closed } = layout::find(folder)?;
+        let workshop = Workshop::open(folder, allowed, settings.store.is_some())?;
+        let Found { open, closed, unfinished } = layout::find(folder)?;
+        for path in unfinished {
+            fs::remove_file(&path).map_err(paths::at(&path))?;
+        }
         let newest = closed.last().map(|closed| closed.part.number);
         let newest = newest.max(open.last().map(|(part, _)| part.number));
         let mut parts = Self {
@@ -67,24 +69,28 @@ impl Parts {
             closed: closed.into(),
             news: Vec::new(),
             next_number: newest.map_or(1, |number| number.saturating_add(1)),
-            _lock: lock,
+            workshop,
         };
         parts.news = parts.closed.iter().map(|closed| parts.key(closed)).collect();
         for (part, path) in open {
-            parts.go_on_with(part, &path)?;
+            parts.go_on_with(part, path)?;
         }
         let opened = parts.opened()?;
         Ok((parts, opened))
     }
 
     /// Goes on with a part that was open when the program ended.
-    fn go_on_with(&mut self, part: Part, path: &Path) -> Result<(), OutputError> {
+    fn go_on_with(&mut self, part: Part, path: PathBuf) -> Result<(), OutputError> {
         if self.closed.iter().any(|closed| closed.part == part) {
             // It was killed between giving the closed part its name and deleting this.
-            return Ok(fs::remove_file(path).map_err(paths::at(path))?);
+            return Ok(fs::remove_file(&path).map_err(paths::at(&path))?);
         }
         self.close()?;
-        self.open = Some(OpenPart::open(&self.settings.folder, part, self.rows, self.compression)?);
+        let open = self.open.insert(OpenPart::open(path, part, self.rows, self.compression)?);
+        if open.schema().fields() != schema::schema(self.rows).fields() {
+            // Another version began it, with other columns: the next part has those of this one.
+            self.close()?;
+        }
         Ok(())
     }
 
@@ -151,7 +157,9 @@ impl Parts {
     }
 
     pub(super) fn append(&mut self, batch: &RecordBatch, note: &Note) -> Result<Size, OutputError> {
+        let mut blank = None;
         if self.is_over() {
+            blank = self.open.take_if(|open| !open.state().has_contents());
             self.close()?;
         }
         let open = match &mut self.open {
@@ -159,15 +167,18 @@ impl Parts {
             None => {
                 let part = Part::new(self.next_number, Timestamp::now());
                 self.next_number = self.next_number.saturating_add(1);
-                let folder = &self.settings.folder;
-                self.open.insert(OpenPart::open(folder, part, self.rows, self.compression)?)
+                let path = self.workshop.path().join(part.open_name());
+                self.open.insert(OpenPart::open(path, part, self.rows, self.compression)?)
             }
         };
         open.append(batch, note)?;
         let size = Size { bytes: open.feather().length(), batches: open.feather().batches() };
-        if self.settings.rotation.size.is_some_and(|most| size.bytes >= most) {
+        let is_large = self.settings.rotation.size.is_some_and(|most| size.bytes >= most);
+        if is_large && open.state().has_contents() {
             self.close()?;
         }
+        // What it says of the stream is in the new part now.
+        blank.map_or(Ok(()), OpenPart::discard)?;
         Ok(size)
     }
 
@@ -182,7 +193,8 @@ impl Parts {
     }
 
     pub(super) fn tend(&mut self) -> Result<(), OutputError> {
-        if self.is_over() {
+        let has_contents = self.open.as_ref().is_some_and(|open| open.state().has_contents());
+        if has_contents && self.is_over() {
             self.close()?;
         } else if let Some(open) = &mut self.open {
             open.sync()?;
@@ -190,9 +202,18 @@ impl Parts {
         self.retain()
     }
 
-    pub(super) fn close(&mut self) -> Result<(), OutputError> {
+    /// Closes the part. One that only says how far the stream was read stays open for the next
+    /// start.
+    pub(super) fn finish(&mut self) -> Result<(), OutputError> {
+        match &mut self.open {
+            Some(open) if !open.state().has_contents() && !open.state().is_blank() => open.sync(),
+            _ => self.close(),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), OutputError> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        if open.is_empty() {
+        if !open.state().has_contents() {
             return open.discard();
         }
         let closed = open.close(&self.settings.folder, self.settings.format)?;
@@ -225,7 +246,11 @@ impl Parts {
             if is_needed || !(too_much || too_old) {
                 return Ok(());
             }
-            fs::remove_file(&oldest.path).map_err(paths::at(&oldest.path))?;
+            match fs::remove_file(&oldest.path) {
+                // Somebody else has deleted it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(paths::at(&oldest.path))?,
+            }
             tracing::info!(bytes = oldest.bytes, too_old, "deleted {}", oldest.path.display());
             remove_empty_folders(&oldest.path, &self.settings.folder);
             total -= oldest.bytes;
@@ -246,15 +271,5 @@ pub(super) fn remove_empty_folders(path: &Path, output: &Path) {
         if fs::remove_dir(folder).is_err() {
             return;
         }
-    }
-}
-
-fn lock(folder: &Path) -> Result<File, OutputError> {
-    let path = folder.join(LOCK);
-    let file = paths::open(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OutputError::Locked(folder.to_owned())),
-        Err(TryLockError::Error(error)) => Err(paths::at(&path)(error).into()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 /// Why a path is refused.
@@ -150,6 +150,20 @@ pub fn make_folder(folder: &Path) -> Result<(), PathError> {
         }
         Err(error) => Err(at(folder)(error)),
     }
+}
+
+/// Whether a path still leads to an open file.
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn leads_to(path: &Path, file: &File) -> Result<bool, PathError> {
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        there => there.map_err(at(path))?,
+    };
+    let open = file.metadata().map_err(at(path))?;
+    Ok((there.dev(), there.ino()) == (open.dev(), open.ino()))
 }
 
 /// Waits until the names in a folder are on the disk.

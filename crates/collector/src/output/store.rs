@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path as Key;
-use object_store::{Error, ObjectStore, ObjectStoreExt as _, PutPayload};
+use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, PutPayload};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -44,6 +44,16 @@ pub enum StoreError {
         /// What it says.
         source: Box<Error>,
     },
+    /// An address without TLS.
+    #[error(
+        "AWS_ENDPOINT {0:?} is without TLS: set AWS_ALLOW_HTTP=true too, if nobody can listen on the way there"
+    )]
+    Plain(String),
+    /// No keys.
+    #[error(
+        "{0}: there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_SKIP_SIGNATURE=true for a store without keys; or AWS_METADATA_ENDPOINT=http://169.254.169.254 to ask the cloud machine's metadata service for them"
+    )]
+    NoKeys(String),
     /// A file of the spool.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -74,7 +84,9 @@ impl Store {
         let parsed = Url::parse(url).map_err(|_| wrong())?;
         let bucket = parsed.host_str().filter(|bucket| !bucket.is_empty()).ok_or_else(wrong)?;
         let prefix = Key::from_url_path(parsed.path()).map_err(|_| wrong())?;
-        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
+        let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        check_environment(&builder, url)?;
+        let store = builder.build();
         let objects = store.map_err(|source| failed(url, source))?;
         Ok(Self::over(Arc::new(objects), prefix, url, spool))
     }
@@ -167,6 +179,11 @@ impl Store {
         loop {
             match self.copy(part).await {
                 Ok(()) => return,
+                Err(error) if matches!(part.path.try_exists(), Ok(false)) => {
+                    let path = part.path.display();
+                    tracing::error!(%error, "{path} was deleted before it was copied: its rows are lost");
+                    return;
+                }
                 Err(error) => {
                     let retry = backoff.failed(None);
                     let seconds = retry.as_secs_f64();
@@ -240,6 +257,30 @@ impl Copies {
             }
         }
     }
+}
+
+/// Refuses what the library would only find out by asking: an address that it may not use, and keys
+/// that nobody has given. Without keys it asks a metadata service, which is not everywhere, and
+/// elsewhere may be anybody's.
+fn check_environment(builder: &AmazonS3Builder, url: &str) -> Result<(), StoreError> {
+    use AmazonS3ConfigKey as Is;
+    let value = |key: Is| builder.get_config_value(&key);
+    let is_on = |key: Is| value(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if let Some(endpoint) = value(Is::Endpoint)
+        && endpoint.to_ascii_lowercase().starts_with("http://")
+        && !is_on(Is::Client(ClientConfigKey::AllowHttp))
+    {
+        return Err(StoreError::Plain(endpoint));
+    }
+    let given = [
+        Is::AccessKeyId,
+        Is::WebIdentityTokenFile,
+        Is::ContainerCredentialsRelativeUri,
+        Is::ContainerCredentialsFullUri,
+        Is::MetadataEndpoint,
+    ];
+    let has_keys = given.into_iter().any(|key| value(key).is_some()) || is_on(Is::SkipSignature);
+    if has_keys { Ok(()) } else { Err(StoreError::NoKeys(url.to_owned())) }
 }
 
 fn failed(url: &str, source: Error) -> StoreError {

@@ -1,11 +1,16 @@
 //! TLS as a client: whom to trust, and what went wrong in words.
 
+mod pinned;
+
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
+
+use pinned::Pinning;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +26,9 @@ pub enum TlsError {
     /// The library refuses.
     #[error("tls cannot be set up: {0}")]
     Library(#[from] rustls::Error),
+    /// The library refuses what is trusted.
+    #[error("tls cannot be set up: {0}")]
+    Verifier(#[from] VerifierBuilderError),
 }
 
 /// Trusts what the system does (or, where that has no certificates, what browsers do), and the
@@ -37,6 +45,7 @@ pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
         let built_in = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
         roots.add_parsable_certificates(built_in);
     }
+    let mut pinned = Vec::new();
     if let Some(path) = ca_file {
         let wrong = |reason: String| TlsError::File { path: path.display().to_string(), reason };
         let certificates = CertificateDer::pem_file_iter(path)
@@ -45,14 +54,18 @@ pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
         if certificates.is_empty() {
             return Err(wrong("there is no certificate in it".to_owned()));
         }
-        for certificate in certificates {
-            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
         }
+        pinned = certificates;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let verifier = Arc::new(Pinning::new(usual.build()?, pinned));
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    let config = config.dangerous().with_custom_certificate_verifier(verifier);
+    Ok(Arc::new(config.with_no_client_auth()))
 }
 
 /// What a failure means for whoever runs the program.
@@ -60,6 +73,11 @@ pub fn client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
 pub fn explain(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
     let advice = match error {
+        error if pinned::is_authority(error) => {
+            "the server's certificate calls itself an authority, as `openssl req -x509` makes them; \
+             if it is your server's, trust exactly this certificate with --ca-file, or make one \
+             with -addext basicConstraints=critical,CA:FALSE"
+        }
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::UnknownIssuer => {
                 "nobody trusted here has issued the server's certificate; give its authority with --ca-file"

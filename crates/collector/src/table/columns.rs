@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use wire::EntryKind;
 use wire::decode::{NO_EXPIRATION, Update};
 
+use super::registered::registered_domain;
+
 /// A row before it is taken apart into columns.
 #[derive(Debug)]
 pub struct Row<'a> {
@@ -26,6 +28,9 @@ pub struct Column {
     pub meaning: &'static str,
 }
 
+/// Texts made of those of a row; none is null.
+pub type Derived<'r> = Box<dyn Iterator<Item = Option<Cow<'r, str>>> + 'r>;
+
 /// How a value is had from a row; none is null.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -33,6 +38,8 @@ pub enum Kind {
     Text(for<'r> fn(&'r Row<'r>) -> Option<&'r str>),
     /// A list of texts.
     Texts(for<'r> fn(&'r Row<'r>) -> &'r [Cow<'r, str>]),
+    /// A list of texts that are derived from others, each of which may be null.
+    Derived(for<'r> fn(&'r Row<'r>) -> Derived<'r>),
     /// A whole number.
     Number(fn(&Row<'_>) -> Option<u64>),
     /// A time in milliseconds since the Unix epoch.
@@ -46,7 +53,7 @@ pub enum Kind {
 }
 
 /// All columns, in the order of a file.
-pub const COLUMNS: [Column; 24] = [
+pub const COLUMNS: [Column; 27] = [
     column(
         "offset",
         Kind::Number(|row| row.update.offset),
@@ -74,6 +81,19 @@ pub const COLUMNS: [Column; 24] = [
         "domains",
         Kind::Texts(|row| &row.update.leaf.all_domains),
         "The names the certificate is for: common name and dNSNames, in the server's order.",
+    ),
+    column(
+        "registered_domain",
+        Kind::Derived(|row| {
+            Box::new(row.update.leaf.all_domains.iter().map(|name| registered_domain(name)))
+        }),
+        "For each of `domains`, in the same order, the domain registered below a public suffix: \
+         `example.co.uk` for `*.shop.example.co.uk`. Null where there is none.",
+    ),
+    column(
+        "domains_total",
+        Kind::Number(|row| row.update.domains_total),
+        "How many names the certificate has, where `truncated` and the server says so.",
     ),
     column(
         "subject",
@@ -117,12 +137,12 @@ pub const COLUMNS: [Column; 24] = [
     ),
     column(
         "not_before",
-        Kind::Seconds(|row| row.update.leaf.not_before.filter(is_date)),
-        "Start of validity.",
+        Kind::Seconds(|row| date(row, row.update.leaf.not_before)),
+        "Start of validity. Null where the certificate has no readable date.",
     ),
     column(
         "not_after",
-        Kind::Seconds(|row| row.update.leaf.not_after.filter(is_date)),
+        Kind::Seconds(|row| date(row, row.update.leaf.not_after)),
         "End of validity, itself included; 9999-12-31 23:59:59 for certificates that do not expire.",
     ),
     column(
@@ -161,6 +181,11 @@ pub const COLUMNS: [Column; 24] = [
         "Where the entry can be read.",
     ),
     column(
+        "truncated",
+        Kind::Flag(|row| Some(row.update.truncated)),
+        "Whether something is left out for its size, such as names.",
+    ),
+    column(
         "as_der",
         Kind::Bytes(|row| row.der),
         "The certificate itself (DER). Only with `--with-der`.",
@@ -176,6 +201,12 @@ fn update_type<'r>(row: &'r Row<'r>) -> Option<&'r str> {
         EntryKind::X509LogEntry => "X509LogEntry",
         EntryKind::PrecertLogEntry => "PrecertLogEntry",
     })
+}
+
+/// A date of a certificate. Servers send 0 for what they could not read, and say so.
+fn date(row: &Row<'_>, second: Option<i64>) -> Option<i64> {
+    let is_unreadable = second == Some(0) && row.update.leaf.parse_error.is_some();
+    second.filter(|second| is_date(second) && !is_unreadable)
 }
 
 /// Whether a second is one that a certificate can name: from the year 1 to 9999. Some programs

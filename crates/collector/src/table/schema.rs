@@ -9,12 +9,16 @@ use super::columns::{COLUMNS, Column, Kind};
 
 /// The version of the columns that is written. Later versions may only add columns: a reader of any
 /// version finds those it knows.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The key of the version in a schema's metadata.
 const VERSION_KEY: &str = "certstream.schema";
 /// The key of what the rows are about.
 const ROWS_KEY: &str = "certstream.rows_of";
+
+/// The columns of a domains-only stream.
+const OF_DOMAINS: [&str; 6] =
+    ["offset", "seen", "domains", "registered_domain", "domains_total", "truncated"];
 
 /// What a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ impl Rows {
     fn has(self, column: &Column) -> bool {
         match self {
             Self::Certificates { with_der } => with_der || column.name != "as_der",
-            Self::Domains => ["seen", "domains"].contains(&column.name),
+            Self::Domains => OF_DOMAINS.contains(&column.name),
         }
     }
 }
@@ -151,7 +155,7 @@ pub fn data_type(kind: Kind) -> DataType {
     let utc = || Some("UTC".into());
     match kind {
         Kind::Text(_) => DataType::Utf8,
-        Kind::Texts(_) => DataType::List(Arc::new(Field::new(
+        Kind::Texts(_) | Kind::Derived(_) => DataType::List(Arc::new(Field::new(
             Field::LIST_FIELD_DEFAULT_NAME,
             DataType::Utf8,
             true,

@@ -48,9 +48,14 @@ fn a_message_becomes_a_row() {
     assert_eq!(names, update.leaf.all_domains);
     let bytes = batch.column_by_name("as_der").unwrap().as_binary::<i32>();
     assert_eq!(Some(bytes.value(0)), der.as_deref());
+    let registered = batch.column_by_name("registered_domain").unwrap().as_list::<i32>().value(0);
+    assert_eq!(registered.len(), names.len());
     for (column, field) in batch.columns().iter().zip(batch.schema().fields()) {
-        // Of a message that says nothing everything is null, but for the list of names.
-        assert_eq!(column.is_null(1), field.name() != "domains", "{}", field.name());
+        // Of a message that says nothing everything is null, but for the lists of names, and that
+        // nothing was left out.
+        let has_value =
+            ["domains", "registered_domain", "truncated"].contains(&field.name().as_str());
+        assert_eq!(column.is_null(1), !has_value, "{}", field.name());
     }
 }
 
@@ -72,6 +77,46 @@ fn times_that_no_calendar_has_are_null() {
         let column = batch.column_by_name(name).unwrap();
         let nulls: Vec<_> = (0..4).map(|row| column.is_null(row)).collect();
         assert_eq!(nulls, [false, true, false, true], "{name}");
+    }
+}
+
+#[test]
+fn what_was_left_out_is_marked() {
+    let message = br#"{"message_type":"certificate_update","truncated":true,"domains_total":9,
+        "data":{"leaf_cert":{"all_domains":["*.shop.example.co.uk","co.uk"]}}}"#;
+    let Ok(Incoming::Certificate(update)) = decode(message) else { panic!() };
+    let mut table = Table::new(&schema(Rows::Certificates { with_der: false }));
+    table.push(&Row { update: &update, der: None }, 0);
+    let batch = table.take().unwrap();
+    assert!(batch.column_by_name("truncated").unwrap().as_boolean().value(0));
+    let total = batch.column_by_name("domains_total").unwrap();
+    assert_eq!(total.as_primitive::<UInt64Type>().value(0), 9);
+    let registered = batch.column_by_name("registered_domain").unwrap().as_list::<i32>().value(0);
+    let registered: Vec<_> = registered.as_string::<i32>().iter().collect();
+    assert_eq!(registered, [Some("example.co.uk"), None]);
+}
+
+/// A date that no parser can read is 0 in messages, and no date here.
+#[test]
+fn unreadable_dates_are_null() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/reports");
+    if !data.is_dir() {
+        println!("skipped: {} is not there", data.display());
+        return;
+    }
+    for name in ["date-unreadable.der", "05-utc-four-digit-year.der"] {
+        let der = std::fs::read(data.join(name)).unwrap();
+        let certificate = cert::Certificate::read(&der);
+        assert!(certificate.parse_error.is_some(), "{name}");
+        let mut update = Update::default();
+        update.leaf.not_before = Some(certificate.not_before);
+        update.leaf.not_after = Some(certificate.not_after);
+        update.leaf.parse_error = certificate.parse_error.map(|it| it.to_string().into());
+        let mut table = Table::new(&schema(Rows::Certificates { with_der: false }));
+        table.push(&Row { update: &update, der: None }, 0);
+        let batch = table.take().unwrap();
+        let is_null = |name: &str| batch.column_by_name(name).unwrap().is_null(0);
+        assert!(is_null("not_before") && is_null("not_after"), "{name}");
     }
 }
 

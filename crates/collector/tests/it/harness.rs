@@ -40,6 +40,11 @@ impl Collector {
         std::fs::read_to_string(&self.log).expect("a log")
     }
 
+    /// Its id as a process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) async fn logs(&self, text: &str) {
         eventually(text, || self.log().contains(text).then_some(())).await;
     }
@@ -88,6 +93,13 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>
 /// What a file knows of itself, as it can be read at this moment.
 pub(crate) fn walked(path: &Path) -> Option<collector::feather::Walked> {
     collector::feather::walk(&File::open(path).ok()?).ok()
+}
+
+/// The open part in a folder of open parts.
+pub(crate) fn open_part(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut entries = entries.into_iter();
+    entries.find(|path| path.extension().is_some_and(|it| it == "open") && walked(path).is_some())
 }
 
 /// Waits until a file has so many rows.

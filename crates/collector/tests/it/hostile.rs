@@ -133,3 +133,127 @@ async fn foreign_servers_leave_gaps() {
     let gaps: Vec<_> = state.gaps.listed().map(|gap| (gap.reason.as_str(), gap.missing)).collect();
     assert_eq!(gaps, [("reconnected", Some(0))]);
 }
+
+/// A server that is told to go on, and does not, cannot fill the disk with log lines.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_cannot_make_it_log_without_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gap = r#"{"message_type":"gap","dropped":1,"disconnecting":false,"reason":"x"}"#.to_owned();
+    let mut flood = vec![message(Some(1), "log", 1)];
+    flood.extend(std::iter::repeat_n(gap, 20_000));
+    flood.extend((0..5_000).map(|log| message(None, &format!("log-{log}"), 1)));
+    flood.push(message(Some(9), "log", 2));
+    let replay = Replay::start(vec![Session::of(flood, true)]).await;
+    let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
+    let path = folder.path().join("certstream_data.feather");
+    has_rows(&path, 5_002).await;
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert!(log.len() < 30_000, "{} bytes of log", log.len());
+    assert!(log.contains("gaps=2"), "{log}");
+    let state = walked(&path).expect("a file").state;
+    assert!(state.gaps.count() >= 20_000, "{}", state.gaps.count());
+}
+
+/// A file whose metadata do not fit its contents is refused with a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crafted_file_is_refused() {
+    let Some(data) = crate::harness::shared_data() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.feather");
+    std::fs::copy(data.join("reports/panic-at-start.feather"), &path).expect("copied");
+    let collector =
+        Collector::start(folder.path(), &["-u", "ws://127.0.0.1:9/", "-o", "x.feather"]);
+    let (status, log) = collector.end().await;
+    assert_eq!(status, Some(1), "{log}");
+    assert!(log.contains("the file is damaged") && !log.contains("panicked"), "{log}");
+}
+
+/// A server that only pings, and reads no answer, costs no memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_to_pings_have_a_bound() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("ws://{}/", listener.local_addr().expect("bound"));
+    let flood = tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.expect("a client");
+        let mut socket = tokio_tungstenite::accept_async(socket).await.expect("a request");
+        let pings = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(8 << 10);
+        // 256 MiB, of which nothing is read back.
+        for _ in 0..256 {
+            socket.get_mut().write_all(&pings).await.expect("it is read");
+        }
+        socket
+    });
+    let collector = Collector::start(folder.path(), &["--url", &url]);
+    let socket = flood.await.expect("everything is read");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", collector.id()));
+    let peak = status.expect("it runs");
+    let peak = peak.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak: u64 =
+        peak.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse().ok()).expect("kB");
+    assert!(peak < 120_000, "{peak} kB");
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    drop(socket);
+}
+
+/// A server that refuses parameters it does not know is asked without them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_server_is_asked_without_what_it_does_not_know() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut session = Session::of([message(Some(1), "log", 1)], true);
+    session.is_strict = true;
+    let replay = Replay::start(vec![session]).await;
+    let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
+    has_rows(&folder.path().join("certstream_data.feather"), 1).await;
+    let extras: Vec<_> = replay.asked().into_iter().map(|asked| asked.has_extras).collect();
+    assert_eq!(extras, [true, false]);
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+}
+
+/// A watcher of a rare domain resumes where the server has searched, not where it last matched.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_heartbeat_is_resumed_from_after_a_restart() {
+    let heartbeat = |offset: u64| {
+        format!(r#"{{"message_type":"heartbeat","offset":{offset},"timestamp":1.5}}"#)
+    };
+    for output in [&["-o", "x.feather"][..], &["-o", "parts", "--rotate", "1h"]] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sessions = vec![
+            Session::of([heartbeat(5_000)], true),
+            Session::of([message(Some(5_100), "log", 1), heartbeat(6_000), heartbeat(7_000)], true),
+            Session::of([message(Some(9_000), "log", 2)], true),
+        ];
+        let replay = Replay::start(sessions).await;
+        let url = replay.url();
+        let arguments = [&["--url", &url, "--domain", "example.com"], output].concat();
+        let file = || match output {
+            ["-o", "x.feather"] => Some(folder.path().join("x.feather")),
+            _ => crate::harness::open_part(&folder.path().join(".parts.open")),
+        };
+        for offset in [5_000, 7_000, 9_000] {
+            let collector = Collector::start(folder.path(), &arguments);
+            let reached = || {
+                let state = walked(&file()?)?.state;
+                (state.offset == Some(offset)).then_some(state)
+            };
+            let state = crate::harness::eventually("the offset is saved", reached).await;
+            assert_eq!(state.gaps.count(), 0);
+            if offset == 5_000 {
+                drop(collector); // SIGKILL
+            } else {
+                let (status, log) = collector.terminate().await;
+                assert_eq!(status, Some(0), "{log}");
+                assert!(log.contains("gaps=0"), "{log}");
+            }
+        }
+        let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+        let filter = "/?domain=example.com";
+        let since = |offset: u64| format!("{filter}&since={offset}");
+        assert_eq!(targets, [filter.to_owned(), since(5_000), since(7_000)]);
+    }
+}

@@ -5,8 +5,10 @@
 mod collecting;
 mod harness;
 mod hostile;
+mod inspecting;
 mod log_output;
 mod manual;
+mod matrix;
 mod outputs;
 mod parts;
 mod peers;

@@ -18,29 +18,32 @@ fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 fn paths_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    fs::write(at("diary.txt"), "dear diary").expect("writable");
-    symlink(at("diary.txt"), at("link.feather")).expect("a link");
+    fs::write(at("diary.feather"), "dear diary").expect("writable");
+    symlink(at("diary.feather"), at("link.feather")).expect("a link");
     fs::create_dir(at("inside")).expect("a folder");
     for (arguments, expected) in [
         (&["-o", "../x.feather"][..], "paths with .. are refused"),
         (&["-o", "inside/../x.feather"], "paths with .. are refused"),
         (&["-o", "link.feather"], "symbolic link"),
-        (&["-o", "diary.txt"], "not written by certstream-arrow"),
+        (&["-o", "diary.feather"], "not written by certstream-arrow"),
         (&["-o", "inside"], "no regular file"),
         (&["-o", "x.feather", "--allow-dir", "inside"], "--allow-dir"),
         (&["-o", "link.feather", "--rotate", "1h"], "symbolic link"),
-        (&["-o", "diary.txt", "--format", "parquet"], "no folder"),
-        (&["--ca-file", "diary.txt"], "there is no certificate in it"),
+        (&["-o", "diary.feather", "--rotate", "1h"], "no folder"),
+        (&["-o", "diary.txt"], ".txt files are not written"),
+        (&["-o", "diary.feather", "--format", "parquet"], "--output says feather"),
+        (&["-o", "gs://bucket/p"], "gs:// is not supported"),
+        (&["--ca-file", "diary.feather"], "there is no certificate in it"),
         (&["--bufer-size", "7"], "--buffer-size"),
     ] {
         let (status, said) = refused(folder.path(), arguments);
         assert_eq!(status, Some(64), "{arguments:?}: {said}");
         assert!(said.starts_with("error: ") && said.contains(expected), "{arguments:?}: {said}");
     }
-    assert_eq!(fs::read_to_string(at("diary.txt")).expect("there"), "dear diary");
+    assert_eq!(fs::read_to_string(at("diary.feather")).expect("there"), "dear diary");
     let (status, said) = refused(folder.path(), &["-o", "missing/x.feather"]);
     assert_eq!(status, Some(1), "{said}");
-    let (status, said) = refused(folder.path(), &["inspect", "diary.txt"]);
+    let (status, said) = refused(folder.path(), &["inspect", "diary.feather"]);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("no feather"), "{said}");
 }
@@ -67,14 +70,15 @@ async fn a_second_collector_is_kept_out() {
     }
 }
 
-/// A limit on the size of files stands for the disk: the system refuses in the same place.
+/// A limit on the size of files stands for the disk: the system refuses in the same place. The
+/// signal that comes with it does not end the program.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_ends_it_with_everything_readable() {
     let folder = tempfile::tempdir().expect("a folder");
     let session = Session::of(messages(1, "log", 0..20_000), true);
     let replay = Replay::start(vec![session]).await;
     let mut command = Command::new("sh");
-    let limited = "trap '' XFSZ; ulimit -f 500; exec \"$@\"";
+    let limited = "ulimit -f 500; exec \"$@\"";
     command.args(["-c", limited, "sh", env!("CARGO_BIN_EXE_certstream-arrow")]);
     command.args(["--url", &replay.url(), "-b", "100", "--compression", "none"]);
     let (status, log) = Collector::start_command(folder.path(), command).end().await;
@@ -92,4 +96,51 @@ async fn a_full_disk_ends_it_with_everything_readable() {
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(indexes(&batches(&path))["https://log"], (0..20_000).collect::<Vec<_>>());
+}
+
+/// What was written into a file that nobody can find is lost, so it is not written on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_output_ends_it_with_a_message() {
+    let replay = Replay::start(vec![Session::of(messages(1, "log", 0..10), true)]).await;
+    let url = replay.url();
+    for (arguments, file) in [
+        (&["-o", "x.feather"][..], "x.feather"),
+        (&["-o", "parts", "--rotate", "1h"], ".parts.open/"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let arguments = [&["--url", &url], arguments].concat();
+        let collector = Collector::start(folder.path(), &arguments);
+        let open = crate::harness::eventually("the file", || {
+            let path = folder.path().join(file);
+            let in_it = path.is_dir().then(|| crate::harness::open_part(&path)).flatten();
+            in_it.or_else(|| path.is_file().then_some(path))
+        });
+        let open = open.await;
+        has_rows(&open, 10).await;
+        fs::rename(&open, folder.path().join("moved")).expect("moved away");
+        let (status, log) = collector.end().await;
+        assert_eq!(status, Some(1), "{log}");
+        assert!(log.contains("deleted, moved or replaced"), "{log}");
+    }
+}
+
+/// Keys are asked for nowhere, and an address without TLS is named before it is used.
+#[test]
+fn object_stores_say_what_is_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (variables, expected) in [
+        (&[("AWS_ENDPOINT", "http://127.0.0.1:9")][..], "AWS_ALLOW_HTTP=true"),
+        (&[], "AWS_ACCESS_KEY_ID"),
+        (&[("AWS_ENDPOINT", "https://127.0.0.1:9")], "AWS_METADATA_ENDPOINT"),
+    ] {
+        let mut command = program();
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+            command.env_remove(name);
+        }
+        command.current_dir(folder.path()).envs(variables.iter().copied());
+        let output = command.args(["-o", "s3://bucket/p"]).output().expect("runs");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Collector, batches, eventually, indexes, walked};
+use crate::harness::{Collector, batches, eventually, indexes, open_part, walked};
 use crate::replay::{Replay, Session, messages};
 
 /// All closed parts, oldest first.
@@ -20,12 +20,10 @@ fn closed(output: &Path) -> Vec<PathBuf> {
     parts
 }
 
-/// The open part.
+/// The open part, which is beside the output.
 fn open(output: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(output).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    entries
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|it| it == "feather") && walked(path).is_some())
+    let name = output.file_name().expect("a name").to_str().expect("text");
+    open_part(&output.with_file_name(format!(".{name}.open")))
 }
 
 /// The rows of the open part.
@@ -57,6 +55,10 @@ async fn collect_despite_a_kill(folder: &Path, flags: &[&str], rows: impl Fn(&Pa
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(open(&output), None);
+    // Nothing but closed parts is where readers look.
+    let names = fs::read_dir(&output).expect("there").map(|it| it.expect("there").file_name());
+    let names: Vec<_> = names.map(|name| name.into_string().expect("text")).collect();
+    assert!(names.iter().all(|name| name.starts_with("date=")), "{names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

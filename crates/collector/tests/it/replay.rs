@@ -25,19 +25,27 @@ pub(crate) struct Session {
     pub(crate) messages: Vec<Message>,
     /// Whether the connection is then kept; it is dropped otherwise.
     pub(crate) stays: bool,
+    /// Whether parameters that only our server knows are refused.
+    pub(crate) is_strict: bool,
 }
 
 impl Session {
     pub(crate) fn of(messages: impl IntoIterator<Item = String>, stays: bool) -> Self {
         let messages = messages.into_iter().map(Message::text).collect();
-        Self { messages, stays }
+        Self { messages, stays, is_strict: false }
     }
 }
+
+/// What every request has, for servers of ours.
+const EXTRAS: &str = "compat=calidog&heartbeat=true";
 
 /// A request as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    /// Without what every request has.
     pub(crate) target: String,
+    /// Whether it had that.
+    pub(crate) has_extras: bool,
     pub(crate) authorization: Option<String>,
 }
 
@@ -107,7 +115,15 @@ where
     let see = |request: &Request, response: Response| {
         let header = request.headers().get("authorization");
         let authorization = header.map(|value| value.to_str().expect("text").to_owned());
-        asked.lock().push(Asked { target: request.uri().to_string(), authorization });
+        let target = request.uri().to_string();
+        let has_extras = target.contains(EXTRAS);
+        let target = target.replace(EXTRAS, "").replace("?&", "?");
+        let target = target.trim_end_matches(['?', '&']).to_owned();
+        asked.lock().push(Asked { target, has_extras, authorization });
+        if has_extras && session.is_strict {
+            let refusal = Response::builder().status(400).body(Some("what is compat?".to_owned()));
+            return Err(refusal.expect("a response"));
+        }
         Ok(response)
     };
     let limits = WebSocketConfig::default().max_write_buffer_size(1 << 30);
@@ -133,8 +149,12 @@ where
 
 /// A certificate for a name (PEM) that vouches for itself, and what serves with it.
 pub(crate) fn certified(name: &str) -> (String, TlsAcceptor) {
+    certified_as(CertificateParams::new(vec![name.to_owned()]).expect("a name"))
+}
+
+/// The same of other parameters.
+pub(crate) fn certified_as(params: CertificateParams) -> (String, TlsAcceptor) {
     let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
     let certificate = params.self_signed(&key).expect("a certificate");
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -4,7 +4,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::harness::{Collector, has_rows, program};
-use crate::replay::{Replay, Session, certified, message};
+use rcgen::{BasicConstraints, CertificateParams, IsCa};
+
+use crate::replay::{Replay, Session, certified, certified_as, message};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_and_tokens() {
@@ -37,6 +39,51 @@ async fn tls_and_tokens() {
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(!log.contains("hush"), "{log}");
+}
+
+/// `openssl req -x509` makes a server's certificate that calls itself an authority. It is trusted
+/// where the user gives exactly that one, for its name and while it is valid.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_authority_is_trusted_when_it_is_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = || {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+    };
+    let (certificate, tls) = certified_as(authority());
+    let (other, _) = certified_as(authority());
+    let session = Session::of([message(Some(1), "log", 1)], true);
+    let replay = Replay::start_with(vec![session], Some(tls)).await;
+    let port = replay.address.port();
+    let url = format!("wss://localhost:{port}/");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("ca.pem"), certificate).expect("writable");
+    std::fs::write(at("other.pem"), other).expect("writable");
+
+    for arguments in [&["--url", &url][..], &["--url", &url, "--ca-file", "other.pem"]] {
+        let untrusting = Collector::start(folder.path(), arguments);
+        untrusting.logs("trust exactly this certificate with --ca-file").await;
+        drop(untrusting);
+        std::fs::remove_file(at("collector.log")).expect("a log");
+    }
+    let other_name = format!("wss://127.0.0.1:{port}/");
+    let other = Collector::start(folder.path(), &["--url", &other_name, "--ca-file", "ca.pem"]);
+    other.logs("for another name than the one in --url").await;
+    drop(other);
+    let collector = Collector::start(folder.path(), &["--url", &url, "--ca-file", "ca.pem"]);
+    has_rows(&at("certstream_data.feather"), 1).await;
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+
+    let mut expired = authority();
+    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let (certificate, tls) = certified_as(expired);
+    let replay = Replay::start_with(vec![Session::of([], true)], Some(tls)).await;
+    std::fs::write(at("ca.pem"), certificate).expect("writable");
+    let url = format!("wss://localhost:{}/", replay.address.port());
+    let collector = Collector::start(folder.path(), &["--url", &url, "--ca-file", "ca.pem"]);
+    collector.logs("the server's certificate has expired").await;
 }
 
 /// Answers every connection with the same text.

@@ -19,7 +19,7 @@ pub struct Update<'a> {
     /// is longer than [`MAX_LIST`](super::MAX_LIST) or [`MAX_CHAIN`](super::MAX_CHAIN).
     pub truncated: bool,
     /// How many names the certificate has, in a message that is truncated: there may be fewer in
-    /// it. Servers of other makes do not say.
+    /// it. Other servers do not say.
     pub domains_total: Option<u64>,
     /// Whether the entry is a certificate or a precertificate.
     pub kind: Option<EntryKind>,

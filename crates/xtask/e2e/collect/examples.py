@@ -15,7 +15,8 @@ WORDS = ["login", "secure", "account", "verify", "paypal"]
 def main(folder, recorded, document):
     rows = truth.rows(recorded)
     names = truth.names(rows)
-    top = Counter(".".join(name.split(".")[-2:]) for name in names)
+    registered = [domain for row in rows for domain in row["registered_domain"]]
+    top = Counter(domain for domain in registered if domain)
     issuers = Counter(row["issuer_o"] or "(none)" for row in rows)
     suspicious = sorted({name for name in names if any(word in name for word in WORDS)})
     assert suspicious, "there is something to find"

@@ -4,11 +4,19 @@ import base64
 import json
 from datetime import datetime, timedelta, timezone
 
+from publicsuffixlist import PublicSuffixList
+
+SUFFIXES = PublicSuffixList()
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def moment(seconds):
     return EPOCH + timedelta(milliseconds=round(seconds * 1000))
+
+
+def registered(name):
+    """The registrable domain of a name, by another program's list."""
+    return SUFFIXES.privatesuffix(name.removeprefix("*.").lower())
 
 
 def row(message):
@@ -23,6 +31,8 @@ def row(message):
         "cert_index": data["cert_index"],
         "update_type": data["update_type"],
         "domains": leaf["all_domains"],
+        "registered_domain": [registered(name) for name in leaf["all_domains"]],
+        "domains_total": message.get("domains_total"),
         "subject": subject["aggregated"],
         "subject_cn": subject["CN"],
         "issuer": issuer["aggregated"],
@@ -40,6 +50,7 @@ def row(message):
         "source_operator": source["operator"],
         "log_id": source["log_id"],
         "cert_link": data["cert_link"],
+        "truncated": message.get("truncated", False),
         "as_der": base64.b64decode(leaf["as_der"]),
     }
 

@@ -99,7 +99,10 @@ fn rows_in(programs: Programs, folder: &Path) -> anyhow::Result<u64> {
         if path.is_dir() {
             // Parts that are closed while this looks are found the next time.
             rows += rows_in(programs, &path).unwrap_or(0);
-        } else if path.extension().is_some_and(|it| it == "feather" || it == "parquet") {
+        } else if path
+            .extension()
+            .is_some_and(|it| ["feather", "parquet", "open"].iter().any(|name| it == *name))
+        {
             let report = inspect(programs, &path).ok();
             rows += report.and_then(|it| it.get("rows")?.as_u64()).unwrap_or(0);
         }
