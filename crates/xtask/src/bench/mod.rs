@@ -8,6 +8,7 @@ mod collect;
 mod counts;
 mod delivery;
 mod fanout;
+mod faults;
 mod filters;
 mod freshness;
 mod heads;
@@ -47,13 +48,14 @@ struct Benchmark {
     run: fn(&Plan, &str, &mut Report) -> anyhow::Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 10] = [
+const BENCHMARKS: [Benchmark; 11] = [
     ingest::BENCHMARK,
     fanout::BENCHMARK,
     filters::BENCHMARK,
     memory::BENCHMARK,
     freshness::BENCHMARK,
     restart::BENCHMARK,
+    faults::BENCHMARK,
     hostile::BENCHMARK,
     restart::KILLS,
     soak::BENCHMARK,
@@ -61,7 +63,8 @@ const BENCHMARKS: [Benchmark; 10] = [
 ];
 
 /// Those that take so long that they are only run when they are named.
-const LONG: [&str; 3] = [restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
+const LONG: [&str; 4] =
+    [faults::BENCHMARK.name, restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
 
 /// What is to be measured, how large and how long.
 struct Plan {
