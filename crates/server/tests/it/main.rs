@@ -17,6 +17,7 @@ mod guard;
 mod harness;
 mod hostile;
 mod index;
+mod large_entries;
 mod lifecycle;
 mod metrics_document;
 mod page;
