@@ -535,6 +535,10 @@ _certstream__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --ct-log-allow-private-addresses)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ct-log-partial-tile-wait-ms)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -212,8 +212,8 @@ pub struct DirectoryString<'a> {
 enum Encoding {
     /// UTF8String and the types whose characters are ASCII. Some issuers put UTF-8 there too.
     Utf8,
-    /// T61String (TeletexString), in practice always Latin-1.
-    Latin1,
+    /// T61String (TeletexString): issuers put UTF-8 or Latin-1 there, never T.61.
+    Teletex,
     /// BMPString.
     Utf16,
     /// UniversalString.
@@ -231,7 +231,7 @@ impl<'a> DirectoryString<'a> {
             | tag::GRAPHIC_STRING
             | tag::VISIBLE_STRING
             | tag::GENERAL_STRING => Encoding::Utf8,
-            tag::T61_STRING => Encoding::Latin1,
+            tag::T61_STRING => Encoding::Teletex,
             tag::BMP_STRING => Encoding::Utf16,
             tag::UNIVERSAL_STRING => Encoding::Utf32,
             _ => return None,
@@ -248,8 +248,10 @@ impl<'a> DirectoryString<'a> {
     /// The text, borrowed where it is valid UTF-8 as it stands.
     #[must_use]
     pub fn to_text(&self) -> Cow<'a, str> {
-        if self.encoding == Encoding::Utf8 {
-            return text::utf8(self.bytes);
+        match (self.encoding, std::str::from_utf8(self.bytes)) {
+            (Encoding::Utf8, _) => return text::utf8(self.bytes),
+            (Encoding::Teletex, Ok(text)) => return Cow::Borrowed(text),
+            _ => {}
         }
         let mut text = String::new();
         // A String takes whatever is written to it.
@@ -267,7 +269,10 @@ impl<'a> DirectoryString<'a> {
         };
         match self.encoding {
             Encoding::Utf8 => text::write_utf8(self.bytes, out),
-            Encoding::Latin1 => self.bytes.iter().try_for_each(|byte| put(Some(char::from(*byte)))),
+            Encoding::Teletex => match std::str::from_utf8(self.bytes) {
+                Ok(text) => out.write_str(text),
+                Err(_) => self.bytes.iter().try_for_each(|byte| put(Some(char::from(*byte)))),
+            },
             Encoding::Utf16 => {
                 let (pairs, odd) = self.bytes.as_chunks::<2>();
                 let units = pairs.iter().map(|pair| u16::from_be_bytes(*pair));

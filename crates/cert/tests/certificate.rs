@@ -306,3 +306,17 @@ fn several_organizational_units() {
     assert_eq!(part.to_text(), "two");
     assert_eq!(certificate.subject.attributes().count(), 3);
 }
+
+#[test]
+fn a_teletex_string_that_holds_utf8_is_utf8() {
+    let Some(data) = support::shared_data() else { return };
+    let Ok(der) = std::fs::read(data.join("reports/t61-holding-utf8.der")) else {
+        println!("skipped: ../shared/data/reports is not here");
+        return;
+    };
+    let certificate = Certificate::read(&der);
+    assert_eq!(certificate.parse_error, None);
+    for name in [certificate.subject, certificate.issuer] {
+        assert_eq!(name.get(Part::Organization).unwrap().to_text(), "Młyn Żółw ® S.A.");
+    }
+}

@@ -132,7 +132,21 @@ impl<'a> Leaf<'a> {
     /// # Errors
     /// When the bytes are not exactly one leaf of a known version and type.
     pub fn parse(merkle_tree_leaf: &'a [u8]) -> Result<Self, LeafError> {
-        let mut reader = Reader::new(merkle_tree_leaf);
+        match Self::parse_front(merkle_tree_leaf)? {
+            (leaf, []) => Ok(leaf),
+            (_, rest) => {
+                Err(LeafError::TrailingBytes { what: "MerkleTreeLeaf", count: rest.len() })
+            }
+        }
+    }
+
+    /// Reads a `MerkleTreeLeaf` from the front; returns it and what follows it, where a sound log has
+    /// nothing. The leaf hash covers what follows too.
+    ///
+    /// # Errors
+    /// When the bytes do not begin with a leaf of a known version and type.
+    pub fn parse_front(leaf_input: &'a [u8]) -> Result<(Self, &'a [u8]), LeafError> {
+        let mut reader = Reader::new(leaf_input);
         match reader.u8("version")? {
             0 => {}
             other => return Err(LeafError::UnknownVersion(other)),
@@ -142,7 +156,17 @@ impl<'a> Leaf<'a> {
             other => return Err(LeafError::UnknownLeafType(other)),
         }
         let leaf = Self::read(&mut reader)?;
-        reader.end("MerkleTreeLeaf")?;
+        Ok((leaf, reader.rest()))
+    }
+
+    /// Reads a whole `TimestampedEntry`: a `MerkleTreeLeaf` without its first two bytes.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly one entry of a known type.
+    pub fn parse_timestamped_entry(timestamped_entry: &'a [u8]) -> Result<Self, LeafError> {
+        let mut reader = Reader::new(timestamped_entry);
+        let leaf = Self::read(&mut reader)?;
+        reader.end("TimestampedEntry")?;
         Ok(leaf)
     }
 
@@ -241,6 +265,20 @@ impl<'a> ExtraData<'a> {
             chain.push(certificate(&mut list, "chain certificate")?);
         }
         Ok(Self { precertificate, chain })
+    }
+
+    /// Reads as much of an `extra_data` as can be relied on: the precertificate, if the bytes begin
+    /// with a whole one, and the chain only if everything is as it should be. Returns why it is not.
+    #[must_use]
+    pub fn parse_lossy(entry_type: EntryType, extra_data: &'a [u8]) -> (Self, Option<LeafError>) {
+        match Self::parse(entry_type, extra_data) {
+            Ok(extra) => (extra, None),
+            Err(error) => {
+                let front = certificate(&mut Reader::new(extra_data), "precertificate");
+                let precertificate = front.ok().filter(|_| entry_type == EntryType::Precert);
+                (Self { precertificate, chain: Vec::new() }, Some(error))
+            }
+        }
     }
 
     /// Appends the `extra_data`.

@@ -35,6 +35,8 @@ pub struct LogList {
     pub logs: Vec<ListedLog>,
     /// What of the list is not in `logs`, and why.
     pub skipped: Vec<Skipped>,
+    /// Names of logs and operators that were cut, because they are longer than 120 characters.
+    pub shortened: usize,
 }
 
 /// A log as a list describes it. Its id has been recomputed from its key, and the key can verify.
@@ -170,6 +172,9 @@ pub enum SkipReason {
     /// Not an absolute `http` or `https` URL that can be a prefix.
     #[error("{0:?} is not an http or https URL without credentials, query and fragment")]
     Url(String),
+    /// The URL has more bytes than any log's.
+    #[error("its URL has {0} bytes, at most 512 are read")]
+    LongUrl(usize),
     /// A placeholder for old software, under example.com: there is no such log.
     #[error("a placeholder under example.com, not a log")]
     Placeholder,

@@ -2,6 +2,7 @@
 
 mod leaf;
 mod path;
+mod resync;
 
 use std::ops::Range;
 
@@ -9,6 +10,7 @@ use thiserror::Error;
 
 pub use self::leaf::{Delimited, TileLeaf, TileLeaves};
 pub use self::path::ParseTileError;
+pub use self::resync::{Resumption, Work, resume};
 use crate::Hash;
 
 /// Hashes or entries in a full tile.

@@ -89,6 +89,19 @@ fn spoil(fault: PageFault, protocol: Protocol, entry: &mut EntryBuffer) {
             let last = entry.leaf_input.len().saturating_sub(1);
             flip(&mut entry.leaf_input, last);
         }
+        PageFault::UnknownType { .. } => {
+            // After version, leaf type and time.
+            if let Some(low) = entry.leaf_input.get_mut(11) {
+                *low = 2;
+            }
+        }
+        PageFault::NoChain { .. } => match protocol {
+            Protocol::Rfc6962 => entry.extra.clear(),
+            Protocol::StaticCt => {
+                entry.extra.truncate(chain);
+                entry.extra.extend_from_slice(&[0, 1, 0xff]);
+            }
+        },
         PageFault::LongChain { certificates, .. } => {
             let count = usize::from(certificates.min(LONGEST_CHAIN));
             let issuers = entry.extra.get(chain..).unwrap_or_default();

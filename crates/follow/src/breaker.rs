@@ -5,6 +5,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
+
+use crate::failure::bounded;
+
 /// How the circuit to a log stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BreakerState {
@@ -68,32 +72,42 @@ pub(crate) struct Breaker {
     /// The longest wait while it is open.
     open_wait: Duration,
     failures: u32,
+    /// The first failure in the row.
+    since: Option<Instant>,
 }
 
 impl Breaker {
     pub(crate) const fn new(backoff: Backoff, threshold: u32, open_wait: Duration) -> Self {
-        Self { backoff, threshold, open_wait, failures: 0 }
+        Self { backoff, threshold, open_wait, failures: 0, since: None }
     }
 
     /// Records an answer; returns whether the log had been failing.
     pub(crate) const fn success(&mut self) -> bool {
         let recovered = self.failures > 0;
         self.failures = 0;
+        self.since = None;
         recovered
     }
 
-    /// Records a failure; returns how long to leave the log alone. A wait that the log itself
-    /// asked for (`Retry-After`) is a lower bound.
+    /// Records a failure; returns how long to leave the log alone, which is short at the beginning of
+    /// a failure. A wait that the log itself asked for (`Retry-After`) is a lower bound.
     pub(crate) fn failure(&mut self, asked: Option<Duration>, entropy: u64) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let max = if self.is_open() { self.open_wait } else { self.backoff.max };
         let wait = Backoff { max, ..self.backoff }.wait(self.failures, entropy);
+        let now = Instant::now();
+        let wait = bounded(wait, Some(*self.since.get_or_insert(now)), now);
         asked.map_or(wait, |asked| asked.max(wait))
     }
 
     /// Failures in a row.
     pub(crate) const fn failures(&self) -> u32 {
         self.failures
+    }
+
+    /// When the first of them was.
+    pub(crate) const fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     const fn is_open(&self) -> bool {
@@ -109,6 +123,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
 
     const BACKOFF: Backoff =
         Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30) };
@@ -122,8 +137,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn opens_at_the_threshold_and_closes_on_success() {
+    #[tokio::test(start_paused = true)]
+    async fn waits_are_short_in_the_first_minute_of_a_failure() {
+        let slow = Backoff { initial: Duration::from_secs(20), ..BACKOFF };
+        for backoff in [BACKOFF, slow] {
+            let mut breaker = Breaker::new(backoff, 3, Duration::from_secs(300));
+            for _ in 0..2 {
+                let start = Instant::now();
+                while start.elapsed() < BEGINNING {
+                    let wait = breaker.failure(None, 1023);
+                    assert!(wait <= LONGEST_AT_FIRST, "{wait:?} after {:?}", start.elapsed());
+                    tokio::time::sleep(wait).await;
+                }
+                let asked = Duration::from_secs(90);
+                assert_eq!(breaker.failure(Some(asked), 1023), asked, "the log's word counts");
+                assert!(breaker.failure(None, 1023) > LONGEST_AT_FIRST, "it lasts");
+                breaker.success();
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn opens_at_the_threshold_and_closes_on_success() {
         let mut breaker = Breaker::new(BACKOFF, 2, Duration::from_secs(60));
         assert!(breaker.failure(None, 0) <= Duration::from_secs(1));
         assert_eq!(breaker.state(), BreakerState::Closed);
@@ -133,6 +168,7 @@ mod tests {
         for _ in 0..20 {
             breaker.failure(None, 1023);
         }
+        tokio::time::advance(BEGINNING).await;
         assert_eq!(breaker.failure(None, 1023), Duration::from_secs(60));
         assert!(breaker.success());
         assert_eq!((breaker.state(), breaker.failures()), (BreakerState::Closed, 0));

@@ -1,12 +1,15 @@
 //! Who asks: one log's claim on the shared HTTP client, the pause it has been told to make, and how
 //! long its answers usually take.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::breaker::{Backoff, jitter};
+use crate::failure::{Failure, LONGEST_AT_FIRST, bounded};
 
 /// A caller that nothing else is known of.
 const BACKOFF: Backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
@@ -16,6 +19,8 @@ const FIRST_PAGE: usize = 2 << 20;
 
 /// However quickly a log answers, it is given so long to begin an answer or to go on with one.
 const LEAST_PATIENCE: Duration = Duration::from_secs(3);
+/// The same, as a multiple, while the log fails: then a short wait finds out sooner when it is over.
+const PATIENCE_AT_FIRST: u32 = 2;
 /// How many times longer than the slowest answer lately another one may take to begin.
 const PATIENCE: u32 = 8;
 
@@ -29,6 +34,9 @@ pub(crate) struct Caller {
     /// How large a page is expected to be, in bytes.
     page: Mutex<usize>,
     patience: Mutex<Patience>,
+    failure: Arc<Failure>,
+    /// Answers received to their end.
+    received: AtomicU64,
 }
 
 /// How long to wait for an answer to begin. A request that is left without one would otherwise keep
@@ -45,17 +53,25 @@ struct Patience {
 /// The pause after refusals (429, or 503 with `Retry-After`).
 #[derive(Debug, Default)]
 struct Pause {
-    /// Refusals in a row.
+    /// Refusals in a row, and when the first was.
     refusals: u32,
+    first: Option<Instant>,
     since: Option<Instant>,
     until: Option<Instant>,
 }
 
 impl Caller {
-    pub(crate) fn new(id: u64, backoff: Option<Backoff>) -> Self {
-        let backoff = backoff.unwrap_or(BACKOFF);
-        let (pause, page, patience) = (Mutex::default(), Mutex::new(FIRST_PAGE), Mutex::default());
-        Self { id, backoff, pause, page, patience }
+    /// `failure` says whether the log fails, as its follower sees it.
+    pub(crate) fn new(id: u64, backoff: Option<Backoff>, failure: Arc<Failure>) -> Self {
+        Self {
+            id,
+            backoff: backoff.unwrap_or(BACKOFF),
+            pause: Mutex::default(),
+            page: Mutex::new(FIRST_PAGE),
+            patience: Mutex::default(),
+            failure,
+            received: AtomicU64::new(0),
+        }
     }
 
     /// Waits until a pause is over, however often it is made longer meanwhile.
@@ -78,12 +94,24 @@ impl Caller {
     }
 
     pub(crate) fn answered(&self) {
-        self.pause.lock().refusals = 0;
+        let mut pause = self.pause.lock();
+        pause.refusals = 0;
+        pause.first = None;
+    }
+
+    /// A request failed, for a reason that may pass.
+    pub(crate) fn failed(&self) {
+        self.failure.begin();
+    }
+
+    /// How many answers were received to their end.
+    pub(crate) fn answers(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// How long to wait for an answer to begin, or for more of it, `longest` at most.
     pub(crate) fn patience(&self, longest: Duration) -> Duration {
-        self.patience.lock().wait(longest)
+        self.patience.lock().wait(longest, self.failure.is_beginning())
     }
 
     /// An answer, of whatever kind, began so long after its request was sent.
@@ -103,6 +131,7 @@ impl Caller {
 
     /// An answer that might have had `limit` bytes had `length`.
     pub(crate) fn received(&self, limit: usize, length: usize) {
+        self.received.fetch_add(1, Ordering::Relaxed);
         if limit >= FIRST_PAGE {
             let mut page = self.page.lock();
             *page = (*page - *page / 16).max(length + length / 4);
@@ -116,21 +145,27 @@ impl Pause {
         let known = self.since.is_some_and(|since| sent < since);
         if !known {
             self.refusals = self.refusals.saturating_add(1);
+            self.first.get_or_insert(now);
             self.since = Some(now);
         } else if asked.is_none() {
             return;
         }
-        let wait = asked.unwrap_or_else(|| backoff.wait(self.refusals, jitter()));
+        let wait = asked
+            .unwrap_or_else(|| bounded(backoff.wait(self.refusals, jitter()), self.first, now));
         let until = now + wait;
         self.until = Some(self.until.map_or(until, |before| before.max(until)));
     }
 }
 
 impl Patience {
-    fn wait(&self, longest: Duration) -> Duration {
+    /// `is_failing`: the log fails, and has not for long. Then a request is given up soon, but never
+    /// before the log has had time enough for an answer as slow as others lately.
+    fn wait(&self, longest: Duration, is_failing: bool) -> Duration {
         let usual = self.slowest.map_or(longest, |slowest| slowest * PATIENCE);
         let doubled = usual.max(LEAST_PATIENCE).saturating_mul(1 << self.unanswered.min(16));
-        doubled.min(longest)
+        let slow = self.slowest.unwrap_or_default() * PATIENCE_AT_FIRST;
+        let most = if is_failing { LONGEST_AT_FIRST.max(slow) } else { longest };
+        doubled.min(most).min(longest)
     }
 
     fn began(&mut self, after: Duration) {
@@ -151,6 +186,8 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::BEGINNING;
+    use crate::pace::Paces;
 
     #[test]
     fn refusals_of_requests_under_way_together_are_one() {
@@ -179,7 +216,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_wait_for_the_end_of_the_pause() {
-        let caller = Caller::new(1, None);
+        let caller = Caller::new(1, None, Arc::default());
         let start = Instant::now();
         caller.wait().await;
         assert_eq!(Instant::now(), start);
@@ -190,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_expected_size_follows_the_pages_slowly_down_and_at_once_up() {
-        let caller = Caller::new(1, None);
+        let caller = Caller::new(1, None, Arc::default());
         assert_eq!((caller.expected(1000), caller.expected(64 << 20)), (1000, FIRST_PAGE));
         for _ in 0..200 {
             caller.received(64 << 20, 100_000);
@@ -207,24 +244,73 @@ mod tests {
         let [longest, ms] = [Duration::from_secs(30), Duration::from_millis(1)];
         let mut patience = Patience::default();
         let start = Instant::now();
-        assert_eq!(patience.wait(longest), longest, "nothing is known yet");
+        assert_eq!(patience.wait(longest, false), longest, "nothing is known yet");
         patience.began(40 * ms);
-        assert_eq!(patience.wait(longest), LEAST_PATIENCE);
+        assert_eq!(patience.wait(longest, false), LEAST_PATIENCE);
         patience.began(1000 * ms);
-        assert_eq!(patience.wait(longest), 8000 * ms);
+        assert_eq!(patience.wait(longest, false), 8000 * ms);
         for _ in 0..200 {
             patience.began(40 * ms);
         }
-        assert_eq!(patience.wait(longest), LEAST_PATIENCE, "one slow answer is forgotten");
+        assert_eq!(patience.wait(longest, false), LEAST_PATIENCE, "one slow answer is forgotten");
         for _ in 0..8 {
             patience.unanswered(start, start + 3000 * ms);
         }
-        assert_eq!(patience.wait(longest), 2 * LEAST_PATIENCE, "under way together");
+        assert_eq!(patience.wait(longest, false), 2 * LEAST_PATIENCE, "under way together");
         for again in 2..40 {
             patience.unanswered(start + 10_000 * ms * again, start + 10_001 * ms * again);
         }
-        assert_eq!(patience.wait(longest), longest);
+        assert_eq!(patience.wait(longest, false), longest);
         patience.began(40 * ms);
-        assert_eq!(patience.wait(longest), LEAST_PATIENCE);
+        assert_eq!(patience.wait(longest, false), LEAST_PATIENCE);
+    }
+    #[test]
+    fn a_stalled_request_is_given_up_soon_while_the_log_fails() {
+        let [longest, ms] = [Duration::from_secs(30), Duration::from_millis(1)];
+        let start = Instant::now();
+        let mut patience = Patience::default();
+        assert_eq!(patience.wait(longest, true), LONGEST_AT_FIRST, "before any answer");
+        patience.began(40 * ms);
+        for again in 0..40 {
+            patience.unanswered(start + 10_000 * ms * again, start + 10_001 * ms * again);
+            assert_eq!(patience.wait(longest, true), LONGEST_AT_FIRST);
+        }
+        assert_eq!(patience.wait(longest, false), longest, "after a minute there is time");
+        patience.began(5_000 * ms);
+        assert_eq!(patience.wait(longest, true), 10_000 * ms, "a slow log is slow");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_answers_429_is_asked_every_few_seconds_in_the_first_minute() {
+        let caller = Caller::new(1, None, Arc::default());
+        let pace = Paces::default().of("host");
+        let start = Instant::now();
+        while start.elapsed() < BEGINNING {
+            let before = Instant::now();
+            caller.wait().await;
+            let turn = pace.turn(caller.id).await;
+            assert!(before.elapsed() <= LONGEST_AT_FIRST, "{:?}", before.elapsed());
+            turn.limited();
+            caller.refused(Instant::now(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_without_retry_after_are_short_in_the_first_minute() {
+        let caller = Caller::new(1, None, Arc::default());
+        for _ in 0..2 {
+            let start = Instant::now();
+            while start.elapsed() < BEGINNING {
+                let sent = Instant::now();
+                caller.refused(sent, None);
+                caller.wait().await;
+                assert!(sent.elapsed() <= LONGEST_AT_FIRST, "{:?}", sent.elapsed());
+            }
+            let sent = Instant::now();
+            caller.refused(sent, None);
+            caller.wait().await;
+            assert!(sent.elapsed() > LONGEST_AT_FIRST, "it lasts");
+            caller.answered();
+        }
     }
 }

@@ -198,6 +198,8 @@ pub(crate) struct Catalogue {
 struct Held {
     url: String,
     signed: bool,
+    /// Whether it is at a private address: then its logs may be, too.
+    private: bool,
     current: Option<Current>,
     error: Option<String>,
 }
@@ -217,7 +219,16 @@ impl Catalogue {
         let lists = Held::none_yet(&options);
         let mut catalogue = Self { lists, options, client, cache };
         catalogue.load().await;
+        catalogue.find().await;
         catalogue
+    }
+
+    /// Finds out which lists are at private addresses.
+    async fn find(&mut self) {
+        for held in &mut self.lists {
+            self.client.trust(&held.url);
+            held.private = Client::has_private_host(&held.url).await;
+        }
     }
 
     /// Takes what the cache holds for lists that are not there yet.
@@ -256,6 +267,7 @@ impl Catalogue {
         if self.lacks_a_list() {
             self.load().await;
         }
+        self.find().await;
         let wanted = urls(&self.lists, &self.options.selection);
         urls(&before, &old.selection).into_iter().filter(|url| !wanted.contains(url)).collect()
     }
@@ -314,6 +326,7 @@ impl Catalogue {
                 }
             }
         }
+        self.find().await;
         if fetched {
             self.keep().await;
         }
@@ -332,7 +345,15 @@ impl Catalogue {
 
     /// The wanted logs of all lists in use.
     pub(crate) fn selected(&self) -> Vec<Selected> {
-        selected(&self.lists, &self.options.selection)
+        let selected = selected(&self.lists, &self.options.selection);
+        let private = self.lists.iter().filter(|held| held.private).map(|held| &held.url);
+        let private: HashSet<&String> = private.collect();
+        for Selected { log, listing } in &selected {
+            if listing.lists.iter().any(|url| private.contains(url)) {
+                self.client.trust(&log.url);
+            }
+        }
+        selected
     }
 
     /// What may be stopped because it is not [selected](Self::selected); nothing where the signed
@@ -373,7 +394,8 @@ impl Held {
         let signed = [(options.url.clone(), true)].into_iter();
         let extra = options.extra.iter().filter(|url| **url != options.url);
         let lists = signed.chain(extra.map(|url| (url.clone(), false)));
-        lists.map(|(url, signed)| Self { url, signed, current: None, error: None }).collect()
+        let list = |(url, signed)| Self { url, signed, private: false, current: None, error: None };
+        lists.map(list).collect()
     }
 
     /// Puts a new edition into use unless it is older than the one in use.
@@ -386,6 +408,10 @@ impl Held {
         if before != Some(offered) {
             let (url, logs) = (&self.url, new.list.logs.len());
             tracing::info!(url, edition = %offered, signed = self.signed, logs, "log list read");
+            if new.list.shortened > 0 {
+                let names = new.list.shortened;
+                tracing::warn!(url, names, "names in the log list are too long, they are cut");
+            }
             let placeholder = |skipped: &&Skipped| skipped.why == SkipReason::Placeholder;
             for Skipped { what, why, .. } in new.list.skipped.iter().filter(|s| !placeholder(s)) {
                 tracing::warn!(url, what, %why, "entry of the log list cannot be read");

@@ -3,9 +3,11 @@
 //! HTTP/1.1 with as many connections as requests are under way, because operators limit each
 //! connection rather than each client.
 
+mod addresses;
 mod body;
 mod retry_after;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -19,16 +21,26 @@ use reqwest::{Certificate, RequestBuilder, Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use self::addresses::{Addresses, PrivateAddress, Resolver};
 use self::retry_after::retry_after;
 use crate::breaker::Backoff;
-use crate::budget::Budget;
+use crate::budget::{Budget, Lease, Share};
 use crate::caller::Caller;
+use crate::failure::Failure;
 use crate::pace::{HostSnapshot, Paces};
 
 /// Requests under way at most, to all hosts together.
 const REQUESTS: usize = 256;
 /// Bytes of bodies held at most, unless [`Client::with_body_bytes`] says otherwise.
 const BODY_BYTES: usize = 64 << 20;
+/// What one log may hold of them, as a part. The smallest useful part is that of a few pages.
+const SHARES: usize = 4;
+const LEAST_SHARE: usize = 4 << 20;
+/// Bytes of small bodies held at most: heads, proofs, issuers, lists. They are counted by themselves, so
+/// that pages do not keep a log's head from being read.
+const SMALL_BODY_BYTES: usize = 8 << 20;
+/// Bodies bounded by less are small.
+const SMALL: usize = 2 << 20;
 /// Connections to a host that are kept while nobody uses them: more than a host's logs need where
 /// they stand still. Each keeps the buffer that its largest answer needed.
 const IDLE_CONNECTIONS: usize = 4;
@@ -92,6 +104,23 @@ pub enum FetchError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Too much is held already of other answers.
+    #[error("{url}: no room for the answer (ct_log.in_flight_bytes)")]
+    NoRoom {
+        /// What was asked for.
+        url: String,
+    },
+    /// A log list, or what a name means, leads to a private address.
+    #[error(
+        "{url}: {address} is a private address, which a log of a list may not have unless \
+         ct_log.allow_private_addresses is set"
+    )]
+    PrivateAddress {
+        /// What was asked for.
+        url: String,
+        /// Where it is.
+        address: IpAddr,
+    },
     /// No connection, a broken one or a TLS failure.
     #[error("{url}: {reason}")]
     Transport {
@@ -116,10 +145,34 @@ impl FetchError {
         }
     }
 
-    /// Whether the answer was more than could be taken, so that asking for less may help.
+    /// Whether the answer was larger than could be taken, so that asking for less helps.
     #[must_use]
     pub const fn is_too_much(&self) -> bool {
-        matches!(self, Self::TooLarge { .. } | Self::Timeout { .. } | Self::Unanswered { .. })
+        matches!(self, Self::TooLarge { .. })
+    }
+
+    /// Whether the answer did not come in time: because it is too much, or because the log fails.
+    #[must_use]
+    pub const fn is_late(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Unanswered { .. })
+    }
+
+    /// How long an answer was waited for in vain.
+    pub(crate) const fn waited(&self) -> Duration {
+        match self {
+            Self::Unanswered { waited, .. } => *waited,
+            Self::Timeout { .. } => Duration::MAX,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether it is a failure of the log or of the way to it, which may pass.
+    const fn is_failure(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status >= 500,
+            Self::TooLarge { .. } | Self::NoRoom { .. } | Self::PrivateAddress { .. } => false,
+            _ => true,
+        }
     }
 
     /// Whether the thing asked for does not exist there.
@@ -134,6 +187,7 @@ impl FetchError {
 pub struct Client {
     shared: Arc<Shared>,
     caller: Arc<Caller>,
+    share: Arc<Share>,
 }
 
 #[derive(Debug)]
@@ -143,6 +197,8 @@ struct Shared {
     intervals: Intervals,
     requests: Semaphore,
     bodies: Budget,
+    small_bodies: Budget,
+    addresses: Arc<Addresses>,
     callers: AtomicU64,
     /// Bounds a whole request.
     timeout: Duration,
@@ -188,6 +244,14 @@ impl Remembered {
     }
 }
 
+/// An answer and what it holds of the budget.
+struct Fetched {
+    /// `None` when nothing has changed since what is remembered.
+    headers: Option<HeaderMap>,
+    body: Bytes,
+    lease: Lease,
+}
+
 impl Client {
     /// `user_agent` should name product, version and a contact: several operators give clients
     /// that do a larger share. `timeout` bounds a whole request, body included.
@@ -195,10 +259,13 @@ impl Client {
     /// # Errors
     /// When the TLS machinery or the proxy settings of the environment cannot be used.
     pub fn new(user_agent: &str, timeout: Duration) -> Result<Self, reqwest::Error> {
+        let addresses = Addresses::with_proxies();
+        let resolver = Arc::new(Resolver(Arc::clone(&addresses)));
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(user_agent)
                 .http1_only()
+                .dns_resolver(Arc::clone(&resolver))
                 .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .connect_timeout(Duration::from_secs(10))
                 .timeout(timeout)
@@ -210,48 +277,85 @@ impl Client {
             tracing::warn!(%error, "no CA certificates in the system, using the built-in ones");
             builder().tls_certs_only(built_in_roots()).build()
         })?;
-        Ok(Self::around(http, Intervals::default(), BODY_BYTES, timeout))
-    }
-
-    fn around(
-        http: reqwest::Client,
-        intervals: Intervals,
-        body_bytes: usize,
-        timeout: Duration,
-    ) -> Self {
         let shared = Shared {
             http,
+            paces: Paces::default(),
+            intervals: Intervals::default(),
+            requests: Semaphore::new(REQUESTS),
+            bodies: Budget::new(BODY_BYTES),
+            small_bodies: Budget::new(SMALL_BODY_BYTES),
+            addresses,
+            callers: AtomicU64::new(1),
+            timeout,
+        };
+        Ok(Self::around(shared))
+    }
+
+    fn around(shared: Shared) -> Self {
+        let caller = Arc::new(Caller::new(0, None, Arc::default()));
+        let share = Arc::new(share_of(&shared.bodies));
+        Self { shared: Arc::new(shared), caller, share }
+    }
+
+    /// The same client, which has asked nobody yet.
+    fn anew(&self, intervals: Intervals, body_bytes: usize) -> Self {
+        let shared = &self.shared;
+        Self::around(Shared {
+            http: shared.http.clone(),
             paces: Paces::default(),
             intervals,
             requests: Semaphore::new(REQUESTS),
             bodies: Budget::new(body_bytes),
+            small_bodies: Budget::new(SMALL_BODY_BYTES),
+            addresses: Arc::clone(&shared.addresses),
             callers: AtomicU64::new(1),
-            timeout,
-        };
-        Self { shared: Arc::new(shared), caller: Arc::new(Caller::new(0, None)) }
+            timeout: shared.timeout,
+        })
+    }
+
+    /// Sets whether logs of lists may have private addresses.
+    pub fn allow_private_addresses(&self, allow: bool) {
+        self.shared.addresses.trust_all(allow);
+    }
+
+    /// Has the host of this URL be one that may have private addresses, because the operator has named
+    /// it.
+    pub(crate) fn trust(&self, url: &str) {
+        self.shared.addresses.trust(url);
+    }
+
+    /// Whether the host of a URL has none but private addresses, as far as can be told now.
+    pub(crate) async fn has_private_host(url: &str) -> bool {
+        addresses::has_private_host(url).await
     }
 
     /// The same client, which leaves these times between requests.
     #[must_use]
     pub fn with_intervals(&self, intervals: Intervals) -> Self {
-        let shared = &self.shared;
-        Self::around(shared.http.clone(), intervals, shared.bodies.total(), shared.timeout)
+        self.anew(intervals, self.shared.bodies.total())
     }
 
-    /// The same client, which holds so many bytes of bodies at most, the last one excepted.
+    /// The same client, which holds so many bytes of pages at most, from their first byte until they
+    /// are published; the largest answer is excepted.
     #[must_use]
     pub fn with_body_bytes(&self, bytes: usize) -> Self {
-        let shared = &self.shared;
-        Self::around(shared.http.clone(), shared.intervals.clone(), bytes, shared.timeout)
+        self.anew(self.shared.intervals.clone(), bytes)
     }
 
     /// The handle of a log of this operator at this URL, which pauses by itself: for as long as an
-    /// answer asks, or else as `backoff` says.
-    pub(crate) fn for_log(&self, operator: &str, url: &str, backoff: Backoff) -> Self {
+    /// answer asks, or else as `backoff` says. `failure` says whether the log fails.
+    pub(crate) fn for_log(
+        &self,
+        operator: &str,
+        url: &str,
+        backoff: Backoff,
+        failure: Arc<Failure>,
+    ) -> Self {
         let id = self.shared.callers.fetch_add(1, Ordering::Relaxed);
         self.shared.paces.of(host_of(url)).at_least(self.shared.intervals.of(operator));
-        let caller = Arc::new(Caller::new(id, Some(backoff)));
-        Self { shared: Arc::clone(&self.shared), caller }
+        let caller = Arc::new(Caller::new(id, Some(backoff), failure));
+        let share = Arc::new(share_of(&self.shared.bodies));
+        Self { shared: Arc::clone(&self.shared), caller, share }
     }
 
     /// How every host is being asked, by host.
@@ -260,10 +364,15 @@ impl Client {
         self.shared.paces.snapshots()
     }
 
-    /// Bytes of bodies held at the moment.
+    /// Bytes held at the moment: of answers being read, and of pages until they are published.
     #[must_use]
     pub fn body_bytes(&self) -> usize {
-        self.shared.bodies.used()
+        self.shared.bodies.used() + self.shared.small_bodies.used()
+    }
+
+    /// How many answers this log has given in full.
+    pub(crate) fn answers(&self) -> u64 {
+        self.caller.answers()
     }
 
     /// How much longer this log is left alone because it asked for that.
@@ -278,7 +387,19 @@ impl Client {
     /// # Errors
     /// As [`FetchError`] lists.
     pub async fn get(&self, url: &str, limit: usize) -> Result<Bytes, FetchError> {
-        Ok(self.fetch(url, limit, None).await?.1)
+        let (body, lease) = self.get_page(url, limit).await?;
+        Ok(body::holding(body, lease))
+    }
+
+    /// As [`get`](Self::get), with what the body holds of the budget apart, to travel with what is made
+    /// of it.
+    pub(crate) async fn get_page(
+        &self,
+        url: &str,
+        limit: usize,
+    ) -> Result<(Bytes, Lease), FetchError> {
+        let Fetched { body, lease, .. } = self.fetch(url, limit, None).await?;
+        Ok((body, lease))
     }
 
     /// As [`get`](Self::get), but what was had before is not sent again while it has not changed.
@@ -288,23 +409,37 @@ impl Client {
         limit: usize,
         remembered: &mut Option<Remembered>,
     ) -> Result<Bytes, FetchError> {
-        let (headers, body) = self.fetch(url, limit, remembered.as_ref()).await?;
-        match (headers, &*remembered) {
+        let fetched = self.fetch(url, limit, remembered.as_ref()).await?;
+        match (fetched.headers, &*remembered) {
             (None, Some(remembered)) => Ok(remembered.body.clone()),
             (headers, _) => {
+                let body = body::holding(fetched.body, fetched.lease);
                 *remembered = headers.and_then(|headers| Remembered::new(&headers, &body));
                 Ok(body)
             }
         }
     }
 
-    /// Headers and body; no headers when nothing has changed since `remembered`.
     async fn fetch(
         &self,
         url: &str,
         limit: usize,
         remembered: Option<&Remembered>,
-    ) -> Result<(Option<HeaderMap>, Bytes), FetchError> {
+    ) -> Result<Fetched, FetchError> {
+        let outcome = self.fetch_once(url, limit, remembered).await;
+        if outcome.as_ref().is_err_and(FetchError::is_failure) {
+            self.caller.failed();
+        }
+        outcome
+    }
+
+    async fn fetch_once(
+        &self,
+        url: &str,
+        limit: usize,
+        remembered: Option<&Remembered>,
+    ) -> Result<Fetched, FetchError> {
+        self.check_address(url)?;
         let caller = &self.caller;
         let pace = self.shared.paces.of(host_of(url));
         let turn = loop {
@@ -315,7 +450,13 @@ impl Client {
                 break turn;
             }
         };
-        let mut lease = self.shared.bodies.reserve(caller.expected(limit)).await;
+        let (bodies, share) = if limit < SMALL {
+            (&self.shared.small_bodies, None)
+        } else {
+            (&self.shared.bodies, Some(&*self.share))
+        };
+        let reserved = bodies.reserve(caller.expected(limit), share);
+        let mut lease = body::room(url, reserved).await?;
         // Only a bound: the semaphore is never closed.
         let _one = self.shared.requests.acquire().await.ok();
         let sent = Instant::now();
@@ -334,20 +475,27 @@ impl Client {
         turn.answered();
         caller.answered();
         if status == StatusCode::NOT_MODIFIED && remembered.is_some() {
-            return Ok((None, Bytes::new()));
+            return Ok(Fetched { headers: None, body: Bytes::new(), lease });
         }
         if !status.is_success() {
             return Err(FetchError::Status { url: url.to_owned(), status: status.as_u16() });
         }
         let headers = response.headers().clone();
         let patience = caller.patience(self.shared.timeout);
-        let bodies = &self.shared.bodies;
         let parts = body::Parts { response, limit, patience };
         let Some(body) = parts.read(url, bodies, &mut lease).await? else {
             return Err(self.unanswered(url, sent, patience));
         };
         caller.received(limit, body.len());
-        Ok((Some(headers), body::holding(body, lease)))
+        lease.set(body.len());
+        Ok(Fetched { headers: Some(headers), body, lease })
+    }
+
+    /// Refuses a URL that names a private address which it may not.
+    fn check_address(&self, url: &str) -> Result<(), FetchError> {
+        let refused =
+            |PrivateAddress(address)| FetchError::PrivateAddress { url: url.to_owned(), address };
+        self.shared.addresses.check(url).map_err(refused)
     }
 
     /// Waits for an answer to begin, for as long as the log may be expected to take.
@@ -391,6 +539,11 @@ impl Client {
     }
 }
 
+/// What one log may hold of a budget.
+fn share_of(bodies: &Budget) -> Share {
+    Share::new((bodies.total() / SHARES).max(LEAST_SHARE).min(bodies.total()))
+}
+
 /// The root certificates of Mozilla's programme, as of the build.
 fn built_in_roots() -> Vec<Certificate> {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
@@ -423,8 +576,11 @@ fn transport(url: &str, error: &reqwest::Error) -> FetchError {
         return FetchError::Timeout { url: url.to_owned() };
     }
     let mut reason = String::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
+        if let Some(PrivateAddress(address)) = error.downcast_ref() {
+            return FetchError::PrivateAddress { url: url.to_owned(), address: *address };
+        }
         let text = error.to_string();
         if !reason.contains(&text) && !text.starts_with("error sending request") {
             if !reason.is_empty() {

@@ -34,8 +34,13 @@ pub struct Counters {
     pub foreign_issuers: AtomicU64,
     /// Issuers served under a name that is not their hash.
     pub forged_issuers: AtomicU64,
-    /// Entries whose leaf or extra data could not be read; emitted without a certificate.
+    /// Entries whose leaf could not be read; emitted without a certificate.
     pub undecodable: AtomicU64,
+    /// Entries whose certificate is whole while what goes with it cannot be read; emitted without a
+    /// chain.
+    pub malformed: AtomicU64,
+    /// Requests not made because they lead to a private address.
+    pub refused_addresses: AtomicU64,
     /// Chain certificates that could not be had within the bound and were left out.
     pub missing_issuers: AtomicU64,
     /// Chains longer than any honest one, which were cut.

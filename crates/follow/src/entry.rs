@@ -9,6 +9,7 @@ use ct::Hash;
 use ct::leaf::EntryType;
 
 use crate::budget::Lease;
+use crate::queue::Hold;
 use crate::status::LogStatus;
 
 /// A certificate of a chain, kept once however many entries refer to it.
@@ -67,7 +68,7 @@ impl Entry {
 }
 
 /// What one answer of a log held.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
     /// Consecutive entries, in index order.
     pub entries: Vec<Entry>,
@@ -75,6 +76,8 @@ pub struct Batch {
     pub leaf_hashes: Vec<Hash>,
     /// The answer.
     pub served: Option<Served>,
+    /// What the answer holds of the budget of all answers.
+    pub(crate) lease: Lease,
 }
 
 /// An answer as it came.
@@ -82,16 +85,8 @@ pub struct Batch {
 pub struct Served {
     /// What was asked for.
     pub url: String,
-    /// The body. It may belong to a budget that others wait for.
+    /// The body.
     pub body: Bytes,
-}
-
-impl Served {
-    /// The same with bytes of its own, to be kept.
-    #[must_use]
-    pub(crate) fn to_owned_bytes(&self) -> Self {
-        Self { url: self.url.clone(), body: Bytes::copy_from_slice(&self.body) }
-    }
 }
 
 /// Consecutive entries of one log, in index order.
@@ -101,6 +96,6 @@ pub struct Page {
     pub log: Arc<LogStatus>,
     /// At least one entry.
     pub entries: Vec<Entry>,
-    /// Its share of the bytes that may wait for the publisher.
-    pub(crate) held: Option<Lease>,
+    /// What it holds of the budget of all answers, until it is dropped.
+    pub(crate) held: Option<Hold>,
 }

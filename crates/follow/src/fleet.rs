@@ -144,7 +144,7 @@ impl Fleet {
     ) -> Arc<Self> {
         let reason = if options.catalogue.is_some() { lists::WAITING } else { lists::NO_LIST };
         let follow = options.follow;
-        let pages = Pages::new(pages, follow.waiting_bytes);
+        let pages = Pages::new(pages);
         let fleet = Arc::new(Self {
             client,
             issuers: Arc::default(),
@@ -331,7 +331,11 @@ impl Fleet {
         let Log { name, url, operator, protocol, .. } = &log;
         let index = resume.as_ref().map(|resume| resume.index);
         tracing::info!(log = name, url, %protocol, resume = index, "following");
-        let client = Arc::new(self.client.for_log(operator, url, self.follow.backoff));
+        let (operator, url) = (operator.clone(), url.clone());
+        if listing.is_none() {
+            self.client.trust(&url);
+            log.api_url.iter().for_each(|url| self.client.trust(url));
+        }
         let status = match earlier {
             Some(Followed { status, .. }) if status.log.is_followed_as(&log) => status,
             earlier => {
@@ -341,6 +345,9 @@ impl Fleet {
                 Arc::new(LogStatus::new(log, self.follow.resume_overlap))
             }
         };
+        let failure = Arc::clone(status.failure());
+        let client = self.client.for_log(&operator, &url, self.follow.backoff, failure);
+        let client = Arc::new(client);
         status.set_retired(false);
         status.restore_alarms(alarms);
         let by_hand = listing.is_none();

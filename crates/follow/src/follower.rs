@@ -16,10 +16,12 @@ use tokio::time::Instant;
 use self::fetch::Fetcher;
 use self::run::{Held, Run};
 use self::verify::Verifying;
+use crate::FetchError;
 use crate::ahead::Ahead;
 use crate::alarm::{AlarmKind, unix_seconds};
 use crate::breaker::{Breaker, BreakerState, jitter};
 use crate::counters::add;
+use crate::failure;
 use crate::frontier::Frontier;
 use crate::heads::{HeadError, Heads};
 use crate::log::{Protocol, Start};
@@ -66,6 +68,14 @@ impl FollowError {
         match self {
             Self::Source(error) => error.fetch()?.retry_after(),
             _ => None,
+        }
+    }
+
+    /// How long an answer was waited for in vain.
+    fn waited(&self) -> Duration {
+        match self {
+            Self::Source(error) => error.fetch().map_or(Duration::ZERO, FetchError::waited),
+            _ => Duration::ZERO,
         }
     }
 }
@@ -206,6 +216,10 @@ impl<S: Source> Follower<S> {
             add(&self.status.counters.refused_heads, 1);
         }
         let wait = breaker.failure(error.retry_after(), jitter());
+        let wait = match error.retry_after() {
+            Some(_) => wait,
+            None => failure::left_of(wait, error.waited(), breaker.since(), Instant::now()),
+        };
         self.status.failed(error.to_string(), breaker.state(), self.options.unhealthy_threshold);
         tracing::warn!(
             log = self.status.log.name,
@@ -228,9 +242,7 @@ impl<S: Source> Follower<S> {
         };
         self.find_frontier(next, &head).await?;
         let target = self.target(next, head.size).min(next.saturating_add(LONGEST_ROUND));
-        if next < target {
-            self.fetch(next..target, head).await?;
-        }
+        let cut = next < target && self.fetch(next..target, head).await?;
         if next > head.size {
             return Err(FollowError::BeyondTree { next, size: head.size });
         }
@@ -238,7 +250,7 @@ impl<S: Source> Follower<S> {
         let drained = self.next.is_some_and(|next| next >= head.size);
         Ok(match (drained, retired) {
             (true, true) => Round::Drained,
-            (false, _) if target.checked_sub(next) == Some(LONGEST_ROUND) => Round::Behind,
+            (false, _) if cut || target.checked_sub(next) == Some(LONGEST_ROUND) => Round::Behind,
             _ => Round::Done,
         })
     }
@@ -250,7 +262,7 @@ impl<S: Source> Follower<S> {
             return Ok(*newest);
         }
         let served =
-            self.source.head().await.inspect_err(|error| self.status.note_limited(error))?;
+            self.source.head().await.inspect_err(|error| self.status.note_refused(error))?;
         let offered = served.signed.head;
         self.heads.set_final(self.status.listing().final_head);
         let accepted = self.heads.accept(served, self.next.unwrap_or(0))?;
@@ -326,8 +338,9 @@ impl<S: Source> Follower<S> {
     }
 
     /// Fetches the pages of `range` ahead, at most `fetch_concurrency` at once, and emits them in
-    /// order. After an error `next` stands after what has been emitted.
-    async fn fetch(&mut self, range: Range<u64>, head: TreeHead) -> Result<(), FollowError> {
+    /// order. After an error `next` stands after what has been emitted. Returns whether it ended
+    /// early, to hand on what it holds.
+    async fn fetch(&mut self, range: Range<u64>, head: TreeHead) -> Result<bool, FollowError> {
         let Self { source, status, options, pages, next, frontier, heads, .. } = self;
         let verification = options.verification;
         // What is downloaded all at once need not be delivered piece by piece.
@@ -338,7 +351,6 @@ impl<S: Source> Follower<S> {
             source: Arc::clone(source),
             status: Arc::clone(status),
             options: options.clone(),
-            pages: pages.clone(),
             tree_size: head.size,
             keeps: match verification {
                 Verification::Enforce => true,
@@ -364,16 +376,20 @@ impl<S: Source> Follower<S> {
         let mut fetched = stream::iter(paging::pages(range, page_size))
             .map(|page| Ahead::spawn(Arc::clone(&fetcher).page(page)))
             .buffered(options.fetch_concurrency);
-        let mut outcome = Ok(());
+        let (mut outcome, mut cut) = (Ok(()), false);
         while let Some(page) = fetched.next().await {
+            cut = page.cut;
             outcome = run.take(page).await;
-            if outcome.is_err() || !run.found.is_empty() {
+            if outcome.is_err() || cut || !run.found.is_empty() {
                 break;
             }
         }
         drop(fetched);
         let (found, served) = (run.found, run.held.served);
         self.settle(found, served).await;
-        outcome
+        outcome.map(|()| cut)
     }
 }
+
+#[cfg(test)]
+mod tests;

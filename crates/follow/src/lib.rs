@@ -25,6 +25,7 @@ mod client;
 mod counters;
 mod entry;
 mod evidence;
+mod failure;
 pub mod file;
 mod fleet;
 mod follower;

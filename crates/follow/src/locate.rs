@@ -97,7 +97,7 @@ async fn narrow<S: Source>(
         if batch.leaf_hashes.is_empty() {
             break;
         }
-        found.served.extend(batch.served.map(|served| served.to_owned_bytes()));
+        found.served.extend(batch.served);
     }
     let points: Vec<Point> = again.iter().skip(1).map(tip).collect();
     let wrong = first_wrong(source, head, &points).await?;

@@ -40,8 +40,6 @@ pub struct FollowOptions {
     pub unhealthy_threshold: u32,
     /// The longest wait between attempts at a log that is unhealthy.
     pub unhealthy_wait: Duration,
-    /// Bytes of entries that may wait for the publisher, one page excepted.
-    pub waiting_bytes: usize,
     /// When to give up catching up.
     pub catch_up: CatchUp,
     /// Where to begin a log without a saved position.
@@ -77,7 +75,6 @@ impl Default for FollowOptions {
             healthy_threshold: 2,
             unhealthy_threshold: 5,
             unhealthy_wait: Duration::from_secs(60),
-            waiting_bytes: 32 << 20,
             catch_up: CatchUp::default(),
             start: Start::Head,
             start_overlap: 256,
@@ -86,7 +83,7 @@ impl Default for FollowOptions {
             partial_tile_wait: Duration::from_secs(2),
             verification: Verification::Report,
             evidence_dir: None,
-            unreadable_wait: Duration::from_secs(600),
+            unreadable_wait: Duration::from_secs(60),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use cert::tbs::subject_public_key_info;
 use ct::Hash;
-use ct::leaf::{EntryType, Leaf};
+use ct::leaf::{EntryType, Leaf, LeafEntry};
 
 use crate::entry::{Entry, Issuer};
 use crate::link::tbs_id;
@@ -23,6 +24,18 @@ pub(crate) fn honest_length(lengths: impl Iterator<Item = usize>) -> usize {
         bytes <= CHAIN_BYTES
     };
     lengths.take(LONGEST_CHAIN).take_while(fits).count()
+}
+
+/// The certificate of an entry as submitted. Where a precertificate is not there or cannot be read, it
+/// is what the leaf has of it, which names the same domains.
+pub(crate) fn submitted<'a>(entry: &LeafEntry<'a>, precertificate: Option<&'a [u8]>) -> &'a [u8] {
+    let (tbs, submitted) = match (*entry, precertificate) {
+        (LeafEntry::X509 { certificate }, _) => return certificate,
+        (LeafEntry::Precert { tbs, .. }, None) => return tbs,
+        (LeafEntry::Precert { tbs, .. }, Some(submitted)) => (tbs, submitted),
+    };
+    let is_readable = subject_public_key_info(submitted).is_some();
+    if is_readable { submitted } else { tbs }
 }
 
 /// Builds a page's entries with all their certificates in one buffer of exactly the size needed,

@@ -1,17 +1,33 @@
-//! The way of pages to the publisher, bounded in pages and in bytes.
+//! The way of pages to the publisher, bounded in pages, and in bytes by what each page holds of the
+//! budget of all answers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::budget::Budget;
-use crate::entry::{Entry, Page};
+use crate::budget::Lease;
+use crate::entry::Page;
 
-/// The end at which followers put their pages in. A page holds its bytes until it is dropped.
+/// The end at which followers put their pages in.
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
     pages: mpsc::Sender<Page>,
-    bytes: Arc<Budget>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// What a page holds of the budget: from the first byte received until the publisher is done with the
+/// page.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    lease: Lease,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.lease.held(), Ordering::Relaxed);
+    }
 }
 
 /// Nobody takes pages any more.
@@ -19,21 +35,17 @@ pub(crate) struct Pages {
 pub(crate) struct Closed;
 
 impl Pages {
-    /// `bytes` of entries may wait, and one page more.
-    pub(crate) fn new(pages: mpsc::Sender<Page>, bytes: usize) -> Self {
-        Self { pages, bytes: Arc::new(Budget::new(bytes)) }
+    pub(crate) fn new(pages: mpsc::Sender<Page>) -> Self {
+        Self { pages, waiting: Arc::default() }
     }
 
-    /// Waits for room and puts a page in.
-    pub(crate) async fn send(&self, mut page: Page) -> Result<(), Closed> {
-        let weight = page.entries.iter().map(Entry::weight).sum();
-        page.held = Some(self.bytes.reserve(weight).await);
+    /// Waits for room and puts a page in, with what it holds of the budget.
+    pub(crate) async fn send(&self, mut page: Page, lease: Option<Lease>) -> Result<(), Closed> {
+        page.held = lease.map(|lease| {
+            self.waiting.fetch_add(lease.held(), Ordering::Relaxed);
+            Hold { lease, waiting: Arc::clone(&self.waiting) }
+        });
         self.pages.send(page).await.map_err(|_| Closed)
-    }
-
-    /// Waits until there is room for something: downloads that cannot be taken need not begin.
-    pub(crate) async fn room(&self) {
-        drop(self.bytes.reserve(1).await);
     }
 
     /// Whether nobody takes pages any more.
@@ -41,9 +53,9 @@ impl Pages {
         self.pages.is_closed()
     }
 
-    /// Bytes of entries waiting.
+    /// Bytes of pages waiting.
     pub(crate) fn waiting(&self) -> usize {
-        self.bytes.used()
+        self.waiting.load(Ordering::Relaxed)
     }
 }
 
@@ -51,43 +63,32 @@ impl Pages {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
-    use ct::leaf::EntryType;
-    use futures_util::FutureExt as _;
-
     use super::*;
+    use crate::budget::Budget;
     use crate::log::{Log, Protocol};
     use crate::status::LogStatus;
 
-    fn page(bytes: usize) -> Page {
+    fn page() -> Page {
         let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let status = LogStatus::new(log.expect("usable"), Duration::ZERO);
-        let entry = Entry {
-            index: 0,
-            timestamp: 0,
-            entry_type: EntryType::X509,
-            certificate: Bytes::from(vec![0; bytes]),
-            chain: Vec::new(),
-            tbs_id: None,
-        };
-        Page { log: Arc::new(status), entries: vec![entry], held: None }
+        Page { log: Arc::new(status), entries: Vec::new(), held: None }
     }
 
     #[tokio::test]
-    async fn pages_wait_for_room_in_bytes() {
+    async fn a_page_holds_its_bytes_until_the_publisher_is_done_with_it() {
+        let budget = Budget::new(10_000);
         let (sender, mut receiver) = mpsc::channel(8);
-        let pages = Pages::new(sender, 10_000);
-        pages.send(page(6_000)).now_or_never().expect("there is room").expect("open");
-        pages.room().now_or_never().expect("there is some");
-        assert!(pages.send(page(6_000)).now_or_never().is_none(), "too much together");
+        let pages = Pages::new(sender);
+        let lease = budget.reserve(6_000, None).await;
+        pages.send(page(), Some(lease)).await.expect("open");
         let taken = receiver.recv().await.expect("a page");
-        assert!(pages.waiting() >= 6_000, "held until it is dropped");
+        assert_eq!((pages.waiting(), budget.used()), (6_000, 6_000), "held until it is dropped");
         drop(taken);
-        assert_eq!(pages.waiting(), 0);
-        pages.send(page(50_000)).now_or_never().expect("one page may be larger").expect("open");
-        assert!(pages.room().now_or_never().is_none());
+        assert_eq!((pages.waiting(), budget.used()), (0, 0));
         drop(receiver);
-        assert_eq!(pages.send(page(1)).await, Err(Closed), "what waited is gone");
+        let lease = budget.reserve(1, None).await;
+        assert_eq!(pages.send(page(), Some(lease)).await, Err(Closed));
         assert!(pages.is_closed());
+        assert_eq!((pages.waiting(), budget.used()), (0, 0));
     }
 }

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ct::entries::{RawEntry, parse_get_entries};
 use ct::head::{SignedHead, TreeHead};
-use ct::leaf::{ExtraData, Leaf, LeafEntry};
+use ct::leaf::{ExtraData, Leaf, LeafError};
 use ct::merkle::{CompactRange, leaf_hash, verify_consistency};
 use ct::proofs::{InclusionProof, parse_consistency, parse_entry_and_proof, parse_proof_by_hash};
 use ct::{BodyError, Hash};
 use parking_lot::Mutex;
 
+use crate::budget::Lease;
 use crate::client::{Client, FetchError, Remembered};
 use crate::counters::add;
 use crate::entry::{Batch, Issuer, Served};
 use crate::heads::ServedHead;
 use crate::integrity::Foreign;
 use crate::issuers::IssuerStore;
-use crate::page::{PageBuilder, honest_length};
+use crate::page::{PageBuilder, honest_length, submitted};
 use crate::paging::Paging;
 use crate::source::{Source, SourceError, Wanted};
 use crate::status::LogStatus;
@@ -38,6 +39,8 @@ pub(crate) struct Rfc6962 {
     wanted: Wanted,
     /// The newest head, which is asked for again and again.
     head: tokio::sync::Mutex<Option<Remembered>>,
+    /// How many answers the log had given when less was asked for because one was late.
+    late_at: Mutex<Option<u64>>,
 }
 
 impl Rfc6962 {
@@ -50,7 +53,7 @@ impl Rfc6962 {
     ) -> Self {
         let paging = Mutex::new(Paging::new(batch_size));
         let head = tokio::sync::Mutex::const_new(None);
-        Self { status, client, issuers, paging, wanted, head }
+        Self { status, client, issuers, paging, wanted, head, late_at: Mutex::default() }
     }
 
     fn url(&self, call: &str) -> String {
@@ -67,15 +70,15 @@ impl Rfc6962 {
         certificates.iter().take(kept).map(|der| self.issuers.intern(der)).collect()
     }
 
-    /// Adds one entry to the page. What cannot be decoded is passed on as it came: every index
-    /// of a log reaches the stream.
+    /// Adds one entry to the page. A certificate that is whole is passed on whatever goes with it, and
+    /// of what cannot be decoded the bytes are: every index of a log reaches the stream.
     fn push<'a>(&self, page: &mut PageBuilder<'a>, index: u64, raw: &'a RawEntry) {
         match decode(raw) {
-            Ok((leaf, extra)) => {
-                let certificate = match leaf.entry {
-                    LeafEntry::X509 { certificate } => certificate,
-                    LeafEntry::Precert { tbs, .. } => extra.precertificate.unwrap_or(tbs),
-                };
+            Ok(Decoded { leaf, extra, error }) => {
+                if let Some(error) = error {
+                    self.status.note_malformed(index, &error);
+                }
+                let certificate = submitted(&leaf.entry, extra.precertificate);
                 let chain = self.chain(&extra.chain);
                 if self.wanted.verification {
                     let foreign = Foreign::check(&leaf.entry, extra.precertificate, &chain);
@@ -90,14 +93,24 @@ impl Rfc6962 {
         }
     }
 
-    async fn get_entries(&self, range: &Range<u64>) -> Result<(String, Bytes), SourceError> {
+    async fn get_entries(&self, range: &Range<u64>) -> Result<(String, Bytes, Lease), SourceError> {
         let (start, last) = (range.start, range.end.saturating_sub(1));
         let url = self.url(&format!("get-entries?start={start}&end={last}"));
-        let answer = self.client.get(&url, LARGEST_PAGE).await;
-        if answer.as_ref().is_err_and(FetchError::is_too_much) {
+        let answer = self.client.get_page(&url, LARGEST_PAGE).await;
+        let too_much =
+            |error: &FetchError| error.is_too_much() || (error.is_late() && self.may_be_size());
+        if answer.as_ref().is_err_and(too_much) {
             self.paging.lock().too_much();
         }
-        Ok((url, answer?))
+        let (body, lease) = answer?;
+        Ok((url, body, lease))
+    }
+
+    /// Whether a late answer may be late because of its size. While a log gives no answers at all, it is
+    /// not, and smaller pages would only make it slow to come back.
+    fn may_be_size(&self) -> bool {
+        let answers = self.client.answers();
+        self.late_at.lock().replace(answers) != Some(answers)
     }
 
     /// The leaf hash of entry `index`, and its proof in the tree of `size` entries.
@@ -120,9 +133,9 @@ impl Rfc6962 {
         index: u64,
         size: u64,
     ) -> Result<(String, Hash, Vec<Hash>), SourceError> {
-        let (url, body) = self.get_entries(&(index..index.saturating_add(1))).await?;
+        let (url, body, lease) = self.get_entries(&(index..index.saturating_add(1))).await?;
         let page = parse_get_entries(&body).map_err(|source| body_error(&url, source))?;
-        drop(body);
+        drop((body, lease));
         let [entry] = &page[..] else {
             return Err(SourceError::Count { url, got: page.len() as u64, expected: 1 });
         };
@@ -161,10 +174,23 @@ fn body_error(url: &str, source: BodyError) -> SourceError {
     SourceError::Body { url: url.to_owned(), source }
 }
 
-fn decode(raw: &RawEntry) -> Result<(Leaf<'_>, ExtraData<'_>), ct::leaf::LeafError> {
-    let leaf = Leaf::parse(&raw.leaf_input)?;
-    let extra = ExtraData::parse(leaf.entry_type(), &raw.extra_data)?;
-    Ok((leaf, extra))
+/// An entry whose leaf can be read.
+struct Decoded<'a> {
+    leaf: Leaf<'a>,
+    extra: ExtraData<'a>,
+    /// What is wrong with the rest.
+    error: Option<LeafError>,
+}
+
+fn decode(raw: &RawEntry) -> Result<Decoded<'_>, LeafError> {
+    let (leaf, rest) = Leaf::parse_front(&raw.leaf_input)?;
+    let (mut extra, mut error) = ExtraData::parse_lossy(leaf.entry_type(), &raw.extra_data);
+    if !rest.is_empty() {
+        let count = rest.len();
+        error = Some(LeafError::TrailingBytes { what: "MerkleTreeLeaf", count });
+        extra.chain.clear();
+    }
+    Ok(Decoded { leaf, extra, error })
 }
 
 impl Source for Rfc6962 {
@@ -181,15 +207,14 @@ impl Source for Rfc6962 {
     }
 
     async fn entries(&self, range: Range<u64>, _: u64) -> Result<Batch, SourceError> {
-        let (url, body) = self.get_entries(&range).await?;
+        let (url, body, lease) = self.get_entries(&range).await?;
         let raw = match parse_get_entries(&body) {
             Ok(raw) => raw,
             Err(error @ BodyError::Base64 { .. }) => {
                 // Less may still be had: in the end only the entry that cannot be.
                 self.paging.lock().too_much();
                 let (index, reason) = (range.start, error.to_string());
-                let body = Bytes::copy_from_slice(&body);
-                return Err(SourceError::Unreadable { url, index, reason, body });
+                return Err(SourceError::Unreadable { url, index, reason, body, bounds: None });
             }
             Err(source) => return Err(SourceError::Body { url, source }),
         };
@@ -205,7 +230,8 @@ impl Source for Rfc6962 {
         for (index, raw) in (range.start..).zip(&raw) {
             self.push(&mut page, index, raw);
         }
-        Ok(Batch { entries: page.finish(), leaf_hashes, served: Some(Served { url, body }) })
+        let served = Some(Served { url, body });
+        Ok(Batch { entries: page.finish(), leaf_hashes, served, lease })
     }
 
     /// The inclusion proof of the last of these entries is all it takes: what stands left of its way

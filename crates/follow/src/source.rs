@@ -54,6 +54,8 @@ pub enum SourceError {
         reason: String,
         /// The answer.
         body: Bytes,
+        /// The entries that these are, where that can be told.
+        bounds: Option<Bounds>,
     },
     /// A hash tile has another length than its width demands.
     #[error("{url}: {source}")]
@@ -91,6 +93,15 @@ pub enum SourceError {
         /// Entries asked for: a maximum with RFC 6962, exact with tiles.
         expected: u64,
     },
+}
+
+/// Entries that cannot be taken apart, between others that can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first entry after them.
+    pub end: u64,
+    /// Their bytes.
+    pub bytes: Bytes,
 }
 
 impl SourceError {

@@ -3,29 +3,35 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use ct::Hash;
 use ct::head::{MAX_CHECKPOINT_BYTES, SignedHead, TreeHead};
-use ct::leaf::{LeafEntry, LeafError};
+use ct::leaf::{Leaf, LeafError};
 use ct::merkle::CompactRange;
-use ct::tile::{Delimited, TILE_WIDTH, Tile, TileKind, TileLeaf};
+use ct::tile::{Delimited, TILE_WIDTH, Tile, TileKind, TileLeaf, Work, resume};
 use tokio::sync::Mutex;
 
+use crate::budget::Lease;
 use crate::client::{Client, Remembered};
 use crate::counters::add;
 use crate::entry::{Batch, Issuer, Served};
 use crate::heads::ServedHead;
 use crate::integrity::Foreign;
 use crate::issuers::{IssuerStore, LONGEST};
-use crate::page::{PageBuilder, honest_length};
-use crate::source::{Source, SourceError, Wanted};
+use crate::page::{PageBuilder, honest_length, submitted};
+use crate::source::{Bounds, Source, SourceError, Wanted};
 use crate::status::LogStatus;
 
 /// Bound of a data tile. An ordinary one is under 1 MB.
 const LARGEST_TILE: usize = 64 * 1024 * 1024;
 /// Bound of a hash tile: 256 hashes.
 const LARGEST_HASH_TILE: usize = 8192;
+/// No entry is older than Certificate Transparency (2012-01-01), in ms since 1970, ...
+const FIRST_TIME: u64 = 1_325_376_000_000;
+/// ... or of the future, as far as clocks agree.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(86_400);
 /// Hash tiles that lead from one tree to another at most: two of each level.
 const MOST_HASH_TILES: usize = 12;
 
@@ -81,18 +87,18 @@ impl StaticCt {
 
     /// A tile. A log may delete a partial tile once the full one exists, so where the partial is gone
     /// the full one is asked for.
-    async fn tile(&self, tile: Tile, limit: usize) -> Result<(Tile, Served), SourceError> {
+    async fn tile(&self, tile: Tile, limit: usize) -> Result<(Tile, Served, Lease), SourceError> {
         let url = format!("{}/{tile}", self.url());
-        match self.client.get(&url, limit).await {
-            Ok(body) => Ok((tile, Served { url, body })),
+        match self.client.get_page(&url, limit).await {
+            Ok((body, lease)) => Ok((tile, Served { url, body }, lease)),
             Err(error) if error.is_missing() && !tile.is_full() => {
                 let full = tile.to_full();
                 let url = format!("{}/{full}", self.url());
-                let answer = self.client.get(&url, limit).await;
+                let answer = self.client.get_page(&url, limit).await;
                 // The partial's absence is what the operator should hear about, not the full's.
-                let body =
+                let (body, lease) =
                     answer.map_err(|second| if second.is_missing() { error } else { second })?;
-                Ok((full, Served { url, body }))
+                Ok((full, Served { url, body }, lease))
             }
             Err(error) => Err(error.into()),
         }
@@ -109,7 +115,7 @@ impl StaticCt {
         for _ in 0..MOST_HASH_TILES {
             let Some(tile) = range.next_tile(to) else { return Ok(range) };
             let wanted = Tile::of_tree(tile.kind, tile.index, published).unwrap_or(tile);
-            let (got, Served { url, body }) = self.tile(wanted, LARGEST_HASH_TILE).await?;
+            let (got, Served { url, body }, _lease) = self.tile(wanted, LARGEST_HASH_TILE).await?;
             let hashes = match got.hashes(&body) {
                 Ok(hashes) => hashes,
                 Err(source) => return Err(SourceError::HashTile { url, source }),
@@ -126,22 +132,21 @@ impl StaticCt {
     fn push<'a>(&self, page: &mut PageBuilder<'a>, index: u64, piece: &Piece<'a>) {
         let leaf = match piece {
             Piece::Leaf(leaf) => leaf,
-            Piece::Undecodable(entry, error) => {
-                self.status.note_undecodable(index, error);
-                page.push_undecoded(index, entry.whole);
+            Piece::Malformed(leaf, _, error) => {
+                self.check_index(index, leaf);
+                self.status.note_malformed(index, error);
+                page.push(index, leaf, submitted(&leaf.entry, None), Vec::new());
                 return;
             }
+            Piece::Undecodable(bytes, _, error) => {
+                self.status.note_undecodable(index, error);
+                page.push_undecoded(index, bytes);
+                return;
+            }
+            Piece::Unproved(..) => return,
         };
-        match leaf.leaf.leaf_index() {
-            Ok(Some(found)) if found == index => {}
-            // The entries of an RFC 6962 log that serves tiles as well carry none.
-            Ok(None) if self.status.log.api_url.is_some() => {}
-            other => self.status.note_leaf_index(index, other),
-        }
-        let certificate = match leaf.leaf.entry {
-            LeafEntry::X509 { certificate } => certificate,
-            LeafEntry::Precert { tbs, .. } => leaf.precertificate.unwrap_or(tbs),
-        };
+        self.check_index(index, &leaf.leaf);
+        let certificate = submitted(&leaf.leaf.entry, leaf.precertificate);
         let chain = self.chain(leaf);
         if self.wanted.verification {
             let foreign = Foreign::check(&leaf.leaf.entry, leaf.precertificate, &chain);
@@ -150,12 +155,38 @@ impl StaticCt {
         page.push(index, &leaf.leaf, certificate, chain);
     }
 
+    /// Counts a leaf that does not say that it is where it is.
+    fn check_index(&self, index: u64, leaf: &Leaf<'_>) {
+        match leaf.leaf_index() {
+            Ok(Some(found)) if found == index => {}
+            // The entries of an RFC 6962 log that serves tiles as well carry none.
+            Ok(None) if self.status.log.api_url.is_some() => {}
+            other => self.status.note_leaf_index(index, other),
+        }
+    }
+
+    /// The leaf hashes of a data tile's entries, as the log's hash tile has them; none where that cannot
+    /// be read.
+    async fn leaf_hashes(&self, data: Tile) -> Vec<Hash> {
+        let tile = Tile { kind: TileKind::Level(0), ..data };
+        let hashes = async {
+            let (got, Served { url, body }, _lease) = self.tile(tile, LARGEST_HASH_TILE).await?;
+            let hashes = got.hashes(&body);
+            hashes.map(<[Hash]>::to_vec).map_err(|source| SourceError::HashTile { url, source })
+        };
+        hashes.await.unwrap_or_else(|error| {
+            let log = &self.status.log.name;
+            tracing::debug!(log, %error, "no leaf hashes to find the next entry by");
+            Vec::new()
+        })
+    }
+
     /// Fetches the issuers that these entries name: for one page at a time, since pages that are
     /// downloaded together name the same ones.
     async fn fetch_issuers(&self, pieces: &[(u64, Piece<'_>)]) {
         let leaves = pieces.iter().filter_map(|(_, piece)| match piece {
             Piece::Leaf(leaf) => Some(leaf),
-            Piece::Undecodable(..) => None,
+            _ => None,
         });
         let names: HashSet<Hash> =
             leaves.flat_map(|leaf| leaf.fingerprints.iter().take(32)).copied().collect();
@@ -175,39 +206,110 @@ fn first_line(text: &[u8]) -> &str {
 /// One entry of a data tile.
 enum Piece<'a> {
     Leaf(TileLeaf<'a>),
-    /// It can be told from its neighbours, but not read.
-    Undecodable(Delimited<'a>, LeafError),
+    /// Its leaf can be read, what goes with it cannot.
+    Malformed(Leaf<'a>, Hash, LeafError),
+    /// It cannot be read, but it is what the log has hashed.
+    Undecodable(&'a [u8], Hash, LeafError),
+    /// Nobody can tell what it is: bytes before an entry that can be read, where it is the first of them.
+    Unproved(&'a [u8], LeafError),
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// An entry of which only the bounds are known so far.
+    fn of(entry: Delimited<'a>, error: LeafError) -> Self {
+        match Leaf::parse_timestamped_entry(entry.timestamped_entry) {
+            Ok(leaf) => Self::Malformed(leaf, entry.leaf_hash(), error),
+            Err(_) => Self::Undecodable(entry.whole, entry.leaf_hash(), error),
+        }
+    }
+
     fn leaf_hash(&self) -> Hash {
         match self {
             Self::Leaf(leaf) => leaf.leaf_hash(),
-            Self::Undecodable(entry, _) => entry.leaf_hash(),
+            Self::Malformed(_, hash, _) | Self::Undecodable(_, hash, _) => *hash,
+            Self::Unproved(..) => Hash::default(),
+        }
+    }
+
+    const fn is_unproved(&self) -> bool {
+        matches!(self, Self::Unproved(..))
+    }
+}
+
+/// A data tile taken apart.
+struct Split<'a> {
+    pieces: Vec<Piece<'a>>,
+    /// What follows, if it cannot be taken apart, and why.
+    rest: Option<(&'a [u8], LeafError)>,
+}
+
+impl<'a> Split<'a> {
+    fn of(body: &'a [u8]) -> Self {
+        let mut split = Self { pieces: Vec::with_capacity(256), rest: None };
+        split.read(body);
+        split
+    }
+
+    fn read(&mut self, mut rest: &'a [u8]) {
+        while !rest.is_empty() && self.pieces.len() as u64 <= TILE_WIDTH {
+            match TileLeaf::parse(rest) {
+                Ok((leaf, after)) => {
+                    self.pieces.push(Piece::Leaf(leaf));
+                    rest = after;
+                }
+                Err(error) => match TileLeaf::delimit(rest) {
+                    Ok((entry, after)) => {
+                        self.pieces.push(Piece::of(entry, error));
+                        rest = after;
+                    }
+                    Err(error) => {
+                        self.rest = Some((rest, error));
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Goes on behind what could not be taken apart, as far as the leaf hashes of the tile's entries tell
+    /// where.
+    /// A partial tile is left alone where nothing follows: it is served anew when it has grown.
+    fn resume(&mut self, hashes: &[Hash], is_full: bool) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let latest = u64::try_from((now + CLOCKS_DIFFER).as_millis()).unwrap_or(u64::MAX);
+        let mut work = Work::for_tile();
+        while let Some((rest, error)) = self.rest.take() {
+            let to_come = hashes.get(self.pieces.len()..).unwrap_or_default();
+            let found = resume(rest, to_come, &(FIRST_TIME..latest), &mut work);
+            let (Some(found), Some(hash)) = (found, to_come.first()) else {
+                self.rest = Some((rest, error));
+                return;
+            };
+            let (bytes, after) = rest.split_at(found.length);
+            if after.is_empty() && !found.proved && !is_full {
+                self.rest = Some((rest, error));
+                return;
+            }
+            if found.proved {
+                self.pieces.push(Piece::Undecodable(bytes, *hash, error));
+            } else {
+                self.pieces.push(Piece::Unproved(bytes, error.clone()));
+                for _ in 1..found.entries {
+                    self.pieces.push(Piece::Unproved(&[], error.clone()));
+                }
+            }
+            self.read(after);
         }
     }
 }
 
-/// Splits a tile into its entries; an error says why there is no telling what follows the last.
-fn split(body: &[u8]) -> (Vec<Piece<'_>>, Option<LeafError>) {
-    let mut pieces = Vec::with_capacity(256);
-    let mut rest = body;
-    while !rest.is_empty() && pieces.len() as u64 <= TILE_WIDTH {
-        match TileLeaf::parse(rest) {
-            Ok((leaf, after)) => {
-                pieces.push(Piece::Leaf(leaf));
-                rest = after;
-            }
-            Err(error) => match TileLeaf::delimit(rest) {
-                Ok((entry, after)) => {
-                    pieces.push(Piece::Undecodable(entry, error));
-                    rest = after;
-                }
-                Err(error) => return (pieces, Some(error)),
-            },
-        }
-    }
-    (pieces, None)
+/// The error of entries that cannot be told, the first of which is at `index` and `pieces` begins with.
+fn unproved(Served { url, body }: Served, index: u64, pieces: &[Piece<'_>]) -> Option<SourceError> {
+    let Some(Piece::Unproved(bytes, error)) = pieces.first() else { return None };
+    let count = pieces.iter().take_while(|piece| piece.is_unproved()).count() as u64;
+    let (end, bytes) = (index.saturating_add(count), Bytes::copy_from_slice(bytes));
+    let (reason, bounds) = (error.to_string(), Some(Bounds { end, bytes }));
+    Some(SourceError::Unreadable { url, index, reason, body, bounds })
 }
 
 impl Source for StaticCt {
@@ -238,18 +340,31 @@ impl Source for StaticCt {
         let Some(tile) = Tile::of_tree(TileKind::Data, index, size.max(range.end)) else {
             return Err(SourceError::Count { url: self.url().to_owned(), got: 0, expected: 0 });
         };
-        let (got, Served { url, body }) = self.tile(tile, LARGEST_TILE).await?;
-        let (pieces, error) = split(&body);
-        let (count, expected) = (pieces.len() as u64, u64::from(got.width));
-        let pieces: Vec<_> =
-            (first..).zip(pieces).filter(|(index, _)| range.contains(index)).collect();
-        // What there is before the fault is taken; what follows it is asked for again.
+        let (got, served, lease) = self.tile(tile, LARGEST_TILE).await?;
+        let body = served.body.clone();
+        let mut split = Split::of(&body);
+        // What there is before the fault is taken first.
+        let reached = first + split.pieces.len() as u64;
+        if split.rest.is_some() && reached <= range.start {
+            split.resume(&self.leaf_hashes(got).await, got.is_full());
+        }
+        let (count, expected) = (split.pieces.len() as u64, u64::from(got.width));
+        let skipped = usize::try_from(range.start - first).unwrap_or(usize::MAX);
+        let mut pieces = split.pieces;
+        let pieces = pieces.split_off(skipped.min(pieces.len()));
+        if let Some(error) = unproved(served.clone(), range.start, &pieces) {
+            return Err(error);
+        }
+        let wanted = pieces.into_iter().take_while(|piece| !piece.is_unproved());
+        let pieces: Vec<_> = range.clone().zip(wanted).collect();
+        // What follows a fault is asked for again.
         if count > expected || pieces.is_empty() {
-            let reason = error.filter(|_| count <= expected).map(|error| error.to_string());
+            let Served { url, body } = served;
+            let reason = split.rest.filter(|_| count <= expected);
             return Err(match reason {
-                Some(reason) => {
-                    let (index, body) = (first + count, Bytes::copy_from_slice(&body));
-                    SourceError::Unreadable { url, index, reason, body }
+                Some((_, error)) => {
+                    let (index, reason) = (first + count, error.to_string());
+                    SourceError::Unreadable { url, index, reason, body, bounds: None }
                 }
                 None => SourceError::Count { url, got: count, expected },
             });
@@ -262,7 +377,7 @@ impl Source for StaticCt {
         for (index, piece) in &pieces {
             self.push(&mut page, *index, piece);
         }
-        Ok(Batch { entries: page.finish(), leaf_hashes, served: Some(Served { url, body }) })
+        Ok(Batch { entries: page.finish(), leaf_hashes, served: Some(served), lease })
     }
 
     /// From nothing to `size`, by the tiles on its right edge, and on to the head's root as the proof.
@@ -280,8 +395,8 @@ impl Source for StaticCt {
         Ok(whole.size() == head.size && whole.root() == head.root)
     }
 
-    /// Where an entry ends cannot be told, so all that follows in its tile is lost. While the tile is
-    /// not full, nothing else is.
+    /// Where an entry ends cannot be told, not even by the hash tile, so all that follows in its tile is
+    /// lost. While the tile is not full, nothing else is.
     fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
         let end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);
         (end <= tree_size).then_some(index..end)

@@ -1,6 +1,7 @@
 //! What one log's follower tells the rest of the program: where it stands and how it fares.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use crate::alarm::{Alarm, MOST_ALARMS};
 use crate::breaker::BreakerState;
 use crate::client::FetchError;
 use crate::counters::{Counters, add};
+use crate::failure::Failure;
 use crate::integrity::Foreign;
 use crate::listing::Listing;
 use crate::log::Log;
@@ -56,7 +58,9 @@ pub struct LogStatus {
     /// By how much the saved position trails publishing.
     resume_overlap: Duration,
     /// Log lines about single entries.
-    lines: [Throttle; 2],
+    lines: [Throttle; 4],
+    /// Since when it fails.
+    failure: Arc<Failure>,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +124,7 @@ impl LogStatus {
             listing: Mutex::default(),
             retired: AtomicBool::new(false),
             lines: Default::default(),
+            failure: Arc::default(),
         }
     }
 
@@ -283,10 +288,18 @@ impl LogStatus {
         std::mem::take(&mut self.progress.lock().alarms).len()
     }
 
-    /// Counts an answer that asks for fewer requests.
-    pub(crate) fn note_limited(&self, error: &SourceError) {
-        if matches!(error.fetch(), Some(FetchError::Limited { .. })) {
-            add(&self.counters.limited, 1);
+    /// Since when it fails, to be shared with who asks it.
+    pub(crate) const fn failure(&self) -> &Arc<Failure> {
+        &self.failure
+    }
+
+    /// Counts an answer that asks for fewer requests, and a request that was not made because it leads
+    /// to a private address.
+    pub(crate) fn note_refused(&self, error: &SourceError) {
+        match error.fetch() {
+            Some(FetchError::Limited { .. }) => add(&self.counters.limited, 1),
+            Some(FetchError::PrivateAddress { .. }) => add(&self.counters.refused_addresses, 1),
+            _ => {}
         }
     }
 
@@ -325,8 +338,21 @@ impl LogStatus {
     /// Counts an entry that is passed on as it came.
     pub(crate) fn note_undecodable(&self, index: u64, error: &LeafError) {
         add(&self.counters.undecodable, 1);
-        let log = &self.log.name;
-        tracing::warn!(log, index, %error, "entry could not be decoded, passed on as it came");
+        if let Some(silenced) = self.lines[2].pass() {
+            let log = &self.log.name;
+            let line = "entry could not be decoded, its bytes are passed on";
+            tracing::warn!(log, index, %error, silenced, "{line}");
+        }
+    }
+
+    /// Counts an entry whose certificate is whole while what goes with it cannot be read.
+    pub(crate) fn note_malformed(&self, index: u64, error: &LeafError) {
+        add(&self.counters.malformed, 1);
+        if let Some(silenced) = self.lines[3].pass() {
+            let log = &self.log.name;
+            let line = "entry is not well-formed, its certificate is passed on without its chain";
+            tracing::warn!(log, index, %error, silenced, "{line}");
+        }
     }
 
     pub(crate) fn head(&self, tree_size: u64, timestamp: u64) {
@@ -337,6 +363,7 @@ impl LogStatus {
 
     /// Notes an answer; `healthy_threshold` of them in a row make a log healthy again.
     pub(crate) fn succeeded(&self, healthy_threshold: u32) {
+        self.failure.end();
         let mut progress = self.progress.lock();
         progress.failures = 0;
         progress.successes = progress.successes.saturating_add(1);
@@ -352,6 +379,7 @@ impl LogStatus {
 
     pub(crate) fn failed(&self, error: String, breaker: BreakerState, unhealthy_threshold: u32) {
         add(&self.counters.errors, 1);
+        self.failure.begin();
         let mut progress = self.progress.lock();
         progress.failures = progress.failures.saturating_add(1);
         progress.successes = 0;

@@ -10,12 +10,24 @@ pub fn check(data: &[u8]) {
     if let Ok(leaf) = Leaf::parse(data) {
         leaf_of(data, &leaf);
     }
+    match Leaf::parse_front(data) {
+        Ok((leaf, rest)) => {
+            let whole = data.strip_suffix(rest).unwrap_or_default();
+            assert_eq!(Leaf::parse(whole), Ok(leaf));
+        }
+        Err(_) => assert!(Leaf::parse(data).is_err()),
+    }
     for entry_type in [EntryType::X509, EntryType::Precert] {
         if let Ok(extra) = ExtraData::parse(entry_type, data) {
             let mut written = Vec::new();
             assert_eq!(extra.encode(&mut written), Ok(()));
             assert_eq!(written, data);
         }
+        let (extra, error) = ExtraData::parse_lossy(entry_type, data);
+        assert_eq!(ExtraData::parse(entry_type, data).err(), error);
+        assert!(error.is_none() || extra.chain.is_empty());
+        let is_precertificate = entry_type == EntryType::Precert;
+        assert!(extra.precertificate.is_none() || is_precertificate);
     }
     if let Ok(entries) = parse_get_entries(data) {
         let bytes = |length: usize, entry: &ct::entries::RawEntry| {

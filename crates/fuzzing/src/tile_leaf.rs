@@ -3,7 +3,7 @@
 use ct::Hash;
 use ct::leaf::EntryType;
 use ct::merkle::leaf_hash;
-use ct::tile::{Tile, TileKind, TileLeaf};
+use ct::tile::{Tile, TileKind, TileLeaf, Work, resume};
 
 use crate::leaf::leaves;
 
@@ -30,6 +30,7 @@ pub fn check(data: &[u8]) {
         assert!(TileLeaf::parse(data).is_err());
     }
     assert_eq!(whole, written.len() == data.len());
+    resumed(data);
     if let Ok(path) = str::from_utf8(data)
         && let Ok(tile) = path.parse::<Tile>()
     {
@@ -37,6 +38,21 @@ pub fn check(data: &[u8]) {
         assert!((1..=256).contains(&tile.width));
         let leaves = tile.leaves();
         assert!(leaves.start <= leaves.end);
+    }
+}
+
+/// Reading resumes within the tile, at an entry that can be told, and never for want of a hash.
+fn resumed(data: &[u8]) {
+    let mut hashes = vec![[0; 32]];
+    let starts = (1..data.len()).rev().take(64);
+    let entries = starts.filter_map(|start| TileLeaf::delimit(data.get(start..)?).ok());
+    hashes.extend(entries.map(|(entry, _)| entry.leaf_hash()).take(3));
+    if let Some(found) = resume(data, &hashes, &(0..u64::MAX), &mut Work::for_tile()) {
+        assert!((1..=data.len().max(1)).contains(&found.length) || data.is_empty());
+        assert!((1..=hashes.len()).contains(&found.entries));
+        assert!(!found.proved, "no bytes have that hash");
+        let next = data.get(found.length..).unwrap_or_default();
+        assert!(next.is_empty() || TileLeaf::delimit(next).is_ok());
     }
 }
 

@@ -318,6 +318,7 @@ pub(crate) fn http_client(config: &Config) -> anyhow::Result<Client> {
     let timeout = Duration::from_secs(config.ct_log.request_timeout_secs);
     let client = Client::new(&sources::user_agent(config), timeout);
     let client = client.context("cannot set up the HTTP client")?;
+    client.allow_private_addresses(config.ct_log.allow_private_addresses);
     Ok(client
         .with_intervals(sources::intervals(config))
         .with_body_bytes(sources::in_flight_bytes(config)))

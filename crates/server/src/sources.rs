@@ -101,7 +101,6 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
         healthy_threshold: count(logs.healthy_threshold),
         unhealthy_threshold: count(logs.unhealthy_threshold),
         unhealthy_wait: Duration::from_secs(logs.health_check_interval_secs),
-        waiting_bytes: in_flight_bytes(config) / 2,
         catch_up: CatchUp {
             max_entries: unless_zero(logs.max_catchup_lag_entries),
             max_lag: unless_zero(logs.max_catchup_lag_secs).map(Duration::from_secs),

@@ -107,13 +107,15 @@ fn a_value_that_is_no_string_is_no_text() {
 
 #[test]
 fn string_types() {
-    let cases: [(u8, &[u8], &str); 14] = [
+    let cases: [(u8, &[u8], &str); 16] = [
         (tag::UTF8_STRING, "München".as_bytes(), "München"),
         (tag::UTF8_STRING, b"M\xfcnchen", "M\u{fffd}nchen"),
         (tag::PRINTABLE_STRING, b"a*b", "a*b"),
         (tag::VISIBLE_STRING, "Ω".as_bytes(), "Ω"),
         (tag::IA5_STRING, b"a@b\xff", "a@b\u{fffd}"),
         (tag::T61_STRING, b"M\xfcnchen", "München"),
+        (tag::T61_STRING, "Młyn Żółw ® S.A.".as_bytes(), "Młyn Żółw ® S.A."),
+        (tag::T61_STRING, b"caf\xc3\xa9 \xe9", "cafÃ© é"),
         (tag::BMP_STRING, b"\x00M\x00\xfc\x03\xa9", "MüΩ"),
         (tag::BMP_STRING, b"\xd8\x3d\xde\x00", "😀"),
         (tag::BMP_STRING, b"\xd8\x3d\x00a", "\u{fffd}a"),

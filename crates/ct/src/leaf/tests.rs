@@ -178,3 +178,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_leaf_is_read_whatever_follows_it_and_whatever_its_extra_data_is() {
+    let whole = encoded(&x509(b"ab"));
+    let more = [&whole[..], b"more"].concat();
+    assert_eq!(Leaf::parse_front(&more), Ok((x509(b"ab"), &b"more"[..])));
+    assert!(Leaf::parse(&more).is_err());
+    assert_eq!(Leaf::parse_timestamped_entry(&whole[2..]), Ok(x509(b"ab")));
+    assert!(Leaf::parse_timestamped_entry(&more[2..]).is_err());
+
+    let sound = b"\0\0\x03pre\0\0\x05\0\0\x02ca";
+    let lossy = |entry_type, extra| ExtraData::parse_lossy(entry_type, extra);
+    let (extra, error) = lossy(EntryType::Precert, &sound[..]);
+    assert_eq!((extra.precertificate, extra.chain.len(), error), (Some(&b"pre"[..]), 1, None));
+    let overlong = [&sound[..], b"x"].concat();
+    let cut = &sound[..8];
+    for (extra, precertificate) in [
+        (&overlong[..], Some(&b"pre"[..])),
+        (cut, Some(b"pre")),
+        (b"\0\0\x04pre", None),
+        (b"", None),
+    ] {
+        let (read, error) = lossy(EntryType::Precert, extra);
+        assert_eq!((read.precertificate, read.chain), (precertificate, vec![]));
+        assert!(error.is_some());
+    }
+    let (read, error) = lossy(EntryType::X509, b"");
+    assert_eq!((read.precertificate, read.chain.len(), error.is_some()), (None, 0, true));
+}

@@ -16,6 +16,11 @@ use crate::body::{self, BodyError};
 use crate::encoding::{from_base64, hash_from_base64};
 use crate::signature::PublicKey;
 
+/// The longest name, in characters, and the longest URL and other words, in bytes. Names and URLs are
+/// shown over and over: in metrics, answers and log lines.
+const LONGEST_NAME: usize = 120;
+const LONGEST_URL: usize = 512;
+
 type Raw<'a> = &'a RawValue;
 
 #[derive(Deserialize)]
@@ -105,6 +110,7 @@ pub(super) fn list(bytes: &[u8]) -> Result<LogList, ListError> {
         timestamp: raw.log_list_timestamp.map(list_timestamp).transpose()?,
         logs: Vec::new(),
         skipped: Vec::new(),
+        shortened: 0,
     };
     let mut seen = HashSet::new();
     for (number, raw) in operators.into_iter().enumerate() {
@@ -125,6 +131,7 @@ fn operator(list: &mut LogList, seen: &mut HashSet<LogId>, number: usize, raw: R
     let Some(name) = operator.name.filter(|name| !name.trim().is_empty()) else {
         return list.skipped.push(skip(None, SkipReason::UnnamedOperator));
     };
+    let name = shorten(name, &mut list.shortened);
     let logs = operator.logs.into_iter().flatten().map(|raw| (Listed::Rfc6962, raw));
     let tiled = operator.tiled_logs.into_iter().flatten().map(|raw| (Listed::Tiled, raw));
     for (number, (listed, raw)) in logs.chain(tiled).enumerate() {
@@ -132,9 +139,12 @@ fn operator(list: &mut LogList, seen: &mut HashSet<LogId>, number: usize, raw: R
             if seen.insert(log.log_id) { Ok(log) } else { Err(SkipReason::Duplicate) }
         });
         match read {
-            Ok(log) => list.logs.push(log),
+            Ok(mut log) => {
+                log.description = log.description.map(|name| shorten(name, &mut list.shortened));
+                list.logs.push(log);
+            }
             Err(why) => {
-                let what = name_of(raw, number);
+                let what = cut(name_of(raw, number));
                 list.skipped.push(Skipped { operator: Some(name.clone()), what, why });
             }
         }
@@ -182,6 +192,9 @@ fn kind(
 
 fn prefix(url: Option<String>, field: &str) -> Result<String, SkipReason> {
     let url = url.ok_or_else(|| SkipReason::Schema(format!("missing field `{field}`")))?;
+    if url.len() > LONGEST_URL {
+        return Err(SkipReason::LongUrl(url.len()));
+    }
     let prefix = url::prefix(&url).ok_or(SkipReason::Url(url))?;
     if url::is_placeholder(&prefix) { Err(SkipReason::Placeholder) } else { Ok(prefix) }
 }
@@ -200,7 +213,7 @@ fn state(states: BTreeMap<String, Raw<'_>>) -> Result<(State, Option<Timestamp>)
         "retired" => State::Retired,
         "rejected" => State::Rejected,
         // What an unknown state says of itself need not have any known shape.
-        _ => return Ok((State::Unknown(name), None)),
+        _ => return Ok((State::Unknown(cut(name)), None)),
     };
     let raw: RawState = from_raw(raw)?;
     let since = raw.timestamp.map(|text| time(&text)).transpose()?;
@@ -233,12 +246,12 @@ fn log_type(name: String) -> LogType {
         "prod" => LogType::Prod,
         "test" => LogType::Test,
         "monitoring_only" => LogType::MonitoringOnly,
-        _ => LogType::Unknown(name),
+        _ => LogType::Unknown(cut(name)),
     }
 }
 
 fn time(text: &str) -> Result<Timestamp, SkipReason> {
-    text.parse().map_err(|_| SkipReason::Time(text.to_owned()))
+    text.parse().map_err(|_| SkipReason::Time(cut(text.to_owned())))
 }
 
 /// A string; Apple's list has a number.
@@ -263,7 +276,7 @@ fn list_timestamp(raw: Raw<'_>) -> Result<Timestamp, ListError> {
 }
 
 fn from_raw<'a, T: Deserialize<'a>>(raw: Raw<'a>) -> Result<T, SkipReason> {
-    serde_json::from_str(raw.get()).map_err(|error| SkipReason::Schema(error.to_string()))
+    serde_json::from_str(raw.get()).map_err(|error| SkipReason::Schema(cut(error.to_string())))
 }
 
 /// The description of a log, or else its URL, or else its place among its operator's logs.
@@ -275,6 +288,25 @@ fn name_of(raw: Raw<'_>, number: usize) -> String {
         .flatten()
         .find_map(|raw| serde_json::from_str::<String>(raw.get()).ok())
         .unwrap_or_else(|| format!("log {}", number.saturating_add(1)))
+}
+
+/// A name that is cut where it is too long, and then counted.
+fn shorten(name: String, shortened: &mut usize) -> String {
+    let length = name.len();
+    let name = cut(name);
+    if name.len() != length {
+        *shortened = shortened.saturating_add(1);
+    }
+    name
+}
+
+/// Text that ends with `…` where it is longer than a name may be.
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_NAME) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 fn json_reason(error: BodyError) -> String {

@@ -343,3 +343,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_that_are_too_long_are_cut_and_urls_are_refused() {
+    let long = "ä".repeat(100_000);
+    let mut log = log();
+    log["description"] = long.as_str().into();
+    let list = list_of(&[log.clone()], &[]);
+    let name = list.logs[0].description.as_deref().unwrap();
+    assert_eq!((name.chars().count(), name.chars().last()), (121, Some('…')));
+    assert_eq!(list.shortened, 1);
+
+    log["url"] = format!("https://a.example/{}/", "x".repeat(600)).into();
+    let list = list_of(&[log.clone()], &[]);
+    assert!(matches!(list.skipped[0].why, SkipReason::LongUrl(619)), "{:?}", list.skipped);
+    assert_eq!(list.skipped[0].what.chars().count(), 121);
+
+    log["url"] = long.as_str().into();
+    let list = list_of(&[log], &[]);
+    assert!(format!("{:?}", list.skipped).len() < 2_000, "no report quotes it all");
+}

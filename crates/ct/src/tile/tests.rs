@@ -260,3 +260,81 @@ proptest! {
         }
     }
 }
+
+/// An entry of a data tile: a certificate of this many bytes at this time.
+fn entry(time: u64, length: usize, fingerprints: &[Hash]) -> Vec<u8> {
+    let certificate = vec![time.to_le_bytes()[0]; length];
+    let entry = LeafEntry::X509 { certificate: &certificate };
+    let mut leaf = Vec::new();
+    Leaf { timestamp: time, entry, extensions: b"" }.encode(&mut leaf).unwrap();
+    let mut out = Vec::new();
+    let entry = TileLeaf::from_merkle_tree_leaf(&leaf, None, fingerprints).unwrap();
+    entry.encode(&mut out).unwrap();
+    out
+}
+
+fn hash(entry: &[u8]) -> Hash {
+    TileLeaf::delimit(entry).unwrap().0.leaf_hash()
+}
+
+#[test]
+fn reading_resumes_behind_an_entry_of_an_unknown_type() {
+    let times = 1_000..2_000;
+    let (second, third) = (entry(1_002, 300, &[[1; 32]]), entry(1_003, 20, &[]));
+    let unknown = |fingerprints: &[Hash]| {
+        let mut unknown = entry(1_001, 500, fingerprints);
+        unknown[9] = 2;
+        unknown
+    };
+    // As a log with a new kind of entry hashes it: whatever is before the chain.
+    let length = 8 + 2 + 3 + 500 + 2;
+    for fingerprints in [&[][..], &[[5; 32]], &[[5; 32], [6; 32]]] {
+        let first = unknown(fingerprints);
+        let whole = [first.clone(), second.clone(), third.clone()].concat();
+        let hashed = leaf_hash(&[b"\0\0", &first[..length]].concat());
+        let hashes = [hashed, hash(&second), hash(&third)];
+        let found = resume(&whole, &hashes, &times, &mut Work::for_tile());
+        let expected = Resumption { length: first.len(), entries: 1, proved: true };
+        assert_eq!(found, Some(expected));
+        // Bytes that are not what the log has hashed are told from those that are.
+        let hashes = [[0; 32], hash(&second), hash(&third)];
+        let found = resume(&whole, &hashes, &times, &mut Work::for_tile());
+        assert_eq!(found, Some(Resumption { proved: false, ..expected }));
+        // As the last entry of its tile.
+        let found = resume(&first, &[hashed], &times, &mut Work::for_tile());
+        assert_eq!(found, Some(expected));
+    }
+    // Two that cannot be read, one after the other.
+    let whole = [unknown(&[]), unknown(&[]), third.clone()].concat();
+    let hashes = [[0; 32], [0; 32], hash(&third)];
+    let found = resume(&whole, &hashes, &times, &mut Work::for_tile());
+    let length = whole.len() - third.len();
+    assert_eq!(found, Some(Resumption { length, entries: 2, proved: false }));
+}
+
+#[test]
+fn an_entry_of_an_unknown_type_with_a_submission_is_proved() {
+    let submission = [&[0, 0, 5][..], b"other"].concat();
+    let leaf = [&1_001_u64.to_be_bytes()[..], &[0, 9], b"any form", &[0, 0]].concat();
+    let first = [&leaf[..], &submission, &[0, 32], &[7; 32]].concat();
+    let hashed = leaf_hash(&[b"\0\0", &leaf[..]].concat());
+    let found = resume(&first, &[hashed], &(0..1), &mut Work::for_tile());
+    assert_eq!(found, Some(Resumption { length: first.len(), entries: 1, proved: true }));
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is_or_it_takes_too_much_work() {
+    let times = 0..u64::MAX;
+    assert_eq!(resume(b"", &[], &times, &mut Work::for_tile()), None);
+    let good = entry(1_002, 30, &[]);
+    let whole = [&[9; 40][..], &good].concat();
+    let hashes = [[0; 32], hash(&good)];
+    assert!(resume(&whole, &hashes, &times, &mut Work::for_tile()).is_some());
+    let earlier = 0..1_000;
+    assert_eq!(resume(&whole, &hashes, &earlier, &mut Work::for_tile()), None, "too late a time");
+    // Every second of these places looks like the start of an entry.
+    let zeros = [vec![0; 100_000], good].concat();
+    let mut work = Work::for_tile();
+    assert_eq!(resume(&zeros, &hashes, &times, &mut work), None);
+    assert_eq!(resume(&whole, &hashes, &times, &mut work), None, "no work is left for the tile");
+}

@@ -119,6 +119,17 @@ pub enum PageFault {
         /// Which entry.
         index: Option<u64>,
     },
+    /// The entry is of a type that nobody knows.
+    UnknownType {
+        /// Which entry.
+        index: Option<u64>,
+    },
+    /// What goes with the leaf is not there: in an RFC 6962 log `extra_data` is empty, in a static log the
+    /// fingerprints are cut to no whole number.
+    NoChain {
+        /// Which entry.
+        index: Option<u64>,
+    },
     /// The issuer is in the chain over and over.
     LongChain {
         /// Which entry.
@@ -197,6 +208,8 @@ impl PageFault {
             | Self::FlipChain { index }
             | Self::FlipPrecertificate { index }
             | Self::WrongIndex { index }
+            | Self::UnknownType { index }
+            | Self::NoChain { index }
             | Self::LongChain { index, .. } => *index,
         }
     }

@@ -1,5 +1,6 @@
 //! Bodies: bounded in size, paid for out of the shared budget, and never a page for people.
 
+use std::future::Future;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use crate::budget::{Budget, Lease};
 
 /// How gzip begins (RFC 1952 section 2.3.1). Nothing that logs serve begins so.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// How long an answer waits for room in the budget.
+const LONGEST_FOR_ROOM: Duration = Duration::from_secs(4);
 
 /// A successful answer's body as it comes.
 pub(super) struct Parts {
@@ -52,18 +56,24 @@ impl Parts {
             if body.len() + part.len() > limit {
                 return Err(too_large());
             }
-            budget.grow(lease, body.len() + part.len()).await;
+            room(url, budget.grow(lease, body.len() + part.len())).await?;
             body.extend_from_slice(&part);
         }
         let body = if body.starts_with(&GZIP) {
             let plain = gunzip(url, &body, limit)?;
-            budget.grow(lease, plain.len()).await;
+            room(url, budget.grow(lease, plain.len())).await?;
             plain
         } else {
             body.freeze()
         };
         if is_html(&body) { Err(html()) } else { Ok(Some(body)) }
     }
+}
+
+/// Waits for room, but not for long: what is held meanwhile may be what others wait for.
+pub(super) async fn room<T>(url: &str, room: impl Future<Output = T>) -> Result<T, FetchError> {
+    let no_room = |_| FetchError::NoRoom { url: url.to_owned() };
+    timeout(LONGEST_FOR_ROOM, room).await.map_err(no_room)
 }
 
 /// Some front ends send gzip without saying so.
@@ -91,7 +101,7 @@ pub(super) fn holding(body: Bytes, mut lease: Lease) -> Bytes {
             &self.body
         }
     }
-    lease.shrink(body.len());
+    lease.set(body.len());
     Bytes::from_owner(Held { body, _lease: lease })
 }
 
@@ -146,7 +156,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_holds_its_share_of_the_budget_until_it_is_dropped() {
         let budget = Budget::new(1000);
-        let body = holding(Bytes::from_static(b"0123456789"), budget.reserve(500).await);
+        let body = holding(Bytes::from_static(b"0123456789"), budget.reserve(500, None).await);
         let part = body.slice(2..4);
         assert_eq!(budget.used(), 10);
         drop(body);

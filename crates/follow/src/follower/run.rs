@@ -13,6 +13,7 @@ use ct::merkle::CompactRange;
 use super::FollowError;
 use super::fetch::Fetched;
 use crate::alarm::AlarmKind;
+use crate::budget::Lease;
 use crate::counters::add;
 use crate::entry::{Entry, Page, Served};
 use crate::frontier::{Frontier, tip};
@@ -23,7 +24,8 @@ use crate::resume::Resume;
 use crate::source::Source;
 use crate::status::LogStatus;
 
-/// Bytes of entries and answers held back until they are proved, one page excepted.
+/// Bytes of entries and answers held back until they are proved, one page excepted. Then they are
+/// proved and handed on, for the run may need room for its next page.
 const HELD_BYTES: usize = 4 << 20;
 
 /// A run and what it works on.
@@ -61,12 +63,12 @@ struct HeldPage {
     end: u64,
     /// The tree up to there.
     tree: Option<CompactRange>,
+    lease: Option<Lease>,
 }
 
 impl Held {
     fn push(&mut self, page: HeldPage, served: Vec<Served>) {
-        self.bytes += page.entries.iter().map(Entry::weight).sum::<usize>();
-        self.bytes += served.iter().map(|served| served.body.len()).sum::<usize>();
+        self.bytes += page.lease.as_ref().map_or(0, Lease::held);
         self.pages.push_back(page);
         self.served.extend(served);
     }
@@ -74,23 +76,30 @@ impl Held {
     fn clear(&mut self) {
         *self = Self::default();
     }
+
+    /// Whether it is more than should be held back.
+    fn is_much(&self) -> bool {
+        let beyond = |page: &HeldPage| page.lease.as_ref().is_some_and(Lease::is_beyond);
+        self.bytes > HELD_BYTES || self.pages.iter().any(beyond)
+    }
 }
 
 impl<S: Source> Run<'_, S> {
     /// Takes the next page. Where something contradicts a head the run should not go on.
     pub(super) async fn take(&mut self, fetched: Fetched) -> Result<(), FollowError> {
-        let Fetched { entries, leaf_hashes, served, error } = fetched;
-        let mut last = error.is_some();
+        let Fetched { entries, leaf_hashes, served, lease, cut, error } = fetched;
+        let mut last = error.is_some() || cut;
         if let Some(end) = entries.last().map(|entry| entry.index + 1) {
             last |= end >= self.end;
             if let Some(frontier) = self.frontier {
                 self.found.extend(frontier.push(&leaf_hashes, self.heads));
             }
             let tree = self.frontier.as_ref().map(|frontier| frontier.read().clone());
-            self.held.push(HeldPage { entries, end, tree }, served);
+            self.held.push(HeldPage { entries, end, tree, lease }, served);
         }
         let enforce = self.verification == Verification::Enforce;
-        let proved = if self.found.is_empty() && (last || enforce && self.held.bytes > HELD_BYTES) {
+        last |= !enforce && !self.catching_up && self.held.is_much();
+        let proved = if self.found.is_empty() && (last || enforce && self.held.is_much()) {
             // A log that has just failed is not asked for a proof that can wait.
             if enforce || error.is_none() { self.prove().await } else { Ok(()) }
         } else {
@@ -155,7 +164,7 @@ impl<S: Source> Run<'_, S> {
     }
 
     async fn send(&mut self, page: HeldPage) -> Result<(), FollowError> {
-        let HeldPage { entries, end, tree } = page;
+        let HeldPage { entries, end, tree, lease } = page;
         let count = entries.len() as u64;
         let timestamp = entries.last().map_or(0, |entry| entry.timestamp);
         if let (Some(frontier), Some(tree)) = (self.frontier.as_mut(), tree) {
@@ -164,7 +173,7 @@ impl<S: Source> Run<'_, S> {
         let tree = self.frontier.as_ref().map(Frontier::save);
         self.status.emitting(Resume { index: end, tree });
         let page = Page { log: Arc::clone(self.status), entries, held: None };
-        self.pages.send(page).await?;
+        self.pages.send(page, lease).await?;
         *self.next = Some(end);
         self.status.reached(timestamp);
         self.status.emitted(end, count);

@@ -4,19 +4,22 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ct::head::TreeHead;
+use ct::leaf::EntryType;
 use tokio::time::Instant;
 
 use super::{FollowError, Follower};
 use crate::FetchError;
 use crate::alarm::{Alarm, AlarmKind, unix_seconds};
 use crate::counters::add;
-use crate::entry::Served;
+use crate::entry::{Entry, Page, Served};
 use crate::evidence::Evidence;
 use crate::frontier::Frontier;
 use crate::heads::{Contradiction, Point, ServedHead, point};
 use crate::locate::{Finding, locate};
 use crate::options::Verification;
+use crate::resume::Resume;
 use crate::source::{Source, SourceError};
 
 /// Times entries are asked for before they may be left out as unreadable.
@@ -277,11 +280,11 @@ impl<S: Source> Follower<S> {
     pub(super) async fn left_out(&mut self, error: &FollowError) -> bool {
         let FollowError::Source(error) = error else { return false };
         let Some(next) = self.next else { return false };
-        let body = match error {
-            SourceError::Unreadable { index, body, url, .. } if *index == next => {
-                Some(Served { url: url.clone(), body: body.clone() })
+        let (body, bounds) = match error {
+            SourceError::Unreadable { index, body, url, bounds, .. } if *index == next => {
+                (Some(Served { url: url.clone(), body: body.clone() }), bounds.clone())
             }
-            SourceError::Fetch(FetchError::TooLarge { .. }) => None,
+            SourceError::Fetch(FetchError::TooLarge { .. }) => (None, None),
             _ => return false,
         };
         let now = Instant::now();
@@ -292,11 +295,35 @@ impl<S: Source> Follower<S> {
             known.attempts >= ATTEMPTS && now >= known.since + self.options.unreadable_wait;
         self.verifying.unreadable = Some(known);
         let tree_size = self.heads.newest().map_or(0, |head| head.size);
-        let Some(gap) = self.source.unreadable(next, tree_size).filter(|_| enough) else {
-            return false;
+        let gap = match &bounds {
+            Some(bounds) => Some(next..bounds.end),
+            None => self.source.unreadable(next, tree_size),
         };
+        let Some(gap) = gap.filter(|_| enough) else { return false };
+        if let Some(bounds) = bounds.filter(|_| !self.enforces()) {
+            self.pass_on(gap.clone(), bounds.bytes).await;
+        }
         self.leave_out(gap, error.to_string(), body).await;
         true
+    }
+
+    /// Passes on bytes that cannot be taken apart, as the first of the entries they are.
+    async fn pass_on(&mut self, gap: Range<u64>, bytes: Bytes) {
+        let entry = Entry {
+            index: gap.start,
+            timestamp: 0,
+            entry_type: EntryType::X509,
+            certificate: bytes,
+            chain: Vec::new(),
+            tbs_id: None,
+        };
+        self.status.emitting(Resume { index: gap.end, tree: None });
+        let page = Page { log: Arc::clone(&self.status), entries: vec![entry], held: None };
+        // Where nobody takes pages any more, the next round finds out.
+        if self.pages.send(page, None).await.is_ok() {
+            add(&self.status.counters.undecodable, 1);
+            self.status.emitted(gap.start.saturating_add(1), 1);
+        }
     }
 
     async fn leave_out(&mut self, gap: Range<u64>, reason: String, body: Option<Served>) {

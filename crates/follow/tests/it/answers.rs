@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use follow::Client;
+use follow::{Client, FetchError};
 
 use crate::site::{Answer, Site};
 
@@ -53,6 +53,7 @@ async fn what_can_be_read_is_read_and_what_cannot_is_told_apart() {
     let site = Site::serve(|asked| answer(&asked.path)).await;
     let client = Client::new("follow-tests/1 (+https://example.org)", Duration::from_secs(10));
     let client = client.expect("a client");
+    client.allow_private_addresses(true);
     let get = async |path: &str| client.get(&format!("{}{path}", site.base), LIMIT).await;
     for path in ["/plain", "/unasked", "/silent", "/twice", "/moved"] {
         let body = get(path).await.unwrap_or_else(|error| panic!("{error}"));
@@ -78,4 +79,21 @@ async fn what_can_be_read_is_read_and_what_cannot_is_told_apart() {
     }
     assert_eq!(client.body_bytes(), 0, "nothing is held of what was refused");
     assert!(site.asked().iter().all(|asked| asked.head.contains("user-agent: follow-tests/1 (+")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn private_addresses_are_not_asked_unless_that_is_allowed() {
+    let site = Site::serve(|asked| answer(&asked.path)).await;
+    let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
+    let by_name = site.base.replace("127.0.0.1", "localhost");
+    for base in [&site.base, &by_name] {
+        let error = client.get(&format!("{base}/plain"), LIMIT).await.expect_err("refused");
+        assert!(matches!(error, FetchError::PrivateAddress { .. }), "{error}");
+        assert!(error.to_string().contains("ct_log.allow_private_addresses"), "{error}");
+    }
+    assert!(site.asked().is_empty(), "nothing was sent");
+    client.allow_private_addresses(true);
+    for base in [&site.base, &by_name] {
+        assert_eq!(client.get(&format!("{base}/plain"), LIMIT).await.expect("asked"), "the data");
+    }
 }

@@ -9,6 +9,7 @@ mod following;
 mod harness;
 mod hybrid;
 mod lists;
+mod malformed;
 mod politeness;
 mod proof;
 mod site;

@@ -222,13 +222,12 @@ async fn downloads_do_not_time_out_while_the_publisher_is_behind() {
 async fn pages_wait_for_room_in_bytes() {
     let sim = simulate(ctsim::Config { static_ct: 0, ..still(4_000) }).await;
     let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
-    // Less than two pages of each.
+    // Less than two pages.
     let client = Arc::new(client.with_body_bytes(2_000_000));
     let (sender, mut pages) = mpsc::channel(64);
-    let follow = FollowOptions { waiting_bytes: 600_000, ..options() };
     let saved = State::default();
     let catalogue = Some(catalogue(&sim));
-    let options = FleetOptions { follow, by_hand: Vec::new(), catalogue, saved };
+    let options = FleetOptions { follow: options(), by_hand: Vec::new(), catalogue, saved };
     let fleet = Fleet::start(client, options, sender);
     eventually("a page waits", || fleet.held_bytes().1 > 0).await;
     let mut next = 0;
@@ -236,7 +235,8 @@ async fn pages_wait_for_room_in_bytes() {
         let page = tokio::time::timeout(PATIENCE, pages.recv()).await.expect("in time");
         let page = page.expect("a page");
         let (bodies, waiting) = fleet.held_bytes();
-        assert!(bodies <= 2_000_000 && waiting <= 600_000, "{bodies} {waiting}");
+        // Small answers, such as heads, are counted by themselves.
+        assert!(bodies <= 2_200_000 && waiting <= 2_000_000, "{bodies} {waiting}");
         assert_eq!(page.entries[0].index, next);
         next += page.entries.len() as u64;
     }

@@ -468,8 +468,10 @@ pub struct CtLog {
     pub default_operator_rate_limit_ms: u64,
     /// The same for the hosts of some operators.
     pub operator_rate_limits: OperatorIntervals,
-    /// Bytes of answers being read at most, and half as many of entries waiting to be published.
+    /// Bytes of what logs answer at most, from the first byte received until it is published.
     pub in_flight_bytes: ByteSize,
+    /// Whether logs that only a list names may be at private addresses.
+    pub allow_private_addresses: bool,
     /// Longest wait for a partial tile to fill up, in milliseconds.
     pub partial_tile_wait_ms: u64,
     /// Time limit of a request, in seconds.
@@ -542,6 +544,7 @@ impl Default for CtLog {
             default_operator_rate_limit_ms: 0,
             operator_rate_limits: OperatorIntervals::default(),
             in_flight_bytes: ByteSize::new(64 * ByteSize::MIB),
+            allow_private_addresses: false,
             partial_tile_wait_ms: 2000,
             request_timeout_secs: 30,
             retry_max_attempts: 3,

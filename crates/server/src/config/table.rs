@@ -908,8 +908,16 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.in_flight_bytes",
         &["CERTSTREAM_CT_LOG_IN_FLIGHT_BYTES"],
         Size(ByteSize::MIB, ByteSize::GIB),
-        "Memory for the answers of all logs while they are read, and half as much for entries on \
-         their way to the stream",
+        "Memory for what logs answer, from the first byte received until it is published; one log \
+         may have a quarter",
+    )
+    .restart(),
+    row(
+        "ct_log.allow_private_addresses",
+        &["CERTSTREAM_CT_LOG_ALLOW_PRIVATE_ADDRESSES"],
+        Bool,
+        "Connect to private addresses of logs that only a list names; logs named here, and lists \
+         at private addresses with their logs, need no such leave",
     )
     .restart(),
     row(

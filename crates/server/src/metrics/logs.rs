@@ -90,6 +90,12 @@ const LOGS: &[Row<Log>] = &[
     count("log_undecodable", "Entries that could not be decoded, passed on unchanged", |log| {
         counted(log, |c| &c.undecodable)
     }),
+    count("log_malformed", "Certificates without a chain: what comes with them is broken", |log| {
+        counted(log, |c| &c.malformed)
+    }),
+    count("log_refused_addresses", "Requests not made: they lead to a private address", |log| {
+        counted(log, |c| &c.refused_addresses)
+    }),
     count("log_unreadable", "Entries left out because they could not be parsed", |log| {
         counted(log, |c| &c.unreadable)
     }),
@@ -190,8 +196,18 @@ impl Collector for Logs {
         let issuers = fleet.issuers().len();
         gauge(&mut encoder, "logs", "Logs followed", logs.len() as u64)?;
         gauge(&mut encoder, "issuers", "Chain certificates kept", issuers as u64)?;
-        gauge(&mut encoder, "body_bytes", "Bytes of answers being read", bodies as u64)?;
-        gauge(&mut encoder, "waiting_bytes", "Bytes of entries on their way", waiting as u64)?;
+        gauge(
+            &mut encoder,
+            "body_bytes",
+            "Bytes of answers, until they are published",
+            bodies as u64,
+        )?;
+        gauge(
+            &mut encoder,
+            "waiting_bytes",
+            "Bytes of those on their way to the stream",
+            waiting as u64,
+        )?;
         rows(&mut encoder, LOGS, &logs, |Log { standing, .. }| {
             let log = &standing.status.log;
             vec![("log", &log.name), ("operator", &log.operator)]

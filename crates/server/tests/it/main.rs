@@ -20,6 +20,7 @@ mod harness;
 mod heartbeats;
 mod hostile;
 mod index;
+mod large_entries;
 mod lifecycle;
 mod memory;
 mod log_output;

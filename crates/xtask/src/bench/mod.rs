@@ -8,6 +8,7 @@ mod collect;
 mod counts;
 mod delivery;
 mod fanout;
+mod faults;
 mod filters;
 mod freshness;
 mod heads;
@@ -56,6 +57,7 @@ const BENCHMARKS: [Benchmark; 11] = [
     memory::BENCHMARK,
     freshness::BENCHMARK,
     restart::BENCHMARK,
+    faults::BENCHMARK,
     hostile::BENCHMARK,
     restart::KILLS,
     soak::BENCHMARK,
@@ -63,7 +65,8 @@ const BENCHMARKS: [Benchmark; 11] = [
 ];
 
 /// Those that take so long that they are only run when they are named.
-const LONG: [&str; 3] = [restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
+const LONG: [&str; 4] =
+    [faults::BENCHMARK.name, restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
 
 /// What is to be measured, how large and how long.
 struct Plan {

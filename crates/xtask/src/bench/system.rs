@@ -1,6 +1,7 @@
 //! The programs under test: simulated logs and the server that follows them.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,16 @@ impl Server {
     /// # Errors
     /// When it does not have one of the settings, or does not listen.
     pub(super) fn start(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        Self::launch(free_port()?, logs, settings, None)
+        Self::launch(free_port()?, (&logs.list_url, &logs.list_key), settings, None)
+    }
+
+    /// The same with the logs of a list, signed by the key in a file.
+    pub(super) fn follow(
+        list_url: &str,
+        list_key: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        Self::launch(free_port()?, (list_url, list_key), settings, None)
     }
 
     /// On a certain port.
@@ -102,7 +112,7 @@ impl Server {
         logs: &Logs,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        Self::launch(port, logs, settings, None)
+        Self::launch(port, (&logs.list_url, &logs.list_key), settings, None)
     }
 
     /// Speaking TLS.
@@ -111,21 +121,22 @@ impl Server {
         let tls = Some((certificate.clone(), tls::client(&certificate)?));
         let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
         let files = [("tls_cert", certificate.as_str()), ("tls_key", key.as_str())];
-        Self::launch(free_port()?, logs, &[settings, &files].concat(), tls)
+        let list = (logs.list_url.as_str(), logs.list_key.as_path());
+        Self::launch(free_port()?, list, &[settings, &files].concat(), tls)
     }
 
     fn launch(
         port: u16,
-        logs: &Logs,
+        (list_url, list_key): (&str, &Path),
         settings: &[(&str, &str)],
         tls: Option<(PathBuf, Arc<ClientConfig>)>,
     ) -> anyhow::Result<Self> {
-        let (port_text, key_file) = (port.to_string(), logs.list_key.display().to_string());
+        let (port_text, key_file) = (port.to_string(), list_key.display().to_string());
         let basics = [
             ("host", "127.0.0.1"),
             ("port", &port_text),
             ("log_level", "warn"),
-            ("ct_log.log_list_url", &logs.list_url),
+            ("ct_log.log_list_url", list_url),
             ("ct_log.log_list_key_file", &key_file),
         ];
         // As flags, because a flag that there is not is refused.
@@ -179,6 +190,19 @@ impl Server {
         }
         ensure!(found, "/metrics has no {name}");
         Ok(sum)
+    }
+
+    /// A metric by the value of one of its labels.
+    pub(super) fn by_label(&self, name: &str, label: &str) -> anyhow::Result<HashMap<String, u64>> {
+        let text = self.get("metrics")?;
+        let values = text.lines().filter_map(|line| {
+            let (key, value) = line.rsplit_once(' ')?;
+            let (found, labels) = key.split_once('{')?;
+            let (_, rest) = labels.split_once(&format!("{label}=\""))?;
+            let (labelled, _) = rest.split_once('"')?;
+            (found == name).then_some((labelled.to_owned(), value.parse().ok()?))
+        });
+        Ok(values.collect())
     }
 
     /// A load client's options for the lite stream.

@@ -38,7 +38,7 @@ fn at(log: &ListedLog, url: &str) -> ListedLog {
 
 fn list(logs: &[&ListedLog]) -> LogList {
     let logs = logs.iter().map(|log| (*log).clone()).collect();
-    LogList { version: None, timestamp: None, logs, skipped: Vec::new() }
+    LogList { version: None, timestamp: None, logs, skipped: Vec::new(), shortened: 0 }
 }
 
 fn merged(signed: &LogList, extra: &LogList) -> Vec<Selected> {

@@ -63,10 +63,10 @@ fn content(entry: &Entry) -> Content {
 }
 
 impl Followers {
-    pub(super) fn start(sim: &Sim) -> Self {
+    pub(super) fn start(sim: &Sim, unreadable_wait: Duration) -> Self {
         let (sender, mut pages) = mpsc::channel(4);
         let client = Client::new("follow-tests/1", REQUEST_TIMEOUT).expect("a client");
-        let follow = FollowOptions { start: Start::Index(0), ..options() };
+        let follow = FollowOptions { start: Start::Index(0), unreadable_wait, ..options() };
         let (catalogue, saved) = (Some(catalogue(sim)), State::default());
         let options = FleetOptions { follow, by_hand: Vec::new(), catalogue, saved };
         let fleet = Fleet::start(Arc::new(client), options, sender);
@@ -163,7 +163,7 @@ pub(super) async fn try_row(row: &Row, protocol: Protocol, lines: &Lines) -> Res
             );
         }
     }
-    let followers = Followers::start(&sim);
+    let followers = Followers::start(&sim, row.unreadable_wait);
     let explain = |error: String| {
         let told: Vec<_> =
             [new, known, well].map(|log| format!("  {}", followers.describe(log))).into();
@@ -171,7 +171,7 @@ pub(super) async fn try_row(row: &Row, protocol: Protocol, lines: &Lines) -> Res
     };
     run(row, &sim, &followers, lines).await.map_err(explain)?;
     // What honest logs say now is what should have come.
-    let again = Followers::start(&sim);
+    let again = Followers::start(&sim, row.unreadable_wait);
     let whole = |log| again.count(log) == log.size();
     eventually("the logs are read again", &[], || sim.logs().iter().all(whole)).await?;
     for log in sim.logs() {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::thread;
+use std::time::Duration;
 
 use ctsim::fault::{Fault, Scope, Times};
 use ctsim::{Config, LogHandle, Sim};
@@ -120,7 +121,7 @@ async fn try_row(row: &Row, lines: &Lines) -> Result<(), String> {
     let sim = simulate(Config { rfc6962: 1, static_ct: 1, ..still(600) }).await;
     let [first, second] = sim.logs() else { return Err("two logs".to_owned()) };
     sim.edit_list(|draft| draft.version = 10).map_err(|error| error.to_string())?;
-    let followers = Followers::start(&sim);
+    let followers = Followers::start(&sim, Duration::from_secs(600));
     let whole = |log: &LogHandle| followers.count(log) == log.size();
     let followed = |log| followers.status(log).is_some();
     eventually("both logs are read", &[], || whole(first) && whole(second)).await?;

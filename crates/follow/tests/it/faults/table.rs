@@ -7,6 +7,7 @@ mod heads;
 mod pages;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ctsim::Endpoint;
 use ctsim::fault::{BodyFault, Fault, PageFault, Scope, Times};
@@ -36,6 +37,8 @@ pub(super) struct Row {
     pub(super) altered: bool,
     /// When it can be noticed.
     pub(super) noticed: Noticed,
+    /// How long bytes that cannot be taken apart are asked for again.
+    pub(super) unreadable_wait: Duration,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -148,6 +151,9 @@ const FOREIGN_PRECERTIFICATE: Metric =
     Metric { name: "log_foreign_precertificates_total", counter: |c| &c.foreign_precertificates };
 const WRONG_INDEX: Metric =
     Metric { name: "log_wrong_leaf_indexes_total", counter: |c| &c.wrong_leaf_indexes };
+const MALFORMED: Metric = Metric { name: "log_malformed_total", counter: |c| &c.malformed };
+const UNREADABLE: Metric = Metric { name: "log_unreadable_total", counter: |c| &c.unreadable };
+const UNDECODABLE: Metric = Metric { name: "log_undecodable_total", counter: |c| &c.undecodable };
 const ALARMS: Metric = Metric { name: "log_alarms_total", counter: |c| &c.alarms };
 
 /// The first entry that a log gets while the fault is on.
@@ -173,6 +179,7 @@ const fn silent(fault: &'static str, make: fn() -> Vec<Rule>) -> Row {
         does: "nothing special",
         altered: false,
         noticed: Noticed::Always,
+        unreadable_wait: Duration::from_secs(600),
     }
 }
 
@@ -187,7 +194,8 @@ const fn failing(fault: &'static str, line: &'static str, make: fn() -> Vec<Rule
     }
 }
 
-const RETRIES: &str = "asks again after growing pauses (`ct_log.retry_initial_delay_ms` and on)";
+const RETRIES: &str = "asks again after growing pauses (`ct_log.retry_initial_delay_ms` and on), of 4 s at most in the first \
+    minute";
 
 fn body(scope: Scope, fault: BodyFault) -> Vec<Rule> {
     vec![until_cleared(scope, Fault::Body(fault))]

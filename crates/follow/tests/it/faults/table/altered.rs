@@ -1,11 +1,13 @@
 //! Entries that are not what the log holds.
 
+use std::time::Duration;
+
 use ctsim::Endpoint;
 use ctsim::fault::{Fault, PageFault, Scope};
 
 use super::{
-    ALARMS, FIRST_NEW, FOREIGN_ISSUER, FOREIGN_PRECERTIFICATE, FORGED, Group, MISSING, Noticed,
-    Row, Status, WRONG_INDEX, Where, page, silent, until_cleared,
+    ALARMS, FIRST_NEW, FOREIGN_ISSUER, FOREIGN_PRECERTIFICATE, FORGED, Group, MALFORMED, MISSING,
+    Noticed, Row, Status, UNDECODABLE, UNREADABLE, WRONG_INDEX, Where, page, silent, until_cleared,
 };
 
 pub(super) const ALTERED: Group = Group {
@@ -49,6 +51,39 @@ pub(super) const ALTERED: Group = Group {
             altered: true,
             ..silent("a leaf with another index", || {
                 page(PageFault::WrongIndex { index: Some(FIRST_NEW + 50) })
+            })
+        },
+        Row {
+            at: Where::Rfc6962,
+            metric: Some(&UNDECODABLE),
+            line: Some("entry could not be decoded"),
+            does: "delivers its bytes with `parse_error`, and finds the mismatch with the tree head, as above",
+            status: Some(Status::Alarm),
+            altered: true,
+            ..silent("an entry of an unknown type", || {
+                page(PageFault::UnknownType { index: Some(FIRST_NEW + 50) })
+            })
+        },
+        Row {
+            at: Where::StaticCt,
+            metric: Some(&UNREADABLE),
+            line: Some("kind=gap"),
+            does: UNKNOWN,
+            status: Some(Status::Alarm),
+            altered: true,
+            unreadable_wait: Duration::ZERO,
+            ..silent("an entry of an unknown type that is not what the log has hashed", || {
+                page(PageFault::UnknownType { index: Some(FIRST_NEW + 50) })
+            })
+        },
+        Row {
+            metric: Some(&MALFORMED),
+            line: Some("entry is not well-formed"),
+            does: "delivers the certificate, which the tree covers, without its chain; of a precertificate \
+               what its leaf says of it",
+            altered: true,
+            ..silent("nothing but the leaf of an entry", || {
+                page(PageFault::NoChain { index: Some(FIRST_NEW + 50) })
             })
         },
         Row {
@@ -107,6 +142,10 @@ pub(super) const ALTERED: Group = Group {
         },
     ],
 };
+
+const UNKNOWN: &str = "asks again for a minute; then finds where the next entry starts by the log's \
+    leaf hashes, delivers the bytes before it with `parse_error` (not with `verification: enforce`), and \
+    goes on from there. Where the log has hashed the bytes so, it does that at once and without an alarm";
 
 const ALARM: &str = "finds out with the log's own proofs which entries they are, keeps them and the \
     signed head as evidence, delivers them marked as not proved (not with `verification: enforce`), \

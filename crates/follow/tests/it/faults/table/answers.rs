@@ -89,7 +89,8 @@ pub(super) const ANSWERS: Group = Group {
             status: None,
             does: "gives up on the request when nothing has come for 8 times as long as the slowest answer \
                    lately took to begin (3 s at least, `ct_log.request_timeout_secs` at most), and asks \
-                   again, an RFC 6962 log for fewer entries; the wait doubles while no answer comes",
+                   again, an RFC 6962 log for fewer entries while it answers otherwise; in the first minute of a \
+                   failure it gives up after 4 s, later the wait doubles while no answer comes",
             ..failing("no answer in time", "no whole answer within the time limit", || {
                 vec![until_cleared(Scope::Every, Fault::Delay(TOO_LONG))]
             })

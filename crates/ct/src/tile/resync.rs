@@ -1,0 +1,136 @@
+//! Finding the next entry of a data tile behind one whose end cannot be told.
+//!
+//! A data tile has no marks between its entries, but the level-0 hash tile beside it has the leaf
+//! hash of each. Where the bytes at some place hash to one of the leaf hashes to come, that entry
+//! starts there.
+
+use std::ops::Range;
+
+use super::TileLeaf;
+use crate::Hash;
+use crate::merkle::leaf_hash_parts;
+
+/// The most fingerprints that an entry's chain is taken to have when its form is not known.
+const LONGEST_CHAIN: usize = 64;
+
+/// The hashing that may still be done for one tile. The bytes are a log's, who could have any number
+/// of places look like the start of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work {
+    hashes: u32,
+    bytes: usize,
+}
+
+impl Work {
+    /// Enough for a tile of a sound log with some entries of an unknown kind: 1,024 hashes over
+    /// 16 MiB in all.
+    #[must_use]
+    pub const fn for_tile() -> Self {
+        Self { hashes: 1024, bytes: 16 << 20 }
+    }
+
+    /// The leaf hash of a `TimestampedEntry`; `None` when too much has been hashed.
+    fn leaf_hash(&mut self, timestamped_entry: &[u8]) -> Option<Hash> {
+        self.hashes = self.hashes.checked_sub(1)?;
+        self.bytes = self.bytes.checked_sub(timestamped_entry.len())?;
+        Some(leaf_hash_parts(&[&[0, 0], timestamped_entry]))
+    }
+}
+
+/// Where a data tile can be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// Bytes up to the next entry that can be read, or to the end.
+    pub length: usize,
+    /// How many entries these bytes are, at least one.
+    pub entries: usize,
+    /// Whether the bytes are one entry, as the log has hashed it: a beginning of them, followed by
+    /// what can be a chain, has the first leaf hash.
+    pub proved: bool,
+}
+
+/// Looks for the next entry in `rest`, which begins with one whose end cannot be told and goes to the
+/// end of its tile. `hashes` are the leaf hashes from that entry to the last of the tile, `times` those
+/// an entry may have, in ms since the Unix epoch.
+///
+/// `None` when there is none, or it would take too much work.
+#[must_use]
+pub fn resume(
+    rest: &[u8],
+    hashes: &[Hash],
+    times: &Range<u64>,
+    work: &mut Work,
+) -> Option<Resumption> {
+    let (first, later) = hashes.split_first()?;
+    let (length, entries) = if later.is_empty() {
+        // The last entry ends with the tile.
+        (rest.len(), 1)
+    } else {
+        next_entry(rest, later, times, work)?
+    };
+    let bytes = rest.get(..length)?;
+    let proved = entries == 1 && is_entry(bytes, first, work);
+    Some(Resumption { length, entries, proved })
+}
+
+/// Where the first entry starts that has one of these hashes, and how many entries come before.
+fn next_entry(
+    rest: &[u8],
+    later: &[Hash],
+    times: &Range<u64>,
+    work: &mut Work,
+) -> Option<(usize, usize)> {
+    for start in 1..rest.len() {
+        let Some(bytes) = rest.get(start..) else { break };
+        if !may_start(bytes, times) {
+            continue;
+        }
+        let Ok((entry, _)) = TileLeaf::delimit(bytes) else { continue };
+        let hash = work.leaf_hash(entry.timestamped_entry)?;
+        if let Some(position) = later.iter().position(|expected| *expected == hash) {
+            return Some((start, position.saturating_add(1)));
+        }
+    }
+    None
+}
+
+/// Whether an entry of a known type and with a plausible time may start here.
+fn may_start(bytes: &[u8], times: &Range<u64>) -> bool {
+    let Some((time, rest)) = bytes.split_first_chunk() else { return false };
+    matches!(rest, [0, 0 | 1, ..]) && times.contains(&u64::from_be_bytes(*time))
+}
+
+/// Whether these bytes are an entry with this leaf hash: a `TimestampedEntry` of whatever form, perhaps
+/// a precertificate, and fingerprints.
+fn is_entry(bytes: &[u8], hash: &Hash, work: &mut Work) -> bool {
+    (0..=LONGEST_CHAIN).any(|fingerprints| {
+        let Some(before) = before_chain(bytes, fingerprints) else { return false };
+        // Of a form like that of a certificate, and like that of a precertificate.
+        is_hashed(before, hash, work)
+            || submissions(before).any(|entry| is_hashed(entry, hash, work))
+    })
+}
+
+fn is_hashed(timestamped_entry: &[u8], hash: &Hash, work: &mut Work) -> bool {
+    work.leaf_hash(timestamped_entry).is_some_and(|found| found == *hash)
+}
+
+/// What stands before so many fingerprints at the end, if their length stands there too.
+fn before_chain(bytes: &[u8], fingerprints: usize) -> Option<&[u8]> {
+    let length = fingerprints.checked_mul(32)?;
+    let rest = bytes.get(..bytes.len().checked_sub(length)?)?;
+    let (before, field) = rest.split_last_chunk::<2>()?;
+    (usize::from(u16::from_be_bytes(*field)) == length).then_some(before)
+}
+
+/// What stands before anything at the end that has a length of three bytes before it.
+fn submissions(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let fields = bytes.windows(3).enumerate();
+    fields.filter_map(|(start, field)| {
+        let [a, b, c] = field else { return None };
+        let length = u32::from_be_bytes([0, *a, *b, *c]);
+        let left = bytes.len().checked_sub(start)?.checked_sub(3)?;
+        let fits = u32::try_from(left) == Ok(length) && length > 0;
+        bytes.get(..start).filter(|_| fits)
+    })
+}

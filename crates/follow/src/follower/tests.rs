@@ -1,0 +1,134 @@
+//! How often a follower asks a log that fails, on a clock of its own.
+
+use bytes::Bytes;
+use ct::head::SignedHead;
+use ct::merkle::CompactRange;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::entry::Batch;
+use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
+use crate::heads::ServedHead;
+use crate::log::Log;
+
+/// How a log fails.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    Refused,
+    Status500,
+    /// After so long the client gives up.
+    Stalled(Duration),
+    /// The client keeps the pause by itself; the log asks for none.
+    Limited,
+}
+
+/// A log whose requests fail: those for entries, or all.
+#[derive(Debug)]
+struct Failing {
+    trouble: Trouble,
+    has_heads: bool,
+    asked: Mutex<Vec<Instant>>,
+}
+
+impl Failing {
+    async fn fail<T>(&self) -> Result<T, SourceError> {
+        self.asked.lock().push(Instant::now());
+        let url = String::new();
+        let error = match self.trouble {
+            Trouble::Refused => FetchError::Transport { url, reason: "refused".to_owned() },
+            Trouble::Status500 => FetchError::Status { url, status: 500 },
+            Trouble::Limited => FetchError::Limited { url, status: 429, retry_after: None },
+            Trouble::Stalled(waited) => {
+                tokio::time::sleep(waited).await;
+                FetchError::Unanswered { url, waited }
+            }
+        };
+        Err(error.into())
+    }
+}
+
+const HEAD: &[u8] = br#"{"tree_size":5000,"timestamp":1790000000000,
+    "sha256_root_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "tree_head_signature":"BAMACDAGAgEBAgEB"}"#;
+
+impl Source for Arc<Failing> {
+    fn page_size(&self) -> u64 {
+        256
+    }
+
+    async fn head(&self) -> Result<ServedHead, SourceError> {
+        if !self.has_heads {
+            return self.fail().await;
+        }
+        let signed = SignedHead::from_sth(HEAD).expect("a head");
+        Ok(ServedHead { signed, body: Bytes::from_static(HEAD) })
+    }
+
+    async fn entries(&self, _: Range<u64>, _: u64) -> Result<Batch, SourceError> {
+        self.fail().await
+    }
+
+    async fn frontier(&self, _: u64, _: &TreeHead) -> Result<CompactRange, SourceError> {
+        self.fail().await
+    }
+
+    async fn extends(&self, _: &CompactRange, _: &TreeHead) -> Result<bool, SourceError> {
+        self.fail().await
+    }
+
+    fn unreadable(&self, _: u64, _: u64) -> Option<Range<u64>> {
+        None
+    }
+}
+
+/// When a log was asked that failed for so long.
+async fn asked(trouble: Trouble, has_heads: bool, lasts: Duration) -> Vec<Instant> {
+    let source = Failing { trouble, has_heads, asked: Mutex::default() };
+    let source = Arc::new(source);
+    let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
+    let options = FollowOptions {
+        verification: Verification::Off,
+        start: Start::Index(0),
+        ..FollowOptions::default()
+    };
+    let (sender, _pages) = mpsc::channel(1);
+    let pages = Pages::new(sender);
+    let follower = Follower::new(Arc::clone(&source), status, options, pages, None, 0);
+    let ended = tokio::time::timeout(lasts, follower.run()).await;
+    assert!(ended.is_err(), "it follows for ever");
+    let asked = source.asked.lock();
+    asked.clone()
+}
+
+fn longest(asked: &[Instant]) -> Duration {
+    let gaps = asked.iter().zip(asked.iter().skip(1)).map(|(one, next)| *next - *one);
+    gaps.max().unwrap_or(Duration::MAX)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_fails_is_asked_every_four_seconds_at_least_in_the_first_minute() {
+    for trouble in [
+        Trouble::Refused,
+        Trouble::Status500,
+        Trouble::Limited,
+        Trouble::Stalled(LONGEST_AT_FIRST),
+        Trouble::Stalled(Duration::from_secs(3)),
+    ] {
+        for has_heads in [false, true] {
+            let asked = asked(trouble, has_heads, BEGINNING).await;
+            assert!(asked.len() >= 15, "{trouble:?}: {}", asked.len());
+            let longest = longest(&asked);
+            // The clock counts in milliseconds.
+            let most = LONGEST_AT_FIRST + Duration::from_millis(5);
+            assert!(longest <= most, "{trouble:?}, heads {has_heads}: {longest:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_fails_for_long_is_left_alone_for_longer() {
+    let asked = asked(Trouble::Refused, false, 10 * BEGINNING).await;
+    assert!(longest(&asked) > Duration::from_secs(20), "{:?}", longest(&asked));
+}
