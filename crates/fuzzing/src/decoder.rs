@@ -59,9 +59,11 @@ fn certificate_of(certificate: &decode::Certificate<'_>, length: usize) {
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = rendered();
     for profile in Profile::ALL {
-        let mut message = Vec::new();
-        heartbeat(profile, 1_700_000_000_123, &mut message);
-        seeds.push(message);
+        for offset in [None, Some(1_700_000_000_000_000)] {
+            let mut message = Vec::new();
+            heartbeat(profile, 1_700_000_000_123, offset, &mut message);
+            seeds.push(message);
+        }
     }
     let others = [
         r#"{"message_type":"gap","dropped":12,"disconnecting":false,"reason":"slow_client"}"#,

@@ -139,7 +139,7 @@ fn a_message_of_the_rust_server() {
 
 #[test]
 fn messages_without_a_certificate() {
-    let domains = |domains: &[&'static str], offset, domains_total| Incoming::Domains {
+    let domains = |domains: &[&'static str], offset, domains_total: Option<u64>| Incoming::Domains {
         domains: domains.iter().copied().map(Cow::from).collect(),
         offset,
         truncated: domains_total.is_some(),

@@ -406,9 +406,8 @@ fn longer_messages_lose_the_end_of_their_names() {
                 assert_eq!(message["domains_total"], 20_001);
                 let shown = domains(kind, &message);
                 assert!(shown.len() > 4_000, "{}", shown.len());
-                assert!(
-                    certificate.all_domains(dialect).zip(shown).all(|(one, other)| one == *other)
-                );
+                let mut pairs = certificate.all_domains(dialect).zip(shown);
+                assert!(pairs.all(|(one, other)| other.as_str() == Some(&*one)));
             }
         }
     }

@@ -65,7 +65,6 @@ async fn a_filter_that_nothing_passes_resumes_from_heartbeats_without_a_gap() {
     let sim = log().await;
     let (server, head) = start(&sim, |config| {
         config.feed.ring_bytes = ByteSize::new(64 * ByteSize::KIB);
-        config.buffer_size = 50;
     })
     .await;
     let mut socket = server.connect(&format!("/?{NOTHING}")).await;

@@ -49,7 +49,7 @@ struct Benchmark {
     run: fn(&Plan, &str, &mut Report) -> anyhow::Result<()>,
 }
 
-const BENCHMARKS: [Benchmark; 11] = [
+const BENCHMARKS: [Benchmark; 12] = [
     internet::BENCHMARK,
     ingest::BENCHMARK,
     fanout::BENCHMARK,
