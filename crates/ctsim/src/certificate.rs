@@ -10,6 +10,7 @@ use ct::leaf::EntryType;
 use ct::{Hash, LogId};
 
 use crate::authority::{self, Authorities, Issuer, KEY_ID_LENGTH, SignatureKind};
+use crate::config::Named;
 use crate::key::{self, Curve};
 use crate::names::Names;
 use crate::random::Random;
@@ -43,6 +44,7 @@ pub(crate) struct Generator {
     log_id: LogId,
     pub(crate) schedule: Schedule,
     authorities: Arc<Authorities>,
+    named: Option<Named>,
 }
 
 /// One entry as drawn; kept between entries to save its buffers.
@@ -66,7 +68,12 @@ impl Generator {
         schedule: Schedule,
         authorities: Arc<Authorities>,
     ) -> Self {
-        Self { seed, stream, log_id, schedule, authorities }
+        Self { seed, stream, log_id, schedule, authorities, named: None }
+    }
+
+    /// Issues some of the certificates for this domain.
+    pub(crate) fn named(self, named: Option<Named>) -> Self {
+        Self { named, ..self }
     }
 
     /// What entry `content` holds.
@@ -86,6 +93,12 @@ impl Generator {
         let issuer = self.authorities.pick(&mut random);
         let issued = self.schedule.timestamp(origin);
         draft.names.draw(&mut random);
+        if let Some(Named { domain, every }) = &self.named {
+            // Each log at a time of its own.
+            if origin.wrapping_add(self.stream).is_multiple_of(*every) {
+                draft.names.set(domain);
+            }
+        }
         draft.write_fields(self, issuer, issued, &mut random);
         match entry_type {
             EntryType::Precert => draft.write_precertificate(issuer, &mut random),

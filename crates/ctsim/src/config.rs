@@ -39,6 +39,17 @@ pub struct Config {
     /// that new entries carry the time at which they appear. Give it to have the same entries, byte for
     /// byte, in another run.
     pub epoch: Option<u64>,
+    /// A domain that certificates are issued for again and again; `None` for invented ones alone.
+    pub named: Option<Named>,
+}
+
+/// A domain that some of the certificates are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The domain; each certificate is for it and for `www` below it.
+    pub domain: String,
+    /// One certificate in so many of each log is for it, at least 1.
+    pub every: u64,
 }
 
 /// A configuration that cannot be simulated.
@@ -68,6 +79,7 @@ impl Default for Config {
             page_aligned: false,
             corpus: None,
             epoch: None,
+            named: None,
         }
     }
 }
@@ -93,6 +105,9 @@ impl Config {
         check(size < 1 << 40, "initial_size", "less than 2^40", size.to_string())?;
         if let Some(max) = self.max_size {
             check(max >= size, "max_size", "at least initial_size", max.to_string())?;
+        }
+        if let Some(Named { every, .. }) = &self.named {
+            check(*every > 0, "named.every", "at least 1", every.to_string())?;
         }
         let interval = self.publish_interval;
         let slow_enough = interval >= Duration::from_millis(1);

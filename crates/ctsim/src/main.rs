@@ -101,6 +101,7 @@ fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
         page_aligned: matches.get_flag("page-aligned"),
         corpus: matches.get_one("corpus").cloned(),
         epoch: optional("epoch"),
+        named: None,
     })
 }
 

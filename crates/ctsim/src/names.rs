@@ -166,6 +166,16 @@ impl Names {
         }
     }
 
+    /// Takes the names of a certificate for a domain and `www` below it.
+    pub(crate) fn set(&mut self, domain: &str) {
+        self.general_names.clear();
+        self.common_name.clear();
+        self.domain.clear();
+        self.domain.push_str(domain);
+        self.put("");
+        self.put("www");
+    }
+
     fn draw_domain(&mut self, random: &mut Random) {
         self.domain.clear();
         if random.chance(20) {

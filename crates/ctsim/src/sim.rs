@@ -217,7 +217,8 @@ impl Builder {
         // As different from log to log as their ids.
         let stream = key.log_id.0.as_chunks().0.first().copied().map_or(0, u64::from_be_bytes);
         let certificates =
-            Generator::new(self.config.seed, stream, key.log_id, schedule, Arc::clone(authorities));
+            Generator::new(self.config.seed, stream, key.log_id, schedule, Arc::clone(authorities))
+                .named(self.config.named.clone());
         let entries = Entries::Generated(Generated::new(certificates, protocol));
         let identity = self.identity(name, description, protocol, number, true);
         self.parts(identity, key, entries, schedule, authorities)

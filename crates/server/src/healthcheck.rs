@@ -1,6 +1,7 @@
 //! `certstream-server healthcheck`: asks the server that this configuration is of how it is doing.
 //! For images without curl.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let answer = client.get(&asked).send().await;
-        let answer = answer.with_context(|| format!("{asked} does not answer"))?;
+        let answer = answer.map_err(|error| no_answer(&asked, &error))?;
         let status = answer.status();
         let body = answer.text().await.with_context(|| format!("{asked} breaks off"))?;
         let body: String = body.chars().take(SHOWN).collect();
@@ -42,14 +43,42 @@ pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
     })
 }
 
+/// Why there is no answer, in one sentence and without the layers of libraries that say it.
+fn no_answer(asked: &str, error: &reqwest::Error) -> anyhow::Error {
+    let address = reqwest::Url::parse(asked)
+        .ok()
+        .and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+    let address = address.unwrap_or_else(|| asked.to_owned());
+    if error.is_timeout() {
+        return anyhow::anyhow!("{asked} does not answer within {} s", PATIENCE.as_secs());
+    }
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let refused = cause
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    match refused {
+        true => anyhow::anyhow!("nothing listens on {address}: is the server running?"),
+        false => anyhow::anyhow!("{asked} does not answer: {cause}"),
+    }
+}
+
 fn own_url(config: &Config) -> String {
     let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
-    let host = match config.host {
+    format!("{scheme}://{}/health/deep", reachable(config.address()))
+}
+
+/// Where this machine reaches a server that listens on an address, which may stand for all of them.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    format!("{scheme}://{}/health/deep", SocketAddr::new(host, config.port))
+    SocketAddr::new(host, address.port())
 }
 
 #[cfg(test)]

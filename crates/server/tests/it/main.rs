@@ -19,6 +19,7 @@ mod hostile;
 mod index;
 mod lifecycle;
 mod metrics_document;
+mod migration;
 mod page;
 mod pending;
 mod process;
@@ -32,4 +33,5 @@ mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod validate;
 mod violations;
