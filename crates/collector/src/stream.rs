@@ -339,6 +339,12 @@ fn broken(error: WsError) -> Failure {
     }
 }
 
+/// What a body says besides the reason phrase, which the status has already.
+fn without_reason(said: &str, status: StatusCode) -> &str {
+    let rest = status.canonical_reason().and_then(|reason| said.strip_prefix(reason));
+    rest.map_or(said, |rest| rest.trim_start_matches(':').trim())
+}
+
 fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
     let status = response.status();
     let advice = match status {
@@ -356,7 +362,7 @@ fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
     let retry_after = asked.and_then(|value| pause(value.to_str().ok()?.trim()));
     Failure::Refused {
         status,
-        said: shown(String::from_utf8_lossy(body).trim()),
+        said: shown(without_reason(String::from_utf8_lossy(body).trim(), status)),
         advice,
         retry_after,
     }

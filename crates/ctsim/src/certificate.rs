@@ -11,6 +11,7 @@ use ct::leaf::EntryType;
 use ct::{Hash, LogId};
 
 use crate::authority::{self, Authorities, Issuer, KEY_ID_LENGTH, SignatureKind};
+use crate::config::Named;
 use crate::key::{self, Curve};
 use crate::names::Names;
 use crate::random::Random;
@@ -45,6 +46,7 @@ pub(crate) struct Generator {
     pub(crate) schedule: Schedule,
     authorities: Arc<Authorities>,
     planted: BTreeMap<u64, String>,
+    named: Option<Named>,
 }
 
 /// One entry as drawn; kept between entries to save its buffers.
@@ -68,12 +70,18 @@ impl Generator {
         schedule: Schedule,
         authorities: Arc<Authorities>,
     ) -> Self {
-        Self { seed, stream, log_id, schedule, authorities, planted: BTreeMap::new() }
+        let (planted, named) = (BTreeMap::new(), None);
+        Self { seed, stream, log_id, schedule, authorities, planted, named }
     }
 
     /// Gives the certificates of these entries the names, in place of those drawn.
     pub(crate) fn planting(self, planted: BTreeMap<u64, String>) -> Self {
         Self { planted, ..self }
+    }
+
+    /// Issues some of the certificates for this domain.
+    pub(crate) fn named(self, named: Option<Named>) -> Self {
+        Self { named, ..self }
     }
 
     /// What entry `content` holds.
@@ -94,7 +102,12 @@ impl Generator {
         let issued = self.schedule.timestamp(origin);
         draft.names.draw(&mut random);
         if let Some(name) = self.planted.get(&origin).or_else(|| self.planted.get(&content)) {
-            draft.names.plant(name);
+            draft.names.plant(name, &[]);
+        } else if let Some(Named { domain, every }) = &self.named {
+            // Each log at a time of its own.
+            if origin.wrapping_add(self.stream).is_multiple_of(*every) {
+                draft.names.plant(domain, &["www"]);
+            }
         }
         draft.write_fields(self, issuer, issued, &mut random);
         match entry_type {

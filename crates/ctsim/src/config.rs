@@ -47,6 +47,17 @@ pub struct Config {
     /// that new entries carry the time at which they appear. Give it to have the same entries, byte for
     /// byte, in another run.
     pub epoch: Option<u64>,
+    /// A domain that certificates are issued for again and again; `None` for invented ones alone.
+    pub named: Option<Named>,
+}
+
+/// A domain that some of the certificates are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The domain; each certificate is for it and for `www` below it.
+    pub domain: String,
+    /// One certificate in so many of each log is for it, at least 1.
+    pub every: u64,
 }
 
 /// A configuration that cannot be simulated.
@@ -78,6 +89,7 @@ impl Default for Config {
             corpus: None,
             planted: BTreeMap::new(),
             epoch: None,
+            named: None,
         }
     }
 }
@@ -108,6 +120,9 @@ impl Config {
         }
         if let Some(name) = self.planted.values().find(|name| name.is_empty() || name.len() > 100) {
             check(false, "planted", "names of 1 to 100 characters", name.clone())?;
+        }
+        if let Some(Named { every, .. }) = &self.named {
+            check(*every > 0, "named.every", "at least 1", every.to_string())?;
         }
         let interval = self.publish_interval;
         let slow_enough = interval >= Duration::from_millis(1);

@@ -64,7 +64,7 @@ mod tree;
 mod view;
 
 pub use call::Endpoint;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Named};
 pub use handle::LogHandle;
 pub use host::Host;
 pub use key::KeyError;

@@ -120,6 +120,7 @@ fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
         corpus: matches.get_one("corpus").cloned(),
         planted: matches.get_many("plant").into_iter().flatten().cloned().collect(),
         epoch: optional("epoch"),
+        named: None,
     })
 }
 

@@ -166,14 +166,17 @@ impl Names {
         }
     }
 
-    /// Has this name alone in place of what was drawn.
-    pub(crate) fn plant(&mut self, name: &str) {
+    /// Takes the names of a certificate for a domain and what is below it, in place of what was drawn.
+    pub(crate) fn plant(&mut self, domain: &str, below: &[&str]) {
         self.general_names.clear();
         self.common_name.clear();
-        name.clone_into(&mut self.domain);
+        domain.clone_into(&mut self.domain);
         self.put("");
         if self.common_name.len() > LONGEST_COMMON_NAME {
             self.common_name.clear();
+        }
+        for label in below {
+            self.put(label);
         }
     }
 

@@ -225,7 +225,7 @@ impl Builder {
             Generator::new(self.config.seed, stream, first, schedule, Arc::clone(authorities));
         let is_first = protocol == Protocol::Rfc6962 && number == 0;
         let planted = is_first.then(|| self.config.planted.clone()).unwrap_or_default();
-        let certificates = certificates.planting(planted);
+        let certificates = certificates.planting(planted).named(self.config.named.clone());
         let entries = Entries::Generated(Generated::new(certificates, protocol));
         let identity = self.identity(name, description, protocol, number, true);
         self.parts(identity, key, entries, schedule, authorities)

@@ -73,7 +73,7 @@ pub enum CatalogueError {
     #[error("log list: {0}")]
     Fetch(#[from] FetchError),
     /// The list is there, its signature is not.
-    #[error("log list {url}: its signature cannot be had: {source}")]
+    #[error("log list {url}: cannot fetch its signature: {source}")]
     NoSignature {
         /// The list.
         url: String,
@@ -318,7 +318,7 @@ impl Catalogue {
                     fetched = true;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, signed = held.signed, "log list cannot be had");
+                    tracing::warn!(%error, signed = held.signed, "cannot fetch the log list");
                     held.error = Some(error.to_string());
                     if held.signed {
                         outcome = Err(error);

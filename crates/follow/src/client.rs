@@ -575,14 +575,20 @@ fn transport(url: &str, error: &reqwest::Error) -> FetchError {
     if error.is_timeout() && !error.is_connect() {
         return FetchError::Timeout { url: url.to_owned() };
     }
+    // Where in the library it happened, which says nothing to an operator.
+    const LAYERS: [&str; 3] = ["error sending request", "client error (", "tcp connect error"];
     let mut reason = String::new();
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(PrivateAddress(address)) = error.downcast_ref() {
             return FetchError::PrivateAddress { url: url.to_owned(), address: *address };
         }
-        let text = error.to_string();
-        if !reason.contains(&text) && !text.starts_with("error sending request") {
+        let text = match error.to_string() {
+            text if text == "dns error" => format!("DNS lookup of {} failed", host_of(url)),
+            text => text,
+        };
+        let is_layer = LAYERS.iter().any(|layer| text.starts_with(layer));
+        if !reason.contains(&text) && !(is_layer && error.source().is_some()) {
             if !reason.is_empty() {
                 reason.push_str(": ");
             }
@@ -599,6 +605,21 @@ fn transport(url: &str, error: &reqwest::Error) -> FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_transport_error_says_the_cause_and_no_layers() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let closed = format!("http://{}/", closed.local_addr().expect("bound"));
+        for (url, expected) in [
+            (closed.as_str(), "Connection refused"),
+            ("http://nowhere.invalid/list", "DNS lookup of nowhere.invalid failed"),
+        ] {
+            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+            let error = client.get(url).send().await.expect_err("nobody answers");
+            let said = transport(url, &error).to_string();
+            assert!(said.starts_with(&format!("{url}: {expected}")), "{said}");
+        }
+    }
 
     #[test]
     fn hosts_keep_their_port() {

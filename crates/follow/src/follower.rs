@@ -315,7 +315,7 @@ impl<S: Source> Follower<S> {
             Start::Index(index) => index.min(head.size),
             Start::Head => self.tail(head),
         };
-        tracing::info!(log = self.status.log.name, index = next, size = head.size, "log begins");
+        tracing::info!(log = self.status.log.name, "reading from entry {next} of {}", head.size);
         self.next = Some(next);
         self.status.begin(Resume { index: next, tree: None });
         next

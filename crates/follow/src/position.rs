@@ -225,6 +225,14 @@ pub enum StateError {
         /// Why it failed.
         source: io::Error,
     },
+    /// The folder to keep it in is not there.
+    #[error("state file {path}: folder {folder} does not exist; create it (mkdir -p {folder})", path = .path.display(), folder = .folder.display())]
+    NoFolder {
+        /// The state file.
+        path: PathBuf,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// Written by a newer version of this program.
     #[error("state file {path}: version {version} is newer than this program reads ({VERSION}); move it away to start fresh", path = .path.display())]
     Newer {
@@ -314,12 +322,21 @@ impl StateFile {
 fn lock(path: &Path) -> Result<File, StateError> {
     let lock = file::with_suffix(path, ".lock");
     let io = |source| StateError::Io { path: lock.clone(), what: "lock it", source };
-    let file = file::open_lock(&lock).map_err(io)?;
+    let file = file::open_lock(&lock).map_err(|error| match missing_folder(path) {
+        Some(folder) => StateError::NoFolder { path: path.to_owned(), folder },
+        None => io(error),
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StateError::Locked { path: path.to_owned(), lock }),
         Err(TryLockError::Error(source)) => Err(io(source)),
     }
+}
+
+/// The folder of a file, where that is not there.
+fn missing_folder(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    matches!(folder.try_exists(), Ok(false)).then(|| folder.to_owned())
 }
 
 fn set_aside(path: &Path) -> Result<PathBuf, StateError> {

@@ -25,7 +25,7 @@ use crate::recent::RecentCertificates;
 use crate::reload::{Reloads, SetLevel};
 use crate::save::Saver;
 use crate::vitals::Vitals;
-use crate::{demo, resume, service, sources};
+use crate::{demo, resume, service, sources, throughput};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
@@ -46,18 +46,22 @@ pub enum Mode {
     Demo,
 }
 
-/// What can be wrong with a configuration although each setting is right: keys that cannot be
-/// read, or do not agree with what they are given for.
-///
-/// # Errors
-/// When a key file, a key, a certificate or a log id cannot be used.
-pub fn check(config: &Config) -> anyhow::Result<()> {
-    sources::catalogue(config)?;
-    sources::logs_by_hand(config)?;
-    tls(config)?;
-    Policy::compile(config)?;
-    metrics_tls(config)?;
-    Ok(())
+/// Everything wrong with a configuration although each setting is right: keys that cannot be read, or
+/// do not agree with what they are given for.
+#[must_use]
+pub fn check(config: &Config) -> Vec<anyhow::Error> {
+    let mut problems: Vec<anyhow::Error> = [
+        sources::catalogue(config).err(),
+        tls(config).err(),
+        Policy::compile(config).err().map(Into::into),
+        metrics_tls(config).err(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let logs = sources::each_log_by_hand(config).filter_map(Result::err);
+    problems.extend(logs.map(anyhow::Error::from));
+    problems
 }
 
 /// A running server.
@@ -90,7 +94,9 @@ impl Server {
         let listener = accept::bind(config.host, config.port, "host and port")?;
         let own_metrics = metrics_listener(&config)?;
         let (state_file, mut saved) = resume::open(&config)?;
-        say_where_evidence_goes(&config);
+        if mode != Mode::Demo {
+            say_where_evidence_goes(&config);
+        }
         let metrics = Arc::new(Metrics::default());
         let first_offset = first_offset(saved.last_offset);
         let filters = Filters::new(sources::filter_limits(&config));
@@ -201,6 +207,7 @@ impl Server {
             () = accept::serve(self.listener, self.tls, service) => Ok(()),
             () = of_metrics => Ok(()),
             () = shared.tasks.run("watchdog", || service::watchdog(&shared.vitals)) => Ok(()),
+            () = shared.tasks.run("throughput", || throughput::log_every_minute(&shared)) => Ok(()),
             () = stop => Ok(()),
             _ = &mut publisher => Err(anyhow::anyhow!(PUBLISHER_ENDED)),
         };
@@ -308,8 +315,8 @@ fn say_where_evidence_goes(config: &Config) {
         }
         Some(folder) => tracing::debug!(folder = %folder.display(), "evidence is kept"),
         None => tracing::info!(
-            "no evidence of verification alarms is kept: neither verification_evidence_dir nor \
-             ct_log.state_file is set"
+            "verification alarms will not be saved: set ct_log.state_file, or \
+             verification_evidence_dir"
         ),
     }
 }

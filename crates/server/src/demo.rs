@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ct::signature::PublicKey;
-use ctsim::{Config, Sim};
+use ctsim::{Config, Named, Sim};
 use follow::catalogue::CatalogueOptions;
 use tokio::net::TcpListener;
 
 /// Entries per second of each simulated log.
 const RATE: f64 = 4.0;
+/// One entry in so many of each log is for [`DOMAIN`]: with six logs, one every few seconds.
+const EVERY: u64 = 72;
+/// The domain that alerts can be tried with.
+const DOMAIN: &str = "example.org";
 
 /// Starts the simulated logs on a free port of the loopback interface.
 pub(crate) async fn start() -> anyhow::Result<Sim> {
@@ -20,6 +24,7 @@ pub(crate) async fn start() -> anyhow::Result<Sim> {
         rate: RATE,
         initial_size: 5_000,
         publish_interval: Duration::from_millis(500),
+        named: Some(Named { domain: DOMAIN.to_owned(), every: EVERY }),
         ..Config::default()
     };
     Sim::start(config, listener).await.context("cannot start the demo logs")

@@ -1,6 +1,7 @@
 //! `certstream-server healthcheck`: asks the server that this configuration is of how it is doing.
 //! For images without curl.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let answer = client.get(asked.clone()).send().await;
-        let answer = answer.with_context(|| format!("{asked} does not answer"))?;
+        let answer = answer.map_err(|error| no_answer(&asked, &error))?;
         let status = answer.status();
         let body = read(answer).await.with_context(|| format!("{asked} breaks off"))?;
         let shown: String = body.chars().take(SHOWN).collect();
@@ -111,15 +112,40 @@ fn named_url(text: &str) -> anyhow::Result<Url> {
     Ok(url)
 }
 
+/// Why there is no answer, in one sentence and without the layers of libraries that say it.
+fn no_answer(asked: &Url, error: &reqwest::Error) -> anyhow::Error {
+    let host = asked.host_str().unwrap_or_default();
+    let address = format!("{host}:{}", asked.port_or_known_default().unwrap_or_default());
+    if error.is_timeout() {
+        return anyhow::anyhow!("{asked} does not answer within {} s", PATIENCE.as_secs());
+    }
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let refused = cause
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    match refused {
+        true => anyhow::anyhow!("nothing listens on {address}: is the server running?"),
+        false => anyhow::anyhow!("{asked} does not answer: {cause}"),
+    }
+}
+
 fn own_url(config: &Config) -> anyhow::Result<Url> {
     let scheme = if config.tls_cert.is_some() { "https" } else { "http" };
-    let host = match config.host {
+    Ok(Url::parse(&format!("{scheme}://{}/health/deep", reachable(config.address())))?)
+}
+
+/// Where this machine reaches a server that listens on an address, which may stand for all of them.
+#[must_use]
+pub fn reachable(address: SocketAddr) -> SocketAddr {
+    let host = match address.ip() {
         IpAddr::V4(host) if host.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         host => host,
     };
-    let address = SocketAddr::new(host, config.port);
-    Ok(Url::parse(&format!("{scheme}://{address}/health/deep"))?)
+    SocketAddr::new(host, address.port())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! work.
 
 pub mod app;
+pub mod causes;
 pub mod config;
 pub mod dedup;
 mod demo;
@@ -19,6 +20,8 @@ mod resume;
 mod save;
 pub mod service;
 mod sources;
+mod throughput;
 #[cfg(target_os = "linux")]
 pub mod trim;
+pub mod validate;
 pub mod vitals;

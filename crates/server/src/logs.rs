@@ -25,10 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// When there is no state file, or none that can be used, or a name means no log with an alarm.
 pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
     let path = config.ct_log.state_file.as_deref().context(
-        "ct_log.state_file is not set: without a state file alarms last as long as the process",
+        "no state file is configured (ct_log.state_file); a running server shows its logs at \
+         /api/logs (protocols.api)",
     )?;
-    // Its message tells the cause already.
-    let state = State::read(path).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let state = State::read(path)?;
     match command {
         LogsCommand::List => Ok(list(&state)),
         LogsCommand::Acknowledge(names) => acknowledge_all(path, &state, names),

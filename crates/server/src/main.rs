@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use server::app::{self, Mode, Server};
+use server::causes::in_full;
 use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
 use server::reload::{self, SetLevel};
-use server::{healthcheck, index, logs};
+use server::{healthcheck, index, logs, validate};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -45,9 +46,9 @@ fn main() -> ExitCode {
     let _last_lines = logging::start();
     match read() {
         Ok(Invocation::Serve(setup)) => serve(*setup),
-        Ok(Invocation::ValidateConfig(setup)) => match app::check(&setup.config) {
-            Ok(()) => print(&setup.summary()),
-            Err(error) => refuse(&format!("{error:#}")),
+        Ok(Invocation::ValidateConfig(setup)) => match validate::run(&setup).report(&setup) {
+            Ok(text) => print(&text),
+            Err(text) => refuse(text.trim_end()),
         },
         Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
         Ok(Invocation::CreateIndex(setup, command)) => answer(index::run(&setup.config, &command)),
@@ -85,7 +86,7 @@ fn answer(outcome: anyhow::Result<String>) -> ExitCode {
     match outcome {
         Ok(text) => print(&text),
         Err(error) => {
-            logging::print_error(&format!("{error:#}"));
+            logging::print_error(&in_full(&error));
             ExitCode::FAILURE
         }
     }
@@ -104,18 +105,23 @@ fn print(text: &str) -> ExitCode {
 fn serve(setup: Setup) -> ExitCode {
     let set_level = match log_to_stderr(&setup.config) {
         Ok(set_level) => set_level,
-        Err(error) => return refuse(&format!("{error:#}")),
+        Err(error) => return refuse(&in_full(&error)),
     };
-    if let Err(error) = app::check(&setup.config) {
-        return refuse(&format!("{error:#}"));
+    let problems = app::check(&setup.config);
+    if !problems.is_empty() {
+        let problems: Vec<String> = problems.iter().map(in_full).collect();
+        return refuse(&problems.join("\n"));
     }
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }
+    if !setup.demo {
+        tracing::info!("messages: profile {}", setup.profile());
+    }
     match run(setup, set_level) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", in_full(&error));
             ExitCode::FAILURE
         }
     }
@@ -124,7 +130,7 @@ fn serve(setup: Setup) -> ExitCode {
 fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "open files"),
-        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+        Err(error) => tracing::warn!(%error, "could not raise the limit of open files"),
     }
     let runtime = runtime(&setup.config)?;
     let outcome = runtime.block_on(async {
@@ -136,10 +142,15 @@ fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
         let scheme = if setup.config.tls_cert.is_some() { "https" } else { "http" };
         let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
         let address = server.address().context("cannot tell the address listened on")?;
+        let url = format!("{scheme}://{}/", healthcheck::reachable(address));
         tracing::info!(
+            %address,
             file = setup.file.as_ref().map(|path| path.display().to_string()),
-            "listening on {scheme}://{address}/"
+            "listening on {url}"
         );
+        if setup.demo {
+            tracing::info!("demo: open {url} (simulated certificates)");
+        }
         let reloads = server.reloads(set_level);
         #[cfg(target_os = "linux")]
         tokio::spawn(server::trim::after_start());

@@ -249,8 +249,8 @@ impl Metrics {
 fn say_who_came(client: &clients::Client, labels: &ConnectionLabels) {
     let ConnectionLabels { protocol, stream } = labels;
     match client.visitor.identity {
-        Some(_) => tracing::info!(client = client.name(), protocol, stream, "a client has come"),
-        None => tracing::debug!(client = client.name(), protocol, stream, "a client has come"),
+        Some(_) => tracing::info!(client = client.name(), protocol, stream, "client connected"),
+        None => tracing::debug!(client = client.name(), protocol, stream, "client connected"),
     }
 }
 
@@ -290,12 +290,12 @@ impl Drop for ConnectionMetrics {
         let (name, sent, lost) = (client.name(), self.sent_here, client.lost());
         let ConnectionLabels { protocol, stream } = self.labels;
         if lost > 0 {
-            let said = "a client has left that was too slow for some messages";
+            let said = "client disconnected; it was too slow for some messages";
             tracing::info!(client = name, protocol, stream, sent, lost, "{said}");
         } else if client.visitor.identity.is_some() {
-            tracing::info!(client = name, protocol, stream, sent, "a client has left");
+            tracing::info!(client = name, protocol, stream, sent, "client disconnected");
         } else {
-            tracing::debug!(client = name, protocol, stream, sent, "a client has left");
+            tracing::debug!(client = name, protocol, stream, sent, "client disconnected");
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)
         return Ok((None, State { imported, ..State::default() }));
     };
     if logs.state_recovery == StateRecovery::Fail && path.try_exists()? {
-        State::read(path).map_err(|error| anyhow::anyhow!("{error}")).context(
+        State::read(path).context(
             "the state file cannot be used: repair it or move it away, or set \
              ct_log.state_recovery: fresh",
         )?;

@@ -238,11 +238,18 @@ fn beside_state(logs: &CtLog, suffix: &str) -> Option<PathBuf> {
 
 /// `custom_logs` and `static_logs`, as far as their protocol is on.
 pub(crate) fn logs_by_hand(config: &Config) -> Result<Vec<Log>, LogError> {
+    each_log_by_hand(config).collect()
+}
+
+/// The same, each by itself.
+pub(crate) fn each_log_by_hand(
+    config: &Config,
+) -> impl Iterator<Item = Result<Log, LogError>> + use<'_> {
     let custom = config.custom_logs.iter().filter(|_| config.ct_log.rfc6962_enabled);
     let tiled = config.static_logs.iter().filter(|_| config.ct_log.static_ct_enabled);
     let custom = custom.map(|named| by_hand(Protocol::Rfc6962, named));
     let tiled = tiled.map(|named| by_hand(Protocol::StaticCt, named));
-    custom.chain(tiled).collect()
+    custom.chain(tiled)
 }
 
 fn by_hand(protocol: Protocol, named: &NamedLog) -> Result<Log, LogError> {

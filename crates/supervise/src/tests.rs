@@ -64,9 +64,9 @@ async fn a_task_is_down_until_it_runs_again() {
             supervisor.run("a task", start).await;
         })
     };
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_millis(500)).await;
     assert_eq!(of(&supervisor, "a task"), (1, 1));
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(of(&supervisor, "a task"), (1, 0));
     task.abort();
 }

@@ -326,7 +326,7 @@ async fn each_kind_of_wrong_list_is_refused_with_its_own_words() {
     }
     let good = json!({ "version": "1.1", "operators": [] }).to_string();
     for (stem, signature, words) in [
-        ("/no_signature", Answer::status(404), "its signature cannot be had"),
+        ("/no_signature", Answer::status(404), "cannot fetch its signature"),
         ("/long_signature", Answer::ok(vec![7; 5000]), "larger than 1024 bytes"),
         ("/empty_signature", Answer::ok(""), "the signature does not verify"),
         ("/page_for_signature", Answer::ok("<html>no</html>"), "an HTML page"),

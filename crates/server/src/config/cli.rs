@@ -1,9 +1,10 @@
 //! The command line: a few switches, and one flag for each setting of the table.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 
@@ -32,6 +33,7 @@ pub(super) struct CommandLine {
     pub(super) config_file: Option<PathBuf>,
     pub(super) demo: bool,
     pub(super) dry_run: bool,
+    pub(super) strict: bool,
     pub(super) assignments: Vec<Assignment>,
 }
 
@@ -73,6 +75,12 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, 
             return Err(ConfigError::Usage(format!("{flag} is not offered: {advice}")));
         }
     }
+    let names_auth = args.iter().any(|arg| arg.to_string_lossy().starts_with("--auth"));
+    let may_quote_a_token = |error: &clap::Error| {
+        let quoted = error.get(ContextKind::InvalidSubcommand).into_iter();
+        let mut quoted = quoted.chain(error.get(ContextKind::InvalidArg));
+        names_auth && quoted.any(|text| !text.to_string().starts_with("--"))
+    };
     match command().try_get_matches_from(args) {
         Ok(matches) => Ok(Request::Run(command_line(&matches))),
         Err(error) => {
@@ -80,11 +88,16 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, 
             match error.kind() {
                 ErrorKind::DisplayHelp => Ok(Request::Help(text)),
                 ErrorKind::DisplayVersion => Ok(Request::Version(text)),
+                _ if may_quote_a_token(&error) => Err(ConfigError::Usage(NOT_QUOTED.to_owned())),
                 _ => Err(ConfigError::Usage(message(&text))),
             }
         }
     }
 }
+
+/// Said in place of an argument that may be a token.
+const NOT_QUOTED: &str = "an argument is not understood; it is not shown, because it may be a token: \
+                          give several tokens with commas between them, --auth-tokens=ONE,TWO";
 
 /// What other servers' command lines have and ours has not, and what to do instead (`wire.md` 4.4).
 const NOT_OFFERED: [(&str, &str); 4] = [
@@ -133,6 +146,7 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
         config_file: matches.get_one("config").cloned(),
         demo: matches.get_flag("demo"),
         dry_run: matches.get_flag("dry-run"),
+        strict: matches.get_flag("strict"),
         assignments: SETTINGS.iter().filter_map(|setting| assignment(setting, matches)).collect(),
     }
 }
@@ -225,7 +239,7 @@ fn logs() -> Command {
         .subcommand(ack)
 }
 
-fn switches() -> [Arg; 6] {
+fn switches() -> [Arg; 7] {
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
@@ -242,12 +256,18 @@ fn switches() -> [Arg; 6] {
             ),
         switch(
             "demo",
-            "Show the server with certificates of its own: no network, no files; of \
-             the settings only host, port, log_level and log_format count",
+            "Run on simulated logs, without network and state; every setting counts but where \
+             certificates come from and where state is kept",
         ),
         switch("dry-run", "Serve, but read no logs"),
-        switch("validate-config", "Check the configuration, say what it comes to, and exit")
-            .conflicts_with("print-config"),
+        switch(
+            "validate-config",
+            "Check the configuration and the files it names, print a summary and all warnings, and \
+             exit",
+        )
+        .conflicts_with("print-config"),
+        switch("strict", "Take warnings about the configuration for errors (exit status 64)")
+            .global(true),
         switch("print-config", "Print the whole configuration as YAML, secrets hidden, and exit"),
         Arg::new("version")
             .short('V')
@@ -264,14 +284,41 @@ fn flag(section: &Section, setting: &Setting, defaults: &Value) -> Option<Arg> {
         .long(name)
         .value_name(setting.kind.value_name())
         .help(help(setting, defaults))
+        .hide_possible_values(true)
         .help_heading(section.title);
     Some(match setting.kind {
-        Kind::Bool => arg.num_args(0..=1).default_missing_value("true"),
+        Kind::Bool => arg
+            .num_args(0..=1)
+            .default_missing_value("true")
+            .value_parser(Words(&["true", "false"])),
+        Kind::Choice(words) => arg.value_parser(Words(words)),
         Kind::Choices(_) | Kind::Subset(_) | Kind::Texts | Kind::Urls => {
             arg.action(ArgAction::Append)
         }
         _ => arg,
     })
+}
+
+/// Words that shells complete a value with. Which values are allowed is for [`Kind`] to say, as it is
+/// for variables and files.
+#[derive(Clone)]
+struct Words(&'static [&'static str]);
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|word| PossibleValue::new(*word))))
+    }
 }
 
 fn help(setting: &Setting, defaults: &Value) -> String {

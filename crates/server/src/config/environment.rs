@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use super::error::{ConfigError, Origin};
 use super::overlay::Assignment;
-use super::peers::{Fate, PEER_KEYS, PeerKey, PeerValue};
+use super::peers::{Fate, PEER_KEYS, Peer, PeerKey, PeerValue, Theirs};
+use super::suggest;
 use super::table::{SETTINGS, Setting};
 
 /// The variable that names the configuration file.
 pub(super) const CONFIG_FILE: &str = "CERTSTREAM_CONFIG";
 
 const PREFIX: &str = "CERTSTREAM_";
+
+/// What the variables of certstream-server-go's own sections begin with.
+const GO_PREFIXES: [&str; 2] = ["CERTSTREAM_WEBSERVER_", "CERTSTREAM_GENERAL_"];
 
 /// The variables that are set and not blank. A blank one counts as not set, which is what
 /// `${NAME:-}` in a compose file means.
@@ -35,10 +39,18 @@ impl Environment {
     pub(super) fn assignments(
         &self,
         warnings: &mut Vec<String>,
-    ) -> Result<Vec<Assignment>, ConfigError> {
+        problems: &mut Vec<ConfigError>,
+    ) -> Vec<Assignment> {
+        self.warn_of_service(warnings);
         self.warn_of_unknown(warnings);
-        let assignments = SETTINGS.iter().map(|setting| self.assignment(setting, warnings));
-        assignments.filter_map(Result::transpose).collect()
+        let mut assignments = Vec::new();
+        for setting in SETTINGS {
+            match self.assignment(setting, warnings) {
+                Ok(assignment) => assignments.extend(assignment),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        assignments
     }
 
     fn assignment(
@@ -46,7 +58,9 @@ impl Environment {
         setting: &'static Setting,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Assignment>, ConfigError> {
-        let mut set = setting.env.iter().filter_map(|name| Some((*name, self.0.get(*name)?)));
+        let is_meant = |(name, value): &(&str, &OsString)| !is_of_service(name, value);
+        let set = setting.env.iter().filter_map(|name| Some((*name, self.0.get(*name)?)));
+        let mut set = set.filter(is_meant);
         let Some((name, value)) = set.next() else {
             return Ok(None);
         };
@@ -54,39 +68,66 @@ impl Environment {
             warnings.push(format!("{name} overrides {other}"));
         }
         let text = level_of_elixir(name, value.to_string_lossy().into_owned());
-        if is_service_link(name, &text) {
-            warnings.push(format!("{name}={text} is ignored: it is the link of a service"));
-            return Ok(None);
-        }
         let assignment = Assignment { setting, origin: Origin::Variable(name.to_owned()), text };
         if value.to_str().is_none() { Err(assignment.refused()) } else { Ok(Some(assignment)) }
     }
 
     /// What the variables say that only other servers have.
-    pub(super) fn of_peers(&self) -> Result<Vec<PeerValue>, ConfigError> {
-        let known = PEER_KEYS.iter().filter(|known| !is_setting(known));
-        let set = known.filter_map(|key| Some((key, key.env?, self.0.get(key.env?)?)));
-        set.map(|(key, name, value)| {
-            let text = value.to_string_lossy();
-            let refused = || ConfigError::Value {
-                origin: Origin::Variable(name.to_owned()),
-                value: format!("{text:?}"),
-                expected: key.kind,
+    pub(super) fn of_peers(&self, problems: &mut Vec<ConfigError>) -> Theirs {
+        let mut values = Vec::new();
+        for key in PEER_KEYS.iter().filter(|known| !is_setting(known)) {
+            let Some((name, value)) = key.env.and_then(|name| Some((name, self.0.get(name)?)))
+            else {
+                continue;
             };
-            let value = value.to_str().and_then(|text| key.kind.parse(text)).ok_or_else(refused)?;
-            Ok(PeerValue { key, value })
-        })
-        .collect()
+            match value.to_str().and_then(|text| key.kind.parse(text)) {
+                Some(value) => values.push(PeerValue { key, value }),
+                None => problems.push(ConfigError::Value {
+                    origin: Origin::Variable(name.to_owned()),
+                    value: format!("{:?}", value.to_string_lossy()),
+                    expected: key.kind,
+                }),
+            }
+        }
+        let of_go = PEER_KEYS.iter().filter(|known| known.peer == Peer::Go);
+        let names = of_go.filter_map(|known| known.env);
+        let mut own = names.filter(|name| GO_PREFIXES.iter().any(|own| name.starts_with(own)));
+        Theirs { values, of_go: own.find(|name| self.0.contains_key(*name)) }
+    }
+
+    /// What Kubernetes sets in every container beside a service that is called `certstream`.
+    fn warn_of_service(&self, warnings: &mut Vec<String>) {
+        let ignored = self.0.iter().filter(|(name, value)| is_of_service(name, value));
+        let names: Vec<&str> = ignored.map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            warnings.push(format!(
+                "{} ignored: Kubernetes sets variables like these where a service is called \
+                 certstream; `enableServiceLinks: false` in the pod's spec keeps them out",
+                match names.as_slice() {
+                    [name] => format!("{name} is"),
+                    names => format!("{} are", names.join(", ")),
+                }
+            ));
+        }
     }
 
     fn warn_of_unknown(&self, warnings: &mut Vec<String>) {
-        let known = |name: &str| {
-            SETTINGS.iter().any(|setting| setting.env.contains(&name))
-                || PEER_KEYS.iter().any(|known| known.env == Some(name))
-        };
-        let ours = self.0.keys().filter(|name| name.starts_with(PREFIX) && *name != CONFIG_FILE);
-        for name in ours.filter(|name| !known(name) && !is_service_variable(name)) {
-            warnings.push(format!("{name} sets nothing: there is no such variable"));
+        let ours = || SETTINGS.iter().flat_map(|setting| setting.env.iter().copied());
+        let theirs = || PEER_KEYS.iter().filter_map(|known| known.env);
+        let set = self.0.iter().filter(|(name, value)| {
+            name.starts_with(PREFIX) && *name != CONFIG_FILE && !is_of_service(name, value)
+        });
+        for (name, _) in set {
+            if ours().chain(theirs()).any(|known| known == name) {
+                continue;
+            }
+            // What all names begin with would make any two of them near.
+            let bare = |name: &'static str| name.strip_prefix(PREFIX);
+            let known = ours().chain(theirs()).chain([CONFIG_FILE]).filter_map(bare);
+            let near = suggest::nearest(name.strip_prefix(PREFIX).unwrap_or(name), known);
+            let advice =
+                near.map_or_else(String::new, |near| format!("; did you mean {PREFIX}{near}?"));
+            warnings.push(format!("{name} sets nothing: there is no such variable{advice}"));
         }
     }
 }
@@ -110,13 +151,12 @@ fn level_of_elixir(name: &str, text: String) -> String {
     if name == "LOG_LEVEL" { known.to_owned() } else { text }
 }
 
-/// Kubernetes and Docker links set `CERTSTREAM_PORT=tcp://…` in the containers next to a service
-/// that is called `certstream`.
-fn is_service_link(name: &str, text: &str) -> bool {
-    name == "CERTSTREAM_PORT" && text.starts_with("tcp://")
-}
-
-/// The other variables of such a service: `CERTSTREAM_SERVICE_HOST`, `CERTSTREAM_PORT_8080_TCP`.
-fn is_service_variable(name: &str) -> bool {
-    name.starts_with("CERTSTREAM_SERVICE_") || name.starts_with("CERTSTREAM_PORT_")
+/// Whether a variable is one of those that Kubernetes, and Docker with links, set in the containers
+/// beside a service that is called `certstream`: `CERTSTREAM_PORT=tcp://…`, `CERTSTREAM_SERVICE_HOST`,
+/// `CERTSTREAM_PORT_8080_TCP`.
+fn is_of_service(name: &str, value: &OsString) -> bool {
+    let is_link = || value.to_str().is_some_and(|text| text.contains("://"));
+    name == "CERTSTREAM_PORT" && is_link()
+        || name.starts_with("CERTSTREAM_SERVICE_")
+        || name.starts_with("CERTSTREAM_PORT_")
 }

@@ -58,6 +58,18 @@ pub enum ConfigError {
         /// Every rule broken, at least one.
         problems: Vec<Problem>,
     },
+    /// There is more than one mistake.
+    #[error("{} mistakes{}", problems.len(), one_after_another(problems))]
+    Several {
+        /// Each mistake, at least two.
+        problems: Vec<ConfigError>,
+    },
+    /// There are warnings, and `--strict` makes them errors.
+    #[error("--strict refuses what is only warned of otherwise{}", lines(warnings))]
+    Strict {
+        /// The warnings, at least one.
+        warnings: Vec<String>,
+    },
     /// A running server cannot go over to the configuration, because a part of it takes a restart.
     #[error("restart the server to use it: without the new {keys}, {}", list(problems, None))]
     Waiting {
@@ -71,6 +83,21 @@ pub enum ConfigError {
 impl ConfigError {
     /// The status of a process that refuses its configuration: `EX_USAGE` of sysexits.h.
     pub const EXIT_STATUS: u8 = 64;
+
+    /// All problems as one error.
+    ///
+    /// # Errors
+    /// When there is a problem.
+    pub(super) fn none_of(mut problems: Vec<Self>) -> Result<(), Self> {
+        match (problems.pop(), problems.is_empty()) {
+            (None, _) => Ok(()),
+            (Some(only), true) => Err(only),
+            (Some(last), false) => {
+                problems.push(last);
+                Err(Self::Several { problems })
+            }
+        }
+    }
 }
 
 /// Where a value was given outside a file.
@@ -137,6 +164,14 @@ pub struct Problem {
     pub value: String,
     /// What the rule is and what to do.
     pub advice: String,
+}
+
+fn one_after_another(problems: &[ConfigError]) -> String {
+    problems.iter().map(|problem| format!("\n\n{problem}")).collect()
+}
+
+fn lines(warnings: &[String]) -> String {
+    warnings.iter().map(|warning| format!("\n  {warning}")).collect()
 }
 
 fn list(problems: &[Problem], file: Option<&PathBuf>) -> String {

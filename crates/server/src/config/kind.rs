@@ -2,7 +2,7 @@
 //! say so.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -94,10 +94,12 @@ impl Kind {
             | Self::Texts
             | Self::Urls
             | Self::Networks
-            | Self::Tokens => words(text).collect(),
+            | Self::Tokens => list(text)?,
             Self::Logs => return None,
             Self::Anything => return Some(text.into()),
-            Self::Address => text.trim().into(),
+            Self::Address => {
+                address(text.trim()).map_or_else(|| text.into(), |ip| ip.to_string().into())
+            }
             _ => text.into(),
         };
         self.allows(&value).then_some(value)
@@ -143,7 +145,7 @@ impl Kind {
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::Ascii => value.as_str().is_some_and(|text| text.bytes().all(is_printable)),
             Self::Path => value.as_str().is_some_and(|text| !text.is_empty()),
-            Self::Address => value.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok()),
+            Self::Address => value.as_str().is_some_and(|text| address(text).is_some()),
             Self::Url => value.as_str().is_some_and(is_http_url),
             Self::LogFilter => value.as_str().is_some_and(is_log_filter),
         }
@@ -208,7 +210,7 @@ impl fmt::Display for Kind {
             Self::Text => f.write_str("text of at least one character"),
             Self::Ascii => f.write_str("printable ASCII text"),
             Self::Path => f.write_str("the path of a file"),
-            Self::Address => f.write_str("an IP address such as 0.0.0.0 or ::"),
+            Self::Address => f.write_str("an IP address such as 0.0.0.0 or \"::\", or localhost"),
             Self::Url => f.write_str("an http or https URL"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
@@ -223,7 +225,10 @@ impl fmt::Display for Kind {
             Self::Urls => f.write_str("a list of http or https URLs"),
             Self::Networks => f.write_str("a list of IP addresses and networks such as 10.0.0.0/8"),
             Self::Tokens => {
-                f.write_str("a list of tokens, without spaces, or of sha256: and 64 hex digits")
+                f.write_str(
+                    "a list of tokens, without spaces, quotes around them or brackets, or of sha256: \
+                     and 64 hex digits",
+                )
             }
             Self::HeaderName => f.write_str("the name of a request header"),
             Self::Intervals => f.write_str(
@@ -246,6 +251,23 @@ fn parse_bool(text: &str) -> Option<bool> {
         "false" | "no" | "off" | "0" => Some(false),
         _ => None,
     }
+}
+
+/// An IP address, or the name of the loopback address.
+pub(super) fn address(text: &str) -> Option<IpAddr> {
+    let is_loopback = text.eq_ignore_ascii_case("localhost");
+    if is_loopback { Some(Ipv4Addr::LOCALHOST.into()) } else { text.parse().ok() }
+}
+
+/// The words between commas. None where the text is a list in JSON or YAML, or a word stands in
+/// quotes: taken literally, `["abc"]` would be a token that nobody has.
+fn list(text: &str) -> Option<Value> {
+    let is_quoted = |word: &str| {
+        let inner = |quote| word.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+        inner('"').or_else(|| inner('\'')).is_some()
+    };
+    let is_literal = text.trim_start().starts_with('[') || words(text).any(is_quoted);
+    (!is_literal).then(|| words(text).collect())
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -14,6 +14,7 @@
 mod cli;
 mod environment;
 mod error;
+mod examine;
 mod file;
 mod guard;
 mod kind;
@@ -23,6 +24,8 @@ mod peers;
 mod places;
 pub mod reporting;
 mod rules;
+mod suggest;
+mod summary;
 mod table;
 mod tree;
 mod values;
@@ -32,7 +35,7 @@ mod yaml;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize as _;
 
@@ -46,7 +49,7 @@ pub use model::{
     Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, NamedLog, Protocols,
     Streams,
 };
-pub use peers::{Fate, PEER_KEYS, Peer, PeerKey};
+pub use peers::{Fate, PEER_KEYS, Peer, PeerKey, ProfileOrigin};
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 pub use values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, MetricsCompat,
@@ -60,7 +63,7 @@ pub use values::{
 pub enum Invocation {
     /// Serve.
     Serve(Box<Setup>),
-    /// Nothing is wrong with the configuration: write [`Setup::summary`] and exit.
+    /// Say what the configuration comes to, see [`validate`](crate::validate), and exit.
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
@@ -87,6 +90,10 @@ pub struct Setup {
     pub demo: bool,
     /// Serve, but read no logs.
     pub dry_run: bool,
+    /// Why messages have the profile they have.
+    pub profile: ProfileOrigin,
+    /// Whether warnings are errors.
+    pub strict: bool,
     /// What is strange about the configuration, to be logged; one line each.
     pub warnings: Vec<String>,
 }
@@ -161,61 +168,54 @@ fn set_up(
     env: &Environment,
     search: &[PathBuf],
 ) -> Result<Setup, ConfigError> {
-    let CommandLine { demo, dry_run, .. } = command;
-    let mut warnings = Vec::new();
-    let mut assignments = env.assignments(&mut warnings)?;
+    let CommandLine { demo, dry_run, strict, .. } = command;
+    let (mut warnings, mut problems) = (Vec::new(), Vec::new());
+    let mut assignments = env.assignments(&mut warnings, &mut problems);
     let named = command
         .config_file
         .map(|path| file::Named { path, by: "--config" })
         .or_else(|| Some(file::Named { path: env.config_file()?, by: environment::CONFIG_FILE }));
     assignments.extend(command.assignments);
 
-    let (base, file) = if demo {
-        let ignored = overlay::retain_for_demo(&mut assignments);
-        warnings.extend(ignored.iter().map(|origin| format!("--demo ignores {origin}")));
-        warnings.extend(named.map(|named| format!("--demo ignores {}", named.by)));
-        (Config::demo(), None)
-    } else {
-        file::load(named, search, &env.of_peers()?, &mut warnings)?
-    };
-    let config = overlay::apply(base, &assignments)?;
-    let problems = rules::check(&config);
-    if !problems.is_empty() {
-        return Err(ConfigError::Rules { file, problems });
+    let theirs = env.of_peers(&mut problems);
+    // What is served elsewhere on this machine is not for a demonstration.
+    let search = if demo { &[] } else { search };
+    let loaded = file::load(named, search, &theirs, &mut warnings)?;
+    let in_file = loaded.problems.len();
+    problems.splice(0..0, loaded.problems);
+    let set = |key: &str| assignments.iter().any(|assignment| assignment.setting.key == key);
+    let is_set = |key: &str| set(key) || tree::has(&loaded.said, key);
+    let base = if demo { overlay::show(loaded.config, is_set) } else { loaded.config };
+    let mut config = overlay::apply(base, &assignments, &mut problems);
+    let profile = if set("compat_profile") { ProfileOrigin::Set } else { loaded.profile };
+    if demo {
+        let ignored;
+        (config, ignored) = overlay::for_demo(&config);
+        warnings.extend(ignored.iter().map(|key| format!("--demo ignores {key}")));
     }
+    let file = loaded.file;
+    let broken = rules::check(&config);
+    let broken: Vec<Problem> =
+        broken.into_iter().filter(|rule| !is_consequence(rule, &problems, in_file)).collect();
+    if !broken.is_empty() {
+        problems.push(ConfigError::Rules { file: file.clone(), problems: broken });
+    }
+    ConfigError::none_of(problems)?;
     warnings.extend(rules::doubts(&config));
-    Ok(Setup { config, file, demo, dry_run, warnings })
-}
-
-impl Setup {
-    /// What the configuration comes to, in a few lines.
-    #[must_use]
-    pub fn summary(&self) -> String {
-        let config = &self.config;
-        let tree = tree::of(config);
-        let file = self.file.as_deref().unwrap_or_else(|| Path::new("none"));
-        let list =
-            if config.ct_log.disable_default_logs { "none" } else { &config.ct_log.log_list_url };
-        format!(
-            "the configuration is valid\n\
-             file:       {}\n\
-             listens on: {}\n\
-             serves:     {}\n\
-             streams:    {}\n\
-             log list:   {list}\n\
-             other logs: {}\n",
-            file.display(),
-            config.address(),
-            switched_on(&tree, "/protocols"),
-            switched_on(&tree, "/streams"),
-            config.custom_logs.len() + config.static_logs.len(),
-        )
+    warnings.extend(rules::forgotten(&config, is_set));
+    let validates = command.action == Action::Validate;
+    if strict && !validates && !warnings.is_empty() {
+        return Err(ConfigError::Strict { warnings });
     }
+    Ok(Setup { config, file, demo, dry_run, profile, strict, warnings })
 }
 
-/// The names of what is true in a section.
-fn switched_on(tree: &serde_json::Value, section: &str) -> String {
-    let switches = tree.pointer(section).and_then(serde_json::Value::as_object);
-    let on = switches.into_iter().flatten().filter(|(_, value)| value.as_bool() == Some(true));
-    on.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+/// Whether a rule may be broken only because a mistake was left out of the configuration: one of the
+/// first `in_file` problems is about the same section.
+fn is_consequence(rule: &Problem, problems: &[ConfigError], in_file: usize) -> bool {
+    let section = |key: &str| key.split(['.', '[']).next().unwrap_or(key).to_owned();
+    problems.iter().take(in_file).any(|problem| match problem {
+        ConfigError::File(FileError { key: Some(key), .. }) => section(key) == section(&rule.key),
+        _ => false,
+    })
 }

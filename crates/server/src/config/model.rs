@@ -7,10 +7,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::guard::{Auth, ConnectionLimit, RateLimit};
+use super::kind;
 use super::reporting::{Api, MetricsSettings, Prometheus, StatsSettings};
 use super::values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, OperatorIntervals,
@@ -23,6 +24,7 @@ use super::values::{
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The address to listen on.
+    #[serde(deserialize_with = "address")]
     pub host: IpAddr,
     /// The TCP port to listen on; 0 (any free port) only from the command line.
     pub port: u16,
@@ -152,11 +154,18 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// An IP address or `localhost`.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let expected = || D::Error::custom("expected an IP address or localhost");
+    kind::address(&text).ok_or_else(expected)
+}
+
 impl Config {
     /// The configuration of `--demo`: the defaults, with everything on that shows something.
     #[must_use]
     pub fn demo() -> Self {
-        let protocols = Protocols { sse: true, page: true, ..Protocols::default() };
+        let protocols = Protocols { sse: true, api: true, page: true, ..Protocols::default() };
         Self { protocols, ..Self::default() }
     }
 

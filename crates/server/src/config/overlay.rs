@@ -16,13 +16,21 @@ pub(super) struct Assignment {
     pub(super) text: String,
 }
 
-/// The configuration with each assignment made, the later over the earlier.
-pub(super) fn apply(mut config: Config, assignments: &[Assignment]) -> Result<Config, ConfigError> {
+/// The configuration with each assignment made, the later over the earlier; what cannot be made is a
+/// problem.
+pub(super) fn apply(
+    mut config: Config,
+    assignments: &[Assignment],
+    problems: &mut Vec<ConfigError>,
+) -> Config {
     for assignment in assignments {
-        let value = assignment.value().ok_or_else(|| assignment.refused())?;
-        config = assignment.assign(&config, value).ok_or_else(|| assignment.refused())?;
+        let assigned = assignment.value().and_then(|value| assignment.assign(&config, value));
+        match assigned {
+            Some(assigned) => config = assigned,
+            None => problems.push(assignment.refused()),
+        }
     }
-    Ok(config)
+    config
 }
 
 impl Assignment {
@@ -41,22 +49,65 @@ impl Assignment {
         Config::deserialize(tree).ok()
     }
 
-    /// The error that the text is not a value of the setting.
+    /// The error that the text is not a value of the setting. Of the section `auth` no value is
+    /// quoted: a token may have come to a key beside that of tokens.
     pub(super) fn refused(&self) -> ConfigError {
-        let value =
-            if self.setting.secret { "its value".to_owned() } else { format!("{:?}", self.text) };
+        let is_hidden = self.setting.secret || self.setting.section() == "auth";
+        let value = if is_hidden { "its value".to_owned() } else { format!("{:?}", self.text) };
         ConfigError::Value { origin: self.origin.clone(), value, expected: self.setting.kind }
     }
 }
 
-/// The settings `--demo` listens to.
-const DEMO_SETTINGS: &[&str] = &["host", "port", "log_level", "log_format"];
+/// Settings that `--demo` leaves as they are: where certificates come from, and where state is kept.
+const NOT_IN_DEMO: &[&str] = &[
+    "verification_evidence_dir",
+    "ct_log.rfc6962_enabled",
+    "ct_log.static_ct_enabled",
+    "ct_log.disable_default_logs",
+    "ct_log.log_list_url",
+    "ct_log.log_list_key_file",
+    "ct_log.log_list_cache",
+    "ct_log.extra_log_lists",
+    "ct_log.log_refresh_interval_secs",
+    "ct_log.removed_log_policy",
+    "ct_log.states",
+    "ct_log.include_test",
+    "ct_log.exclude",
+    "ct_log.excluded_operators",
+    "ct_log.excluded_logs",
+    "ct_log.state_file",
+    "ct_log.state_recovery",
+    "ct_log.import_index",
+    "custom_logs",
+    "static_logs",
+];
 
-/// Takes away what `--demo` does not listen to; returns its origins.
-pub(super) fn retain_for_demo(assignments: &mut Vec<Assignment>) -> Vec<Origin> {
-    let is_heard = |assignment: &Assignment| DEMO_SETTINGS.contains(&assignment.setting.key);
-    let (heard, ignored) = assignments.drain(..).partition(is_heard);
-    *assignments = heard;
-    let ignored: Vec<Assignment> = ignored;
-    ignored.into_iter().map(|assignment| assignment.origin).collect()
+/// The configuration with everything on that a demonstration can show, unless it was set.
+pub(super) fn show(mut config: Config, is_set: impl Fn(&str) -> bool) -> Config {
+    let (shown, on) = (Config::demo().protocols, &mut config.protocols);
+    for (key, on, shown) in [
+        ("protocols.sse", &mut on.sse, shown.sse),
+        ("protocols.api", &mut on.api, shown.api),
+        ("protocols.page", &mut on.page, shown.page),
+    ] {
+        *on = if is_set(key) { *on } else { shown };
+    }
+    config
+}
+
+/// The configuration with which `--demo` serves, and the settings of `config` that it leaves out
+/// although they were set.
+pub(super) fn for_demo(config: &Config) -> (Config, Vec<&'static str>) {
+    let (ours, demo) = (tree::of(config), tree::of(&Config::demo()));
+    let mut changed = ours.clone();
+    let mut ignored = Vec::new();
+    for key in NOT_IN_DEMO {
+        let [own, default] = [&ours, &demo].map(|tree| tree::select(tree, key).pop());
+        let Some(((_, own), (_, default))) = own.zip(default) else { continue };
+        if own != default {
+            ignored.push(*key);
+            tree::set(&mut changed, key, default.clone());
+        }
+    }
+    (Config::deserialize(changed).unwrap_or_else(|_| Config::demo()), ignored)
 }

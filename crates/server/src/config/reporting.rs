@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::model::address;
 use super::values::{ByteSize, MetricsCompat};
 
 /// Where metrics are read, in the words of certstream-server-go.
@@ -14,6 +15,7 @@ pub struct Prometheus {
     /// Whether metrics have a listener of their own; then the other one does not serve them.
     pub enabled: bool,
     /// The address of that listener.
+    #[serde(deserialize_with = "address")]
     pub listen_addr: IpAddr,
     /// Its TCP port; with `host` and `port` of the server there is one listener for both.
     pub listen_port: u16,

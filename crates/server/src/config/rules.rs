@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::error::Problem;
 use super::model::{Config, NamedLog};
 use super::reporting::route;
+use super::suggest;
 use super::values::SignatureMode;
 
 /// Every rule that is broken.
@@ -60,6 +61,38 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
         ),
     ];
     cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
+}
+
+/// Sections that are in force only where `enabled` says so, and hold something although nothing says
+/// whether they are. `is_set` tells which keys somebody has set.
+pub(super) fn forgotten(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+    let auth = &config.auth;
+    let tiers = !auth.standard_tokens.is_empty() || !auth.premium_tokens.is_empty();
+    let mut forgotten = Vec::new();
+    let idle = !auth.enabled && !is_set("auth.enabled");
+    if idle && (!auth.tokens.is_empty() || tiers && !config.rate_limit.enabled) {
+        forgotten.push(
+            "there are tokens, but auth.enabled is not set: everybody is let in without one; set \
+             auth.enabled: true"
+                .to_owned(),
+        );
+    }
+    let sections = [
+        ("rate_limit", config.rate_limit.enabled, "requests are not limited"),
+        ("connection_limit", config.connection_limit.enabled, "connections are not limited"),
+    ];
+    // These are in force anyway.
+    let always = ["connection_limit.max_pending", "connection_limit.max_pending_per_ip"];
+    for (section, _, outcome) in sections.into_iter().filter(|(_, enabled, _)| !enabled) {
+        let keys = suggest::names_in(section).into_iter().map(|name| format!("{section}.{name}"));
+        let mut keys = keys.filter(|key| is_set(key) && !always.contains(&key.as_str()));
+        if let Some(key) = keys.next().filter(|_| !is_set(&format!("{section}.enabled"))) {
+            forgotten.push(format!(
+                "{key} is set, but {section}.enabled is not: {outcome}; set {section}.enabled: true"
+            ));
+        }
+    }
+    forgotten
 }
 
 /// Nobody is locked out by mistake, and a token has one tier.

@@ -1,12 +1,14 @@
 //! Tests of the configuration as a whole; what they share.
 
 mod files;
+mod mistakes;
 mod peers;
 mod reference;
 mod sources;
 mod table;
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -61,9 +63,18 @@ fn refused(args: &[&str], env: &[(&str, &str)]) -> String {
 
 /// What a file says by itself.
 fn read_file(name: &str, text: &str) -> Result<Config, FileError> {
-    match file::read(Path::new(name), text.as_bytes(), &[], &mut Vec::new()) {
-        Ok(config) => Ok(config),
+    match read_all(name, text) {
+        Ok(loaded) => match loaded.problems.into_iter().next() {
+            None => Ok(loaded.config),
+            Some(ConfigError::File(error)) => Err(error),
+            Some(error) => panic!("{error}"),
+        },
         Err(ConfigError::File(error)) => Err(error),
         Err(error) => panic!("{error}"),
     }
+}
+
+fn read_all(name: &str, text: &str) -> Result<file::Loaded, ConfigError> {
+    let theirs = peers::Theirs::default();
+    file::read(Path::new(name), text.as_bytes(), &theirs, &mut Vec::new())
 }

@@ -32,6 +32,11 @@ pub(super) fn set(tree: &mut Value, key: &str, value: Value) {
     }
 }
 
+/// Whether a file, as it stands, says something at a key.
+pub(super) fn has(said: &Value, key: &str) -> bool {
+    select(said, key).iter().any(|(_, value)| !value.is_null())
+}
+
 fn pointer(key: &str) -> String {
     format!("/{}", key.replace('.', "/"))
 }

@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -60,7 +59,13 @@ pub fn bind(host: IpAddr, port: u16, settings: &str) -> anyhow::Result<TcpListen
         socket.listen(4096)?;
         TcpListener::from_std(socket.into())
     };
-    open().with_context(|| format!("cannot listen on {address} (settings {settings})"))
+    open().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "port {port} of {host} is in use by another program; choose another one ({settings})"
+        ),
+        _ => anyhow::Error::from(error)
+            .context(format!("cannot listen on {address} (settings {settings})")),
+    })
 }
 
 /// What every connection is served with.

@@ -11,6 +11,7 @@ pub mod guard;
 mod head;
 mod health;
 pub mod metrics;
+mod missing;
 mod page;
 mod parameters;
 pub mod socket;
@@ -138,7 +139,7 @@ pub fn router(shared: Shared) -> Router {
         shown = shown.merge(asked.layer(from_fn_with_state(shared.clone(), guard::requests)));
     }
     let shown = shown.layer(from_fn_with_state(shared.clone(), cross_origin));
-    open.merge(shown).fallback(not_found).layer(from_fn(head::check)).with_state(shared)
+    open.merge(shown).fallback(missing::not_found).layer(from_fn(head::check)).with_state(shared)
 }
 
 /// The streams that are on, with their paths. At `/`, where the page is, there is always one: the lite

@@ -13,7 +13,7 @@ use wire::{Profile, StreamKind};
 
 use crate::config::Config;
 use crate::http::guard::Place;
-use crate::http::{Shared, encoding, filters, gap, page, sse, visitor, websocket};
+use crate::http::{Shared, encoding, filters, gap, missing, page, sse, visitor, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
 use crate::sources;
@@ -47,8 +47,11 @@ pub(super) async fn websocket(
     if is_page(&shared.config, &request) {
         return page::page();
     }
-    if !shared.config.protocols.websocket || !is_on(&shared.config, kind) {
-        return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
+    if !shared.config.protocols.websocket {
+        return missing::websocket_not_available();
+    }
+    if !is_on(&shared.config, kind) {
+        return missing::stream_not_available(kind);
     }
     if !is_upgrade {
         return upgrade_required();
@@ -118,7 +121,7 @@ pub(super) async fn sse(
         }
     };
     if !is_on(&shared.config, kind) {
-        return (StatusCode::NOT_FOUND, "Stream type not available\n").into_response();
+        return missing::stream_not_available(kind);
     }
     let (rendering, since, asked) = match parameters.read(&shared, kind, Some(headers)) {
         Ok(read) => read,

@@ -60,6 +60,24 @@ pub enum TlsError {
         /// Why it cannot be had.
         source: pem::Error,
     },
+    /// A file has nothing of what is looked for.
+    #[error("{setting}: {} contains no {what} (expected -----BEGIN {label}-----)", path.display())]
+    Nothing {
+        /// The setting that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is looked for.
+        what: &'static str,
+        /// What it begins with in PEM.
+        label: &'static str,
+    },
+    /// The key is protected by a passphrase, for which nobody can be asked.
+    #[error("tls_key: {0} is encrypted; decrypt it: openssl pkey -in {0} -out decrypted.pem", path.display())]
+    Encrypted {
+        /// The key's file.
+        path: PathBuf,
+    },
     /// The key is not that of the certificate.
     #[error("tls_key: {} is not the key of the certificate in {}", key.display(), cert.display())]
     Mismatch {
@@ -248,12 +266,12 @@ impl Files {
             .collect::<Result<Vec<_>, _>>()
             .map_err(no_certificate)?;
         if chain.is_empty() {
-            return Err(no_certificate(pem::Error::NoItemsFound));
+            let (setting, path) = ("tls_cert", self.cert.clone());
+            let (what, label) = ("certificate", "CERTIFICATE");
+            return Err(TlsError::Nothing { setting, path, what, label });
         }
-        let key = PrivateKeyDer::from_pem_slice(&contents.key).map_err(|source| {
-            let path = self.key.clone();
-            TlsError::Pem { setting: "tls_key", path, what: "private key", source }
-        })?;
+        let key = PrivateKeyDer::from_pem_slice(&contents.key)
+            .map_err(|error| self.no_key(&contents.key, error))?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 TlsError::Mismatch { cert: self.cert.clone(), key: self.key.clone() }
@@ -262,9 +280,27 @@ impl Files {
         })
     }
 
+    fn no_key(&self, contents: &[u8], source: pem::Error) -> TlsError {
+        let path = self.key.clone();
+        let (setting, what) = ("tls_key", "private key");
+        match source {
+            _ if is_encrypted(contents) => TlsError::Encrypted { path },
+            pem::Error::NoItemsFound => {
+                TlsError::Nothing { setting, path, what, label: "PRIVATE KEY" }
+            }
+            source => TlsError::Pem { setting, path, what, source },
+        }
+    }
+
     fn unusable(&self, source: rustls::Error) -> TlsError {
         TlsError::Unusable { cert: self.cert.clone(), key: self.key.clone(), source }
     }
+}
+
+/// Whether a key is encrypted, in the form of PKCS #8 (RFC 5958) or of OpenSSL before 1.0 (RFC 1421).
+fn is_encrypted(pem: &[u8]) -> bool {
+    let has = |mark: &[u8]| pem.windows(mark.len()).any(|bytes| bytes == mark);
+    has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -302,16 +338,27 @@ mod tests {
         let huge = " ".repeat((1 << 20) + 1);
         let damaged = cert.replacen("-----\nMII", "-----\nAAA", 1);
         type Case<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>);
-        let cases: [Case<'_>; 11] = [
+        let pkcs8 = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                   DEK-Info: AES-256-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        let encrypted = Some("key.pem is encrypted; decrypt it: openssl pkey -in ");
+        let cases: [Case<'_>; 13] = [
             ("good", Some(&cert), Some(&key), None),
             ("both in one file", Some(&both), Some(&both), None),
             ("missing", None, Some(&key), Some("tls_cert: cannot read ")),
             ("no key file", Some(&cert), None, Some("tls_key: cannot read ")),
-            ("empty", Some(""), Some(&key), Some("cert.pem has no usable certificate in PEM")),
-            ("no key", Some(&cert), Some(&cert), Some("key.pem has no usable private key in PEM")),
-            ("swapped", Some(&key), Some(&cert), Some("cert.pem has no usable certificate")),
+            (
+                "empty",
+                Some(""),
+                Some(&key),
+                Some("cert.pem contains no certificate (expected -----"),
+            ),
+            ("no key", Some(&cert), Some(&cert), Some("key.pem contains no private key (expected")),
+            ("swapped", Some(&key), Some(&cert), Some("cert.pem contains no certificate")),
+            ("encrypted", Some(&cert), Some(&pkcs8), encrypted),
+            ("encrypted as of old", Some(&cert), Some(old), encrypted),
             ("another's key", Some(&cert), Some(&other), Some("key.pem is not the key of the")),
-            ("text", Some("certificate"), Some(&key), Some("has no usable certificate")),
+            ("text", Some("certificate"), Some(&key), Some("contains no certificate")),
             ("damaged", Some(&damaged), Some(&key), Some("cannot serve with ")),
             ("huge", Some(&huge), Some(&key), Some("cert.pem is larger than")),
         ];

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 
+use crate::causes::in_full;
 use crate::config::{self, Config, ConfigError, Setup};
 use crate::http::guard::Policy;
 use crate::http::tls::{Tls, TlsFiles};
@@ -119,7 +120,8 @@ impl Reloads {
                     live.shared().metrics.config_reload_failures.inc();
                 }
                 tracing::error!(
-                    "the new configuration cannot be used, the one before it stays: {error:#}"
+                    "the new configuration cannot be used, the one before it stays: {}",
+                    in_full(&error)
                 );
                 None
             }

@@ -25,6 +25,7 @@ mod lifecycle;
 mod memory;
 mod log_output;
 mod metrics_document;
+mod migration;
 mod page;
 mod pending;
 mod process;
@@ -38,4 +39,5 @@ mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod validate;
 mod violations;

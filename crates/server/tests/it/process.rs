@@ -81,7 +81,9 @@ fn it_asks_itself_whether_it_is_well() {
     assert_eq!(silent.status.code(), Some(1));
     let told = String::from_utf8_lossy(&silent.stderr).into_owned();
     assert!(
-        told.contains(&format!("http://127.0.0.1:{port}/health/deep does not answer")),
+        told.contains(&format!(
+            "error: nothing listens on 127.0.0.1:{port}: is the server running?"
+        )),
         "{told}"
     );
 

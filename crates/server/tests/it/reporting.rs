@@ -159,7 +159,9 @@ async fn nothing_is_remembered_for_an_api_that_is_off() {
     for path in ["/api/stats", "/api/openapi.json", "/api/cert/00"] {
         let answer = server.get(path).await;
         assert_eq!(answer.status(), 404);
-        assert_eq!(answer.text().await.expect("text"), r#"{"error":"Not Found"}"#);
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body["error"], "Not Found", "{path}");
+        assert!(body["hint"].as_str().expect("a hint").contains("protocols.api"), "{body}");
     }
     server.stop().await;
 }

@@ -14,7 +14,8 @@ use serde_json::Value;
 use super::kind::Kind;
 use super::table::{self, Setting};
 pub use keys::PEER_KEYS;
-pub(super) use translate::{PeerProblem, PeerValue, translate};
+pub use translate::ProfileOrigin;
+pub(super) use translate::{PeerProblem, PeerValue, Theirs, Translated, translate};
 
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ fn setup(text: &str) -> Setup {
 fn a_configuration_of_certstream_server_rust_means_the_same() {
     let Setup { config, warnings, .. } = setup(RUST);
     assert_eq!((config.port, config.protocols.sse), (8081, true));
+    assert_eq!((config.compat_profile, config.dedup.enabled), (CompatProfile::Calidog, true));
     assert_eq!(config.ct_log.partial_tile_wait_ms, 60_000);
     assert_eq!(config.ct_log.removed_log_policy, RemovedLogPolicy::Keep);
     assert_eq!(config.ct_log.operator_rate_limits.iter().count(), 2);
@@ -38,6 +39,7 @@ fn a_configuration_of_certstream_server_rust_means_the_same() {
 fn a_configuration_of_certstream_server_go_means_the_same() {
     let Setup { config, warnings, .. } = setup(GO);
     assert_eq!((config.host, config.port), ([127, 0, 0, 1].into(), 8082));
+    assert_eq!((config.compat_profile, config.dedup.enabled), (CompatProfile::Go, false));
     let Streams { full_path, lite_path, domains_only_path, .. } = &config.streams;
     assert_eq!([full_path, lite_path, domains_only_path], ["/full", "/lite", "/names"]);
     assert_eq!((config.tls_cert, config.compression.websocket), (None, false));
@@ -102,17 +104,20 @@ fn what_is_not_built_refuses_to_start_when_it_is_switched_on() {
         ("ct_log: {names_tiles: prefer}", "1:23: ct_log.names_tiles: \"prefer\" is not offered"),
         (
             "stream_processing: [{name: a, type: kafka}]",
-            "1:20: stream_processing: [{\"name\":\"a\",\"type\":\"kafka\"}] is not offered: there is no",
+            "1:20: stream_processing: is not offered: there is no output to Kafka",
         ),
         ("prometheus: {whitelist: [here]}", "prometheus.whitelist: [\"here\"] is not a list of IP"),
         ("ct_log: {merkle_verification: some}", "\"some\" is not one of off, consistency, full"),
         ("ct_log: {partial_tile_wait_secs: 601}", "601 is not a whole number of seconds from 0"),
         (
             "general: {additional_log: []}",
-            "general.additional_log: unknown key, expected one of dis",
+            "general: unknown key \"additional_log\"; did you mean \"additional_logs\"?",
         ),
-        ("general: {additional_logs: [{uri: a}]}", "general.additional_logs[0].uri: unknown key"),
-        ("general: {buffer_sizes: 3}", "general.buffer_sizes: 3 is not a section with websocket"),
+        (
+            "general: {additional_logs: [{uri: a}]}",
+            "general.additional_logs[0]: unknown key \"uri\"",
+        ),
+        ("general: {buffer_sizes: 3}", "general.buffer_sizes: expected a section with websocket"),
         (
             "general: {drop_old_logs: often}",
             "1:26: general.drop_old_logs: \"often\" is not true or",
@@ -168,6 +173,46 @@ fn variables_of_other_servers_count_before_the_file_and_after_ours() {
     assert_eq!(config.ct_log.state_file.as_deref(), Some(Path::new("/data/index.state.json")));
     assert!(warnings[0].starts_with("CERTSTREAM_NATS_URL does nothing here"), "{warnings:?}");
     assert!(warnings[2].starts_with("CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG does"), "{warnings:?}");
+}
+
+#[test]
+fn who_comes_from_certstream_server_go_gets_its_messages_unless_they_say_otherwise() {
+    let go = (CompatProfile::Go, false);
+    let cases: [(&str, &[(&str, &str)], &[&str], (CompatProfile, bool)); 9] = [
+        ("", &[], &[], (CompatProfile::Calidog, true)),
+        ("webserver: {listen_port: 1}", &[], &[], go),
+        ("general: {drop_old_logs: true}", &[], &[], go),
+        ("stream_processing: []", &[], &[], go),
+        ("prometheus: {enabled: true}", &[], &[], (CompatProfile::Calidog, true)),
+        (
+            "webserver: {listen_port: 1}\ncompat_profile: calidog\ndedup: {ttl_secs: 5}",
+            &[],
+            &[],
+            (CompatProfile::Calidog, true),
+        ),
+        ("", &[("CERTSTREAM_GENERAL_DROP_OLD_LOGS", "true")], &[], go),
+        (
+            "",
+            &[("CERTSTREAM_WEBSERVER_LISTEN_PORT", "1"), ("CERTSTREAM_COMPAT_PROFILE", "rust")],
+            &["--dedup-enabled"],
+            (CompatProfile::Rust, true),
+        ),
+        (
+            "protocols: {sse: true}",
+            &[("CERTSTREAM_WEBSERVER_LISTEN_PORT", "1")],
+            &[],
+            (CompatProfile::Calidog, true),
+        ),
+    ];
+    for (text, variables, flags, expected) in cases {
+        let file = Written::new(text);
+        let file = file.flag();
+        let args: Vec<&str> = std::iter::once(file.as_str()).chain(flags.iter().copied()).collect();
+        let setup = serve(&args, variables);
+        let found = (setup.config.compat_profile, setup.config.dedup.enabled);
+        assert_eq!(found, expected, "{text:?} {variables:?}");
+        assert!(expected != go || setup.profile().starts_with("go, because of "), "{text:?}");
+    }
 }
 
 #[test]

@@ -177,8 +177,12 @@ fn variables_of_a_service_called_certstream_are_left_alone() {
     assert_eq!(setup.config, Config::default());
     assert_eq!(
         setup.warnings,
-        ["CERTSTREAM_PORT=tcp://10.0.0.7:80 is ignored: it is the link of a service"],
+        ["CERTSTREAM_PORT, CERTSTREAM_PORT_80_TCP_ADDR, CERTSTREAM_SERVICE_HOST are ignored: \
+             Kubernetes sets variables like these where a service is called certstream; \
+             `enableServiceLinks: false` in the pod's spec keeps them out",],
     );
+    let with_port = [variables[0], ("PORT", "4001")];
+    assert_eq!(serve(&[], &with_port).config.port, 4001, "another variable of the setting counts");
 }
 
 #[test]
@@ -186,6 +190,10 @@ fn an_unknown_variable_is_warned_of() {
     let setup = serve(&[], &[("CERTSTREAM_BATCH_SIZE", "3"), ("OTHER_THING", "4")]);
     assert_eq!(setup.config, Config::default());
     assert_eq!(setup.warnings, ["CERTSTREAM_BATCH_SIZE sets nothing: there is no such variable"]);
+    assert_eq!(
+        serve(&[], &[("CERTSTREAM_PROT", "1")]).warnings,
+        ["CERTSTREAM_PROT sets nothing: there is no such variable; did you mean CERTSTREAM_PORT?"],
+    );
 }
 
 #[cfg(unix)]
@@ -203,8 +211,8 @@ fn a_variable_that_is_not_text_is_refused() {
 }
 
 #[test]
-fn demo_listens_to_nothing_but_address_and_logging() {
-    let file = Written::new("port: 1\nwhat: ever\n");
+fn demo_takes_every_setting_but_sources_and_state() {
+    let file = Written::new("port: 1\nheartbeat: {interval_secs: 7}\nprotocols: {page: off}\n");
     let flag = file.flag();
     let args = [
         "--demo",
@@ -213,33 +221,27 @@ fn demo_listens_to_nothing_but_address_and_logging() {
         "0",
         "--log-level=debug",
         "--ct-log-state-file=/state.json",
-        "--ct-log-batch-size=many",
+        "--ct-log-batch-size=9",
+        "--streams-full=off",
     ];
-    let env = [
-        ("CERTSTREAM_HOST", "::1"),
-        ("CERTSTREAM_LOG_FORMAT", "json"),
-        ("CERTSTREAM_SSE_ENABLED", "perhaps"),
-    ];
+    let env = [("CERTSTREAM_HOST", "::1"), ("CERTSTREAM_API_ENABLED", "off")];
     let setup = serve(&args, &env);
     let mut expected = Config::demo();
     expected.host = "::1".parse().expect("an address");
     expected.port = 0;
     expected.log_level = "debug".to_owned();
-    expected.log_format = LogFormat::Json;
+    expected.heartbeat.interval_secs = 7;
+    expected.protocols.page = false;
+    expected.protocols.api = false;
+    expected.ct_log.batch_size = 9;
+    expected.streams.full = false;
     assert_eq!(setup.config, expected);
     assert!(setup.demo && !setup.dry_run);
-    assert_eq!(setup.file, None);
-    assert_eq!(
-        setup.warnings,
-        [
-            "--demo ignores CERTSTREAM_SSE_ENABLED",
-            "--demo ignores --ct-log-state-file",
-            "--demo ignores --ct-log-batch-size",
-            "--demo ignores --config",
-        ],
-    );
-    let Protocols { sse, page, .. } = Config::demo().protocols;
-    assert!(sse && page);
+    assert_eq!(setup.file, Some(file.path.clone()));
+    assert_eq!(setup.warnings, ["--demo ignores ct_log.state_file"]);
+    let Protocols { sse, api, page, .. } = serve(&["--demo"], &[]).config.protocols;
+    assert!(sse && api && page);
+    assert!(refused(&["--demo"], &[("CERTSTREAM_SSE_ENABLED", "perhaps")]).contains("perhaps"));
 }
 
 #[test]
@@ -293,13 +295,19 @@ fn validation_says_what_the_configuration_comes_to() {
         panic!("not valid");
     };
     let expected = format!(
-        "the configuration is valid\n\
-         file:       {}\n\
-         listens on: 0.0.0.0:4000\n\
-         serves:     example_json, health, metrics, page, stats, websocket\n\
-         streams:    domains_only, lite\n\
-         log list:   https://www.gstatic.com/ct/log_list/v3/log_list.json\n\
-         other logs: 1\n",
+        "file:         {}\n\
+         listens on:   0.0.0.0:4000, without TLS\n\
+         serves:       example_json, health, metrics, page, stats, websocket\n\
+         streams:      domains_only, lite\n\
+         profile:      calidog, by default (for the messages of certstream-server-rust, add \
+         `compat_profile: rust`)\n\
+         dedup:        each certificate once (certificate; every entry of every log: `dedup: false`)\n\
+         verification: report\n\
+         state:        none, every start begins at the head (ct_log.state_file)\n\
+         access:       from any address, without a token\n\
+         limits:       any number of streams; any number of requests\n\
+         log list:     https://www.gstatic.com/ct/log_list/v3/log_list.json\n\
+         other logs:   1\n",
         file.path.display(),
     );
     assert_eq!(setup.summary(), expected);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -21,12 +21,12 @@ const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const TIER: HeaderName = HeaderName::from_static("x-ratelimit-tier");
 
 /// Why a request is not served (`wire.md` section 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The address is not in the allow-list.
     Forbidden,
-    /// There is no token, or a wrong one.
-    Unauthorized,
+    /// There is no token in this header, or a wrong one.
+    Unauthorized { header: HeaderName },
     /// It asked too often.
     TooOften { limit: Limit, wait: Duration },
     /// There are too many connections, in all or of this client.
@@ -37,9 +37,15 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden").into_response(),
-            Self::Unauthorized => {
+            Self::Unauthorized { header } => {
                 let challenge = [(WWW_AUTHENTICATE, "Bearer")];
-                (StatusCode::UNAUTHORIZED, challenge, "Unauthorized").into_response()
+                let how = if header == AUTHORIZATION {
+                    "Authorization: Bearer TOKEN".to_owned()
+                } else {
+                    format!("{header}: TOKEN")
+                };
+                let text = format!("Unauthorized: a valid token is required; send \"{how}\"");
+                (StatusCode::UNAUTHORIZED, challenge, text).into_response()
             }
             Self::TooOften { wait, .. } => {
                 let ms = wait.as_nanos().div_ceil(1_000_000).max(1);
@@ -80,14 +86,14 @@ mod tests {
             |ms| Refusal::TooOften { limit: Limit::Bucket, wait: Duration::from_millis(ms) };
         let cases = [
             (Refusal::Forbidden, 403, None),
-            (Refusal::Unauthorized, 401, None),
+            (Refusal::Unauthorized { header: AUTHORIZATION }, 401, None),
             (often(0), 429, Some("1")),
             (often(100), 429, Some("1")),
             (often(1001), 429, Some("2")),
             (Refusal::TooMany, 429, Some("10")),
         ];
         for (refusal, status, retry) in cases {
-            let response = refusal.into_response();
+            let response = refusal.clone().into_response();
             assert_eq!(response.status(), status, "{refusal:?}");
             let told =
                 response.headers().get(RETRY_AFTER).map(|value| value.to_str().expect("text"));

@@ -76,6 +76,11 @@ impl Auth {
         self.required
     }
 
+    /// The header that holds the token.
+    pub(super) const fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
     /// Whether tokens stand in the header that browsers do not let `*` stand for in CORS.
     pub(super) fn reads_authorization(&self) -> bool {
         self.header == AUTHORIZATION

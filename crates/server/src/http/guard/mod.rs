@@ -203,7 +203,7 @@ impl Guard {
             (Err(refusal), _) => Err(refusal),
             (Ok(()), Some(reason)) => {
                 self.metrics.auth_rejected.get_or_create(&Reason { reason }).inc();
-                Err(Refusal::Unauthorized)
+                Err(Refusal::Unauthorized { header: policy.auth.header().clone() })
             }
             (Ok(()), None) => {
                 let tier = TierLabel { tier: tier.name() };

@@ -94,7 +94,7 @@ impl Connection {
         match self.stream().await {
             // Boxed: it is rare, and needs more room than all the rest.
             Ok(closing) => Box::pin(self.close(closing)).await,
-            Err(error) => tracing::debug!(%error, "a client has gone"),
+            Err(error) => tracing::debug!(%error, "client connection lost"),
         }
     }
 

@@ -1,0 +1,85 @@
+//! The name that was probably meant where one is not known.
+
+use super::peers::PEER_KEYS;
+use super::table::SETTINGS;
+
+/// Sections with more names than this are not listed in an error.
+const MOST_LISTED: usize = 12;
+
+/// Says that a section has no key of this name, and which one was probably meant: the nearest name of
+/// the section, or the same name in another one.
+pub(super) fn unknown_key(section: &str, name: &str) -> String {
+    let names = names_in(section);
+    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    let advice = match (nearest(&name, names.iter().copied()), elsewhere(&name)) {
+        (Some(near), _) => format!("did you mean {near:?}?"),
+        (None, Some(key)) => format!("did you mean {key}?"),
+        (None, None) if names.len() <= MOST_LISTED => {
+            format!("the keys here are {}", names.join(", "))
+        }
+        (None, None) => "docs/configuration.md lists all keys".to_owned(),
+    };
+    format!("unknown key {name:?}; {advice}")
+}
+
+/// The nearest of `names`, unless all are too far away to have been meant: more than one edit in
+/// three characters.
+pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let distance = |other: &&str| strsim::osa_distance(&name, &other.to_lowercase());
+    let near = names.min_by_key(distance)?;
+    let longest = name.chars().count().min(near.chars().count());
+    (distance(&near) <= longest.div_ceil(3)).then_some(near)
+}
+
+/// The names that can stand directly in a section, ours before those of other servers, each once.
+pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+    let ours = SETTINGS.iter().map(|setting| setting.key);
+    let theirs = PEER_KEYS.iter().map(|known| known.key).filter(|key| !key.is_empty());
+    let mut names: Vec<&str> = Vec::new();
+    for key in ours.chain(theirs) {
+        let rest = match section {
+            "" => Some(key),
+            section => key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')),
+        };
+        let name = rest.map(|rest| rest.split(['.', '[']).next().unwrap_or(rest));
+        names.extend(name.filter(|name| !name.is_empty() && !names.contains(name)));
+    }
+    names
+}
+
+/// The key of the one setting in a section that has this name.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    let mut found = SETTINGS.iter().filter(|setting| {
+        setting.name() == name && setting.key.contains('.') && !setting.key.contains("[]")
+    });
+    let first = found.next()?;
+    found.next().is_none().then_some(first.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_was_meant_is_suggested() {
+        let cases = [
+            ("", "prot", "unknown key \"prot\"; did you mean \"port\"?"),
+            ("", "protocol", "unknown key \"protocol\"; did you mean \"protocols\"?"),
+            ("auth", "tokns", "unknown key \"tokns\"; did you mean \"tokens\"?"),
+            ("", "batch_size", "unknown key \"batch_size\"; did you mean ct_log.batch_size?"),
+            ("", "full", "unknown key \"full\"; did you mean streams.full?"),
+            ("", "webhooks", "unknown key \"webhooks\"; docs/configuration.md lists all keys"),
+            ("metrics", "nothing", "unknown key \"nothing\"; the keys here are compat"),
+            ("custom_logs[]", "nme", "unknown key \"nme\"; did you mean \"name\"?"),
+            (
+                "webserver",
+                "listen_prt",
+                "unknown key \"listen_prt\"; did you mean \"listen_port\"?",
+            ),
+        ];
+        for (section, name, expected) in cases {
+            assert_eq!(unknown_key(section, name), expected);
+        }
+    }
+}

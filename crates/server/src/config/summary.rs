@@ -1,0 +1,131 @@
+//! A configuration in a few lines: what an operator checks before a server is replaced.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::{CompatProfile, Config, ProfileOrigin, Setup, tree, yaml};
+
+impl Setup {
+    /// What the configuration comes to, one line for each thing that changes what clients see, or
+    /// who they may be. Files that the configuration names are not looked at.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let config = &self.config;
+        let tree = tree::of(config);
+        let file = self.file.as_deref().unwrap_or_else(|| Path::new("none"));
+        let list =
+            if config.ct_log.disable_default_logs { "none" } else { &config.ct_log.log_list_url };
+        let lines = [
+            ("file", file.display().to_string()),
+            ("listens on", listens(config)),
+            ("serves", switched_on(&tree, "/protocols")),
+            ("streams", switched_on(&tree, "/streams")),
+            ("profile", self.profile()),
+            ("dedup", dedup(config, &tree)),
+            ("verification", word(&tree, "verification")),
+            ("state", state(config)),
+            ("access", access(config)),
+            ("limits", limits(config)),
+            ("log list", list.to_owned()),
+            ("other logs", (config.custom_logs.len() + config.static_logs.len()).to_string()),
+        ];
+        lines.iter().map(|(name, value)| format!("{:<14}{value}\n", format!("{name}:"))).collect()
+    }
+
+    /// Whose messages are sent, why, and the line to add for those of certstream-server-rust.
+    #[must_use]
+    pub fn profile(&self) -> String {
+        let name = match self.config.compat_profile {
+            CompatProfile::Calidog => "calidog",
+            CompatProfile::Go => "go",
+            CompatProfile::Rust => "rust",
+        };
+        match &self.profile {
+            ProfileOrigin::Set => name.to_owned(),
+            ProfileOrigin::ImpliedByGo(why) => {
+                format!(
+                    "{name}, because of {why} (to choose another, add `compat_profile: calidog`)"
+                )
+            }
+            ProfileOrigin::Default => format!(
+                "{name}, by default (for the messages of certstream-server-rust, add \
+                 `compat_profile: rust`)"
+            ),
+        }
+    }
+}
+
+fn listens(config: &Config) -> String {
+    let tls = config
+        .tls_cert
+        .as_ref()
+        .map_or_else(|| "without TLS".to_owned(), |cert| format!("with TLS ({})", cert.display()));
+    format!("{}, {tls}", config.address())
+}
+
+fn dedup(config: &Config, tree: &Value) -> String {
+    match config.dedup.enabled {
+        true => format!(
+            "each certificate once ({}; every entry of every log: `dedup: false`)",
+            word(tree, "dedup.mode")
+        ),
+        false => "off, every entry of every log is sent".to_owned(),
+    }
+}
+
+fn state(config: &Config) -> String {
+    let logs = &config.ct_log;
+    let path =
+        |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    match (path(&logs.state_file), path(&logs.import_index)) {
+        (None, None) => "none, every start begins at the head (ct_log.state_file)".to_owned(),
+        (None, Some(index)) => format!("none; positions are taken from {index} at every start"),
+        (Some(file), None) => file,
+        (Some(file), Some(index)) => format!("{file}; for logs not in it, {index}"),
+    }
+}
+
+fn access(config: &Config) -> String {
+    let auth = &config.auth;
+    let tokens = [&auth.tokens, &auth.standard_tokens, &auth.premium_tokens];
+    let tokens: usize = tokens.iter().map(|tokens| tokens.hashes().count()).sum();
+    let token = match auth.enabled {
+        true => format!("with a token, of which there are {tokens}"),
+        false => "without a token".to_owned(),
+    };
+    match config.ip_allow_list.as_slice() {
+        [] => format!("from any address, {token}"),
+        networks => format!("from {}, {token}", networks.join(", ")),
+    }
+}
+
+fn limits(config: &Config) -> String {
+    let (connections, rates) = (&config.connection_limit, &config.rate_limit);
+    let connections = match (connections.enabled, connections.per_ip_limit) {
+        (false, _) => "any number of streams".to_owned(),
+        (true, None | Some(0)) => format!("{} streams", connections.max_connections),
+        (true, Some(each)) => {
+            format!("{} streams, {each} of one address", connections.max_connections)
+        }
+    };
+    let rates = match rates.enabled {
+        false => "any number of requests".to_owned(),
+        true => format!(
+            "{} requests in {} s of one client",
+            rates.window_max_requests, rates.window_seconds
+        ),
+    };
+    format!("{connections}; {rates}")
+}
+
+fn word(tree: &Value, key: &str) -> String {
+    tree::select(tree, key).pop().map(|(_, value)| yaml::flow(value)).unwrap_or_default()
+}
+
+/// The names of what is true in a section.
+fn switched_on(tree: &Value, section: &str) -> String {
+    let switches = tree.pointer(section).and_then(Value::as_object);
+    let on = switches.into_iter().flatten().filter(|(_, value)| value.as_bool() == Some(true));
+    on.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+}

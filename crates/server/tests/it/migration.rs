@@ -1,0 +1,145 @@
+//! Configurations of other servers start a server that sends what those send, and a demonstration
+//! has what the documentation shows.
+
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{PATIENCE, Socket, eventually, logs};
+use crate::program::Process;
+
+/// Entries that each log gains while clients listen.
+const GROWTH: u64 = 30;
+
+/// Two logs that hold the same entries.
+async fn twins() -> [ctsim::Sim; 2] {
+    let simulated = ctsim::Config {
+        rfc6962: 1,
+        static_ct: 0,
+        rate: 0.0,
+        initial_size: 300,
+        epoch: Some(1_795_000_000_000),
+        ..ctsim::Config::default()
+    };
+    [logs(simulated.clone()).await, logs(simulated).await]
+}
+
+async fn connect(server: &Process, path: &str) -> Socket {
+    let url = format!("ws://{}{path}", server.address);
+    tokio_tungstenite::connect_async(url).await.expect("the server accepts").0
+}
+
+/// The next certificates, byte for byte.
+async fn certificates(socket: &mut Socket, count: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.len() < count {
+        let frame = tokio::time::timeout(PATIENCE, socket.next()).await.expect("in time");
+        let Message::Text(text) = frame.expect("open").expect("no error") else { continue };
+        if text.contains("\"certificate_update\"") {
+            texts.push(text.to_string());
+        }
+    }
+    texts
+}
+
+/// Starts a server with a file and compares what clients that choose nothing get with what those get
+/// that choose `profile`.
+async fn sends_as(profile: &str, file: &str, lite: &str, flags: &[&str], copies: u64) {
+    let sims = twins().await;
+    let urls = sims.each_ref().map(|sim| sim.logs()[0].url().to_owned());
+    let file = file.replace("FIRST", &urls[0]).replace("SECOND", &urls[1]);
+    let server = Process::start(&file, &[], flags);
+    eventually("both logs are read", async || {
+        let lines = server.lines();
+        (lines.iter().filter(|line| line.contains("reading from entry")).count() == 2).then_some(())
+    })
+    .await;
+    let mut chosen = connect(&server, &format!("{lite}?compat={profile}")).await;
+    let mut other = connect(&server, &format!("{lite}?compat=calidog")).await;
+    let mut default = connect(&server, lite).await;
+    for sim in &sims {
+        sim.logs()[0].grow(GROWTH).expect("grows");
+    }
+    let count = usize::try_from(GROWTH * copies).expect("small");
+    let expected = certificates(&mut chosen, count).await;
+    assert_eq!(certificates(&mut default, count).await, expected);
+    assert_ne!(certificates(&mut other, count).await, expected);
+    let ends = expected.iter().filter(|text| text.ends_with('\n')).count();
+    assert_eq!(ends, if profile == "go" { count } else { 0 }, "the newline of the Go server");
+    assert!(expected.iter().all(|text| !text.contains("\"offset\"")));
+    server.stop();
+    for sim in sims {
+        sim.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_certstream_server_go_starts_a_server_with_its_messages() {
+    let file = "webserver: {listen_port: 8082, lite_url: /lite}\n\
+                general:\n  disable_default_logs: true\n  additional_logs:\n\
+                \x20   - {url: FIRST, operator: Example, description: First}\n\
+                \x20   - {url: SECOND, operator: Example, description: Second}\n";
+    sends_as("go", file, "/lite", &[], 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_certstream_server_rust_needs_the_line_that_the_start_names() {
+    let file = "compat_profile: rust\nprotocols: {websocket: true}\ncustom_logs:\n\
+                - {name: First, url: FIRST}\n- {name: Second, url: SECOND}\n";
+    let flags = ["--ct-log-disable-default-logs"];
+    sends_as("rust", file, "/", &flags, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_names_the_profile_and_the_line_to_add() {
+    let server = Process::start("protocols: {sse: false}\n", &[], &["--dry-run"]);
+    let line = server.wait_for_line("messages: profile");
+    assert!(
+        line.contains("calidog, by default") && line.contains("`compat_profile: rust`"),
+        "{line}"
+    );
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demonstration_has_an_api_takes_settings_and_issues_for_example_org() {
+    let server = Process::start("stats: {url: /numbers}\n", &[], &["--demo", "--streams-full=off"]);
+    server
+        .wait_for_line(&format!("demo: open http://{}/ (simulated certificates)", server.address));
+    assert!(!server.lines().iter().any(|line| line.contains("alarms will not be saved")));
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{}{path}", server.address)).await;
+        answer.expect("the server answers").status().as_u16()
+    };
+    for (path, status) in [("/api/logs", 200), ("/numbers", 200), ("/full-stream", 404)] {
+        assert_eq!(get(path).await, status, "{path}");
+    }
+    let mut socket = connect(&server, "/?domain=example.org").await;
+    for text in certificates(&mut socket, 2).await {
+        let message: Value = serde_json::from_str(&text).expect("JSON");
+        let names = &message["data"]["leaf_cert"]["all_domains"];
+        assert_eq!(*names, serde_json::json!(["example.org", "www.example.org"]));
+    }
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_off_says_which_setting_switches_it_on() {
+    let server = Process::start("streams: {full: false}\n", &[], &["--dry-run"]);
+    for (path, expected) in [
+        ("/sse", "set protocols.sse: true (--protocols-sse)"),
+        ("/api/logs", "set protocols.api: true (--protocols-api)"),
+        ("/full-stream", "set streams.full: true (--streams-full)"),
+    ] {
+        let answer = reqwest::get(format!("http://{}{path}", server.address)).await;
+        let answer = answer.expect("the server answers");
+        assert_eq!(answer.status().as_u16(), 404, "{path}");
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body["error"], "Not Found", "{path}");
+        assert!(body["hint"].as_str().expect("a hint").contains(expected), "{path}: {body}");
+    }
+    let nothing = reqwest::get(format!("http://{}/nothing", server.address)).await;
+    let body = nothing.expect("the server answers").text().await.expect("text");
+    assert_eq!(body, r#"{"error":"Not Found"}"#);
+    server.stop();
+}
