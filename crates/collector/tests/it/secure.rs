@@ -115,6 +115,7 @@ async fn refusals_are_explained() {
         let (status, log) = Collector::start(folder.path(), &["--url", &url]).end().await;
         assert_eq!(status, Some(1), "{log}");
         assert!(log.contains(expected), "{log}");
+        assert!(!log.contains("Unauthorized: Unauthorized"), "{log}");
     }
 }
 
