@@ -137,7 +137,11 @@ pub fn command() -> Command {
                 .arg(file()),
         )
         .after_help(
-            "Environment: CERTSTREAM_TOKEN is the token that the server wants. HTTPS_PROXY (for \
+            "Examples:\n  \
+             certstream-arrow -u wss://ct.example.org/ -o certs.feather --match paypal,login\n  \
+             certstream-arrow -o certs.parquet --rotate 10m --retain 30d\n  \
+             certstream-arrow inspect certs.parquet\n\n\
+             Environment: CERTSTREAM_TOKEN is the token that the server wants. HTTPS_PROXY (for \
              wss://) and HTTP_PROXY (for ws://), or ALL_PROXY for both, name an HTTP proxy; \
              NO_PROXY, what is reached without it. Lower case will do too.\n\n\
              Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command \
@@ -373,7 +377,7 @@ fn format(matches: &ArgMatches, output: Option<&str>) -> Result<Format, UsageErr
     if let (Some(asked), Some(named)) = (asked, named)
         && asked != named
     {
-        let (asked, named) = (asked.name(), named.name());
+        let (asked, named) = (asked.extension(), named.extension());
         return Err(usage(format!(
             "--format {asked}: the name of --output says {named}; leave one of them out"
         )));

@@ -200,7 +200,7 @@ impl Intake {
             sample(self.counters.unidentified, why, &"no source or cert_index", b"");
             return Novelty::New;
         };
-        self.missing.entry_is(&log, index);
+        self.missing.entry_is(&log, index, now);
         let novelty = self.window.see(&log, index);
         if novelty == Novelty::BeyondWindow {
             self.counters.beyond_window += 1;

@@ -173,7 +173,7 @@ impl Collector {
                 biased;
                 () = &mut stop => return Ok(()),
                 now = ticks.tick() => self.tick(now).await?,
-                event = self.stream.next(self.intake.since()) => self.event(event).await?,
+                event = self.stream.next(|| self.intake.since()) => self.event(event).await?,
             }
             if self.writer.is_gone() {
                 return Ok(());
@@ -194,7 +194,7 @@ impl Collector {
             Event::Connected { since } => {
                 let now = unix_ms();
                 if let Some(line) = self.lines.line(now) {
-                    let since = since.as_ref().map(|since| tracing::field::display(since));
+                    let since = since.as_ref().map(tracing::field::display);
                     let server = self.settings.address.name();
                     tracing::info!(since, suppressed = line.suppressed, "connected to {server}");
                 }

@@ -86,12 +86,6 @@ impl Format {
         }
     }
 
-    /// What it is called on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.extension()
-    }
-
     /// The end of a file's name.
     #[must_use]
     pub const fn extension(self) -> &'static str {

@@ -105,7 +105,7 @@ pub enum Failure {
     #[error("the server refuses the request; asking without parameters that it may not know")]
     Extras,
     /// The server takes nothing.
-    #[error("the server has taken nothing for {} s, not even a ping", PING.as_secs())]
+    #[error("the server does not take what is sent to it, not even pings")]
     Deaf,
     /// No connection in time.
     #[error("no connection within {} s", CONNECT.as_secs())]
@@ -137,7 +137,7 @@ pub struct Stream {
     route: Route,
     backoff: Backoff,
     state: State,
-    pings: Interval,
+    pings: Pings,
     /// When something came last.
     heard: Instant,
     /// Whether the next attempt must not resume: the message to go on with cannot be received.
@@ -173,8 +173,7 @@ impl Stream {
     #[must_use]
     pub fn new(address: Address, proxy: Option<Proxy>, tls: Arc<ClientConfig>) -> Self {
         let now = Instant::now();
-        let mut pings = tokio::time::interval_at(now + PING, PING);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let pings = Pings::new();
         let state = State::Waiting(now);
         let route = Route { address, proxy, tls };
         let backoff = Backoff::default();
@@ -183,12 +182,12 @@ impl Stream {
 
     /// The next thing that happens. A connection that is made asks for what came after `since`.
     /// Nothing is lost when the future is dropped.
-    pub async fn next(&mut self, since: Option<Since>) -> Event {
+    pub async fn next(&mut self, since: impl Fn() -> Option<Since>) -> Event {
         loop {
             match &mut self.state {
                 State::Waiting(until) => {
                     tokio::time::sleep_until(*until).await;
-                    let since = since.clone().filter(|_| !self.must_skip);
+                    let since = since().filter(|_| !self.must_skip);
                     let attempt = self.route.clone().connect(since.clone(), !self.is_plain);
                     self.state = State::Connecting(since, Box::pin(attempt));
                 }
@@ -198,6 +197,7 @@ impl Stream {
                         Ok(socket) => {
                             self.state = State::Open(Box::new(socket));
                             self.heard = Instant::now();
+                            self.pings = Pings::new();
                             self.must_skip = false;
                             return Event::Connected { since };
                         }
@@ -264,27 +264,68 @@ impl Stream {
     }
 }
 
+/// The pings of a connection.
+struct Pings {
+    due: Interval,
+    /// One that is not on its way yet.
+    unsent: Option<Unsent>,
+}
+
+/// A ping that the server has not taken.
+struct Unsent {
+    since: Instant,
+    is_queued: bool,
+}
+
+impl Pings {
+    fn new() -> Self {
+        let mut due = tokio::time::interval_at(Instant::now() + PING, PING);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { due, unsent: None }
+    }
+
+    /// Sends the ping that is due. Nothing is lost when the future is dropped.
+    async fn send<S>(&mut self, socket: &mut WebSocketStream<S>) -> Result<(), Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Some(ping) = &mut self.unsent else { return Ok(()) };
+        let until = ping.since + PING;
+        let sending = async {
+            if !ping.is_queued {
+                socket.feed(Message::Ping(Bytes::new())).await?;
+                ping.is_queued = true;
+            }
+            socket.flush().await
+        };
+        match tokio::time::timeout_at(until, sending).await {
+            Ok(sent) => sent.map_err(broken)?,
+            Err(_) => return Err(Failure::Deaf),
+        }
+        self.unsent = None;
+        Ok(())
+    }
+}
+
 /// The next message, with pings in between. Pings come first: a server that is never silent must not
-/// keep them back. A server that takes nothing is as good as gone.
+/// keep them back. A server that takes nothing is as good as gone. Nothing is lost when the future
+/// is dropped.
 async fn receive<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
-    pings: &mut Interval,
+    pings: &mut Pings,
     heard: Instant,
 ) -> Result<Option<Result<Message, WsError>>, Failure> {
     loop {
+        pings.send(socket).await?;
         let now = tokio::select! {
             biased;
-            now = pings.tick() => now,
+            now = pings.due.tick() => now,
             message = socket.next() => return Ok(message),
         };
         if now.saturating_duration_since(heard) > IDLE {
             return Err(Failure::Idle);
         }
-        let ping = socket.send(Message::Ping(Bytes::new()));
-        match tokio::time::timeout(PING, ping).await {
-            Ok(sent) => sent.map_err(broken)?,
-            Err(_) => return Err(Failure::Deaf),
-        }
+        pings.unsent = Some(Unsent { since: now, is_queued: false });
     }
 }
 
@@ -326,6 +367,7 @@ fn broken(error: WsError) -> Failure {
     match error {
         WsError::Http(response) => refused(&response),
         WsError::Capacity(_) => Failure::TooLong,
+        WsError::WriteBufferFull(_) => Failure::Deaf,
         WsError::Tls(error) => Failure::Tls(error.to_string()),
         WsError::ConnectionClosed | WsError::AlreadyClosed => Failure::Closed(String::new()),
         WsError::Io(error) => {
@@ -357,15 +399,10 @@ fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
         status if status.is_redirection() => "; give the address it redirects to as --url",
         _ => "",
     };
-    let body = response.body().as_deref().unwrap_or_default();
+    let body = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default());
     let asked = response.headers().get(http::header::RETRY_AFTER);
     let retry_after = asked.and_then(|value| pause(value.to_str().ok()?.trim()));
-    Failure::Refused {
-        status,
-        said: shown(without_reason(String::from_utf8_lossy(body).trim(), status)),
-        advice,
-        retry_after,
-    }
+    Failure::Refused { status, said: shown(without_reason(body.trim(), status)), advice, retry_after }
 }
 
 /// How long `Retry-After` asks to wait: a number of seconds, or a date.
@@ -406,16 +443,18 @@ mod tests {
             let ping = [&[0x89, 125][..], &[b'x'; 125]].concat().repeat(16);
             while theirs.write_all(&ping).await.is_ok() {}
         });
-        let mut pings = tokio::time::interval_at(Instant::now() + PING, PING);
+        let mut pings = Pings::new();
         for _ in 0..5_000 {
             let received = receive(&mut socket, &mut pings, Instant::now()).await;
             assert!(matches!(received, Ok(Some(Ok(Message::Ping(_))))), "{received:?}");
         }
         tokio::time::advance(PING).await;
+        // As the collector's loop does: the future is dropped and made anew all the time.
         let given_up = loop {
-            match receive(&mut socket, &mut pings, Instant::now()).await {
-                Ok(_) => {}
-                Err(failure) => break failure,
+            let received = receive(&mut socket, &mut pings, Instant::now());
+            match tokio::time::timeout(Duration::from_millis(100), received).await {
+                Ok(Err(failure)) => break failure,
+                Ok(Ok(_)) | Err(_) => {}
             }
         };
         assert!(matches!(given_up, Failure::Deaf), "{given_up}");
@@ -428,7 +467,7 @@ mod tests {
         let (ours, _theirs) = tokio::io::duplex(4 << 10);
         let mut socket = WebSocketStream::from_raw_socket(ours, Role::Client, Some(limits())).await;
         let heard = Instant::now();
-        let mut pings = tokio::time::interval_at(heard + PING, PING);
+        let mut pings = Pings::new();
         let received = receive(&mut socket, &mut pings, heard).await;
         assert!(matches!(received, Err(Failure::Idle)), "{received:?}");
         assert!(Instant::now() - heard <= IDLE + PING);

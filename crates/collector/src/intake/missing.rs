@@ -234,7 +234,7 @@ impl Missing {
     }
 
     /// An entry of this log has come. The first one after a gap shows what is missing of its log.
-    pub(super) fn entry_is(&mut self, log: &str, index: u64) {
+    pub(super) fn entry_is(&mut self, log: &str, index: u64, now: u64) {
         let Some(open) = &mut self.open else { return };
         let Some(place) = open.marks.iter().position(|mark| *mark.log == *log) else { return };
         let mark = open.marks.swap_remove(place);
@@ -246,14 +246,22 @@ impl Missing {
         }
         open.missing += hole;
         if open.marks.is_empty() {
-            self.close();
+            self.close(now);
         }
     }
 
     /// All logs have shown what is missing.
-    fn close(&mut self) {
+    fn close(&mut self, now: u64) {
         let Some(OpenGap { gap, missing, .. }) = self.open.take() else { return };
-        tracing::info!(reason = gap.reason, missing, "the logs' indexes show the size of the gap");
+        if let Some(line) = self.lines.line(now) {
+            let (reason, suppressed) = (&gap.reason, line.suppressed);
+            tracing::info!(
+                reason,
+                missing,
+                suppressed,
+                "the logs' indexes show the size of the gap"
+            );
+        }
         let gap = Gap { missing: Some(missing), proof: Some(Proof::Indexes), ..gap };
         self.note(gap);
     }

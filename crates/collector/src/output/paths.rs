@@ -21,7 +21,7 @@ pub enum PathError {
     #[error("{0}: this is no regular file")]
     NoFile(PathBuf),
     /// It is something else.
-    #[error("{0}: this is no folder")]
+    #[error("{0} is a file; parts (--rotate, Parquet) need a folder: give another --output")]
     NoFolder(PathBuf),
     /// It is outside of where files may be made.
     #[error("{path}: this is not in {}, the only places that --allow-dir allows", list(.allowed))]

@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(workshop.path(), folder.path().join(".data.open"));
         assert!(matches!(Workshop::open(&output, &[], false), Err(OutputError::Locked(_))));
         assert_eq!(fs::read_dir(&output).unwrap().count(), 0);
-        let workshop = Workshop::open(&output, &[output.clone()], false).unwrap();
+        let workshop = Workshop::open(&output, std::slice::from_ref(&output), false).unwrap();
         assert_eq!(workshop.path(), output.join(".certstream-arrow"));
     }
 

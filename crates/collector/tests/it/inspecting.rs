@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Collector, eventually, has_rows, open_part, program};
+use crate::harness::{Collector, eventually, has_rows, program};
 use crate::replay::{Replay, Session, message, messages};
 
 fn inspect(folder: &Path, arguments: &[&str]) -> Output {
@@ -56,8 +56,6 @@ async fn a_folder_is_the_sum_of_its_parts() {
     };
     // While it is written to, and after.
     let json = eventually("all rows", report).await;
-    let open = open_part(&folder.path().join(".parts.open"));
-    assert_eq!(json["open_parts"], u64::from(open.is_some()));
     assert!(json["parts"].as_u64().is_some_and(|parts| parts > 1), "{json}");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");

@@ -96,7 +96,7 @@ async fn serve(socket: TcpStream, abilities: Abilities, asked: &Mutex<Vec<Url>>,
     let value = |name: &str| url.query_pairs().find(|it| it.0 == name).map(|it| it.1.into_owned());
     let since = value("since").filter(|_| abilities.offsets);
     let since =
-        since.map(|it| it.split('@').next().unwrap_or_default().parse().expect("an offset"));
+        since.map(|it| it.split('@').next().unwrap_or_default().parse::<u64>().expect("an offset"));
     let entries = match (is_first, since) {
         (true, _) => 1..=FIRST,
         (false, Some(since)) => since + 1..=ENTRIES,

@@ -29,7 +29,7 @@ fn paths_are_refused() {
         (&["-o", "inside"], "no regular file"),
         (&["-o", "x.feather", "--allow-dir", "inside"], "--allow-dir"),
         (&["-o", "link.feather", "--rotate", "1h"], "symbolic link"),
-        (&["-o", "diary.feather", "--rotate", "1h"], "no folder"),
+        (&["-o", "diary.feather", "--rotate", "1h"], "is a file; parts"),
         (&["-o", "diary.txt"], ".txt files are not written"),
         (&["-o", "diary.feather", "--format", "parquet"], "--output says feather"),
         (&["-o", "gs://bucket/p"], "gs:// is not supported"),

@@ -117,3 +117,47 @@ async fn old_parts_are_deleted() {
     assert_eq!(status, Some(0), "{log}");
     assert!(log.contains("deleted parts/date="), "{log}");
 }
+
+/// An earlier version had fewer columns, and its open part in the output itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_open_part_of_an_earlier_version_is_closed() {
+    use std::sync::Arc;
+
+    use arrow_schema::Schema;
+    use collector::feather::{Compression, Feather};
+    use collector::note::Note;
+    use collector::table::Table;
+    use collector::table::columns::Row;
+    use collector::table::schema::{Rows, schema};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = folder.path().join("parts");
+    fs::create_dir(&output).expect("a folder");
+    let now = schema(Rows::Certificates { with_der: false });
+    let is_old = |name: &str| !["registered_domain", "domains_total", "truncated"].contains(&name);
+    let fields: Vec<_> = now.fields().iter().filter(|it| is_old(it.name())).cloned().collect();
+    let old = Arc::new(Schema::new(fields).with_metadata(now.metadata().clone()));
+    let mut table = Table::new(&old);
+    let update = wire::decode::Update { cert_index: Some(7), ..Default::default() };
+    table.push(&Row { update: &update, der: None }, 0);
+    let path = output.join(".certs-20261126T185301Z-00000041.feather");
+    let file = fs::File::create_new(&path).expect("a file");
+    let mut feather = Feather::create(file, &old, Compression::Zstd).expect("a file");
+    let replay = Replay::start(vec![Session::of(messages(6, "log", 0..10), true)]).await;
+    let server = Some(replay.url().trim_end_matches('/').to_owned());
+    let note = Note { offset: Some(5), server, ..Note::default() };
+    feather.append(&table.take().expect("a row"), &note).expect("written");
+    drop(feather);
+
+    let arguments = ["--url", &replay.url(), "-o", "parts", "--rotate", "1h"];
+    let collector = Collector::start(folder.path(), &arguments);
+    eventually("all rows", || (rows_of_open(&output) == 10).then_some(())).await;
+    assert_eq!(replay.asked()[0].target, "/?since=5");
+    let (status, log) = collector.terminate().await;
+    assert_eq!(status, Some(0), "{log}");
+    assert!(!path.try_exists().expect("known"));
+    let parts = closed(&output);
+    assert_eq!(parts.len(), 2, "{parts:?}");
+    let columns = |part: &Path| batches(part)[0].num_columns();
+    assert_eq!(columns(&parts[0]) + 3, columns(&parts[1]));
+}
