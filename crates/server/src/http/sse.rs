@@ -45,7 +45,7 @@ impl Heartbeat {
     }
 
     /// The event as of now.
-    fn event(self, reader: &Reader<CertificateStream>) -> Vec<u8> {
+    fn event(self, reader: &mut Reader<CertificateStream>) -> Vec<u8> {
         match reader.searched().filter(|_| self.has_offset) {
             Some(offset) => format!("id: {offset}\n\n").into_bytes(),
             None => b": heartbeat\n\n".to_vec(),
@@ -90,7 +90,7 @@ struct Events {
 
 /// The endless response, which begins with `greeting`: events to send before anything else.
 #[must_use]
-pub(super) fn respond(client: Client, greeting: &[u8]) -> Response<Body> {
+pub(super) fn respond(mut client: Client, greeting: &[u8]) -> Response<Body> {
     let gzip = client.gzip;
     let mut first = Vec::new();
     if gzip {
@@ -99,7 +99,7 @@ pub(super) fn respond(client: Client, greeting: &[u8]) -> Response<Body> {
     encode(greeting, gzip, &mut first);
     let heartbeat = client.heartbeat;
     if heartbeat.always {
-        encode(&heartbeat.event(&client.reader), gzip, &mut first);
+        encode(&heartbeat.event(&mut client.reader), gzip, &mut first);
     }
     let next = (!first.is_empty()).then(|| first.into());
     let timer = Box::pin(tokio::time::sleep(heartbeat.interval));
