@@ -1,5 +1,6 @@
 //! The simulator: logs built, served and growing.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -224,7 +225,7 @@ impl Builder {
         let certificates =
             Generator::new(self.config.seed, stream, first, schedule, Arc::clone(authorities));
         let is_first = protocol == Protocol::Rfc6962 && number == 0;
-        let planted = is_first.then(|| self.config.planted.clone()).unwrap_or_default();
+        let planted = if is_first { self.config.planted.clone() } else { BTreeMap::new() };
         let certificates = certificates.planting(planted).named(self.config.named.clone());
         let entries = Entries::Generated(Generated::new(certificates, protocol));
         let identity = self.identity(name, description, protocol, number, true);

@@ -136,16 +136,19 @@ impl<S: Stream> Reader<S> {
     /// In the middle of a replay it is this reader's own place, never the head of the hub. A
     /// connection that announces it, at a [boundary](Self::at_boundary), has to announce what was
     /// [lost](Self::take_lost) first.
-    #[must_use]
-    pub fn searched(&self) -> Option<u64> {
-        let next = if self.filter.is_none() {
-            self.at.offset
-        } else {
-            let signals = self.shared.signals.lock();
-            let head = *self.head.borrow();
-            signals.searched(&head, self.at.offset)
-        };
-        next.checked_sub(1)
+    ///
+    /// It never steps back: the reader moves past what was searched.
+    pub fn searched(&mut self) -> Option<u64> {
+        if self.filter.is_some() {
+            let offset = {
+                let signals = self.shared.signals.lock();
+                let head = *self.head.borrow();
+                signals.searched(&head, self.at.offset)
+            };
+            // Nothing for it lies between, so it has passed no more than before.
+            self.move_to(Place { offset, ..self.at });
+        }
+        self.at.offset.checked_sub(1)
     }
 
     /// Takes what was counted as lost since it was last reported, so that it can be announced before

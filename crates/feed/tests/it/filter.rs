@@ -219,10 +219,10 @@ async fn a_filtered_reader_knows_what_was_searched() {
     assert_eq!(messages(&mut replayed, Framing::WebSocket).await, [message(1055)]);
     assert_eq!((replayed.searched(), quiet.searched()), (Some(1069), Some(1069)));
     // Nothing of what left the ring was for it.
-    for _ in 0..20 {
+    for _ in 0..60 {
         hub.publish(empty(4));
     }
-    assert_eq!(hub.stats().entries % 100, hub.stats().entries);
+    assert!(hub.stats().entries < 200, "{:?}", hub.stats());
     assert_eq!(quiet.searched(), Some(1149));
 }
 

@@ -378,9 +378,9 @@ impl World {
         }
         self.check();
         let mut dropped = self.dropped;
-        for client in &self.clients {
+        let last = self.next() - 1;
+        for client in &mut self.clients {
             client.check(&self.published);
-            let last = self.next() - 1;
             assert_eq!(client.reader.searched(), Some(last), "up to date, whatever passed");
             dropped += client.told.lost;
         }

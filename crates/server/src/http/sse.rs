@@ -46,7 +46,7 @@ impl Heartbeat {
     }
 
     /// The event as of now.
-    fn event(self, reader: &Reader<CertificateStream>) -> Vec<u8> {
+    fn event(self, reader: &mut Reader<CertificateStream>) -> Vec<u8> {
         match reader.searched().filter(|_| self.has_offset) {
             Some(offset) => format!("id: {offset}\n\n").into_bytes(),
             None => b": heartbeat\n\n".to_vec(),
@@ -114,14 +114,14 @@ pub(super) fn head(gzip: bool) -> Response<Body> {
 
 /// The endless body, which begins with `greeting`: events to send before anything else.
 #[must_use]
-pub(super) fn body(client: Client, greeting: &[u8]) -> Body {
+pub(super) fn body(mut client: Client, greeting: &[u8]) -> Body {
     let gzip = client.gzip;
     let mut first = Vec::new();
     let mut member = gzip.then(|| Member::begin(&mut first));
     encode(greeting, &mut member, &mut first);
     let heartbeat = client.heartbeat;
     if heartbeat.always {
-        encode(&heartbeat.event(&client.reader), &mut member, &mut first);
+        encode(&heartbeat.event(&mut client.reader), &mut member, &mut first);
     }
     let next = (!first.is_empty()).then(|| first.into());
     let timer = Box::pin(tokio::time::sleep(heartbeat.interval));

@@ -186,8 +186,8 @@ impl Connection {
 
     /// A heartbeat as of now. It is written before any further message, so what was searched by now
     /// is all that it may say.
-    fn heartbeat(&self) -> Vec<u8> {
-        let Client { reader, profile, heartbeat, .. } = &self.client;
+    fn heartbeat(&mut self) -> Vec<u8> {
+        let Client { reader, profile, heartbeat, .. } = &mut self.client;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
         let offset = reader.searched().filter(|_| heartbeat.has_offset());
