@@ -94,9 +94,10 @@ impl Breaker {
     pub(crate) fn failure(&mut self, asked: Option<Duration>, entropy: u64) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let max = if self.is_open() { self.open_wait } else { self.backoff.max };
-        let wait = Backoff { max, ..self.backoff }.wait(self.failures, entropy);
         let now = Instant::now();
-        let wait = bounded(wait, Some(*self.since.get_or_insert(now)), now);
+        let since = *self.since.get_or_insert(now);
+        let backoff = bounded(Backoff { max, ..self.backoff }, Some(since), now);
+        let wait = backoff.wait(self.failures, entropy);
         asked.map_or(wait, |asked| asked.max(wait))
     }
 

@@ -151,7 +151,7 @@ impl Pause {
             return;
         }
         let wait = asked
-            .unwrap_or_else(|| bounded(backoff.wait(self.refusals, jitter()), self.first, now));
+            .unwrap_or_else(|| bounded(*backoff, self.first, now).wait(self.refusals, jitter()));
         let until = now + wait;
         self.until = Some(self.until.map_or(until, |before| before.max(until)));
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::breaker::Backoff;
+
 /// The beginning of a failure, in which waits are short.
 pub(crate) const BEGINNING: Duration = Duration::from_secs(60);
 /// The longest wait then, jitter included, unless the log asks for more.
@@ -37,9 +39,10 @@ pub(crate) fn is_beginning(since: Option<Instant>, now: Instant) -> bool {
     since.is_some_and(|since| now.saturating_duration_since(since) < BEGINNING)
 }
 
-/// A wait, which is short at the beginning of a failure.
-pub(crate) fn bounded(wait: Duration, since: Option<Instant>, now: Instant) -> Duration {
-    if is_beginning(since, now) { wait.min(LONGEST_AT_FIRST) } else { wait }
+/// A back-off, whose waits are short at the beginning of a failure. They keep their jitter.
+pub(crate) fn bounded(backoff: Backoff, since: Option<Instant>, now: Instant) -> Backoff {
+    let max = backoff.max.min(LONGEST_AT_FIRST);
+    if is_beginning(since, now) { Backoff { max, ..backoff } } else { backoff }
 }
 
 /// What is left of a wait after a request that was waited for in vain: at the beginning of a failure
@@ -51,7 +54,7 @@ pub(crate) fn left_of(
     now: Instant,
 ) -> Duration {
     let waited = if is_beginning(since, now) { waited } else { Duration::ZERO };
-    bounded(wait, since, now).saturating_sub(waited)
+    wait.saturating_sub(waited)
 }
 
 #[cfg(test)]

@@ -126,8 +126,10 @@ impl<S: Source> Fetcher<S> {
         }
         add(&self.status.counters.errors, 1);
         tracing::debug!(log = self.status.log.name, %error, failures, "request failed");
-        let wait = self.options.backoff.wait(failures, jitter());
+        let now = Instant::now();
+        let backoff = failure::bounded(self.options.backoff, Some(since), now);
+        let wait = backoff.wait(failures, jitter());
         let waited = error.fetch().map_or(Duration::ZERO, FetchError::waited);
-        Some(failure::left_of(wait, waited, Some(since), Instant::now()))
+        Some(failure::left_of(wait, waited, Some(since), now))
     }
 }

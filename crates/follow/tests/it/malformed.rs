@@ -101,7 +101,7 @@ async fn a_precertificate_without_a_submission_shows_the_names_of_its_leaf() {
     let followed = follow_rows(&site, 3).await;
     let names = |entry: &follow::Entry| {
         let certificate = Certificate::read(&entry.certificate);
-        certificate.dns_names().map(|name| name.into_owned()).collect::<Vec<_>>()
+        certificate.dns_names().map(std::borrow::Cow::into_owned).collect::<Vec<_>>()
     };
     let entries = &followed.entries[&site.base];
     assert!(!names(&entries[0]).is_empty());
