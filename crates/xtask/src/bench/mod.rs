@@ -63,7 +63,8 @@ const BENCHMARKS: [Benchmark; 11] = [
 ];
 
 /// Those that take so long that they are only run when they are named.
-const LONG: [&str; 3] = [restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
+const LONG: [&str; 4] =
+    [internet::BENCHMARK.name, restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
 
 /// What is to be measured, how large and how long.
 struct Plan {
