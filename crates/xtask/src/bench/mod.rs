@@ -65,8 +65,13 @@ const BENCHMARKS: [Benchmark; 12] = [
 ];
 
 /// Those that take so long that they are only run when they are named.
-const LONG: [&str; 4] =
-    [faults::BENCHMARK.name, restart::KILLS.name, soak::BENCHMARK.name, collect::KILLS.name];
+const LONG: [&str; 5] = [
+    internet::BENCHMARK.name,
+    faults::BENCHMARK.name,
+    restart::KILLS.name,
+    soak::BENCHMARK.name,
+    collect::KILLS.name,
+];
 
 /// What is to be measured, how large and how long.
 struct Plan {
