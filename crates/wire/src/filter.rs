@@ -4,7 +4,7 @@
 //!
 //! | parameter | passes a certificate if |
 //! |---|---|
-//! | `domain=a.com,b.org` | one of its names is the domain, lies below it label by label, or is a wildcard that covers it; or one of its iPAddress names is the address |
+//! | `domain=a.com,b.org` | one of its names is the domain or lies below it, label by label |
 //! | `match=paypal` | one of its names contains the text, of at least 3 characters |
 //! | `ip=192.0.2.1,2001:db8::/32` | one of its iPAddress names is the address or in the network |
 //! | `issuer=r10,let's encrypt` | the CN or O of its issuer contains the text |
@@ -18,8 +18,9 @@
 //! UTS #46). A term that is empty is an error, for nobody means it. The names of a certificate are
 //! those that messages show as `all_domains`, as they stand there: a `match` sees A-labels.
 //!
-//! A wildcard covers one label (RFC 6125 section 6.4.3): `*.a.com` passes `domain=www.a.com`, but
-//! not `domain=x.www.a.com`. With `exact=true` it passes neither.
+//! A domain is passed by a wildcard that covers it, too. A wildcard covers one label (RFC 6125 section
+//! 6.4.3): `*.a.com` passes `domain=www.a.com`, but not `domain=x.www.a.com`. With `exact=true` it
+//! passes neither. A `domain` that is an IP address is passed by that iPAddress name.
 //!
 //! [`Filters`] is where the filters of all connections are registered, and judged together: one
 //! pass over a [`Subject`], what a certificate looks like to filters, however many there are.

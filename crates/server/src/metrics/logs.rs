@@ -102,18 +102,22 @@ const LOGS: &[Row<Log>] = &[
     count("log_wrong_leaf_indexes", "Leaves with another index than their place", |log| {
         counted(log, |c| &c.wrong_leaf_indexes)
     }),
-    count("log_foreign_precertificates", "Precertificates that do not belong to their leaf", |log| {
-        counted(log, |c| &c.foreign_precertificates)
-    }),
+    count(
+        "log_foreign_precertificates",
+        "Precertificates that do not belong to their leaf",
+        |log| counted(log, |c| &c.foreign_precertificates),
+    ),
     count("log_foreign_issuers", "Chains whose issuer has another key than the leaf says", |log| {
         counted(log, |c| &c.foreign_issuers)
     }),
     count("log_forged_issuers", "Issuers served under a name that is not their hash", |log| {
         counted(log, |c| &c.forged_issuers)
     }),
-    count("log_missing_issuers", "Chain certificates left out because they could not be fetched", |log| {
-        counted(log, |c| &c.missing_issuers)
-    }),
+    count(
+        "log_missing_issuers",
+        "Chain certificates left out because they could not be fetched",
+        |log| counted(log, |c| &c.missing_issuers),
+    ),
     count("log_cut_chains", "Chains longer than any honest one, which were cut", |log| {
         counted(log, |c| &c.cut_chains)
     }),

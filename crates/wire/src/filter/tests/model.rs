@@ -11,7 +11,7 @@ use crate::filter::automaton::Automaton;
 use crate::filter::substrings::RECENT;
 
 /// The parameters of a request.
-type Written = Vec<(&'static str, String)>;
+type Written = Vec<(String, String)>;
 
 /// A registered filter, and how it was written.
 struct Held {
@@ -70,8 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let filter = (prop::collection::vec(terms, 1..4), any::<bool>()).prop_map(|(terms, exact)| {
         let mut written: Written = terms;
-        if written.iter().any(|(name, _)| *name == "domain") {
-            written.push(("exact", exact.to_string()));
+        if written.iter().any(|(name, _)| name == "domain") {
+            written.push(("exact".to_owned(), exact.to_string()));
         }
         written
     });
@@ -80,8 +80,8 @@ fn step() -> impl Strategy<Value = Step> {
         "(\\*|[ab]{1,3})(\\.(\\*|[abAB]{1,2})){0,3}",
         "[ab.\n]{0,12}"
     ];
-    let address =
-        "10\\.0\\.0\\.[0-3]|11\\.0\\.0\\.1|::[0-3]|b::".prop_map(|text| text.parse().unwrap());
+    let address = "10\\.0\\.0\\.[0-3]|11\\.0\\.0\\.1|::[0-3]|b::"
+        .prop_map(|text| text.parse::<IpAddr>().unwrap());
     let names = (prop::collection::vec(name, 0..4), prop::collection::vec(address, 0..3));
     let kind = prop::sample::select(EntryKind::ALL.to_vec());
     let subject = (names, "[abAB]{0,4}", 0..3_usize, any::<u64>(), kind).prop_map(
@@ -124,8 +124,8 @@ fn subjects(certificates: &[Certificate]) -> Vec<Subject> {
 
 /// What the parameters mean, said without any of the code under test.
 fn wants(written: &Written, certificate: &Certificate) -> bool {
-    let exact = written.contains(&("exact", "true".to_owned()));
-    let given = written.iter().filter(|(name, _)| *name != "exact");
+    let exact = written.iter().any(|(name, value)| name == "exact" && value == "true");
+    let given = written.iter().filter(|(name, _)| name != "exact");
     given.clone().all(|(name, _)| {
         let mut terms = given.clone().filter(|(other, _)| other == name);
         terms.any(|(name, term)| holds(name, term, exact, certificate))
@@ -184,8 +184,8 @@ fn expected(held: &[Held], certificates: &[Certificate]) -> Vec<(u64, u32)> {
     let distinct: BTreeMap<u64, &Written> =
         held.iter().map(|held| (held.registered.id(), &held.written)).collect();
     let all = distinct.iter().flat_map(|(id, written)| {
-        let wanted = (0..).zip(certificates).filter(|(_, one)| wants(written, one));
-        wanted.map(|(at, _)| (*id, at))
+        let wanted = (0..).zip(certificates).filter(move |(_, one)| wants(written, one));
+        wanted.map(move |(at, _)| (*id, at))
     });
     all.collect()
 }
@@ -221,7 +221,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Register(written) => {
-                    let pairs = written.iter().map(|(name, term)| (*name, term));
+                    let pairs = written.iter().map(|(name, term)| (name, term));
                     let filter = Filter::parse(pairs, 20).unwrap().unwrap();
                     let known = held.iter().find(|other| other.registered.filter() == &filter);
                     let known = known.map(|known| known.registered.id());
