@@ -14,6 +14,8 @@ use crate::http::Shared;
 
 /// How often the state file is written, if anything has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
+/// How often is looked whether the task still writes, at the end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The name of the task that saves.
 const TASK: &str = "save_state";
 
@@ -62,15 +64,15 @@ impl Saver {
     }
 
     /// Saves a last time.
-    pub(crate) async fn finish(self, shared: &Shared) {
+    pub(crate) async fn finish(mut self, shared: &Shared) {
         self.finish.send_replace(true);
-        // A task that waits to be started again has nothing under way.
-        let tasks = shared.tasks.tasks();
-        if tasks.iter().any(|task| task.name == TASK && task.down > 0) {
-            self.task.abort();
+        // What is being written is waited for; a restart after a panic is not.
+        while tokio::time::timeout(LOOK_EVERY, &mut self.task).await.is_err() {
+            let tasks = shared.tasks.tasks();
+            if tasks.iter().any(|task| task.name == TASK && task.down > 0) {
+                self.task.abort();
+            }
         }
-        // An error means that it was stopped.
-        drop(self.task.await);
         let mut writer = Writer::new(&self.file);
         if !writer.write(shared.fleet.state(shared.hub.head())).await {
             shared.metrics.state_errors.inc();

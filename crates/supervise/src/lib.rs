@@ -69,7 +69,11 @@ impl Supervisor {
             note(message);
             let wait = restarts.wait(Instant::now() - begun);
             let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            tracing::error!(task = name, retry_in_ms, "a task panicked and is started again: {message}");
+            tracing::error!(
+                task = name,
+                retry_in_ms,
+                "a task panicked and is started again: {message}"
+            );
             let _down = self.down(name);
             sleep(wait).await;
         }

@@ -6,9 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{
-    Collector, Running, eventually, has_rows, logs, program, reads_all,
-};
+use crate::harness::{Collector, Running, eventually, has_rows, logs, program, reads_all};
 
 /// Ended when it goes out of scope, also where a test fails.
 struct Ended(Child);

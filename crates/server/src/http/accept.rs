@@ -90,12 +90,11 @@ pub struct Service {
 /// Accepts connections until the service shuts down. Each is served by its own task.
 pub async fn serve(listener: TcpListener, tls: Option<Tls>, service: Service) {
     let acceptor = tls.as_ref().map(Tls::acceptor);
-    let accepting = service.tasks.run(service.port.task(), || {
-        accept(&listener, acceptor.clone(), service.clone())
-    });
+    let accepting = service
+        .tasks
+        .run(service.port.task(), || accept(&listener, acceptor.clone(), service.clone()));
     let Some(tls) = &tls else { return accepting.await };
-    let following =
-        service.tasks.run("tls_files", || tls.clone().follow_files(&service.metrics));
+    let following = service.tasks.run("tls_files", || tls.clone().follow_files(&service.metrics));
     tokio::select! {
         () = accepting => {}
         () = following => {}

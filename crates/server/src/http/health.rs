@@ -188,7 +188,8 @@ fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
         return ("degraded", Some(down.clone()));
     }
     if healthy == 0 {
-        return ("degraded", Some("no log is healthy: all failed lately".to_owned()));
+        let why = "no log is healthy: each failed lately or has not answered often enough since";
+        return ("degraded", Some(why.to_owned()));
     }
     (if unhealthy > 1 { "degraded" } else { "healthy" }, found.reason.clone())
 }

@@ -17,7 +17,8 @@ impl Collector for Tasks {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let tasks = self.0.tasks();
         let help = "Panics of tasks that run for ever and are started again, by task";
-        let mut panics = encoder.encode_descriptor("task_panics", help, None, MetricType::Counter)?;
+        let mut panics =
+            encoder.encode_descriptor("task_panics", help, None, MetricType::Counter)?;
         for task in &tasks {
             let count = ConstCounter::new(task.panics);
             count.encode(panics.encode_family(&[("task", task.name)])?)?;
