@@ -110,8 +110,8 @@ impl Held {
     /// Begins the stream: its connection is one from now on. Not before its first bytes are asked
     /// for: a request answered without a body would otherwise leave every limit.
     pub(super) fn begin(&mut self) {
-        if let Some(pending) = self.pending.upgrade()
-            && !self.begun
+        if !self.begun
+            && let Some(pending) = self.pending.upgrade()
         {
             self.begun = true;
             drop(pending.slot.lock().take());
@@ -121,8 +121,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(pending) = self.pending.upgrade()
-            && self.begun
+        if self.begun
+            && let Some(pending) = self.pending.upgrade()
         {
             // Counted whatever the limits: the connection is there.
             let slot = pending.slots.take(pending.client, SlotLimits::NONE).ok();
