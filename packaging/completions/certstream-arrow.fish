@@ -25,7 +25,7 @@ function __fish_certstream_arrow_using_subcommand
 end
 
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s u -l url -d 'The server. Any certstream server will do; wss:// too. The public wss://certstream.calidog.io has been silent since 2025, so the default is your own certstream-server' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stream -d 'What to ask the server for; of domains only names are kept, without a log to tell doubles by and without resuming' -r -f -a "full\t''
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stream -d 'What to ask the server for; of domains only names are kept, without a log and an index to tell duplicates by' -r -f -a "full\t''
 lite\t''
 domains\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l domain -d 'Only certificates with these names or names below them' -r
@@ -34,16 +34,16 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l match
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l log -d 'Only entries of logs whose name contains one of these' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-file -d 'File with the token that the server wants; or the variable CERTSTREAM_TOKEN' -r -F
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-header -d 'Header that carries the token' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l ca-file -d 'PEM file of certificate authorities to trust besides the system\'s' -r -F
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s o -l output -d 'Where rows go: a file; with --rotate or Parquet a folder; or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format parquet certstream_data]' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l format -d 'Form of the files' -r -f -a "feather\t''
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l ca-file -d 'PEM file of certificate authorities to trust besides the system\'s, or of exactly the certificate that the server has' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s o -l output -d 'Where rows go: a file (.feather); with --rotate or Parquet a folder (NAME.parquet is one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format parquet certstream_data]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l format -d 'Form of the files [default: as the extension of --output has it, or feather]' -r -f -a "feather\t''
 parquet\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l compression -d 'Compression of the columns' -r -f -a "none\t''
 lz4\t''
 zstd\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s b -l buffer-size -d 'Rows that are written together' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l flush-interval -d 'Longest time that a row waits to be written' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l rotate -d 'Write parts below the output, each closed at this size or time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 1h]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l rotate -d 'Write parts below the output, each closed at this size or time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 10m]' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l max-bytes -d 'Delete the oldest parts beyond this size in all' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l retain -d 'Delete parts that are older than this' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l spool -d 'Where parts for s3:// wait to be copied' -r -F
@@ -58,12 +58,12 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l from-
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l with-der -d 'Keep the certificates themselves too (column as_der); implies --stream full'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s V -l version -d 'Print version'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Says what is in a file: rows, times, sources, gaps, columns'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Says what is in a file or a folder of parts: rows, times, sources, gaps, columns'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Makes a file whose last write was cut short readable again'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -l json -d 'As JSON'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand repair" -s h -l help -d 'Print help'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "inspect" -d 'Says what is in a file: rows, times, sources, gaps, columns'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "inspect" -d 'Says what is in a file or a folder of parts: rows, times, sources, gaps, columns'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "repair" -d 'Makes a file whose last write was cut short readable again'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

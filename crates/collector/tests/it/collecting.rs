@@ -100,6 +100,6 @@ async fn filters_and_domains() {
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(indexes(&batches(&folder.path().join("one.feather"))).len(), 1);
     let names = batches(&second.join("certstream_data.feather"));
-    assert_eq!(names[0].num_columns(), 2);
+    assert_eq!(names[0].num_columns(), 6);
     server.stop().await;
 }

@@ -117,7 +117,7 @@ where
         let authorization = header.map(|value| value.to_str().expect("text").to_owned());
         let target = request.uri().to_string();
         let has_extras = target.contains(EXTRAS);
-        let target = target.replace(EXTRAS, "").replace("?&", "?");
+        let target = target.replace(EXTRAS, "").replace("?&", "?").replace("&&", "&");
         let target = target.trim_end_matches(['?', '&']).to_owned();
         asked.lock().push(Asked { target, has_extras, authorization });
         if has_extras && session.is_strict {
