@@ -65,7 +65,7 @@ _certstream__server() {
 
     case "${cmd}" in
         certstream__server)
-            opts="-c -v -V -h --config --demo --dry-run --validate-config --print-config --version --host --port --tls-cert --tls-key --log-level --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-sse --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-file --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --hot-reload-enabled --hot-reload-watch-path --help logs validate create-index healthcheck help"
+            opts="-c -v -V -h --config --demo --dry-run --validate-config --strict --print-config --version --host --port --tls-cert --tls-key --log-level --log-format --log-client-addresses --buffer-size --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-sse --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-file --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --hot-reload-enabled --hot-reload-watch-path --help logs validate create-index healthcheck help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -100,10 +100,14 @@ _certstream__server() {
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-client-addresses)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --buffer-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -112,11 +116,11 @@ _certstream__server() {
                     return 0
                     ;;
                 --compat-profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "calidog go rust" -- "${cur}"))
                     return 0
                     ;;
                 --slow-client)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "drop disconnect" -- "${cur}"))
                     return 0
                     ;;
                 --worker-threads)
@@ -128,7 +132,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --verification)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "enforce report off" -- "${cur}"))
                     return 0
                     ;;
                 --verification-evidence-dir)
@@ -140,7 +144,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --real-ip)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --ip-allow-list)
@@ -148,39 +152,39 @@ _certstream__server() {
                     return 0
                     ;;
                 --protocols-websocket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-sse)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-metrics)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-health)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-example-json)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-api)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-stats)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --protocols-page)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --prometheus-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --prometheus-listen-addr)
@@ -196,7 +200,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --prometheus-expose-system-metrics)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --prometheus-cert-path)
@@ -216,7 +220,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --prometheus-real-ip)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --metrics-compat)
@@ -236,19 +240,19 @@ _certstream__server() {
                     return 0
                     ;;
                 --stats-client-addresses)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --streams-full)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --streams-lite)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --streams-domains-only)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --streams-full-path)
@@ -264,11 +268,11 @@ _certstream__server() {
                     return 0
                     ;;
                 --dedup-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --dedup-mode)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "certificate linked" -- "${cur}"))
                     return 0
                     ;;
                 --dedup-capacity)
@@ -280,7 +284,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --heartbeat-mode)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "idle always off" -- "${cur}"))
                     return 0
                     ;;
                 --heartbeat-interval-secs)
@@ -288,11 +292,11 @@ _certstream__server() {
                     return 0
                     ;;
                 --compression-websocket)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --compression-sse)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --filters-max-terms)
@@ -304,7 +308,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --connection-limit-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --connection-limit-max-connections)
@@ -324,7 +328,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --rate-limit-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --rate-limit-free-max-tokens)
@@ -380,7 +384,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --auth-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --auth-tokens)
@@ -400,7 +404,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --auth-query-token)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --feed-ring-bytes)
@@ -412,7 +416,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --feed-skip-empty-domains)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --feed-gather-ms)
@@ -420,15 +424,15 @@ _certstream__server() {
                     return 0
                     ;;
                 --ct-log-rfc6962-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-static-ct-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-disable-default-logs)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-log-list-url)
@@ -452,11 +456,11 @@ _certstream__server() {
                     return 0
                     ;;
                 --ct-log-removed-log-policy)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "stop keep" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-checkpoint-signature-mode)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "enforce warn" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-states)
@@ -464,7 +468,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --ct-log-include-test)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-exclude)
@@ -492,7 +496,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --ct-log-state-recovery)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "fresh fail" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-import-index)
@@ -535,10 +539,6 @@ _certstream__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --ct-log-allow-private-addresses)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --ct-log-partial-tile-wait-ms)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -576,7 +576,7 @@ _certstream__server() {
                     return 0
                     ;;
                 --hot-reload-enabled)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --hot-reload-watch-path)
@@ -591,7 +591,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__create__subcmd__index)
-            opts="-o -f -c -h --out --force --config --help"
+            opts="-o -f -c -h --out --force --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -621,7 +621,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__healthcheck)
-            opts="-c -h --url --config --help"
+            opts="-c -h --url --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -759,7 +759,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__logs)
-            opts="-c -h --config --help list ack"
+            opts="-c -h --config --strict --help list ack"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -781,7 +781,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__logs__subcmd__ack)
-            opts="-c -h --config --help"
+            opts="-c -h --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -803,7 +803,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__logs__subcmd__list)
-            opts="-c -h --config --help"
+            opts="-c -h --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -825,7 +825,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__validate)
-            opts="-c -h --config --help"
+            opts="-c -h --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
