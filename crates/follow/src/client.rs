@@ -610,15 +610,10 @@ mod tests {
     async fn a_transport_error_says_the_cause_and_no_layers() {
         let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let closed = format!("http://{}/", closed.local_addr().expect("bound"));
-        for (url, expected) in [
-            (closed.as_str(), "Connection refused"),
-            ("http://nowhere.invalid/list", "DNS lookup of nowhere.invalid failed"),
-        ] {
-            let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-            let error = client.get(url).send().await.expect_err("nobody answers");
-            let said = transport(url, &error).to_string();
-            assert!(said.starts_with(&format!("{url}: {expected}")), "{said}");
-        }
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let error = client.get(&closed).send().await.expect_err("nobody answers");
+        let said = transport(&closed, &error).to_string();
+        assert!(said.starts_with(&format!("{closed}: Connection refused")), "{said}");
     }
 
     #[test]
