@@ -59,14 +59,14 @@ fn sources() -> [Source; 3] {
 fn step() -> impl Strategy<Value = Step> {
     let domain = "(a|b|aa|ab)(\\.(a|b)){0,2}";
     let terms = prop_oneof![
-        8 => (Just("match"), "[ab.]{3,9}"),
-        6 => (Just("domain"), domain),
-        1 => (Just("domain"), "10\\.0\\.0\\.[0-3]|::[0-3]"),
-        2 => (Just("issuer"), "[ab]{1,4}"),
-        2 => (Just("log"), "[ab]{1,3}|aa="),
-        1 => (Just("ip"), "10\\.0\\.0\\.[0-3](/(0|8|30|31|32))?|::[0-3](/(0|8|126|127|128))?"),
-        1 => (Just("part"), "[12]/2|[1-3]/3"),
-        1 => (Just("entry"), "precert|final"),
+        8 => ("match", "[ab.]{3,9}"),
+        6 => ("domain", domain),
+        1 => ("domain", "10\\.0\\.0\\.[0-3]|::[0-3]"),
+        2 => ("issuer", "[ab]{1,4}"),
+        2 => ("log", "[ab]{1,3}|aa="),
+        1 => ("ip", "10\\.0\\.0\\.[0-3](/(0|8|30|31|32))?|::[0-3](/(0|8|126|127|128))?"),
+        1 => ("part", "[12]/2|[1-3]/3"),
+        1 => ("entry", "precert|final"),
     ];
     let filter = (prop::collection::vec(terms, 1..4), any::<bool>()).prop_map(|(terms, exact)| {
         let mut written: Written = terms;
