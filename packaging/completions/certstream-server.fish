@@ -24,7 +24,7 @@ function __fish_certstream_server_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l host -d 'IP address to listen on; "::" (quoted in a file) accepts IPv6 and IPv4 [env: CERTSTREAM_HOST, CERTSTREAM_WEBSERVER_LISTEN_ADDR] [default: 0.0.0.0]' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l port -d 'TCP port to listen on; 0, on the command line only, picks any free port [a whole number from 1 to 65535] [env: CERTSTREAM_PORT, CERTSTREAM_WEBSERVER_LISTEN_PORT, PORT] [default: 8080]' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l tls-cert -d 'PEM certificate chain for TLS (https and wss), the server\'s own certificate first; reloaded when the file changes [env: CERTSTREAM_TLS_CERT, CERTSTREAM_WEBSERVER_CERT_PATH]' -r
@@ -152,37 +152,37 @@ complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l hot-reload-enabled -d 'Reload the configuration when its file changes, also by rename or through a changed link [env: CERTSTREAM_HOT_RELOAD_ENABLED] [default: false]' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l hot-reload-watch-path -d 'File, or directory of files, whose changes also reload the configuration [env: CERTSTREAM_HOT_RELOAD_WATCH_PATH]' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l demo -d 'Show the server with certificates of its own: no network, no files; of the settings only host, port, log_level and log_format count'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l dry-run -d 'Serve, but read no logs'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l dry-run -d 'Serve clients, but read no logs'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l validate-config -d 'Check the configuration, say what it comes to, and exit'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l print-config -d 'Print the whole configuration as YAML, secrets hidden, and exit'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l print-config -d 'Print the complete configuration as YAML, with secrets hidden, and exit'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -s V -s v -l version -d 'Print the version'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "logs" -d 'Look at the logs in the state file, and acknowledge alarms'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "logs" -d 'Show the logs in the state file, and acknowledge alarms'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "validate" -d 'The same as --validate-config'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "create-index" -d 'Write where every log ends now, as certstream-server-go does; see ct_log.import_index'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "healthcheck" -d 'Ask the running server how it is; exit status 0 if it is well, otherwise 1'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "create-index" -d 'Write every log\'s current head index to a file in certstream-server-go\'s format; see ct_log.import_index'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "healthcheck" -d 'Query a running server\'s health; exit status 0 if it is healthy, otherwise 1'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -f -a "list" -d 'Say where each log stands, and its alarms'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -f -a "ack" -d 'Acknowledge a log\'s alarms, whether or not the server runs'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from list" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -f -a "list" -d 'List each log\'s position and open alarms'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and not __fish_seen_subcommand_from list ack" -f -a "ack" -d 'Acknowledge a log\'s alarms, whether or not the server is running'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from list" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from ack" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from ack" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand validate" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand validate" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand validate" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s o -l out -d 'The file [default: ct_log.import_index, or else ct_index.json]' -r -F
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s f -l force -d 'Replace the file if it is there'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s o -l out -d 'File to write [default: ct_log.import_index, or else ct_index.json]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s f -l force -d 'Replace the file if it exists'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand healthcheck" -l url -d 'Ask there instead of at /health/deep of the server that the configuration is of' -r
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand healthcheck" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand healthcheck" -l url -d 'Query this URL instead of /health/deep on the configured host and port' -r
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand healthcheck" -s c -l config -d 'Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of config.yaml, config.yml, /etc/certstream/config.yaml]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand healthcheck" -s h -l help -d 'Print help'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "logs" -d 'Look at the logs in the state file, and acknowledge alarms'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "logs" -d 'Show the logs in the state file, and acknowledge alarms'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "validate" -d 'The same as --validate-config'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "create-index" -d 'Write where every log ends now, as certstream-server-go does; see ct_log.import_index'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "healthcheck" -d 'Ask the running server how it is; exit status 0 if it is well, otherwise 1'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "create-index" -d 'Write every log\'s current head index to a file in certstream-server-go\'s format; see ct_log.import_index'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "healthcheck" -d 'Query a running server\'s health; exit status 0 if it is healthy, otherwise 1'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from logs validate create-index healthcheck help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from logs" -f -a "list" -d 'Say where each log stands, and its alarms'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from logs" -f -a "ack" -d 'Acknowledge a log\'s alarms, whether or not the server runs'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from logs" -f -a "list" -d 'List each log\'s position and open alarms'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from logs" -f -a "ack" -d 'Acknowledge a log\'s alarms, whether or not the server is running'
