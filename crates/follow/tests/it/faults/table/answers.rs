@@ -10,7 +10,7 @@ use super::{
 };
 
 pub(super) const ANSWERS: Group = Group {
-    title: "Answers",
+    title: "Responses",
     rows: &[
         failing("status 500", "status 500", || status(500, None)),
         failing("status 502 with an HTML page", "status 502", || {
