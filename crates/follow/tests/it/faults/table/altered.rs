@@ -110,7 +110,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&MISSING),
-            line: Some("issuer could not be had"),
+            line: Some("issuer could not be fetched"),
             does: "requests an issuer by that name, which does not exist, and delivers a shorter \
                  chain",
             altered: true,
@@ -121,7 +121,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&MISSING),
-            line: Some("issuer could not be had"),
+            line: Some("issuer could not be fetched"),
             does: "delivers a shorter chain, unless another log has the issuer; retries after a \
                  minute",
             altered: true,
