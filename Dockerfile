@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
-# certstream-server in an image of the C library, CA certificates and the program; it runs as a user
-# without rights and keeps its state in /data.
+# An image of the C library, CA certificates and certstream-server, which runs as an unprivileged user
+# and stores its state in /data.
 #
 #   docker build -t certstream-server .
 #   docker run -p 8080:8080 -v certstream:/data certstream-server
@@ -28,7 +28,7 @@ WORKDIR /data
 VOLUME /data
 ENV CERTSTREAM_CT_LOG_STATE_FILE=/data/state.json
 EXPOSE 8080
-# There is no curl in the image: the server asks itself.
+# The image has no curl; the server runs its own health check.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/certstream-server", "healthcheck"]
 STOPSIGNAL SIGTERM

@@ -8,8 +8,8 @@ const ROWS = 40;
 const ROWS_A_SECOND = 20;
 const DRAW_EVERY = 250;
 
-const ALL = "Every certificate is shown as it comes. Open one to see all of it.";
-const SAMPLE = "More come than anybody can read: this is a sample. Filter to see every match.";
+const ALL = "Showing every certificate. Select one for details.";
+const SAMPLE = "Showing a sample. Add a filter to see every match.";
 // Once some were left out it is said for so long.
 const SAMPLE_FOR = 5000;
 
@@ -77,8 +77,8 @@ export class Certificates {
     this.#budget = Math.min(ROWS, this.#budget + ((now - this.#drawn) * ROWS_A_SECOND) / 1000);
     this.#drawn = now;
     if (this.#paused || this.#isHeld()) {
-      const why = this.#paused ? "Paused" : "Held while you look";
-      set(byId("sample"), `${why}: ${number(this.#arrived)} came since.`);
+      const why = this.#paused ? "Paused" : "Paused while you point at the list";
+      set(byId("sample"), `${why}: ${number(this.#arrived)} new.`);
       return;
     }
     const most = Math.floor(this.#budget);

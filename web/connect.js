@@ -4,8 +4,8 @@ import { address } from "./stream.js";
 import { byId, element, set, speak } from "./text.js";
 
 const STREAMS = {
-  lite: { path: "/", text: "Lite: all but the certificate itself", about: "Names, issuer, dates, hashes and extensions of every certificate." },
-  full: { path: "/full-stream", text: "Full: with DER and chain", about: "All of the lite stream, the certificate itself (as_der, base64) and its chain." },
+  lite: { path: "/", text: "Lite: everything except the certificate itself", about: "Names, issuer, dates, hashes and extensions of every certificate." },
+  full: { path: "/full-stream", text: "Full: with DER and chain", about: "The lite stream plus the certificate itself (as_der, base64) and its chain." },
   domains: { path: "/domains-only", text: "Domains only", about: "Only the names: a list for each certificate." },
 };
 
@@ -95,7 +95,7 @@ function show() {
   const text = JSON.stringify(list);
   if (text === shown) return;
   shown = text;
-  set(byId("connect-what"), list.length ? STREAMS[stream].about : "This server sends its stream nowhere.");
+  set(byId("connect-what"), list.length ? STREAMS[stream].about : "No stream is enabled on this server.");
   byId("commands").replaceChildren(...list.map(card));
 }
 

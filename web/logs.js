@@ -65,7 +65,7 @@ function make() {
 }
 
 function verified(log, verification) {
-  if (verification === "off") return ["off", "logs are believed"];
+  if (verification === "off") return ["off", "not verified"];
   if (log.verified_through === null) return ["–", log.unproved ?? "nothing yet"];
   const left = Math.max((log.next_index ?? 0) - log.verified_through, 0);
   return [number(log.verified_through), left ? `${number(left)} to go` : "all read"];

@@ -46,7 +46,7 @@ function path({ serves }) {
 function begin() {
   if (server === null) return;
   const at = path(server);
-  if (at === null) stream.stop("WebSocket is switched off here");
+  if (at === null) stream.stop("WebSocket is disabled on this server");
   else stream.begin(at, filter, server.head);
 }
 
@@ -85,7 +85,7 @@ async function apply() {
   // The address of this page is that of the stream: it can be passed on, and connected to.
   history.replaceState(null, "", address("/", { ...filter, ...always }));
   certificates.clear();
-  set(byId("nothing"), Object.keys(filter).length ? "No certificate has passed the filter yet." : "Nothing yet.");
+  set(byId("nothing"), Object.keys(filter).length ? "No certificate has matched the filter yet." : "Waiting for the first certificate…");
   filtering(filter, always);
   begin();
 }

@@ -72,7 +72,7 @@ export class Stream {
     };
     socket.onmessage = ({ data }) => this.#take(data);
     socket.onclose = () => {
-      const text = wasOpen ? "connection lost, trying again" : "not let in, trying again";
+      const text = wasOpen ? "connection lost, retrying" : "access refused (token or limit), retrying";
       this.onState("down", text);
       this.#timer = setTimeout(() => this.#open(), this.#delay);
       this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);

@@ -24,46 +24,46 @@ function __fish_certstream_arrow_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s u -l url -d 'The server. Any certstream server will do; wss:// too. The public wss://certstream.calidog.io has been silent since 2025, so the default is your own certstream-server' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stream -d 'What to ask the server for; of domains only names are kept, without a log and an index to tell duplicates by' -r -f -a "full\t''
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s u -l url -d 'The server: any certstream server, over ws:// or wss://. The public wss://certstream.calidog.io has been silent since 2025, so the default is your own certstream-server' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stream -d 'Stream to collect; domains stores names only, and cannot detect duplicates, because its messages name neither log nor index' -r -f -a "full\t''
 lite\t''
 domains\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l domain -d 'Only certificates with these names or names below them' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l issuer -d 'Only certificates whose issuer\'s name contains one of these' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l match -d 'Only certificates with one of these anywhere in a name' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l issuer -d 'Only certificates whose issuer name contains one of these' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l match -d 'Only certificates with a name that contains one of these' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l log -d 'Only entries of logs whose name contains one of these' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-file -d 'File with the token that the server wants; or the variable CERTSTREAM_TOKEN' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-file -d 'File that contains the server\'s token; alternatively, set CERTSTREAM_TOKEN' -r -F
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-header -d 'Header that carries the token' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l ca-file -d 'PEM file of certificate authorities to trust besides the system\'s, or of exactly the certificate that the server has' -r -F
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s o -l output -d 'Where rows go: a file (.feather); with --rotate or Parquet a folder (NAME.parquet is one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format parquet certstream_data]' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l format -d 'Form of the files [default: as the extension of --output has it, or feather]' -r -f -a "feather\t''
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l ca-file -d 'PEM file of certificate authorities to trust in addition to the system\'s, or of exactly the server\'s certificate' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s o -l output -d 'Where to write: a file (.feather); with --rotate or Parquet a directory (NAME.parquet is one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format parquet certstream_data]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l format -d 'File format [default: from the extension of --output, or feather]' -r -f -a "feather\t''
 parquet\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l compression -d 'Compression of the columns' -r -f -a "none\t''
 lz4\t''
 zstd\t''"
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s b -l buffer-size -d 'Rows that are written together' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l flush-interval -d 'Longest time that a row waits to be written' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l rotate -d 'Write parts below the output, each closed at this size or time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 10m]' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l max-bytes -d 'Delete the oldest parts beyond this size in all' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l retain -d 'Delete parts that are older than this' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l spool -d 'Where parts for s3:// wait to be copied' -r -F
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l allow-dir -d 'Refuse outputs that are not below this folder; may be repeated' -r -F
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stats -d 'How often to log how things stand; 0s is never [default: 60s, and a line that stays in place on a terminal]' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s l -l log-level -d 'How much to log' -r -f -a "trace\t''
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s b -l buffer-size -d 'Number of rows to write together' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l flush-interval -d 'Maximum time before a row is written' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l rotate -d 'Write parts below the output, and close each at this size or time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 10m]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l max-bytes -d 'Delete the oldest parts beyond this total size' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l retain -d 'Delete parts older than this' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l spool -d 'Directory where parts for s3:// wait to be copied' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l allow-dir -d 'Refuse outputs that are not below this directory; may be repeated' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stats -d 'How often to log progress; 0s is never [default: 60s, and a status line on a terminal]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s l -l log-level -d 'Log level' -r -f -a "trace\t''
 debug\t''
 info\t''
 warn\t''
 error\t''"
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l from-oldest -d 'Begin a new output with the oldest message that the server still has, not the next'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l with-der -d 'Keep the certificates themselves too (column as_der); implies --stream full'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l from-oldest -d 'Start a new output with the oldest message that the server still has, instead of the next one'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l with-der -d 'Also store the certificates themselves (column as_der); implies --stream full'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s V -l version -d 'Print version'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Says what is in a file or a folder of parts: rows, times, sources, gaps, columns'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Makes a file whose last write was cut short readable again'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Make a file readable again whose last write was cut short'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -l json -d 'As JSON'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -l json -d 'Print JSON'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand repair" -s h -l help -d 'Print help'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "inspect" -d 'Says what is in a file or a folder of parts: rows, times, sources, gaps, columns'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "repair" -d 'Makes a file whose last write was cut short readable again'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "repair" -d 'Make a file readable again whose last write was cut short'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -127,13 +127,15 @@ pub fn command() -> Command {
         .args(other_options())
         .subcommand(
             Command::new("inspect")
-                .about("Says what is in a file or a folder of parts: rows, times, sources, gaps, columns")
+                .about(
+                    "Show the contents of a file or a directory of parts: rows, times, sources, \
+                     gaps, columns")
                 .arg(file())
-                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON")),
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
         )
         .subcommand(
             Command::new("repair")
-                .about("Makes a file whose last write was cut short readable again")
+                .about("Make a file readable again whose last write was cut short")
                 .arg(file()),
         )
         .after_help(
@@ -141,11 +143,11 @@ pub fn command() -> Command {
              certstream-arrow -u wss://ct.example.org/ -o certs.feather --match paypal,login\n  \
              certstream-arrow -o certs.parquet --rotate 10m --retain 30d\n  \
              certstream-arrow inspect certs.parquet\n\n\
-             Environment: CERTSTREAM_TOKEN is the token that the server wants. HTTPS_PROXY (for \
-             wss://) and HTTP_PROXY (for ws://), or ALL_PROXY for both, name an HTTP proxy; \
-             NO_PROXY, what is reached without it. Lower case will do too.\n\n\
-             Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command \
-             line is wrong.",
+             Environment: CERTSTREAM_TOKEN is the token for the server. HTTPS_PROXY (for wss://) and \
+             HTTP_PROXY (for ws://), or ALL_PROXY for both, name an HTTP proxy; NO_PROXY lists the \
+             hosts to reach without it. Lower-case names also work.\n\n\
+             Exit status: 0 after SIGTERM or Ctrl-C, 1 if it cannot continue, 64 if the command line \
+             is wrong.",
         )
 }
 
@@ -154,7 +156,7 @@ fn server_options() -> [Arg; 10] {
         option(
             "url",
             "URL",
-            "The server. Any certstream server will do; wss:// too. The public \
+            "The server: any certstream server, over ws:// or wss://. The public \
              wss://certstream.calidog.io has been silent since 2025, so the default is your own \
              certstream-server",
         )
@@ -163,23 +165,23 @@ fn server_options() -> [Arg; 10] {
         option(
             "stream",
             "STREAM",
-            "What to ask the server for; of domains only names are kept, without a log and an index \
-             to tell duplicates by",
+            "Stream to collect; domains stores names only, and cannot detect duplicates, because \
+             its messages name neither log nor index",
         )
         .value_parser(["full", "lite", "domains"])
         .default_value("lite"),
         Arg::new("from-oldest").long("from-oldest").action(ArgAction::SetTrue).help(
-            "Begin a new output with the oldest message that the server still has, not the next",
+            "Start a new output with the oldest message that the server still has, instead of the \
+             next one",
         ),
         filter("domain", "Only certificates with these names or names below them"),
-        filter("issuer", "Only certificates whose issuer's name contains one of these"),
-        filter("match", "Only certificates with one of these anywhere in a name"),
+        filter("issuer", "Only certificates whose issuer name contains one of these"),
+        filter("match", "Only certificates with a name that contains one of these"),
         filter("log", "Only entries of logs whose name contains one of these"),
         option(
             "token-file",
             "FILE",
-            "File with the token that the server wants; or the variable \
-             CERTSTREAM_TOKEN",
+            "File that contains the server's token; alternatively, set CERTSTREAM_TOKEN",
         )
         .value_parser(value_parser!(PathBuf)),
         option("token-header", "NAME", "Header that carries the token")
@@ -187,8 +189,8 @@ fn server_options() -> [Arg; 10] {
         option(
             "ca-file",
             "FILE",
-            "PEM file of certificate authorities to trust besides the system's, or of exactly the \
-             certificate that the server has",
+            "PEM file of certificate authorities to trust in addition to the system's, or of \
+             exactly the server's certificate",
         )
         .value_parser(value_parser!(PathBuf)),
     ]
@@ -203,30 +205,30 @@ fn output_options() -> [Arg; 6] {
         option(
             "output",
             "PATH",
-            "Where rows go: a file (.feather); with --rotate or Parquet a folder (NAME.parquet is \
-             one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format \
+            "Where to write: a file (.feather); with --rotate or Parquet a directory (NAME.parquet \
+             is one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format \
              parquet certstream_data]",
         )
         .short('o'),
         option(
             "format",
             "FORMAT",
-            "Form of the files [default: as the extension of --output has it, or feather]",
+            "File format [default: from the extension of --output, or feather]",
         )
         .value_parser(["feather", "parquet"]),
         option("compression", "CODEC", "Compression of the columns")
             .value_parser(["none", "lz4", "zstd"])
             .default_value("zstd"),
-        option("buffer-size", "ROWS", "Rows that are written together")
+        option("buffer-size", "ROWS", "Number of rows to write together")
             .short('b')
             .value_parser(value_parser!(u64).range(1..=1_000_000))
             .default_value("1000"),
-        option("flush-interval", "TIME", "Longest time that a row waits to be written")
+        option("flush-interval", "TIME", "Maximum time before a row is written")
             .default_value("10s"),
         Arg::new("with-der")
             .long("with-der")
             .action(ArgAction::SetTrue)
-            .help("Keep the certificates themselves too (column as_der); implies --stream full"),
+            .help("Also store the certificates themselves (column as_der); implies --stream full"),
     ]
 }
 
@@ -235,12 +237,12 @@ fn part_options() -> [Arg; 4] {
         option(
             "rotate",
             "SIZE|TIME",
-            "Write parts below the output, each closed at this size or \
-             time: 512MB, 1h, or both as 1h,512MB [default with Parquet or s3: 10m]",
+            "Write parts below the output, and close each at this size or time: 512MB, 1h, or both \
+             as 1h,512MB [default with Parquet or s3: 10m]",
         ),
-        option("max-bytes", "SIZE", "Delete the oldest parts beyond this size in all"),
-        option("retain", "TIME", "Delete parts that are older than this"),
-        option("spool", "DIR", "Where parts for s3:// wait to be copied")
+        option("max-bytes", "SIZE", "Delete the oldest parts beyond this total size"),
+        option("retain", "TIME", "Delete parts older than this"),
+        option("spool", "DIR", "Directory where parts for s3:// wait to be copied")
             .value_parser(value_parser!(PathBuf))
             .default_value("certstream_spool"),
     ]
@@ -251,17 +253,17 @@ fn other_options() -> [Arg; 3] {
         option(
             "allow-dir",
             "DIR",
-            "Refuse outputs that are not below this folder; may be repeated",
+            "Refuse outputs that are not below this directory; may be repeated",
         )
         .value_parser(value_parser!(PathBuf))
         .action(ArgAction::Append),
         option(
             "stats",
             "TIME",
-            "How often to log how things stand; 0s is never [default: 60s, and \
-             a line that stays in place on a terminal]",
+            "How often to log progress; 0s is never [default: 60s, and a status line on a \
+             terminal]",
         ),
-        option("log-level", "LEVEL", "How much to log")
+        option("log-level", "LEVEL", "Log level")
             .short('l')
             .value_parser(["trace", "debug", "info", "warn", "error"])
             .default_value("info"),

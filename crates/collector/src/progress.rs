@@ -95,7 +95,7 @@ impl Progress {
             lag.map_or_else(String::new, |lag| format!(" · {:.1} s behind", lag as f64 / 1e3));
         let troubles = [
             (counters.gaps, "gaps"),
-            (counters.doubles, "doubles"),
+            (counters.doubles, "duplicates"),
             (counters.malformed + counters.unknown + counters.unread, "oddities"),
         ];
         let troubles = troubles.into_iter().filter(|(count, _)| *count > 0);

@@ -193,7 +193,7 @@ impl IssuerStore {
             Err(error) => error.to_string(),
         };
         let name = &log.log.name;
-        tracing::warn!(log = name, problem, "issuer could not be had, it is left out of chains");
+        tracing::warn!(log = name, problem, "issuer could not be fetched, chains omit it");
         self.note_missing(base, fingerprint, MISSING_FOR);
     }
 

@@ -318,7 +318,7 @@ pub fn registry(
     );
     registry.register(
         "duplicates",
-        "Entries left out because the same certificate was published lately",
+        "Entries dropped because the same certificate was published recently",
         metrics.duplicates.clone(),
     );
     registry.register(
@@ -328,23 +328,23 @@ pub fn registry(
     );
     registry.register(
         "parse_errors",
-        "Published certificates of which some part could not be parsed",
+        "Published certificates with a part that could not be parsed",
         metrics.parse_errors.clone(),
     );
     registry.register(
         "messages_truncated",
-        "Messages rendered without a part that made them too large",
+        "Messages rendered without parts that made them too large",
         metrics.truncated.clone(),
     );
     registry.register_with_unit(
         "rendered",
-        "Bytes of messages rendered, each once however many clients get it",
+        "Bytes of messages rendered, each counted once however many clients get it",
         Unit::Bytes,
         metrics.rendered_bytes.clone(),
     );
     registry.register(
         "filters_refused",
-        "Connections refused for their filter, by reason",
+        "Connections refused because of their filter, by reason",
         metrics.filters_refused.clone(),
     );
     registry.register(
@@ -354,12 +354,12 @@ pub fn registry(
     );
     registry.register(
         "descriptor_limit_rejected",
-        "Connections closed because the descriptors left are for files and logs",
+        "Connections closed because the remaining descriptors are reserved for files and logs",
         metrics.descriptor_limit_rejected.clone(),
     );
     registry.register(
         "write_stalls",
-        "Connections closed because the peer took no byte for too long",
+        "Connections closed because the client read nothing for too long",
         metrics.write_stalls.clone(),
     );
     registry.register(
@@ -367,14 +367,10 @@ pub fn registry(
         "TLS handshakes that failed or took too long",
         metrics.tls_handshake_errors.clone(),
     );
-    registry.register(
-        "tls_reloads",
-        "Times the TLS certificate was replaced by a new one",
-        metrics.tls_reloads.clone(),
-    );
+    registry.register("tls_reloads", "Reloads of the TLS certificate", metrics.tls_reloads.clone());
     registry.register(
         "tls_reload_errors",
-        "Times a new TLS certificate could not be used",
+        "New TLS certificates that could not be used",
         metrics.tls_reload_errors.clone(),
     );
     registry.register(
@@ -384,12 +380,12 @@ pub fn registry(
     );
     registry.register(
         "config_reloads",
-        "Times the configuration was replaced by a new one",
+        "Reloads of the configuration",
         metrics.config_reloads.clone(),
     );
     registry.register(
         "config_reload_failures",
-        "Times a new configuration could not be used",
+        "New configurations that could not be used",
         metrics.config_reload_failures.clone(),
     );
     registry.register_collector(Box::new(Ring(hub)));
@@ -401,10 +397,10 @@ pub fn registry(
 }
 
 fn register_connections(registry: &mut Registry, metrics: &Metrics) {
-    registry.register("connections", "Client connections open now", metrics.connections.clone());
+    registry.register("connections", "Open client connections", metrics.connections.clone());
     registry.register(
         "connections_opened",
-        "Client connections since the start",
+        "Client connections opened",
         metrics.connections_opened.clone(),
     );
     registry.register(
@@ -430,7 +426,7 @@ fn register_connections(registry: &mut Registry, metrics: &Metrics) {
     );
     registry.register(
         "messages_lost",
-        "Messages that clients missed because they read too slowly, or were behind at the end",
+        "Messages that clients missed because they read too slowly or were behind at shutdown",
         metrics.messages_lost.clone(),
     );
 }
@@ -467,7 +463,7 @@ impl Collector for Ring {
                 stats.time.as_secs(),
             ),
             ("ring_messages", "Entries kept for readers", stats.entries),
-            ("feeds", "Renderings of the stream that are kept warm", stats.feeds as u64),
+            ("feeds", "Renderings of the stream that are kept up to date", stats.feeds as u64),
             ("chunk_bytes", "Bytes of rendered chunks kept", stats.chunk_bytes as u64),
             ("offset", "The newest offset published", self.0.head().unwrap_or(0)),
         ];

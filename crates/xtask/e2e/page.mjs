@@ -34,7 +34,7 @@ async function checkPause(page) {
     return Number(document.querySelector("#count").textContent.replaceAll(",", "")) > least;
   }, count + 20);
   assert.deepEqual(await names(page), shown, "nothing moves while it is paused");
-  assert.match(await page.textContent("#sample"), /^Paused: \d+ came since\.$/);
+  assert.match(await page.textContent("#sample"), /^Paused: \d+ new\.$/);
   await page.click("#pause");
   await page.waitForFunction((first) => {
     return document.querySelector("#rows .name b").textContent !== first;

@@ -57,8 +57,8 @@ pub const COLUMNS: [Column; 27] = [
     column(
         "offset",
         Kind::Number(|row| row.update.offset),
-        "The server's number for the message, which only grows: what the collector resumes from. \
-         Null from other makes of servers.",
+        "The server's number for the message, which only increases; the collector resumes from it. \
+         Null from other servers.",
     ),
     column(
         "seen",
@@ -69,12 +69,12 @@ pub const COLUMNS: [Column; 27] = [
     column(
         "submitted",
         Kind::Milliseconds(|row| row.update.submitted),
-        "When the log promised to include the entry (the time of its SCT).",
+        "When the log promised to include the entry (the timestamp of its SCT).",
     ),
     column(
         "cert_index",
         Kind::Number(|row| row.update.cert_index),
-        "The index of the entry in its log, from 0. With the log it identifies the row.",
+        "The index of the entry in its log, from 0. Together with the log it identifies the row.",
     ),
     column("update_type", Kind::Text(update_type), "`X509LogEntry` or `PrecertLogEntry`."),
     column(
@@ -88,17 +88,17 @@ pub const COLUMNS: [Column; 27] = [
             Box::new(row.update.leaf.all_domains.iter().map(|name| registered_domain(name)))
         }),
         "For each of `domains`, in the same order, the domain registered below a public suffix: \
-         `example.co.uk` for `*.shop.example.co.uk`. Null where there is none.",
+         `example.co.uk` for `*.shop.example.co.uk`. Null if there is none.",
     ),
     column(
         "domains_total",
         Kind::Number(|row| row.update.domains_total),
-        "How many names the certificate has, where `truncated` and the server says so.",
+        "Number of names in the certificate, if the row is `truncated` and the server reports it.",
     ),
     column(
         "subject",
         Kind::Text(|row| row.update.leaf.subject.aggregated.as_deref()),
-        "Who it is issued to, in one text: `/C=…/CN=…`.",
+        "The complete subject: `/C=…/CN=…`.",
     ),
     column(
         "subject_cn",
@@ -108,7 +108,7 @@ pub const COLUMNS: [Column; 27] = [
     column(
         "issuer",
         Kind::Text(|row| row.update.leaf.issuer.aggregated.as_deref()),
-        "Who issued it, in one text.",
+        "The complete issuer, in the same form.",
     ),
     column(
         "issuer_cn",
@@ -123,7 +123,7 @@ pub const COLUMNS: [Column; 27] = [
     column(
         "serial_number",
         Kind::Text(|row| row.update.leaf.serial_number.as_deref()),
-        "The serial number in upper-case hexadecimal, two digits a byte.",
+        "The serial number in upper-case hexadecimal, two digits per byte.",
     ),
     column(
         "fingerprint",
@@ -138,52 +138,44 @@ pub const COLUMNS: [Column; 27] = [
     column(
         "not_before",
         Kind::Seconds(|row| date(row, row.update.leaf.not_before)),
-        "Start of validity. Null where the certificate has no readable date.",
+        "Start of validity. Null if the certificate has no readable date.",
     ),
     column(
         "not_after",
         Kind::Seconds(|row| date(row, row.update.leaf.not_after)),
-        "End of validity, itself included; 9999-12-31 23:59:59 for certificates that do not expire.",
+        "End of validity, inclusive; 9999-12-31 23:59:59 for certificates that do not expire.",
     ),
     column(
         "signature_algorithm",
         Kind::Text(|row| row.update.leaf.signature_algorithm.as_deref()),
-        "What it is signed with, as in `sha256, rsa`; servers differ in the words.",
+        "The signature algorithm, such as `sha256, rsa`; the names differ between servers.",
     ),
     column(
         "is_ca",
         Kind::Flag(|row| row.update.leaf.is_ca),
-        "Whether it is a certificate authority. Null from CaliDog's servers.",
+        "True for a certificate authority. Null from CaliDog's servers.",
     ),
     column(
         "source_name",
         Kind::Text(|row| row.update.source.name.as_deref()),
-        "The log: its description in the log list.",
+        "The log's description in the log list.",
     ),
-    column(
-        "source_url",
-        Kind::Text(|row| row.update.source.url.as_deref()),
-        "The log: where it is read.",
-    ),
+    column("source_url", Kind::Text(|row| row.update.source.url.as_deref()), "The log's URL."),
     column(
         "source_operator",
         Kind::Text(|row| row.update.source.operator.as_deref()),
-        "The log: who runs it. Null from other makes of servers.",
+        "The operator of the log. Null from other servers.",
     ),
     column(
         "log_id",
         Kind::Text(|row| row.update.source.log_id.as_deref()),
-        "The log: base64 of its LogID (RFC 6962 section 3.2). Null from other makes of servers.",
+        "The log's LogID in base64 (RFC 6962 section 3.2). Null from other servers.",
     ),
-    column(
-        "cert_link",
-        Kind::Text(|row| row.update.cert_link.as_deref()),
-        "Where the entry can be read.",
-    ),
+    column("cert_link", Kind::Text(|row| row.update.cert_link.as_deref()), "The URL of the entry."),
     column(
         "truncated",
         Kind::Flag(|row| Some(row.update.truncated)),
-        "Whether something is left out for its size, such as names.",
+        "True if the server omitted parts of a large message, such as names.",
     ),
     column(
         "as_der",

@@ -182,7 +182,7 @@ pub fn command() -> Command {
         .about("Follows Certificate Transparency logs and streams every certificate")
         .after_help(
             "A flag overrides an environment variable, which overrides the configuration file. \
-             Logs named by hand (custom_logs, static_logs) can only be given in a file.",
+             custom_logs and static_logs can only be given in a file.",
         )
         .max_term_width(100)
         .disable_version_flag(true)
@@ -200,15 +200,16 @@ fn index() -> Command {
         .long("out")
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
-        .help("The file [default: ct_log.import_index, or else ct_index.json]");
+        .help("File to write [default: ct_log.import_index, or else ct_index.json]");
     let force = Arg::new("force")
         .short('f')
         .long("force")
         .action(ArgAction::SetTrue)
-        .help("Replace the file if it is there");
+        .help("Replace the file if it exists");
     Command::new("create-index")
         .about(
-            "Write where every log ends now, as certstream-server-go does; see ct_log.import_index",
+            "Write every log's current head index to a file in certstream-server-go's format; see \
+             ct_log.import_index",
         )
         .args([out, force])
 }
@@ -217,9 +218,9 @@ fn healthcheck() -> Command {
     let url = Arg::new("url")
         .long("url")
         .value_name("URL")
-        .help("Ask there instead of at /health/deep of the server that the configuration is of");
+        .help("Query this URL instead of /health/deep on the configured host and port");
     Command::new("healthcheck")
-        .about("Ask the running server how it is; exit status 0 if it is well, otherwise 1")
+        .about("Query a running server's health; exit status 0 if it is healthy, otherwise 1")
         .arg(url)
 }
 
@@ -230,12 +231,12 @@ fn logs() -> Command {
         .num_args(1..)
         .help("The log's name, URL or id");
     let ack = Command::new("ack")
-        .about("Acknowledge a log's alarms, whether or not the server runs")
+        .about("Acknowledge a log's alarms, whether or not the server is running")
         .arg(names);
     Command::new("logs")
-        .about("Look at the logs in the state file, and acknowledge alarms")
+        .about("Show the logs in the state file, and acknowledge alarms")
         .disable_help_subcommand(true)
-        .subcommand(Command::new("list").about("Say where each log stands, and its alarms"))
+        .subcommand(Command::new("list").about("List each log's position and open alarms"))
         .subcommand(ack)
 }
 
@@ -251,24 +252,27 @@ fn switches() -> [Arg; 7] {
             .value_parser(value_parser!(PathBuf))
             .global(true)
             .help(
-                "Configuration file [env: CERTSTREAM_CONFIG] [default: the first there is of \
+                "Configuration file [env: CERTSTREAM_CONFIG] [default: the first that exists of \
                  config.yaml, config.yml, /etc/certstream/config.yaml]",
             ),
         switch(
             "demo",
-            "Run on simulated logs, without network and state; every setting counts but where \
-             certificates come from and where state is kept",
+            "Run on simulated logs, without network or state; settings for log sources and state \
+             are ignored, all others apply",
         ),
-        switch("dry-run", "Serve, but read no logs"),
+        switch("dry-run", "Serve clients, but read no logs"),
         switch(
             "validate-config",
             "Check the configuration and the files it names, print a summary and all warnings, and \
              exit",
         )
         .conflicts_with("print-config"),
-        switch("strict", "Take warnings about the configuration for errors (exit status 64)")
+        switch("strict", "Treat warnings about the configuration as errors (exit status 64)")
             .global(true),
-        switch("print-config", "Print the whole configuration as YAML, secrets hidden, and exit"),
+        switch(
+            "print-config",
+            "Print the complete configuration as YAML, with secrets hidden, and exit",
+        ),
         Arg::new("version")
             .short('V')
             .visible_short_alias('v')

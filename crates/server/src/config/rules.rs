@@ -57,7 +57,7 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
         ),
         (
             logs.import_index.is_some() && logs.state_file.is_none(),
-            "ct_log.import_index without ct_log.state_file: every start goes on at the same place",
+            "ct_log.import_index without ct_log.state_file: every start resumes at the same place",
         ),
     ];
     cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
@@ -72,7 +72,7 @@ pub(super) fn forgotten(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<S
     let idle = !auth.enabled && !is_set("auth.enabled");
     if idle && (!auth.tokens.is_empty() || tiers && !config.rate_limit.enabled) {
         forgotten.push(
-            "there are tokens, but auth.enabled is not set: everybody is let in without one; set \
+            "there are tokens, but auth.enabled is not set: everybody is accepted without one; set \
              auth.enabled: true"
                 .to_owned(),
         );

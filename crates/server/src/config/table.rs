@@ -100,72 +100,74 @@ impl Section {
 
 /// The sections, in the order of [`SETTINGS`].
 pub const SECTIONS: &[Section] = &[
-    section("", "Server", "Where the server listens and what it says about itself"),
-    section("protocols", "Protocols", "What is served; the routes of what is off answer 404"),
+    section("", "Server", "Where the server listens and what it logs"),
+    section("protocols", "Protocols", "What is served; disabled routes answer 404"),
     section(
         "prometheus",
         "Metrics",
-        "Where metrics are read; docs/metrics.md lists them. The names are those of \
+        "Where metrics are served; docs/metrics.md lists them. The keys are those of \
          certstream-server-go",
     ),
-    section("metrics", "Metrics of other servers", "For dashboards made for them"),
-    section("api", "REST API", "What /api/cert remembers, where protocols.api is on"),
-    section("stats", "Statistics", "What CaliDog's server shows at /stats"),
+    section("metrics", "Metrics of other servers", "For dashboards built for those servers"),
+    section("api", "REST API", "How many certificates /api/cert keeps, if protocols.api is on"),
+    section("stats", "Statistics", "The statistics that CaliDog's server shows at /stats"),
     section(
         "streams",
         "Streams",
-        "What clients can choose from; a stream that is off costs nothing",
+        "The streams that clients can choose from; a disabled stream costs nothing",
     ),
     section(
         "dedup",
         "Duplicates",
         "Most certificates are in several logs; `dedup: false` sends every entry of every log",
     ),
-    section("heartbeat", "Heartbeats", "Messages sent so that clients know the connection lives"),
+    section("heartbeat", "Heartbeats", "Messages that show clients that the connection is alive"),
     section(
         "compression",
         "Compression",
-        "Messages are compressed once for all clients that ask for it, so it costs no more with each",
+        "Messages are compressed once for all clients that request it, so further clients cost \
+         nothing extra",
     ),
     section(
         "filters",
         "Filters",
-        "Clients choose certificates with ?domain=, ?match=, ?entry= and others; what is over a limit \
-         is refused",
+        "Clients select certificates with ?domain=, ?match=, ?entry= and others; a filter over a \
+         limit is refused",
     ),
     section(
         "connection_limit",
         "Connection limits",
-        "How many connections there may be at a time; over max_connections or per_ip_limit the answer \
-         is 429. An IPv6 client counts by its /64",
+        "How many connections are allowed at a time; beyond max_connections or per_ip_limit the \
+         answer is 429. IPv6 clients are counted by /64",
     ),
     section(
         "rate_limit",
         "Rate limits",
-        "How many requests a client may make, by its token's tier (auth): a bucket of tokens, a burst \
-         beyond it, and a sliding window; a stream is one request however long it lasts. max_tokens, \
-         refill_rate and burst are other names of the free_ keys",
+        "How many requests a client may make, by its token's tier (auth): a token bucket, a burst \
+         beyond it, and a sliding window; a stream counts as one request however long it lasts. \
+         max_tokens, refill_rate and burst are aliases of the free_ keys",
     ),
     section(
         "auth",
         "Authentication",
-        "Tokens for streams, /api, /stats and /latest.json; each as it is, or as sha256: and its \
-         SHA-256 in hex, as `printf %s TOKEN | sha256sum` prints it. Where there are standard or \
-         premium tokens they are read even with auth.enabled off, and who has none is Free",
+        "Tokens for streams, /api, /stats and /latest.json, each in plain text or as sha256: \
+         followed by its SHA-256 in hex, as `printf %s TOKEN | sha256sum` prints it. Standard and \
+         premium tokens are recognised even with auth.enabled off; a client without a token is \
+         Free",
     ),
     section(
         "feed",
         "Feeds",
-        "What is kept for clients that resume or fall behind, and how it is sent",
+        "How much is kept for clients that resume or fall behind, and how messages are sent",
     ),
     section("ct_log", "Logs", "Which logs are read, and how"),
     section(
         "hot_reload",
         "Reloading",
-        "On SIGHUP the configuration is always read again; one that is wrong changes nothing, and says so",
+        "SIGHUP always reloads the configuration; an invalid one is logged and changes nothing",
     ),
-    section("custom_logs", "RFC 6962 logs named by hand", "A list of maps, only in a file"),
-    section("static_logs", "static-ct-api logs named by hand", "A list of maps, only in a file"),
+    section("custom_logs", "Additional RFC 6962 logs", "A list of maps, only in a file"),
+    section("static_logs", "Additional static-ct-api logs", "A list of maps, only in a file"),
 ];
 
 const fn section(name: &'static str, title: &'static str, doc: &'static str) -> Section {
@@ -188,100 +190,101 @@ pub const SETTINGS: &[Setting] = &[
         "host",
         &["CERTSTREAM_HOST", "CERTSTREAM_WEBSERVER_LISTEN_ADDR"],
         Address,
-        "IP address to listen on; \"::\" (quoted in a file) takes IPv6 and IPv4",
+        "IP address to listen on; \"::\" (quoted in a file) accepts IPv6 and IPv4",
     )
     .restart(),
     row(
         "port",
         &["CERTSTREAM_PORT", "CERTSTREAM_WEBSERVER_LISTEN_PORT", "PORT"],
         Integer(1, 65535),
-        "TCP port to listen on; 0, on the command line only, takes any free port",
+        "TCP port to listen on; 0, on the command line only, picks any free port",
     )
     .restart(),
     row(
         "tls_cert",
         &["CERTSTREAM_TLS_CERT", "CERTSTREAM_WEBSERVER_CERT_PATH"],
         Path,
-        "PEM certificate chain, the server's own first, to speak TLS (https and wss) with; read again \
-         when the file changes",
+        "PEM certificate chain for TLS (https and wss), the server's own certificate first; \
+         reloaded when the file changes",
     )
     .example("/etc/certstream/fullchain.pem"),
     row(
         "tls_key",
         &["CERTSTREAM_TLS_KEY", "CERTSTREAM_WEBSERVER_CERT_KEY_PATH"],
         Path,
-        "PEM private key of that certificate; read again with it",
+        "PEM private key of that certificate; reloaded with it",
     )
     .example("/etc/certstream/privkey.pem"),
     row(
         "log_level",
         &["RUST_LOG", "CERTSTREAM_LOG_LEVEL", "LOG_LEVEL"],
         LogFilter,
-        "What the server logs about itself",
+        "Level of the server's own log",
     ),
     row(
         "log_format",
         &["CERTSTREAM_LOG_FORMAT"],
         Choice(&["text", "json"]),
-        "Form of those log lines: for people or for log collectors",
+        "Format of the server's log lines: text for people, json for log collectors",
     )
     .restart(),
     row(
         "log_client_addresses",
         &["CERTSTREAM_LOG_CLIENT_ADDRESSES"],
         Bool,
-        "Name the addresses of clients in those log lines, one when a client comes and one when it \
-         leaves; also in the metrics of metrics.compat that are by client",
+        "Log client addresses, in one line when a client connects and one when it disconnects; \
+         also show them in the per-client metrics of metrics.compat",
     ),
     row(
         "max_message_bytes",
         &["CERTSTREAM_MAX_MESSAGE_BYTES"],
         Size(16 * ByteSize::KIB, 64 * ByteSize::MIB),
-        "Largest message sent; a larger one goes out without as_der and chain, and says so",
+        "Largest message sent; a larger one is sent without as_der and chain, then without further \
+         parts, and is marked as truncated",
     )
     .restart(),
     row(
         "compat_profile",
         &["CERTSTREAM_COMPAT_PROFILE"],
         Choice(&["calidog", "go", "rust"]),
-        "Whose messages are sent to clients that do not choose with ?compat=: those of CaliDog's \
-         server, certstream-server-go or certstream-server-rust",
+        "Message format for clients that do not pass ?compat=: that of CaliDog's server, \
+         certstream-server-go or certstream-server-rust",
     ),
     row(
         "slow_client",
         &["CERTSTREAM_SLOW_CLIENT"],
         Choice(&["drop", "disconnect"]),
-        "What becomes of a client that falls further behind than what is kept: it misses messages and \
-         goes on, or it is told so and disconnected",
+        "What to do when a client falls behind the buffer: drop skips messages; disconnect \
+         notifies the client and closes the connection",
     ),
     row(
         "worker_threads",
         &["CERTSTREAM_WORKER_THREADS", "TOKIO_WORKER_THREADS"],
         Integer(0, 1024),
-        "Threads that serve clients and read logs; 0 for one a core",
+        "Threads that serve clients and read logs; 0 for one per core",
     )
     .restart(),
     row(
         "shutdown_grace_ms",
         &["CERTSTREAM_SHUTDOWN_GRACE_MS"],
         Millis(0, 5000),
-        "Longest wait for connections to end after SIGTERM or Ctrl-C",
+        "Maximum time to wait for connections to end after SIGTERM or Ctrl-C",
     ),
     row(
         "verification",
         &["CERTSTREAM_VERIFICATION"],
         Choice(&["enforce", "report", "off"]),
-        "What becomes of entries that are not those a log has signed: enforce sends nothing before it \
-         is proved, and stops a log until its alarm is acknowledged; report raises the alarm and goes \
-         on; off believes the logs",
+        "How to handle entries that do not match the log's signed tree: report sends everything \
+         and raises an alarm; enforce sends nothing until it is verified, and stops the log until \
+         its alarm is acknowledged; off does not check",
     )
     .restart(),
     row(
         "verification_evidence_dir",
         &["CERTSTREAM_VERIFICATION_EVIDENCE_DIR"],
         Path,
-        "Folder for the evidence of alarms; without it a folder beside ct_log.state_file, and without \
-         that none",
+        "Directory for the evidence of alarms; by default one beside ct_log.state_file, and none \
+         without a state file",
     )
     .example("/var/lib/certstream/evidence")
     .restart(),
@@ -289,23 +292,23 @@ pub const SETTINGS: &[Setting] = &[
         "trusted_proxies",
         &["CERTSTREAM_TRUSTED_PROXIES", "CERTSTREAM_WEBSERVER_TRUSTED_PROXIES"],
         Networks,
-        "Proxies whose X-Forwarded-For is believed: the client is the rightmost address there that is \
-         none of them. Nobody else's is read, and no other header",
+        "Proxies whose X-Forwarded-For header is trusted. The client is the rightmost address in \
+         it that is not itself a trusted proxy. Other headers are ignored",
     ),
     row(
         "real_ip",
         &["CERTSTREAM_REAL_IP", "CERTSTREAM_WEBSERVER_REAL_IP"],
         Bool,
-        "Off believes not even trusted_proxies; unlike in certstream-server-go, on believes nobody \
-         else",
+        "false ignores X-Forwarded-For even from trusted_proxies; otherwise the header is trusted \
+         from trusted_proxies only, unlike in certstream-server-go",
     )
     .example("true"),
     row(
         "ip_allow_list",
         &["CERTSTREAM_IP_ALLOW_LIST", "CERTSTREAM_WEBSERVER_WHITELIST"],
         Networks,
-        "Clients that may use streams, /api, /stats and /latest.json; others get 403. Empty for \
-         everybody",
+        "Addresses that may use streams, /api, /stats and /latest.json; others get 403. Empty \
+         allows everyone",
     ),
     row("protocols.websocket", &["CERTSTREAM_WS_ENABLED"], Bool, "The streams over WebSocket"),
     row("protocols.sse", &["CERTSTREAM_SSE_ENABLED"], Bool, "The streams over SSE, at /sse"),
@@ -329,13 +332,13 @@ pub const SETTINGS: &[Setting] = &[
         Bool,
         "Statistics in the form of CaliDog's server, at stats.url",
     ),
-    row("protocols.page", &["CERTSTREAM_PROTOCOLS_PAGE"], Bool, "The page for browsers, at /"),
+    row("protocols.page", &["CERTSTREAM_PROTOCOLS_PAGE"], Bool, "The web page, at /"),
     row(
         "prometheus.enabled",
         &["CERTSTREAM_PROMETHEUS_ENABLED"],
         Bool,
-        "Serve metrics on a listener of their own, and there only; off, they are served with \
-         everything else where protocols.metrics is on",
+        "Serve metrics only on a listener of their own; if off, the main listener serves them \
+         where protocols.metrics is on",
     )
     .restart(),
     row(
@@ -349,27 +352,27 @@ pub const SETTINGS: &[Setting] = &[
         "prometheus.listen_port",
         &["CERTSTREAM_PROMETHEUS_LISTEN_PORT"],
         Integer(1, 65535),
-        "TCP port of that listener; where address and port are those of the server there is one \
-         listener for both",
+        "TCP port of that listener; with the server's own address and port, both share one \
+         listener",
     )
     .restart(),
     row(
         "prometheus.metrics_url",
         &["CERTSTREAM_PROMETHEUS_METRICS_URL"],
         Route,
-        "Path of the metrics, on whichever listener",
+        "Path of the metrics, on either listener",
     ),
     row(
         "prometheus.expose_system_metrics",
         &["CERTSTREAM_PROMETHEUS_EXPOSE_SYSTEM_METRICS"],
         Bool,
-        "Show memory, CPU time and open files of the process, and what its allocator holds",
+        "Show memory, CPU time and open files of the process, and statistics of its allocator",
     ),
     row(
         "prometheus.cert_path",
         &["CERTSTREAM_PROMETHEUS_CERT_PATH"],
         Path,
-        "PEM certificate chain for TLS on that listener; read again when the file changes",
+        "PEM certificate chain for TLS on that listener; reloaded when the file changes",
     )
     .example("/etc/certstream/metrics.pem")
     .restart(),
@@ -385,20 +388,21 @@ pub const SETTINGS: &[Setting] = &[
         "prometheus.whitelist",
         &["CERTSTREAM_PROMETHEUS_WHITELIST"],
         Networks,
-        "Addresses that may read metrics, on whichever listener; others get 403. Empty for everybody",
+        "Addresses that may read metrics, on either listener; others get 403. Empty allows \
+         everyone",
     ),
     row(
         "prometheus.trusted_proxies",
         &["CERTSTREAM_PROMETHEUS_TRUSTED_PROXIES"],
         Networks,
-        "Proxies whose X-Forwarded-For the metrics' own listener believes, as trusted_proxies are on \
-         the server's",
+        "Proxies whose X-Forwarded-For header is trusted on the metrics listener, as \
+         trusted_proxies are on the main one",
     ),
     row(
         "prometheus.real_ip",
         &["CERTSTREAM_PROMETHEUS_REAL_IP"],
         Bool,
-        "Off believes not even prometheus.trusted_proxies",
+        "false ignores X-Forwarded-For even from prometheus.trusted_proxies",
     )
     .example("true"),
     row(
@@ -411,55 +415,50 @@ pub const SETTINGS: &[Setting] = &[
         "api.cache_capacity",
         &["CERTSTREAM_API_CACHE_CAPACITY"],
         Integer(0, 10_000_000),
-        "Most certificates that /api/cert finds, the newest",
+        "Maximum number of certificates that /api/cert keeps, the newest; 0 keeps none",
     ),
     row(
         "api.cache_bytes",
         &["CERTSTREAM_API_CACHE_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
-        "The same in bytes of their DER",
+        "Maximum size of these certificates, in bytes of DER",
     ),
-    row(
-        "stats.url",
-        &["STATS_URL", "CERTSTREAM_STATS_URL"],
-        Route,
-        "Path of the statistics",
-    ),
+    row("stats.url", &["STATS_URL", "CERTSTREAM_STATS_URL"], Route, "Path of the statistics"),
     row(
         "stats.client_addresses",
         &["CERTSTREAM_STATS_CLIENT_ADDRESSES"],
         Bool,
-        "Show the clients' addresses and User-Agents there",
+        "Show the clients' addresses and User-Agents in the statistics",
     ),
     row(
         "streams.full",
         &["CERTSTREAM_STREAM_FULL_ENABLED"],
         Bool,
-        "Whole certificates with DER and chain",
+        "The full stream: certificates with DER and chain",
     ),
     row(
         "streams.lite",
         &["CERTSTREAM_STREAM_LITE_ENABLED"],
         Bool,
-        "Certificates without DER and chain",
+        "The lite stream: certificates without DER and chain",
     ),
     row(
         "streams.domains_only",
         &["CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"],
         Bool,
-        "Only the domain names",
+        "The domains-only stream: only the domain names",
     ),
     row(
         "streams.full_path",
         &["CERTSTREAM_STREAMS_FULL_PATH", "CERTSTREAM_WEBSERVER_FULL_URL"],
         StreamPath,
-        "Path of the full stream, with or without a slash at its end",
+        "Path of the full stream, with or without a trailing slash",
     ),
     row(
         "streams.lite_path",
         &["CERTSTREAM_STREAMS_LITE_PATH", "CERTSTREAM_WEBSERVER_LITE_URL"],
         StreamPath,
-        "Path of the lite stream; unless another stream is there it is also at /",
+        "Path of the lite stream; it is also at / unless another stream is there",
     ),
     row(
         "streams.domains_only_path",
@@ -471,22 +470,22 @@ pub const SETTINGS: &[Setting] = &[
         "dedup.enabled",
         &["CERTSTREAM_DEDUP_ENABLED"],
         Bool,
-        "Send a certificate once, however many logs it comes from",
+        "Send a certificate once, however many logs contain it",
     )
     .restart(),
     row(
         "dedup.mode",
         &["CERTSTREAM_DEDUP_MODE"],
         Choice(&["certificate", "linked"]),
-        "What counts as the same: the same bytes, or also a precertificate and the certificate made \
-         from it",
+        "What counts as a duplicate: the same bytes (certificate), or also a precertificate and \
+         its final certificate (linked)",
     )
     .restart(),
     row(
         "dedup.capacity",
         &["CERTSTREAM_DEDUP_CAPACITY"],
         Integer(1, 100_000_000),
-        "Most certificates remembered; each takes some 35 bytes",
+        "Maximum number of certificates remembered; each takes about 35 bytes",
     )
     .restart(),
     row(
@@ -500,13 +499,14 @@ pub const SETTINGS: &[Setting] = &[
         "heartbeat.mode",
         &["CERTSTREAM_HEARTBEAT_MODE"],
         Choice(&["idle", "always", "off"]),
-        "When heartbeats are sent: into silence only, regularly, or never",
+        "When to send heartbeats: idle, after a quiet interval; always, at every interval; off, \
+         never",
     ),
     row(
         "heartbeat.interval_secs",
         &["CERTSTREAM_HEARTBEAT_INTERVAL_SECS"],
         Seconds(1, HOUR),
-        "Silence before a heartbeat (idle), or time between two (always)",
+        "Quiet time before a heartbeat (idle), or time between heartbeats (always)",
     ),
     row(
         "compression.websocket",
@@ -524,46 +524,46 @@ pub const SETTINGS: &[Setting] = &[
         "filters.max_terms",
         &["CERTSTREAM_FILTERS_MAX_TERMS"],
         Integer(1, 1000),
-        "Most different terms in the filter of one connection",
+        "Maximum number of different terms in the filter of one connection",
     ),
     row(
         "filters.max_distinct",
         &["CERTSTREAM_FILTERS_MAX_DISTINCT"],
         Integer(1, 100_000),
-        "Most different terms in the filters of all connections together; they may have 32 bytes each \
-         on average",
+        "Maximum number of different terms in the filters of all connections together, of 32 bytes \
+         each on average",
     ),
     row(
         "connection_limit.enabled",
         &["CERTSTREAM_CONNECTION_LIMIT_ENABLED"],
         Bool,
-        "Hold max_connections and per_ip_limit",
+        "Enforce max_connections and per_ip_limit",
     ),
     row(
         "connection_limit.max_connections",
         &["CERTSTREAM_CONNECTION_LIMIT_MAX_CONNECTIONS"],
         Integer(1, Kind::ANY),
-        "Most streams at a time",
+        "Maximum number of streams at a time",
     ),
     row(
         "connection_limit.per_ip_limit",
         &["CERTSTREAM_CONNECTION_LIMIT_PER_IP_LIMIT"],
         Integer(0, Kind::ANY),
-        "Most streams of one address at a time; 0 or null for any number",
+        "Maximum number of streams per address at a time; 0 or null for no limit",
     ),
     row(
         "connection_limit.max_pending",
         &["CERTSTREAM_CONNECTION_LIMIT_MAX_PENDING"],
         Integer(16, 1_000_000),
-        "Most connections at a time that are no streams: in a TLS handshake, sending a request or \
-         being answered; further ones wait. It holds always",
+        "Maximum number of connections that are not streams (TLS handshake, request, response); \
+         further ones wait. Always enforced",
     ),
     row(
         "connection_limit.max_pending_per_ip",
         &["CERTSTREAM_CONNECTION_LIMIT_MAX_PENDING_PER_IP"],
         Integer(1, 1_000_000),
-        "Most of these of one address, unless it is one of trusted_proxies; further ones are closed. \
-         It holds always",
+        "The same per address, except for trusted_proxies; further ones are closed. Always \
+         enforced",
     ),
     row(
         "rate_limit.enabled",
@@ -581,13 +581,13 @@ pub const SETTINGS: &[Setting] = &[
         "rate_limit.free_refill_rate",
         &["CERTSTREAM_RATE_LIMIT_FREE_REFILL_RATE", "CERTSTREAM_RATE_LIMIT_REFILL_RATE"],
         RATE,
-        "Free: requests that come back each second, more than 0",
+        "Free: requests added to the bucket each second, more than 0",
     ),
     row(
         "rate_limit.free_burst",
         &["CERTSTREAM_RATE_LIMIT_FREE_BURST", "CERTSTREAM_RATE_LIMIT_BURST"],
         RATE,
-        "Free: requests more in each burst window while the bucket is empty",
+        "Free: further requests allowed in each burst window while the bucket is empty",
     ),
     row(
         "rate_limit.standard_max_tokens",
@@ -599,13 +599,13 @@ pub const SETTINGS: &[Setting] = &[
         "rate_limit.standard_refill_rate",
         &["CERTSTREAM_RATE_LIMIT_STANDARD_REFILL_RATE"],
         RATE,
-        "Standard: requests that come back each second, more than 0",
+        "Standard: requests added to the bucket each second, more than 0",
     ),
     row(
         "rate_limit.standard_burst",
         &["CERTSTREAM_RATE_LIMIT_STANDARD_BURST"],
         RATE,
-        "Standard: requests more in each burst window while the bucket is empty",
+        "Standard: further requests allowed in each burst window while the bucket is empty",
     ),
     row(
         "rate_limit.premium_max_tokens",
@@ -617,13 +617,13 @@ pub const SETTINGS: &[Setting] = &[
         "rate_limit.premium_refill_rate",
         &["CERTSTREAM_RATE_LIMIT_PREMIUM_REFILL_RATE"],
         RATE,
-        "Premium: requests that come back each second, more than 0",
+        "Premium: requests added to the bucket each second, more than 0",
     ),
     row(
         "rate_limit.premium_burst",
         &["CERTSTREAM_RATE_LIMIT_PREMIUM_BURST"],
         RATE,
-        "Premium: requests more in each burst window while the bucket is empty",
+        "Premium: further requests allowed in each burst window while the bucket is empty",
     ),
     row(
         "rate_limit.window_seconds",
@@ -635,20 +635,21 @@ pub const SETTINGS: &[Setting] = &[
         "rate_limit.window_max_requests",
         &["CERTSTREAM_RATE_LIMIT_WINDOW_MAX_REQUESTS"],
         Integer(1, 1_000_000),
-        "Most requests of a Free client in any such window; those of Standard and Premium are as many \
-         times more as their buckets are larger",
+        "Maximum number of requests of a Free client in any such window; Standard and Premium get \
+         more, in proportion to their buckets",
     ),
     row(
         "rate_limit.burst_window_seconds",
         &["CERTSTREAM_RATE_LIMIT_BURST_WINDOW_SECONDS"],
         Seconds(1, 86_400),
-        "Length of the burst window, which begins with the first request of a burst",
+        "Length of the burst window, which starts with the first request of a burst",
     ),
     row(
         "rate_limit.max_clients",
         &["CERTSTREAM_RATE_LIMIT_MAX_CLIENTS"],
         Integer(100, 10_000_000),
-        "Most clients remembered, some 200 bytes each; past it those not seen longest are forgotten",
+        "Maximum number of clients remembered, about 200 bytes each; beyond it the least recently \
+         seen are forgotten",
     ),
     row(
         "auth.enabled",
@@ -675,27 +676,28 @@ pub const SETTINGS: &[Setting] = &[
         "auth.header_name",
         &["CERTSTREAM_AUTH_HEADER_NAME"],
         HeaderName,
-        "The request header that holds the token, as it is or after \"Bearer \"",
+        "The request header that carries the token, alone or after \"Bearer \"",
     ),
     row(
         "auth.query_token",
         &["CERTSTREAM_AUTH_QUERY_TOKEN"],
         Bool,
-        "Also read the token from ?token=, for browsers, which cannot set headers; proxies log URLs",
+        "Also accept the token in ?token=, for browsers, which cannot set headers; proxies log \
+         URLs",
     ),
     row(
         "feed.ring_bytes",
         &["CERTSTREAM_FEED_RING_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
-        "Memory for the latest entries, from which a client resumes; the default is some 30 seconds \
-         of all logs, and certstream_ring_seconds says how long it is",
+        "Memory for the latest entries, from which clients resume; the default holds about 30 \
+         seconds of all logs, and certstream_ring_seconds shows the current length",
     )
     .restart(),
     row(
         "feed.chunk_bytes",
         &["CERTSTREAM_FEED_CHUNK_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
-        "Memory for the messages of each feed that has readers",
+        "Memory for the rendered messages of each feed that has readers",
     )
     .restart(),
     row(
@@ -709,8 +711,8 @@ pub const SETTINGS: &[Setting] = &[
         "feed.gather_ms",
         &["CERTSTREAM_FEED_GATHER_MS"],
         Millis(0, 1000),
-        "Longest time for which messages wait, under load, so that several go out in one write; the \
-         fewer the clients the shorter it is, and 0 sends everything at once",
+        "Maximum time that messages wait, under load, so that several go out in one write; with \
+         fewer clients it is shorter, and 0 sends everything at once",
     )
     .restart(),
     row("ct_log.rfc6962_enabled", &["CERTSTREAM_RFC6962_ENABLED"], Bool, "Follow RFC 6962 logs"),
@@ -730,70 +732,70 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.log_list_url",
         &["CERTSTREAM_CT_LOG_LOG_LIST_URL"],
         Url,
-        "The log list, in the v3 form that Chrome publishes",
+        "URL of the log list, in the v3 format that Chrome publishes",
     ),
     row(
         "ct_log.log_list_key_file",
         &["CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE"],
         Path,
-        "PEM public key that the log list is signed with, in place of Chrome's",
+        "PEM public key that the log list is signed with, instead of Chrome's",
     )
     .example("/etc/certstream/log_list_key.pem"),
     row(
         "ct_log.log_list_cache",
         &["CERTSTREAM_CT_LOG_LOG_LIST_CACHE"],
         Path,
-        "File that keeps the log lists for a start without network, and the newest version seen so \
-         that no older one is ever used; without it a file beside ct_log.state_file does",
+        "File that caches the log lists for a start without network, and the newest version seen, \
+         so that an older one is never used; by default a file beside ct_log.state_file",
     )
     .example("/var/lib/certstream/log_lists.json"),
     row(
         "ct_log.extra_log_lists",
         &["CERTSTREAM_CT_LOG_EXTRA_LOG_LISTS"],
         Urls,
-        "Further log lists in the same form, without signature, such as Apple's \
-         (https://valid.apple.com/ct/log_list/current_log_list.json); they only add logs, and what \
-         they drop is followed on",
+        "Further log lists in the same format, without a signature, such as Apple's \
+         (https://valid.apple.com/ct/log_list/current_log_list.json); they only add logs: a log \
+         that they drop is still followed",
     ),
     row(
         "ct_log.log_refresh_interval_secs",
         &["CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"],
         Seconds(0, 604_800),
-        "Time between two readings of the log lists; 0 reads them only at start",
+        "Time between fetches of the log lists; 0 fetches them only at the start",
     ),
     row(
         "ct_log.removed_log_policy",
         &["CERTSTREAM_CT_LOG_REMOVED_POLICY"],
         Choice(&["stop", "keep"]),
-        "What becomes of a log that leaves the signed list, or the wanted states there: it is read \
-         to its end, or followed as before",
+        "What to do when a log leaves the signed list or the states in ct_log.states: stop reads \
+         it to its end, keep follows it as before",
     ),
     row(
         "ct_log.checkpoint_signature_mode",
         &["CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE"],
         Choice(&["enforce", "warn"]),
-        "For configurations of certstream-server-rust; a tree head whose signature fails is never \
-         used, so warn is the same as enforce and says so at the start",
+        "For configurations of certstream-server-rust. A tree head with an invalid signature is \
+         never used, so warn is the same as enforce, with a warning at the start",
     ),
     row(
         "ct_log.states",
         &["CERTSTREAM_CT_LOG_STATES"],
         Choices(LOG_STATES),
-        "States a log of the log list must be in to be followed",
+        "States of the logs to follow from the log list",
     ),
     row(
         "ct_log.include_test",
         &["CERTSTREAM_CT_LOG_INCLUDE_TEST"],
         Bool,
-        "Also follow logs for tests, mirrors and logs without a state, from Chrome's list of all \
-         logs unless ct_log.log_list_url names another list",
+        "Also follow test logs, mirrors and logs without a state, from Chrome's list of all logs \
+         unless ct_log.log_list_url names another list",
     ),
     row(
         "ct_log.exclude",
         &["CERTSTREAM_CT_LOG_EXCLUDE"],
         Texts,
-        "Logs of the lists not to follow, each by operator, name, log id or URL; the URL of a host \
-         stands for all its logs",
+        "Logs of the lists not to follow, each given by operator, name, log id or URL; the URL of \
+         a host excludes all its logs",
     ),
     row(
         "ct_log.excluded_operators",
@@ -818,14 +820,14 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.start_overlap_leaves",
         &["CERTSTREAM_CT_LOG_START_OVERLAP_LEAVES"],
         Integer(0, 100_000),
-        "Entries before the head at which a start at the head begins",
+        "How many entries before the head a start at the head begins",
     )
     .restart(),
     row(
         "ct_log.state_file",
         &["CERTSTREAM_CT_LOG_STATE_FILE"],
         Path,
-        "File to save positions in and to resume from; without it every start is fresh",
+        "File to save positions in and to resume from; without it every start begins afresh",
     )
     .example("/var/lib/certstream/state.json")
     .restart(),
@@ -833,16 +835,16 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.state_recovery",
         &["CERTSTREAM_CT_LOG_STATE_RECOVERY"],
         Choice(&["fresh", "fail"]),
-        "What becomes of a state file that cannot be read: it is set aside and all logs begin afresh, \
-         or the server does not start",
+        "What to do with a state file that cannot be read: fresh sets it aside and starts all logs \
+         afresh, fail refuses to start",
     )
     .restart(),
     row(
         "ct_log.import_index",
         &["CERTSTREAM_CT_LOG_IMPORT_INDEX"],
         Path,
-        "Positions as certstream-server-go keeps them (ct_index.json), for logs that ct_log.state_file \
-         does not know yet; it is only read",
+        "Positions in the format of certstream-server-go (ct_index.json), for logs that \
+         ct_log.state_file does not know yet; the file is never written",
     )
     .example("/var/lib/certstream/ct_index.json")
     .restart(),
@@ -850,15 +852,16 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.resume_overlap_secs",
         &["CERTSTREAM_CT_LOG_RESUME_OVERLAP_SECS"],
         Seconds(0, HOUR),
-        "How far saved positions trail the stream, so that a restart repeats and never skips",
+        "How far saved positions trail the stream, so that a restart repeats entries rather than \
+         skipping any",
     )
     .restart(),
     row(
         "ct_log.max_catchup_lag_entries",
         &["CERTSTREAM_CT_LOG_MAX_CATCHUP_LAG_ENTRIES"],
         Integer(0, Kind::ANY),
-        "Entries a log may be behind before it skips to its head, at least 10000; 0 never skips. \
-         What is skipped is logged and counted",
+        "How many entries a log may be behind before it skips to its head, at least 10000; 0 never \
+         skips. Skipped entries are logged and counted",
     )
     .restart(),
     row(
@@ -872,59 +875,63 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.batch_size",
         &["CERTSTREAM_CT_LOG_BATCH_SIZE"],
         Integer(1, MAX_BATCH),
-        "Most entries asked for in one request; what a log gives at once is learned",
+        "Maximum number of entries per request; the server learns how many each log returns at \
+         once",
     )
     .restart(),
     row(
         "ct_log.poll_interval_ms",
         &["CERTSTREAM_CT_LOG_POLL_INTERVAL_MS"],
         Millis(1, HOUR_MS),
-        "Longest time between two looks for new entries in a log; a log that brings some is looked \
-         at sooner when more are due, one that brings none once a second at most",
+        "Maximum time between polls of a log; a log with new entries is polled sooner when more \
+         are due, an idle one at most once a second",
     )
     .restart(),
     row(
         "ct_log.fetch_concurrency",
         &["CERTSTREAM_CT_LOG_FETCH_CONCURRENCY"],
         Integer(1, 16),
-        "Most requests to one log at a time",
+        "Maximum number of requests to one log at a time",
     )
     .restart(),
     row(
         "ct_log.default_operator_rate_limit_ms",
         &["CERTSTREAM_CT_LOG_DEFAULT_OPERATOR_RATE_LIMIT_MS"],
         Millis(0, HOUR_MS),
-        "Fixed time between two requests to a host; 0 for none, what a host bears is learned",
+        "Fixed time between two requests to a host; with 0 the server learns how many requests a \
+         host accepts",
     )
     .restart(),
     row(
         "ct_log.operator_rate_limits",
         &["CERTSTREAM_CT_LOG_OPERATOR_RATE_LIMITS"],
         Intervals,
-        "The same for the hosts of some operators; in a file also a map of names and milliseconds",
+        "The same for the hosts of particular operators; in a file also a map of names and \
+         milliseconds",
     )
     .restart(),
     row(
         "ct_log.in_flight_bytes",
         &["CERTSTREAM_CT_LOG_IN_FLIGHT_BYTES"],
         Size(ByteSize::MIB, ByteSize::GIB),
-        "Memory for what logs answer, from the first byte received until it is published; one log \
-         may have a quarter",
+        "Memory for responses of logs, from the first byte received until they are published; one \
+         log may use a quarter",
     )
     .restart(),
     row(
         "ct_log.allow_private_addresses",
         &["CERTSTREAM_CT_LOG_ALLOW_PRIVATE_ADDRESSES"],
         Bool,
-        "Connect to private addresses of logs that only a list names; logs named here, and lists \
-         at private addresses with their logs, need no such leave",
+        "Connect to private addresses for logs that only a log list names; custom_logs, \
+         static_logs, and lists at private addresses with their logs are always allowed",
     )
     .restart(),
     row(
         "ct_log.partial_tile_wait_ms",
         &["CERTSTREAM_CT_LOG_PARTIAL_TILE_WAIT_MS"],
         Millis(0, 600_000),
-        "Longest wait for the newest tile of a static-ct-api log to fill up before it is read",
+        "Maximum time to wait for the newest tile of a static-ct-api log to fill up before it is \
+         read",
     )
     .restart(),
     row(
@@ -952,28 +959,28 @@ pub const SETTINGS: &[Setting] = &[
         "ct_log.retry_max_delay_ms",
         &["CERTSTREAM_CT_LOG_RETRY_MAX_DELAY_MS"],
         Millis(1, HOUR_MS),
-        "Longest wait between two attempts",
+        "Maximum wait between two attempts",
     )
     .restart(),
     row(
         "ct_log.healthy_threshold",
         &["CERTSTREAM_CT_LOG_HEALTHY_THRESHOLD"],
         Integer(1, Kind::ANY),
-        "Successes in a row that make a failing log healthy",
+        "Consecutive successes that make a failing log healthy",
     )
     .restart(),
     row(
         "ct_log.unhealthy_threshold",
         &["CERTSTREAM_CT_LOG_UNHEALTHY_THRESHOLD"],
         Integer(1, Kind::ANY),
-        "Failures in a row that make a log unhealthy",
+        "Consecutive failures that make a log unhealthy",
     )
     .restart(),
     row(
         "ct_log.health_check_interval_secs",
         &["CERTSTREAM_CT_LOG_HEALTH_CHECK_INTERVAL_SECS"],
         Seconds(1, 86_400),
-        "Time between two attempts at an unhealthy log",
+        "Time between attempts at an unhealthy log",
     )
     .restart(),
     row(
@@ -981,34 +988,34 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_USER_AGENT"],
         Ascii,
         "User-Agent of requests to logs; blank for the server's own. Some logs slow down clients \
-         whose User-Agent has neither an e-mail address nor a URL",
+         whose User-Agent contains neither an e-mail address nor a URL",
     )
     .restart(),
     row(
         "hot_reload.enabled",
         &["CERTSTREAM_HOT_RELOAD_ENABLED"],
         Bool,
-        "Read the configuration again when its file changes, also by rename or by another link",
+        "Reload the configuration when its file changes, also by rename or through a changed link",
     ),
     row(
         "hot_reload.watch_path",
         &["CERTSTREAM_HOT_RELOAD_WATCH_PATH"],
         Path,
-        "File, or folder of files, whose change counts as a change of the configuration file",
+        "File, or directory of files, whose changes also reload the configuration",
     )
     .example("/etc/certstream"),
-    row("custom_logs", &[], Logs, "RFC 6962 logs to follow besides those of the log list"),
+    row("custom_logs", &[], Logs, "RFC 6962 logs to follow in addition to the log list"),
     row("custom_logs[].name", &[], Text, NAME).example("Example 2027"),
-    row("custom_logs[].url", &[], Url, "The log's URL: what stands before /ct/v1/")
+    row("custom_logs[].url", &[], Url, "The log's URL: the part before /ct/v1/")
         .example("https://ct.example/2027"),
     row("custom_logs[].key", &[], Text, KEY).example(KEY_EXAMPLE),
     row("custom_logs[].operator", &[], Text, OPERATOR).example("Example"),
     row("custom_logs[].expected_log_id", &[], Text, LOG_ID).example(LOG_ID_EXAMPLE),
     row("custom_logs[].batch_size", &[], Integer(1, MAX_BATCH), BATCH_SIZE).example("256"),
     row("custom_logs[].poll_interval_ms", &[], Millis(1, HOUR_MS), POLL_INTERVAL).example("5000"),
-    row("static_logs", &[], Logs, "static-ct-api logs to follow besides those of the log list"),
+    row("static_logs", &[], Logs, "static-ct-api logs to follow in addition to the log list"),
     row("static_logs[].name", &[], Text, NAME).example("Example tiles 2027"),
-    row("static_logs[].url", &[], Url, "The monitoring prefix: what stands before /checkpoint")
+    row("static_logs[].url", &[], Url, "The monitoring prefix: the part before /checkpoint")
         .example("https://tiles.ct.example/2027"),
     row("static_logs[].key", &[], Text, KEY).example(KEY_EXAMPLE),
     row("static_logs[].operator", &[], Text, OPERATOR).example("Example"),
@@ -1020,13 +1027,13 @@ pub const SETTINGS: &[Setting] = &[
     row("static_logs[].poll_interval_ms", &[], Millis(1, HOUR_MS), POLL_INTERVAL).example("5000"),
 ];
 
-const NAME: &str = "What the log is called in messages (source.name)";
-const KEY: &str = "Base64 of its DER public key; without a key its signatures are not checked";
+const NAME: &str = "The log's name in messages (source.name)";
+const KEY: &str = "Base64 of its DER public key; without a key, its signatures are not checked";
 const KEY_EXAMPLE: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE...";
-const OPERATOR: &str = "Who runs it";
-const LOG_ID: &str = "Its log id, base64; a key that has another id is refused";
+const OPERATOR: &str = "Its operator";
+const LOG_ID: &str = "Its log id in base64; a key with another id is refused";
 const LOG_ID_EXAMPLE: &str = "dNudWPfUfp39eHoWKpkcGM9pjafHKZGMmhiwRQ26RLw=";
-const BATCH_SIZE: &str = "In place of ct_log.batch_size";
-const POLL_INTERVAL: &str = "In place of ct_log.poll_interval_ms";
-const TREE_SIZE: &str = "Where the tree size of a log without checkpoint comes from: get_sth, at the log's own URL, or \
-     the URL before /ct/v1/";
+const BATCH_SIZE: &str = "Overrides ct_log.batch_size";
+const POLL_INTERVAL: &str = "Overrides ct_log.poll_interval_ms";
+const TREE_SIZE: &str = "Where to read the tree size of a log without checkpoints: get_sth for the log's own URL, or \
+     another URL (the part before /ct/v1/)";

@@ -23,7 +23,7 @@ pub(super) async fn example(State(shared): State<Shared>, kind: StreamKind) -> R
     }))
 }
 
-/// What CaliDog's server answers: messages as clients of its lite stream get them.
+/// The response of CaliDog's server: messages in the format of its lite stream.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "the messages are rendered already; this only describes them")]
 struct Latest {
@@ -31,7 +31,7 @@ struct Latest {
     messages: (),
 }
 
-/// The newest messages of the lite stream, newest first
+/// The latest messages of the lite stream, newest first
 #[utoipa::path(
     get,
     path = "/latest.json",

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Why nothing is published although logs answer.
 const NO_PUBLISHER: &str = "the publisher does not answer: nothing is published";
 
-/// The answer to `/health/deep`. Monitors search it for the bytes `"status":"healthy"`.
+/// The response of `/health/deep`. Monitors search it for the bytes `"status":"healthy"`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Deep {
     /// `healthy`, `degraded` or `unhealthy`.
@@ -27,25 +27,25 @@ pub(super) struct Deep {
     logs_degraded: usize,
     logs_unhealthy: usize,
     logs_total: usize,
-    /// Verification alarms that nobody has acknowledged.
+    /// Verification alarms that are not acknowledged.
     alarms: usize,
     active_connections: u64,
     uptime_secs: u64,
-    /// Why it is not `healthy`, or what else is wrong.
+    /// The reason why the status is not `healthy`, or another problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-/// Whether clients may be sent here.
+/// Readiness for clients.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
     ready: bool,
-    /// Why not.
+    /// The reason, if not ready.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
-/// The process lives
+/// Liveness: the process is running
 #[utoipa::path(
     get,
     path = "/health",
@@ -56,7 +56,7 @@ pub(super) async fn health() -> &'static str {
     "OK"
 }
 
-/// How the logs are doing: 503 when none is followed, none has answered yet, more than half are
+/// The health of the logs: 503 if none is followed, none has responded yet, more than half are
 /// unhealthy, or nothing is published
 #[utoipa::path(
     get,
@@ -75,8 +75,8 @@ pub(super) async fn deep(State(shared): State<Shared>) -> Response {
     respond(answer.status != "unhealthy", answer)
 }
 
-/// Whether clients may be sent here: 503 before the first log is followed, while nothing is published,
-/// and from the beginning of the end on. Unlike `/health/deep` it does not mind logs that fail
+/// Readiness for clients: 503 before the first log is followed, while nothing is published, and during
+/// shutdown. Unlike `/health/deep` it ignores failing logs
 #[utoipa::path(
     get,
     path = "/health/ready",

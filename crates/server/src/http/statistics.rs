@@ -14,12 +14,12 @@ use utoipa::ToSchema;
 use crate::http::Shared;
 use crate::metrics::clients::Client;
 
-/// What CaliDog's server tells of itself.
+/// The statistics of CaliDog's server.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Statistics {
     /// Certificates published since the start.
     processed_certificates: u64,
-    /// The clients connected now, by number.
+    /// The connected clients, by number.
     #[schema(value_type = BTreeMap<String, User>)]
     current_users: BTreeMap<u64, User>,
     /// Entries read of each log since the start, by the log's URL.
@@ -31,13 +31,13 @@ pub(super) struct Statistics {
 struct User {
     /// RFC 3339.
     connect_time: String,
-    /// Its `User-Agent`, where `stats.client_addresses` is on.
+    /// Its `User-Agent`, if `stats.client_addresses` is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<BTreeMap<&'static str, String>>,
-    /// Its address, where `stats.client_addresses` is on.
+    /// Its address, if `stats.client_addresses` is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     ip_address: Option<String>,
-    /// What it asked for.
+    /// The requested path.
     path: String,
 }
 

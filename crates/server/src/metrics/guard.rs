@@ -59,7 +59,7 @@ impl GuardMetrics {
             ),
             (
                 "rate_limit_rejected",
-                "Requests refused because their client asks too often, by reason",
+                "Requests refused because of rate_limit, by reason",
                 &self.rate_limit_rejected,
                 ["token_bucket", "sliding_window"],
             ),
@@ -95,12 +95,12 @@ impl GuardMetrics {
             ),
             (
                 "pending_per_ip_rejected",
-                "Connections closed because their address has too many that are no streams",
+                "Connections closed because their address has too many that are not streams",
                 &self.pending_per_ip_rejected,
             ),
             (
                 "accept_pauses",
-                "Times that new connections waited because too many are no streams",
+                "Times that new connections waited because too many were not streams",
                 &self.accept_pauses,
             ),
         ];
@@ -109,7 +109,7 @@ impl GuardMetrics {
         }
         registry.register(
             "rate_limit_clients",
-            "Clients whose requests are remembered",
+            "Clients whose request history is kept",
             self.clients.clone(),
         );
     }

@@ -57,10 +57,10 @@ fn counted(log: &Log, counter: fn(&Counters) -> &AtomicU64) -> u64 {
 
 const LOGS: &[Row<Log>] = &[
     count("log_entries", "Entries read from the log", |log| counted(log, |c| &c.entries)),
-    count("log_errors", "Requests to the log, or checks of its answers, that failed", |log| {
+    count("log_errors", "Requests to the log, or checks of its responses, that failed", |log| {
         counted(log, |c| &c.errors)
     }),
-    count("log_limited", "Answers of the log that asked for fewer requests (429, 503)", |log| {
+    count("log_limited", "Responses of the log that asked for fewer requests (429, 503)", |log| {
         counted(log, |c| &c.limited)
     }),
     count("log_gaps", "Times entries were skipped because the log was too far behind", |log| {
@@ -75,7 +75,7 @@ const LOGS: &[Row<Log>] = &[
     count("log_refused_heads", "Tree heads refused: signature, or two roots at one size", |log| {
         counted(log, |c| &c.refused_heads)
     }),
-    count("log_audited_heads", "Stale tree heads that the log has proved", |log| {
+    count("log_audited_heads", "Stale tree heads that the log has proved consistent", |log| {
         counted(log, |c| &c.audited_heads)
     }),
     count("log_unaudited_heads", "Tree heads that were never compared with anything", |log| {
@@ -90,42 +90,46 @@ const LOGS: &[Row<Log>] = &[
     count("log_undecodable", "Entries that could not be decoded, passed on unchanged", |log| {
         counted(log, |c| &c.undecodable)
     }),
-    count("log_malformed", "Certificates without a chain: what comes with them is broken", |log| {
-        counted(log, |c| &c.malformed)
-    }),
-    count("log_refused_addresses", "Requests not made: they lead to a private address", |log| {
-        counted(log, |c| &c.refused_addresses)
-    }),
-    count("log_unreadable", "Entries left out because they could not be parsed", |log| {
+    count(
+        "log_malformed",
+        "Certificates delivered without a chain because the rest of the entry is malformed",
+        |log| counted(log, |c| &c.malformed),
+    ),
+    count(
+        "log_refused_addresses",
+        "Requests not made because they lead to a private address",
+        |log| counted(log, |c| &c.refused_addresses),
+    ),
+    count("log_unreadable", "Entries skipped because they could not be parsed", |log| {
         counted(log, |c| &c.unreadable)
     }),
-    count("log_wrong_leaf_indexes", "Leaves with another index than their place", |log| {
+    count("log_wrong_leaf_indexes", "Leaves whose index differs from their position", |log| {
         counted(log, |c| &c.wrong_leaf_indexes)
     }),
-    count(
-        "log_foreign_precertificates",
-        "Precertificates that do not belong to their leaf",
-        |log| counted(log, |c| &c.foreign_precertificates),
-    ),
-    count("log_foreign_issuers", "Chains whose issuer has another key than the leaf says", |log| {
-        counted(log, |c| &c.foreign_issuers)
+    count("log_foreign_precertificates", "Precertificates that do not match their leaf", |log| {
+        counted(log, |c| &c.foreign_precertificates)
     }),
-    count("log_forged_issuers", "Issuers served under a name that is not their hash", |log| {
+    count(
+        "log_foreign_issuers",
+        "Chains whose issuer key differs from the one in the leaf",
+        |log| counted(log, |c| &c.foreign_issuers),
+    ),
+    count("log_forged_issuers", "Issuers served under a name other than their hash", |log| {
         counted(log, |c| &c.forged_issuers)
     }),
     count(
         "log_missing_issuers",
-        "Chain certificates left out because they could not be fetched",
+        "Chain certificates omitted because they could not be fetched",
         |log| counted(log, |c| &c.missing_issuers),
     ),
-    count("log_cut_chains", "Chains longer than any honest one, which were cut", |log| {
+    count("log_cut_chains", "Chains cut because they were too long", |log| {
         counted(log, |c| &c.cut_chains)
     }),
-    count("log_panics", "Times the follower failed by a defect and was started again", |log| {
+    count("log_panics", "Restarts of the log's follower after a defect", |log| {
         counted(log, |c| &c.panics)
     }),
     level("log_tree_size", "The largest tree size the log has shown", |log| log.at.tree_size),
-    level("log_next_index", "The next index to be read", |log| log.at.next_index.unwrap_or(0)),
+    level("log_next_index", "The next index to read", |log| log.at.next_index.unwrap_or(0)),
     level("log_lag_entries", "Entries of the log's tree not read yet", |log| log.at.lag_entries()),
     level("log_lag_seconds", "Time from the newest entry read to the newest head", |log| {
         log.at.lag().as_secs()
@@ -133,16 +137,20 @@ const LOGS: &[Row<Log>] = &[
     level("log_head_age_seconds", "Age of the newest tree head; 0 before the first", |log| {
         log.at.head_age(now()).as_secs()
     }),
-    level("log_head_overdue", "1 when the newest head is older than the log may let it", |log| {
-        u64::from(log.at.overdue)
-    }),
-    level("log_verified_through", "Entries below this index are proved; 0 for none", |log| {
+    level(
+        "log_head_overdue",
+        "1 when the newest head is older than the log's maximum merge delay",
+        |log| u64::from(log.at.overdue),
+    ),
+    level("log_verified_through", "Entries below this index are verified; 0 for none", |log| {
         log.at.proved.as_ref().map_or(0, |proved| proved.end)
     }),
     level("log_open_alarms", "Alarms not acknowledged", |log| log.at.alarms.len() as u64),
-    level("log_paused_seconds", "How much longer the log is left alone at its request", |log| {
-        log.standing.paused_for.map_or(0, |left| left.as_secs().max(1))
-    }),
+    level(
+        "log_paused_seconds",
+        "How much longer requests pause because the log asked for it",
+        |log| log.standing.paused_for.map_or(0, |left| left.as_secs().max(1)),
+    ),
     level("log_draining", "1 when the log left the list and is only read to its end", |log| {
         u64::from(log.standing.status.is_retired())
     }),
@@ -156,8 +164,8 @@ const LOGS: &[Row<Log>] = &[
 
 const HOSTS: &[Row<HostSnapshot>] = &[
     count("host_requests", "Requests to the host", |host| host.requests),
-    count("host_limited", "Answers 429 of the host", |host| host.limited),
-    level("host_in_flight", "Requests to the host under way", |host| host.in_flight as u64),
+    count("host_limited", "Responses of the host with status 429", |host| host.limited),
+    level("host_in_flight", "Requests to the host in progress", |host| host.in_flight as u64),
     level("host_paced", "1 when the host has answered 429 and is queried slowly", |host| {
         u64::from(host.rate.is_some())
     }),
@@ -167,17 +175,15 @@ const HOSTS: &[Row<HostSnapshot>] = &[
 ];
 
 const LISTS: &[Row<ListStatus>] = &[
-    level("list_logs", "Logs in the list that can be read, wanted or not", |list| list.logs as u64),
-    level("list_skipped", "Logs in the list that cannot be read", |list| list.skipped as u64),
+    level("list_logs", "Valid logs in the list, followed or not", |list| list.logs as u64),
+    level("list_skipped", "Invalid logs in the list", |list| list.skipped as u64),
     level("list_age_seconds", "Time since the list was fetched; 0 before that", |list| {
         let fetched = list.fetched.map(Duration::from_secs);
         fetched.map_or(0, |fetched| now().saturating_sub(fetched).as_secs())
     }),
     level("list_signed", "1 when the list's signature is verified", |list| u64::from(list.signed)),
     level("list_cached", "1 when the list comes from the cache", |list| u64::from(list.cached)),
-    level("list_stale", "1 when the list is too old to have a log stopped", |list| {
-        u64::from(list.stale)
-    }),
+    level("list_stale", "1 when the list is too old to stop a log", |list| u64::from(list.stale)),
     level("list_failed", "1 when the last attempt to fetch the list failed", |list| {
         u64::from(list.error.is_some())
     }),
@@ -203,13 +209,13 @@ impl Collector for Logs {
         gauge(
             &mut encoder,
             "body_bytes",
-            "Bytes of answers, until they are published",
+            "Bytes of responses from logs, until they are published",
             bodies as u64,
         )?;
         gauge(
             &mut encoder,
             "waiting_bytes",
-            "Bytes of those on their way to the stream",
+            "Bytes of these that wait to be published",
             waiting as u64,
         )?;
         rows(&mut encoder, LOGS, &logs, |Log { standing, .. }| {

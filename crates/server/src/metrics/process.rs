@@ -16,14 +16,14 @@ pub(super) struct Tasks(pub(super) Supervisor);
 impl Collector for Tasks {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let tasks = self.0.tasks();
-        let help = "Panics of tasks that run for ever and are started again, by task";
+        let help = "Panics of background tasks, by task";
         let mut panics =
             encoder.encode_descriptor("task_panics", help, None, MetricType::Counter)?;
         for task in &tasks {
             let count = ConstCounter::new(task.panics);
             count.encode(panics.encode_family(&[("task", task.name)])?)?;
         }
-        let help = "Tasks that have panicked and wait to be started again, by task";
+        let help = "Background tasks that have panicked and wait to be restarted, by task";
         let mut down = encoder.encode_descriptor("tasks_down", help, None, MetricType::Gauge)?;
         for task in &tasks {
             let level = ConstGauge::new(i64::try_from(task.down).unwrap_or(i64::MAX));

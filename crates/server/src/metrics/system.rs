@@ -99,13 +99,13 @@ impl Process {
             (
                 "process_open_fds",
                 Kind::Gauge,
-                "Files and connections of the process open now",
+                "Open files and connections of the process",
                 whole(self.open_files),
             ),
             (
                 "process_max_fds",
                 Kind::Gauge,
-                "Files and connections the process may have open",
+                "Maximum number of open files and connections",
                 whole(self.most_files),
             ),
         ]
@@ -132,7 +132,7 @@ fn allocator() -> [(&'static str, &'static str, Option<usize>); 6] {
         ),
         (
             "certstream_jemalloc_active_bytes",
-            "Bytes in pages of which some part is in use",
+            "Bytes in pages that are at least partly in use",
             value(stats::active::read()),
         ),
         (

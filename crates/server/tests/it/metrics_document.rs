@@ -34,7 +34,7 @@ async fn the_document_is_what_a_server_shows() {
     };
     let expected = format!(
         "{HEAD}\n{}\n## certstream-server-go\n\nWith `metrics.compat: [go]`. All of them are gauges, \
-         as there.\n\n{}\n## certstream-server-rust\n\nWith `metrics.compat: [rust]`.\n\n{}",
+         as in certstream-server-go.\n\n{}\n## certstream-server-rust\n\nWith `metrics.compat: [rust]`.\n\n{}",
         table(own.iter()),
         others(&go),
         others(&rust),
@@ -80,11 +80,15 @@ fn families(text: &str) -> Vec<Family> {
     families
 }
 
-/// The names before `="`.
+/// Returns the names of the labels. Values may contain anything but a quotation mark.
 fn labels(sample: &str) -> Vec<String> {
-    let names = sample.split("=\"").collect::<Vec<_>>();
-    let (_, before) = names.split_last().expect("at least one part");
-    before.iter().map(|part| part.rsplit(['{', ',']).next().expect("one").to_owned()).collect()
+    let mut rest = sample.split_once('{').map_or("", |(_, rest)| rest);
+    let mut names = Vec::new();
+    while let Some((name, value)) = rest.split_once("=\"") {
+        names.push(name.trim_start_matches(',').to_owned());
+        rest = value.split_once('"').expect("a closing quotation mark").1;
+    }
+    names
 }
 
 fn table<'f>(families: impl Iterator<Item = &'f Family>) -> String {

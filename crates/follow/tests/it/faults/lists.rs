@@ -34,30 +34,30 @@ const READ: &str = "edition=version 1.11";
 
 /// The table.
 pub(super) const ROWS: &[Row] = &[
-    failing("the list cannot be had", "status 503", |sim| {
+    failing("the list cannot be fetched", "status 503", |sim| {
         answer(sim, Fault::Status { code: 503, retry_after: None });
     }),
     failing("an HTML page instead of the list", "an HTML page instead of data", |sim| {
         answer(sim, Fault::Html { code: 200 });
     }),
-    failing("a list of another signature", "the signature does not verify", |sim| {
+    failing("a list with an invalid signature", "the signature does not verify", |sim| {
         sim.edit_list(|draft| draft.well_signed = false).expect("signs");
     }),
     failing("a list older than the one in use", "is older than", |sim| {
         sim.edit_list(|draft| draft.version = 1).expect("signs");
     }),
-    leaving("a log is not on the list any more", |sim| {
+    leaving("a log leaves the list", |sim| {
         sim.edit_list(|draft| draft.logs[0].listed = false).expect("signs");
     }),
     Row {
         fault: "an entry of the list is damaged",
         make: |sim| sim.edit_list(|draft| draft.logs[0].broken = true).expect("signs"),
         line: Some("entry of the log list cannot be read"),
-        does: "leaves that entry out; a log that is followed already is followed on",
+        does: "skips that entry; continues to follow a log that it already follows",
         first: Fate::Followed,
     },
     Row {
-        does: "the same as for every state that is not among `ct_log.states`",
+        does: "the same, as for every state that is not in `ct_log.states`",
         ..leaving("a log is retired", |sim| {
             sim.edit_list(|draft| draft.logs[0].state = Some("retired")).expect("signs");
         })
@@ -72,23 +72,23 @@ pub(super) const ROWS: &[Row] = &[
         fault: "a log without a description",
         make: |sim| sim.edit_list(|draft| draft.logs[0].described = false).expect("signs"),
         line: None,
-        does: "goes on following it; a log met so is called by its URL",
+        does: "continues to follow it; uses the URL as the name of a new log",
         first: Fate::Followed,
     },
 ];
 
 /// A list that is not used.
 const fn failing(fault: &'static str, line: &'static str, make: fn(&Sim)) -> Row {
-    let does = "goes on with the list in use, says so in `/health/deep`, and tries again after 5 s, \
-        then more, at most 5 minutes";
+    let does = "keeps the current list, reports this in `/health/deep`, and retries after 5 s, then with \
+         increasing delays of at most 5 minutes";
     Row { fault, make, line: Some(line), does, first: Fate::Followed }
 }
 
 /// A list that the first log is not on as it should be.
 const fn leaving(fault: &'static str, make: fn(&Sim)) -> Row {
     let line = "log is not in the list any more, draining it";
-    let does = "reads the log to the end of its last head, then stops; goes on where it stopped if it \
-        comes back";
+    let does = "reads the log to the end of its last head, then stops; resumes there if the log is listed \
+         again";
     Row { fault, make, line: Some(line), does, first: Fate::ReadToItsEnd }
 }
 

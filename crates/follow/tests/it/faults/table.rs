@@ -194,8 +194,8 @@ const fn failing(fault: &'static str, line: &'static str, make: fn() -> Vec<Rule
     }
 }
 
-const RETRIES: &str = "asks again after growing pauses (`ct_log.retry_initial_delay_ms` and on), of 4 s at most in the first \
-    minute";
+const RETRIES: &str = "retries with increasing delays (starting at `ct_log.retry_initial_delay_ms`), \
+    of at most 4 s in the first minute";
 
 fn body(scope: Scope, fault: BodyFault) -> Vec<Rule> {
     vec![until_cleared(scope, Fault::Body(fault))]

@@ -58,29 +58,29 @@ impl PeerKey {
 
 const ANY: Kind = Integer(0, Kind::ANY);
 const NATS: &str =
-    "there is no output to NATS; switch it off and read the stream over WebSocket or SSE";
-const SINKS: &str = "there is no output to Kafka or NSQ; take it out, or set enabled: false, and read \
-                     the stream over WebSocket or SSE";
-const WITH_NATS: &str = "it is of use only with nats.enabled, which is not offered";
-const WITH_SINKS: &str = "it is of use only with a sink that is on, which is not offered";
-const LISTS: &str = "certstream-server-rust ignores it too; ct_log.log_list_url and \
-                     ct_log.extra_log_lists name lists";
-const BOUNDED: &str =
-    "what waits is bounded in bytes, by feed.ring_bytes and ct_log.in_flight_bytes";
-const RING: &str = "what is kept for clients is bounded in bytes, by feed.ring_bytes";
-const TIERS: &str = "certstream-server-rust has dropped the tiers; here they are";
-const FILLED_IN: &str = "with the other fields of the item";
+    "there is no output to NATS; disable it and read the stream over WebSocket or SSE";
+const SINKS: &str = "there is no output to Kafka or NSQ; remove it, or set enabled: false, and \
+                     read the stream over WebSocket or SSE";
+const WITH_NATS: &str = "only used with nats.enabled, which is not supported";
+const WITH_SINKS: &str = "only used with an enabled sink, which is not supported";
+const LISTS: &str =
+    "certstream-server-rust ignores it too; use ct_log.log_list_url and ct_log.extra_log_lists";
+const BOUNDED: &str = "buffers are bounded in bytes, by feed.ring_bytes and ct_log.in_flight_bytes";
+const RING: &str = "the buffer for clients is bounded in bytes, by feed.ring_bytes";
+const TIERS: &str = "certstream-server-rust has dropped the tiers; this server has them";
+const FILLED_IN: &str = "together with the other fields of the item";
 
 /// Every key, in the order in which the documentation shows them.
 pub const PEER_KEYS: &[PeerKey] = &[
     rust("host", "CERTSTREAM_HOST"),
     rust("port", "CERTSTREAM_PORT"),
-    rust("log_level", "CERTSTREAM_LOG_LEVEL").note("RUST_LOG overrides it, as there"),
+    rust("log_level", "CERTSTREAM_LOG_LEVEL")
+        .note("RUST_LOG overrides it, as in certstream-server-rust"),
     rust("buffer_size", "CERTSTREAM_BUFFER_SIZE").accepted(Integer(1, 10_000_000)).note(RING),
     rust("tls_cert", "CERTSTREAM_TLS_CERT"),
     rust("tls_key", "CERTSTREAM_TLS_KEY"),
     rust("worker_threads", "TOKIO_WORKER_THREADS")
-        .note("there only a variable, with 4 for its default"),
+        .note("in certstream-server-rust only a variable, with default 4"),
     rust("trusted_proxies", "CERTSTREAM_TRUSTED_PROXIES"),
     rust("protocols.websocket", "CERTSTREAM_WS_ENABLED"),
     rust("protocols.sse", "CERTSTREAM_SSE_ENABLED"),
@@ -93,9 +93,10 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust("streams.domains_only", "CERTSTREAM_STREAM_DOMAINS_ONLY_ENABLED"),
     rust("streams.v2", "CERTSTREAM_STREAM_V2_ENABLED")
         .fate(Bool, Fate::Refused(is_true))
-        .note("there is no v2 stream; the other streams have what it tells"),
+        .note("there is no v2 stream; the other streams contain the same information"),
     rust("ct_log.checkpoint_signature_mode", "CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE").note(
-        "warn is the same as enforce, and says so: a head whose signature fails is never used",
+        "warn is the same as enforce and logs a warning: a head with an invalid signature is never \
+         used",
     ),
     rust("ct_log.retry_max_attempts", "CERTSTREAM_CT_LOG_RETRY_MAX_ATTEMPTS"),
     rust("ct_log.retry_initial_delay_ms", "CERTSTREAM_CT_LOG_RETRY_INITIAL_DELAY_MS"),
@@ -104,8 +105,10 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust("ct_log.healthy_threshold", "CERTSTREAM_CT_LOG_HEALTHY_THRESHOLD"),
     rust("ct_log.unhealthy_threshold", "CERTSTREAM_CT_LOG_UNHEALTHY_THRESHOLD"),
     rust("ct_log.health_check_interval_secs", "CERTSTREAM_CT_LOG_HEALTH_CHECK_INTERVAL_SECS"),
-    rust("ct_log.state_file", "CERTSTREAM_CT_LOG_STATE_FILE")
-        .note("the same file can be used on; none by default, certstream_state.json there"),
+    rust("ct_log.state_file", "CERTSTREAM_CT_LOG_STATE_FILE").note(
+        "the same file can be used; no default here, certstream_state.json in \
+             certstream-server-rust",
+    ),
     rust("ct_log.state_recovery", "CERTSTREAM_CT_LOG_STATE_RECOVERY"),
     rust("ct_log.batch_size", "CERTSTREAM_CT_LOG_BATCH_SIZE"),
     rust("ct_log.poll_interval_ms", "CERTSTREAM_CT_LOG_POLL_INTERVAL_MS"),
@@ -114,19 +117,19 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust("ct_log.rfc6962_enabled", "CERTSTREAM_RFC6962_ENABLED"),
     rust("ct_log.static_ct_enabled", "CERTSTREAM_STATIC_CT_ENABLED"),
     rust_file("ct_log.default_operator_rate_limit_ms")
-        .note("none by default: what a host bears is learned"),
+        .note("none by default: the server learns the rate that a host accepts"),
     rust_file("ct_log.operator_rate_limits"),
     rust_file("ct_log.catalog_authority_overrides")
         .accepted(Kind::Anything)
-        .note("the signature of the list decides, see ct_log.log_list_key_file"),
+        .note("the signature of the list decides; see ct_log.log_list_key_file"),
     rust("ct_log.log_refresh_interval_secs", "CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"),
     rust("ct_log.removed_log_policy", "CERTSTREAM_CT_LOG_REMOVED_POLICY"),
     rust("ct_log.merkle_verification", "CERTSTREAM_STATIC_CT_MERKLE_VERIFICATION")
         .accepted(Choice(&["off", "consistency", "full"]))
-        .note("verification decides, and proves every entry unless it is off"),
+        .note("see verification, which checks every entry unless it is off"),
     rust("ct_log.names_tiles", "CERTSTREAM_STATIC_CT_NAMES_TILES")
         .fate(Choice(&["off", "prefer"]), Fate::Refused(is_not_off))
-        .note("names tiles are not read, because nobody signs them"),
+        .note("names tiles are not read, because they are not signed"),
     rust("ct_log.partial_tile_wait_secs", "CERTSTREAM_CT_LOG_PARTIAL_TILE_WAIT_SECS")
         .fate(Seconds(0, 600), Fate::Mapped("ct_log.partial_tile_wait_ms", seconds)),
     rust("ct_log.max_catchup_lag_entries", "CERTSTREAM_CT_LOG_MAX_CATCHUP_LAG_ENTRIES"),
@@ -134,7 +137,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust("ct_log.user_agent", "CERTSTREAM_USER_AGENT"),
     rust("ct_log.force_http1_operators", "CERTSTREAM_CT_LOG_FORCE_HTTP1_OPERATORS")
         .accepted(Texts)
-        .note("HTTP/1.1 is spoken with every log"),
+        .note("HTTP/1.1 is used with every log"),
     rust("ct_log.excluded_operators", "CERTSTREAM_CT_LOG_EXCLUDED_OPERATORS"),
     rust("ct_log.excluded_logs", "CERTSTREAM_CT_LOG_EXCLUDED_LOGS"),
     rust("connection_limit.enabled", "CERTSTREAM_CONNECTION_LIMIT_ENABLED"),
@@ -163,7 +166,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust_file("auth.premium_tokens").note(TIERS),
     rust("auth.header_name", "CERTSTREAM_AUTH_HEADER_NAME"),
     rust("hot_reload.enabled", "CERTSTREAM_HOT_RELOAD_ENABLED")
-        .note("reloads far more than there, see docs/configuration.md"),
+        .note("reloads more settings than certstream-server-rust; see docs/configuration.md"),
     rust("hot_reload.watch_path", "CERTSTREAM_HOT_RELOAD_WATCH_PATH"),
     rust("dedup.capacity", "CERTSTREAM_DEDUP_CAPACITY"),
     rust("dedup.ttl_secs", "CERTSTREAM_DEDUP_TTL_SECS"),
@@ -179,7 +182,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
     rust_file("static_logs[].key"),
     rust_file("static_logs[].batch_size"),
     rust_file("static_logs[].poll_interval_ms"),
-    rust_file("static_logs[].tree_size_source").note("also a URL"),
+    rust_file("static_logs[].tree_size_source").note("a URL is also accepted"),
     rust_file("static_logs[].operator"),
     rust("ct_logs_url", "CERTSTREAM_CT_LOGS_URL").accepted(Text).note(LISTS),
     rust("additional_log_lists", "CERTSTREAM_ADDITIONAL_LOG_LISTS")
@@ -247,9 +250,9 @@ pub const PEER_KEYS: &[PeerKey] = &[
         Bool,
         Fate::Mapped("compression.websocket", same),
     )
-    .note("on by default here: messages are compressed once for all clients"),
+    .note("on by default: messages are compressed once for all clients"),
     go("webserver.real_ip", "CERTSTREAM_WEBSERVER_REAL_IP", Bool, Fate::Mapped("real_ip", same))
-        .note("there it believes the headers of any client, here only those of trusted_proxies"),
+        .note("trusts only trusted_proxies; certstream-server-go trusts any client"),
     go(
         "webserver.trusted_proxies",
         "CERTSTREAM_WEBSERVER_TRUSTED_PROXIES",
@@ -270,10 +273,12 @@ pub const PEER_KEYS: &[PeerKey] = &[
     go_ours("prometheus.cert_path", "CERTSTREAM_PROMETHEUS_CERT_PATH"),
     go_ours("prometheus.cert_key_path", "CERTSTREAM_PROMETHEUS_CERT_KEY_PATH"),
     go_ours("prometheus.real_ip", "CERTSTREAM_PROMETHEUS_REAL_IP")
-        .note("there it believes the headers of any client, here only those of trusted_proxies"),
+        .note("trusts only trusted_proxies; certstream-server-go trusts any client"),
     go_ours("prometheus.trusted_proxies", "CERTSTREAM_PROMETHEUS_TRUSTED_PROXIES"),
-    go_ours("prometheus.whitelist", "CERTSTREAM_PROMETHEUS_WHITELIST")
-        .note("it also holds where metrics and streams share a listener; there it does not"),
+    go_ours("prometheus.whitelist", "CERTSTREAM_PROMETHEUS_WHITELIST").note(
+        "also applies when metrics and streams share a listener, unlike in \
+             certstream-server-go",
+    ),
     go(
         "general.disable_default_logs",
         "CERTSTREAM_GENERAL_DISABLE_DEFAULT_LOGS",
@@ -351,7 +356,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
         Fate::Mapped("ct_log.state_file", with_others),
     )
     .note(
-        "ct_index.json is read through ct_log.import_index and left as it is; positions are kept \
+        "ct_index.json is read through ct_log.import_index and never changed; positions are saved \
          beside it, in ct_index.state.json",
     ),
     go(
@@ -360,14 +365,17 @@ pub const PEER_KEYS: &[PeerKey] = &[
         Path,
         Fate::Mapped("ct_log.import_index", with_others),
     )
-    .note("only with general.recovery.enabled, as there"),
+    .note("only with general.recovery.enabled, as in certstream-server-go"),
     go(
         "general.recovery.start_at_head",
         "CERTSTREAM_GENERAL_RECOVERY_START_AT_HEAD",
         Bool,
         Fate::Accepted,
     )
-    .note("a log without a saved position starts at its head; ct_log.start: zero reads all of it"),
+    .note(
+        "a log without a saved position starts at its head; with ct_log.start: zero it is read \
+         from the beginning",
+    ),
     go_file("general.excluded_logs", Logs, Fate::Mapped("ct_log.exclude", excluded)),
     go_file("general.excluded_logs[].operator", Text, Fate::Mapped("ct_log.exclude", with_others))
         .note(FILLED_IN),
@@ -393,8 +401,8 @@ pub const PEER_KEYS: &[PeerKey] = &[
     )
     .note(WITH_SINKS),
     // === CaliDog's server ===
-    elixir("PORT", "port", "4000 there by default"),
-    elixir("LOG_LEVEL", "log_level", "also with the words that Elixir has for levels"),
+    elixir("PORT", "port", "4000 is the default of CaliDog's server"),
+    elixir("LOG_LEVEL", "log_level", "Elixir's names of levels are also accepted"),
     elixir("STATS_URL", "stats.url", ""),
 ];
 

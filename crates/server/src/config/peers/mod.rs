@@ -66,7 +66,7 @@ impl Fate {
             Self::Honoured => "honoured",
             Self::Mapped(..) => "mapped",
             Self::Accepted => "accepted with a warning",
-            Self::Refused(_) => "refused when switched on",
+            Self::Refused(_) => "refused when enabled",
         }
     }
 }

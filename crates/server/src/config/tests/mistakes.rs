@@ -236,7 +236,7 @@ fn sections_without_their_switch_are_warned_of() {
     let warnings = |text: &str| setup(text).warnings;
     let tokens = warnings("auth: {tokens: [abc]}");
     assert_eq!(tokens.len(), 1, "{tokens:?}");
-    assert!(tokens[0].contains("auth.enabled is not set: everybody is let in"), "{tokens:?}");
+    assert!(tokens[0].contains("auth.enabled is not set: everybody is accepted"), "{tokens:?}");
     let rates = warnings("rate_limit: {burst: 5}");
     assert!(rates[0].starts_with("rate_limit.burst is set, but rate_limit.enabled is not"));
     let limit = warnings("connection_limit: {per_ip_limit: 5}");

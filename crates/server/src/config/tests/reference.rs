@@ -188,7 +188,7 @@ fn peers() -> String {
     let sections = sections.map(|(peer, name)| {
         let keys = PEER_KEYS.iter().filter(|known| known.peer == peer);
         let rows: String = keys.map(peer_row).collect();
-        format!("\n## {name}\n\n| Key | Variable | Here | |\n|---|---|---|---|\n{rows}")
+        format!("\n## {name}\n\n| Key | Variable | Handling | Note |\n|---|---|---|---|\n{rows}")
     });
     format!("{PEERS_HEAD}{}", sections.concat())
 }

@@ -14,7 +14,7 @@ use crate::http::Shared;
 use crate::recent::{Fingerprint, Recent};
 use crate::sources;
 
-/// A certificate. Its fields have the form of messages of the profile `rust`.
+/// A certificate. Its fields have the format of messages of the `rust` profile.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Found<'m> {
     /// SHA-1 of its DER, hexadecimal with colons.
@@ -42,10 +42,10 @@ pub(super) struct Found<'m> {
     source: &'m str,
     cert_index: u64,
     cert_link: &'m str,
-    /// Whether the log has the certificate or its precertificate.
+    /// The type of the entry: certificate or precertificate.
     #[schema(value_type = String)]
     update_type: &'static str,
-    /// Where that log is read.
+    /// The URL of that log.
     source_url: &'m str,
     /// Its offset in the stream.
     offset: u64,
@@ -84,7 +84,7 @@ struct Leaf<'m> {
     signature_algorithm: &'m str,
 }
 
-/// A certificate that was published lately, by its fingerprint
+/// A recently published certificate, by its fingerprint
 #[utoipa::path(
     get,
     path = "/api/cert/{hash}",
@@ -92,13 +92,13 @@ struct Leaf<'m> {
     params((
         "hash" = String,
         Path,
-        description = "SHA-256 or SHA-1 of its DER, hexadecimal of either case, with or without colons",
+        description = "SHA-256 or SHA-1 of its DER in hexadecimal, upper or lower case, with or without colons",
     )),
     responses(
         (status = 200, description = "The certificate", body = Found<'_>),
         (
             status = 404,
-            description = "No such certificate was published lately",
+            description = "No such certificate was published recently",
             body = String,
             content_type = "text/plain"
         ),

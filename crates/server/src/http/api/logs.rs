@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::http::Shared;
 
-/// The answer to `/api/logs`. What certstream-server-rust answers comes first, in its order; its
+/// The response of `/api/logs`. The fields of certstream-server-rust come first, in its order; its
 /// clients ignore the rest.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Logs {
@@ -38,12 +38,12 @@ struct Log {
     last_success: Option<u64>,
     log_id: Option<String>,
     protocol: String,
-    /// What the log list says; `None` for a log named by hand.
+    /// The state in the log list; null for a log from `custom_logs` or `static_logs`.
     state: Option<String>,
     lists: Vec<String>,
-    /// Whether the signed list names it.
+    /// True if the signed list contains the log.
     listed_signed: bool,
-    /// Whether it has left the list and is only read to its end.
+    /// True if the log has left the list and is only read to its end.
     draining: bool,
     breaker: &'static str,
     last_error: Option<String>,
@@ -53,26 +53,26 @@ struct Log {
     head_timestamp_ms: Option<u64>,
     head_age_secs: Option<u64>,
     head_overdue: bool,
-    /// The entries proved to be those the log has signed: from here ...
+    /// The entries verified to be those that the log has signed: from this index ...
     verified_from: Option<u64>,
-    /// ... up to this index, which is not among them.
+    /// ... up to this index, exclusive.
     verified_through: Option<u64>,
-    /// Why nothing is being proved.
+    /// The reason why entries are currently not verified.
     unproved: Option<String>,
     alarms: Vec<Alarm>,
     gaps: u64,
     skipped_entries: u64,
     integrity: Integrity,
     host: Option<String>,
-    /// Whether the host has answered 429 and is asked slowly.
+    /// True if the host has answered 429 and is queried slowly.
     paced: bool,
-    /// Answers of this log that asked for fewer requests.
+    /// Responses of this log that asked for fewer requests.
     limited: u64,
-    /// How much longer the log is left alone because it asked for that.
+    /// How much longer requests pause because the log asked for it.
     paused_secs: Option<u64>,
 }
 
-/// How often something was found that should not be.
+/// Counts of integrity violations.
 #[derive(Debug, Serialize, ToSchema)]
 struct Integrity {
     stale_heads: u64,
@@ -95,9 +95,9 @@ struct Integrity {
 #[derive(Debug, Serialize, ToSchema)]
 struct Host {
     host: String,
-    /// Requests per second that the host bears; `None` while it has not objected.
+    /// Requests per second that the host accepts; null while it has set no limit.
     rate: Option<f64>,
-    /// The fixed time between requests that the configuration asks for.
+    /// The fixed time between requests that the configuration sets.
     interval_ms: u64,
     in_flight: usize,
     requests: u64,
@@ -113,27 +113,27 @@ struct List {
     logs: usize,
     skipped: usize,
     fetched: Option<u64>,
-    /// Whether it comes from the cache and has not been had since the start.
+    /// True if the list comes from the cache and has not been fetched since the start.
     cached: bool,
-    /// Whether it is too old to have a log stopped.
+    /// True if the list is too old to stop a log.
     stale: bool,
     error: Option<String>,
 }
 
-/// What a log has said that cannot be true.
+/// A contradiction in what a log has signed or served.
 #[derive(Debug, Serialize, ToSchema)]
 struct Alarm {
     /// `equivocation`, `fork`, `mismatch`, `final_head` or `gap`.
     kind: &'static str,
     /// When, Unix seconds.
     at: u64,
-    /// In words.
+    /// A description.
     text: String,
-    /// The entries from this index on are not proved, ...
+    /// The entries from this index are not verified, ...
     first: u64,
-    /// ... up to this one, which is not among them.
+    /// ... up to this one, exclusive.
     end: u64,
-    /// The folder with the evidence, where there is one.
+    /// The directory with the evidence, if there is one.
     evidence: Option<String>,
 }
 
@@ -142,7 +142,7 @@ struct Alarm {
     get,
     path = "/api/logs",
     tag = "api",
-    responses((status = 200, description = "Where the logs stand", body = Logs))
+    responses((status = 200, description = "The state of the logs", body = Logs))
 )]
 pub(super) async fn logs(State(shared): State<Shared>) -> Response {
     let fleet = &shared.fleet;

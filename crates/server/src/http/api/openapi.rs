@@ -28,7 +28,7 @@ mod tests {
     #[openapi(
         info(
             title = "certstream-server",
-            description = "What certstream-server says about itself. The streams themselves are at \
+            description = "Information about a running certstream-server. The streams themselves are at \
                            /, /full-stream and /domains-only (WebSocket) and /sse."
         ),
         paths(
@@ -68,12 +68,12 @@ mod tests {
         };
         let header = || HeaderBuilder::new().schema(Some(text())).build();
         let responses = &mut operation.responses.responses;
-        let refused = plain("No valid token, where tokens are asked for");
+        let refused = plain("A token is required, and the request has no valid one");
         let refused = refused.header("WWW-Authenticate", header());
         responses.insert("401".to_owned(), refused.build().into());
-        let elsewhere = plain("The client's address is not among those allowed");
+        let elsewhere = plain("The client's address is not allowed");
         responses.insert("403".to_owned(), elsewhere.build().into());
-        let too_much = plain("The client asks too often").header("Retry-After", header());
+        let too_much = plain("The client sends too many requests").header("Retry-After", header());
         responses.insert("429".to_owned(), too_much.build().into());
     }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::http::Shared;
 use crate::metrics::{Metrics, resident_bytes};
 
-/// The server in numbers. Counts are since its start.
+/// The server's figures. Counts are since its start.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Stats {
     uptime_seconds: u64,
@@ -22,7 +22,7 @@ pub(super) struct Stats {
     version: &'static str,
 }
 
-/// Client connections open now.
+/// Open client connections.
 #[derive(Debug, Serialize, ToSchema)]
 struct Connections {
     total: u64,
@@ -42,28 +42,28 @@ struct Throughput {
     certificates_processed: u64,
     /// Bytes written to clients, framing included.
     bytes_sent: u64,
-    /// Bytes of messages rendered, each once however many clients get it.
+    /// Bytes of messages rendered, each counted once however many clients get it.
     bytes_serialized: u64,
     /// Messages that clients missed because they read too slowly.
     messages_lost: u64,
-    /// Entries left out because the same certificate was published lately.
+    /// Entries dropped because the same certificate was published recently.
     duplicates_filtered: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Memory {
-    /// Certificates that /api/cert finds.
+    /// Certificates that /api/cert can find.
     cache_entries: usize,
     cache_capacity: usize,
     cache_bytes: usize,
     /// Bytes of entries kept for clients that resume or fall behind.
     ring_bytes: usize,
     ring_entries: u64,
-    /// Seconds between the oldest and the newest of them: how long a client may be away.
+    /// Seconds between the oldest and the newest of them: how long a client can be away without loss.
     ring_seconds: u64,
     /// Bytes of rendered messages kept.
     chunk_bytes: usize,
-    /// Memory of the process in RAM; null where the system does not tell.
+    /// Memory of the process in RAM; null if the system does not report it.
     resident_bytes: Option<u64>,
 }
 
@@ -72,12 +72,12 @@ struct FollowedLogs {
     followed: usize,
 }
 
-/// The server in numbers
+/// The server's figures
 #[utoipa::path(
     get,
     path = "/api/stats",
     tag = "api",
-    responses((status = 200, description = "The server in numbers", body = Stats))
+    responses((status = 200, description = "The server's figures", body = Stats))
 )]
 pub(super) async fn stats(State(shared): State<Shared>) -> Json<Stats> {
     let metrics = &shared.metrics;

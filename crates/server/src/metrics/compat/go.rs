@@ -14,7 +14,7 @@ pub(super) fn write(view: &View<'_>, out: &mut Exposition) {
     for (kind, update_type) in [("regular", "X509LogEntry"), ("precert", "PrecertLogEntry")] {
         out.sample(CERTIFICATES, &[("type", kind)], view.certificates(update_type));
     }
-    out.family(CLIENTS, Kind::Gauge, "Clients connected now, by stream");
+    out.family(CLIENTS, Kind::Gauge, "Connected clients, by stream");
     for (kind, stream) in [("full", "full"), ("lite", "lite"), ("domain", "domains")] {
         let open = view.connections("websocket", stream) + view.connections("sse", stream);
         out.sample(CLIENTS, &[("type", kind)], open);
@@ -25,7 +25,7 @@ pub(super) fn write(view: &View<'_>, out: &mut Exposition) {
         let labels = [("url", without_scheme(url)), ("operator", operator)];
         out.sample(BY_LOG, &labels, log.count(|counters| &counters.entries));
     }
-    out.family(SKIPPED, Kind::Gauge, "Messages that a client connected now has missed");
+    out.family(SKIPPED, Kind::Gauge, "Messages that a connected client has missed");
     for client in view.metrics.clients.list() {
         out.sample(SKIPPED, &[("client", &client.name())], client.lost());
     }

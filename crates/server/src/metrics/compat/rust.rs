@@ -36,19 +36,19 @@ const PLAIN: &[Plain] = &[
     Plain(
         "certstream_worker_panics",
         Counter,
-        "Followers started again after a defect",
+        "Restarts of followers after a defect",
         |_, logs| sum(logs, |c| &c.panics),
     ),
     Plain(
         "certstream_log_health_checks_failed",
         Counter,
-        "Requests to logs, or checks of their answers, that failed",
+        "Requests to logs, or checks of their responses, that failed",
         |_, logs| sum(logs, |c| &c.errors),
     ),
     Plain(
         "certstream_duplicates_filtered",
         Counter,
-        "Entries left out because the same certificate was published lately",
+        "Entries dropped because the same certificate was published recently",
         |view, _| view.metrics.duplicates.get(),
     ),
     Plain(
@@ -78,10 +78,10 @@ const PLAIN: &[Plain] = &[
     Plain(
         "certstream_ws_disconnect_write_timeout",
         Counter,
-        "Connections closed because the peer took no byte for too long",
+        "Connections closed because the client read nothing for too long",
         |view, _| view.metrics.write_stalls.get(),
     ),
-    Plain("certstream_issuer_fetch_attempts", Counter, "Issuers asked for", |view, _| {
+    Plain("certstream_issuer_fetch_attempts", Counter, "Issuers requested", |view, _| {
         let counts = view.fleet.issuers().counts();
         counts.fetched + counts.failed
     }),
@@ -100,30 +100,42 @@ const PLAIN: &[Plain] = &[
     Plain("certstream_bytes_serialized_total", Counter, "Bytes of messages rendered", |view, _| {
         view.metrics.rendered_bytes.get()
     }),
+    Plain("certstream_ws_connections_total", Gauge, "Connected WebSocket clients", |view, _| {
+        view.metrics.open_connections("websocket")
+    }),
     Plain(
-        "certstream_ws_connections_total",
+        "certstream_ws_connections_full",
         Gauge,
-        "WebSocket clients connected now",
-        |view, _| view.metrics.open_connections("websocket"),
+        "Connected WebSocket clients of the full stream",
+        |view, _| view.connections("websocket", "full"),
     ),
-    Plain("certstream_ws_connections_full", Gauge, "Those of the full stream", |view, _| {
-        view.connections("websocket", "full")
-    }),
-    Plain("certstream_ws_connections_lite", Gauge, "Those of the lite stream", |view, _| {
-        view.connections("websocket", "lite")
-    }),
-    Plain("certstream_ws_connections_domains", Gauge, "Those of domains-only", |view, _| {
-        view.connections("websocket", "domains")
-    }),
-    Plain("certstream_sse_connections", Gauge, "SSE clients connected now", |view, _| {
+    Plain(
+        "certstream_ws_connections_lite",
+        Gauge,
+        "Connected WebSocket clients of the lite stream",
+        |view, _| view.connections("websocket", "lite"),
+    ),
+    Plain(
+        "certstream_ws_connections_domains",
+        Gauge,
+        "Connected WebSocket clients of the domains-only stream",
+        |view, _| view.connections("websocket", "domains"),
+    ),
+    Plain("certstream_sse_connections", Gauge, "Connected SSE clients", |view, _| {
         view.metrics.open_connections("sse")
     }),
-    Plain("certstream_dedup_cache_size", Gauge, "Certificates remembered", |view, _| {
-        u64::try_from(view.metrics.dedup_window.get()).unwrap_or(0)
-    }),
-    Plain("certstream_dedup_effective_ttl_seconds", Gauge, "For how long", |view, _| {
-        view.config.dedup.ttl_secs
-    }),
+    Plain(
+        "certstream_dedup_cache_size",
+        Gauge,
+        "Certificates remembered to detect duplicates",
+        |view, _| u64::try_from(view.metrics.dedup_window.get()).unwrap_or(0),
+    ),
+    Plain(
+        "certstream_dedup_effective_ttl_seconds",
+        Gauge,
+        "How long certificates are remembered",
+        |view, _| view.config.dedup.ttl_secs,
+    ),
     Plain("certstream_issuer_cache_size", Gauge, "Chain certificates kept", |view, _| {
         view.fleet.issuers().len() as u64
     }),
@@ -137,33 +149,33 @@ const PLAIN: &[Plain] = &[
 
 /// What cannot happen in this server, or is not counted apart: zero, so that panels show a line.
 const NEVER: &[(&str, &str)] = &[
-    ("certstream_worker_init_failures", "followers start on their own"),
+    ("certstream_worker_init_failures", "followers start independently"),
     ("certstream_issuer_cache_hits", "not counted"),
-    ("certstream_static_ct_decompress_oversize", "what is too large fails as a request"),
-    ("certstream_static_ct_tiles_fetched", "not counted apart from other requests"),
-    ("certstream_static_ct_tile_width_mismatch", "it fails as a request"),
+    ("certstream_static_ct_decompress_oversize", "oversized data counts as a failed request"),
+    ("certstream_static_ct_tiles_fetched", "not counted separately"),
+    ("certstream_static_ct_tile_width_mismatch", "counts as a failed request"),
     ("certstream_static_ct_checkpoint_sig_verified", "not counted"),
     (
         "certstream_static_ct_checkpoint_sig_unverifiable",
         "see certstream_log_unaudited_heads_total",
     ),
-    ("certstream_ct_log_empty_responses_total", "an empty answer is an error of the log"),
+    ("certstream_ct_log_empty_responses_total", "an empty response is an error of the log"),
     ("certstream_ct_catalog_tls_pin_failed_total", "log lists are verified by their signature"),
     ("certstream_catalog_unknown_field_total", "unknown fields of log lists are ignored"),
     ("certstream_catalog_unknown_enum_total", "see certstream_list_skipped"),
-    ("certstream_input_parse_rejected_total", "a setting that cannot be read refuses to start"),
-    ("certstream_input_clamp_total", "a setting out of bounds refuses to start"),
+    ("certstream_input_parse_rejected_total", "the server does not start with an invalid setting"),
+    ("certstream_input_clamp_total", "the server does not start with a setting out of bounds"),
     ("certstream_dedup_capacity_trims", "not counted"),
 ];
 
 /// What we count too, under a name that differs only in its end.
 const AGAIN: &[(&str, &str)] = &[
-    ("certstream_connection_limit_rejected", "Streams refused: there are as many as may be"),
-    ("certstream_per_ip_limit_rejected", "Streams refused: their client has as many as it may"),
+    ("certstream_connection_limit_rejected", "Stream connections refused: max_connections reached"),
+    ("certstream_per_ip_limit_rejected", "Stream connections refused: per_ip_limit reached"),
     ("certstream_auth_rejected", "Requests refused without a valid token"),
-    ("certstream_rate_limit_rejected", "Requests refused because their client asks too often"),
+    ("certstream_rate_limit_rejected", "Requests refused because of rate_limit"),
     ("certstream_rate_limit_burst_used", "Requests accepted from the burst"),
-    ("certstream_config_reloads", "Times another configuration was taken"),
+    ("certstream_config_reloads", "Reloads of the configuration"),
 ];
 
 const BY_LOG: &[ByLog] = &[
@@ -197,14 +209,14 @@ const BY_LOG: &[ByLog] = &[
     ByLog(
         "certstream_static_ct_checkpoint_errors",
         Counter,
-        "Requests to tiled logs, or checks of their answers, that failed",
+        "Requests to tiled logs, or checks of their responses, that failed",
         is_tiled,
         |log| log.count(|c| &c.errors),
     ),
     ByLog(
         "certstream_static_ct_leaf_index_mismatch",
         Counter,
-        "Leaves with another index than their place",
+        "Leaves whose index differs from their position",
         is_tiled,
         |log| log.count(|c| &c.wrong_leaf_indexes),
     ),
@@ -258,7 +270,7 @@ pub(super) fn write(view: &View<'_>, out: &mut Exposition) {
 
 fn by_log_and_type(logs: &[Log], out: &mut Exposition) {
     let name = "certstream_ct_log_rate_limited_total";
-    out.family(name, Counter, "Answers of the log that asked for fewer requests");
+    out.family(name, Counter, "Responses of the log that asked for fewer requests");
     for log in logs {
         let id = source_id(log);
         let labels =
@@ -312,12 +324,12 @@ fn lists(lists: &[ListStatus], out: &mut Exposition) {
         out.sample(name, &[("catalog_source", &list.url)], u64::from(verified));
     }
     let name = "certstream_ct_catalog_source_verifier_present";
-    out.family(name, Gauge, "1 when the list has a key to be verified with");
+    out.family(name, Gauge, "1 when there is a key to verify the list");
     for list in lists {
         out.sample(name, &[("catalog_source", &list.url)], u64::from(list.signed));
     }
     let name = "certstream_catalog_entry_skipped_total";
-    out.family(name, Gauge, "Logs of the list in use that cannot be read");
+    out.family(name, Gauge, "Invalid logs in the current list");
     for list in lists {
         let labels = [("catalog_source", list.url.as_str()), ("reason", "unreadable")];
         out.sample(name, &labels, list.skipped);

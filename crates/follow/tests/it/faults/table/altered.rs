@@ -11,7 +11,7 @@ use super::{
 };
 
 pub(super) const ALTERED: Group = Group {
-    title: "What was altered",
+    title: "Altered data",
     rows: &[
         Row {
             line: Some("kind=mismatch"),
@@ -30,17 +30,16 @@ pub(super) const ALTERED: Group = Group {
             status: Some(Status::Alarm),
             does: ALARM,
             altered: true,
-            ..silent("entries in another order", || page(PageFault::Swapped))
+            ..silent("entries in the wrong order", || page(PageFault::Swapped))
         },
         Row {
             at: Where::StaticCt,
             metric: Some(&WRONG_INDEX),
             line: Some("leaf with another index than its own"),
-            does: "counts the leaf, whose place is not what it says, and finds the mismatch with the \
-               tree head, as above",
+            does: "counts the misplaced leaf and reports a root mismatch, as above",
             status: Some(Status::Alarm),
             altered: true,
-            ..silent("entries in another order", || page(PageFault::Swapped))
+            ..silent("entries in the wrong order", || page(PageFault::Swapped))
         },
         Row {
             at: Where::StaticCt,
@@ -49,7 +48,7 @@ pub(super) const ALTERED: Group = Group {
             does: "the same",
             status: Some(Status::Alarm),
             altered: true,
-            ..silent("a leaf with another index", || {
+            ..silent("a leaf with the wrong index", || {
                 page(PageFault::WrongIndex { index: Some(FIRST_NEW + 50) })
             })
         },
@@ -57,7 +56,7 @@ pub(super) const ALTERED: Group = Group {
             at: Where::Rfc6962,
             metric: Some(&UNDECODABLE),
             line: Some("entry could not be decoded"),
-            does: "delivers its bytes with `parse_error`, and finds the mismatch with the tree head, as above",
+            does: "delivers its bytes with `parse_error` and reports a root mismatch, as above",
             status: Some(Status::Alarm),
             altered: true,
             ..silent("an entry of an unknown type", || {
@@ -72,25 +71,25 @@ pub(super) const ALTERED: Group = Group {
             status: Some(Status::Alarm),
             altered: true,
             unreadable_wait: Duration::ZERO,
-            ..silent("an entry of an unknown type that is not what the log has hashed", || {
+            ..silent("an entry of an unknown type that does not match the log's hash", || {
                 page(PageFault::UnknownType { index: Some(FIRST_NEW + 50) })
             })
         },
         Row {
             metric: Some(&MALFORMED),
             line: Some("entry is not well-formed"),
-            does: "delivers the certificate, which the tree covers, without its chain; of a precertificate \
-               what its leaf says of it",
+            does: "delivers the certificate, which the tree covers, without its chain; for a \
+                 precertificate it delivers the contents of the leaf",
             altered: true,
-            ..silent("nothing but the leaf of an entry", || {
+            ..silent("an entry with only its leaf", || {
                 page(PageFault::NoChain { index: Some(FIRST_NEW + 50) })
             })
         },
         Row {
             metric: Some(&FOREIGN_PRECERTIFICATE),
             line: Some("not what the entry's leaf was made of"),
-            does: "counts it: the leaf, which the tree covers, was not made of that precertificate. The \
-               altered bytes are delivered",
+            does: "counts it, because the leaf, which the tree covers, was not made from that \
+                 precertificate; delivers the altered bytes",
             altered: true,
             ..silent("a bit flipped in a precertificate", || {
                 page(PageFault::FlipPrecertificate { index: None })
@@ -100,8 +99,9 @@ pub(super) const ALTERED: Group = Group {
             at: Where::Rfc6962,
             metric: Some(&FOREIGN_ISSUER),
             line: Some("not what the entry's leaf was made of"),
-            does: "counts it: the issuer's key is not the one in the leaf, which the tree covers. The \
-               altered chain is delivered. Nothing covers the chain of a final certificate",
+            does: "counts it, because the issuer's key differs from the one in the leaf, which the \
+                 tree covers; delivers the altered chain. Nothing covers the chain of a final \
+                 certificate",
             altered: true,
             ..silent("a bit flipped in an issuer's key", || {
                 page(PageFault::FlipChain { index: None })
@@ -110,8 +110,9 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&MISSING),
-            line: Some("issuer could not be had"),
-            does: "asks for an issuer of that name, which there is not, and delivers a shorter chain",
+            line: Some("issuer could not be fetched"),
+            does: "requests an issuer by that name, which does not exist, and delivers a shorter \
+                 chain",
             altered: true,
             ..silent("a bit flipped in an issuer's name", || {
                 page(PageFault::FlipChain { index: None })
@@ -120,11 +121,12 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&MISSING),
-            line: Some("issuer could not be had"),
-            does: "delivers a shorter chain, unless another log has the issuer; asks again after a minute",
+            line: Some("issuer could not be fetched"),
+            does: "delivers a shorter chain, unless another log has the issuer; retries after a \
+                 minute",
             altered: true,
             noticed: Noticed::Starting,
-            ..silent("issuers that are not there", || {
+            ..silent("missing issuers", || {
                 let gone = Fault::Status { code: 404, retry_after: None };
                 vec![until_cleared(Scope::Only(Endpoint::Issuer), gone)]
             })
@@ -136,17 +138,17 @@ pub(super) const ALTERED: Group = Group {
             does: "the same",
             altered: true,
             noticed: Noticed::Starting,
-            ..silent("another issuer than the one named", || {
+            ..silent("an issuer that does not match its name", || {
                 vec![until_cleared(Scope::Every, Fault::WrongIssuer)]
             })
         },
     ],
 };
 
-const UNKNOWN: &str = "asks again for a minute; then finds where the next entry starts by the log's \
-    leaf hashes, delivers the bytes before it with `parse_error` (not with `verification: enforce`), and \
-    goes on from there. Where the log has hashed the bytes so, it does that at once and without an alarm";
+const UNKNOWN: &str = "retries for a minute; then uses the log's leaf hashes to find where the next \
+    entry starts, delivers the bytes before it with `parse_error` (not with `verification: enforce`), and \
+    continues from there. If the log has hashed these very bytes, it does so at once and without an alarm";
 
-const ALARM: &str = "finds out with the log's own proofs which entries they are, keeps them and the \
-    signed head as evidence, delivers them marked as not proved (not with `verification: enforce`), \
-    and proves anew from there";
+const ALARM: &str = "identifies the altered entries with the log's own proofs, saves them and the \
+    signed head as evidence, delivers them marked as unverified (not with `verification: enforce`), \
+    and restarts verification from there";

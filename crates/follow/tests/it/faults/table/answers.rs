@@ -10,7 +10,7 @@ use super::{
 };
 
 pub(super) const ANSWERS: Group = Group {
-    title: "Answers",
+    title: "Responses",
     rows: &[
         failing("status 500", "status 500", || status(500, None)),
         failing("status 502 with an HTML page", "status 502", || {
@@ -21,15 +21,15 @@ pub(super) const ANSWERS: Group = Group {
         }),
         Row {
             metric: Some(&LIMITED),
-            does: "leaves the log alone for growing pauses and asks its host less often, but never less \
-               often than the host's other logs are being answered",
+            does: "pauses requests to the log for increasing intervals and slows down requests to \
+                 its host, but never below the rate at which the host's other logs respond",
             ..failing("status 429", "asked too often (status 429)", || status(429, None))
         },
         Row {
             metric: Some(&LIMITED),
             status: None,
-            does: "leaves the log alone for as long as it asks, at most 5 minutes, and asks its host \
-               less often",
+            does: "pauses requests to the log for the requested time, at most 5 minutes, and slows \
+                 down requests to its host",
             ..failing("status 429, `Retry-After` in seconds", "retry after 1 s", || {
                 status(429, Some("1".to_owned()))
             })
@@ -52,23 +52,23 @@ pub(super) const ANSWERS: Group = Group {
             line: None,
             metric: Some(&LIMITED),
             status: None,
-            does: "finds a rate that the log bears and keeps just below it",
-            ..failing("a limit of requests for each log", "", Vec::new)
+            does: "finds the rate that the log accepts and stays just below it",
+            ..failing("a request limit per log", "", Vec::new)
         },
         Row {
             trouble: Trouble::HostLimit(Limit { rate: 3.0, burst: 3, ..STRICT }),
             line: None,
             metric: Some(&LIMITED),
             status: None,
-            does: "finds a rate that the host bears and shares it among its logs",
-            ..failing("a limit of requests for each host", "", Vec::new)
+            does: "finds the rate that the host accepts and shares it among its logs",
+            ..failing("a request limit per host", "", Vec::new)
         },
         failing("a redirect to another host", "redirected to another host", || {
             let location = "http://localhost:9/elsewhere".to_owned();
             vec![until_cleared(Scope::Every, Fault::Redirect { location })]
         }),
         failing(
-            "connections closed without an answer",
+            "connections closed without a response",
             "connection closed before message completed",
             || vec![until_cleared(Scope::Every, Fault::HangUp)],
         ),
@@ -82,16 +82,17 @@ pub(super) const ANSWERS: Group = Group {
             noticed: Noticed::Following,
             ..failing("connections refused", "Connection refused", Vec::new)
         },
-        silent("slow answers", || {
+        silent("slow responses", || {
             vec![until_cleared(Scope::Every, Fault::Delay(Duration::from_millis(150)))]
         }),
         Row {
             status: None,
-            does: "gives up on the request when nothing has come for 8 times as long as the slowest answer \
-                   lately took to begin (3 s at least, `ct_log.request_timeout_secs` at most), and asks \
-                   again, an RFC 6962 log for fewer entries while it answers otherwise; in the first minute of a \
-                   failure it gives up after 4 s, later the wait doubles while no answer comes",
-            ..failing("no answer in time", "no whole answer within the time limit", || {
+            does: "cancels the request when nothing has arrived for 8 times as long as the slowest \
+                 recent response took to begin (at least 3 s, at most \
+                 `ct_log.request_timeout_secs`), and retries; if an RFC 6962 log answers other \
+                 requests, it requests fewer entries. In the first minute of a failure it cancels \
+                 after 4 s; later the wait doubles while no response arrives",
+            ..failing("no response in time", "no whole answer within the time limit", || {
                 vec![until_cleared(Scope::Every, Fault::Delay(TOO_LONG))]
             })
         },
@@ -104,8 +105,8 @@ pub(super) const ANSWERS: Group = Group {
         },
         Row {
             metric: Some(&ERRORS),
-            does: "asks again; entries that have come are kept",
-            ..silent("one request in twenty fails, in any of these ways", mixture)
+            does: "retries; keeps entries that have already arrived",
+            ..silent("one request in twenty fails in one of these ways", mixture)
         },
     ],
 };

@@ -9,7 +9,7 @@ pub(super) const BODIES: Group = Group {
     rows: &[
         Row {
             at: Where::Rfc6962,
-            ..failing("JSON of another kind", "missing field", || {
+            ..failing("JSON with other content", "missing field", || {
                 body(Scope::Every, BodyFault::Foreign)
             })
         },
@@ -33,19 +33,21 @@ pub(super) const BODIES: Group = Group {
         },
         Row {
             does: "reads it",
-            ..silent("gzip that was not asked for", || body(Scope::Every, BodyFault::Gzip))
+            ..silent("gzip that was not requested", || body(Scope::Every, BodyFault::Gzip))
         },
         Row {
             does: "reads it",
-            ..silent("gzip that does not say so", || body(Scope::Every, BodyFault::GzipUnmarked))
+            ..silent("gzip without a Content-Encoding header", || {
+                body(Scope::Every, BodyFault::GzipUnmarked)
+            })
         },
         failing("gzip that ends early", "the compressed body cannot be read", || {
             body(Scope::Every, BodyFault::GzipTruncated)
         }),
         Row {
             status: None,
-            does: "reads no more than the bound; asks an RFC 6962 log for fewer entries",
-            ..failing("a body beyond any bound", "the body is larger than", || {
+            does: "reads no more than the limit; requests fewer entries from an RFC 6962 log",
+            ..failing("a body beyond the size limit", "the body is larger than", || {
                 let padded = |bytes| Fault::Body(BodyFault::Padded { bytes });
                 vec![
                     until_cleared(Scope::Heads, padded(1 << 20)),

@@ -14,7 +14,7 @@ pub(super) const HEADS: Group = Group {
     rows: &[
         Row {
             metric: Some(&STALE),
-            does: "never goes back; compares the old head with the tree it has proved",
+            does: "never goes back; compares the old head with the tree it has verified",
             noticed: Noticed::Following,
             ..silent("a stale front end: the head shrinks", || {
                 head(HeadFault::Stale { behind: 200, age: Duration::from_secs(60) })
@@ -22,8 +22,8 @@ pub(super) const HEADS: Group = Group {
         },
         Row {
             status: Some(Status::Overdue),
-            does: "goes on reading, and says that the log has not signed for longer than its maximum \
-               merge delay",
+            does: "continues to read, and reports that the log has not signed a head for longer than \
+                 its maximum merge delay",
             noticed: Noticed::Starting,
             ..silent("a head older than the maximum merge delay", || {
                 let age = Duration::from_secs(48 * 3600);
@@ -32,14 +32,14 @@ pub(super) const HEADS: Group = Group {
         },
         Row {
             at: Where::Rfc6962,
-            does: "takes the entries there are and asks again for the others",
+            does: "uses the entries that exist and requests the others again",
             ..failing("a head far ahead of the entries", "status 400", || {
                 head(HeadFault::Ahead { by: 300 })
             })
         },
         Row {
             at: Where::StaticCt,
-            does: "asks again for the tiles that should be there",
+            does: "requests the missing tiles again",
             ..failing("a checkpoint far ahead of the tiles", "status 404", || {
                 head(HeadFault::Ahead { by: 300 })
             })
@@ -47,7 +47,7 @@ pub(super) const HEADS: Group = Group {
         Row {
             metric: Some(&REFUSED),
             does: NEVER_USED,
-            ..failing("a head whose signature is wrong", "not signed by the log's key", || {
+            ..failing("a head with an invalid signature", "not signed by the log's key", || {
                 head(HeadFault::BadSignature)
             })
         },
@@ -55,7 +55,7 @@ pub(super) const HEADS: Group = Group {
             at: Where::Rfc6962,
             metric: Some(&REFUSED),
             does: NEVER_USED,
-            ..failing("a head that another key signed", "not signed by the log's key", || {
+            ..failing("a head signed by another key", "not signed by the log's key", || {
                 head(HeadFault::OtherLog)
             })
         },
@@ -73,7 +73,7 @@ pub(super) const HEADS: Group = Group {
         },
         Row {
             at: Where::StaticCt,
-            does: "finds the log's own among them",
+            does: "finds the log's own signature among them",
             ..silent("a checkpoint with 16 signatures, of witnesses and GREASE", || {
                 head(HeadFault::ManySignatures)
             })
@@ -82,8 +82,8 @@ pub(super) const HEADS: Group = Group {
             line: Some("kind=equivocation"),
             metric: Some(&ALARMS),
             status: Some(Status::Alarm),
-            does: "keeps both signed heads, which prove what the log did; reads on under the head that \
-               goes with what was read",
+            does: "saves both signed heads, which prove the log's misbehaviour; continues under the \
+                 head that matches the entries read",
             altered: true,
             noticed: Noticed::Following,
             ..silent("a split view: another root for the same entries", || {
@@ -94,10 +94,10 @@ pub(super) const HEADS: Group = Group {
             line: Some("VERIFICATION ALARM"),
             metric: Some(&ALARMS),
             status: Some(Status::Alarm),
-            does: "keeps the evidence and marks what cannot be proved",
+            does: "saves the evidence and marks what cannot be verified",
             altered: true,
             noticed: Noticed::Starting,
-            ..silent("a signed head that the log's entries do not have", || {
+            ..silent("a signed head that does not match the log's entries", || {
                 vec![until_cleared(Scope::Heads, Fault::Fork { shared: FIRST_NEW - 100 })]
             })
         },
@@ -105,7 +105,8 @@ pub(super) const HEADS: Group = Group {
             line: Some("VERIFICATION ALARM"),
             metric: Some(&ALARMS),
             status: Some(Status::Alarm),
-            does: "keeps the evidence, marks what cannot be proved, and reads on from the next head",
+            does: "saves the evidence, marks what cannot be verified, and continues from the next \
+                 head",
             altered: true,
             noticed: Noticed::Following,
             ..silent("a fork: another log that shares the first entries", || {
@@ -115,7 +116,7 @@ pub(super) const HEADS: Group = Group {
     ],
 };
 
-const NEVER_USED: &str = "never uses it; asks again after growing pauses";
+const NEVER_USED: &str = "never uses it; retries with increasing delays";
 
 fn head(fault: HeadFault) -> Vec<Rule> {
     vec![until_cleared(Scope::Heads, Fault::Head(fault))]

@@ -10,32 +10,32 @@ pub(super) const PAGES: Group = Group {
         failing("a page without entries", "0 entries where", || page(PageFault::Empty)),
         Row {
             at: Where::Rfc6962,
-            does: "asks for the rest, and learns the size of the log's pages",
-            ..silent("pages shorter than asked for", || page(PageFault::Short { most: 17 }))
+            does: "requests the rest, and learns the log's page size",
+            ..silent("pages shorter than requested", || page(PageFault::Short { most: 17 }))
         },
         Row {
             at: Where::StaticCt,
-            does: "takes the entries that came and asks for the tile again",
+            does: "uses the entries received and requests the tile again",
             ..silent("tiles shorter than they should be", || page(PageFault::Short { most: 100 }))
         },
         Row {
             at: Where::Rfc6962,
-            does: "asks for the rest, and from then on from boundary to boundary",
+            does: "requests the rest, and from then on aligns requests to the boundaries",
             ..silent("pages that end at multiples of 32", || page(PageFault::Aligned { to: 32 }))
         },
-        failing("more entries than asked for", "entries where", || page(PageFault::Long { by: 3 })),
+        failing("more entries than requested", "entries where", || page(PageFault::Long { by: 3 })),
         Row {
             at: Where::StaticCt,
-            does: "asks for the full tile in its place; goes on when there is one or the log has the \
-               partial one again",
-            ..failing("partial tiles that are not there", "status 404", || {
+            does: "requests the full tile instead; continues when the full tile exists or the \
+                 partial one is back",
+            ..failing("missing partial tiles", "status 404", || {
                 vec![until_cleared(Scope::Every, Fault::PartialGone)]
             })
         },
         Row {
             line: Some("chain cut"),
             metric: Some(&CUT),
-            does: "leaves out all but the first 32 certificates, or 256 KiB, of the chain",
+            does: "keeps only the first 32 certificates, or 256 KiB, of the chain",
             altered: true,
             ..silent("an overlong chain", || {
                 page(PageFault::LongChain { index: Some(FIRST_NEW + 50), certificates: 400 })
