@@ -28,7 +28,8 @@ const stream = new Stream({
     certificates.take(text);
   },
   onGap(dropped) {
-    speak(dropped === null ? "Some certificates were missed" : `${number(dropped)} certificates were missed`);
+    const some = dropped === null ? "Some" : `Up to ${number(dropped)}`;
+    speak(`${some} certificates may have been missed`);
   },
 });
 

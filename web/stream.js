@@ -29,7 +29,7 @@ export class Stream {
   #sleep = null;
 
   // `onState(kind, text)`; `onMessage(text, isNew)` for certificates, which are not new if they came
-  // before the page did; `onGap(dropped)`.
+  // before the page did; `onGap(dropped)` where some may be missing.
   // `always` goes with every connection.
   constructor({ always, onState, onMessage, onGap }) {
     Object.assign(this, { always, onState, onMessage, onGap });
@@ -97,6 +97,8 @@ export class Stream {
       return;
     }
     const message = JSON.parse(text);
+    // All up to there was searched: a filter that seldom matches stays near the head.
+    if (message.message_type === "heartbeat" && message.offset !== undefined) this.#last = message.offset;
     // Before the first message a gap only says that the ring is younger than what was asked for.
     if (message.message_type === "gap" && this.#last !== null) this.onGap(message.dropped);
   }

@@ -175,6 +175,13 @@ impl<S: Stream> Reader<S> {
         self.unfinished.is_empty() && !(self.inside && self.framing() == Framing::SseGzip)
     }
 
+    /// Whether something has to be written before the connection may end: the rest of what was
+    /// begun, or what was [interjected](Self::interject).
+    #[must_use]
+    pub const fn owes(&self) -> bool {
+        !self.unfinished.is_empty() || !self.interjected.is_empty()
+    }
+
     /// Has `frame`, bytes of the connection's own (a pong, a heartbeat, a close frame), written at
     /// the next [boundary](Self::at_boundary), before any further message. It is never compressed;
     /// under [`Framing::SseGzip`] it goes out as [stored blocks](crate::gzip::stored). Whether it

@@ -9,6 +9,9 @@ pub(super) const SLOW_CLIENT: &str = "slow_client";
 /// The reason given to a client that is behind when the server shuts down.
 pub(super) const SHUTDOWN: &str = "shutdown";
 
+/// The reason given to a client that comes with an offset of another stream.
+pub(super) const OTHER_STREAM: &str = "other_stream";
+
 /// The message: how many are missing here, null where nobody knows, why, and whether the server
 /// ends the connection for it.
 #[must_use]

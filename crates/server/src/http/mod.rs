@@ -12,6 +12,7 @@ mod head;
 mod health;
 pub mod metrics;
 mod missing;
+mod notices;
 mod page;
 mod parameters;
 pub mod socket;

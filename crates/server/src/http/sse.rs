@@ -14,45 +14,17 @@ use feed::{Framing, Hub, Reader, Ready};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
-use wire::Profile;
 
-use crate::config::{self, SlowClient};
+use crate::config::SlowClient;
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap;
 use crate::http::guard::Held;
+use crate::http::notices::Notices;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
 
 /// Bytes handed to the connection at once.
 const BUDGET: usize = 32 * 1024;
-
-/// What is sent between messages, so that proxies keep the connection and clients know their offset.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heartbeat {
-    /// Sent after this long without a message.
-    interval: Duration,
-    /// Whether it is sent at the beginning and in this interval, messages or not.
-    always: bool,
-    /// Whether it says which offset the client has come to: an event with an id and without data,
-    /// which a client notes and does not dispatch. A comment otherwise.
-    has_offset: bool,
-}
-
-impl Heartbeat {
-    /// As configured for messages of this profile; `asked` where the client asked for heartbeats.
-    pub(super) fn of(config: &config::Heartbeat, profile: Profile, asked: bool) -> Self {
-        let interval = Duration::from_secs(config.interval_secs);
-        Self { interval, always: asked, has_offset: asked || profile == Profile::Calidog }
-    }
-
-    /// The event as of now.
-    fn event(self, reader: &mut Reader<CertificateStream>) -> Vec<u8> {
-        match reader.searched().filter(|_| self.has_offset) {
-            Some(offset) => format!("id: {offset}\n\n").into_bytes(),
-            None => b": heartbeat\n\n".to_vec(),
-        }
-    }
-}
 
 /// What a connection needs.
 #[derive(Debug)]
@@ -63,8 +35,8 @@ pub(super) struct Client {
     pub(super) hub: Arc<Hub<CertificateStream>>,
     /// Whether the response is a gzip stream.
     pub(super) gzip: bool,
-    /// What is sent between messages.
-    pub(super) heartbeat: Heartbeat,
+    /// Which heartbeats it gets.
+    pub(super) notices: Notices,
     /// What becomes of it when it is too slow.
     pub(super) slow_client: SlowClient,
     /// Where to count.
@@ -87,6 +59,10 @@ struct Events {
     ends: bool,
     /// When the last message or heartbeat was sent; heartbeats alone where they are always sent.
     last_sent: Instant,
+    /// The while before the next heartbeat.
+    pace: Duration,
+    /// Whether a heartbeat waits for the end of a chunk.
+    due: bool,
     /// Set for some moment at or before the next heartbeat.
     timer: Pin<Box<Sleep>>,
 }
@@ -119,13 +95,13 @@ pub(super) fn body(mut client: Client, greeting: &[u8]) -> Body {
     let mut first = Vec::new();
     let mut member = gzip.then(|| Member::begin(&mut first));
     encode(greeting, &mut member, &mut first);
-    let heartbeat = client.heartbeat;
-    if heartbeat.always {
-        encode(&heartbeat.event(&mut client.reader), &mut member, &mut first);
+    if client.notices.always() {
+        encode(&client.heartbeat(), &mut member, &mut first);
     }
     let next = (!first.is_empty()).then(|| first.into());
-    let timer = Box::pin(tokio::time::sleep(heartbeat.interval));
-    let events = Events { client, member, next, ends: false, last_sent: Instant::now(), timer };
+    let timer = Box::pin(tokio::time::sleep(client.notices.first));
+    let (pace, last_sent) = (client.notices.first, Instant::now());
+    let events = Events { client, member, next, ends: false, last_sent, pace, due: false, timer };
     Body::from_stream(stream::unfold(events, |mut events| async move {
         events.client.held.begin();
         let bytes = events.next().await?;
@@ -141,11 +117,22 @@ fn encode(bytes: &[u8], member: &mut Option<Member>, out: &mut Vec<u8>) {
     }
 }
 
+impl Client {
+    /// A heartbeat as of now: an event with an id and without data, which a client notes and does not
+    /// dispatch, or a comment where the client gets no offsets.
+    fn heartbeat(&mut self) -> Vec<u8> {
+        match self.reader.searched().filter(|_| self.notices.offsets) {
+            Some(offset) => format!("id: {offset}\n\n").into_bytes(),
+            None => b": heartbeat\n\n".to_vec(),
+        }
+    }
+}
+
 impl Events {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.next.take() {
-                if !self.client.heartbeat.always {
+                if !self.client.notices.always() {
                     self.last_sent = Instant::now();
                 }
                 return Some(bytes);
@@ -155,11 +142,12 @@ impl Events {
             }
             tokio::select! {
                 biased;
+                // Before what is ready: a client far behind always has something.
+                () = self.timer.as_mut() => self.tick(),
                 ready = self.client.reader.ready() => match ready {
-                    Ready::Closed => self.finish(Vec::new()),
+                    Ready::Closed => self.say_goodbye(),
                     Ready::More => self.take(),
                 },
-                () = self.timer.as_mut() => self.tick(),
                 () = stopped(&mut self.client.last_call) => self.cut_short(),
             }
         }
@@ -191,14 +179,41 @@ impl Events {
             }
             member => encode(&bytes, member, &mut out),
         }
+        if self.due && client.reader.at_boundary() {
+            self.due = false;
+            encode(&client.heartbeat(), &mut self.member, &mut out);
+        }
         self.next = Some(out.into());
     }
 
-    /// The server shuts down, and there is no time for what the client has not got by now.
+    /// The server shuts down, and there is no time for what the client has not got by now. What it
+    /// has lost and was not told of is missing too.
     fn cut_short(&mut self) {
-        let missed = gap::missed(&self.client.hub, &self.client.reader);
+        let lost = self.client.reader.take_lost();
+        let missed = lost + gap::missed(&self.client.hub, &self.client.reader);
         self.client.metrics.missed(missed);
         self.end(missed, gap::SHUTDOWN);
+    }
+
+    /// The server shuts down, and there is nothing left for the client. A last heartbeat says so,
+    /// after what was lost by now.
+    fn say_goodbye(&mut self) {
+        let client = &mut self.client;
+        let lost = client.reader.take_lost();
+        client.metrics.missed(lost);
+        if lost > 0 && client.slow_client == SlowClient::Disconnect {
+            return self.end(lost, gap::SLOW_CLIENT);
+        }
+        let mut last = Vec::new();
+        if lost > 0 {
+            last = gap::event(Some(lost), gap::SLOW_CLIENT, false);
+        }
+        if client.notices.say_goodbye() {
+            last.extend(client.heartbeat());
+        }
+        let mut out = Vec::new();
+        encode(&last, &mut self.member, &mut out);
+        self.finish(out);
     }
 
     /// Says how many messages the client misses, and ends.
@@ -218,18 +233,19 @@ impl Events {
         self.ends = true;
     }
 
-    /// The timer has fired. A heartbeat goes out at once or not at all: where one had to wait for the
-    /// end of a chunk, its offset would be older than those of the messages before it.
+    /// The timer has fired. A heartbeat goes out at once, or after the chunk that was begun, and says
+    /// the offset as of then.
     fn tick(&mut self) {
-        let Client { heartbeat, reader, .. } = &mut self.client;
         let now = Instant::now();
-        if now >= self.last_sent + heartbeat.interval {
-            if reader.at_boundary() {
-                let event = heartbeat.event(reader);
-                reader.interject(&event);
+        if now >= self.last_sent + self.pace {
+            self.due = !self.client.reader.at_boundary();
+            if !self.due {
+                let event = self.client.heartbeat();
+                self.client.reader.interject(&event);
             }
             self.last_sent = now;
+            self.pace = self.client.notices.slower(self.pace);
         }
-        self.timer.as_mut().reset(self.last_sent + heartbeat.interval);
+        self.timer.as_mut().reset(self.last_sent + self.pace);
     }
 }

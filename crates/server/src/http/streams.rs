@@ -7,12 +7,13 @@ use axum::extract::{Extension, Query, RawQuery, State};
 use axum::http::header::{ACCEPT_ENCODING, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use feed::{Framing, Request as Wanted, Subscription, frame};
+use feed::{Framing, Gap, Request as Wanted, Subscription, frame};
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
 use crate::config::Config;
 use crate::http::guard::Place;
+use crate::http::notices::{Asked, Notices};
 use crate::http::{Shared, encoding, filters, gap, missing, page, sse, visitor, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
@@ -29,6 +30,49 @@ pub(super) struct Parameters {
     since: Option<String>,
     /// Send heartbeats, with an offset, whatever the stream, its profile and the settings say.
     heartbeat: Option<String>,
+}
+
+/// Where a client has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// To this offset.
+    Offset(u64),
+    /// To an offset of a named stream. Our stream has no name, and offsets of different streams say
+    /// nothing of each other.
+    OtherStream,
+}
+
+impl Since {
+    /// Bytes of a stream's id at most.
+    const LONGEST_ID: usize = 64;
+
+    /// Reads an offset, `N` or `N@ID`.
+    fn parse(text: &str) -> Option<Self> {
+        let Some((offset, id)) = text.split_once('@') else {
+            return text.parse().ok().map(Self::Offset);
+        };
+        let _of_that_stream: u64 = offset.parse().ok()?;
+        let is_id = (1..=Self::LONGEST_ID).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_graphic());
+        is_id.then_some(Self::OtherStream)
+    }
+
+    /// The offset to ask the hub for: one of another stream is ahead of all of ours, so that the
+    /// client gets a gap and then all there is.
+    const fn offset(self) -> u64 {
+        match self {
+            Self::Offset(offset) => offset,
+            Self::OtherStream => u64::MAX,
+        }
+    }
+}
+
+/// Why a client that has come so far misses something.
+fn since_reason(since: Option<Since>, gap: &Gap) -> &'static str {
+    match since {
+        Some(Since::OtherStream) => gap::OTHER_STREAM,
+        _ => gap.reason.as_str(),
+    }
 }
 
 /// Whether a request is for the page at `/`, which shares its path with a stream.
@@ -75,15 +119,14 @@ pub(super) async fn websocket(
     };
     let filtered = filter.is_some();
     let framing = accepted.framing();
-    let wanted = Wanted { rendering, framing, since, filter, owner };
+    let wanted = Wanted { rendering, framing, since: since.map(Since::offset), filter, owner };
     let Subscription { mut reader, gap } = shared.hub.subscribe(wanted);
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
-        let message = gap::message(gap.dropped, gap.reason.as_str(), false);
+        let message = gap::message(gap.dropped, since_reason(since, &gap), false);
         frame::text(message.as_bytes(), &mut greeting);
         reader.interject(&greeting);
     }
-    let heartbeat = &shared.config.heartbeat;
     let visitor = visitor::of(&shared, request.uri(), request.headers(), request.extensions());
     let client = websocket::Client {
         reader,
@@ -91,8 +134,7 @@ pub(super) async fn websocket(
         deflate: accepted.deflate(),
         filtered,
         profile: rendering.profile,
-        heartbeat: websocket::Heartbeat::of(heartbeat, rendering, asked),
-        knows_gaps: since.is_some() || asked || has_offsets(rendering),
+        notices: Notices::websocket(&shared.config.heartbeat, rendering, asked),
         slow_client: shared.config.slow_client,
         metrics: shared.metrics.connected(&labels("websocket", kind), visitor),
         last_call: shared.last_call.clone(),
@@ -144,16 +186,17 @@ pub(super) async fn sse(
         return response;
     }
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
-    let wanted = Wanted { rendering, framing, since, filter, owner };
+    let wanted = Wanted { rendering, framing, since: since.map(Since::offset), filter, owner };
     let Subscription { reader, gap } = shared.hub.subscribe(wanted);
-    let greeting = gap
-        .map_or_else(Vec::new, |missed| gap::event(missed.dropped, missed.reason.as_str(), false));
+    let greeting = gap.map_or_else(Vec::new, |missed| {
+        gap::event(missed.dropped, since_reason(since, &missed), false)
+    });
     let visitor = visitor::of(&shared, request.uri(), headers, request.extensions());
     let client = sse::Client {
         reader,
         hub: Arc::clone(&shared.hub),
         gzip,
-        heartbeat: sse::Heartbeat::of(&shared.config.heartbeat, rendering.profile, asked),
+        notices: Notices::sse(&shared.config.heartbeat, rendering.profile, asked),
         slow_client: shared.config.slow_client,
         metrics: shared.metrics.connected(&labels("sse", kind), visitor),
         last_call: shared.last_call.clone(),
@@ -173,11 +216,6 @@ pub(super) const fn is_on(config: &Config, kind: StreamKind) -> bool {
     }
 }
 
-/// Whether messages say their offset.
-fn has_offsets(rendering: Rendering) -> bool {
-    rendering.profile == Profile::Calidog && rendering.kind != StreamKind::Domains
-}
-
 const fn labels(protocol: &'static str, kind: StreamKind) -> ConnectionLabels {
     let stream = match kind {
         StreamKind::Full => "full",
@@ -188,14 +226,13 @@ const fn labels(protocol: &'static str, kind: StreamKind) -> ConnectionLabels {
 }
 
 impl Parameters {
-    /// What to render, from where and whether with heartbeats in any case, or what is wrong with the
-    /// request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
+    /// What to render, from where and what besides was asked for, or what is wrong with the request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
     fn read(
         &self,
         shared: &Shared,
         kind: StreamKind,
         headers: Option<&HeaderMap>,
-    ) -> Result<(Rendering, Option<u64>, bool), String> {
+    ) -> Result<(Rendering, Option<Since>, Asked), String> {
         let asks_for_heartbeats = match self.heartbeat.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
@@ -214,10 +251,12 @@ impl Parameters {
         let since = last_event.map(|id| ("Last-Event-ID", id));
         let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
         let since = since.map(|(name, text)| {
-            let problem = || format!("{name}: {text:?} is not an offset, a whole number\n");
-            text.parse().map_err(|_| problem())
+            Since::parse(text)
+                .ok_or_else(|| format!("{name}: {text:?} is not an offset, a whole number\n"))
         });
-        Ok((Rendering { kind, profile }, since.transpose()?, asks_for_heartbeats))
+        let since = since.transpose()?;
+        let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
+        Ok((Rendering { kind, profile }, since, asked))
     }
 }
 

@@ -16,7 +16,6 @@ use feed::handshake::{self, Deflate, HandshakeError, Upgrade, VERSION};
 use hyper_util::rt::TokioIo;
 
 pub(super) use connection::Client;
-pub(super) use timing::Heartbeat;
 
 use crate::http::socket::Socket;
 

@@ -134,7 +134,7 @@ async fn gzipped_events_end_with_the_trailer_when_the_server_stops() {
     let request = b"GET /sse?stream=full&since=0 HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n";
     let (_, mut current) = ask(&server, request).await;
     let (_, mut behind) = ask(&server, request).await;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(1 << 16);
     let mut decoder = GzDecoder::new(Vec::new());
     while whole_events(decoder.get_ref()) < usize::try_from(ENTRIES).expect("few") + 1 {
         let read = tokio::time::timeout(PATIENCE, current.read_buf(&mut bytes)).await;

@@ -1,6 +1,8 @@
 //! Where a client goes on: exactly where it asked to; where that cannot be it is told so, then gets
 //! what there is.
 
+use std::fmt::Display;
+
 use ctsim::Sim;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
@@ -49,14 +51,17 @@ fn gap(dropped: Option<u64>, reason: &str) -> Value {
     json!({"message_type": "gap", "dropped": dropped, "disconnecting": false, "reason": reason})
 }
 
-async fn websocket(server: &Running, since: u64) -> Socket {
+async fn websocket(server: &Running, since: impl Display) -> Socket {
     server.connect(&format!("/?since={since}")).await
 }
 
 /// The first two events of an SSE stream, as `(event, id, data)`.
-async fn events(server: &Running, since: u64) -> Vec<(Option<String>, Option<u64>, Value)> {
+async fn events(
+    server: &Running,
+    since: impl Display,
+) -> Vec<(Option<String>, Option<u64>, Value)> {
     let url = format!("http://{}/sse", server.address);
-    let request = reqwest::Client::new().get(url).header("Last-Event-ID", since);
+    let request = reqwest::Client::new().get(url).header("Last-Event-ID", since.to_string());
     let mut body = request.send().await.expect("an answer").bytes_stream();
     let mut text = Vec::new();
     while text.windows(2).filter(|pair| pair == b"\n\n").count() < 2 {
@@ -75,7 +80,7 @@ async fn events(server: &Running, since: u64) -> Vec<(Option<String>, Option<u64
 
 /// What both protocols must say to a client that has everything up to `since`: perhaps a gap, then
 /// the message at `next`.
-async fn check(server: &Running, since: u64, expected: Option<&Value>, next: u64) {
+async fn check(server: &Running, since: impl Display + Copy, expected: Option<&Value>, next: u64) {
     let mut socket = websocket(server, since).await;
     let mut first = next_json(&mut socket).await;
     if let Some(expected) = expected {
@@ -136,6 +141,17 @@ async fn an_offset_ahead_of_the_head_replays_the_ring() {
     server.stop().await;
 }
 
+/// The stream has no name, so whatever was named is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_of_a_named_stream_replays_the_ring() {
+    let (_sim, server, first, head) = settled(|_| {}).await;
+    for since in [0, first, head, u64::MAX] {
+        let since = format!("{since}@01J9-a_b.c");
+        check(&server, &since, Some(&gap(None, "other_stream")), first).await;
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_up_to_date_gets_no_gap() {
     let (sim, server, _, head) = settled(|_| {}).await;
@@ -154,8 +170,10 @@ async fn what_is_no_offset_is_refused() {
     let (_sim, server, ..) = settled(|_| {}).await;
     let client = reqwest::Client::new();
     let sse = format!("http://{}/sse", server.address);
-    for since in ["yesterday", "", "-1", "+1x", "1.5", "0x10", "1e3", "18446744073709551616", "%20"]
-    {
+    let numbers =
+        ["yesterday", "", "-1", "+1x", "1.5", "0x10", "1e3", "18446744073709551616", "%20"];
+    let of_streams = ["@", "7@", "@stream", "x@stream", "-7@stream", "1.5@stream"];
+    for since in numbers.into_iter().chain(of_streams) {
         let url = format!("ws://{}/?since={since}", server.address);
         let refused = tokio_tungstenite::connect_async(url).await.expect_err(since).to_string();
         assert!(refused.contains("400"), "since={since}: {refused}");

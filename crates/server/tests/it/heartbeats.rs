@@ -225,6 +225,74 @@ async fn resume_after_a_kill_reports_no_gap_and_misses_nothing() {
     }
 }
 
+/// The text messages before the Close frame.
+async fn until_close(socket: &mut Socket) -> Vec<Value> {
+    let mut messages = Vec::new();
+    loop {
+        match next_frame(socket).await {
+            Message::Text(text) => messages.push(serde_json::from_str(&text).expect("JSON")),
+            Message::Close(_) => return messages,
+            _ => {}
+        }
+    }
+}
+
+/// No heartbeat is due for an hour, and nothing comes again after the restart: only the heartbeat at
+/// the end says that the filter has searched everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_nothing_passes_resumes_after_a_stop_without_a_gap() {
+    let sim = log().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state.json");
+    let configure = |config: &mut Config| {
+        config.heartbeat.interval_secs = 3600;
+        config.ct_log.state_file = Some(state.clone());
+        config.ct_log.resume_overlap_secs = 0;
+    };
+    let (server, head) = start(&sim, configure).await;
+    let asked = format!("{NOTHING}&heartbeat=true");
+    let mut sockets = Vec::new();
+    for query in [NOTHING, &asked] {
+        sockets.push(server.connect(&format!("/?{query}")).await);
+    }
+    heartbeat_up_to(&mut sockets[1], head).await;
+    let sse = format!("http://{}/sse?{NOTHING}", server.address);
+    let events = reqwest::get(sse).await.expect("an answer");
+    // Their Close frame ends as it did.
+    let mut plain = Vec::new();
+    for path in ["/domains-only?", "/?compat=go&", "/?compat=rust&"] {
+        plain.push(server.connect(&format!("{path}{NOTHING}")).await);
+    }
+    sim.logs()[0].grow(50).expect("it grows");
+    let last = read_to(&server, ENTRIES + 49).await;
+    let stopped = tokio::spawn(server.stop());
+    for socket in &mut sockets {
+        let messages = until_close(socket).await;
+        let end = messages.last().expect("a heartbeat");
+        let found = (&end["message_type"], end["offset"].as_u64());
+        assert_eq!(found, (&"heartbeat".into(), Some(last)));
+    }
+    for socket in &mut plain {
+        let messages = until_close(socket).await;
+        assert!(messages.iter().all(|message| message.get("offset").is_none()), "{messages:?}");
+    }
+    assert_eq!(events.text().await.expect("the end"), format!("id: {last}\n\n"));
+    drop((sockets, plain));
+    stopped.await.expect("stops");
+
+    let mut config = reads_all(&sim, &folder);
+    configure(&mut config);
+    let server = Running::start(config).await;
+    let mut resumed = server.connect(&format!("/?{asked}&since={last}")).await;
+    let Message::Text(first) = next_frame(&mut resumed).await else { panic!("no message") };
+    let first: Value = serde_json::from_str(&first).expect("JSON");
+    assert_eq!(first["message_type"], "heartbeat", "{first}");
+    let mut stale = server.connect(&format!("/?{asked}&since={head}")).await;
+    let first = next_json(&mut stale).await;
+    assert_eq!(first["reason"], "before_start", "what it may have missed is not sent again");
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_restart_does_not_send_again_is_a_gap() {
     let sim = log().await;

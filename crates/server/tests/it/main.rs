@@ -30,6 +30,7 @@ mod page;
 mod pending;
 mod process;
 mod program;
+mod proxies;
 mod raw;
 mod reload;
 mod reporting;

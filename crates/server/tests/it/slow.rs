@@ -295,3 +295,91 @@ async fn a_client_far_behind_is_told_goodbye() {
     // Cut off: an end or an error.
     let _cut = tokio::time::timeout(PATIENCE, stuck.read_to_end(&mut rest)).await.expect("an end");
 }
+
+/// Whatever a client did not get by the end was announced, also what it lost when there was no time
+/// left to announce it by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_loss_is_counted_when_the_server_stops() {
+    let (sim, server) = start(|config| {
+        keeps_little(config);
+        config.shutdown_grace_ms = 6_000;
+    })
+    .await;
+    let first = newest(&server, 0).await;
+    let mut socket = websocket(&server, "/full-stream").await;
+    let mut events = connect(server.address).await;
+    events.write_all(b"GET /sse?stream=full HTTP/1.0\r\n\r\n").await.expect("it takes it");
+    raw::response_head(&mut events).await.expect("an answer");
+    sim.logs()[0].grow(ENTRIES).expect("it grows");
+    let last = newest(&server, ENTRIES).await;
+    let stopping = tokio::spawn(server.stop());
+    // Until the server waits no longer for clients that are behind. The sum is right at any time.
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    let reads_socket = async {
+        let mut accounted = 0;
+        loop {
+            match next_message(&mut socket).await {
+                Ok(message) => match message["message_type"].as_str() {
+                    Some("gap") => accounted += message["dropped"].as_u64().expect("a number"),
+                    Some("certificate_update") => accounted += 1,
+                    _ => {}
+                },
+                Err(close) => {
+                    let reason = String::from_utf8(close.payload[2..].to_vec()).expect("UTF-8");
+                    let missed = reason.split(' ').find_map(|word| word.parse::<u64>().ok());
+                    return accounted + missed.unwrap_or(0);
+                }
+            }
+        }
+    };
+    let reads_events = async {
+        let mut text = String::new();
+        let end = tokio::time::timeout(PATIENCE, events.read_to_string(&mut text)).await;
+        end.expect("in time").expect("the end");
+        let gaps = text.split("event: gap\ndata: ").skip(1).map(|gap| {
+            let gap: Value =
+                serde_json::from_str(gap.lines().next().expect("a line")).expect("JSON");
+            gap["dropped"].as_u64().expect("a number")
+        });
+        text.matches("\"message_type\":\"certificate_update\"").count() as u64 + gaps.sum::<u64>()
+    };
+    let accounted = tokio::join!(reads_socket, reads_events);
+    assert_eq!(accounted, (last - first, last - first));
+    stopping.await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_events_that_is_behind_gets_heartbeats() {
+    let (sim, server) = start(|config| config.heartbeat.interval_secs = 1).await;
+    let mut events = connect(server.address).await;
+    let request = b"GET /sse?stream=full&heartbeat=true HTTP/1.0\r\n\r\n";
+    events.write_all(request).await.expect("it takes it");
+    raw::response_head(&mut events).await.expect("an answer");
+    sim.logs()[0].grow(ENTRIES).expect("it grows");
+    let last = newest(&server, ENTRIES).await;
+    let (mut seen, mut heartbeats, mut line) = (0, 0, String::new());
+    let (mut id, mut has_data) = (0, false);
+    while seen < last {
+        line.clear();
+        let read = tokio::time::timeout(PATIENCE, events.read_line(&mut line)).await;
+        assert!(read.expect("in time").expect("text") > 0, "the end");
+        match line.trim_end().split_once(": ") {
+            Some(("id", offset)) => id = offset.parse().expect("an offset"),
+            Some(("data", _)) => has_data = true,
+            Some(_) => {}
+            None if has_data => {
+                assert!(id > seen, "{id} after {seen}");
+                (seen, has_data) = (id, false);
+                if seen % 10 == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            None => {
+                assert!(seen == 0 || id == seen, "a heartbeat says {id} after {seen}");
+                heartbeats += 1;
+            }
+        }
+    }
+    assert!(heartbeats > 1, "the first comes with the response, the next while it is behind");
+    server.stop().await;
+}

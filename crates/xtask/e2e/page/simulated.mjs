@@ -63,11 +63,14 @@ export async function checkResume(page) {
     asked.push(new URL(socket.url()).searchParams.get("since"));
     const first = 2_000_000_000_000_000 + asked.length * 10;
     for (let some = 0; some < 5; some += 1) socket.send(message(first + some));
+    if (asked.length === 2) {
+      socket.send(JSON.stringify({ message_type: "heartbeat", offset: first + 7, timestamp: 1.5 }));
+    }
     if (asked.length < 3) setTimeout(() => socket.close({ code: 1001, reason: "going away" }), 100);
   });
   await page.goto(`http://${ADDRESS}/`);
   while (asked.length < 3) await page.waitForTimeout(50);
-  assert.deepEqual(asked.slice(1), ["2000000000000014", "2000000000000024"], "resumes after the last");
+  assert.deepEqual(asked.slice(1), ["2000000000000014", "2000000000000027"], "resumes after the last message or heartbeat");
   await page.waitForSelector("#state[data-is=live]");
 }
 checkResume.goesThere = true;

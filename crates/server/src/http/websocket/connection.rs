@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use wire::Profile;
 
 use super::peer::{Closing, Errand, Peer};
-use super::timing::Heartbeat;
 use crate::config::SlowClient;
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap::{self, missed};
 use crate::http::guard::Held;
+use crate::http::notices::Notices;
 use crate::http::socket::Socket;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
@@ -43,10 +43,8 @@ pub(crate) struct Client {
     pub(crate) filtered: bool,
     /// Whose conventions its messages follow.
     pub(crate) profile: Profile,
-    /// When heartbeats are due.
-    pub(crate) heartbeat: Heartbeat,
-    /// Whether it gets every loss as a message: it asked for an offset, or gets offsets.
-    pub(crate) knows_gaps: bool,
+    /// Which heartbeats and gaps it gets.
+    pub(crate) notices: Notices,
     /// What becomes of it when it is too slow.
     pub(crate) slow_client: SlowClient,
     /// Where to count.
@@ -77,7 +75,7 @@ enum Turn {
 impl Client {
     /// Serves the client; `early` came with the handshake and is not kept.
     pub(super) fn run(self, socket: Socket, early: &[u8]) -> impl Future<Output = ()> + use<> {
-        let mut peer = Peer::new(socket, self.deflate, self.heartbeat);
+        let mut peer = Peer::new(socket, self.deflate, self.notices);
         if !early.is_empty() {
             peer.received(early);
         }
@@ -105,13 +103,15 @@ impl Connection {
         let mut last_call = pin!(stopped(&mut called));
         loop {
             let news = self.news(last_call.as_mut()).await?;
+            if matches!(news, Turn::LastCall) {
+                return Ok(self.cut_short());
+            }
             // First of all: nothing that comes later may be sent before it.
             let told = self.note_loss();
             match news {
-                Turn::Feed(Ready::Closed) if !told => return Ok(shutting_down(0, false)),
-                Turn::LastCall => return Ok(self.cut_short()),
+                Turn::Feed(Ready::Closed) if !told => return Ok(self.say_goodbye()),
                 Turn::Peer(errand) => self.see_to(errand),
-                Turn::Feed(_) | Turn::Wrote(_) => {}
+                Turn::Feed(_) | Turn::Wrote(_) | Turn::LastCall => {}
             }
             if self.closing.is_none() {
                 match self.write(last_call.as_mut()).await? {
@@ -187,10 +187,10 @@ impl Connection {
     /// A heartbeat as of now. It is written before any further message, so what was searched by now
     /// is all that it may say.
     fn heartbeat(&mut self) -> Vec<u8> {
-        let Client { reader, profile, heartbeat, .. } = &mut self.client;
+        let Client { reader, profile, notices, .. } = &mut self.client;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
-        let offset = reader.searched().filter(|_| heartbeat.has_offset());
+        let offset = reader.searched().filter(|_| notices.offsets);
         let (mut json, mut message) = (Vec::new(), Vec::new());
         wire::heartbeat(*profile, now, offset, &mut json);
         frame::text(&json, &mut message);
@@ -210,8 +210,9 @@ impl Connection {
         }
         self.client.metrics.missed(lost);
         let told = self.client.slow_client == SlowClient::Drop;
-        if told && (!self.client.knows_gaps || self.tell_loss(lost)) {
-            return self.client.knows_gaps;
+        let knows_gaps = self.client.notices.gaps;
+        if told && (!knows_gaps || self.tell_loss(lost)) {
+            return knows_gaps;
         }
         let reason = format!("too slow: {lost} messages missed");
         self.closing = Some(Closing::by_server(close_code::GOING_AWAY, reason));
@@ -226,11 +227,26 @@ impl Connection {
         self.client.reader.interject(&message)
     }
 
-    /// The server shuts down, and there is no time for what the client has not got by now.
+    /// The server shuts down, and there is no time for what the client has not got by now. What it
+    /// has lost and was not told of is missing too.
     fn cut_short(&mut self) -> Closing {
-        let missed = missed(&self.client.hub, &self.client.reader);
+        let lost = self.client.reader.take_lost();
+        let missed = lost + missed(&self.client.hub, &self.client.reader);
         self.client.metrics.missed(missed);
         shutting_down(missed, self.client.filtered)
+    }
+
+    /// The server shuts down, and the client has everything there is. A last heartbeat says so, or a
+    /// filter that seldom matches would have it ask for what it has.
+    fn say_goodbye(&mut self) -> Closing {
+        if let Some(closing) = self.closing.take() {
+            return closing;
+        }
+        let mut closing = shutting_down(0, false);
+        if self.client.notices.say_goodbye() {
+            closing.frame.splice(..0, self.heartbeat());
+        }
+        closing
     }
 
     /// The closing handshake (RFC 6455 section 7).
@@ -249,11 +265,12 @@ impl Connection {
         }
     }
 
-    /// Finishes the message begun, sends Close, and waits for the client's unless it was first. Then
-    /// the server is the first to end the connection (RFC 6455 section 7.1.1).
+    /// Finishes the message begun and what is to be said between messages (a gap may be among it),
+    /// sends Close, and waits for the client's unless it was first. Then the server is the first to
+    /// end the connection (RFC 6455 section 7.1.1).
     async fn shake_hands(&mut self, closing: &Closing) -> io::Result<()> {
         let Client { reader, metrics, .. } = &mut self.client;
-        if !reader.at_boundary()
+        while reader.owes()
             && let Some((rest, written)) = reader.next_bytes(0)
         {
             self.peer.socket.write_all(&rest).await?;

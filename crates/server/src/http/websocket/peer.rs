@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::intake::{BYTES, FRAMES, Intake};
-use super::timing::{Due, Heartbeat, Timing};
+use super::timing::{Due, Timing};
+use crate::http::notices::Notices;
 use crate::http::socket::Socket;
 
 /// Bytes read from a client at once. Clients have little to say.
@@ -93,9 +94,9 @@ pub(super) struct Errand {
 
 impl Peer {
     /// The client at the other end of a connection just upgraded; `deflate` where it may compress.
-    pub(super) fn new(socket: Socket, deflate: bool, heartbeat: Heartbeat) -> Self {
+    pub(super) fn new(socket: Socket, deflate: bool, notices: Notices) -> Self {
         let now = Instant::now();
-        let timing = Timing::new(heartbeat, now);
+        let timing = Timing::new(notices, now);
         let timer = Box::pin(tokio::time::sleep_until(timing.next()));
         let decoder = if deflate { Decoder::with_deflate() } else { Decoder::new() };
         Self {
@@ -107,7 +108,7 @@ impl Peer {
             timer,
             unflushed: false,
             replies: Vec::new(),
-            beat: heartbeat.greets(),
+            beat: notices.always(),
             closing: None,
         }
     }

@@ -3,64 +3,22 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use wire::{Profile, StreamKind};
 
-use crate::config::{self, HeartbeatMode};
-use crate::publish::Rendering;
+use crate::config::HeartbeatMode;
+use crate::http::notices::Notices;
 
 /// A Ping is sent this often at least, so that dead connections are noticed.
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// A client from which no frame came for this long (a Pong is enough) is gone.
 const SILENT_CLIENT: Duration = Duration::from_secs(120);
 
-/// When heartbeat messages are due on a connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Heartbeat {
-    /// Never, when nothing was sent for a while, or always.
-    mode: HeartbeatMode,
-    /// The while.
-    interval: Duration,
-    /// Whether they say which offset the client has come to.
-    has_offset: bool,
-    /// After this long without a message or heartbeat a Ping is sent: proxies end connections on
-    /// which nothing is sent.
-    longest_silence: Duration,
-}
-
-impl Heartbeat {
-    /// The configured heartbeat, or that of the server whose messages are imitated. Some clients of
-    /// the domains-only stream take every message for a list of names, so it has none. A client that
-    /// `asked` has them anyway, beginning with the first message.
-    pub(crate) fn of(config: &config::Heartbeat, rendering: Rendering, asked: bool) -> Self {
-        let configured = Duration::from_secs(config.interval_secs);
-        let (mode, interval) = match (rendering.profile, rendering.kind) {
-            _ if asked => (HeartbeatMode::Always, configured),
-            (Profile::Calidog, StreamKind::Full | StreamKind::Lite) => (config.mode, configured),
-            (Profile::Rust, _) => (HeartbeatMode::Always, Duration::from_secs(30)),
-            (Profile::Go, _) | (Profile::Calidog, StreamKind::Domains) => {
-                (HeartbeatMode::Off, configured)
-            }
-        };
-        let has_offset = asked || rendering.profile == Profile::Calidog;
-        Self { mode, interval, has_offset, longest_silence: configured }
-    }
-
-    /// Whether heartbeats say which offset the client has come to.
-    pub(super) const fn has_offset(self) -> bool {
-        self.has_offset
-    }
-
-    /// Whether the first message is a heartbeat.
-    pub(super) fn greets(self) -> bool {
-        self.mode == HeartbeatMode::Always
-    }
-}
-
 /// When what happened last on a connection. Everything due follows from it, and only ever moves
 /// later, so a timer has to be set again only when it fires.
 #[derive(Debug)]
 pub(super) struct Timing {
-    heartbeat: Heartbeat,
+    notices: Notices,
+    /// The while before the next heartbeat.
+    pace: Duration,
     inbound: Instant,
     data: Instant,
     beat: Instant,
@@ -83,8 +41,8 @@ pub(super) enum Due {
 
 impl Timing {
     /// Of a connection that begins now.
-    pub(super) const fn new(heartbeat: Heartbeat, now: Instant) -> Self {
-        Self { heartbeat, inbound: now, data: now, beat: now, ping: now }
+    pub(super) const fn new(notices: Notices, now: Instant) -> Self {
+        Self { notices, pace: notices.first, inbound: now, data: now, beat: now, ping: now }
     }
 
     /// Something came from the client.
@@ -112,6 +70,7 @@ impl Timing {
         let beat = self.next_beat().is_some_and(|due| now >= due);
         if beat {
             self.beat = now;
+            self.pace = self.notices.slower(self.pace);
         }
         // Where a heartbeat ends the silence, no Ping has to.
         let ping = now >= self.next_ping();
@@ -123,16 +82,16 @@ impl Timing {
 
     fn next_ping(&self) -> Instant {
         let sent = self.data.max(self.beat).max(self.ping);
-        (self.ping + PING_EVERY).min(sent + self.heartbeat.longest_silence)
+        (self.ping + PING_EVERY).min(sent + self.notices.longest_silence)
     }
 
     fn next_beat(&self) -> Option<Instant> {
-        let since = match self.heartbeat.mode {
+        let since = match self.notices.mode {
             HeartbeatMode::Off => return None,
             HeartbeatMode::Idle => self.data.max(self.beat),
             HeartbeatMode::Always => self.beat,
         };
-        Some(since + self.heartbeat.interval)
+        Some(since + self.pace)
     }
 }
 
@@ -144,17 +103,17 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    const fn heartbeat(mode: HeartbeatMode, interval: u64) -> Heartbeat {
-        let (interval, has_offset) = (seconds(interval), true);
-        Heartbeat { mode, interval, has_offset, longest_silence: interval }
+    const fn notices(mode: HeartbeatMode, interval: u64) -> Notices {
+        let interval = seconds(interval);
+        let first = interval;
+        Notices { mode, interval, first, longest_silence: interval, offsets: true, gaps: true }
     }
 
     /// What a timer that is set again only when it fires finds due within two minutes, on a
     /// connection to which messages go until second `until`.
     fn found(mode: HeartbeatMode, interval: u64, until: u64) -> Vec<(u64, &'static str)> {
         let start = Instant::now();
-        let heartbeat = heartbeat(mode, interval);
-        let mut timing = Timing::new(heartbeat, start);
+        let mut timing = Timing::new(notices(mode, interval), start);
         let mut timer = timing.next();
         let mut found = Vec::new();
         for second in 0..=150 {
@@ -203,9 +162,22 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_resumes_has_the_first_heartbeats_soon() {
+        let resumes = Notices { first: seconds(1), ..notices(HeartbeatMode::Always, 10) };
+        let start = Instant::now();
+        let mut timing = Timing::new(resumes, start);
+        let mut beats = Vec::new();
+        for second in 0..40 {
+            let due = timing.due(start + seconds(second));
+            beats.extend(matches!(due, Due::Frames { beat: true, .. }).then_some(second));
+        }
+        assert_eq!(beats, [1, 3, 7, 15, 25, 35]);
+    }
+
+    #[test]
     fn a_client_that_says_something_lives() {
         let start = Instant::now();
-        let mut timing = Timing::new(heartbeat(HeartbeatMode::Off, 10), start);
+        let mut timing = Timing::new(notices(HeartbeatMode::Off, 10), start);
         timing.received(start + seconds(119));
         assert_eq!(timing.due(start + seconds(238)), Due::Frames { ping: true, beat: false });
         assert_eq!(timing.due(start + seconds(239)), Due::End);
