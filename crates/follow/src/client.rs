@@ -608,8 +608,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_transport_error_says_the_cause_and_no_layers() {
-        let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let closed = format!("http://{}/", closed.local_addr().expect("bound"));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let closed = format!("http://{}/", listener.local_addr().expect("bound"));
+        drop(listener);
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let error = client.get(&closed).send().await.expect_err("nobody answers");
         let said = transport(&closed, &error).to_string();
