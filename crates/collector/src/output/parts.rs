@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::layout::{self, ClosedPart, Found, Part};
 use super::part::OpenPart;
+use super::paths::PathError;
 use super::workshop::Workshop;
 use super::{Opened, OutputError, Size, file, known, paths};
 use crate::dedup::Window;
@@ -53,7 +54,7 @@ impl Parts {
         compression: Compression,
     ) -> Result<(Self, Opened), OutputError> {
         let folder = &settings.folder;
-        paths::make_folder(folder)?;
+        make_output(folder, settings.format)?;
         let workshop = Workshop::open(folder, allowed, settings.store.is_some())?;
         let Found { open, closed, unfinished } = layout::find(folder)?;
         for path in unfinished {
@@ -258,6 +259,19 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+/// Makes the folder of all parts.
+fn make_output(folder: &Path, format: Format) -> Result<(), PathError> {
+    paths::make_folder(folder).map_err(|error| match (error, format) {
+        (PathError::NoFolder(path), Format::Parquet) => {
+            PathError::NoFolderForParts { path, option: "--format parquet" }
+        }
+        (PathError::NoFolder(path), Format::Feather) => {
+            PathError::NoFolderForParts { path, option: "--rotate" }
+        }
+        (error, _) => error,
+    })
 }
 
 fn millis(time: Duration) -> i64 {
