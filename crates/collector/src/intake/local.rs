@@ -21,7 +21,7 @@ pub(super) struct Local {
     unjudged: BTreeSet<Parameter>,
 }
 
-/// Which things that not every message shows this one does.
+/// Notes what a message shows, of what not every message does.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
     addresses: bool,
@@ -155,7 +155,7 @@ fn digest(text: &str) -> Option<[u8; 32]> {
     let mut digits = bytes.map(|byte| char::from(byte).to_digit(16));
     let mut digest = [0; 32];
     for byte in &mut digest {
-        *byte = u8::try_from(digits.next()?? << 4 | digits.next()??).ok()?;
+        *byte = u8::try_from(digits.next()?? * 16 + digits.next()??).ok()?;
     }
     digits.next().is_none().then_some(digest)
 }

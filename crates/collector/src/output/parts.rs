@@ -237,7 +237,8 @@ impl Parts {
     fn retain(&mut self) -> Result<(), OutputError> {
         let retention = self.settings.retention;
         let open = self.open.as_ref().map_or(0, |open| open.feather().length());
-        let mut total = open + self.closed.iter().map(|closed| closed.bytes).sum::<u64>();
+        let bytes = self.closed.iter().map(|closed| closed.bytes);
+        let mut total = bytes.fold(open, u64::saturating_add);
         while let Some(oldest) = self.closed.front() {
             let too_much = retention.bytes.is_some_and(|most| total > most);
             let age = Timestamp::now().as_millisecond() - oldest.part.begun.as_millisecond();
@@ -254,7 +255,7 @@ impl Parts {
             }
             tracing::info!(bytes = oldest.bytes, too_old, "deleted {}", oldest.path.display());
             remove_empty_folders(&oldest.path, &self.settings.folder);
-            total -= oldest.bytes;
+            total = total.saturating_sub(oldest.bytes);
             self.closed.pop_front();
         }
         Ok(())
