@@ -22,8 +22,8 @@ const PATHS: [(StreamKind, &str); 3] = [
 const EXTRAS: [(&str, &str); 2] = [("compat", "calidog"), ("heartbeat", "true")];
 /// The parameters that say where a stream begins; ours replaces them all.
 const STARTS: [&str; 2] = ["since", "since_time"];
-/// The parameters, besides those of [`Parameter`], with which a server leaves messages out.
-const SIEVES: [&str; 4] = ["ip", "entry", "part", "new"];
+/// The parameter, besides those of [`Parameter`], with which a server leaves messages out.
+const NEW: &str = "new";
 /// The longest id of a stream that is sent back to its server, in bytes.
 const MAX_STREAM_ID: usize = 64;
 
@@ -129,7 +129,7 @@ impl Address {
             url.query_pairs_mut().extend_pairs(&wanted.filters);
         }
         let filter = Filter::parse(url.query_pairs(), usize::MAX)?;
-        let is_filter = |name: &str| Parameter::from_name(name).is_some() || SIEVES.contains(&name);
+        let is_filter = |name: &str| Parameter::from_name(name).is_some() || name == NEW;
         let is_filtered = url.query_pairs().any(|(name, _)| is_filter(&name));
         let token = wanted.token.as_ref().map(|(header, token)| credentials(header, token));
         Ok(Self { url, token: token.transpose()?, filter, is_filtered })

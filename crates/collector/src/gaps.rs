@@ -64,7 +64,7 @@ impl Ledger {
         self.listed.insert(gap.at, gap);
         if self.listed.len() > MAX_LISTED {
             self.listed.pop_first();
-            self.unlisted += 1;
+            self.count_unlisted(1);
         }
     }
 
@@ -81,18 +81,19 @@ impl Ledger {
     /// How many there are, listed or not.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.unlisted + self.listed.len() as u64
+        self.unlisted.saturating_add(self.listed.len() as u64)
     }
 
     /// How many there are in which something is missing, as far as is known.
     #[must_use]
     pub fn open(&self) -> u64 {
-        self.unlisted + self.listed().filter(|gap| gap.missing != Some(0)).count() as u64
+        let open = self.listed().filter(|gap| gap.missing != Some(0)).count();
+        self.unlisted.saturating_add(open as u64)
     }
 
     /// Adds another file's.
     pub fn extend(&mut self, other: &Self) {
-        self.unlisted += other.unlisted;
+        self.count_unlisted(other.unlisted);
         for gap in other.listed() {
             self.record(gap.clone());
         }

@@ -84,7 +84,7 @@ impl Intake {
     /// Applies this filter to the messages of servers that do not filter.
     #[must_use]
     pub fn filtered_by(mut self, filter: Option<&Filter>) -> Self {
-        self.local = filter.and_then(|filter| Local::new(filter, self.rows));
+        self.local = filter.map(Local::new);
         self
     }
 

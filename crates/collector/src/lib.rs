@@ -11,7 +11,6 @@
 //! go are written in one piece. So whatever ends the program, the file says itself where to go on.
 
 pub mod address;
-pub mod causes;
 pub mod cli;
 mod copier;
 pub mod dedup;

@@ -7,12 +7,12 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use collector::causes::in_full;
 use collector::cli::{self, Invocation};
 use collector::inspect;
 use collector::progress::{Lines, Progress};
 use collector::run::{RunError, run};
 use collector::settings::Settings;
+use logging::causes::in_full;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 

@@ -75,7 +75,7 @@ impl State {
 
     /// Adds a batch.
     pub fn add(&mut self, rows: u64, note: &Note) {
-        self.rows += rows;
+        self.rows = self.rows.saturating_add(rows);
         if note.offset.is_some() {
             self.offset = note.offset;
             self.stream.clone_from(&note.stream);
@@ -95,7 +95,7 @@ impl State {
         if next.is_blank() {
             return;
         }
-        self.rows += next.rows;
+        self.rows = self.rows.saturating_add(next.rows);
         if next.offset.is_some() {
             self.offset = next.offset;
             self.stream.clone_from(&next.stream);
@@ -103,5 +103,38 @@ impl State {
         self.server = next.server.clone().or_else(|| self.server.take());
         self.gaps.extend(&next.gaps);
         self.open.clone_from(&next.open);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crafted_numbers_of_files_do_not_overflow() {
+        let json = format!(
+            r#"{{"offset":{max},"unlisted":{max},"gaps":[{{"at":{max},"reason":"x","missing":{max}}}]}}"#,
+            max = u64::MAX
+        );
+        let note: Note = serde_json::from_str(&json).unwrap();
+        let mut state = State::default();
+        state.add(u64::MAX, &note);
+        state.add(u64::MAX, &note);
+        let other = state.clone();
+        state.extend(&other);
+        assert_eq!(
+            (state.rows, state.gaps.count(), state.gaps.open()),
+            (u64::MAX, u64::MAX, u64::MAX)
+        );
+        for at in 0..2 * crate::gaps::MAX_LISTED as u64 {
+            state.gaps.record(Gap {
+                at,
+                after: None,
+                reason: "x".into(),
+                missing: None,
+                proof: None,
+            });
+        }
+        assert_eq!(state.gaps.count(), u64::MAX);
     }
 }

@@ -124,29 +124,53 @@ impl Progress {
     }
 
     /// Says what came in all.
-    pub fn end(&mut self, counters: &Counters) {
+    pub fn end(&mut self, end: &End<'_>) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let Counters { messages, bytes, rows, doubles, gaps, .. } = *counters;
-        let Counters { malformed, unknown, unread, unidentified, beyond_window, .. } = *counters;
-        let Counters { filtered, truncated, .. } = *counters;
-        tracing::info!(
-            messages,
-            bytes,
-            rows,
-            doubles,
-            gaps,
-            malformed,
-            unknown,
-            unread,
-            unidentified,
-            beyond_window,
-            filtered,
-            truncated,
-            log_lines_lost = logging::lost(),
-            "ended"
-        );
+        tracing::info!("{end}");
+    }
+}
+
+/// What a run comes to, in a sentence: what is not as it should be only where there is some.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// What came.
+    pub counters: Counters,
+    /// Where the rows are.
+    pub output: &'a str,
+    /// Whether there were rows before the run.
+    pub is_resumed: bool,
+    /// Whether all that came is written.
+    pub is_written: bool,
+}
+
+impl std::fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { counters, output, .. } = self;
+        let not_all = if self.is_written { "" } else { "not all of " };
+        let more = if self.is_resumed { "more " } else { "" };
+        let plural = if counters.rows == 1 { "" } else { "s" };
+        write!(f, "stopped: {not_all}{} {more}certificate{plural} in {output}", counters.rows)?;
+        let (doubles, gaps) = ([" duplicate", " duplicates"], [" gap", " gaps"]);
+        for (count, [one, many]) in [(counters.doubles, doubles), (counters.gaps, gaps)] {
+            write!(f, ", {count}{}", if count == 1 { one } else { many })?;
+        }
+        for (count, what) in [
+            (counters.malformed, "unreadable messages"),
+            (counters.unknown, "messages of types without rows here"),
+            (counters.unread, "unreadable values"),
+            (counters.unidentified, "certificates without log and index"),
+            (counters.beyond_window, "certificates too far back to know duplicates"),
+            (counters.filtered, "certificates left out by the filter"),
+            (counters.truncated, "truncated messages"),
+            (logging::lost(), "lost log lines"),
+        ] {
+            if count > 0 {
+                write!(f, ", {what}: {count}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -230,5 +254,24 @@ impl TermLike for Terminal {
         let drawn = std::mem::take(&mut *self.drawn.lock());
         logging::stderr().draw(drawn.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_what_came_and_only_the_troubles_there_were() {
+        let counters = Counters { rows: 144, messages: 150, bytes: 9, ..Counters::default() };
+        let mut end =
+            End { counters, output: "certs.feather", is_resumed: false, is_written: true };
+        let expected = "stopped: 144 certificates in certs.feather, 0 duplicates, 0 gaps";
+        assert_eq!(end.to_string(), expected);
+        end.counters = Counters { rows: 1, doubles: 1, gaps: 2, malformed: 3, ..end.counters };
+        (end.is_resumed, end.is_written) = (true, false);
+        let expected = "stopped: not all of 1 more certificate in certs.feather, 1 duplicate, \
+             2 gaps, unreadable messages: 3";
+        assert_eq!(end.to_string(), expected);
     }
 }

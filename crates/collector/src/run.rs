@@ -13,7 +13,7 @@ use crate::copier::Copier;
 use crate::hush::Hush;
 use crate::intake::{Intake, Resume};
 use crate::output::{Opened, Output, OutputError};
-use crate::progress::{Progress, Standing};
+use crate::progress::{End, Progress, Standing};
 use crate::settings::Settings;
 use crate::stream::{Event, Failure, Stream, tls};
 use crate::table::schema::Rows;
@@ -80,6 +80,8 @@ pub async fn run(
     let (closed, news) = mpsc::unbounded_channel();
     let writer = Writer::start(output, closed)?;
     let copying = copier.start(news);
+    let is_resumed = opened.state.rows > 0;
+    let place = settings.output.target.place();
     let intake = intake(&settings, opened);
     let proxy = settings.proxy.clone();
     if let Some(proxy) = &proxy {
@@ -108,7 +110,9 @@ pub async fn run(
     };
     let finished = writer.finish().await;
     copying.finish().await;
-    progress.end(&intake.counters());
+    let is_written = finished.is_ok();
+    let counters = intake.counters();
+    progress.end(&End { counters, output: &place, is_resumed, is_written });
     finished?;
     debug_assert!(flushed, "a writer that is gone says why");
     outcome

@@ -51,6 +51,19 @@ pub enum Target {
     Parts(PartSettings),
 }
 
+impl Target {
+    /// Returns where readers find the rows in the end.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Parts(PartSettings { store: Some(store), .. }) => store.clone(),
+            Self::File(path) | Self::Parts(PartSettings { folder: path, .. }) => {
+                path.display().to_string()
+            }
+        }
+    }
+}
+
 /// How parts are made and kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSettings {

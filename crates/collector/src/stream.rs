@@ -142,8 +142,10 @@ pub struct Stream {
     heard: Instant,
     /// Whether the next attempt must not resume: the message to go on with cannot be received.
     must_skip: bool,
-    /// Whether the server has refused parameters that it does not know.
+    /// Whether the next request leaves out parameters that only our server needs.
     is_plain: bool,
+    /// Whether a request with them was accepted: a server that refuses it later has other reasons.
+    knows_extras: bool,
 }
 
 /// How the server is reached.
@@ -177,7 +179,8 @@ impl Stream {
         let state = State::Waiting(now);
         let route = Route { address, proxy, tls };
         let backoff = Backoff::default();
-        Self { route, backoff, state, pings, heard: now, must_skip: false, is_plain: false }
+        let (must_skip, is_plain, knows_extras) = (false, false, false);
+        Self { route, backoff, state, pings, heard: now, must_skip, is_plain, knows_extras }
     }
 
     /// The next thing that happens. A connection that is made asks for what came after `since`.
@@ -199,6 +202,7 @@ impl Stream {
                             self.heard = Instant::now();
                             self.pings = Pings::new();
                             self.must_skip = false;
+                            self.knows_extras |= !self.is_plain;
                             return Event::Connected { since };
                         }
                         Err(failure) => return self.lost(failure),
@@ -240,10 +244,10 @@ impl Stream {
             Failure::Refused { retry_after, .. } => *retry_after,
             _ => None,
         };
-        if failure.is_about_parameters() {
-            self.is_plain = !self.is_plain;
-        }
-        if failure.is_about_parameters() && self.is_plain {
+        // A refusal may have passing reasons too: each loss begins with the whole request.
+        let was_plain = std::mem::take(&mut self.is_plain);
+        if failure.is_about_parameters() && !was_plain && !self.knows_extras {
+            self.is_plain = true;
             self.state = State::Waiting(Instant::now());
             return Event::Lost { failure: Failure::Extras, retry: Duration::ZERO };
         }
@@ -402,7 +406,12 @@ fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
     let body = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default());
     let asked = response.headers().get(http::header::RETRY_AFTER);
     let retry_after = asked.and_then(|value| pause(value.to_str().ok()?.trim()));
-    Failure::Refused { status, said: shown(without_reason(body.trim(), status)), advice, retry_after }
+    Failure::Refused {
+        status,
+        said: shown(without_reason(body.trim(), status)),
+        advice,
+        retry_after,
+    }
 }
 
 /// How long `Retry-After` asks to wait: a number of seconds, or a date.

@@ -13,6 +13,7 @@
 //!
 //! A program calls [`start`] first, logs to [`stderr`], and drops what `start` returned last.
 
+pub mod causes;
 mod panics;
 mod print;
 mod standard_error;

@@ -11,8 +11,8 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::causes::in_full;
 use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
 use server::reload::{self, SetLevel};
 use server::{healthcheck, index, logs, validate};
@@ -86,7 +86,7 @@ fn answer(outcome: anyhow::Result<String>) -> ExitCode {
     match outcome {
         Ok(text) => print(&text),
         Err(error) => {
-            logging::print_error(&in_full(&error));
+            logging::print_error(&in_full(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -105,11 +105,11 @@ fn print(text: &str) -> ExitCode {
 fn serve(setup: Setup) -> ExitCode {
     let set_level = match log_to_stderr(&setup.config) {
         Ok(set_level) => set_level,
-        Err(error) => return refuse(&in_full(&error)),
+        Err(error) => return refuse(&in_full(error.as_ref())),
     };
     let problems = app::check(&setup.config);
     if !problems.is_empty() {
-        let problems: Vec<String> = problems.iter().map(in_full).collect();
+        let problems: Vec<String> = problems.iter().map(|error| in_full(error.as_ref())).collect();
         return refuse(&problems.join("\n"));
     }
     for warning in &setup.warnings {
@@ -121,7 +121,7 @@ fn serve(setup: Setup) -> ExitCode {
     match run(setup, set_level) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{}", in_full(&error));
+            tracing::error!("{}", in_full(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::app;
-use crate::causes::in_full;
 use crate::config::{Config, Setup, StateRecovery};
+use logging::causes::in_full;
 
 /// What validation found.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Findings {
 #[must_use]
 pub fn run(setup: &Setup) -> Findings {
     let mut findings = Findings {
-        problems: app::check(&setup.config).iter().map(in_full).collect(),
+        problems: app::check(&setup.config).iter().map(|error| in_full(error.as_ref())).collect(),
         warnings: setup.warnings.clone(),
     };
     if !setup.demo {

@@ -175,10 +175,14 @@ impl Filter {
     /// Returns whether a certificate passes.
     #[must_use]
     pub fn passes(&self, subject: &Subject) -> bool {
-        Parameter::ALL.into_iter().all(|parameter| {
-            self.terms(parameter).is_empty()
-                || self.lookups(parameter).any(|text| subject.has(parameter, text))
-        })
+        Parameter::ALL.into_iter().all(|parameter| self.holds(parameter, subject))
+    }
+
+    /// Returns whether one of the terms of a parameter holds for a certificate, or none was given.
+    #[must_use]
+    pub fn holds(&self, parameter: Parameter, subject: &Subject) -> bool {
+        self.terms(parameter).is_empty()
+            || self.lookups(parameter).any(|text| subject.has(parameter, text))
     }
 }
 

@@ -1,43 +1,65 @@
 //! The filter, for servers that do not apply it.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use wire::SourceKind;
-use wire::decode::Update;
+use wire::decode::{Log, Update};
 use wire::filter::{Filter, Parameter, Subject};
 use wire::source::Source;
 
-use crate::table::schema::Rows;
-
-/// Applies a filter with the predicate of our server; what our server has passed passes here too.
+/// Applies a filter with the predicate of our server. Messages show less than a certificate: what
+/// they do not show drops no row, so that what a server has passed passes here too.
 #[derive(Debug)]
 pub(super) struct Local {
     filter: Filter,
     subject: Subject,
-    has_logs: bool,
-    /// Whether an address is looked for, which is no name that messages list.
-    has_addresses: bool,
+    /// Whether a `domain` is an address, which is no name that messages list.
+    has_address_domains: bool,
+    /// Parameters that messages were found not to show enough for.
+    unjudged: BTreeSet<Parameter>,
+}
+
+/// Notes what a message shows, of what not every message does.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    addresses: bool,
+    issuer: bool,
+    log: bool,
+    digest: bool,
+    kind: bool,
 }
 
 impl Local {
-    /// Applies what can be judged from a row: a domains-only message names neither issuer nor log.
-    pub(super) fn new(filter: &Filter, rows: Rows) -> Option<Self> {
-        let filter = match rows {
-            Rows::Certificates { .. } => filter.clone(),
-            Rows::Domains => names_only(filter)?,
-        };
-        let has_logs = !filter.terms(Parameter::Log).is_empty();
+    pub(super) fn new(filter: &Filter) -> Self {
         let is_address = |term: &str| term.parse::<IpAddr>().is_ok();
-        let has_addresses = filter.terms(Parameter::Domain).iter().any(|term| is_address(term));
-        Some(Self { filter, subject: Subject::default(), has_logs, has_addresses })
+        let domains = filter.terms(Parameter::Domain);
+        let has_address_domains = domains.iter().any(|term| is_address(term));
+        let (subject, unjudged) = (Subject::default(), BTreeSet::new());
+        Self { filter: filter.clone(), subject, has_address_domains, unjudged }
     }
 
-    /// Whether an entry passes. Our server, which numbers its messages, has compared addresses too,
-    /// and names that a truncated message does not show.
+    /// Returns whether an entry passes, or may: a message that is truncated does not show all names.
     pub(super) fn passes(&mut self, update: &Update<'_>) -> bool {
-        if update.truncated || (self.has_addresses && update.offset.is_some()) {
+        if update.truncated {
             return true;
         }
+        let shown = self.read(update);
+        for parameter in Parameter::ALL {
+            if self.filter.holds(parameter, &self.subject) {
+                continue;
+            }
+            if self.can_judge(parameter, shown) {
+                return false;
+            }
+            self.leave(parameter);
+        }
+        true
+    }
+
+    /// Fills the subject with what a message shows and the filter asks for.
+    fn read(&mut self, update: &Update<'_>) -> Shown {
         self.subject.clear();
         for name in &update.leaf.all_domains {
             self.subject.add_name(name);
@@ -46,29 +68,94 @@ impl Local {
         for name in [&issuer.common_name, &issuer.organization].into_iter().flatten() {
             self.subject.add_issuer(name);
         }
-        if self.has_logs {
-            let log = &update.source;
-            let text = |it: &Option<std::borrow::Cow<'_, str>>| {
-                it.as_deref().unwrap_or_default().to_owned()
-            };
+        if let Some(kind) = update.kind {
+            self.subject.set_kind(kind);
+        }
+        Shown {
+            addresses: self.read_addresses(update).is_some(),
+            issuer: issuer.common_name.is_some() || issuer.organization.is_some(),
+            log: self.read_log(&update.source),
+            digest: self.read_digest(update).is_some(),
+            kind: update.kind.is_some(),
+        }
+    }
+
+    fn read_addresses(&mut self, update: &Update<'_>) -> Option<()> {
+        if !self.asks_for(Parameter::Ip) && !self.has_address_domains {
+            return None;
+        }
+        let names = update.leaf.extensions.subject_alt_name.as_deref()?;
+        for address in addresses(names) {
+            self.subject.add_address(address?);
+        }
+        Some(())
+    }
+
+    fn read_log(&mut self, log: &Log<'_>) -> bool {
+        if self.asks_for(Parameter::Log) {
+            let text = |it: &Option<Cow<'_, str>>| it.as_deref().unwrap_or_default().to_owned();
             let id = log.log_id.as_deref().map(str::to_owned);
             let (name, url) = (text(&log.name), text(&log.url));
             self.subject.set_log(&Source::new(name, &url, "", SourceKind::Rfc6962, id));
         }
-        self.filter.passes(&self.subject)
+        log.name.is_some() || log.url.is_some() || log.log_id.is_some()
+    }
+
+    fn read_digest(&mut self, update: &Update<'_>) -> Option<()> {
+        if !self.asks_for(Parameter::Part) {
+            return None;
+        }
+        let digest = digest(update.leaf.sha256.as_deref()?)?;
+        self.subject.set_sha256(&digest);
+        Some(())
+    }
+
+    fn asks_for(&self, parameter: Parameter) -> bool {
+        !self.filter.terms(parameter).is_empty()
+    }
+
+    /// Returns whether a message that shows this shows whatever a parameter is compared with.
+    const fn can_judge(&self, parameter: Parameter, shown: Shown) -> bool {
+        match parameter {
+            Parameter::Domain => shown.addresses || !self.has_address_domains,
+            Parameter::Match => true,
+            Parameter::Ip => shown.addresses,
+            Parameter::Issuer => shown.issuer,
+            Parameter::Log => shown.log,
+            Parameter::Part => shown.digest,
+            Parameter::Entry => shown.kind,
+        }
+    }
+
+    /// Leaves a parameter to the server, and says so once.
+    fn leave(&mut self, parameter: Parameter) {
+        if self.unjudged.insert(parameter) {
+            tracing::warn!(
+                "messages do not show what {}= is compared with: where the server does not apply it, \
+                 nothing does",
+                parameter.name()
+            );
+        }
     }
 }
 
-/// The terms that names alone can be compared with.
-fn names_only(filter: &Filter) -> Option<Filter> {
-    let terms =
-        |parameter: Parameter| filter.terms(parameter).iter().map(move |it| (parameter.name(), it));
-    let kept = [Parameter::Domain, Parameter::Match].into_iter().flat_map(terms);
-    let kept = Filter::parse(kept, usize::MAX).ok().flatten();
-    if kept.as_ref() != Some(filter) {
-        tracing::warn!(
-            "domains-only messages name neither issuer nor log: where the server does not filter by them, nothing does"
-        );
+/// Returns the addresses in the text of a subjectAltName; none in the place of one that cannot be
+/// read. Servers write `IP Address:192.0.2.1` or `IP:192.0.2.1`.
+fn addresses(names: &str) -> impl Iterator<Item = Option<IpAddr>> {
+    names.split(',').filter_map(|name| {
+        let name = name.trim();
+        let address = name.strip_prefix("IP Address:").or_else(|| name.strip_prefix("IP:"))?;
+        Some(address.trim().parse().ok())
+    })
+}
+
+/// Reads a SHA-256 in hex, with or without colons.
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let bytes = text.bytes().filter(|byte| *byte != b':');
+    let mut digits = bytes.map(|byte| char::from(byte).to_digit(16));
+    let mut digest = [0; 32];
+    for byte in &mut digest {
+        *byte = u8::try_from(digits.next()?? * 16 + digits.next()??).ok()?;
     }
-    kept
+    digits.next().is_none().then_some(digest)
 }

@@ -193,7 +193,7 @@ impl Missing {
         if !self.has_begun {
             return;
         }
-        let at = now.max(self.last_at + 1);
+        let at = now.max(self.last_at.saturating_add(1));
         self.last_at = at;
         self.found += 1;
         let gap = Gap { at, after: self.offset, reason: named(reason), missing, proof };
@@ -244,7 +244,7 @@ impl Missing {
             self.open = None;
             return;
         }
-        open.missing += hole;
+        open.missing = open.missing.saturating_add(hole);
         if open.marks.is_empty() {
             self.close(now);
         }

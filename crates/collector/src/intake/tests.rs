@@ -372,6 +372,34 @@ fn gaps_without_end_are_counted_and_not_all_listed() {
 }
 
 #[test]
+fn a_gap_of_a_crafted_file_does_not_overflow() {
+    let mut window = Window::default();
+    for index in 0..100 {
+        window.see("log-a", index);
+    }
+    let gap = crate::gaps::Gap {
+        at: u64::MAX,
+        after: Some(u64::MAX),
+        reason: "x".to_owned(),
+        missing: None,
+        proof: None,
+    };
+    let open = crate::gaps::OpenGap { gap, marks: window.marks(), missing: u64::MAX };
+    let resume =
+        Resume { has_rows: true, offset: Some(u64::MAX), open: Some(open), ..Resume::default() };
+    let mut intake = Intake::new(ROWS, &schema(ROWS), window, resume);
+    intake.connected(true, u64::MAX);
+    let mut message: Value = serde_json::from_slice(&message(Some(u64::MAX), "a", 200)).unwrap();
+    message["data"]["source"]["log_id"] = json!("log-a");
+    intake.message(message.to_string().as_bytes(), u64::MAX);
+    let (_, note) = intake.take().unwrap();
+    assert_eq!(note.gaps.first().and_then(|gap| gap.missing), Some(u64::MAX));
+    for reason in ["x", "y"] {
+        intake.message(&self::gap(Some(1), reason), u64::MAX);
+    }
+}
+
+#[test]
 fn a_log_with_an_endless_name_is_not_remembered() {
     let mut intake = intake(Resume::default());
     intake.connected(false, 0);
@@ -418,15 +446,85 @@ fn a_server_without_filters_is_filtered_here() {
         // What is cut short may have had the name.
         assert_eq!(passed(ROWS, filter, &messages), expected, "{filter:?}");
     }
-    // Our server compares addresses, which messages do not list as names.
-    let numbered = [named(1, Some(5), "www.example.org", false)];
-    assert_eq!(passed(ROWS, &[("match", "nowhere")], &numbered), (0, 1));
-    assert_eq!(passed(ROWS, &[("domain", "192.0.2.1")], &numbered), (1, 0));
     let names = [br#"{"message_type":"dns_entries","data":["a.example"]}"#.to_vec()];
     assert_eq!(passed(Rows::Domains, &[("match", "b.example")], &names), (0, 1));
     assert_eq!(passed(Rows::Domains, &[("domain", "example")], &names), (1, 0));
     // Names alone do not tell the issuer.
     assert_eq!(passed(Rows::Domains, &[("issuer", "bad")], &names), (1, 0));
+}
+
+/// A message about a precertificate for 192.0.2.1 of the first of two shares.
+fn precertificate() -> Value {
+    let mut message: Value = serde_json::from_slice(&message(None, "a", 1)).unwrap();
+    message["data"]["update_type"] = json!("PrecertLogEntry");
+    let leaf = &mut message["data"]["leaf_cert"];
+    leaf["all_domains"] = json!(["a.example"]);
+    leaf["sha256"] = json!([["00"; 8].join(":"), ["AB"; 24].join(":")].join(":"));
+    leaf["extensions"]["subjectAltName"] = json!("DNS:a.example, IP Address:192.0.2.1");
+    message
+}
+
+/// Every parameter that a filter of ours can have, with terms that the precertificate passes and
+/// terms that it does not.
+const EVERYTHING: [(&str, &str, &str); 8] = [
+    ("domain", "a.example", "b.example"),
+    ("domain", "192.0.2.1", "192.0.2.2"),
+    ("match", "a.ex", "b.ex"),
+    ("ip", "192.0.2.0/24", "2001:db8::/32"),
+    ("issuer", "good", "bad"),
+    ("log", "https://a", "https://b"),
+    ("part", "1/2", "2/2"),
+    ("entry", "precert", "final"),
+];
+
+#[test]
+fn every_parameter_is_applied_to_what_messages_show() {
+    let mut message = precertificate();
+    message["data"]["leaf_cert"]["issuer"] = json!({ "CN": "Good CA" });
+    for offset in [json!(null), json!(5)] {
+        message["offset"] = offset;
+        let messages = [message.to_string().into_bytes()];
+        for (name, passes, drops) in EVERYTHING {
+            assert_eq!(passed(ROWS, &[(name, passes)], &messages), (1, 0), "{name}={passes}");
+            assert_eq!(passed(ROWS, &[(name, drops)], &messages), (0, 1), "{name}={drops}");
+        }
+    }
+    // Other servers write addresses and digests otherwise.
+    let leaf = &mut message["data"]["leaf_cert"];
+    leaf["sha256"] = json!("0".repeat(15) + &"1".repeat(49));
+    leaf["extensions"]["subjectAltName"] = json!("URI:x, IP:2001:DB8:0:0:0:0:0:1");
+    let messages = [message.to_string().into_bytes()];
+    assert_eq!(passed(ROWS, &[("part", "2/2")], &messages), (1, 0));
+    assert_eq!(passed(ROWS, &[("part", "1/2")], &messages), (0, 1));
+    assert_eq!(passed(ROWS, &[("ip", "2001:db8::/32")], &messages), (1, 0));
+    assert_eq!(passed(ROWS, &[("ip", "192.0.2.0/24")], &messages), (0, 1));
+}
+
+#[test]
+fn what_messages_do_not_show_drops_no_row() {
+    let mut message = precertificate();
+    message["data"]["update_type"] = json!(null);
+    message["data"]["source"] = json!({});
+    let leaf = &mut message["data"]["leaf_cert"];
+    leaf["issuer"] = json!({});
+    leaf["sha256"] = json!(null);
+    leaf["extensions"] = json!({});
+    let without = message.clone();
+    message["data"]["leaf_cert"]["sha256"] = json!("AB:CD");
+    message["data"]["leaf_cert"]["extensions"]["subjectAltName"] = json!("IP Address:<invalid>");
+    let names = json!({ "message_type": "dns_entries", "data": ["a.example"] });
+    for (rows, message) in [(ROWS, without), (ROWS, message), (Rows::Domains, names)] {
+        let messages = [message.to_string().into_bytes()];
+        for (name, passes, drops) in EVERYTHING {
+            let is_name = name == "match" || drops == "b.example";
+            let dropped = if is_name { (0, 1) } else { (1, 0) };
+            assert_eq!(passed(rows, &[(name, passes)], &messages), (1, 0), "{name}={passes}");
+            assert_eq!(passed(rows, &[(name, drops)], &messages), dropped, "{name}={drops}");
+        }
+        // A name that is wanted passes beside an address that nobody can look for.
+        let both = [("domain", "192.0.2.2,a.example"), ("exact", "true")];
+        assert_eq!(passed(rows, &both, &messages), (1, 0));
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::layout::{self, ClosedPart, Found, Part};
 use super::part::OpenPart;
+use super::paths::PathError;
 use super::workshop::Workshop;
 use super::{Opened, OutputError, Size, file, known, paths};
 use crate::dedup::Window;
@@ -53,7 +54,7 @@ impl Parts {
         compression: Compression,
     ) -> Result<(Self, Opened), OutputError> {
         let folder = &settings.folder;
-        paths::make_folder(folder)?;
+        make_output(folder, settings.format)?;
         let workshop = Workshop::open(folder, allowed, settings.store.is_some())?;
         let Found { open, closed, unfinished } = layout::find(folder)?;
         for path in unfinished {
@@ -236,7 +237,8 @@ impl Parts {
     fn retain(&mut self) -> Result<(), OutputError> {
         let retention = self.settings.retention;
         let open = self.open.as_ref().map_or(0, |open| open.feather().length());
-        let mut total = open + self.closed.iter().map(|closed| closed.bytes).sum::<u64>();
+        let bytes = self.closed.iter().map(|closed| closed.bytes);
+        let mut total = bytes.fold(open, u64::saturating_add);
         while let Some(oldest) = self.closed.front() {
             let too_much = retention.bytes.is_some_and(|most| total > most);
             let age = Timestamp::now().as_millisecond() - oldest.part.begun.as_millisecond();
@@ -253,11 +255,24 @@ impl Parts {
             }
             tracing::info!(bytes = oldest.bytes, too_old, "deleted {}", oldest.path.display());
             remove_empty_folders(&oldest.path, &self.settings.folder);
-            total -= oldest.bytes;
+            total = total.saturating_sub(oldest.bytes);
             self.closed.pop_front();
         }
         Ok(())
     }
+}
+
+/// Makes the folder of all parts.
+fn make_output(folder: &Path, format: Format) -> Result<(), PathError> {
+    paths::make_folder(folder).map_err(|error| match (error, format) {
+        (PathError::NoFolder(path), Format::Parquet) => {
+            PathError::NoFolderForParts { path, option: "--format parquet" }
+        }
+        (PathError::NoFolder(path), Format::Feather) => {
+            PathError::NoFolderForParts { path, option: "--rotate" }
+        }
+        (error, _) => error,
+    })
 }
 
 fn millis(time: Duration) -> i64 {

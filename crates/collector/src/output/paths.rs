@@ -21,8 +21,16 @@ pub enum PathError {
     #[error("{0}: this is no regular file")]
     NoFile(PathBuf),
     /// It is something else.
-    #[error("{0} is a file; parts (--rotate, Parquet) need a folder: give another --output")]
+    #[error("{0} is a file, where a folder is needed; move it away, or give another --output")]
     NoFolder(PathBuf),
+    /// It is a file, and the output has parts.
+    #[error("{path} is a file; with {option}, --output must be a folder")]
+    NoFolderForParts {
+        /// The path.
+        path: PathBuf,
+        /// The option that asks for parts.
+        option: &'static str,
+    },
     /// It is outside of where files may be made.
     #[error("{path}: this is not in {}, the only places that --allow-dir allows", list(.allowed))]
     NotAllowed {

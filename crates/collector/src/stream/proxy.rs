@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tower_service::Service as _;
 
 use crate::address::Address;
-use crate::causes::in_full;
+use logging::causes::in_full;
 
 /// The variables that name a proxy, the first that is set and not empty counts.
 const SECURE: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];

@@ -106,7 +106,8 @@ fn completed_by_bash(words: &[&str]) -> Option<Vec<String>> {
     let script = r#"
         source "$1"; shift
         COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
-        "_${1//-/__}" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+        registered=($(complete -p "$1"))
+        "${registered[-2]}" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
         printf '%s\n' "${COMPREPLY[@]}"
     "#;
     let mut bash = Process::new("bash");
@@ -126,7 +127,7 @@ fn completed_by_bash(words: &[&str]) -> Option<Vec<String>> {
 
 #[test]
 fn bash_completes_commands_flags_and_values_also_after_a_subcommand() {
-    let cases: [(&[&str], &[&str]); 8] = [
+    let cases: [(&[&str], &[&str]); 10] = [
         (&["certstream-server", "lo"], &["logs"]),
         (&["certstream-server", "logs", ""], &["list", "ack"]),
         (&["certstream-server", "healthcheck", "--u"], &["--url"]),
@@ -135,6 +136,8 @@ fn bash_completes_commands_flags_and_values_also_after_a_subcommand() {
         (&["certstream-server", "--verification", ""], &["enforce", "report", "off"]),
         (&["certstream-server", "--compat-profile", "r"], &["rust"]),
         (&["certstream-arrow", "--outp"], &["--output"]),
+        (&["certstream-arrow", "ins"], &["inspect"]),
+        (&["certstream-arrow", "inspect", "--j"], &["--json"]),
     ];
     for (words, expected) in cases {
         let Some(offered) = completed_by_bash(words) else { return };

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use url::Url;
+use wire::filter::Parameter;
 
 use crate::harness::{Collector, program};
 use crate::replay::message;
@@ -102,9 +103,10 @@ async fn serve(socket: TcpStream, abilities: Abilities, asked: &Mutex<Vec<Url>>,
         (false, Some(since)) => since + 1..=ENTRIES,
         (false, None) => MISSED + 1..=ENTRIES,
     };
-    let wanted = value("match").filter(|_| abilities.filters);
+    let is_filter = |name: &str| Parameter::from_name(name).is_some();
+    let is_filtered = abilities.filters && url.query_pairs().any(|(name, _)| is_filter(&name));
     for entry in entries {
-        if wanted.as_ref().is_none_or(|wanted| name(entry).contains(wanted.as_str())) {
+        if is_wanted(entry) || !is_filtered {
             let message = encoded(entry, abilities, url.path() == "/domains-only");
             socket.send(Message::text(message.to_string())).await.expect("taken");
         }
@@ -126,8 +128,12 @@ async fn serve(socket: TcpStream, abilities: Abilities, asked: &Mutex<Vec<Url>>,
     }
 }
 
+const fn is_wanted(entry: u64) -> bool {
+    entry.is_multiple_of(2)
+}
+
 fn name(entry: u64) -> String {
-    let what = if entry.is_multiple_of(2) { "wanted" } else { "other" };
+    let what = if is_wanted(entry) { "wanted" } else { "other" };
     format!("host-{entry}.{what}.example.co.uk")
 }
 
@@ -141,22 +147,34 @@ fn encoded(entry: u64, abilities: Abilities, is_domains: bool) -> Value {
         return message;
     }
     let mut message: Value = serde_json::from_str(&message(offset, "log", entry)).expect("JSON");
-    message["data"]["leaf_cert"]["all_domains"] = json!([name(entry)]);
+    let (kind, address, digit) = if is_wanted(entry) {
+        ("PrecertLogEntry", "192.0.2.1", '0')
+    } else {
+        ("X509LogEntry", "198.51.100.1", '1')
+    };
+    message["data"]["update_type"] = json!(kind);
+    let leaf = &mut message["data"]["leaf_cert"];
+    leaf["all_domains"] = json!([name(entry)]);
+    leaf["sha256"] = json!(vec![format!("0{digit}"); 32].join(":"));
+    let names = format!("DNS:{}, IP Address:{address}", name(entry));
+    leaf["extensions"]["subjectAltName"] = json!(names);
     message
 }
 
+/// Collects what is wanted, with a filter in the URL or an option; what was logged.
 async fn collects(
-    arguments: &[&str],
-    output: &str,
-    kind: Kind,
+    filter: Option<&str>,
+    (arguments, output, kind): (&[&str], &str, Kind),
     stream: &str,
     abilities: Abilities,
-) {
-    let case = format!("{arguments:?} {stream} {abilities:?}");
+) -> String {
+    let case = format!("{filter:?} {arguments:?} {stream} {abilities:?}");
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(abilities).await;
-    let common = ["--url", &server.url, "--match", "wanted", "--stream", stream, "-b", "7"];
-    let collector = Collector::start(folder.path(), &[&common, arguments].concat());
+    let url = filter.map_or_else(|| server.url.clone(), |it| format!("{}?{it}", server.url));
+    let common = ["--url", &url, "--stream", stream, "-b", "7"];
+    let option = if filter.is_none() { &["--match", "wanted"][..] } else { &[] };
+    let collector = Collector::start(folder.path(), &[&common, option, arguments].concat());
     server.read.notified().await;
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{case}: {log}");
@@ -189,6 +207,7 @@ async fn collects(
         asked[1].query_pairs().find(|(name, _)| name == "since").map(|it| it.1.into_owned());
     let id = abilities.stream.map_or_else(String::new, |stream| format!("@{stream}"));
     assert_eq!(since, abilities.offsets.then(|| format!("{FIRST}{id}")), "{case}");
+    log
 }
 
 /// What `inspect --json` says.
@@ -211,14 +230,32 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_output_of_every_stream_of_every_server() {
-    for (arguments, output, kind) in OUTPUTS {
-        if matches!(kind, Kind::Folder("parquet")) && !cfg!(feature = "parquet") {
+    for output in OUTPUTS {
+        if matches!(output.2, Kind::Folder("parquet")) && !cfg!(feature = "parquet") {
             continue;
         }
-        let cases = ["lite", "full", "domains"].into_iter().flat_map(|stream| {
-            SERVERS.map(|server| collects(arguments, output, kind, stream, server))
-        });
+        let cases = ["lite", "full", "domains"]
+            .into_iter()
+            .flat_map(|stream| SERVERS.map(|server| collects(None, output, stream, server)));
         join_all(cases).await;
+    }
+}
+
+/// Whether the server applies a filter or leaves that to the collector: the same rows, and nothing
+/// to warn of.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_filter_with_every_server() {
+    for (filter, stream) in [
+        ("entry=precert", "lite"),
+        ("part=1/2", "lite"),
+        ("ip=192.0.2.0/24", "full"),
+        ("domain=192.0.2.1", "lite"),
+        ("domain=wanted.example.co.uk&exact=true", "domains"),
+    ] {
+        let cases = SERVERS.map(|server| collects(Some(filter), OUTPUTS[0], stream, server));
+        for log in join_all(cases).await {
+            assert!(!log.contains("do not show"), "{filter}: {log}");
+        }
     }
 }
 

@@ -19,6 +19,7 @@ fn paths_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
     fs::write(at("diary.feather"), "dear diary").expect("writable");
+    fs::write(at("out.parquet"), "PAR1").expect("writable");
     symlink(at("diary.feather"), at("link.feather")).expect("a link");
     fs::create_dir(at("inside")).expect("a folder");
     for (arguments, expected) in [
@@ -29,7 +30,14 @@ fn paths_are_refused() {
         (&["-o", "inside"], "no regular file"),
         (&["-o", "x.feather", "--allow-dir", "inside"], "--allow-dir"),
         (&["-o", "link.feather", "--rotate", "1h"], "symbolic link"),
-        (&["-o", "diary.feather", "--rotate", "1h"], "is a file; parts"),
+        (
+            &["-o", "diary.feather", "--rotate", "1h"],
+            "diary.feather is a file; with --rotate, --output must be a folder",
+        ),
+        (
+            &["-o", "out.parquet"],
+            "out.parquet is a file; with --format parquet, --output must be a folder",
+        ),
         (&["-o", "diary.txt"], ".txt files are not written"),
         (&["-o", "diary.feather", "--format", "parquet"], "--output says feather"),
         (&["-o", "gs://bucket/p"], "gs:// is not supported"),

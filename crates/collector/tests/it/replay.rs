@@ -27,12 +27,14 @@ pub(crate) struct Session {
     pub(crate) stays: bool,
     /// Whether parameters that only our server knows are refused.
     pub(crate) is_strict: bool,
+    /// Whether one request is refused, whatever it asks, in place of a connection.
+    pub(crate) is_refused: bool,
 }
 
 impl Session {
     pub(crate) fn of(messages: impl IntoIterator<Item = String>, stays: bool) -> Self {
         let messages = messages.into_iter().map(Message::text).collect();
-        Self { messages, stays, is_strict: false }
+        Self { messages, stays, is_strict: false, is_refused: false }
     }
 }
 
@@ -124,11 +126,15 @@ where
             let refusal = Response::builder().status(400).body(Some("what is compat?".to_owned()));
             return Err(refusal.expect("a response"));
         }
+        if session.is_refused {
+            let refusal = Response::builder().status(404).body(None);
+            return Err(refusal.expect("a response"));
+        }
         Ok(response)
     };
     let limits = WebSocketConfig::default().max_write_buffer_size(1 << 30);
     let accepted = tokio_tungstenite::accept_hdr_async_with_config(socket, see, Some(limits));
-    let Ok(mut socket) = accepted.await else { return false };
+    let Ok(mut socket) = accepted.await else { return session.is_refused };
     for message in session.messages {
         if socket.feed(message).await.is_err() {
             return true;

@@ -15,12 +15,12 @@ use parking_lot::Mutex;
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 
-use crate::causes::in_full;
 use crate::config::{self, Config, ConfigError, Setup};
 use crate::http::guard::Policy;
 use crate::http::tls::{Tls, TlsFiles};
 use crate::live::{Live, WeakLive};
 use crate::{service, sources};
+use logging::causes::in_full;
 use watch::Watch;
 
 /// Sets what the server logs about itself, in the words of `log_level`.
@@ -121,7 +121,7 @@ impl Reloads {
                 }
                 tracing::error!(
                     "the new configuration cannot be used, the one before it stays: {}",
-                    in_full(&error)
+                    in_full(error.as_ref())
                 );
                 None
             }

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-/// An error and its causes in one line. Errors that say their cause themselves do not repeat it.
+/// Returns an error and its causes in one line. A cause that the text before it ends with already is
+/// not repeated.
 #[must_use]
 pub fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -30,13 +31,13 @@ mod tests {
     }
 
     #[derive(Debug, thiserror::Error)]
-    #[error("cannot go on")]
+    #[error("cannot start")]
     struct Outer(#[from] Full);
 
     #[test]
-    fn each_cause_once() {
+    fn each_cause_is_said_once() {
         let full = Full { source: io::Error::other("no space") };
         assert_eq!(in_full(&full), "the disk is full: no space");
-        assert_eq!(in_full(&Outer(full)), "cannot go on: the disk is full: no space");
+        assert_eq!(in_full(&Outer(full)), "cannot start: the disk is full: no space");
     }
 }
