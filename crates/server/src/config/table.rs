@@ -531,7 +531,7 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_FILTERS_MAX_DISTINCT"],
         Integer(1, 100_000),
         "Most different terms in the filters of all connections together; they may have 32 bytes each \
-         on average",
+         on average. One address may have a quarter of them",
     ),
     row(
         "connection_limit.enabled",
