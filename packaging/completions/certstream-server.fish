@@ -109,7 +109,7 @@ false\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l compression-sse -d 'Offer gzip to SSE clients (Accept-Encoding) [env: CERTSTREAM_COMPRESSION_SSE] [default: true]' -r -f -a "true\t''
 false\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l filters-max-terms -d 'Most different terms in the filter of one connection [a whole number from 1 to 1000] [env: CERTSTREAM_FILTERS_MAX_TERMS] [default: 20]' -r
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l filters-max-distinct -d 'Most different terms in the filters of all connections together; they may have 32 bytes each on average [a whole number from 1 to 100000] [env: CERTSTREAM_FILTERS_MAX_DISTINCT] [default: 10000]' -r
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l filters-max-distinct -d 'Most different terms in the filters of all connections together; they may have 32 bytes each on average. One address may have a quarter of them [a whole number from 1 to 100000] [env: CERTSTREAM_FILTERS_MAX_DISTINCT] [default: 10000]' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l connection-limit-enabled -d 'Hold max_connections and per_ip_limit [env: CERTSTREAM_CONNECTION_LIMIT_ENABLED] [default: false]' -r -f -a "true\t''
 false\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l connection-limit-max-connections -d 'Most streams at a time [a whole number, at least 1] [env: CERTSTREAM_CONNECTION_LIMIT_MAX_CONNECTIONS] [default: 10000]' -r

@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use ct::Hash;
 use ct::merkle::CompactRange;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::alarm::{Alarm, unix_seconds};
 use crate::file;
 use crate::heads::Point;
 
-/// A state file larger than this is not one: 200 logs take 60 kB.
-const LARGEST: u64 = 16 * 1024 * 1024;
+/// A state file, or an index of another server, that is larger is not one: 200 logs take 60 kB. In
+/// bytes.
+pub const LARGEST: u64 = 16 * 1024 * 1024;
 /// The form written. A file with a higher version is not touched.
 const VERSION: u32 = 1;
 /// A larger offset is not one of a server's: they are below 2^53, and one that begins here has a
@@ -125,6 +127,45 @@ impl State {
 }
 
 impl State {
+    /// Returns every part of a state file's JSON that cannot be used, one each; none where all can.
+    /// A start ignores a wrong `last_offset` or `resent_from`, and cannot read a file with another
+    /// mistake.
+    #[must_use]
+    pub fn mistakes(file: &Value) -> Vec<String> {
+        let Some(fields) = file.as_object() else { return vec!["is not a JSON object".to_owned()] };
+        let mut mistakes = Vec::new();
+        if fields.get("version").is_none_or(|version| u32::deserialize(version).is_err()) {
+            mistakes.push("version is not a whole number below 2^32".to_owned());
+        }
+        match fields.get("last_offset").map(|offset| (offset, offset.as_u64())) {
+            None | Some((_, Some(..=LARGEST_OFFSET))) => {}
+            Some((_, Some(offset))) => {
+                mistakes.push(format!("last_offset {offset} is larger than any server's"));
+            }
+            Some((_, None)) => mistakes.push("last_offset is not a whole number".to_owned()),
+        }
+        let last = fields.get("last_offset").and_then(Value::as_u64).unwrap_or_default();
+        match fields.get("resent_from").filter(|from| !from.is_null()).map(Value::as_u64) {
+            None => {}
+            Some(Some(from)) if from <= last => {}
+            Some(Some(from)) => {
+                mistakes.push(format!("resent_from {from} is larger than last_offset"));
+            }
+            Some(None) => mistakes.push("resent_from is not a whole number".to_owned()),
+        }
+        match fields.get("logs") {
+            None => {}
+            Some(Value::Object(logs)) => {
+                mistakes.extend(logs.iter().filter_map(|(url, position)| {
+                    let error = Position::deserialize(position).err()?;
+                    Some(format!("logs: {url}: {error}"))
+                }));
+            }
+            Some(_) => mistakes.push("logs is not a JSON object".to_owned()),
+        }
+        mistakes
+    }
+
     /// Leaves out an offset that cannot be one, and keeps a copy of the file, which has these
     /// `bytes`. Returns where the copy is.
     fn ignore_wrong_offset(
@@ -149,7 +190,7 @@ impl State {
 /// Reads an offset. What is none becomes one that is too large: nothing else in the file is to be
 /// lost for it.
 fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
+    let value = Value::deserialize(deserializer)?;
     Ok(value.as_u64().unwrap_or(u64::MAX))
 }
 
@@ -373,6 +414,24 @@ mod tests {
         opened.file.save(&state(42)).expect("saves");
         drop(opened);
         assert_eq!(StateFile::open(&path).expect("opens").state, state(42));
+    }
+
+    #[test]
+    fn a_mistake_in_any_field_is_named() {
+        let right = serde_json::to_value(state(42)).expect("JSON");
+        assert_eq!(State::mistakes(&right), Vec::<String>::new());
+        for field in right.as_object().expect("an object").keys() {
+            let mut wrong = right.clone();
+            wrong[field] = Value::Bool(true);
+            let mistakes = State::mistakes(&wrong);
+            assert!(mistakes.iter().any(|mistake| mistake.starts_with(field)), "{mistakes:?}");
+        }
+        let mut wrong = right;
+        wrong["last_offset"] = (LARGEST_OFFSET + 1).into();
+        wrong["version"] = (1_u64 << 32).into();
+        assert_eq!(State::mistakes(&wrong).len(), 2);
+        wrong = serde_json::json!({"version": 1, "last_offset": 3, "resent_from": 4});
+        assert_eq!(State::mistakes(&wrong), ["resent_from 4 is larger than last_offset"]);
     }
 
     #[test]

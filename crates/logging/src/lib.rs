@@ -14,6 +14,7 @@
 //! A program calls [`start`] first, logs to [`stderr`], and drops what `start` returned last.
 
 pub mod causes;
+mod own;
 mod panics;
 mod print;
 mod standard_error;
@@ -124,7 +125,9 @@ impl Lines {
     /// Queues a whole line, its newline included. Never waits; a line for which there is no room is
     /// counted as lost.
     pub fn line(&self, line: &[u8]) {
-        self.queue(Item { bytes: line.into(), is_line: true });
+        if !own::collect(line) {
+            self.queue(Item { bytes: line.into(), is_line: true });
+        }
     }
 
     /// Queues bytes that nobody misses, such as a progress bar: those without room are not counted.

@@ -1,10 +1,8 @@
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
-use parking_lot::Mutex;
-use tracing_subscriber::fmt::format::FmtSpan;
-
 use super::*;
+use parking_lot::Mutex;
 
 /// However long a thread takes to get round to its work on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -128,38 +126,4 @@ fn an_output_that_blocks_delays_nobody_and_takes_bounded_memory() {
     lines.line(&line);
     assert!(lines.flush(PATIENCE));
     assert_eq!(lines.lost(), lost, "there is room again");
-}
-
-#[test]
-fn lost_lines_are_logged_once_output_works_again() {
-    let paper = Paper::default();
-    let lines = Lines::start(paper.clone());
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(lines.clone())
-        .with_ansi(false)
-        .without_time()
-        .with_span_events(FmtSpan::NONE)
-        .finish();
-    // Of the whole process, because the writer's own thread logs too.
-    tracing::subscriber::set_global_default(subscriber).expect("the only one of this program");
-    paper.set_room(Some(0));
-    tracing::info!("one");
-    tracing::info!("two");
-    assert!(lines.flush(PATIENCE));
-    paper.set_room(None);
-    tracing::info!("three");
-    // The first for the line, the second for what the writer logs after it.
-    assert!(lines.flush(PATIENCE) && lines.flush(PATIENCE));
-    let text = paper.text();
-    assert!(text.contains("three") && !text.contains("two"), "{text}");
-    assert!(text.contains("log lines were lost") && text.contains("lines=2"), "{text}");
-    assert_eq!(lines.lost(), 2);
-
-    // Panics are log lines too, and the thread that panics is not delayed by them.
-    panics::log_them();
-    let panicked = thread::Builder::new().name("crasher".to_owned()).spawn(|| panic!("a defect"));
-    assert!(panicked.expect("a thread").join().is_err());
-    assert!(lines.flush(PATIENCE));
-    let text = paper.text();
-    assert!(text.contains("panicked: a defect") && text.contains("tests.rs"), "{text}");
 }

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::{Counts, Item, Job};
+use crate::{Counts, Item, Job, own};
 
 /// Lost lines are logged this often at most: where output is too slow, that would lose more.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
@@ -16,7 +16,7 @@ pub(crate) struct Writer<W> {
     counts: Arc<Counts>,
     /// Whether the output ends within a line, of which the rest could not be written.
     is_torn: bool,
-    /// How many lost lines have been logged, and when that was last.
+    /// How many lost lines have been logged, and when that was last tried.
     reported: u64,
     reported_at: Option<Instant>,
 }
@@ -27,13 +27,30 @@ impl<W: Write> Writer<W> {
     }
 
     pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
-        while let Ok(job) = jobs.recv() {
+        while let Some(job) = self.next(jobs) {
             match job {
                 Job::Write(item) => self.item(&item),
                 Job::Flush(done) => {
+                    self.report();
                     // Who asked may have stopped waiting.
                     let _told = done.send(());
                 }
+            }
+        }
+        self.report();
+    }
+
+    /// Waits for a job; meanwhile logs lost lines that are not logged yet. `None` where nobody can
+    /// send one any more.
+    fn next(&mut self, jobs: &Receiver<Job>) -> Option<Job> {
+        loop {
+            if self.unreported() == 0 {
+                return jobs.recv().ok();
+            }
+            match jobs.recv_timeout(REPORT_EVERY) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => self.report(),
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }
@@ -42,7 +59,10 @@ impl<W: Write> Writer<W> {
         let outcome = self.write(&item.bytes);
         self.counts.waiting.fetch_sub(item.weight(), Ordering::Relaxed);
         match outcome {
-            Ok(()) => self.report(),
+            Ok(()) if self.reported_at.is_none_or(|at| at.elapsed() >= REPORT_EVERY) => {
+                self.report();
+            }
+            Ok(()) => {}
             Err(_) if item.is_line => {
                 self.counts.lost.fetch_add(1, Ordering::Relaxed);
             }
@@ -71,16 +91,23 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Output works: logs how many lines were lost since that was logged last.
+    fn unreported(&self) -> u64 {
+        self.counts.lost.load(Ordering::Relaxed) - self.reported
+    }
+
+    /// Logs how many lines were lost since that was logged last. If that cannot be written, it is
+    /// tried again later.
     fn report(&mut self) {
-        let lost = self.counts.lost.load(Ordering::Relaxed);
-        let now = Instant::now();
-        let is_early = self.reported_at.is_some_and(|at| now - at < REPORT_EVERY);
-        if lost == self.reported || is_early {
+        let lines = self.unreported();
+        if lines == 0 {
             return;
         }
-        let lines = lost - self.reported;
-        (self.reported, self.reported_at) = (lost, Some(now));
-        tracing::warn!(lines, "log lines were lost: the log's output failed or was too slow");
+        self.reported_at = Some(Instant::now());
+        let line = own::lines_of(|| {
+            tracing::warn!(lines, "log lines were lost: the log's output failed or was too slow");
+        });
+        if self.write(&line).is_ok() {
+            self.reported += lines;
+        }
     }
 }

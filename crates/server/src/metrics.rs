@@ -51,8 +51,43 @@ pub struct EntryLabels {
 /// Labels of refused filters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RefusalLabels {
-    /// `invalid`, `too_many_terms` (of one connection) or `full` (over all connections).
+    /// [`Refusal::name`].
     pub reason: &'static str,
+}
+
+/// Why a filter is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request is wrong.
+    Invalid,
+    /// One connection asks for too many terms.
+    TooManyTerms,
+    /// All connections together have as many terms as there may be.
+    Full,
+    /// The address of the client has its share of the terms.
+    Share,
+}
+
+impl Refusal {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Invalid, Self::TooManyTerms, Self::Full, Self::Share];
+
+    /// Returns the reason as the metrics show it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::TooManyTerms => "too_many_terms",
+            Self::Full => "full",
+            Self::Share => "share",
+        }
+    }
+
+    /// Returns the label of its counter.
+    #[must_use]
+    pub const fn labels(self) -> RefusalLabels {
+        RefusalLabels { reason: self.name() }
+    }
 }
 
 /// A count by connection.
@@ -61,7 +96,6 @@ pub type ConnectionCounter = Family<ConnectionLabels, Counter>;
 const PROTOCOLS: [&str; 2] = ["websocket", "sse"];
 const STREAMS: [&str; 3] = ["full", "lite", "domains"];
 const UPDATE_TYPES: [&str; 2] = ["X509LogEntry", "PrecertLogEntry"];
-const REFUSALS: [&str; 3] = ["invalid", "too_many_terms", "full"];
 
 /// The server's own counts.
 #[derive(Debug)]
@@ -239,8 +273,8 @@ impl Metrics {
         for update_type in UPDATE_TYPES {
             drop(self.certificates.get_or_create(&EntryLabels { update_type }));
         }
-        for reason in REFUSALS {
-            drop(self.filters_refused.get_or_create(&RefusalLabels { reason }));
+        for refusal in Refusal::ALL {
+            drop(self.filters_refused.get_or_create(&refusal.labels()));
         }
     }
 }

@@ -1,10 +1,9 @@
 //! `--validate-config`: everything that can be wrong with a start, without starting.
 
-use std::fs;
 use std::path::Path;
 
-use follow::position::{self, Position, State};
-use serde::Deserialize;
+use follow::file;
+use follow::position::{self, State, StateError};
 use serde_json::Value;
 
 use crate::app;
@@ -76,9 +75,18 @@ fn look_at_state(config: &Config, findings: &mut Findings) {
     if matches!(path.try_exists(), Ok(false)) {
         return;
     }
-    let Err(error) = State::read(path) else { return };
     let mistakes = if path.is_file() { mistakes_in_state(path) } else { Vec::new() };
-    if mistakes.is_empty() {
+    let error = match State::read(path) {
+        Ok(_) => {
+            // The server starts without what is wrong.
+            findings.warnings.extend(mistakes.into_iter().map(|mistake| {
+                format!("ct_log.state_file: {}: {mistake}; it would be ignored", path.display())
+            }));
+            return;
+        }
+        Err(error) => error,
+    };
+    if mistakes.is_empty() || matches!(error, StateError::Newer { .. }) {
         // A newer form, or a file that cannot be read at all: then the server does not start.
         findings.problems.push(format!("ct_log.state_file: {error}"));
         return;
@@ -99,29 +107,12 @@ fn look_at_state(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Every part of a state file that cannot be understood; none where all can.
+/// Every part of a state file that cannot be used; none where all can.
 fn mistakes_in_state(path: &Path) -> Vec<String> {
-    let file: Value = match read_json(path) {
-        Ok(file) => file,
-        Err(mistake) => return vec![mistake],
-    };
-    let mut mistakes = Vec::new();
-    let Some(fields) = file.as_object() else { return vec!["is not a JSON object".to_owned()] };
-    if !fields.get("version").is_some_and(Value::is_u64) {
-        mistakes.push("version is not a whole number".to_owned());
+    match read_json(path) {
+        Ok(file) => State::mistakes(&file),
+        Err(mistake) => vec![mistake],
     }
-    if fields.get("last_offset").is_some_and(|offset| !offset.is_u64()) {
-        mistakes.push("last_offset is not a whole number".to_owned());
-    }
-    match fields.get("logs") {
-        None => {}
-        Some(Value::Object(logs)) => mistakes.extend(logs.iter().filter_map(|(url, position)| {
-            let error = Position::deserialize(position).err()?;
-            Some(format!("logs: {url}: {error}"))
-        })),
-        Some(_) => mistakes.push("logs is not a JSON object".to_owned()),
-    }
-    mistakes
 }
 
 fn look_at_index(config: &Config, findings: &mut Findings) {
@@ -163,6 +154,7 @@ fn mistakes_in_index(path: &Path) -> Vec<String> {
 }
 
 fn read_json(path: &Path) -> Result<Value, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let bytes = file::read(path, position::LARGEST).map_err(|error| error.to_string())?;
+    let bytes = bytes.ok_or_else(|| "is no longer there".to_owned())?;
     serde_json::from_slice(&bytes).map_err(|error| format!("is not JSON: {error}"))
 }

@@ -531,7 +531,7 @@ pub const SETTINGS: &[Setting] = &[
         &["CERTSTREAM_FILTERS_MAX_DISTINCT"],
         Integer(1, 100_000),
         "Maximum number of different terms in the filters of all connections together, of 32 bytes \
-         each on average",
+         each on average. One address may use a quarter of them",
     ),
     row(
         "connection_limit.enabled",

@@ -10,7 +10,7 @@ use wire::filter::{Filter, FilterError, Registered};
 
 use crate::config::Config;
 use crate::http::{Shared, parameters};
-use crate::metrics::RefusalLabels;
+use crate::metrics::Refusal;
 
 /// When it is worth trying again where there is no room; nobody knows when a client leaves.
 const RETRY: u64 = 10;
@@ -42,7 +42,7 @@ pub(super) fn register(
     query: Option<&str>,
 ) -> Result<Option<Registered>, Refused> {
     parameters::check(query).map_err(|text| {
-        count(shared, "invalid", text.trim_end());
+        count(shared, Refusal::Invalid, text.trim_end());
         Refused { is_busy: false, text }
     })?;
     let register = |filter| shared.filters.register_for(owner.0, filter);
@@ -64,16 +64,17 @@ pub(super) fn parse(config: &Config, query: Option<&str>) -> Result<Option<Filte
 
 fn refuse(shared: &Shared, error: &FilterError) -> Refused {
     let reason = match error {
-        FilterError::TooManyDistinct { .. } | FilterError::TooManyBytes { .. } => "full",
-        FilterError::ShareTaken { .. } => "share",
-        FilterError::TooManyTerms { .. } => "too_many_terms",
-        _ => "invalid",
+        FilterError::TooManyDistinct { .. } | FilterError::TooManyBytes { .. } => Refusal::Full,
+        FilterError::ShareTaken { .. } => Refusal::Share,
+        FilterError::TooManyTerms { .. } => Refusal::TooManyTerms,
+        _ => Refusal::Invalid,
     };
     count(shared, reason, &error.to_string());
-    Refused { is_busy: matches!(reason, "full" | "share"), text: format!("{error}\n") }
+    let is_busy = matches!(reason, Refusal::Full | Refusal::Share);
+    Refused { is_busy, text: format!("{error}\n") }
 }
 
-fn count(shared: &Shared, reason: &'static str, error: &str) {
-    shared.metrics.filters_refused.get_or_create(&RefusalLabels { reason }).inc();
-    tracing::debug!(reason, error, "a filter was refused");
+fn count(shared: &Shared, refusal: Refusal, error: &str) {
+    shared.metrics.filters_refused.get_or_create(&refusal.labels()).inc();
+    tracing::debug!(reason = refusal.name(), error, "a filter was refused");
 }

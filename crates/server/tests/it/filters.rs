@@ -291,6 +291,8 @@ async fn what_is_no_filter_is_refused_with_the_reason() {
     for line in [
         "certstream_filters_refused_total{reason=\"invalid\"} 16",
         "certstream_filters_refused_total{reason=\"too_many_terms\"} 2",
+        "certstream_filters_refused_total{reason=\"share\"} 0",
+        "certstream_filters_refused_total{reason=\"full\"} 0",
         "certstream_filters 0",
     ] {
         assert!(metrics.lines().any(|other| other == line), "{line} in\n{metrics}");

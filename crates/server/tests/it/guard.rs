@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 use crate::harness::{PATIENCE, Running, eventually, logs, reads_all};
+use crate::program::Process;
 use crate::raw::{self, header};
 
 /// A server to which nothing happens, so configured.
@@ -89,6 +90,29 @@ fn from(address: &str) -> String {
 
 fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
+    for (file, expected) in [
+        ("port: 1\n", 1),
+        ("trusted_proxies: [192.0.2.0/24]\n", 1),
+        ("trusted_proxies: [127.0.0.1]\n", 0),
+        ("real_ip: false\n", 0),
+    ] {
+        let server = Process::start(file, &[], &["--dry-run"]);
+        let client = reqwest::Client::new();
+        for from in ["198.51.100.1", "198.51.100.2"] {
+            let url = format!("http://{}/health", server.address);
+            let answer = client.get(url).header("x-forwarded-for", from).send().await;
+            assert_eq!(answer.expect("an answer").status(), 200);
+        }
+        server.signal("TERM");
+        server.wait_for_line("stopped");
+        let lines = server.lines();
+        let warnings = lines.iter().filter(|line| line.contains("is not in trusted_proxies"));
+        assert_eq!(warnings.count(), expected, "{file}: {lines:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

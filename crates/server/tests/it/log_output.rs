@@ -76,7 +76,7 @@ fn a_full_disk_costs_log_lines_and_nothing_else() {
 
 #[test]
 fn a_reader_that_is_gone_costs_log_lines_and_nothing_else() {
-    let (output, reader) = std::io::pipe().expect("a pipe");
+    let (reader, output) = std::io::pipe().expect("a pipe");
     drop(reader);
     works_and_stops("a closed pipe", output, 1);
 }
@@ -105,7 +105,7 @@ fn commands_say_when_they_cannot_print_and_are_quiet_when_nobody_reads() {
     let (status, said) = run(full.into());
     assert_eq!(status, Some(1));
     assert!(said.starts_with("error: cannot write to standard output"), "{said}");
-    let (output, reader) = std::io::pipe().expect("a pipe");
+    let (reader, output) = std::io::pipe().expect("a pipe");
     drop(reader);
     assert_eq!(run(output.into()), (Some(0), String::new()));
 }

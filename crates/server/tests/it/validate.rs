@@ -134,6 +134,37 @@ fn every_mistake_in_a_state_file_is_named() {
 }
 
 #[test]
+fn a_wrong_offset_alone_is_named_too() {
+    let text = "ct_log: {state_file: state.json, state_recovery: fail}\n";
+    for (state, expected) in [
+        (r#"{"version": 1, "last_offset": "7"}"#, "last_offset is not a whole number"),
+        (r#"{"version": 1, "last_offset": 9007199254740991}"#, "last_offset 9007199254740991 is"),
+        (r#"{"version": 1, "last_offset": 5, "resent_from": 6}"#, "resent_from 6 is larger than"),
+    ] {
+        let folder = Folder::new(&[("config.yaml", text), ("state.json", state)]);
+        let (status, said) = folder.validate(&[]);
+        assert_eq!(status, Some(0), "{said}");
+        assert!(said.contains(expected) && said.contains("; it would be ignored"), "{said}");
+        assert!(!said.contains("set aside"), "{said}");
+        assert_eq!(folder.validate(&["--strict"]).0, Some(64));
+    }
+    let wrong = r#"{"version": 1, "last_offset": 5, "resent_from": "5"}"#;
+    let folder = Folder::new(&[("config.yaml", text), ("state.json", wrong)]);
+    let (_, said) = folder.validate(&[]);
+    assert!(said.contains("resent_from is not a whole number"), "{said}");
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_whole() {
+    let folder = Folder::new(&[("config.yaml", GO)]);
+    let large = std::fs::File::create(folder.path().join("ct_index.json")).expect("writable");
+    large.set_len(8 << 40).expect("a sparse file");
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(64), "{said}");
+    assert!(said.contains("ct_index.json: is not JSON: expected value"), "{said}");
+}
+
+#[test]
 fn a_state_file_that_a_start_could_not_use_is_refused_once() {
     let text = "ct_log: {state_file: missing/state.json}\n";
     let folder = Folder::new(&[("config.yaml", text), ("newer.json", "{\"version\": 2}")]);

@@ -128,7 +128,7 @@ fn each_kind_of_mistake_is_found_at_its_place() {
         ("port: 70000", "1:7: port: expected a whole number from 1 to 65535"),
         ("port: -1", "1:7: port: expected a whole number"),
         ("host: here", "1:7: host: expected an IP address such as 0.0.0.0 or \"::\", or localhost"),
-        ("port: 1\nhost: ::\n", "2:8: write the address in quotes: host: \"::\""),
+        ("port: 1\nhost: ::\n", "2:7: write the address in quotes: host: \"::\""),
         (
             "protocols:\n  sse: true\n   api: true\n",
             "the indentation of line 3 differs from that of",

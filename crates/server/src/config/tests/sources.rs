@@ -65,7 +65,7 @@ fn a_file_that_is_found_must_be_readable() {
     let directory = tempfile::tempdir().expect("a directory");
     let search = [directory.path().to_owned()];
     let error = invoke_with(&[], &[], &search).expect_err("a directory is no file").to_string();
-    assert!(error.contains("(found there): Is a directory"), "{error}");
+    assert!(error.contains("(found there): is a directory"), "{error}");
 }
 
 #[test]

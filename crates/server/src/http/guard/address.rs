@@ -75,6 +75,11 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &Networks) -> I
     client
 }
 
+/// Whether a peer that is not trusted names the client whose request it is.
+pub(super) fn is_unbelieved(peer: IpAddr, headers: &HeaderMap, proxies: &Networks) -> bool {
+    headers.contains_key(FORWARDED_FOR) && !proxies.contain(peer.to_canonical())
+}
+
 /// An address as proxies write it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
 /// `[2001:db8::1]:80`.
 fn hop_address(hop: &str) -> Option<IpAddr> {

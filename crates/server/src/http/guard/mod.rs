@@ -13,7 +13,7 @@ mod rate;
 mod slots;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Once, Weak};
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -42,6 +42,8 @@ pub struct Guard {
     pending: Arc<Slots>,
     accounts: Mutex<Accounts>,
     metrics: GuardMetrics,
+    /// Logs the first peer that is not trusted and names another client.
+    first_unbelieved: Once,
 }
 
 /// Who is at the other end of a connection. Each of its requests carries it.
@@ -140,7 +142,22 @@ impl Guard {
             pending: Arc::default(),
             accounts: Mutex::new(Accounts::new(Instant::now())),
             metrics,
+            first_unbelieved: Once::new(),
         }
+    }
+
+    /// Logs once that a proxy may be missing in `trusted_proxies`: then all its clients are one.
+    fn note_unbelieved(&self, policy: &Policy, peer: IpAddr, headers: &HeaderMap) {
+        if policy.believes_nobody || !address::is_unbelieved(peer, headers, &policy.proxies) {
+            return;
+        }
+        self.first_unbelieved.call_once(|| {
+            tracing::warn!(
+                %peer,
+                "X-Forwarded-For of a peer that is not in trusted_proxies is ignored: if that is \
+                 your proxy, add it, or all its clients share the limits of one address"
+            );
+        });
     }
 
     /// Resolves once one more connection may be accepted.
@@ -183,6 +200,7 @@ impl Guard {
         peer: &Peer,
         request: &Request<Body>,
     ) -> (Option<Standing>, Result<ClientKey, Refusal>) {
+        self.note_unbelieved(policy, peer.address, request.headers());
         let address = address::client(peer.address, request.headers(), &policy.proxies);
         if !policy.allowed.is_empty() && !policy.allowed.contain(address) {
             self.metrics.address_rejected.inc();

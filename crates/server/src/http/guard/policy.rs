@@ -32,6 +32,8 @@ pub enum PolicyError {
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub(super) proxies: Networks,
+    /// Whether the operator says that no proxy is to be believed.
+    pub(super) believes_nobody: bool,
     /// Empty for everybody.
     pub(super) allowed: Networks,
     /// Who may read metrics, and through whom.
@@ -77,6 +79,7 @@ impl Policy {
         Ok(Self {
             metrics: Readers::of_metrics(config, &believed)?,
             proxies: believed,
+            believes_nobody: config.real_ip == Some(false),
             allowed: networks("ip_allow_list", &config.ip_allow_list)?,
             auth: Auth::compile(&config.auth)
                 .ok_or_else(|| PolicyError::HeaderName(name.clone()))?,
