@@ -316,3 +316,25 @@ async fn what_a_restart_does_not_send_again_is_a_gap() {
     assert_eq!(next_json(&mut behind).await["data"]["cert_index"], ENTRIES);
     server.stop().await;
 }
+
+/// A client that was away when the server was stopped misses nothing where all since is sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restart_sends_again_is_no_gap() {
+    let sim = log().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = async || {
+        let mut config = reads_all(&sim, &folder);
+        config.ct_log.state_file = Some(folder.path().join("state.json"));
+        config.ct_log.resume_overlap_secs = 3600;
+        Running::start(config).await
+    };
+    let server = start().await;
+    let head = read_to(&server, ENTRIES - 1).await;
+    server.stop().await;
+    let server = start().await;
+    let mut away = server.connect(&format!("/?since={}", head - 100)).await;
+    for index in 0..ENTRIES {
+        assert_eq!(next_json(&mut away).await["data"]["cert_index"], index);
+    }
+    server.stop().await;
+}
