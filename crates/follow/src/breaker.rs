@@ -152,6 +152,8 @@ mod tests {
                     assert!(wait <= LONGEST_AT_FIRST, "{wait:?} after {:?}", start.elapsed());
                     tokio::time::sleep(wait).await;
                 }
+                let asked = Duration::from_secs(900);
+                assert_eq!(breaker.failure(Some(asked), 1023), asked, "the log's word counts");
                 assert!(breaker.failure(None, 1023) > LONGEST_AT_FIRST, "it lasts");
                 breaker.success();
             }

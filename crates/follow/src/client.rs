@@ -27,7 +27,7 @@ use crate::breaker::Backoff;
 use crate::budget::{Budget, Lease, Share};
 use crate::caller::Caller;
 use crate::failure::Failure;
-use crate::pace::{HostSnapshot, Paces};
+use crate::pace::{HostSnapshot, Kind, Paces};
 
 /// Requests under way at most, to all hosts together.
 const REQUESTS: usize = 256;
@@ -442,18 +442,18 @@ impl Client {
         self.check_address(url)?;
         let caller = &self.caller;
         let pace = self.shared.paces.of(host_of(url));
+        let kind = if limit < SMALL { Kind::Small } else { Kind::Page };
         let turn = loop {
             caller.wait().await;
-            let turn = pace.turn(caller.id).await;
+            let turn = pace.turn(caller.id, kind).await;
             // Another request of the log may have been refused while this one waited.
             if self.paused_for().is_none() {
                 break turn;
             }
         };
-        let (bodies, share) = if limit < SMALL {
-            (&self.shared.small_bodies, None)
-        } else {
-            (&self.shared.bodies, Some(&*self.share))
+        let (bodies, share) = match kind {
+            Kind::Small => (&self.shared.small_bodies, None),
+            Kind::Page => (&self.shared.bodies, Some(&*self.share)),
         };
         let reserved = bodies.reserve(caller.expected(limit), share);
         let mut lease = body::room(url, reserved).await?;

@@ -25,6 +25,7 @@ use crate::pace::HostSnapshot;
 use crate::position::{self, Position, State};
 use crate::queue::Pages;
 use crate::resume::Resume;
+use crate::saves::Saves;
 use crate::source::AnySource;
 use crate::status::LogStatus;
 
@@ -56,6 +57,9 @@ pub struct Fleet {
     saved: Mutex<State>,
     /// By URL.
     logs: Mutex<BTreeMap<String, Followed>>,
+    /// Logs that are followed no more, of which pages may still be on their way.
+    given_up: Mutex<Vec<Arc<LogStatus>>>,
+    saves: Option<Saves>,
     lists: Mutex<Vec<ListStatus>>,
     /// Which lists and logs are wanted, for the task that keeps the lists.
     catalogue: watch::Sender<Option<CatalogueOptions>>,
@@ -75,6 +79,13 @@ struct Followed {
 }
 
 impl Followed {
+    /// Whether the log has left the list, and may publish more before the next save. After a restart
+    /// that is not read again.
+    fn is_draining(&self) -> bool {
+        let runs = self.running.as_ref().is_some_and(|running| !running.is_finished());
+        self.status.is_retired() && (runs || self.status.has_unpublished())
+    }
+
     fn is(&self, log: &Log) -> bool {
         let id = self.status.log.id;
         self.status.log.url == log.url || (id.is_some() && id == log.id)
@@ -128,9 +139,18 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
     if status.is_retired() { status.newest_offset() } else { resent_from }
 }
 
-/// Notes that a log may not be read again after a restart from where it was saved.
-fn give_up(saved: &mut State, status: &LogStatus) {
-    saved.resent_from = saved.resent_from.map(|from| from.max(status.newest_offset()));
+/// Takes out the logs of which nothing is on its way any more. What they have published may not be read
+/// again after a restart.
+fn settle(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
+    given_up.retain_mut(|status| {
+        // Each page on its way has a share of its log.
+        let settled = Arc::get_mut(status).is_some();
+        if settled {
+            let newest = status.newest_offset();
+            saved.resent_from = saved.resent_from.map(|from| from.max(newest));
+        }
+        !settled
+    });
 }
 
 impl Fleet {
@@ -144,7 +164,8 @@ impl Fleet {
     ) -> Arc<Self> {
         let reason = if options.catalogue.is_some() { lists::WAITING } else { lists::NO_LIST };
         let follow = options.follow;
-        let pages = Pages::new(pages);
+        let saves = follow.saves_first.then(Saves::default);
+        let pages = Pages::new(pages).with_saves(saves.clone());
         let fleet = Arc::new(Self {
             client,
             issuers: Arc::default(),
@@ -152,6 +173,8 @@ impl Fleet {
             pages: Mutex::new(Some(pages)),
             saved: Mutex::new(options.saved),
             logs: Mutex::default(),
+            given_up: Mutex::default(),
+            saves,
             lists: Mutex::default(),
             catalogue: watch::Sender::new(options.catalogue),
             reason: Mutex::new(Some(Reason(reason.to_owned()))),
@@ -205,6 +228,13 @@ impl Fleet {
         self.client.hosts()
     }
 
+    /// Returns how logs ask for their first position to be saved; `None` where they do not, because
+    /// [`FollowOptions::saves_first`] is not set.
+    #[must_use]
+    pub const fn saves(&self) -> Option<&Saves> {
+        self.saves.as_ref()
+    }
+
     /// How each log list fares, the signed one first; none where no list is configured.
     #[must_use]
     pub fn lists(&self) -> Vec<ListStatus> {
@@ -237,14 +267,22 @@ impl Fleet {
     /// With the positions goes [`State::resent_from`]. Each log's position was published together
     /// with an offset that all entries below it are up to, so what has a larger offset than those of
     /// all logs is above its log's position, and is read again. It is never less than that of the
-    /// state at the start, whose positions hold until there are newer ones.
+    /// state at the start, whose positions hold until there are newer ones. It is `None` while that
+    /// may become untrue before the next save: while a log that is not followed after a restart
+    /// publishes, and where logs skip entries that they are too far behind to read.
     #[must_use]
     pub fn state(&self, last_offset: Option<u64>) -> State {
         // Locked throughout: a log that leaves meanwhile is in one of the two.
         let logs = self.logs.lock();
-        let mut state = self.saved.lock().clone();
+        let (mut state, mut is_known) = {
+            let (mut saved, mut given_up) = (self.saved.lock(), self.given_up.lock());
+            settle(&mut given_up, &mut saved);
+            (saved.clone(), given_up.is_empty() && !self.follow.catch_up.is_limited())
+        };
         let mut resent_from = 0;
-        for Followed { status, .. } in logs.values() {
+        for followed in logs.values() {
+            let status = &followed.status;
+            is_known &= !followed.is_draining();
             if status.resume().is_some() {
                 let position = state.logs.entry(status.log.url.clone()).or_default();
                 resent_from = update(position, status).max(resent_from);
@@ -254,6 +292,7 @@ impl Fleet {
         state.resent_from = state.resent_from.map(|from| from.max(resent_from));
         let last_offset = last_offset.unwrap_or(state.last_offset);
         state.last_offset = last_offset.max(state.resent_from.unwrap_or(0));
+        state.resent_from.take_if(|_| !is_known);
         state
     }
 
@@ -308,7 +347,6 @@ impl Fleet {
             tracing::info!(log = log.name, url = log.url, "log has changed, it is followed anew");
             running.abort();
             logs.remove(&status.log.url);
-            give_up(&mut self.saved.lock(), status);
         }
         // What was sent but not published is read again: no entry is lost with an old follower.
         let same_log = |followed: &&Followed| log.is_same(&followed.status.log);
@@ -340,7 +378,7 @@ impl Fleet {
             Some(Followed { status, .. }) if status.log.is_followed_as(&log) => status,
             earlier => {
                 if let Some(Followed { status, .. }) = earlier {
-                    give_up(&mut self.saved.lock(), &status);
+                    self.given_up.lock().push(status);
                 }
                 Arc::new(LogStatus::new(log, self.follow.resume_overlap))
             }
@@ -411,3 +449,6 @@ impl Fleet {
         *self.reason.lock() = reason;
     }
 }
+
+#[cfg(test)]
+mod tests;

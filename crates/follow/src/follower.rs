@@ -136,12 +136,12 @@ impl<S: Source> Follower<S> {
         Self {
             source: Arc::new(source),
             status,
+            verifying: Verifying::new(&options),
             options,
             pages,
             poll: poll.staggered(number),
             heads,
             frontier,
-            verifying: Verifying::default(),
             next,
             last_partial: None,
         }
@@ -238,7 +238,7 @@ impl<S: Source> Follower<S> {
         self.heed_alarms()?;
         let next = match self.next {
             Some(next) => self.go_on(next, &head),
-            None => self.begin(&head),
+            None => self.begin(&head).await,
         };
         self.find_frontier(next, &head).await?;
         let target = self.target(next, head.size).min(next.saturating_add(LONGEST_ROUND));
@@ -310,7 +310,7 @@ impl<S: Source> Follower<S> {
         }
     }
 
-    fn begin(&mut self, head: &TreeHead) -> u64 {
+    async fn begin(&mut self, head: &TreeHead) -> u64 {
         let next = match self.options.start {
             Start::Index(index) => index.min(head.size),
             Start::Head => self.tail(head),
@@ -318,6 +318,7 @@ impl<S: Source> Follower<S> {
         tracing::info!(log = self.status.log.name, "reading from entry {next} of {}", head.size);
         self.next = Some(next);
         self.status.begin(Resume { index: next, tree: None });
+        self.pages.begin(&self.status.log.name).await;
         next
     }
 

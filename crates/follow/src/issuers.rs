@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use crate::client::{Client, FetchError};
 use crate::counters::add;
 use crate::entry::Issuer;
+use crate::failure::{LONGEST_AT_FIRST, is_beginning};
 use crate::status::LogStatus;
 
 /// Certificates kept at most.
@@ -33,10 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long it waits for all of them. A host that limits requests is slow with the first page, which
 /// names dozens of issuers; later ones name hardly any that are new.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
-/// How long an issuer that could not be had is not asked for again.
+/// How long an issuer is not asked for again that the log does not have, or has other bytes for; and
+/// one that has failed to come for longer than the beginning of a failure.
 const MISSING_FOR: Duration = Duration::from_secs(60);
-/// The same, where others came meanwhile: then the log or its host is only slow.
-const SLOW_FOR: Duration = Duration::from_secs(5);
 /// The wait after an answer that asks for fewer requests, besides the log's own pause.
 const LIMITED_FOR: Duration = Duration::from_millis(250);
 /// Issuers fetched at once for one page.
@@ -57,15 +57,39 @@ impl Weighter<Hash, Arc<Issuer>> for Weight {
     }
 }
 
-/// What a log has said it does not have.
-type Missing = HashMap<(String, Hash), Instant>;
+/// What did not come from a log.
+type Missing = HashMap<(String, Hash), Absence>;
+
+/// An issuer that did not come.
+#[derive(Debug, Clone, Copy)]
+struct Absence {
+    /// When it first did not.
+    since: Instant,
+    /// Until when it is not asked for again.
+    until: Instant,
+}
+
+/// Why an issuer did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The log does not have it.
+    Missing,
+    /// The log or the way to it failed, or there was no room; that may pass soon.
+    Failed,
+}
+
+impl Cause {
+    const fn of(error: &FetchError) -> Self {
+        if error.is_missing() { Self::Missing } else { Self::Failed }
+    }
+}
 
 /// All issuers met so far, bounded in number and bytes; the least useful ones are forgotten.
 #[derive(Debug)]
 pub struct IssuerStore {
     by_bytes: Cache<Bytes, Arc<Issuer>, Weight>,
     by_fingerprint: Cache<Hash, Arc<Issuer>, Weight>,
-    /// By log and fingerprint, until when not to ask again; another log may well have it.
+    /// By log and fingerprint; another log may well have it.
     missing: Mutex<Missing>,
     counts: Mutex<IssuerCounts>,
 }
@@ -150,17 +174,15 @@ impl IssuerStore {
         }
         let name = &log.log.name;
         tracing::warn!(log = name, "issuers are slow to come, some chains stay incomplete");
-        let some_came = due.iter().any(|fingerprint| self.get(fingerprint).is_some());
-        let how_long = if some_came { SLOW_FOR } else { MISSING_FOR };
         for fingerprint in due.iter().filter(|name| self.is_due(base, name)) {
-            self.note_missing(base, *fingerprint, how_long);
+            self.note_absent(base, *fingerprint, Cause::Failed);
         }
     }
 
     fn is_due(&self, base: &str, fingerprint: &Hash) -> bool {
         let known_missing = |missing: &Missing| {
-            let until = missing.get(&(base.to_owned(), *fingerprint));
-            until.is_some_and(|until| *until > Instant::now())
+            let absence = missing.get(&(base.to_owned(), *fingerprint));
+            absence.is_some_and(|absence| absence.until > Instant::now())
         };
         self.get(fingerprint).is_none() && !known_missing(&self.missing.lock())
     }
@@ -178,34 +200,46 @@ impl IssuerStore {
                 answer => break answer,
             }
         };
-        let problem = match answer {
+        let (problem, cause) = match answer {
             Ok(der) if ct::sha256(&der) == fingerprint => {
                 // A copy of its own: the answer's buffer may be larger.
                 let der = Bytes::copy_from_slice(&der);
                 self.by_fingerprint.insert(fingerprint, Arc::new(Issuer::new(der)));
                 self.counts.lock().fetched += 1;
+                self.missing.lock().remove(&(base.to_owned(), fingerprint));
                 return;
             }
             Ok(_) => {
                 add(&log.counters.forged_issuers, 1);
-                format!("{url}: the certificate is not the one its name says")
+                let problem = format!("{url}: the certificate is not the one its name says");
+                (problem, Cause::Missing)
             }
-            Err(error) => error.to_string(),
+            Err(error) => (error.to_string(), Cause::of(&error)),
         };
         let name = &log.log.name;
         tracing::warn!(log = name, problem, "issuer could not be fetched, chains omit it");
-        self.note_missing(base, fingerprint, MISSING_FOR);
+        self.note_absent(base, fingerprint, cause);
     }
 
-    fn note_missing(&self, base: &str, fingerprint: Hash, how_long: Duration) {
+    /// Notes that an issuer did not come. At the beginning of a failure it is asked for again after
+    /// seconds: until then its chains are cut for good.
+    fn note_absent(&self, base: &str, fingerprint: Hash, cause: Cause) {
         self.counts.lock().failed += 1;
         let now = Instant::now();
         let mut missing = self.missing.lock();
+        let name = (base.to_owned(), fingerprint);
+        // Long after nobody has asked for it, this is another failure.
+        let before = missing.get(&name).filter(|absence| now < absence.until + MISSING_FOR);
+        let since = before.map_or(now, |absence| absence.since);
+        let how_long = match cause {
+            Cause::Failed if is_beginning(Some(since), now) => LONGEST_AT_FIRST,
+            Cause::Failed | Cause::Missing => MISSING_FOR,
+        };
         if missing.len() >= ISSUERS {
-            missing.retain(|_, until| *until > now);
+            missing.retain(|_, absence| absence.until > now);
         }
         if missing.len() < ISSUERS {
-            missing.insert((base.to_owned(), fingerprint), now + how_long);
+            missing.insert(name, Absence { since, until: now + how_long });
         }
     }
 }
@@ -213,6 +247,7 @@ impl IssuerStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::BEGINNING;
 
     #[test]
     fn equal_certificates_are_kept_once() {
@@ -222,5 +257,54 @@ mod tests {
         assert_eq!(first.fingerprint, ct::sha256(b"certificate"));
         assert!(!Arc::ptr_eq(&first, &store.intern(b"another")));
         assert_eq!(store.len(), 2);
+    }
+
+    const LOG: &str = "https://a.example/log";
+
+    fn status(code: u16) -> FetchError {
+        FetchError::Status { url: LOG.to_owned(), status: code }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_issuer_that_failed_to_come_is_due_again_within_seconds() {
+        let url = || LOG.to_owned();
+        let failures = [
+            status(500),
+            FetchError::Transport { url: url(), reason: "refused".to_owned() },
+            FetchError::Unanswered { url: url(), waited: LONGEST_AT_FIRST },
+            FetchError::Timeout { url: url() },
+            FetchError::NoRoom { url: url() },
+        ];
+        for (number, error) in (0..).zip(failures) {
+            let store = IssuerStore::default();
+            let issuer = [number; 32];
+            let start = Instant::now();
+            while start.elapsed() < BEGINNING {
+                store.note_absent(LOG, issuer, Cause::of(&error));
+                assert!(!store.is_due(LOG, &issuer), "{error}: not at once");
+                assert!(store.is_due("https://b.example/log", &issuer), "another log may have it");
+                tokio::time::advance(LONGEST_AT_FIRST).await;
+                assert!(store.is_due(LOG, &issuer), "{error}");
+            }
+            store.note_absent(LOG, issuer, Cause::of(&error));
+            tokio::time::advance(MISSING_FOR - Duration::from_secs(1)).await;
+            assert!(!store.is_due(LOG, &issuer), "{error}: it lasts");
+            tokio::time::advance(2 * MISSING_FOR).await;
+            store.note_absent(LOG, issuer, Cause::of(&error));
+            tokio::time::advance(LONGEST_AT_FIRST).await;
+            assert!(store.is_due(LOG, &issuer), "{error}: much later it is another failure");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_issuer_that_the_log_does_not_have_is_left_for_a_minute() {
+        for code in [404, 410] {
+            let store = IssuerStore::default();
+            store.note_absent(LOG, [1; 32], Cause::of(&status(code)));
+            tokio::time::advance(MISSING_FOR - Duration::from_secs(1)).await;
+            assert!(!store.is_due(LOG, &[1; 32]));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(store.is_due(LOG, &[1; 32]));
+        }
     }
 }

@@ -47,6 +47,9 @@ pub struct FollowOptions {
     /// With [`Start::Head`], how many entries before the head a tiled log begins: its partial tile
     /// holds them anyway.
     pub start_overlap: u64,
+    /// Whether a log without a saved position waits for its first one to be saved before it
+    /// publishes; see [`Fleet::saves`](crate::Fleet::saves).
+    pub saves_first: bool,
     /// By how much saved positions trail what is published.
     pub resume_overlap: Duration,
     /// Whether entries get their [`tbs_id`](crate::Entry::tbs_id), for linking precertificates with
@@ -78,6 +81,7 @@ impl Default for FollowOptions {
             catch_up: CatchUp::default(),
             start: Start::Head,
             start_overlap: 256,
+            saves_first: false,
             resume_overlap: Duration::from_secs(10),
             tbs_ids: false,
             partial_tile_wait: Duration::from_secs(2),
@@ -99,6 +103,12 @@ pub struct CatchUp {
 }
 
 impl CatchUp {
+    /// Whether there is a limit beyond which entries are skipped.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.max_entries.is_some() || self.max_lag.is_some()
+    }
+
     /// Whether a log with so many entries, and so much time, between what was read and its head has
     /// to skip.
     #[must_use]

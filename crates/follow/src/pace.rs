@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as Queue, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 /// Requests in flight to one host at most.
@@ -54,10 +54,19 @@ const MANY_CALLERS: usize = 256;
 /// The room that a cut leaves to the host's other logs above what they have been answered.
 const ROOM: f64 = 1.25;
 
+/// A request this soon after the moment at which it might have been sent counts as sent then: timers
+/// are late by milliseconds, which would add up.
+const LATE: Duration = Duration::from_millis(20);
+
 /// The pace of one host.
 #[derive(Debug)]
 pub(crate) struct HostPace {
     in_flight: Semaphore,
+    /// The requests that wait for their turn, first come, first served. Only the first takes a moment,
+    /// when it has come: whoever gives up costs the others nothing.
+    queue: Queue<()>,
+    /// Requests for pages, of which the first stands in the queue: heads wait for no more than one.
+    pages: Queue<()>,
     schedule: Mutex<Schedule>,
     requests: AtomicU64,
     limited: AtomicU64,
@@ -78,6 +87,15 @@ pub struct HostSnapshot {
     pub requests: u64,
     /// Answers 429 since the start.
     pub limited: u64,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A head, a proof or an issuer.
+    Small,
+    /// Entries.
+    Page,
 }
 
 /// A request's turn at its host, held until the answer is complete.
@@ -107,6 +125,8 @@ impl HostPace {
     fn new() -> Self {
         Self {
             in_flight: Semaphore::new(IN_FLIGHT),
+            queue: Queue::default(),
+            pages: Queue::default(),
             schedule: Mutex::default(),
             requests: AtomicU64::new(0),
             limited: AtomicU64::new(0),
@@ -114,15 +134,26 @@ impl HostPace {
     }
 
     /// Waits for the turn of a request by `caller`.
-    pub(crate) async fn turn(&self, caller: u64) -> Turn<'_> {
-        let at = self.schedule.lock().reserve(Instant::now());
-        if let Some(at) = at {
+    pub(crate) async fn turn(&self, caller: u64, kind: Kind) -> Turn<'_> {
+        let _first_page = match kind {
+            Kind::Page => Some(self.pages.lock().await),
+            Kind::Small => None,
+        };
+        let _first = self.queue.lock().await;
+        let mut waited = false;
+        while let Some(at) = self.not_before() {
+            waited = true;
             tokio::time::sleep_until(at).await;
         }
         // The semaphore is never closed; `None` would only mean an unbounded request.
         let slot = self.in_flight.acquire().await.ok();
+        waited |= self.schedule.lock().take(Instant::now());
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Turn { pace: self, caller, waited: at.is_some(), _slot: slot }
+        Turn { pace: self, caller, waited, _slot: slot }
+    }
+
+    fn not_before(&self) -> Option<Instant> {
+        self.schedule.lock().not_before(Instant::now())
     }
 
     /// Leaves at least `interval` between two requests, whatever the host allows.
@@ -191,18 +222,23 @@ impl Lately {
 }
 
 impl Schedule {
-    /// Takes the next free moment; `None` means at once.
-    fn reserve(&mut self, now: Instant) -> Option<Instant> {
+    /// Returns the next free moment; `None` means now.
+    fn not_before(&self, now: Instant) -> Option<Instant> {
+        self.next.filter(|next| *next > now)
+    }
+
+    /// Takes the moment that is free now. Returns whether it had only just become free, so that the
+    /// request was sent as soon as the rate allows.
+    fn take(&mut self, now: Instant) -> bool {
         let of_rate =
             self.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(rate.recip()));
-        let spacing = of_rate.max(self.interval);
-        if spacing.is_zero() {
+        if of_rate.max(self.interval).is_zero() {
             self.next = None;
-            return None;
+            return false;
         }
-        let at = self.next.map_or(now, |next| next.max(now));
-        self.next = Some(at + spacing);
-        (at > now).then_some(at)
+        let due = self.next.filter(|next| now.saturating_duration_since(*next) <= LATE);
+        self.next = Some((due.unwrap_or(now) + of_rate).max(now + self.interval));
+        due.is_some()
     }
 
     /// Only an answer to a request that waited for its turn tells that a higher rate may do.

@@ -38,7 +38,7 @@ pub struct State {
     #[serde(default, deserialize_with = "offset")]
     pub last_offset: u64,
     /// Every entry published after this offset is read again from `logs`; `None` where nobody knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "offset_if_any", skip_serializing_if = "Option::is_none")]
     pub resent_from: Option<u64>,
     /// Each log's position, by its URL without trailing slash.
     #[serde(default)]
@@ -192,6 +192,11 @@ impl State {
 fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(value.as_u64().unwrap_or(u64::MAX))
+}
+
+/// Reads an offset that need not be there. What is none counts as missing, for the same reason.
+fn offset_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(serde_json::Value::deserialize(deserializer)?.as_u64())
 }
 
 impl Position {
@@ -519,6 +524,20 @@ mod tests {
             } else {
                 assert_eq!(opened.state.last_offset, LARGEST_OFFSET);
             }
+        }
+    }
+
+    #[test]
+    fn a_wrong_resent_from_costs_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state.json");
+        let text = serde_json::to_string(&state(42)).expect("encodes");
+        for wrong in ["-1", "1.5", "1e300", "\"5\"", "null", "[5]", "{}", "true"] {
+            let text = text.replace("\"resent_from\":5", &format!("\"resent_from\":{wrong}"));
+            fs::write(&path, &text).expect("writes");
+            let opened = StateFile::open(&path).expect("opens");
+            assert_eq!(opened.set_aside, None, "{wrong}");
+            assert_eq!(opened.state, State { resent_from: None, ..state(42) }, "{wrong}");
         }
     }
 

@@ -8,12 +8,14 @@ use tokio::sync::mpsc;
 
 use crate::budget::Lease;
 use crate::entry::Page;
+use crate::saves::Saves;
 
 /// The end at which followers put their pages in.
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
     pages: mpsc::Sender<Page>,
     waiting: Arc<AtomicUsize>,
+    saves: Option<Saves>,
 }
 
 /// What a page holds of the budget: from the first byte received until the publisher is done with the
@@ -36,7 +38,26 @@ pub(crate) struct Closed;
 
 impl Pages {
     pub(crate) fn new(pages: mpsc::Sender<Page>) -> Self {
-        Self { pages, waiting: Arc::default() }
+        Self { pages, waiting: Arc::default(), saves: None }
+    }
+
+    /// The same, where positions are saved.
+    pub(crate) fn with_saves(self, saves: Option<Saves>) -> Self {
+        Self { saves, ..self }
+    }
+
+    /// Waits until a log's first position is saved, where positions are: no page of it is to be
+    /// published before.
+    pub(crate) async fn begin(&self, log: &str) {
+        if let Some(saves) = &self.saves
+            && !saves.save().await
+        {
+            tracing::warn!(
+                log,
+                "the log's first position could not be saved in time: after a crash before the next \
+                 save, entries may be missing"
+            );
+        }
     }
 
     /// Waits for room and puts a page in, with what it holds of the budget.

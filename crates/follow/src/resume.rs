@@ -98,6 +98,11 @@ impl Marks {
         self.published.back().map_or(0, |mark| mark.offset)
     }
 
+    /// Whether something was emitted that is not published yet, as far as is known.
+    pub(crate) fn has_unpublished(&self) -> bool {
+        !self.emitted.is_empty()
+    }
+
     /// Drops the marks that are too old to be saved, but for the newest of those.
     fn forget(&mut self, now: Instant, overlap: Duration) {
         while self.published.get(1).is_some_and(|mark| now - mark.at >= overlap) {

@@ -207,6 +207,11 @@ impl LogStatus {
         self.progress.lock().marks.newest_offset()
     }
 
+    /// Whether something was sent to the publisher that is not published yet.
+    pub(crate) fn has_unpublished(&self) -> bool {
+        self.progress.lock().marks.has_unpublished()
+    }
+
     /// Whether the log has left the list: then its follower stops once it has reached the last
     /// head.
     pub(crate) fn set_retired(&self, retired: bool) {

@@ -51,7 +51,12 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
     let follow = FollowOptions { start: follow::Start::Head, ..sources::follow_options(config) };
     let by_hand = sources::logs_by_hand(config)?;
     let options = FleetOptions {
-        follow: FollowOptions { start_overlap: 0, evidence_dir: None, ..follow },
+        follow: FollowOptions {
+            start_overlap: 0,
+            evidence_dir: None,
+            saves_first: false,
+            ..follow
+        },
         by_hand,
         catalogue: sources::catalogue(config)?,
         saved: State::default(),

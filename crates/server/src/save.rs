@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use follow::Fleet;
 use follow::position::{State, StateFile};
+use follow::{Fleet, Saves};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -50,9 +50,18 @@ impl Saver {
                 let (fleet, hub, metrics) = (&fleet, &hub, &metrics);
                 async move {
                     let mut finished = pin!(finished.wait_for(|finished| *finished));
-                    while tokio::time::timeout(SAVE_EVERY, &mut finished).await.is_err() {
+                    let mut asked = 0;
+                    loop {
+                        tokio::select! {
+                            _ = &mut finished => return,
+                            () = tokio::time::sleep(SAVE_EVERY) => {}
+                            () = is_asked(fleet, asked) => {}
+                        }
                         writer.take_acknowledgements(fleet).await;
-                        if !writer.write(fleet.state(hub.head())).await {
+                        asked = fleet.saves().map_or(0, Saves::asked);
+                        if writer.write(fleet.state(hub.head())).await {
+                            fleet.saves().inspect(|saves| saves.done(asked));
+                        } else {
                             metrics.state_errors.inc();
                         }
                     }
@@ -77,6 +86,14 @@ impl Saver {
         if !writer.write(shared.fleet.state(shared.hub.head())).await {
             shared.metrics.state_errors.inc();
         }
+    }
+}
+
+/// Waits until a log has asked more often than so for a save.
+async fn is_asked(fleet: &Fleet, asked: u64) {
+    match fleet.saves() {
+        Some(saves) => saves.asked_after(asked).await,
+        None => std::future::pending().await,
     }
 }
 

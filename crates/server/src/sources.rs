@@ -110,6 +110,7 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
             Start::Index(index) => follow::Start::Index(index),
         },
         start_overlap: logs.start_overlap_leaves,
+        saves_first: logs.state_file.is_some(),
         resume_overlap: Duration::from_secs(logs.resume_overlap_secs),
         tbs_ids: config.dedup.enabled && config.dedup.mode == DedupMode::Linked,
         partial_tile_wait: Duration::from_millis(logs.partial_tile_wait_ms),

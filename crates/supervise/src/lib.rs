@@ -67,7 +67,8 @@ impl Supervisor {
             };
             let message = message(&*panic);
             note(message);
-            let wait = restarts.wait(Instant::now() - begun);
+            let now = Instant::now();
+            let wait = restarts.wait(now - begun, now);
             let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::error!(
                 task = name,

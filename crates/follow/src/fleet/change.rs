@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fleet, Followed, give_up, update};
+use super::{Fleet, Followed, update};
 use crate::catalogue::CatalogueOptions;
 use crate::log::Log;
 
@@ -32,11 +32,10 @@ impl Fleet {
                 running.abort();
                 tracing::info!(log = status.log.name, url, "log is not wanted any more");
             }
-            let mut saved = self.saved.lock();
-            give_up(&mut saved, &status);
             if status.resume().is_some() {
-                update(saved.logs.entry(url).or_default(), &status);
+                update(self.saved.lock().logs.entry(url).or_default(), &status);
             }
+            self.given_up.lock().push(status);
         }
     }
 }

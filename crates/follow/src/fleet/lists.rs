@@ -8,12 +8,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Fleet, Reason};
-use crate::breaker::{Backoff, jitter};
+use crate::breaker::{Backoff, Breaker, jitter};
 use crate::catalogue::{Catalogue, CatalogueOptions, Removal, Selected};
 
-/// Waits between attempts to get the log list while there is none or it failed.
-const LIST_BACKOFF: Backoff =
-    Backoff { initial: Duration::from_secs(5), max: Duration::from_secs(300) };
+/// Waits between attempts to get the log list while there is none or it failed. They are shorter in
+/// the first minute, as of a log that fails.
+const LIST_BACKOFF: Backoff = Backoff { initial: Duration::from_secs(5), max: LONGEST_LIST_WAIT };
+const LONGEST_LIST_WAIT: Duration = Duration::from_secs(300);
 
 pub(super) const NO_LIST: &str = "no log list is configured and no log is named by hand";
 pub(super) const WAITING: &str = "the log list has not been fetched yet";
@@ -22,12 +23,13 @@ pub(super) const WAITING: &str = "the log list has not been fetched yet";
 #[derive(Debug)]
 struct Schedule {
     next: Option<Instant>,
-    failures: u32,
+    failing: Breaker,
 }
 
 impl Schedule {
     fn at_once() -> Self {
-        Self { next: Some(Instant::now()), failures: 0 }
+        let failing = Breaker::new(LIST_BACKOFF, u32::MAX, LONGEST_LIST_WAIT);
+        Self { next: Some(Instant::now()), failing }
     }
 
     /// The interval has changed, and perhaps the lists. What was due stays due.
@@ -35,7 +37,7 @@ impl Schedule {
         let now = Instant::now();
         self.next = match spread(catalogue.options().refresh) {
             _ if catalogue.lacks_a_list() => Some(now),
-            Duration::ZERO if self.failures == 0 => None,
+            Duration::ZERO if self.failing.failures() == 0 => None,
             interval => Some(self.next.map_or(now + interval, |next| next.min(now + interval))),
         };
     }
@@ -130,15 +132,14 @@ impl Fleet {
             self.take(catalogue);
             let wait = match outcome {
                 Ok(()) => {
-                    schedule.failures = 0;
+                    schedule.failing.success();
                     let none = "the log lists name no log of the wanted states and protocols";
                     let none = self.logs.lock().is_empty().then(|| Reason(none.to_owned()));
                     self.set_reason(none);
                     spread(catalogue.options().refresh)
                 }
                 Err(error) => {
-                    schedule.failures += 1;
-                    let wait = LIST_BACKOFF.wait(schedule.failures, jitter());
+                    let wait = schedule.failing.failure(None, jitter());
                     self.set_reason(Some(Reason(format!(
                         "{error}; trying again in {} s",
                         wait.as_secs().max(1)
@@ -167,6 +168,21 @@ fn spread(interval: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_fails_is_asked_for_every_few_seconds_in_the_first_minute() {
+        let mut schedule = Schedule::at_once();
+        let start = Instant::now();
+        while start.elapsed() < BEGINNING {
+            let wait = schedule.failing.failure(None, 1023);
+            assert!(wait <= LONGEST_AT_FIRST, "{wait:?} after {:?}", start.elapsed());
+            tokio::time::advance(wait).await;
+        }
+        assert_eq!(schedule.failing.failure(None, 1023), LONGEST_LIST_WAIT, "it lasts");
+        schedule.failing.success();
+        assert!(schedule.failing.failure(None, 1023) <= LONGEST_AT_FIRST);
+    }
 
     #[test]
     fn intervals_are_spread_by_a_tenth() {

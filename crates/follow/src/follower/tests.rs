@@ -84,15 +84,24 @@ impl Source for Arc<Failing> {
 
 /// When a log was asked that failed for so long.
 async fn asked(trouble: Trouble, has_heads: bool, lasts: Duration) -> Vec<Instant> {
-    let source = Failing { trouble, has_heads, asked: Mutex::default() };
-    let source = Arc::new(source);
-    let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
-    let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let options = FollowOptions {
         verification: Verification::Off,
         start: Start::Index(0),
         ..FollowOptions::default()
     };
+    asked_with(trouble, has_heads, lasts, options).await
+}
+
+async fn asked_with(
+    trouble: Trouble,
+    has_heads: bool,
+    lasts: Duration,
+    options: FollowOptions,
+) -> Vec<Instant> {
+    let source = Failing { trouble, has_heads, asked: Mutex::default() };
+    let source = Arc::new(source);
+    let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let (sender, _pages) = mpsc::channel(1);
     let pages = Pages::new(sender);
     let follower = Follower::new(Arc::clone(&source), status, options, pages, None, 0);
@@ -125,6 +134,20 @@ async fn a_log_that_fails_is_asked_every_four_seconds_at_least_in_the_first_minu
             assert!(longest <= most, "{trouble:?}, heads {has_heads}: {longest:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute() {
+    // At the head there is nothing to read: all that is asked for besides heads is the proof.
+    let asked = async |lasts| {
+        let options = FollowOptions { start: Start::Head, ..FollowOptions::default() };
+        asked_with(Trouble::Status500, true, lasts, options).await
+    };
+    let first = asked(BEGINNING).await;
+    // It is asked for with a head, and those come once a second or so.
+    let most = LONGEST_AT_FIRST + Duration::from_millis(1500);
+    assert!(first.len() >= 10 && longest(&first) <= most, "{} {:?}", first.len(), longest(&first));
+    assert!(longest(&asked(10 * BEGINNING).await) > Duration::from_secs(20));
 }
 
 #[tokio::test(start_paused = true)]

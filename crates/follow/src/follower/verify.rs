@@ -12,13 +12,14 @@ use tokio::time::Instant;
 use super::{FollowError, Follower};
 use crate::FetchError;
 use crate::alarm::{Alarm, AlarmKind, unix_seconds};
+use crate::breaker::{Breaker, jitter};
 use crate::counters::add;
 use crate::entry::{Entry, Page, Served};
 use crate::evidence::Evidence;
 use crate::frontier::Frontier;
 use crate::heads::{Contradiction, Point, ServedHead, point};
 use crate::locate::{Finding, locate};
-use crate::options::Verification;
+use crate::options::{FollowOptions, Verification};
 use crate::resume::Resume;
 use crate::source::{Source, SourceError};
 
@@ -40,8 +41,10 @@ pub(super) struct Unreadable {
 }
 
 /// What the follower remembers of verifying.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Verifying {
+    /// How long a log that failed to prove a head is not asked for that again.
+    failing: Breaker,
     /// Not before then is the log asked for proofs that nothing waits for.
     asks_again: Option<Instant>,
     unreadable: Option<Unreadable>,
@@ -50,6 +53,23 @@ pub(super) struct Verifying {
     /// What alarms have been raised about: kind, and the head's size and root.
     raised: Vec<(AlarmKind, Point)>,
     reminded: Option<Instant>,
+}
+
+impl Verifying {
+    pub(super) fn new(options: &FollowOptions) -> Self {
+        Self {
+            failing: Breaker::new(
+                options.backoff,
+                options.unhealthy_threshold,
+                options.unhealthy_wait,
+            ),
+            asks_again: None,
+            unreadable: None,
+            disowned: false,
+            raised: Vec::new(),
+            reminded: None,
+        }
+    }
 }
 
 impl<S: Source> Follower<S> {
@@ -110,12 +130,15 @@ impl<S: Source> Follower<S> {
                 self.status.set_proved(Ok(frontier.from()..next));
                 self.frontier = Some(frontier);
                 self.verifying.disowned = false;
+                self.verifying.failing.success();
                 Ok(())
             }
             Err(error) => {
                 add(&self.status.counters.proof_errors, 1);
                 self.status.set_proved(Err(error.to_string()));
-                self.verifying.asks_again = Some(now + self.options.unhealthy_wait);
+                let asked = error.fetch().and_then(FetchError::retry_after);
+                let wait = self.verifying.failing.failure(asked, jitter());
+                self.verifying.asks_again = Some(Instant::now() + wait);
                 let log = &self.status.log.name;
                 tracing::warn!(log, index = next, %error, "the log is not being proved");
                 if matches!(error, SourceError::Proof { .. }) {

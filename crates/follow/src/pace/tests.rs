@@ -15,15 +15,77 @@ fn a_second_of_answers(schedule: &mut Schedule, caller: u64, count: u32, from: I
 fn requests_of_a_limited_host_are_spread() {
     let mut schedule = Schedule::default();
     let now = Instant::now();
-    assert_eq!(schedule.reserve(now), None);
+    assert_eq!(schedule.send(now), now);
     schedule.rate = Some(20.0);
-    assert_eq!(schedule.reserve(now), None);
-    assert_eq!(schedule.reserve(now), Some(now + SECOND / 20));
-    assert_eq!(schedule.reserve(now), Some(now + SECOND / 10));
-    assert_eq!(schedule.reserve(now + SECOND), None, "an unused moment is not saved up");
+    assert_eq!(schedule.send(now), now);
+    assert_eq!(schedule.send(now), now + SECOND / 20);
+    assert_eq!(schedule.send(now), now + SECOND / 10);
+    let late = now + SECOND * 3 / 20 + LATE / 2;
+    assert_eq!(schedule.send(late), late);
+    assert_eq!(schedule.send(late), now + SECOND / 5, "a late timer does not add up");
+    assert_eq!(schedule.send(now + SECOND), now + SECOND);
+    assert_eq!(schedule.send(now + SECOND), now + SECOND * 21 / 20, "an unused moment is gone");
     schedule.interval = SECOND;
-    assert_eq!(schedule.reserve(now + 2 * SECOND), None);
-    assert_eq!(schedule.reserve(now + 2 * SECOND), Some(now + 3 * SECOND));
+    assert_eq!(schedule.send(now + 2 * SECOND), now + 2 * SECOND);
+    let late = now + 3 * SECOND + LATE / 2;
+    assert_eq!(schedule.send(late), late);
+    assert_eq!(schedule.send(late), late + SECOND, "a fixed interval is never shorter");
+}
+
+impl Schedule {
+    /// Sends a request as soon as that may be; returns when.
+    fn send(&mut self, now: Instant) -> Instant {
+        let at = self.not_before(now).unwrap_or(now);
+        self.take(at);
+        at
+    }
+}
+
+/// A host that is asked once a second, and how many turns of each kind wait for it.
+async fn waiting(pages: usize, small: usize) -> (Arc<HostPace>, Vec<tokio::task::JoinHandle<()>>) {
+    let pace = Paces::default().of("host");
+    pace.schedule.lock().rate = Some(LOWEST_RATE);
+    drop(pace.turn(0, Kind::Page).await);
+    let kinds = (0..pages).map(|_| Kind::Page).chain((0..small).map(|_| Kind::Small));
+    let tasks = kinds.map(|kind| {
+        let pace = Arc::clone(&pace);
+        tokio::spawn(async move { drop(pace.turn(1, kind).await) })
+    });
+    let tasks = tasks.collect();
+    tokio::task::yield_now().await;
+    (pace, tasks)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_does_not_wait_behind_pages() {
+    let (pace, _tasks) = waiting(40, 0).await;
+    let start = Instant::now();
+    drop(pace.turn(2, Kind::Small).await);
+    // One page was in the queue before it, after the request that has just been sent.
+    let most = 2 * SECOND + LATE;
+    assert!(start.elapsed() <= most, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_given_up_cost_no_turn() {
+    let (pace, tasks) = waiting(40, 10).await;
+    tokio::time::advance(SECOND / 2).await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    let start = Instant::now();
+    drop(pace.turn(2, Kind::Page).await);
+    assert!(start.elapsed() <= SECOND, "{:?}", start.elapsed());
+    assert_eq!(pace.requests.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns_come_in_order_at_the_host_s_rate() {
+    let start = Instant::now();
+    let (_pace, tasks) = waiting(3, 3).await;
+    for task in tasks {
+        task.await.expect("its turn");
+    }
+    let took = start.elapsed();
+    assert!((6 * SECOND..6 * SECOND + LATE).contains(&took), "{took:?}");
 }
 
 #[test]
@@ -156,7 +218,7 @@ fn a_rate_settles_just_under_what_the_host_allows() {
     let end = now + 1800 * SECOND;
     let (mut tokens, mut refused, mut answered) = (20.0_f64, 0, 0);
     while now < end {
-        let at = schedule.reserve(now).unwrap_or(now);
+        let at = schedule.send(now);
         tokens = (tokens + seconds_since(now, at) * 20.0).min(20.0);
         now = at;
         if tokens >= 1.0 {
@@ -200,8 +262,7 @@ proptest! {
                 1 => schedule.answered(caller, false, now),
                 2 => schedule.answered(caller, true, now),
                 _ => {
-                    let at = schedule.reserve(now);
-                    prop_assert!(at.is_none_or(|at| at > now));
+                    prop_assert!(schedule.send(now) >= now);
                 }
             }
             prop_assert!(schedule.rate.is_none_or(|rate| (LOWEST_RATE..UNLIMITED_RATE).contains(&rate)));

@@ -62,6 +62,26 @@ async fn an_excluded_log_is_left_at_once_and_goes_on_where_it_stood_when_it_is_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_of_a_log_that_was_left_count_once_they_are_published() {
+    let sim = simulate(still(300)).await;
+    let url = url_of(&sim.logs()[0]);
+    let log = Log::by_hand(Protocol::Rfc6962, "a", &url, None, None).expect("a log");
+    let saved = State { resent_from: Some(0), ..State::default() };
+    let by_hand = vec![log];
+    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let mut followed = Followed::with(options);
+    let all_sent = |this: &Followed| this.status(&url).snapshot().next_index == Some(300);
+    eventually("its pages wait to be published", || all_sent(&followed)).await;
+    let resent_from = |this: &Followed| this.fleet.state(None).resent_from;
+    assert_eq!(resent_from(&followed), Some(0), "nothing is published");
+    followed.fleet.change(Vec::new(), None);
+    assert_eq!(resent_from(&followed), None, "nobody knows which offsets they get");
+    followed.read_to(1, 300).await;
+    eventually("it is settled", || resent_from(&followed) == Some(300)).await;
+    followed.fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_named_by_hand_come_change_and_go() {
     let sim = simulate(still(300)).await;
     let url = url_of(&sim.logs()[0]);

@@ -65,6 +65,8 @@ pub(crate) struct Followed {
     pages: mpsc::Receiver<Page>,
     /// By log URL: the entries from the first emitted on.
     pub(crate) entries: BTreeMap<String, Vec<Entry>>,
+    /// The newest offset: entries are numbered as they come.
+    pub(crate) offset: u64,
 }
 
 impl Followed {
@@ -77,7 +79,7 @@ impl Followed {
         let (sender, pages) = mpsc::channel(4);
         let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
         let fleet = Fleet::start(Arc::new(client), options, sender);
-        Self { fleet, pages, entries: BTreeMap::new() }
+        Self { fleet, pages, entries: BTreeMap::new(), offset: 0 }
     }
 
     /// Reads until `done`, checking that each log's entries come in order and without holes.
@@ -97,8 +99,9 @@ impl Followed {
                 assert_eq!(entry.index, last.index + 1, "{}", page.log.log.name);
             }
             entries.push(entry);
+            self.offset += 1;
         }
-        page.log.published(after, 0);
+        page.log.published(after, self.offset);
     }
 
     /// Takes what comes until `done`, which must become true even if nothing comes any more, and then

@@ -293,6 +293,24 @@ async fn a_filter_that_nothing_passes_resumes_after_a_stop_without_a_gap() {
     server.stop().await;
 }
 
+/// A log without a position begins at its head. Were that not saved before anything is published, what
+/// a killed server has published would never come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_s_first_position_is_saved_before_its_first_certificate_is_sent() {
+    let sim = log().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state.json");
+    let mut config = reads_all(&sim, &folder);
+    config.ct_log.state_file = Some(state.clone());
+    let server = Running::start(config).await;
+    let mut socket = server.connect("/").await;
+    let log = identity(&next_json(&mut socket).await).0;
+    let saved = std::fs::read(&state).expect("a state is saved");
+    let saved: Value = serde_json::from_slice(&saved).expect("JSON");
+    assert!(saved["logs"][&log]["current_index"].is_u64(), "{log} is not in {saved}");
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_restart_does_not_send_again_is_a_gap() {
     let sim = log().await;
