@@ -27,8 +27,9 @@ pub struct Hub<S: Stream> {
 /// Bounds on the memory of a [`Hub`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of entries the ring keeps, by [`Stream::weight`], with what filters found in them. The
-    /// newest page is kept whatever its weight.
+    /// Bytes of entries the ring keeps, by [`Stream::weight`], with what filters found in them. What
+    /// the last two publishes brought is kept whatever its weight, so that no reader that is up to
+    /// date loses anything: the ring never exceeds this, or these two if they weigh more.
     pub ring_bytes: usize,
     /// Bytes of live chunks that each feed keeps; at least one chunk. Should exceed what is
     /// published at once, or readers have to wait for some of it to be rendered again. For that

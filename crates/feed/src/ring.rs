@@ -78,6 +78,8 @@ impl<E> Page<E> {
 #[derive(Debug)]
 pub(crate) struct Ring<E> {
     pages: VecDeque<Arc<Page<E>>>,
+    /// First offset of what was pushed last.
+    newest: u64,
     next: u64,
     weight: usize,
 }
@@ -85,7 +87,7 @@ pub(crate) struct Ring<E> {
 impl<E> Ring<E> {
     /// An empty ring; the first entry will have the offset `next`.
     pub(crate) const fn new(next: u64) -> Self {
-        Self { pages: VecDeque::new(), next, weight: 0 }
+        Self { pages: VecDeque::new(), newest: next, next, weight: 0 }
     }
 
     /// Offset of the oldest entry held; [`next`](Self::next) if there is none.
@@ -114,9 +116,13 @@ impl<E> Ring<E> {
         ends.map_or(Duration::ZERO, |(old, new)| new.published.duration_since(old.published))
     }
 
-    /// Appends pages that follow on, then takes out what is too much, oldest first, but never the
-    /// last page. The caller drops the pages taken out, after the lock.
+    /// Appends the pages of one publish, which follow on, then takes out what is too much, oldest
+    /// first. The caller drops the pages taken out, after the lock.
+    ///
+    /// These pages stay, and so do those of the publish before: a reader that is up to date may still
+    /// have to write them, however much comes at once.
     pub(crate) fn push(&mut self, pages: &[Arc<Page<E>>], limits: &Limits) -> Vec<Arc<Page<E>>> {
+        let stays = std::mem::replace(&mut self.newest, self.next);
         for page in pages {
             debug_assert_eq!(page.first(), self.next, "pages are contiguous");
             self.next = page.end();
@@ -125,7 +131,7 @@ impl<E> Ring<E> {
         }
         let mut evicted = Vec::new();
         while self.weight > limits.ring_bytes
-            && self.pages.len() > 1
+            && self.pages.front().is_some_and(|oldest| oldest.first() < stays)
             && let Some(oldest) = self.pages.pop_front()
         {
             self.weight -= oldest.weight;

@@ -192,15 +192,17 @@ async fn what_nobody_looked_at_counts_in_full_when_it_is_gone() {
     hub.publish(empty(20)); // before it is compiled
     notes.compile();
     hub.publish(empty(20)); // 10 pass
-    hub.publish(empty(40)); // the only page left
-    assert_eq!(hub.stats().entries, 40);
+    hub.publish(empty(40));
+    hub.publish(empty(10)); // with those before, more than there is room for
+    assert_eq!(hub.stats().entries, 50);
     let (_, written) = drain(&mut reader).await;
-    assert_eq!((written.messages, written.lost), (20, 20 + 10));
+    assert_eq!((written.messages, written.lost), (25, 20 + 10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_filtered_reader_knows_what_was_searched() {
-    let (hub, notes) = hub(Limits { ring_bytes: 10 * 300, ..ROOMY });
+    // Room for some seventy notes.
+    let (hub, notes) = hub(Limits { ring_bytes: 1750, ..ROOMY });
     let hundredth = compiled(&notes, 100, 50);
     let mut quiet = filtered(&hub, &hundredth, None);
     hub.publish(empty(40));
@@ -219,11 +221,20 @@ async fn a_filtered_reader_knows_what_was_searched() {
     assert_eq!(messages(&mut replayed, Framing::WebSocket).await, [message(1055)]);
     assert_eq!((replayed.searched(), quiet.searched()), (Some(1069), Some(1069)));
     // Nothing of what left the ring was for it.
-    for _ in 0..60 {
+    for _ in 0..20 {
         hub.publish(empty(4));
     }
-    assert!(hub.stats().entries < 200, "{:?}", hub.stats());
+    assert!(hub.stats().entries < 80, "{:?}", hub.stats());
     assert_eq!(quiet.searched(), Some(1149));
+    // What was for it and left the ring too is not searched until it counts as lost.
+    for _ in 0..40 {
+        hub.publish(empty(4)); // 1150 and 1250 pass
+    }
+    assert_eq!((quiet.searched(), quiet.take_lost()), (Some(1149), 0));
+    assert!(more(&mut quiet).await);
+    assert_eq!((quiet.searched(), quiet.take_lost()), (Some(1249), 1));
+    assert_eq!(messages(&mut quiet, Framing::WebSocket).await, [message(1250)]);
+    assert_eq!(quiet.searched(), Some(1309));
 }
 
 #[tokio::test(start_paused = true)]
