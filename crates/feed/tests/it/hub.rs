@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use feed::{Batch, Framing, Gap, GapReason, Limits, Reader, Ready, Subscription};
+use feed::{Batch, Framing, Gap, GapReason, Limits, Owner, Reader, Ready, Request, Subscription};
 
 use crate::fixture::*;
 
@@ -161,9 +161,11 @@ async fn chunks_leave_with_their_pages() {
     let mut late = join(&hub, Rendering::Plain, Framing::Sse, Some(0)).reader;
     let (held_too, _) = drain(&mut late).await;
     assert_eq!((hub.stats().chunks, hub.stats().chunk_bytes), (8, held.len() + held_too.len()));
-    hub.publish(vec!["x".repeat(500)]);
+    for _ in 0..2 {
+        hub.publish(vec!["x".repeat(500)]);
+    }
     let newest = drain(&mut early).await.0.len() + drain(&mut late).await.0.len();
-    assert_eq!((hub.stats().chunks, hub.stats().chunk_bytes), (2, newest));
+    assert_eq!((hub.stats().chunks, hub.stats().chunk_bytes), (4, newest));
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +179,7 @@ async fn one_chunk_is_held_even_if_it_is_too_big() {
 
 #[test]
 fn the_ring_is_bounded_in_bytes_however_few_messages_that_is() {
-    for (length, entries) in [(100, 5), (500, 1), (5_000, 1)] {
+    for (length, entries) in [(100, 5), (500, 2), (5_000, 2)] {
         let (hub, _) = hub(Limits { ring_bytes: 550, ..ROOMY });
         let note = "x".repeat(length);
         for _ in 0..20 {
@@ -186,11 +188,49 @@ fn the_ring_is_bounded_in_bytes_however_few_messages_that_is() {
         let stats = hub.stats();
         assert_eq!((stats.entries, stats.bytes), (entries, entries as usize * length), "{length}");
     }
-    // The newest page stays, or nobody could read it.
+    // What the last two publishes brought stays, or nobody could read it.
     let (hub, _) = hub(Limits { ring_bytes: 0, ..ROOMY });
-    hub.publish(notes(["a", "b"]));
-    hub.publish(notes(["c", "d"]));
-    assert_eq!((hub.stats().entries, hub.stats().pages), (2, 1));
+    for _ in 0..3 {
+        hub.publish(notes(["a", "b"]));
+        hub.publish(notes(["c"]));
+    }
+    assert_eq!((hub.stats().entries, hub.stats().pages), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_larger_than_the_ring_costs_readers_that_are_up_to_date_nothing() {
+    for chunk_bytes in [0, ROOMY.chunk_bytes] {
+        let (hub, notes) = hub(Limits { ring_bytes: 1000, chunk_bytes, ..ROOMY });
+        let filter = Some(notes.filter(1, 0));
+        notes.compile();
+        let owner = Owner::default();
+        let framings = FRAMINGS.map(|framing| (framing, None));
+        let mut readers: Vec<_> = framings
+            .into_iter()
+            .chain([(Framing::WebSocket, filter)])
+            .map(|(framing, filter)| {
+                let rendering = Rendering::Plain;
+                hub.subscribe(Request { rendering, framing, since: None, filter, owner }).reader
+            })
+            .collect();
+        // The readers are woken, and the next publish comes before they have written this one.
+        hub.publish(vec!["x".repeat(300)]);
+        for reader in &mut readers {
+            assert!(more(reader).await);
+        }
+        hub.publish([25, 25, 500_000, 25].map(|length| "x".repeat(length)).to_vec());
+        assert_eq!(hub.stats().entries, 5);
+        for reader in &mut readers {
+            let (_, written) = drain(reader).await;
+            assert_eq!((written.messages, written.lost), (5, 0), "{reader:?}");
+        }
+        // In the long run the bound holds.
+        for _ in 0..2 {
+            hub.publish(vec!["x".repeat(300)]);
+        }
+        assert!(hub.stats().bytes <= 1000, "{:?}", hub.stats());
+        assert_eq!(hub.stats().dropped, 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
