@@ -402,7 +402,12 @@ fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
     let body = String::from_utf8_lossy(response.body().as_deref().unwrap_or_default());
     let asked = response.headers().get(http::header::RETRY_AFTER);
     let retry_after = asked.and_then(|value| pause(value.to_str().ok()?.trim()));
-    Failure::Refused { status, said: shown(without_reason(body.trim(), status)), advice, retry_after }
+    Failure::Refused {
+        status,
+        said: shown(without_reason(body.trim(), status)),
+        advice,
+        retry_after,
+    }
 }
 
 /// How long `Retry-After` asks to wait: a number of seconds, or a date.

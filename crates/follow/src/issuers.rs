@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -136,8 +137,9 @@ impl IssuerStore {
         if due.is_empty() {
             return;
         }
+        let starved = AtomicBool::new(false);
         let mut fetches = futures_util::stream::iter(due.iter().copied())
-            .map(|fingerprint| self.fetch_one(client, log, fingerprint))
+            .map(|fingerprint| self.fetch_one(client, log, fingerprint, &starved))
             .buffer_unordered(CONCURRENT);
         let deadline = Instant::now() + LONGEST;
         loop {
@@ -151,7 +153,8 @@ impl IssuerStore {
         let name = &log.log.name;
         tracing::warn!(log = name, "issuers are slow to come, some chains stay incomplete");
         let some_came = due.iter().any(|fingerprint| self.get(fingerprint).is_some());
-        let how_long = if some_came { SLOW_FOR } else { MISSING_FOR };
+        let is_slow = some_came || starved.load(Ordering::Relaxed);
+        let how_long = if is_slow { SLOW_FOR } else { MISSING_FOR };
         for fingerprint in due.iter().filter(|name| self.is_due(base, name)) {
             self.note_missing(base, *fingerprint, how_long);
         }
@@ -165,7 +168,14 @@ impl IssuerStore {
         self.get(fingerprint).is_none() && !known_missing(&self.missing.lock())
     }
 
-    async fn fetch_one(&self, client: &Client, log: &LogStatus, fingerprint: Hash) {
+    /// Fetches one issuer; notes in `starved` that other answers left no room for it.
+    async fn fetch_one(
+        &self,
+        client: &Client,
+        log: &LogStatus,
+        fingerprint: Hash,
+        starved: &AtomicBool,
+    ) {
         let base = log.log.url.as_str();
         let url = format!("{base}/{}", TileLeaf::issuer_path(&fingerprint));
         let answer = loop {
@@ -175,6 +185,10 @@ impl IssuerStore {
             }
             match client.get(&url, LARGEST_ISSUER).await {
                 Err(FetchError::Limited { .. }) => tokio::time::sleep(LIMITED_FOR).await,
+                Err(FetchError::NoRoom { .. }) => {
+                    starved.store(true, Ordering::Relaxed);
+                    tokio::time::sleep(LIMITED_FOR).await;
+                }
                 answer => break answer,
             }
         };

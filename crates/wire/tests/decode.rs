@@ -139,12 +139,13 @@ fn a_message_of_the_rust_server() {
 
 #[test]
 fn messages_without_a_certificate() {
-    let domains = |domains: &[&'static str], offset, domains_total: Option<u64>| Incoming::Domains {
-        domains: domains.iter().copied().map(Cow::from).collect(),
-        offset,
-        truncated: domains_total.is_some(),
-        domains_total,
-    };
+    let domains =
+        |domains: &[&'static str], offset, domains_total: Option<u64>| Incoming::Domains {
+            domains: domains.iter().copied().map(Cow::from).collect(),
+            offset,
+            truncated: domains_total.is_some(),
+            domains_total,
+        };
     let gap = |dropped, disconnecting, reason, stream: Option<&'static str>| {
         let stream = stream.map(Cow::Borrowed);
         Incoming::Gap { dropped, disconnecting, reason, stream }

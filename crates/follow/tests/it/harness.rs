@@ -90,7 +90,6 @@ impl Followed {
     }
 
     fn take(&mut self, page: Page) {
-        let after = page.entries.last().expect("no empty pages").index + 1;
         let entries = self.entries.entry(page.log.log.url.clone()).or_default();
         for entry in page.entries {
             if let Some(last) = entries.last() {
@@ -98,7 +97,7 @@ impl Followed {
             }
             entries.push(entry);
         }
-        page.log.published(after, 0);
+        page.log.published(page.end, 0);
     }
 
     /// Takes what comes until `done`, which must become true even if nothing comes any more, and then
