@@ -83,8 +83,7 @@ fn follow(sim: &ctsim::Sim, verification: Verification) -> anyhow::Result<f64> {
             while read < ENTRIES {
                 let Some(page) = pages.recv().await else { break };
                 read += page.entries.len() as u64;
-                let after = page.entries.last().map_or(0, |entry| entry.index + 1);
-                page.log.published(after, 0);
+                page.log.published(page.end, 0);
             }
             read
         });

@@ -166,6 +166,11 @@ impl FetchError {
         }
     }
 
+    /// Whether other answers left no room for this one, which says nothing of the log.
+    pub(crate) const fn is_no_room(&self) -> bool {
+        matches!(self, Self::NoRoom { .. })
+    }
+
     /// Whether it is a failure of the log or of the way to it, which may pass.
     const fn is_failure(&self) -> bool {
         match self {

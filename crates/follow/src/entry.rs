@@ -89,13 +89,15 @@ pub struct Served {
     pub body: Bytes,
 }
 
-/// Consecutive entries of one log, in index order.
+/// Consecutive entries of one log, in index order; at the end some may be left out.
 #[derive(Debug)]
 pub struct Page {
     /// The log they came from.
     pub log: Arc<LogStatus>,
-    /// At least one entry.
+    /// None where the log has entries that cannot be read.
     pub entries: Vec<Entry>,
+    /// The index after the last entry that it stands for: the position once it is published.
+    pub end: u64,
     /// What it holds of the budget of all answers, until it is dropped.
     pub(crate) held: Option<Hold>,
 }

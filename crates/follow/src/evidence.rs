@@ -16,7 +16,9 @@ use crate::log::Log;
 /// Folders in the evidence folder at most; what comes after is alarmed about, but not kept.
 const MOST_FOLDERS: usize = 256;
 /// Bytes of answers kept of one incident.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of one answer kept in memory as evidence.
+pub(crate) const ANSWER_BYTES: usize = 2 << 20;
 
 /// What is kept of an incident.
 #[derive(Debug)]

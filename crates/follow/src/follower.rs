@@ -106,6 +106,8 @@ pub(crate) struct Follower<S> {
     /// The next index to emit; `None` until the first head says where to begin.
     next: Option<u64>,
     last_partial: Option<Instant>,
+    /// Whether a head has come since that was last looked at.
+    heard: bool,
 }
 
 impl<S: Source> Follower<S> {
@@ -144,6 +146,7 @@ impl<S: Source> Follower<S> {
             frontier,
             next,
             last_partial: None,
+            heard: false,
         }
     }
 
@@ -156,26 +159,30 @@ impl<S: Source> Follower<S> {
             self.status.attempting();
             let before = self.next;
             let outcome = self.round().await;
-            if outcome.is_err() && self.next != before {
-                // It did bring entries: a log that is only slow is not a failing one.
+            // A log that did bring entries is only slow, not failing. One that brought nothing, because
+            // there was no room, is neither.
+            let heard = std::mem::take(&mut self.heard);
+            if self.next != before || outcome.is_ok() && heard {
                 self.recovered(&mut breaker);
             }
             match outcome {
-                Ok(Round::Done) => {
-                    self.recovered(&mut breaker);
-                    tokio::time::sleep_until(self.wake()).await;
-                }
-                Ok(Round::Behind) => self.recovered(&mut breaker),
+                Ok(Round::Done) => tokio::time::sleep_until(self.wake()).await,
+                Ok(Round::Behind) => {}
                 Ok(Round::Drained) => {
                     tracing::info!(log = self.status.log.name, "log is retired and drained");
                     return;
                 }
                 Err(FollowError::Closed) => return,
-                Err(error) => {
-                    if self.left_out(&error).await {
+                Err(FollowError::Source(error)) if error.is_no_room() => {
+                    self.status.note_no_room(&error);
+                    tokio::time::sleep(self.options.backoff.initial).await;
+                }
+                Err(mut error) => {
+                    if self.left_out(&mut error).await {
                         continue;
                     }
                     let wait = self.failed(&mut breaker, &error);
+                    drop(error);
                     if self.status.is_retired() && self.is_gone(&breaker) {
                         tracing::warn!(log = self.status.log.name, "retired log is gone");
                         return;
@@ -263,6 +270,7 @@ impl<S: Source> Follower<S> {
         }
         let served =
             self.source.head().await.inspect_err(|error| self.status.note_refused(error))?;
+        self.heard = true;
         let offered = served.signed.head;
         self.heads.set_final(self.status.listing().final_head);
         let accepted = self.heads.accept(served, self.next.unwrap_or(0))?;

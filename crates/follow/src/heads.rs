@@ -267,6 +267,11 @@ impl Heads {
     pub(crate) fn next_stale(&mut self) -> Option<Arc<ServedHead>> {
         self.stale.pop_front()
     }
+
+    /// Remembers a head that could not be audited now, to be the next again.
+    pub(crate) fn put_back(&mut self, stale: Arc<ServedHead>) {
+        self.stale.push_front(stale);
+    }
 }
 
 pub(crate) const fn point(head: &TreeHead) -> Point {

@@ -10,6 +10,7 @@ use ct::tile::TILE_WIDTH;
 
 use crate::entry::Batch;
 use crate::heads::ServedHead;
+use crate::paging::first_page;
 use crate::rfc6962::Rfc6962;
 use crate::source::{Source, SourceError};
 use crate::static_ct::StaticCt;
@@ -36,10 +37,20 @@ impl Source for Hybrid {
     }
 
     async fn entries(&self, range: Range<u64>, tree_size: u64) -> Result<Batch, SourceError> {
-        if is_whole(range.start, tree_size) {
-            self.tiles.entries(range, tree_size).await
-        } else {
-            self.api.entries(range, tree_size).await
+        if !is_whole(range.start, tree_size) {
+            return self.api.entries(range, tree_size).await;
+        }
+        // What cannot be read is dropped at once, for the other side's answer needs room.
+        match self.tiles.entries(range.clone(), tree_size).await {
+            Err(SourceError::Unreadable { .. }) => {}
+            answer => return answer,
+        }
+        let part = first_page(range.clone(), self.api.page_size());
+        match self.api.entries(part, tree_size).await {
+            Ok(batch) => Ok(batch),
+            // It may come another time.
+            Err(SourceError::Fetch(error)) if !error.is_missing() => Err(error.into()),
+            Err(_) => self.tiles.entries(range, tree_size).await,
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,13 +75,19 @@ struct Absence {
 enum Cause {
     /// The log does not have it.
     Missing,
-    /// The log or the way to it failed, or there was no room; that may pass soon.
+    /// The log or the way to it failed; that may pass soon.
     Failed,
+    /// Other responses left no room for it; that passes soon.
+    Starved,
 }
 
 impl Cause {
     const fn of(error: &FetchError) -> Self {
-        if error.is_missing() { Self::Missing } else { Self::Failed }
+        match error {
+            FetchError::NoRoom { .. } => Self::Starved,
+            error if error.is_missing() => Self::Missing,
+            _ => Self::Failed,
+        }
     }
 }
 
@@ -160,8 +167,9 @@ impl IssuerStore {
         if due.is_empty() {
             return;
         }
+        let starved = AtomicBool::new(false);
         let mut fetches = futures_util::stream::iter(due.iter().copied())
-            .map(|fingerprint| self.fetch_one(client, log, fingerprint))
+            .map(|fingerprint| self.fetch_one(client, log, fingerprint, &starved))
             .buffer_unordered(CONCURRENT);
         let deadline = Instant::now() + LONGEST;
         loop {
@@ -174,8 +182,12 @@ impl IssuerStore {
         }
         let name = &log.log.name;
         tracing::warn!(log = name, "issuers are slow to come, some chains stay incomplete");
+        let cause = match starved.load(Ordering::Relaxed) {
+            true => Cause::Starved,
+            false => Cause::Failed,
+        };
         for fingerprint in due.iter().filter(|name| self.is_due(base, name)) {
-            self.note_absent(base, *fingerprint, Cause::Failed);
+            self.note_absent(base, *fingerprint, cause);
         }
     }
 
@@ -187,7 +199,14 @@ impl IssuerStore {
         self.get(fingerprint).is_none() && !known_missing(&self.missing.lock())
     }
 
-    async fn fetch_one(&self, client: &Client, log: &LogStatus, fingerprint: Hash) {
+    /// Fetches one issuer; notes in `starved` that other answers left no room for it.
+    async fn fetch_one(
+        &self,
+        client: &Client,
+        log: &LogStatus,
+        fingerprint: Hash,
+        starved: &AtomicBool,
+    ) {
         let base = log.log.url.as_str();
         let url = format!("{base}/{}", TileLeaf::issuer_path(&fingerprint));
         let answer = loop {
@@ -197,6 +216,10 @@ impl IssuerStore {
             }
             match client.get(&url, LARGEST_ISSUER).await {
                 Err(FetchError::Limited { .. }) => tokio::time::sleep(LIMITED_FOR).await,
+                Err(FetchError::NoRoom { .. }) => {
+                    starved.store(true, Ordering::Relaxed);
+                    tokio::time::sleep(LIMITED_FOR).await;
+                }
                 answer => break answer,
             }
         };
@@ -232,6 +255,7 @@ impl IssuerStore {
         let before = missing.get(&name).filter(|absence| now < absence.until + MISSING_FOR);
         let since = before.map_or(now, |absence| absence.since);
         let how_long = match cause {
+            Cause::Starved => LONGEST_AT_FIRST,
             Cause::Failed if is_beginning(Some(since), now) => LONGEST_AT_FIRST,
             Cause::Failed | Cause::Missing => MISSING_FOR,
         };

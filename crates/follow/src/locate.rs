@@ -11,6 +11,7 @@ use ct::merkle::CompactRange;
 
 use crate::alarm::AlarmKind;
 use crate::entry::Served;
+use crate::evidence::{ANSWER_BYTES, MOST_BYTES};
 use crate::frontier::{Frontier, tip};
 use crate::heads::Point;
 use crate::source::{Source, SourceError};
@@ -28,6 +29,15 @@ pub(crate) struct Finding {
     pub(crate) entries: Range<u64>,
     /// The answers to looking again.
     pub(crate) served: Vec<Served>,
+}
+
+impl Finding {
+    /// Keeps an answer as evidence. It is not counted in the budget, so few bytes are kept.
+    fn keep(&mut self, served: Option<Served>) {
+        let kept: usize = self.served.iter().map(|served| served.body.len()).sum();
+        let most = MOST_BYTES.saturating_sub(kept).min(ANSWER_BYTES);
+        self.served.extend(served.filter(|served| served.body.len() <= most));
+    }
 }
 
 /// Compares what was read with the tree under `head`, which contradicts it: by what was read it should
@@ -97,7 +107,7 @@ async fn narrow<S: Source>(
         if batch.leaf_hashes.is_empty() {
             break;
         }
-        found.served.extend(batch.served);
+        found.keep(batch.served);
     }
     let points: Vec<Point> = again.iter().skip(1).map(tip).collect();
     let wrong = first_wrong(source, head, &points).await?;
@@ -128,4 +138,24 @@ async fn first_wrong<S: Source>(
         }
     }
     Ok(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn few_bytes_of_answers_are_kept() {
+        let (kind, text) = (AlarmKind::Mismatch, String::new());
+        let mut found = Finding { kind, text, entries: 0..0, served: Vec::new() };
+        let served = |length| Served { url: String::new(), body: Bytes::from(vec![0; length]) };
+        found.keep(Some(served(ANSWER_BYTES + 1)));
+        assert!(found.served.is_empty(), "it is too large");
+        for _ in 0..2 * MOST_BYTES / ANSWER_BYTES {
+            found.keep(Some(served(ANSWER_BYTES)));
+        }
+        assert_eq!(found.served.len(), MOST_BYTES / ANSWER_BYTES);
+    }
 }

@@ -196,7 +196,7 @@ fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 
 /// Reads an offset that need not be there. What is none counts as missing, for the same reason.
 fn offset_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    Ok(serde_json::Value::deserialize(deserializer)?.as_u64())
+    Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
 impl Position {

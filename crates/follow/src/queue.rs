@@ -92,7 +92,7 @@ mod tests {
     fn page() -> Page {
         let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let status = LogStatus::new(log.expect("usable"), Duration::ZERO);
-        Page { log: Arc::new(status), entries: Vec::new(), held: None }
+        Page { log: Arc::new(status), entries: Vec::new(), end: 0, held: None }
     }
 
     #[tokio::test]

@@ -21,11 +21,14 @@ use crate::integrity::Foreign;
 use crate::issuers::IssuerStore;
 use crate::page::{PageBuilder, honest_length, submitted};
 use crate::paging::Paging;
-use crate::source::{Source, SourceError, Wanted};
+use crate::source::{Rejected, Source, SourceError, Wanted};
 use crate::status::LogStatus;
 
 /// Bound of a `get-entries` body. A page of 256 ordinary entries is 1.5 MB.
 const LARGEST_PAGE: usize = 64 * 1024 * 1024;
+/// Bound of a body with one entry, unless that turns out larger. It is a small one, for which there is
+/// room while pages fill the log's share of the budget.
+const LARGEST_ENTRY: usize = 1 << 20;
 /// Bound of a `get-sth` body and of those with nothing but hashes.
 const LARGEST_HEAD: usize = 64 * 1024;
 
@@ -113,10 +116,18 @@ impl Rfc6962 {
         self.late_at.lock().replace(answers) != Some(answers)
     }
 
+    /// An answer with one entry.
+    async fn get_one(&self, url: &str) -> Result<Bytes, FetchError> {
+        match self.client.get(url, LARGEST_ENTRY).await {
+            Err(FetchError::TooLarge { .. }) => self.client.get(url, LARGEST_PAGE).await,
+            answer => answer,
+        }
+    }
+
     /// The leaf hash of entry `index`, and its proof in the tree of `size` entries.
     async fn proof(&self, index: u64, size: u64) -> Result<(String, Hash, Vec<Hash>), SourceError> {
         let url = self.url(&format!("get-entry-and-proof?leaf_index={index}&tree_size={size}"));
-        match self.client.get(&url, LARGEST_PAGE).await {
+        match self.get_one(&url).await {
             Ok(body) => {
                 let answer = parse_entry_and_proof(&body);
                 let answer = answer.map_err(|source| body_error(&url, source))?;
@@ -133,9 +144,10 @@ impl Rfc6962 {
         index: u64,
         size: u64,
     ) -> Result<(String, Hash, Vec<Hash>), SourceError> {
-        let (url, body, lease) = self.get_entries(&(index..index.saturating_add(1))).await?;
+        let url = self.url(&format!("get-entries?start={index}&end={index}"));
+        let body = self.get_one(&url).await?;
         let page = parse_get_entries(&body).map_err(|source| body_error(&url, source))?;
-        drop((body, lease));
+        drop(body);
         let [entry] = &page[..] else {
             return Err(SourceError::Count { url, got: page.len() as u64, expected: 1 });
         };
@@ -214,7 +226,8 @@ impl Source for Rfc6962 {
                 // Less may still be had: in the end only the entry that cannot be.
                 self.paging.lock().too_much();
                 let (index, reason) = (range.start, error.to_string());
-                return Err(SourceError::Unreadable { url, index, reason, body, bounds: None });
+                let answer = Rejected::new(body, None, lease);
+                return Err(SourceError::Unreadable { url, index, reason, answer });
             }
             Err(source) => return Err(SourceError::Body { url, source }),
         };

@@ -46,7 +46,7 @@ impl Saves {
     pub async fn asked_after(&self, number: u64) {
         let mut asked = self.0.asked.subscribe();
         // The sender is there as long as this value.
-        let _ = asked.wait_for(|asked| *asked > number).await;
+        let _is_there = asked.wait_for(|asked| *asked > number).await;
     }
 
     /// Notes that positions have been saved that answer so many.

@@ -10,8 +10,10 @@ use ct::head::{CheckpointError, TreeHead};
 use ct::merkle::CompactRange;
 use ct::tile::TileLengthError;
 
+use crate::budget::Lease;
 use crate::client::{Client, FetchError};
 use crate::entry::Batch;
+use crate::evidence::ANSWER_BYTES;
 use crate::heads::ServedHead;
 use crate::hybrid::Hybrid;
 use crate::issuers::IssuerStore;
@@ -52,10 +54,8 @@ pub enum SourceError {
         index: u64,
         /// What is wrong with it.
         reason: String,
-        /// The answer.
-        body: Bytes,
-        /// The entries that these are, where that can be told.
-        bounds: Option<Bounds>,
+        /// What is kept of the answer.
+        answer: Box<Rejected>,
     },
     /// A hash tile has another length than its width demands.
     #[error("{url}: {source}")]
@@ -95,16 +95,51 @@ pub enum SourceError {
     },
 }
 
+/// The most bytes of entries that cannot be taken apart which are passed on: a leaf's certificate can
+/// have as many.
+const MOST_RAW_BYTES: usize = 16 << 20;
+
 /// Entries that cannot be taken apart, between others that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// The first entry after them.
     pub end: u64,
-    /// Their bytes.
+    /// Their bytes; none where they are too many to be passed on.
     pub bytes: Bytes,
 }
 
+/// What is kept of an answer that cannot be taken apart.
+#[derive(Debug, Default)]
+pub struct Rejected {
+    /// Its beginning, as evidence.
+    pub body: Bytes,
+    /// The entries that cannot be taken apart, where that can be told.
+    pub bounds: Option<Bounds>,
+    /// What both hold of the budget.
+    pub(crate) lease: Option<Lease>,
+}
+
+impl Rejected {
+    /// Keeps what may be needed of `body`, and of `entries` in it up to the index given with them. The
+    /// rest of the budget goes back.
+    pub(crate) fn new(body: Bytes, entries: Option<(u64, &[u8])>, mut lease: Lease) -> Box<Self> {
+        let bounds = entries.map(|(end, bytes)| {
+            let bytes = if bytes.len() <= MOST_RAW_BYTES { bytes } else { &[] };
+            Bounds { end, bytes: Bytes::copy_from_slice(bytes) }
+        });
+        let kept = body.get(..ANSWER_BYTES).map(Bytes::copy_from_slice);
+        let body = kept.unwrap_or(body);
+        lease.set(body.len() + bounds.as_ref().map_or(0, |bounds| bounds.bytes.len()));
+        Box::new(Self { body, bounds, lease: Some(lease) })
+    }
+}
+
 impl SourceError {
+    /// Whether other answers left no room for this one, which says nothing of the log.
+    pub(crate) fn is_no_room(&self) -> bool {
+        self.fetch().is_some_and(FetchError::is_no_room)
+    }
+
     pub(crate) fn fetch(&self) -> Option<&FetchError> {
         match self {
             Self::Fetch(error) => Some(error),
@@ -237,6 +272,28 @@ impl Source for AnySource {
             Self::Rfc6962(source) => source.unreadable(index, tree_size),
             Self::StaticCt(source) => source.unreadable(index, tree_size),
             Self::Hybrid(source) => source.unreadable(index, tree_size),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+
+    #[tokio::test]
+    async fn little_is_kept_of_an_answer_that_cannot_be_taken_apart() {
+        let budget = Budget::new(64 << 20);
+        let body = Bytes::from(vec![1; MOST_RAW_BYTES + 5]);
+        for (length, passed) in [(MOST_RAW_BYTES, MOST_RAW_BYTES), (MOST_RAW_BYTES + 1, 0)] {
+            let lease = budget.reserve(body.len(), None).await;
+            let rejected = Rejected::new(body.clone(), body.get(..length).map(|b| (7, b)), lease);
+            assert_eq!(rejected.body.len(), ANSWER_BYTES);
+            let bounds = rejected.bounds.as_ref().expect("known");
+            assert_eq!((bounds.end, bounds.bytes.len()), (7, passed));
+            assert_eq!(budget.used(), ANSWER_BYTES + passed, "and counted");
+            drop(rejected);
+            assert_eq!(budget.used(), 0);
         }
     }
 }

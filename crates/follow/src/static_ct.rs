@@ -21,7 +21,7 @@ use crate::heads::ServedHead;
 use crate::integrity::Foreign;
 use crate::issuers::{IssuerStore, LONGEST};
 use crate::page::{PageBuilder, honest_length, submitted};
-use crate::source::{Bounds, Source, SourceError, Wanted};
+use crate::source::{Rejected, Source, SourceError, Wanted};
 use crate::status::LogStatus;
 
 /// Bound of a data tile. An ordinary one is under 1 MB.
@@ -165,20 +165,29 @@ impl StaticCt {
         }
     }
 
-    /// The leaf hashes of a data tile's entries, as the log's hash tile has them; none where that cannot
-    /// be read.
-    async fn leaf_hashes(&self, data: Tile) -> Vec<Hash> {
+    /// The leaf hashes of a data tile's entries, as the log's hash tile has them; none where the log has
+    /// no such tile, or one of another length.
+    ///
+    /// # Errors
+    /// When the tile may come another time: without it more entries would be left out than need be.
+    async fn leaf_hashes(&self, data: Tile) -> Result<Vec<Hash>, SourceError> {
         let tile = Tile { kind: TileKind::Level(0), ..data };
         let hashes = async {
             let (got, Served { url, body }, _lease) = self.tile(tile, LARGEST_HASH_TILE).await?;
             let hashes = got.hashes(&body);
             hashes.map(<[Hash]>::to_vec).map_err(|source| SourceError::HashTile { url, source })
         };
-        hashes.await.unwrap_or_else(|error| {
-            let log = &self.status.log.name;
-            tracing::debug!(log, %error, "no leaf hashes to find the next entry by");
-            Vec::new()
-        })
+        match hashes.await {
+            Err(SourceError::Fetch(error)) if !error.is_missing() && !error.is_too_much() => {
+                Err(error.into())
+            }
+            Err(error) => {
+                let log = &self.status.log.name;
+                tracing::debug!(log, %error, "no leaf hashes to find the next entry by");
+                Ok(Vec::new())
+            }
+            hashes => hashes,
+        }
     }
 
     /// Fetches the issuers that these entries name: for one page at a time, since pages that are
@@ -303,13 +312,12 @@ impl<'a> Split<'a> {
     }
 }
 
-/// The error of entries that cannot be told, the first of which is at `index` and `pieces` begins with.
-fn unproved(Served { url, body }: Served, index: u64, pieces: &[Piece<'_>]) -> Option<SourceError> {
+/// The entries that cannot be told which `pieces` begins with, the first at `index`: where they end,
+/// their bytes, and why.
+fn unproved<'a>(index: u64, pieces: &[Piece<'a>]) -> Option<(u64, &'a [u8], String)> {
     let Some(Piece::Unproved(bytes, error)) = pieces.first() else { return None };
     let count = pieces.iter().take_while(|piece| piece.is_unproved()).count() as u64;
-    let (end, bytes) = (index.saturating_add(count), Bytes::copy_from_slice(bytes));
-    let (reason, bounds) = (error.to_string(), Some(Bounds { end, bytes }));
-    Some(SourceError::Unreadable { url, index, reason, body, bounds })
+    Some((index.saturating_add(count), bytes, error.to_string()))
 }
 
 impl Source for StaticCt {
@@ -346,28 +354,30 @@ impl Source for StaticCt {
         // What there is before the fault is taken first.
         let reached = first + split.pieces.len() as u64;
         if split.rest.is_some() && reached <= range.start {
-            split.resume(&self.leaf_hashes(got).await, got.is_full());
+            split.resume(&self.leaf_hashes(got).await?, got.is_full());
         }
         let (count, expected) = (split.pieces.len() as u64, u64::from(got.width));
         let skipped = usize::try_from(range.start - first).unwrap_or(usize::MAX);
         let mut pieces = split.pieces;
         let pieces = pieces.split_off(skipped.min(pieces.len()));
-        if let Some(error) = unproved(served.clone(), range.start, &pieces) {
-            return Err(error);
+        if let Some((end, bytes, reason)) = unproved(range.start, &pieces) {
+            let Served { url, body } = served;
+            let answer = Rejected::new(body, Some((end, bytes)), lease);
+            return Err(SourceError::Unreadable { url, index: range.start, reason, answer });
         }
         let wanted = pieces.into_iter().take_while(|piece| !piece.is_unproved());
         let pieces: Vec<_> = range.clone().zip(wanted).collect();
         // What follows a fault is asked for again.
         if count > expected || pieces.is_empty() {
             let Served { url, body } = served;
-            let reason = split.rest.filter(|_| count <= expected);
-            return Err(match reason {
-                Some((_, error)) => {
-                    let (index, reason) = (first + count, error.to_string());
-                    SourceError::Unreadable { url, index, reason, body, bounds: None }
-                }
-                None => SourceError::Count { url, got: count, expected },
-            });
+            let reason = match split.rest.filter(|_| count <= expected) {
+                Some((_, error)) => error.to_string(),
+                // A full tile never changes: that its lengths do not give its entries will not pass.
+                None if got.is_full() => format!("the tile has {count} of {expected} entries"),
+                None => return Err(SourceError::Count { url, got: count, expected }),
+            };
+            let answer = Rejected::new(body, None, lease);
+            return Err(SourceError::Unreadable { url, index: range.start, reason, answer });
         }
         self.fetch_issuers(&pieces).await;
         // Over the bytes as served, whether or not they can be parsed.

@@ -58,7 +58,7 @@ pub struct LogStatus {
     /// By how much the saved position trails publishing.
     resume_overlap: Duration,
     /// Log lines about single entries.
-    lines: [Throttle; 4],
+    lines: [Throttle; 5],
     /// Since when it fails.
     failure: Arc<Failure>,
 }
@@ -357,6 +357,15 @@ impl LogStatus {
             let log = &self.log.name;
             let line = "entry is not well-formed, its certificate is passed on without its chain";
             tracing::warn!(log, index, %error, silenced, "{line}");
+        }
+    }
+
+    /// Logs that an answer was not taken because others fill the budget. That is no fault of the log,
+    /// which is asked again.
+    pub(crate) fn note_no_room(&self, error: &SourceError) {
+        if let Some(silenced) = self.lines[4].pass() {
+            let log = &self.log.name;
+            tracing::warn!(log, %error, silenced, "the log waits until other answers are published");
         }
     }
 

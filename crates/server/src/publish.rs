@@ -328,9 +328,6 @@ impl Publisher {
 impl Outlet<Page> for Publisher {
     /// Gives the entries the time at which they were seen, and leaves out duplicates.
     fn take(&mut self, page: Page) -> Size {
-        let Some(after) = page.entries.last().map(|entry| entry.index + 1) else {
-            return Size::default();
-        };
         let seen = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let seen = u64::try_from(seen.as_millis()).unwrap_or(0);
         let source = self.source(&page.log);
@@ -341,7 +338,7 @@ impl Outlet<Page> for Publisher {
             let prepared = self.prepare(&source, seen, entry);
             self.gathered.entries.push(prepared);
         }
-        self.gathered.positions.push((page.log, after));
+        self.gathered.positions.push((page.log, page.end));
         size
     }
 

@@ -13,7 +13,7 @@ use crate::merkle::leaf_hash_parts;
 /// The most fingerprints that an entry's chain is taken to have when its form is not known.
 const LONGEST_CHAIN: usize = 64;
 
-/// The hashing that may still be done for one tile. The bytes are a log's, who could have any number
+/// The hashing and searching that may still be done for one tile. The bytes are a log's, who could have any number
 /// of places look like the start of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Work {
@@ -23,16 +23,23 @@ pub struct Work {
 
 impl Work {
     /// Enough for a tile of a sound log with some entries of an unknown kind: 1,024 hashes over
-    /// 16 MiB in all.
+    /// 16 MiB in all, of which the bytes searched for the start of a submission count as well.
     #[must_use]
     pub const fn for_tile() -> Self {
         Self { hashes: 1024, bytes: 16 << 20 }
     }
 
+    /// Pays for reading so many bytes; `None` when too many have been read, and from then on.
+    fn take(&mut self, bytes: usize) -> Option<()> {
+        let left = self.bytes.checked_sub(bytes);
+        self.bytes = left.unwrap_or(0);
+        left.map(|_| ())
+    }
+
     /// The leaf hash of a `TimestampedEntry`; `None` when too much has been hashed.
     fn leaf_hash(&mut self, timestamped_entry: &[u8]) -> Option<Hash> {
         self.hashes = self.hashes.checked_sub(1)?;
-        self.bytes = self.bytes.checked_sub(timestamped_entry.len())?;
+        self.take(timestamped_entry.len())?;
         Some(leaf_hash_parts(&[&[0, 0], timestamped_entry]))
     }
 }
@@ -107,7 +114,8 @@ fn is_entry(bytes: &[u8], hash: &Hash, work: &mut Work) -> bool {
         let Some(before) = before_chain(bytes, fingerprints) else { return false };
         // Of a form like that of a certificate, and like that of a precertificate.
         is_hashed(before, hash, work)
-            || submissions(before).any(|entry| is_hashed(entry, hash, work))
+            || work.take(before.len()).is_some()
+                && submissions(before).any(|entry| is_hashed(entry, hash, work))
     })
 }
 

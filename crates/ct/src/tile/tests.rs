@@ -338,3 +338,30 @@ fn nothing_is_found_where_nothing_is_or_it_takes_too_much_work() {
     assert_eq!(resume(&zeros, &hashes, &times, &mut work), None);
     assert_eq!(resume(&whole, &hashes, &times, &mut work), None, "no work is left for the tile");
 }
+
+#[test]
+fn the_search_for_a_submission_counts_as_work() {
+    let times = 1_000..2_000;
+    let second = entry(1_002, 30, &[]);
+    // A type nobody knows, a submission of this length, no chain.
+    let whole = |length: usize| {
+        let mut unknown = entry(1_001, 500, &[]);
+        unknown[9] = 7;
+        unknown.truncate(unknown.len() - 2);
+        let hash = crate::merkle::leaf_hash_parts(&[&[0, 0], &unknown]);
+        unknown.extend_from_slice(&u32::try_from(length).unwrap().to_be_bytes()[1..]);
+        unknown.resize(unknown.len() + length, b'x');
+        unknown.extend_from_slice(&[0, 0]);
+        (unknown, hash)
+    };
+    for (length, proved) in [(1 << 20, true), (12 << 20, false)] {
+        let (mut tile, first) = whole(length);
+        tile.extend_from_slice(&second);
+        let hashes = [first, hash(&second)];
+        let mut work = Work::for_tile();
+        let found = resume(&tile, &hashes, &times, &mut work).expect("the second is found");
+        assert_eq!((found.entries, found.proved), (1, proved), "{length}");
+        let again = resume(&tile, &hashes, &times, &mut work);
+        assert_eq!(again.is_some_and(|again| again.proved), proved, "{length}");
+    }
+}

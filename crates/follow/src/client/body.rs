@@ -16,6 +16,9 @@ use crate::budget::{Budget, Lease};
 /// How gzip begins (RFC 1952 section 2.3.1). Nothing that logs serve begins so.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
+/// Bytes decompressed at a time.
+const INFLATED: usize = 64 << 10;
+
 /// How long an answer waits for room in the budget.
 const LONGEST_FOR_ROOM: Duration = Duration::from_secs(4);
 
@@ -60,9 +63,7 @@ impl Parts {
             body.extend_from_slice(&part);
         }
         let body = if body.starts_with(&GZIP) {
-            let plain = gunzip(url, &body, limit)?;
-            room(url, budget.grow(lease, plain.len())).await?;
-            plain
+            gunzip(url, &body, limit, budget, lease).await?
         } else {
             body.freeze()
         };
@@ -76,18 +77,32 @@ pub(super) async fn room<T>(url: &str, room: impl Future<Output = T>) -> Result<
     timeout(LONGEST_FOR_ROOM, room).await.map_err(no_room)
 }
 
-/// Some front ends send gzip without saying so.
-fn gunzip(url: &str, compressed: &[u8], limit: usize) -> Result<Bytes, FetchError> {
-    let mut plain = Vec::new();
-    let mut decoder = MultiGzDecoder::new(compressed).take(limit as u64 + 1);
-    decoder.read_to_end(&mut plain).map_err(|error| FetchError::Compression {
+/// Decompresses a body, as some front ends send gzip without saying so. Room is made for each piece
+/// before it is there.
+async fn gunzip(
+    url: &str,
+    compressed: &[u8],
+    limit: usize,
+    budget: &Budget,
+    lease: &mut Lease,
+) -> Result<Bytes, FetchError> {
+    let broken = |error: std::io::Error| FetchError::Compression {
         url: url.to_owned(),
         reason: error.to_string(),
-    })?;
-    if plain.len() > limit {
-        return Err(FetchError::TooLarge { url: url.to_owned(), limit });
+    };
+    let mut plain = Vec::new();
+    let mut decoder = MultiGzDecoder::new(compressed);
+    loop {
+        room(url, budget.grow(lease, compressed.len() + plain.len() + INFLATED)).await?;
+        let piece = decoder.by_ref().take(INFLATED as u64).read_to_end(&mut plain);
+        if piece.map_err(broken)? == 0 {
+            return Ok(plain.into());
+        }
+        if plain.len() > limit {
+            return Err(FetchError::TooLarge { url: url.to_owned(), limit });
+        }
+        tokio::task::yield_now().await;
     }
-    Ok(plain.into())
 }
 
 /// A body that gives its bytes back to the budget when the last reference to it goes.
@@ -139,18 +154,41 @@ mod tests {
         }
     }
 
-    #[test]
-    fn gzip_is_bounded_and_has_to_be_whole() {
+    #[tokio::test]
+    async fn gzip_is_bounded_and_has_to_be_whole() {
+        let budget = Budget::new(1 << 20);
+        let mut lease = budget.reserve(1, None).await;
+        let mut gunzip =
+            async |url, zipped, limit| gunzip(url, zipped, limit, &budget, &mut lease).await;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&[b'a'; 100_000]).expect("into memory");
         let zipped = encoder.finish().expect("into memory");
         assert!(zipped.starts_with(&GZIP));
-        assert_eq!(gunzip("u", &zipped, 100_000).expect("whole").len(), 100_000);
-        assert!(matches!(gunzip("u", &zipped, 99_999), Err(FetchError::TooLarge { .. })));
+        assert_eq!(gunzip("u", &zipped, 100_000).await.expect("whole").len(), 100_000);
+        assert!(matches!(gunzip("u", &zipped, 99_999).await, Err(FetchError::TooLarge { .. })));
         for cut in [4, 20, zipped.len() - 1] {
-            let cut = gunzip("u", &zipped[..cut], 100_000);
+            let cut = gunzip("u", &zipped[..cut], 100_000).await;
             assert!(matches!(cut, Err(FetchError::Compression { .. })));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_is_decompressed_than_there_is_room_for() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&vec![b'a'; 8 * INFLATED]).expect("into memory");
+        let zipped = encoder.finish().expect("into memory");
+        let budget = Budget::new(4 * INFLATED);
+        let mut first = budget.reserve(1, None).await;
+        // The one that may go beyond the budget.
+        budget.grow(&mut first, 5 * INFLATED).await;
+        let mut lease = budget.reserve(1, None).await;
+        let held = first.held() + 4 * INFLATED;
+        let outcome = gunzip("u", &zipped, 64 << 20, &budget, &mut lease).await;
+        assert!(matches!(outcome, Err(FetchError::NoRoom { .. })), "{outcome:?}");
+        assert!(budget.used() <= held, "{}", budget.used());
+        drop(first);
+        let plain = gunzip("u", &zipped, 64 << 20, &budget, &mut lease).await.expect("room");
+        assert!(lease.held() >= plain.len(), "it is counted while it is there");
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use crate::breaker::jitter;
 use crate::budget::Lease;
 use crate::counters::add;
 use crate::entry::{Batch, Entry, Served};
+use crate::evidence::ANSWER_BYTES;
 use crate::failure;
 use crate::options::FollowOptions;
 use crate::paging::first_page;
@@ -32,9 +33,6 @@ pub(super) struct Fetcher<S> {
 /// published. An answer can be larger.
 const PAGE_BYTES: usize = 2 << 20;
 
-/// An answer that is larger is not kept as evidence.
-const EVIDENCE_BYTES: usize = 2 << 20;
-
 /// One page, however many answers it came in.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
@@ -54,7 +52,7 @@ impl Fetched {
     fn add(&mut self, batch: Batch, keeps: bool) {
         let Batch { mut entries, mut leaf_hashes, served, mut lease } = batch;
         let weight = entries.iter().map(Entry::weight).sum::<usize>() + 32 * leaf_hashes.len();
-        let kept = served.filter(|served| keeps && served.body.len() <= EVIDENCE_BYTES);
+        let kept = served.filter(|served| keeps && served.body.len() <= ANSWER_BYTES);
         // Evidence is kept where there is room for it.
         let kept = kept.filter(|served| lease.try_grow(weight + served.body.len()));
         if kept.is_none() {
@@ -98,7 +96,8 @@ impl<S: Source> Fetcher<S> {
                     }
                 }
                 // What this log holds may be what is lacking: it is handed on first.
-                Err(SourceError::Fetch(FetchError::NoRoom { .. })) => {
+                Err(error) if error.is_no_room() => {
+                    self.status.note_no_room(&error);
                     fetched.cut = true;
                     break;
                 }
@@ -109,6 +108,8 @@ impl<S: Source> Fetcher<S> {
                         fetched.error = Some(error);
                         break;
                     };
+                    // What it holds of the budget may be what the next attempt needs.
+                    drop(error);
                     tokio::time::sleep(wait).await;
                 }
             }

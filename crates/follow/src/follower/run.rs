@@ -131,7 +131,7 @@ impl<S: Source> Run<'_, S> {
                 }));
             }
             Err(error) => {
-                add(&self.status.counters.proof_errors, 1);
+                add(&self.status.counters.proof_errors, (!error.is_no_room()).into());
                 if self.verification == Verification::Enforce {
                     return Err(error.into());
                 }
@@ -172,7 +172,7 @@ impl<S: Source> Run<'_, S> {
         }
         let tree = self.frontier.as_ref().map(Frontier::save);
         self.status.emitting(Resume { index: end, tree });
-        let page = Page { log: Arc::clone(self.status), entries, held: None };
+        let page = Page { log: Arc::clone(self.status), entries, end, held: None };
         self.pages.send(page, lease).await?;
         *self.next = Some(end);
         self.status.reached(timestamp);

@@ -21,6 +21,8 @@ enum Trouble {
     Stalled(Duration),
     /// The client keeps the pause by itself; the log asks for none.
     Limited,
+    /// The log asks for a pause, and then others leave no room for its answers.
+    Starved,
 }
 
 /// A log whose requests fail: those for entries, or all.
@@ -34,11 +36,20 @@ struct Failing {
 impl Failing {
     async fn fail<T>(&self) -> Result<T, SourceError> {
         self.asked.lock().push(Instant::now());
+        let is_first = self.asked.lock().len() == 1;
         let url = String::new();
         let error = match self.trouble {
             Trouble::Refused => FetchError::Transport { url, reason: "refused".to_owned() },
             Trouble::Status500 => FetchError::Status { url, status: 500 },
             Trouble::Limited => FetchError::Limited { url, status: 429, retry_after: None },
+            Trouble::Starved if is_first => {
+                let retry_after = Some(Duration::from_secs(1));
+                FetchError::Limited { url, status: 429, retry_after }
+            }
+            Trouble::Starved => {
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                FetchError::NoRoom { url }
+            }
             Trouble::Stalled(waited) => {
                 tokio::time::sleep(waited).await;
                 FetchError::Unanswered { url, waited }
@@ -58,7 +69,8 @@ impl Source for Arc<Failing> {
     }
 
     async fn head(&self) -> Result<ServedHead, SourceError> {
-        if !self.has_heads {
+        let is_starved = matches!(self.trouble, Trouble::Starved) && !self.asked.lock().is_empty();
+        if !self.has_heads || is_starved {
             return self.fail().await;
         }
         let signed = SignedHead::from_sth(HEAD).expect("a head");
@@ -84,31 +96,35 @@ impl Source for Arc<Failing> {
 
 /// When a log was asked that failed for so long.
 async fn asked(trouble: Trouble, has_heads: bool, lasts: Duration) -> Vec<Instant> {
-    let options = FollowOptions {
+    asked_with(trouble, has_heads, lasts, options()).await.0
+}
+
+fn options() -> FollowOptions {
+    FollowOptions {
         verification: Verification::Off,
         start: Start::Index(0),
         ..FollowOptions::default()
-    };
-    asked_with(trouble, has_heads, lasts, options).await
+    }
 }
 
+/// The same with these options, and what became of the log.
 async fn asked_with(
     trouble: Trouble,
     has_heads: bool,
     lasts: Duration,
     options: FollowOptions,
-) -> Vec<Instant> {
+) -> (Vec<Instant>, Arc<LogStatus>) {
     let source = Failing { trouble, has_heads, asked: Mutex::default() };
     let source = Arc::new(source);
     let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
     let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let (sender, _pages) = mpsc::channel(1);
     let pages = Pages::new(sender);
-    let follower = Follower::new(Arc::clone(&source), status, options, pages, None, 0);
+    let follower = Follower::new(Arc::clone(&source), Arc::clone(&status), options, pages, None, 0);
     let ended = tokio::time::timeout(lasts, follower.run()).await;
     assert!(ended.is_err(), "it follows for ever");
-    let asked = source.asked.lock();
-    asked.clone()
+    let asked = source.asked.lock().clone();
+    (asked, status)
 }
 
 fn longest(asked: &[Instant]) -> Duration {
@@ -141,7 +157,7 @@ async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute()
     // At the head there is nothing to read: all that is asked for besides heads is the proof.
     let asked = async |lasts| {
         let options = FollowOptions { start: Start::Head, ..FollowOptions::default() };
-        asked_with(Trouble::Status500, true, lasts, options).await
+        asked_with(Trouble::Status500, true, lasts, options).await.0
     };
     let first = asked(BEGINNING).await;
     // It is asked for with a head, and those come once a second or so.
@@ -154,4 +170,14 @@ async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute()
 async fn a_log_that_fails_for_long_is_left_alone_for_longer() {
     let asked = asked(Trouble::Refused, false, 10 * BEGINNING).await;
     assert!(longest(&asked) > Duration::from_secs(20), "{:?}", longest(&asked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_without_room_has_neither_failed_nor_recovered() {
+    let (asked, status) = asked_with(Trouble::Starved, true, 2 * BEGINNING, options()).await;
+    assert!(asked.len() > 10, "it tries again: {}", asked.len());
+    let snapshot = status.snapshot();
+    assert_eq!(snapshot.health, crate::status::Health::Degraded, "as the first answer left it");
+    assert!(snapshot.last_error.is_some_and(|error| error.contains("429")));
+    assert_eq!(status.counters.errors.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

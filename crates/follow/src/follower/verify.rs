@@ -13,6 +13,7 @@ use super::{FollowError, Follower};
 use crate::FetchError;
 use crate::alarm::{Alarm, AlarmKind, unix_seconds};
 use crate::breaker::{Breaker, jitter};
+use crate::budget::Lease;
 use crate::counters::add;
 use crate::entry::{Entry, Page, Served};
 use crate::evidence::Evidence;
@@ -21,7 +22,7 @@ use crate::heads::{Contradiction, Point, ServedHead, point};
 use crate::locate::{Finding, locate};
 use crate::options::{FollowOptions, Verification};
 use crate::resume::Resume;
-use crate::source::{Source, SourceError};
+use crate::source::{Rejected, Source, SourceError};
 
 /// Times entries are asked for before they may be left out as unreadable.
 const ATTEMPTS: u32 = 6;
@@ -132,6 +133,10 @@ impl<S: Source> Follower<S> {
                 self.verifying.disowned = false;
                 self.verifying.failing.success();
                 Ok(())
+            }
+            Err(error) if error.is_no_room() => {
+                self.status.note_no_room(&error);
+                if self.enforces() { Err(error.into()) } else { Ok(()) }
             }
             Err(error) => {
                 add(&self.status.counters.proof_errors, 1);
@@ -300,14 +305,15 @@ impl<S: Source> Follower<S> {
 
     /// Whether entries had to be left out: they are when the log has served bytes that nobody can
     /// take apart often and long enough.
-    pub(super) async fn left_out(&mut self, error: &FollowError) -> bool {
+    pub(super) async fn left_out(&mut self, error: &mut FollowError) -> bool {
         let FollowError::Source(error) = error else { return false };
         let Some(next) = self.next else { return false };
-        let (body, bounds) = match error {
-            SourceError::Unreadable { index, body, url, bounds, .. } if *index == next => {
-                (Some(Served { url: url.clone(), body: body.clone() }), bounds.clone())
+        let reason = error.to_string();
+        let answer = match error {
+            SourceError::Unreadable { index, url, answer, .. } if *index == next => {
+                Some((url.clone(), &mut **answer))
             }
-            SourceError::Fetch(FetchError::TooLarge { .. }) => (None, None),
+            SourceError::Fetch(FetchError::TooLarge { .. }) => None,
             _ => return false,
         };
         let now = Instant::now();
@@ -318,20 +324,32 @@ impl<S: Source> Follower<S> {
             known.attempts >= ATTEMPTS && now >= known.since + self.options.unreadable_wait;
         self.verifying.unreadable = Some(known);
         let tree_size = self.heads.newest().map_or(0, |head| head.size);
-        let gap = match &bounds {
+        let bounds = answer.as_ref().and_then(|(_, answer)| answer.bounds.as_ref());
+        let gap = match bounds {
             Some(bounds) => Some(next..bounds.end),
             None => self.source.unreadable(next, tree_size),
         };
         let Some(gap) = gap.filter(|_| enough) else { return false };
-        if let Some(bounds) = bounds.filter(|_| !self.enforces()) {
-            self.pass_on(gap.clone(), bounds.bytes).await;
-        }
-        self.leave_out(gap, error.to_string(), body).await;
+        let (served, passed) = match answer {
+            Some((url, answer)) => {
+                let Rejected { body, bounds, lease } = std::mem::take(answer);
+                let bytes = bounds.map_or_else(Bytes::new, |bounds| bounds.bytes);
+                (Some(Served { url, body }), Some((bytes, lease)))
+            }
+            None => (None, None),
+        };
+        self.leave_out(gap.clone(), reason, served).await;
+        let (bytes, lease) = passed.unwrap_or_default();
+        self.pass_on(gap, bytes, lease).await;
         true
     }
 
-    /// Passes on bytes that cannot be taken apart, as the first of the entries they are.
-    async fn pass_on(&mut self, gap: Range<u64>, bytes: Bytes) {
+    /// Passes on that entries were left out, and with `report` the bytes there are of them, as the first
+    /// one.
+    async fn pass_on(&mut self, gap: Range<u64>, bytes: Bytes, mut lease: Option<Lease>) {
+        if let Some(lease) = &mut lease {
+            lease.set(bytes.len());
+        }
         let entry = Entry {
             index: gap.start,
             timestamp: 0,
@@ -340,12 +358,15 @@ impl<S: Source> Follower<S> {
             chain: Vec::new(),
             tbs_id: None,
         };
+        let is_passed = !self.enforces() && !entry.certificate.is_empty();
+        let entries: Vec<_> = is_passed.then_some(entry).into_iter().collect();
+        let count = entries.len() as u64;
         self.status.emitting(Resume { index: gap.end, tree: None });
-        let page = Page { log: Arc::clone(&self.status), entries: vec![entry], held: None };
+        let page = Page { log: Arc::clone(&self.status), entries, end: gap.end, held: None };
         // Where nobody takes pages any more, the next round finds out.
-        if self.pages.send(page, None).await.is_ok() {
-            add(&self.status.counters.undecodable, 1);
-            self.status.emitted(gap.start.saturating_add(1), 1);
+        if self.pages.send(page, lease).await.is_ok() {
+            add(&self.status.counters.undecodable, count);
+            self.status.emitted(gap.end, count);
         }
     }
 
@@ -410,6 +431,7 @@ impl<S: Source> Follower<S> {
                 let found = Contradiction { kind, head: stale, other: None, expected };
                 self.contradicted(found, Vec::new()).await;
             }
+            Err(error) if error.is_no_room() => self.heads.put_back(stale),
             Err(error) => {
                 add(&self.status.counters.proof_errors, 1);
                 add(&self.status.counters.unaudited_heads, 1);

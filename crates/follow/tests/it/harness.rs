@@ -92,7 +92,6 @@ impl Followed {
     }
 
     fn take(&mut self, page: Page) {
-        let after = page.entries.last().expect("no empty pages").index + 1;
         let entries = self.entries.entry(page.log.log.url.clone()).or_default();
         for entry in page.entries {
             if let Some(last) = entries.last() {
@@ -101,7 +100,7 @@ impl Followed {
             entries.push(entry);
             self.offset += 1;
         }
-        page.log.published(after, self.offset);
+        page.log.published(page.end, self.offset);
     }
 
     /// Takes what comes until `done`, which must become true even if nothing comes any more, and then

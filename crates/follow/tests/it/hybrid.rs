@@ -125,3 +125,32 @@ async fn whole_tiles_and_the_tail_come_from_different_sides_of_a_log() {
     assert!(asked.iter().all(|asked| !asked.path.contains(".p/")));
     followed.fleet.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tile_does_not_give_comes_from_the_other_side() {
+    let sim = simulate(ctsim::Config { rfc6962: 0, ..still(256) }).await;
+    let log = &sim.logs()[0];
+    let mut served = Served::of(log).await;
+    let tile = served.tiles.get_mut("/tile/data/000").expect("a whole tile");
+    served.tail = tail(tile, 0);
+    let whole = tile.clone();
+    let mut rest = &whole[..];
+    for _ in 0..100 {
+        rest = TileLeaf::parse(rest).expect("a leaf").1;
+    }
+    // A type nobody knows; there is no hash tile to find the next entry by.
+    let start = whole.len() - rest.len();
+    tile[start + 9] = 7;
+    let site = Site::serve(move |asked| served.answer(asked)).await;
+    let key = STANDARD.encode_to_string(log.key());
+    let by_hand = Log::by_hand(Protocol::StaticCt, "hybrid", &site.base, Some(&key), None);
+    let by_hand = by_hand.and_then(|log| log.with_api(&site.base)).expect("usable");
+    let (by_hand, saved) = (vec![by_hand], State::default());
+    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let mut followed = Followed::with(options);
+    followed.read_to(1, 256).await;
+    let status = followed.status(&site.base);
+    eventually("all of it is proved", || status.snapshot().proved == Some(0..256)).await;
+    assert!(status.snapshot().alarms.is_empty());
+    followed.fleet.stop().await;
+}

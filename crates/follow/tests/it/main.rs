@@ -13,3 +13,4 @@ mod malformed;
 mod politeness;
 mod proof;
 mod site;
+mod unreadable;

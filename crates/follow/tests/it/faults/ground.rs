@@ -52,8 +52,7 @@ impl Came {
             }
             entries.insert(entry.index, content(entry));
         }
-        let after = entries.last_key_value().map_or(0, |(last, _)| last + 1);
-        page.log.published(after, 0);
+        page.log.published(page.end, 0);
     }
 }
 
