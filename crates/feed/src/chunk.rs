@@ -51,6 +51,12 @@ impl Chunk {
         &self.bytes
     }
 
+    /// Returns the bytes of memory it takes, its tables included: of short messages these are a large
+    /// part.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + size_of_val(&*self.marks) + size_of_val(&*self.checksums)
+    }
+
     /// The first message at `offset` or after.
     pub(crate) fn message_at(&self, offset: u64) -> usize {
         self.marks.partition_point(|mark| mark.offset < offset)

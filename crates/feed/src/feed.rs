@@ -25,7 +25,7 @@ pub(crate) struct Feed<R> {
     time: Duration,
     held: Mutex<Held>,
     /// The late work that readers wait for.
-    waited_for: Mutex<BTreeMap<Key, Weak<late::Late>>>,
+    waited_for: Mutex<BTreeMap<Key, Weak<late::Late<R>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -106,20 +106,22 @@ impl<R: Copy> Feed<R> {
         drop(dropped);
     }
 
-    /// The late work that others wait for, or else what `begin` does about it.
-    pub(crate) fn late(&self, key: Key, begin: impl FnOnce() -> late::Late) -> Arc<late::Late> {
+    /// Returns the late work that others wait for, or else what `begin` does about it.
+    pub(crate) fn late(
+        &self,
+        key: Key,
+        begin: impl FnOnce() -> late::Late<R>,
+    ) -> Arc<late::Late<R>> {
+        // Declared first, so that it is dropped after the lock: its end takes the lock too.
+        let known;
         let mut waited_for = self.waited_for.lock();
-        if let Some(late) = waited_for.get(&key).and_then(Weak::upgrade) {
-            return late;
+        known = waited_for.get(&key).and_then(Weak::upgrade);
+        if let Some(late) = known.as_ref().filter(|late| late.is_pending()) {
+            return Arc::clone(late);
         }
         let late = Arc::new(begin());
         waited_for.insert(key, Arc::downgrade(&late));
         late
-    }
-
-    /// Nobody is to begin to wait for this work any more.
-    pub(crate) fn late_ends(&self, key: Key) {
-        self.waited_for.lock().remove(&key);
     }
 
     /// Drops the chunks of pages that left the ring.
@@ -135,6 +137,16 @@ impl<R: Copy> Feed<R> {
     pub(crate) fn size(&self) -> (usize, usize) {
         let Held { live, late } = &*self.held.lock();
         (live.chunks.len() + late.chunks.len(), live.bytes + late.bytes)
+    }
+}
+
+impl<R> Feed<R> {
+    /// Forgets late work that nobody waits for any more; not what has been begun since in its place.
+    pub(crate) fn late_ends(&self, key: Key) {
+        let mut waited_for = self.waited_for.lock();
+        if waited_for.get(&key).is_some_and(|late| late.strong_count() == 0) {
+            waited_for.remove(&key);
+        }
     }
 }
 
@@ -160,7 +172,7 @@ impl Live {
     ) -> Vec<Arc<Chunk>> {
         let follows = self.chunks.back().is_none_or(|last| last.end() == chunk.first());
         debug_assert!(follows, "live chunks are contiguous");
-        self.bytes += chunk.bytes().len();
+        self.bytes += chunk.weight();
         self.chunks.push_back(chunk);
         self.since.push_back(now);
         let is_old = |since: &Instant| now.saturating_duration_since(*since) > time;
@@ -184,7 +196,7 @@ impl Live {
     fn pop(&mut self) -> Option<Arc<Chunk>> {
         let oldest = self.chunks.pop_front()?;
         self.since.pop_front();
-        self.bytes -= oldest.bytes().len();
+        self.bytes -= oldest.weight();
         Some(oldest)
     }
 }
@@ -200,7 +212,7 @@ impl Late {
         for chunk in chunks {
             if let Entry::Vacant(vacant) = self.chunks.entry(chunk.first()) {
                 self.order.push_back(chunk.first());
-                self.bytes += chunk.bytes().len();
+                self.bytes += chunk.weight();
                 vacant.insert(chunk);
             }
         }
@@ -210,7 +222,7 @@ impl Late {
             && let Some(first) = self.order.pop_front()
             && let Some(chunk) = self.chunks.remove(&first)
         {
-            self.bytes -= chunk.bytes().len();
+            self.bytes -= chunk.weight();
             dropped.push(chunk);
         }
         dropped
@@ -223,7 +235,7 @@ impl Late {
         let kept = self.chunks.split_off(&oldest);
         let dropped = std::mem::replace(&mut self.chunks, kept);
         self.order.retain(|&first| first >= oldest);
-        self.bytes -= dropped.values().map(|chunk| chunk.bytes().len()).sum::<usize>();
+        self.bytes -= dropped.values().map(|chunk| chunk.weight()).sum::<usize>();
         dropped
     }
 }

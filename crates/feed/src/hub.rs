@@ -31,9 +31,9 @@ pub struct Limits {
     /// the last two publishes brought is kept whatever its weight, so that no reader that is up to
     /// date loses anything: the ring never exceeds this, or these two if they weigh more.
     pub ring_bytes: usize,
-    /// Bytes of live chunks that each feed keeps; at least one chunk. Should exceed what is
-    /// published at once, or readers have to wait for some of it to be rendered again. For that
-    /// each feed keeps up to a quarter more; at least one chunk.
+    /// Bytes of live chunks that each feed keeps, with their tables of messages; at least one chunk.
+    /// Should exceed what is published at once, or readers have to wait for some of it to be rendered
+    /// again. For that each feed keeps up to a quarter more; at least one chunk.
     pub chunk_bytes: usize,
     /// How long a live chunk is kept at most, once there is a newer one. Whoever is further behind has
     /// it rendered again.
@@ -74,7 +74,7 @@ pub struct Stats {
     pub readers: usize,
     /// Chunks held by all feeds.
     pub chunks: usize,
-    /// Bytes of these chunks.
+    /// Bytes of these chunks, and of their tables of messages.
     pub chunk_bytes: usize,
     /// Filters that have readers.
     pub filters: usize,

@@ -67,6 +67,11 @@ impl Ticket {
         let ticket = Self { grant: Mutex::new(Some(sender)), owners: Mutex::default() };
         (Arc::new(ticket), Granted(receiver))
     }
+
+    /// Returns whether somebody still waits for its turn.
+    fn waits(&self) -> bool {
+        self.grant.lock().as_ref().is_some_and(|grant| !grant.is_closed())
+    }
 }
 
 impl Lane {
@@ -96,17 +101,25 @@ impl Lines {
         line.push_back(ticket);
     }
 
-    /// The first ticket of the owner whose turn it is, who then waits for all others to have theirs.
+    /// Returns the first ticket of the owner whose turn it is, who then waits for all others to have
+    /// theirs. Tickets that nobody waits for any more, as another owner's turn served them, cost none.
     fn next(&mut self) -> Option<Arc<Ticket>> {
-        let owner = self.order.pop_front()?;
-        let line = self.by_owner.get_mut(&owner)?;
-        let ticket = line.pop_front();
-        if line.is_empty() {
-            self.by_owner.remove(&owner);
-        } else {
-            self.order.push_back(owner);
+        while let Some(owner) = self.order.pop_front() {
+            let Some(line) = self.by_owner.get_mut(&owner) else { continue };
+            while line.front().is_some_and(|ticket| !ticket.waits()) {
+                line.pop_front();
+            }
+            let ticket = line.pop_front();
+            if line.is_empty() {
+                self.by_owner.remove(&owner);
+            } else {
+                self.order.push_back(owner);
+            }
+            if ticket.is_some() {
+                return ticket;
+            }
         }
-        ticket
+        None
     }
 }
 
@@ -258,5 +271,13 @@ mod tests {
     async fn work_that_two_owners_wait_for_is_done_with_the_first_turn_of_either() {
         let order = order(&[&[1], &[1], &[1, 2], &[2]], &[]).await;
         assert_eq!(order, [0, 2, 1, 3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_is_done_or_given_up_costs_its_owners_no_turn() {
+        let owners: [&[u128]; 5] = [&[1, 2], &[1], &[2], &[3], &[3]];
+        assert_eq!(order(&owners, &[]).await, [0, 2, 3, 1, 4]);
+        let owners: [&[u128]; 5] = [&[1], &[2], &[2], &[3], &[3]];
+        assert_eq!(order(&owners, &[1]).await, [0, 2, 3, 4]);
     }
 }

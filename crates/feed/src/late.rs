@@ -33,7 +33,9 @@ pub(crate) struct Wanted<S: Stream> {
 /// Late work that readers wait for together. It keeps its place in the lane, and is done, whether
 /// anybody asks for it or not; when the last reader drops it, it ends.
 #[derive(Debug)]
-pub(crate) struct Late {
+pub(crate) struct Late<R> {
+    feed: Arc<Feed<R>>,
+    key: Key,
     task: AbortHandle,
     outcome: watch::Receiver<Outcome>,
     ticket: Arc<Ticket>,
@@ -47,23 +49,33 @@ enum Outcome {
     Panicked,
 }
 
-impl Late {
+impl<R: Copy> Late<R> {
     /// Work that others wait for already, or else begins to wait for the lane. It waits in the
     /// `owner`'s line too.
-    pub(crate) fn of<S: Stream>(
+    pub(crate) fn of<S: Stream<Rendering = R>>(
         shared: &Arc<Shared<S>>,
         wanted: Wanted<S>,
         owner: Owner,
-    ) -> Arc<Self> {
-        let feed = Arc::clone(&wanted.feed);
-        let late = feed.late(wanted.key(), || {
+    ) -> Arc<Self>
+    where
+        R: Send + Sync + 'static,
+    {
+        let (feed, key) = (Arc::clone(&wanted.feed), wanted.key());
+        let late = feed.late(key, || {
             let (sender, outcome) = watch::channel(Outcome::Pending);
             let (ticket, granted) = Ticket::new();
             let work = work(Arc::clone(shared), wanted, granted, sender);
-            Self { task: tokio::spawn(work).abort_handle(), outcome, ticket }
+            let task = tokio::spawn(work).abort_handle();
+            Self { feed: Arc::clone(&feed), key, task, outcome, ticket }
         });
         shared.lane.join(&late.ticket, owner);
         late
+    }
+
+    /// Returns whether it is still to be done. Whoever finds something missing after that begins
+    /// anew.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(*self.outcome.borrow(), Outcome::Pending)
     }
 
     /// Waits for it; none if the runtime shuts down. Cancel safe.
@@ -81,9 +93,10 @@ impl Late {
     }
 }
 
-impl Drop for Late {
+impl<R> Drop for Late<R> {
     fn drop(&mut self) {
         self.task.abort();
+        self.feed.late_ends(self.key);
     }
 }
 
@@ -93,7 +106,6 @@ async fn work<S: Stream>(
     granted: Granted,
     outcome: watch::Sender<Outcome>,
 ) {
-    let announced = Announced { feed: Arc::clone(&wanted.feed), key: wanted.key() };
     let Some(turn) = granted.turn().await else { return };
     // Some of it may have been made with something else, or the pages have left the ring.
     let pages = wanted.pages(&shared);
@@ -102,25 +114,11 @@ async fn work<S: Stream>(
     } else {
         spawn_blocking(move || turn.work(|| wanted.make(&shared, &pages))).await
     };
-    // Whoever finds something missing after this asks anew.
-    drop(announced);
     match looked {
         Ok(looked) => outcome.send_replace(Outcome::Done(Arc::new(looked))),
         Err(error) if error.is_panic() => outcome.send_replace(Outcome::Panicked),
         Err(_) => return, // the runtime shuts down
     };
-}
-
-/// Others can find the work as long as this lives.
-struct Announced<R: Copy> {
-    feed: Arc<Feed<R>>,
-    key: Key,
-}
-
-impl<R: Copy> Drop for Announced<R> {
-    fn drop(&mut self) {
-        self.feed.late_ends(self.key);
-    }
 }
 
 impl<S: Stream> Wanted<S> {
@@ -168,7 +166,7 @@ impl<S: Stream> Wanted<S> {
             if !nothing_passes && self.renders(page) {
                 texts.render(&shared.stream, self.feed.rendering, page.first(), &messages);
                 let chunk = texts.frame(self.feed.framing, page.span());
-                bytes += chunk.bytes().len();
+                bytes += chunk.weight();
                 chunks.push(chunk);
             }
             end = page.end();

@@ -45,7 +45,7 @@ pub struct Reader<S: Stream> {
     /// Whether the place is inside a chunk that was begun.
     inside: bool,
     /// What it waits for, or gave up waiting for.
-    late: Option<Arc<Late>>,
+    late: Option<Arc<Late<S::Rendering>>>,
     unfinished: Unfinished,
     interjected: Bytes,
     /// Entries lost and not yet reported.

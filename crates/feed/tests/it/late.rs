@@ -1,6 +1,7 @@
 //! Readers that resume or are behind, and what they cost the others.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -206,6 +207,40 @@ async fn who_leaves_while_waiting_costs_nothing() {
     let mut other = join(&hub, Rendering::Odd, Framing::Sse, Some(FIRST - 1)).reader;
     drain(&mut other).await;
     assert_eq!(counts.counts(), (1, 1), "for the other alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_takes_no_work_of_others_along() {
+    let (hub, counts) = hub(ROOMY);
+    hub.publish(page(1));
+    // After this the lane rests, so that what follows waits.
+    assert!(more(&mut plain(&hub, Some(FIRST - 1))).await);
+    let filter = counts.filter(1, 0);
+    let search = || {
+        let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
+        let (since, owner) = (Some(FIRST - 1), Owner::default());
+        let filter = Some(filter.clone());
+        hub.subscribe(Request { rendering, framing, since, filter, owner }).reader
+    };
+    let pause = async || {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut leaving = search();
+    assert_eq!(leaving.ready().now_or_never(), None);
+    pause().await;
+    drop(leaving);
+    // Its work ends only after another has begun in its place, which a third is to find.
+    let (mut second, mut third) = (search(), search());
+    let (mut second, mut third) = (pin!(second.ready()), pin!(third.ready()));
+    assert_eq!(second.as_mut().now_or_never(), None);
+    pause().await;
+    assert_eq!(third.as_mut().now_or_never(), None);
+    let (before, _) = counts.counts();
+    let both = futures_util::future::join(second, third).await;
+    assert_eq!(both, (Ready::More, Ready::More));
+    assert_eq!(counts.counts().0 - before, 1, "searched once for both");
 }
 
 #[tokio::test(start_paused = true)]

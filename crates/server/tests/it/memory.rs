@@ -7,10 +7,11 @@ use crate::program::Process;
 
 const LOGS: usize = 6;
 /// Entries of a page that no other log had before.
-const NEW: u64 = 20;
-/// Enough to fill the ring, and as much again.
+const NEW: u64 = 120;
+/// Enough to fill the ring, and some more.
 const ROUNDS: usize = 60;
-const RING: u64 = 1024 * 1024;
+/// So large that what is not counted of it is far more than what others take.
+const RING: u64 = 8 * 1024 * 1024;
 /// What the other parts may grow by meanwhile: connections, the dedup window, the logs' trees.
 const OTHERS: u64 = 2 * 1024 * 1024;
 
@@ -60,7 +61,7 @@ async fn a_certificate_that_is_kept_does_not_keep_the_duplicates_it_came_with() 
             "poll_interval_ms": 50,
             "start": "zero",
         },
-        "feed": { "ring_bytes": "1MiB" },
+        "feed": { "ring_bytes": RING },
     });
     let process = tokio::task::block_in_place(|| Process::start(&file.to_string(), &[], &[]));
     let published = |text: &str| {
