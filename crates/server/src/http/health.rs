@@ -196,6 +196,11 @@ fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+
+    use supervise::Supervisor;
+
     use super::*;
 
     #[test]
@@ -248,5 +253,29 @@ mod tests {
         let expected = "the task log_list has panicked (3 times) and waits to be started again";
         assert_eq!(reason.as_deref(), Some(expected));
         assert_eq!(first_down(&[task("accept", 0)]), None);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_seen_until_it_runs_again() {
+        let tasks = Supervisor::default();
+        let mut starts = 0;
+        let mut run = pin!(tasks.run("log_list", || {
+            starts += 1;
+            let is_first = starts == 1;
+            async move { assert!(!is_first, "a defect") }
+        }));
+        let judge = || {
+            let down = first_down(&tasks.tasks());
+            verdict(&Found { counts: [9, 0, 0], down, ..Found::default() })
+        };
+        tokio::select! {
+            biased;
+            () = &mut run => panic!("it waits before it starts again"),
+            () = ready(()) => {}
+        }
+        let (status, reason) = judge();
+        let expected = "the task log_list has panicked (1 times) and waits to be started again";
+        assert_eq!((status, reason.as_deref()), ("degraded", Some(expected)));
+        run.await;
+        assert_eq!(judge(), ("healthy", None));
     }
 }

@@ -45,3 +45,40 @@ impl Collector for LogOutput {
         ConstCounter::new(logging::lost()).encode(lost)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_shown_until_it_runs_again() {
+        let tasks = Supervisor::default();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Tasks(tasks.clone())));
+        let shows = |line: &str| {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).expect("text");
+            assert!(text.contains(line), "{line} in\n{text}");
+        };
+        let mut starts = 0;
+        let mut run = pin!(tasks.run("log_list", || {
+            starts += 1;
+            let is_first = starts == 1;
+            async move { assert!(!is_first, "a defect") }
+        }));
+        tokio::select! {
+            biased;
+            () = &mut run => panic!("it waits before it starts again"),
+            () = ready(()) => {}
+        }
+        shows("tasks_down{task=\"log_list\"} 1\n");
+        shows("task_panics_total{task=\"log_list\"} 1\n");
+        run.await;
+        shows("tasks_down{task=\"log_list\"} 0\n");
+    }
+}

@@ -130,6 +130,20 @@ fn kept(address: SocketAddr, count: usize, text: &str) -> Vec<TcpStream> {
     request_all(request_all(crowd))
 }
 
+/// Waits until a request is served, as those of the requests before may not be gone yet, and checks
+/// that its connection ends.
+fn is_served_and_closed(address: SocketAddr, text: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let head = loop {
+        let answer = request(&mut connect(address, [127, 0, 0, 1]), text.as_bytes());
+        if let Some(head) = answer.filter(|head| head.contains(" 200 ")) {
+            break head;
+        }
+        assert!(Instant::now() < deadline, "never served: {text}");
+    };
+    assert_eq!(raw::header(&head, "connection"), Some("close"), "{head}");
+}
+
 #[test]
 fn no_request_leaves_the_limits_of_its_address() {
     let process = start(&format!(
@@ -151,15 +165,11 @@ fn no_request_leaves_the_limits_of_its_address() {
     ];
     for (count, text) in requests {
         let line = text.lines().next().unwrap_or_default().to_owned();
-        // Those of the request before may not be gone yet, and some requests end the connection.
-        let deadline = Instant::now() + PATIENCE;
-        let crowd = loop {
-            let crowd = kept(process.address, count, &text);
-            if !crowd.is_empty() || !line.starts_with("HEAD /sse") {
-                break crowd;
-            }
-            assert!(Instant::now() < deadline, "never served: {line}");
-        };
+        let crowd = kept(process.address, count, &text);
+        if line.starts_with("HEAD /sse") {
+            assert!(crowd.is_empty(), "{line}: a connection is used again");
+            is_served_and_closed(process.address, &text);
+        }
         assert!(crowd.len() <= MOST_PENDING, "{line}: {} of {count} are served", crowd.len());
     }
     watch.end("300 connections of one address with HEAD /sse, and other requests");
