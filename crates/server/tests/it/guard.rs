@@ -103,9 +103,9 @@ async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
         let server = Process::start(file, &[], &["--dry-run"]);
         let client = reqwest::Client::new();
         for from in ["198.51.100.1", "198.51.100.2"] {
-            let url = format!("http://{}/health", server.address);
+            let url = format!("http://{}/latest.json", server.address);
             let answer = client.get(url).header("x-forwarded-for", from).send().await;
-            assert_eq!(answer.expect("an answer").status(), 200);
+            answer.expect("an answer");
         }
         server.signal("TERM");
         server.wait_for_line("stopped");
