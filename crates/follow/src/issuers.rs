@@ -297,7 +297,6 @@ mod tests {
             FetchError::Transport { url: url(), reason: "refused".to_owned() },
             FetchError::Unanswered { url: url(), waited: LONGEST_AT_FIRST },
             FetchError::Timeout { url: url() },
-            FetchError::NoRoom { url: url() },
         ];
         for (number, error) in (0..).zip(failures) {
             let store = IssuerStore::default();
@@ -317,6 +316,18 @@ mod tests {
             store.note_absent(LOG, issuer, Cause::of(&error));
             tokio::time::advance(LONGEST_AT_FIRST).await;
             assert!(store.is_due(LOG, &issuer), "{error}: much later it is another failure");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_issuer_without_room_is_always_due_again_within_seconds() {
+        let store = IssuerStore::default();
+        for _ in 0..100 {
+            let cause = Cause::of(&FetchError::NoRoom { url: LOG.to_owned() });
+            store.note_absent(LOG, [1; 32], cause);
+            assert!(!store.is_due(LOG, &[1; 32]), "not at once");
+            tokio::time::advance(LONGEST_AT_FIRST).await;
+            assert!(store.is_due(LOG, &[1; 32]));
         }
     }
 

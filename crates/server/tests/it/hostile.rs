@@ -136,8 +136,8 @@ async fn a_server_without_file_descriptors_recovers() {
         answer.ok()?.text().await.ok()
     })
     .await;
-    let errors = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("certstream_accept_errors_total ")?.parse::<u64>().ok());
-    assert!(errors.is_some_and(|errors| errors > 0), "{metrics}");
+    let rejected = metrics.lines().find_map(|line| {
+        line.strip_prefix("certstream_descriptor_limit_rejected_total ")?.parse::<u64>().ok()
+    });
+    assert!(rejected.is_some_and(|rejected| rejected > 0), "{metrics}");
 }
