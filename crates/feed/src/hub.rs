@@ -124,7 +124,7 @@ impl<S: Stream> Hub<S> {
             stream,
             limits,
             first: first_offset,
-            resent_from: resent_from.unwrap_or(first_offset.saturating_sub(1)),
+            resent_from: resent_from.unwrap_or_else(|| first_offset.saturating_sub(1)),
             publishing: Mutex::default(),
             feeds: Mutex::default(),
             signals: Mutex::default(),

@@ -131,7 +131,8 @@ impl<E> Ring<E> {
         }
         let mut evicted = Vec::new();
         while self.weight > limits.ring_bytes
-            && let Some(oldest) = self.pages.pop_front_if(|page| page.first() < stays)
+            && self.pages.front().is_some_and(|oldest| oldest.first() < stays)
+            && let Some(oldest) = self.pages.pop_front()
         {
             self.weight -= oldest.weight;
             evicted.push(oldest);

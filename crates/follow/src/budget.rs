@@ -162,7 +162,7 @@ impl Lease {
                 (held, more) => *held = held.take().or(more),
             }
         }
-        self.beyond = self.beyond.take().or(other.beyond.take());
+        self.beyond = self.beyond.take().or_else(|| other.beyond.take());
         self.reserved += other.reserved;
         let excess = other.excess;
         other.set_excess(0);

@@ -593,7 +593,8 @@ fn transport(url: &str, error: &reqwest::Error) -> FetchError {
             text => text,
         };
         let is_layer = LAYERS.iter().any(|layer| text.starts_with(layer));
-        if !reason.contains(&text) && !(is_layer && error.source().is_some()) {
+        let says_nothing = is_layer && error.source().is_some();
+        if !says_nothing && !reason.contains(&text) {
             if !reason.is_empty() {
                 reason.push_str(": ");
             }

@@ -11,7 +11,10 @@ pub(crate) fn log_them() {
 }
 
 fn log(panic: &PanicHookInfo<'_>) {
-    let message = panic.payload_as_str().unwrap_or("a value that is no text");
+    let payload = panic.payload();
+    let message = payload.downcast_ref::<&str>().copied();
+    let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or("a value that is no text");
     let at = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = thread::current();
     let thread = thread.name().unwrap_or_default();

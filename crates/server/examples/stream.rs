@@ -27,7 +27,7 @@ fn read(url: &str, since: &mut String) -> anyhow::Result<()> {
         let message: Value = serde_json::from_str(message.to_text()?)?;
         match message["message_type"].as_str() {
             Some("certificate_update") => {
-                println!("{}", message["data"]["leaf_cert"]["all_domains"])
+                println!("{}", message["data"]["leaf_cert"]["all_domains"]);
             }
             Some("gap") => eprintln!("possibly missed messages ({})", message["reason"]),
             _ => {}

@@ -76,15 +76,12 @@ fn look_at_state(config: &Config, findings: &mut Findings) {
         return;
     }
     let mistakes = if path.is_file() { mistakes_in_state(path) } else { Vec::new() };
-    let error = match State::read(path) {
-        Ok(_) => {
-            // The server starts without what is wrong.
-            findings.warnings.extend(mistakes.into_iter().map(|mistake| {
-                format!("ct_log.state_file: {}: {mistake}; it would be ignored", path.display())
-            }));
-            return;
-        }
-        Err(error) => error,
+    let Err(error) = State::read(path) else {
+        // The server starts without what is wrong.
+        findings.warnings.extend(mistakes.into_iter().map(|mistake| {
+            format!("ct_log.state_file: {}: {mistake}; it would be ignored", path.display())
+        }));
+        return;
     };
     if mistakes.is_empty() || matches!(error, StateError::Newer { .. }) {
         // A newer form, or a file that cannot be read at all: then the server does not start.

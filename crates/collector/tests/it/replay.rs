@@ -155,11 +155,11 @@ where
 
 /// A certificate for a name (PEM) that vouches for itself, and what serves with it.
 pub(crate) fn certified(name: &str) -> (String, TlsAcceptor) {
-    certified_as(CertificateParams::new(vec![name.to_owned()]).expect("a name"))
+    certified_as(&CertificateParams::new(vec![name.to_owned()]).expect("a name"))
 }
 
 /// The same of other parameters.
-pub(crate) fn certified_as(params: CertificateParams) -> (String, TlsAcceptor) {
+pub(crate) fn certified_as(params: &CertificateParams) -> (String, TlsAcceptor) {
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
     let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");

@@ -51,8 +51,8 @@ async fn a_self_signed_authority_is_trusted_when_it_is_given() {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params
     };
-    let (certificate, tls) = certified_as(authority());
-    let (other, _) = certified_as(authority());
+    let (certificate, tls) = certified_as(&authority());
+    let (other, _) = certified_as(&authority());
     let session = Session::of([message(Some(1), "log", 1)], true);
     let replay = Replay::start_with(vec![session], Some(tls)).await;
     let port = replay.address.port();
@@ -78,7 +78,7 @@ async fn a_self_signed_authority_is_trusted_when_it_is_given() {
 
     let mut expired = authority();
     expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
-    let (certificate, tls) = certified_as(expired);
+    let (certificate, tls) = certified_as(&expired);
     let replay = Replay::start_with(vec![Session::of([], true)], Some(tls)).await;
     std::fs::write(at("ca.pem"), certificate).expect("writable");
     let url = format!("wss://localhost:{}/", replay.address.port());

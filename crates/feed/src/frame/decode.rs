@@ -210,7 +210,7 @@ impl Decoder {
     }
 
     fn opcode(&mut self, byte: u8) -> Result<Step, Violation> {
-        self.frames += 1;
+        self.frames = self.frames.saturating_add(1);
         let fin = byte & 0x80 != 0;
         let reserved = byte & 0x70;
         let Some(opcode) = Opcode::from_bits(byte & 0x0F) else {

@@ -63,7 +63,7 @@ async fn a_head_does_not_wait_behind_pages() {
     drop(pace.turn(2, Kind::Small).await);
     // One page was in the queue before it, after the request that has just been sent.
     let most = 2 * SECOND + LATE;
-    assert!(start.elapsed() <= most, "{:?}", start.elapsed());
+    assert!((Instant::now() - start) <= most, "{:?}", (Instant::now() - start));
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +73,7 @@ async fn requests_that_are_given_up_cost_no_turn() {
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
     let start = Instant::now();
     drop(pace.turn(2, Kind::Page).await);
-    assert!(start.elapsed() <= SECOND, "{:?}", start.elapsed());
+    assert!((Instant::now() - start) <= SECOND, "{:?}", (Instant::now() - start));
     assert_eq!(pace.requests.load(Ordering::Relaxed), 2);
 }
 
@@ -84,7 +84,7 @@ async fn turns_come_in_order_at_the_host_s_rate() {
     for task in tasks {
         task.await.expect("its turn");
     }
-    let took = start.elapsed();
+    let took = Instant::now() - start;
     assert!((6 * SECOND..6 * SECOND + LATE).contains(&took), "{took:?}");
 }
 

@@ -62,7 +62,7 @@ pub enum ConfigError {
     #[error("{} mistakes{}", problems.len(), one_after_another(problems))]
     Several {
         /// Each mistake, at least two.
-        problems: Vec<ConfigError>,
+        problems: Vec<Self>,
     },
     /// There are warnings, and `--strict` makes them errors.
     #[error("--strict refuses what is only warned of otherwise{}", lines(warnings))]

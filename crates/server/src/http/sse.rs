@@ -89,7 +89,6 @@ pub(super) fn head(gzip: bool) -> Response<Body> {
 }
 
 /// The endless body, which begins with `greeting`: events to send before anything else.
-#[must_use]
 pub(super) fn body(mut client: Client, greeting: &[u8]) -> Body {
     let gzip = client.gzip;
     let mut first = Vec::new();

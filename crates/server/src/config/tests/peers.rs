@@ -178,7 +178,8 @@ fn variables_of_other_servers_count_before_the_file_and_after_ours() {
 #[test]
 fn who_comes_from_certstream_server_go_gets_its_messages_unless_they_say_otherwise() {
     let go = (CompatProfile::Go, false);
-    let cases: [(&str, &[(&str, &str)], &[&str], (CompatProfile, bool)); 9] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], (CompatProfile, bool));
+    let cases: [Case<'_>; 9] = [
         ("", &[], &[], (CompatProfile::Calidog, true)),
         ("webserver: {listen_port: 1}", &[], &[], go),
         ("general: {drop_old_logs: true}", &[], &[], go),

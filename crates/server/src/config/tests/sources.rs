@@ -237,7 +237,7 @@ fn demo_takes_every_setting_but_sources_and_state() {
     expected.streams.full = false;
     assert_eq!(setup.config, expected);
     assert!(setup.demo && !setup.dry_run);
-    assert_eq!(setup.file, Some(file.path.clone()));
+    assert_eq!(setup.file, Some(file.path));
     assert_eq!(setup.warnings, ["--demo ignores ct_log.state_file"]);
     let Protocols { sse, api, page, .. } = serve(&["--demo"], &[]).config.protocols;
     assert!(sse && api && page);
