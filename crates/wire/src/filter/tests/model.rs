@@ -146,7 +146,7 @@ fn holds(name: &str, term: &str, exact: bool, certificate: &Certificate) -> bool
                     || !exact && wildcard.as_deref() == Some(name)
             };
             names.any(is_meant)
-                || certificate.addresses.iter().any(|address| address.to_string() == term)
+                || certificate.addresses.iter().any(|address| Ok(*address) == term.parse())
         }
         "match" => names.any(|name| name.contains(term)),
         "issuer" => lower(&certificate.issuer).contains(term),
