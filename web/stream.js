@@ -83,9 +83,12 @@ export class Stream {
   #close() {
     clearTimeout(this.#timer);
     if (this.#socket === null) return;
-    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close();
+    const socket = this.#socket;
     this.#socket = null;
+    socket.onmessage = socket.onclose = null;
+    // A browser reports an error when a socket is closed that is still connecting.
+    socket.onopen = () => socket.close();
+    if (socket.readyState !== WebSocket.CONNECTING) socket.close();
   }
 
   #take(text) {
