@@ -337,12 +337,12 @@ async fn followed(
     saved: State,
 ) -> anyhow::Result<(FleetOptions, Option<ctsim::Sim>)> {
     let follow = sources::follow_options(config);
-    let nothing = FleetOptions { follow, by_hand: Vec::new(), catalogue: None, saved };
+    let nothing = FleetOptions { follow, configured: Vec::new(), catalogue: None, saved };
     match mode {
         Mode::Serve => {
             let catalogue = sources::catalogue(config)?;
             let by_hand = sources::logs_by_hand(config)?;
-            Ok((FleetOptions { by_hand, catalogue, ..nothing }, None))
+            Ok((FleetOptions { configured: by_hand, catalogue, ..nothing }, None))
         }
         Mode::DryRun => Ok((nothing, None)),
         Mode::Demo => {
