@@ -13,7 +13,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
-use crate::config::{Config, Verification};
 use crate::http::Shared;
 use crate::http::accept::{self, Service};
 use crate::http::guard::{Guard, Policy};
@@ -26,6 +25,7 @@ use crate::reload::{Reloads, SetLevel};
 use crate::save::Saver;
 use crate::vitals::Vitals;
 use crate::{demo, resume, service, sources, throughput};
+use config::{Config, Verification};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.

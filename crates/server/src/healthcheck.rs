@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use url::Url;
 
-use crate::config::Config;
+use config::Config;
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

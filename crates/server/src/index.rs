@@ -14,8 +14,8 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 use tokio::time::Instant;
 
 use crate::app;
-use crate::config::{Config, CreateIndex};
 use crate::sources;
+use config::{Config, CreateIndex};
 
 /// How long logs have to answer.
 const PATIENCE: Duration = Duration::from_secs(60);

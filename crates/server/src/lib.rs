@@ -2,7 +2,6 @@
 //! work.
 
 pub mod app;
-pub mod config;
 pub mod dedup;
 mod demo;
 mod gather;

@@ -9,9 +9,9 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use axum::Router;
 
-use crate::config::Config;
 use crate::http::guard::Policy;
 use crate::http::{self, Shared};
+use config::Config;
 
 /// A handle on the configuration in use; clones see the same.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use follow::acknowledge;
 use follow::position::{Position, State, StateError, StateFile};
 use jiff::Timestamp;
 
-use crate::config::{Config, LogsCommand};
+use config::{Config, LogsCommand};
 
 /// A running server looks for acknowledgements every few seconds.
 const PATIENCE: Duration = Duration::from_secs(20);

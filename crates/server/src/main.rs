@@ -11,9 +11,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use config::{Config, ConfigError, Invocation, LogFormat, Setup};
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
 use server::reload::{self, SetLevel};
 use server::{healthcheck, index, logs, validate};
 use tokio::runtime::Runtime;

@@ -13,11 +13,11 @@ use follow::catalogue::{CHROME_ALL_LOGS_URL, CHROME_LIST_URL, CatalogueOptions, 
 use follow::{Backoff, CatchUp, FollowOptions, Intervals, Log, LogError, Protocol, file};
 use wire::{Profile, Renderer};
 
-use crate::config::{
+use crate::dedup::Window;
+use config::{
     ByteSize, CompatProfile, Config, CtLog, DedupMode, LogState, NamedLog, RemovedLogPolicy, Start,
     TreeSizeSource, Verification,
 };
-use crate::dedup::Window;
 
 /// Most bytes of a key's file that are read.
 const LARGEST_KEY: u64 = 64 * 1024;
@@ -273,7 +273,7 @@ fn by_hand(protocol: Protocol, named: &NamedLog) -> Result<Log, LogError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Invocation};
+    use config::Invocation;
 
     fn configured(flags: &[&str]) -> Config {
         let args = ["certstream-server"].iter().chain(flags).map(std::ffi::OsString::from);

@@ -7,7 +7,7 @@ use follow::position::{self, State, StateError};
 use serde_json::Value;
 
 use crate::app;
-use crate::config::{Config, Setup, StateRecovery};
+use config::{Config, Setup, StateRecovery};
 use logging::causes::in_full;
 
 /// What validation found.

@@ -8,9 +8,9 @@ use tokio::task::spawn_blocking;
 use url::form_urlencoded;
 use wire::filter::{Filter, FilterError, Registered};
 
-use crate::config::Config;
 use crate::http::{Shared, parameters};
 use crate::metrics::Refusal;
+use config::Config;
 
 /// When it is worth trying again where there is no room; nobody knows when a client leaves.
 const RETRY: u64 = 10;

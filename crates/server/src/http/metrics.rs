@@ -8,10 +8,10 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::config::reporting::route;
 use crate::http::{Shared, guard, head, not_found};
 use crate::metrics::compat::View;
 use crate::metrics::exposition;
+use config::reporting::route;
 
 /// The one route.
 pub(super) fn routes(shared: &Shared) -> Router<Shared> {

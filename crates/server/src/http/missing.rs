@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use wire::StreamKind;
 
-use crate::config::Config;
-use crate::config::reporting::route;
 use crate::http::Shared;
 use crate::sources;
+use config::Config;
+use config::reporting::route;
 
 /// The answer's body where something is switched off.
 #[derive(Debug, Serialize)]

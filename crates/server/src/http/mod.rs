@@ -44,8 +44,6 @@ use tokio::sync::watch;
 use wire::StreamKind;
 use wire::filter::Filters;
 
-use crate::config::Config;
-use crate::config::reporting::route;
 use crate::http::accept::Alive;
 use crate::http::guard::{Guard, Policy};
 use crate::metrics::Metrics;
@@ -53,6 +51,8 @@ use crate::publish::CertificateStream;
 use crate::recent::RecentCertificates;
 use crate::sources;
 use crate::vitals::Vitals;
+use config::Config;
+use config::reporting::route;
 
 /// What the routes share.
 #[derive(Debug, Clone)]

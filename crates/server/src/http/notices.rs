@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use wire::{Profile, StreamKind};
 
-use crate::config::{self, HeartbeatMode};
 use crate::publish::Rendering;
+use config::HeartbeatMode;
 
 /// The interval of the server whose `rust` profile is imitated.
 const RUST_INTERVAL: Duration = Duration::from_secs(30);

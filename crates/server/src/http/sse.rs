@@ -15,13 +15,13 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
-use crate::config::SlowClient;
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap;
 use crate::http::guard::Held;
 use crate::http::notices::Notices;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
+use config::SlowClient;
 
 /// Bytes handed to the connection at once.
 const BUDGET: usize = 32 * 1024;

@@ -11,13 +11,13 @@ use feed::{Framing, Gap, Request as Wanted, Subscription, frame};
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
-use crate::config::Config;
 use crate::http::guard::Place;
 use crate::http::notices::{Asked, Notices};
 use crate::http::{Shared, encoding, filters, gap, missing, page, sse, visitor, websocket};
 use crate::metrics::ConnectionLabels;
 use crate::publish::Rendering;
 use crate::sources;
+use config::Config;
 
 /// What a client may ask for in the query string, besides a filter.
 #[derive(Debug, Default, Deserialize)]

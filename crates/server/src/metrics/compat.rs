@@ -12,8 +12,8 @@ use follow::{Counters, Fleet, Protocol, Snapshot, Standing};
 
 use super::exposition::Exposition;
 use super::{ConnectionLabels, EntryLabels, Metrics};
-use crate::config::{Config, MetricsCompat};
 use crate::publish::CertificateStream;
+use config::{Config, MetricsCompat};
 
 /// What the metrics are read from.
 #[derive(Debug, Clone, Copy)]

@@ -15,11 +15,11 @@ use parking_lot::Mutex;
 use tokio::signal::unix::Signal;
 use tokio::task::spawn_blocking;
 
-use crate::config::{self, Config, ConfigError, Setup};
 use crate::http::guard::Policy;
 use crate::http::tls::{Tls, TlsFiles};
 use crate::live::{Live, WeakLive};
 use crate::{service, sources};
+use config::{Config, ConfigError, Setup};
 use logging::causes::in_full;
 use watch::Watch;
 

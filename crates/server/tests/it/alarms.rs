@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use config::LogsCommand;
 use ctsim::fault::{Fault, PageFault, Scope, Times};
-use server::config::LogsCommand;
 use server::logs;
 
 use crate::harness::{Running, eventually, logs as simulate, next_json, reads_all};

@@ -1,7 +1,7 @@
 //! `certstream-server create-index`.
 
+use config::CreateIndex;
 use serde_json::Value;
-use server::config::CreateIndex;
 use server::index;
 
 use crate::harness::{logs, reads_all};

@@ -95,7 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::network;
+    use config::network;
 
     fn proxies() -> Networks {
         ["10.0.0.0/8", "2001:db8:f::/48"].into_iter().filter_map(network).collect()

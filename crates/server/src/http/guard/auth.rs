@@ -6,8 +6,6 @@ use axum::http::{HeaderMap, HeaderName};
 use ct::Hash;
 use url::form_urlencoded;
 
-use crate::config;
-
 /// What stands before a token in a header (RFC 6750 section 2.1); it may be absent.
 const SCHEME: &[u8] = b"bearer ";
 /// The parameter of a query that holds a token.
@@ -139,7 +137,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
-    use crate::config::Tokens;
+    use config::Tokens;
 
     fn tokens(texts: &[&str]) -> Tokens {
         texts.iter().copied().collect()

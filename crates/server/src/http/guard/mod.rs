@@ -352,7 +352,7 @@ fn told(mut response: Response, standing: Option<&Standing>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use config::Config;
 
     #[test]
     fn a_connection_is_pending_until_a_stream_begins_and_again_when_it_ends() {

@@ -9,8 +9,8 @@ use super::address::{self, Networks};
 use super::auth::{Auth, Tier};
 use super::rate::Allowance;
 use super::slots::SlotLimits;
-use crate::config::{Config, RateLimit, network};
 use crate::sources;
+use config::{Config, RateLimit, network};
 
 /// A configuration that cannot be turned into a policy; its bounds allow none.
 #[derive(Debug, thiserror::Error)]

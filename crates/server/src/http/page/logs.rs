@@ -12,10 +12,10 @@ use follow::Standing;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::config::reporting::route;
-use crate::config::{Config, Verification};
 use crate::http::Shared;
 use crate::sources;
+use config::reporting::route;
+use config::{Config, Verification};
 
 /// However many pages ask, the logs are looked at this often at most.
 const FRESH: Duration = Duration::from_secs(1);

@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use wire::Profile;
 
 use super::peer::{Closing, Errand, Peer};
-use crate::config::SlowClient;
 use crate::http::accept::{Alive, stopped};
 use crate::http::gap::{self, missed};
 use crate::http::guard::Held;
@@ -26,6 +25,7 @@ use crate::http::notices::Notices;
 use crate::http::socket::Socket;
 use crate::metrics::ConnectionMetrics;
 use crate::publish::CertificateStream;
+use config::SlowClient;
 
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);

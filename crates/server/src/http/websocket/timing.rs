@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::HeartbeatMode;
 use crate::http::notices::Notices;
+use config::HeartbeatMode;
 
 /// A Ping is sent this often at least, so that dead connections are noticed.
 const PING_EVERY: Duration = Duration::from_secs(30);

@@ -4,7 +4,7 @@ use super::convert::{
     drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds, with_others,
 };
 use super::{Fate, Peer, PeerKey};
-use crate::config::kind::Kind::{
+use crate::kind::Kind::{
     self, Address, Bool, Choice, Integer, Logs, Networks, Path, Seconds, StreamPath, Text, Texts,
 };
 
@@ -409,7 +409,7 @@ pub const PEER_KEYS: &[PeerKey] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::table;
+    use crate::table;
 
     #[test]
     fn each_key_is_there_once_and_leads_to_a_setting() {

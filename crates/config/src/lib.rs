@@ -63,7 +63,7 @@ pub use values::{
 pub enum Invocation {
     /// Serve.
     Serve(Box<Setup>),
-    /// Say what the configuration comes to, see [`validate`](crate::validate), and exit.
+    /// Say what the configuration comes to, and exit.
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),

@@ -1,9 +1,10 @@
 //! The configuration file: which one, and what it says.
 
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use follow::file;
 use serde_json::Value;
 use serde_saphyr::{Error, MessageFormatter as _, Spanned, UserMessageFormatter};
 
@@ -96,10 +97,21 @@ fn find(
     Ok(None)
 }
 
-/// At most one byte more than is allowed, so that too much can be told.
+/// Reads at most one byte more than is allowed, so that the caller sees when there is too much.
+///
+/// The file has to be a regular one: opening a FIFO or a device could block for ever. Its type is
+/// checked after opening, when nobody can exchange it any more.
 fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     let mut bytes = Vec::new();
-    file::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

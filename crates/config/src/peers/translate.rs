@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::keys::PEER_KEYS;
 use super::{Fate, PeerKey, find};
-use crate::config::kind::Kind;
-use crate::config::model::Config;
-use crate::config::suggest;
-use crate::config::table;
-use crate::config::tree;
+use crate::kind::Kind;
+use crate::model::Config;
+use crate::suggest;
+use crate::table;
+use crate::tree;
 
 /// Sections that only another server has: what stands in them is known or wrong.
 const THEIRS: [&str; 4] = ["webserver", "general", "stream_processing", "nats"];
@@ -23,18 +23,18 @@ const CT_INDEX: &str = "./ct_index.json";
 
 /// A value that a variable of another server has.
 #[derive(Debug, Clone)]
-pub(in crate::config) struct PeerValue {
-    pub(in crate::config) key: &'static PeerKey,
-    pub(in crate::config) value: Value,
+pub(crate) struct PeerValue {
+    pub(crate) key: &'static PeerKey,
+    pub(crate) value: Value,
 }
 
 /// What variables say that only other servers have.
 #[derive(Debug, Clone, Default)]
-pub(in crate::config) struct Theirs {
+pub(crate) struct Theirs {
     /// The values without a setting of ours of the same name.
-    pub(in crate::config) values: Vec<PeerValue>,
+    pub(crate) values: Vec<PeerValue>,
     /// A variable of certstream-server-go's own sections that is set.
-    pub(in crate::config) of_go: Option<&'static str>,
+    pub(crate) of_go: Option<&'static str>,
 }
 
 /// Why messages follow the profile they follow.
@@ -51,15 +51,15 @@ pub enum ProfileOrigin {
 
 /// Something that another server's key says and that cannot be.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::config) struct PeerProblem {
+pub(crate) struct PeerProblem {
     /// The key, as a reader of the file says it; the variable where it is one.
-    pub(in crate::config) key: String,
+    pub(crate) key: String,
     /// The key whose place counts, where it is another one: that of an unknown key, which is in the
     /// message.
-    pub(in crate::config) place_of: Option<String>,
-    pub(in crate::config) message: String,
+    pub(crate) place_of: Option<String>,
+    pub(crate) message: String,
     /// Whether a variable says it, not the file.
-    pub(in crate::config) by_variable: bool,
+    pub(crate) by_variable: bool,
 }
 
 impl PeerProblem {
@@ -70,16 +70,16 @@ impl PeerProblem {
 
 /// What came of other servers' words.
 #[derive(Debug)]
-pub(in crate::config) struct Translated {
+pub(crate) struct Translated {
     /// The configuration, without what cannot be.
-    pub(in crate::config) config: Config,
-    pub(in crate::config) profile: ProfileOrigin,
-    pub(in crate::config) problems: Vec<PeerProblem>,
+    pub(crate) config: Config,
+    pub(crate) profile: ProfileOrigin,
+    pub(crate) problems: Vec<PeerProblem>,
 }
 
 /// What a file and variables say in other servers' words, put in its place. `said` is the file as it
 /// stands. What does nothing is added to the warnings.
-pub(in crate::config) fn translate(
+pub(crate) fn translate(
     config: &Config,
     mut said: Value,
     theirs: &Theirs,

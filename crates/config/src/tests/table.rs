@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
-use crate::config::overlay::Assignment;
-use crate::config::reporting::Prometheus;
+use crate::overlay::Assignment;
+use crate::reporting::Prometheus;
 
 /// A configuration in which every setting has a place, also those of a list's items.
 fn filled() -> Config {
@@ -167,7 +167,7 @@ fn every_leaf_of_the_struct_has_one_row() {
 #[test]
 fn defaults_are_allowed() {
     for (key, value) in leaves_of(&filled()) {
-        let kind = crate::config::table::find(&key).expect("a row").kind;
+        let kind = crate::table::find(&key).expect("a row").kind;
         assert!(kind.allows(&value), "{key}: {value} is not {kind}");
     }
     assert_eq!(rules::check(&Config::default()), []);
@@ -333,7 +333,7 @@ fn words_are_quoted_where_some_yaml_reads_them_as_something_else() {
 
 #[test]
 fn secrets_are_never_shown() {
-    let secret = Setting { secret: true, ..*crate::config::table::find("port").expect("a row") };
+    let secret = Setting { secret: true, ..*crate::table::find("port").expect("a row") };
     let secret: &'static Setting = Box::leak(Box::new(secret));
     assert_eq!(yaml::line(secret, &"s3cret".into()), "port: \"(hidden)\"\n");
     assert_eq!(yaml::line(secret, &Value::Null), "port: null\n");

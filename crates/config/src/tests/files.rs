@@ -207,7 +207,7 @@ fn control_characters_and_long_lines_are_not_repeated() {
 
 #[test]
 fn a_file_of_other_bytes_is_refused() {
-    let theirs = crate::config::peers::Theirs::default();
+    let theirs = crate::peers::Theirs::default();
     let read = file::read(Path::new("c.yaml"), b"port: \xff", &theirs, &mut Vec::new());
     let error = read.expect_err("not text");
     assert_eq!(error.to_string(), "c.yaml: the file is not UTF-8 text");

@@ -75,6 +75,6 @@ fn read_file(name: &str, text: &str) -> Result<Config, FileError> {
 }
 
 fn read_all(name: &str, text: &str) -> Result<file::Loaded, ConfigError> {
-    let theirs = crate::config::peers::Theirs::default();
+    let theirs = crate::peers::Theirs::default();
     file::read(Path::new(name), text.as_bytes(), &theirs, &mut Vec::new())
 }

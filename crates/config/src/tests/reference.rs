@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 
-const REMAKE: &str = "-p server config::";
+const REMAKE: &str = "-p config";
 
 #[test]
 fn the_documentation_is_that_of_the_table() {
