@@ -2,55 +2,79 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts since the start of the process.
-#[derive(Debug, Default)]
-pub struct Counters {
+/// Declares the counters of a log: as atomics that its follower adds to, and as plain numbers for
+/// those who read them.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// Counts of one log since the start of the process, which its follower adds to.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: AtomicU64,)+
+        }
+
+        /// The values of [`Counters`] at one moment.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counters {
+            /// Returns the values of all counters now.
+            #[must_use]
+            pub fn read(&self) -> Counts {
+                Counts { $($name: self.$name.load(Ordering::Relaxed),)+ }
+            }
+        }
+    };
+}
+
+counters! {
     /// Entries emitted.
-    pub entries: AtomicU64,
+    entries,
     /// Requests, reads or checks that failed.
-    pub errors: AtomicU64,
+    errors,
     /// Answers 429 and 503.
-    pub limited: AtomicU64,
+    limited,
     /// Heads smaller than one seen before, which stale front ends serve.
-    pub stale_heads: AtomicU64,
+    stale_heads,
     /// Heads refused: signature, origin or two roots at one size.
-    pub refused_heads: AtomicU64,
+    refused_heads,
     /// Heads that were never compared with anything, because too many came or the log did not prove
     /// them.
-    pub unaudited_heads: AtomicU64,
+    unaudited_heads,
     /// Stale heads that the log has proved to be beginnings of its tree.
-    pub audited_heads: AtomicU64,
+    audited_heads,
     /// Proofs that could not be had, or do not lead to the head they are meant for.
-    pub proof_errors: AtomicU64,
+    proof_errors,
     /// Alarms raised: whatever the log has said that cannot be true.
-    pub alarms: AtomicU64,
+    alarms,
     /// Entries left out because the log serves bytes that nobody can take apart.
-    pub unreadable: AtomicU64,
+    unreadable,
     /// Leaves of a static log that carry another index than their place, or none.
-    pub wrong_leaf_indexes: AtomicU64,
+    wrong_leaf_indexes,
     /// Precertificates of which the leaf was not made.
-    pub foreign_precertificates: AtomicU64,
+    foreign_precertificates,
     /// Chains whose issuer has another key than the leaf says.
-    pub foreign_issuers: AtomicU64,
+    foreign_issuers,
     /// Issuers served under a name that is not their hash.
-    pub forged_issuers: AtomicU64,
+    forged_issuers,
     /// Entries whose leaf could not be read; emitted without a certificate.
-    pub undecodable: AtomicU64,
+    undecodable,
     /// Entries whose certificate is whole while what goes with it cannot be read; emitted without a
     /// chain.
-    pub malformed: AtomicU64,
+    malformed,
     /// Requests not made because they lead to a private address.
-    pub refused_addresses: AtomicU64,
+    refused_addresses,
     /// Chain certificates that could not be had within the bound and were left out.
-    pub missing_issuers: AtomicU64,
+    missing_issuers,
     /// Chains longer than any honest one, which were cut.
-    pub cut_chains: AtomicU64,
+    cut_chains,
     /// Times entries were skipped because the log was further behind than it may be.
-    pub gaps: AtomicU64,
+    gaps,
     /// Entries skipped then.
-    pub skipped_entries: AtomicU64,
+    skipped_entries,
     /// Times the follower failed by a defect of this program and was started again.
-    pub panics: AtomicU64,
+    panics,
 }
 
 /// Adds to a counter.

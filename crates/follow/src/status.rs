@@ -49,7 +49,7 @@ impl Health {
 #[derive(Debug)]
 pub struct LogStatus {
     /// The log.
-    pub log: Log,
+    pub log: Arc<Log>,
     /// Its counts.
     pub counters: Counters,
     progress: Mutex<Progress>,
@@ -118,7 +118,7 @@ impl LogStatus {
     pub fn new(log: Log, resume_overlap: Duration) -> Self {
         Self {
             resume_overlap,
-            log,
+            log: Arc::new(log),
             counters: Counters::default(),
             progress: Mutex::default(),
             listing: Mutex::default(),

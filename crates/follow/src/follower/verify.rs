@@ -161,7 +161,7 @@ impl<S: Source> Follower<S> {
         }
         let head = self.heads.newest_served().map(|head| (**head).clone());
         let evidence = Evidence {
-            log: self.status.log.clone(),
+            log: (*self.status.log).clone(),
             kind: AlarmKind::Fork,
             at: unix_seconds(),
             text: format!("the log cannot prove what it has signed: {error}"),
@@ -223,7 +223,7 @@ impl<S: Source> Follower<S> {
         let mut heads: Vec<&Arc<ServedHead>> = heads.into_iter().flatten().collect();
         heads.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let evidence = Evidence {
-            log: self.status.log.clone(),
+            log: (*self.status.log).clone(),
             kind: finding.kind,
             at: unix_seconds(),
             text,
@@ -378,7 +378,7 @@ impl<S: Source> Follower<S> {
         self.status.set_proved(Err(format!("entries up to {} were left out", gap.end)));
         let heads = self.heads.newest_served().map(|head| (**head).clone());
         let evidence = Evidence {
-            log: self.status.log.clone(),
+            log: (*self.status.log).clone(),
             kind: AlarmKind::Gap,
             at: unix_seconds(),
             text: format!(
