@@ -2,7 +2,7 @@
 
 use config::CreateIndex;
 use serde_json::Value;
-use server::index;
+use server::commands::create_index as index;
 
 use crate::harness::{logs, reads_all};
 
