@@ -15,8 +15,8 @@ const INITIAL: u64 = 300;
 /// Where the other server stopped reading.
 const SAVED: u64 = 250;
 
-const GO: &str = include_str!("../../src/config/tests/go_server.yaml");
-const RUST: &str = include_str!("../../src/config/tests/rust_server.yaml");
+const GO: &str = include_str!("../../../config/src/tests/go_server.yaml");
+const RUST: &str = include_str!("../../../config/src/tests/rust_server.yaml");
 
 /// Two logs that hold the same entries.
 async fn twins() -> [ctsim::Sim; 2] {
