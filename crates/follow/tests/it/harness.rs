@@ -8,7 +8,9 @@ use ct::signature::PublicKey;
 use ctsim::Sim;
 use follow::catalogue::CatalogueOptions;
 use follow::position::State;
-use follow::{Backoff, Client, Entry, Fleet, FleetOptions, FollowOptions, LogStatus, Page, Start};
+use follow::{
+    Backoff, Client, Entry, Fleet, FleetOptions, FollowOptions, Gap, LogStatus, Page, Start,
+};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -65,6 +67,8 @@ pub(crate) struct Followed {
     pages: mpsc::Receiver<Page>,
     /// By log URL: the entries from the first emitted on.
     pub(crate) entries: BTreeMap<String, Vec<Entry>>,
+    /// By log URL: indexes without an entry.
+    pub(crate) gaps: BTreeMap<String, Vec<Gap>>,
     /// By log URL: the end of the last page.
     ends: BTreeMap<String, u64>,
     /// The newest offset: entries are numbered as they come.
@@ -93,7 +97,14 @@ impl Followed {
         let (sender, pages) = mpsc::channel(4);
         let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
         let fleet = Fleet::start(Arc::new(client), options, sender);
-        Self { fleet, pages, entries: BTreeMap::new(), ends: BTreeMap::new(), offset: 0 }
+        Self {
+            fleet,
+            pages,
+            entries: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            offset: 0,
+        }
     }
 
     /// Reads until `done`, checking that each log's entries come in order and without holes.
@@ -109,6 +120,9 @@ impl Followed {
         check_page(&page);
         let before = self.ends.insert(page.log.log.url.clone(), page.end);
         assert!(before.is_none_or(|end| end == page.first), "{before:?}, then {}", page.first);
+        if let Some(gap) = page.gap {
+            self.gaps.entry(page.log.log.url.clone()).or_default().push(gap);
+        }
         let entries = self.entries.entry(page.log.log.url.clone()).or_default();
         for entry in page.entries {
             if let Some(last) = entries.last() {

@@ -8,7 +8,7 @@ use ct::leaf::EntryType;
 use ctsim::Endpoint;
 use ctsim::fault::{BodyFault, Fault, HeadFault, PageFault, Scope, Times};
 use follow::position::State;
-use follow::{AlarmKind, FollowOptions, LogStatus};
+use follow::{AlarmKind, FollowOptions, GapReason, LogStatus};
 use serde_json::Value;
 
 use super::{alarmed, both, count, enforcing, flip, kinds, proved};
@@ -335,6 +335,9 @@ async fn an_unparsable_tile_is_skipped_with_an_alarm() {
     let first = followed.entries[&url_of(log)][0].index;
     assert!([256, 512].contains(&first), "whole tiles are left out, not {first} entries");
     assert_eq!(count(&status.counters.unreadable), first);
+    let gaps = &followed.gaps[&url_of(log)];
+    assert_eq!(gaps.last().map(|gap| gap.range.end), Some(first), "skipped entries are a gap");
+    assert!(gaps.iter().all(|gap| gap.reason == GapReason::Unreadable));
     assert!(kinds(&status).iter().all(|kind| *kind == AlarmKind::Gap));
     eventually("the rest is proved", || status.snapshot().proved == Some(first..600)).await;
     followed.fleet.stop().await;
