@@ -8,7 +8,8 @@ use ct::leaf::EntryType;
 use ctsim::Endpoint;
 use ctsim::fault::{BodyFault, Fault, HeadFault, PageFault, Scope, Times};
 use follow::position::State;
-use follow::{AlarmKind, FollowOptions, GapReason, LogStatus};
+use follow::{AlarmKind, FollowOptions, LogStatus};
+use record::GapReason;
 use serde_json::Value;
 
 use super::{alarmed, both, count, enforcing, flip, kinds, proved};
@@ -275,7 +276,7 @@ async fn chains_and_precertificates_are_checked_against_the_leaf() {
         for log in sim.logs() {
             // The chain of a final certificate is not what its leaf speaks of.
             let entries = &honest.entries[&url_of(log)];
-            let precert = entries.iter().find(|entry| entry.entry_type == EntryType::Precert);
+            let precert = entries.iter().find(|entry| entry.kind == EntryType::Precert);
             let index = precert.map(|entry| entry.index);
             assert!(index.is_some());
             let fault = match chain {
