@@ -15,13 +15,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ct::log_list::{ListError, LogList, SkipReason, Skipped, Timestamp, Version};
 use ct::signature::{PublicKey, SignatureError};
+use ctclient::{Client, FetchError, Log};
 
 use self::cache::{Cache, Stored};
 use self::fetch::Fetched;
 pub(crate) use self::merge::Selected;
 pub use self::select::Selection;
-use crate::client::{Client, FetchError};
-use crate::log::Log;
 
 /// Chrome's log list.
 pub const CHROME_LIST_URL: &str = "https://www.gstatic.com/ct/log_list/v3/log_list.json";

@@ -7,27 +7,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, host_of};
 use parking_lot::Mutex;
 use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::catalogue::{CatalogueOptions, ListStatus};
-use crate::client::{Client, host_of};
-use crate::counters::add;
-use crate::entry::Page;
 use crate::follower::Follower;
-use crate::issuers::IssuerStore;
-use crate::listing::Listing;
-use crate::log::Log;
-use crate::options::FollowOptions;
-use crate::pace::HostSnapshot;
-use crate::position::{self, Position, State};
+use crate::options::{FollowOptions, Verification};
+use crate::page::Page;
+use crate::position::{self, Position, SavedTree, State};
 use crate::queue::Pages;
-use crate::resume::Resume;
 use crate::saves::Saves;
-use crate::source::AnySource;
 use crate::status::LogStatus;
+use crate::status::counters::add;
+use crate::status::listing::Listing;
+use crate::status::resume::Resume;
+
+const NO_LIST: &str = "no log list is configured and no log is named by hand";
+const WAITING: &str = "the log list has not been fetched yet";
 
 /// What to follow and how.
 #[derive(Debug)]
@@ -127,7 +126,7 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
     let Some((Resume { index, tree }, resent_from)) = status.saved() else { return 0 };
     let snapshot = status.snapshot();
     position.current_index = index;
-    position.tree = tree;
+    position.tree = tree.as_ref().map(SavedTree::new);
     position.alarms = snapshot.alarms;
     position.name = Some(status.log.name.clone());
     position.tree_size = position.tree_size.max(snapshot.tree_size);
@@ -162,7 +161,7 @@ impl Fleet {
         options: FleetOptions,
         pages: mpsc::Sender<Page>,
     ) -> Arc<Self> {
-        let reason = if options.catalogue.is_some() { lists::WAITING } else { lists::NO_LIST };
+        let reason = if options.catalogue.is_some() { WAITING } else { NO_LIST };
         let follow = options.follow;
         let saves = follow.saves_first.then(Saves::default);
         let pages = Pages::new(pages).with_saves(saves.clone());
@@ -364,8 +363,10 @@ impl Fleet {
             (None, Some(saved)) => saved.alarms.clone(),
             (None, None) => Vec::new(),
         };
-        let resume = stopped_at
-            .or_else(|| saved.map(|saved| Resume { index: saved.current_index, tree: saved.tree }));
+        let resume = stopped_at.or_else(|| {
+            let tree = |saved: &Position| saved.tree.as_ref().and_then(SavedTree::read);
+            saved.map(|saved| Resume { index: saved.current_index, tree: tree(&saved) })
+        });
         let Log { name, url, operator, protocol, .. } = &log;
         let index = resume.as_ref().map(|resume| resume.index);
         tracing::info!(log = name, url, %protocol, resume = index, "following");
@@ -418,7 +419,12 @@ impl Fleet {
             tracing::error!(log = status.log.name, "the follower panicked");
         };
         let mut follow = || {
-            let source = AnySource::new(&status, &client, &self.issuers, &self.follow);
+            let read = ReadOptions {
+                batch_size: self.follow.batch_size,
+                verification: self.follow.verification != Verification::Off,
+                tbs_ids: self.follow.tbs_ids,
+            };
+            let source = AnySource::new(&status.log, &client, &self.issuers, read);
             let (log, options) = (Arc::clone(&status), self.follow.clone());
             let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
             // Before its first run it has read nothing.

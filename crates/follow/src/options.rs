@@ -3,8 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::breaker::Backoff;
-use crate::log::Start;
+use ctclient::Backoff;
+
+/// Where to begin reading a log that has no saved position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// At the tree size first seen: only new entries.
+    #[default]
+    Head,
+    /// At this index; 0 is the whole log. Past the tree head it means the head.
+    Index(u64),
+}
 
 /// What becomes of entries that are not those a log has signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

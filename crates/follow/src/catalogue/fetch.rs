@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ct::log_list::{ListError, LogList, MAX_LIST_BYTES};
 use ct::signature::PublicKey;
+use ctclient::Client;
 
 use super::CatalogueError;
-use crate::client::Client;
 
 /// Bound of a signature: RSA-8192.
 const LARGEST_SIGNATURE: usize = 1024;

@@ -2,7 +2,8 @@
 
 use ct::log_list::{ListedLog, LogKind, LogType, State};
 
-use crate::client::plain;
+use ctclient::plain;
+
 use crate::position::without_scheme;
 
 /// Which logs of the lists are followed.

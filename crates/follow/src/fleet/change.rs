@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use ctclient::Log;
+
 use super::{Fleet, Followed, update};
 use crate::catalogue::CatalogueOptions;
-use crate::log::Log;
 
 impl Fleet {
     /// Follows these logs by hand, and of the lists what is wanted now; lets go of all others at

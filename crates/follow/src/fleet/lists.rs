@@ -4,20 +4,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ctclient::{Backoff, jitter};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Fleet, Reason};
-use crate::breaker::{Backoff, Breaker, jitter};
+use super::{Fleet, NO_LIST, Reason};
+use crate::breaker::Breaker;
 use crate::catalogue::{Catalogue, CatalogueOptions, Removal, Selected};
 
 /// Waits between attempts to get the log list while there is none or it failed. They are shorter in
 /// the first minute, as of a log that fails.
 const LIST_BACKOFF: Backoff = Backoff { initial: Duration::from_secs(5), max: LONGEST_LIST_WAIT };
 const LONGEST_LIST_WAIT: Duration = Duration::from_secs(300);
-
-pub(super) const NO_LIST: &str = "no log list is configured and no log is named by hand";
-pub(super) const WAITING: &str = "the log list has not been fetched yet";
 
 /// When the lists are fetched next; `None` for never.
 #[derive(Debug)]
@@ -167,8 +165,9 @@ fn spread(interval: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use ctclient::failure::{BEGINNING, LONGEST_AT_FIRST};
+
     use super::*;
-    use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
 
     #[tokio::test(start_paused = true)]
     async fn a_list_that_fails_is_asked_for_every_few_seconds_in_the_first_minute() {

@@ -1,5 +1,6 @@
+use ctclient::Protocol;
+
 use super::*;
-use crate::log::Protocol;
 use crate::options::CatchUp;
 
 fn fleet(follow: FollowOptions) -> (Arc<Fleet>, mpsc::Receiver<Page>) {

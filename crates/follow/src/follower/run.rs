@@ -9,20 +9,18 @@ use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
+use ctclient::{
+    AlarmKind, Contradiction, Entry, Fetched, Frontier, Heads, Lease, Point, Served, Source,
+};
 
-use super::FollowError;
-use super::fetch::Fetched;
-use crate::alarm::AlarmKind;
-use crate::budget::Lease;
-use crate::counters::add;
-use crate::entry::{Entry, Page, Served};
-use crate::frontier::{Frontier, tip};
-use crate::heads::{Contradiction, Heads};
+use super::error::FollowError;
+use super::parts::Part;
 use crate::options::Verification;
+use crate::page::Page;
 use crate::queue::Pages;
-use crate::resume::Resume;
-use crate::source::Source;
 use crate::status::LogStatus;
+use crate::status::counters::add;
+use crate::status::resume::Resume;
 
 /// Bytes of entries and answers held back until they are proved, one page excepted. Then they are
 /// proved and handed on, for the run may need room for its next page.
@@ -58,6 +56,8 @@ pub(super) struct Held {
 
 #[derive(Debug)]
 struct HeldPage {
+    /// The index of the first entry.
+    first: u64,
     entries: Vec<Entry>,
     /// The index after the last.
     end: u64,
@@ -67,10 +67,9 @@ struct HeldPage {
 }
 
 impl Held {
-    fn push(&mut self, page: HeldPage, served: Vec<Served>) {
+    fn push(&mut self, page: HeldPage) {
         self.bytes += page.lease.as_ref().map_or(0, Lease::held);
         self.pages.push_back(page);
-        self.served.extend(served);
     }
 
     fn clear(&mut self) {
@@ -87,15 +86,18 @@ impl Held {
 impl<S: Source> Run<'_, S> {
     /// Takes the next page. Where something contradicts a head the run should not go on.
     pub(super) async fn take(&mut self, fetched: Fetched) -> Result<(), FollowError> {
-        let Fetched { entries, leaf_hashes, served, lease, cut, error } = fetched;
+        let Fetched { entries, leaf_hashes, served, lease, cut, error, .. } = fetched;
         let mut last = error.is_some() || cut;
-        if let Some(end) = entries.last().map(|entry| entry.index + 1) {
+        self.held.served.extend(served);
+        for Part { entries, leaf_hashes, lease } in (Part { entries, leaf_hashes, lease }).cut() {
+            let Some(first) = entries.first().map(|entry| entry.index) else { continue };
+            let end = first + entries.len() as u64;
             last |= end >= self.end;
             if let Some(frontier) = self.frontier {
                 self.found.extend(frontier.push(&leaf_hashes, self.heads));
             }
             let tree = self.frontier.as_ref().map(|frontier| frontier.read().clone());
-            self.held.push(HeldPage { entries, end, tree, lease }, served);
+            self.held.push(HeldPage { first, entries, end, tree, lease });
         }
         let enforce = self.verification == Verification::Enforce;
         last |= !enforce && !self.catching_up && self.held.is_much();
@@ -121,7 +123,7 @@ impl<S: Source> Run<'_, S> {
         match self.source.extends(frontier.read(), &self.head).await {
             Ok(true) => self.heads.remember(frontier.prove()),
             Ok(false) => {
-                let expected = tip(frontier.read());
+                let expected = Point::of_range(frontier.read());
                 let head = self.heads.newest_served().cloned();
                 self.found.extend(head.map(|head| Contradiction {
                     kind: AlarmKind::Mismatch,
@@ -164,19 +166,19 @@ impl<S: Source> Run<'_, S> {
     }
 
     async fn send(&mut self, page: HeldPage) -> Result<(), FollowError> {
-        let HeldPage { entries, end, tree, lease } = page;
+        let HeldPage { first, entries, end, tree, lease } = page;
         let count = entries.len() as u64;
         let timestamp = entries.last().map_or(0, |entry| entry.timestamp);
         if let (Some(frontier), Some(tree)) = (self.frontier.as_mut(), tree) {
             frontier.emit(tree);
         }
         let tree = self.frontier.as_ref().map(Frontier::save);
-        self.status.emitting(Resume { index: end, tree });
-        let page = Page { log: Arc::clone(self.status), entries, end, held: None };
+        self.status.emitting(Resume { index: end, tree: tree.clone() });
+        let log = Arc::clone(self.status);
+        let page = Page { tree, ..Page::of_entries(log, first, entries, end) };
         self.pages.send(page, lease).await?;
         *self.next = Some(end);
-        self.status.reached(timestamp);
-        self.status.emitted(end, count);
+        self.status.emitted(end, count, timestamp);
         Ok(())
     }
 }

@@ -3,14 +3,13 @@
 use bytes::Bytes;
 use ct::head::SignedHead;
 use ct::merkle::CompactRange;
+use ctclient::failure::{BEGINNING, LONGEST_AT_FIRST};
+use ctclient::{Batch, FetchError, Log, ServedHead, SourceError};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::entry::Batch;
-use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
-use crate::heads::ServedHead;
-use crate::log::Log;
+use crate::status::progress::Health;
 
 /// How a log fails.
 #[derive(Debug, Clone, Copy)]
@@ -63,30 +62,34 @@ const HEAD: &[u8] = br#"{"tree_size":5000,"timestamp":1790000000000,
     "sha256_root_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     "tree_head_signature":"BAMACDAGAgEBAgEB"}"#;
 
-impl Source for Arc<Failing> {
+/// The log as the follower and the test share it.
+struct Shared(Arc<Failing>);
+
+impl Source for Shared {
     fn page_size(&self) -> u64 {
         256
     }
 
     async fn head(&self) -> Result<ServedHead, SourceError> {
-        let is_starved = matches!(self.trouble, Trouble::Starved) && !self.asked.lock().is_empty();
-        if !self.has_heads || is_starved {
-            return self.fail().await;
+        let is_starved =
+            matches!(self.0.trouble, Trouble::Starved) && !self.0.asked.lock().is_empty();
+        if !self.0.has_heads || is_starved {
+            return self.0.fail().await;
         }
         let signed = SignedHead::from_sth(HEAD).expect("a head");
         Ok(ServedHead { signed, body: Bytes::from_static(HEAD) })
     }
 
     async fn entries(&self, _: Range<u64>, _: u64) -> Result<Batch, SourceError> {
-        self.fail().await
+        self.0.fail().await
     }
 
     async fn frontier(&self, _: u64, _: &TreeHead) -> Result<CompactRange, SourceError> {
-        self.fail().await
+        self.0.fail().await
     }
 
     async fn extends(&self, _: &CompactRange, _: &TreeHead) -> Result<bool, SourceError> {
-        self.fail().await
+        self.0.fail().await
     }
 
     fn unreadable(&self, _: u64, _: u64) -> Option<Range<u64>> {
@@ -120,7 +123,8 @@ async fn asked_with(
     let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let (sender, _pages) = mpsc::channel(1);
     let pages = Pages::new(sender);
-    let follower = Follower::new(Arc::clone(&source), Arc::clone(&status), options, pages, None, 0);
+    let follower =
+        Follower::new(Shared(Arc::clone(&source)), Arc::clone(&status), options, pages, None, 0);
     let ended = tokio::time::timeout(lasts, follower.run()).await;
     assert!(ended.is_err(), "it follows for ever");
     let asked = source.asked.lock().clone();
@@ -177,7 +181,7 @@ async fn a_log_without_room_has_neither_failed_nor_recovered() {
     let (asked, status) = asked_with(Trouble::Starved, true, 2 * BEGINNING, options()).await;
     assert!(asked.len() > 10, "it tries again: {}", asked.len());
     let snapshot = status.snapshot();
-    assert_eq!(snapshot.health, crate::status::Health::Degraded, "as the first answer left it");
+    assert_eq!(snapshot.health, Health::Degraded, "as the first answer left it");
     assert!(snapshot.last_error.is_some_and(|error| error.contains("429")));
     assert_eq!(status.counters.errors.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

@@ -1,0 +1,4 @@
+//! Reading ranges of a log: downloads that run ahead, retries, and ranges proved against a head.
+
+pub(crate) mod ahead;
+pub(crate) mod fetch;
