@@ -4,6 +4,7 @@
 //! static-ct-api) by a [`Client`], which paces requests per host and bounds their bytes. [`Heads`]
 //! compares signed heads with each other, and [`Frontier`] recomputes the log's tree from the entries
 //! as served. What does not agree is a [`Contradiction`], and [`Evidence`] is written of it.
+//! [`VerifiedRange`] does all this for a range of entries.
 //!
 //! This crate does not know which logs are read, when, or for what.
 //!
@@ -39,6 +40,7 @@ pub use log::{Log, LogError, Protocol};
 pub use options::{ReadOptions, Retries};
 pub use read::ahead::Ahead;
 pub use read::fetch::{FailureCounts, Fetched, Fetcher, RequestFailures};
+pub use read::range::{ProvedPage, RangeError, RangeOptions, VerifiedRange};
 pub use source::AnySource;
 pub use source::error::{Bounds, Rejected, SourceError};
 pub use source::integrity::LeafMismatch;
@@ -47,6 +49,6 @@ pub use source::paging::pages;
 pub use source::reader::Source;
 pub use tree::contradiction::{AlarmKind, Contradiction, Point, ServedHead};
 pub use tree::evidence::Evidence;
+pub use tree::explain::explain;
 pub use tree::frontier::{Frontier, ReadTree};
 pub use tree::heads::{Accepted, HeadError, Heads, Reached};
-pub use tree::locate::{Finding, locate};

@@ -34,7 +34,7 @@ pub use alarm::Alarm;
 pub use breaker::BreakerState;
 pub use ctclient::{
     AlarmKind, Backoff, Client, Entry, FetchError, HostSnapshot, Intervals, Issuer, IssuerCounts,
-    IssuerStore, Log, LogError, Protocol,
+    IssuerStore, Log, LogError, Protocol, ReadTree,
 };
 pub use fleet::{Fleet, FleetOptions, Reason, Standing};
 pub use options::{CatchUp, FollowOptions, Start, Verification};

@@ -273,7 +273,7 @@ mod tests {
     use crate::status::progress::Health;
 
     fn status(overlap: u64) -> LogStatus {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         LogStatus::new(log.expect("usable"), Duration::from_secs(overlap))
     }
 

@@ -1,4 +1,4 @@
-//! Putting a page's entries together.
+//! Building the entries of a page.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use ct::leaf::{EntryType, Leaf, LeafEntry};
 use crate::entry::{Entry, Issuer};
 use crate::source::link::tbs_id;
 
-/// Certificates of a chain that are kept at most.
+/// The most certificates of a chain that are kept.
 const LONGEST_CHAIN: usize = 32;
-/// Bytes of them at most: real chains take some 5 kB.
+/// The most bytes of them: real chains take about 5 kB.
 const CHAIN_BYTES: usize = 256 * 1024;
 
-/// How many certificates of a chain are kept. No tree hash covers chains, so a log could attach
-/// anything.
+/// Returns the number of certificates of a chain that are kept. No tree hash covers chains, so a log
+/// could attach anything.
 pub(crate) fn bounded_chain_len(lengths: impl Iterator<Item = usize>) -> usize {
     let mut bytes = 0_usize;
     let fits = |length: &usize| {
@@ -26,8 +26,8 @@ pub(crate) fn bounded_chain_len(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.take(LONGEST_CHAIN).take_while(fits).count()
 }
 
-/// The certificate of an entry as submitted. Where a precertificate is not there or cannot be read, it
-/// is what the leaf has of it, which names the same domains.
+/// Returns the certificate of an entry as submitted. If there is no readable precertificate, it is the
+/// leaf's TBS, which names the same domains.
 pub(crate) fn submitted<'a>(entry: &LeafEntry<'a>, precertificate: Option<&'a [u8]>) -> &'a [u8] {
     let (tbs, submitted) = match (*entry, precertificate) {
         (LeafEntry::X509 { certificate }, _) => return certificate,
@@ -39,7 +39,7 @@ pub(crate) fn submitted<'a>(entry: &LeafEntry<'a>, precertificate: Option<&'a [u
 }
 
 /// Builds a page's entries with all their certificates in one buffer of exactly the size needed,
-/// so that an entry kept for long keeps nothing of the answer it came in.
+/// so that an entry that stays in memory does not keep the response.
 #[derive(Debug)]
 pub(crate) struct PageBuilder<'a> {
     parts: Vec<Part<'a>>,

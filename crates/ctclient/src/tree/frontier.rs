@@ -10,7 +10,7 @@ use ct::merkle::CompactRange;
 use crate::tree::contradiction::{Contradiction, Point};
 use crate::tree::heads::{Heads, Reached};
 
-/// Points remembered between two proofs. When there are more, every other one is dropped.
+/// The most points remembered between two proofs. If there are more, every other one is dropped.
 const MOST_MARKS: usize = 128;
 
 /// A tree of entries that were read, and how far it is proved: enough to resume from.
@@ -37,13 +37,13 @@ pub struct Frontier {
     read: CompactRange,
     /// Trees between `proved` and `read`, to narrow down where a mismatch lies.
     marks: Vec<Point>,
-    /// Of how many batches one is marked.
+    /// The number of batches for each mark.
     spacing: usize,
     unmarked: usize,
 }
 
 impl Frontier {
-    /// Begins with a tree that a head has been proved to begin with.
+    /// Begins with a tree that is proved to be the beginning of a head's.
     pub fn new(proved: CompactRange) -> Self {
         let point = Point::of_range(&proved);
         Self::with(point.size, point, proved)
@@ -73,27 +73,27 @@ impl Frontier {
         ReadTree { from: self.from, proved: self.proved, range: self.emitted.clone() }
     }
 
-    /// Entries below were not read.
+    /// Returns the index below which entries were not read.
     pub const fn from(&self) -> u64 {
         self.from
     }
 
-    /// The newest tree that a head proves.
+    /// Returns the newest tree that a head proves.
     pub const fn proved(&self) -> Point {
         self.proved
     }
 
-    /// The tree of the entries read.
+    /// Returns the tree of the entries read.
     pub const fn read(&self) -> &CompactRange {
         &self.read
     }
 
-    /// The tree of the entries emitted.
+    /// Returns the tree of the entries emitted.
     pub const fn emitted(&self) -> &CompactRange {
         &self.emitted
     }
 
-    /// Trees between the one proved and the one read, smallest first, that one last.
+    /// Returns trees between the one proved and the one read, smallest first; that one is last.
     pub fn marks(&self) -> Vec<Point> {
         let mut marks = self.marks.clone();
         if marks.last().is_none_or(|last| last.size < self.read.size()) {
@@ -102,8 +102,7 @@ impl Frontier {
         marks
     }
 
-    /// Appends entries, and compares the tree with every head on the way. Whatever contradicts it is
-    /// returned.
+    /// Appends entries, and compares the tree with every head on the way. Returns the contradictions.
     pub fn push(&mut self, leaf_hashes: &[Hash], heads: &mut Heads) -> Vec<Contradiction> {
         if heads.next_size().is_some_and(|size| size <= self.read.size()) {
             heads.pass_over(self.read.size());
@@ -141,7 +140,7 @@ impl Frontier {
         }
     }
 
-    /// What was read is proved.
+    /// Notes that the entries read are proved; returns their tree.
     pub fn prove(&mut self) -> Point {
         self.proved = Point::of_range(&self.read);
         self.marks.clear();
@@ -149,12 +148,12 @@ impl Frontier {
         self.proved
     }
 
-    /// What was read has been emitted.
+    /// Notes that the entries of `range` have been emitted.
     pub fn emit(&mut self, range: CompactRange) {
         self.emitted = range;
     }
 
-    /// Forgets what was read and not emitted.
+    /// Forgets the entries that were read and not emitted.
     pub fn rewind(&mut self) {
         self.read = self.emitted.clone();
         let end = self.read.size();
@@ -220,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_resumed_and_what_makes_no_tree_is_not() {
+    fn a_saved_tree_is_resumed_and_an_inconsistent_one_is_not() {
         let mut frontier = Frontier::new(CompactRange::new());
         let mut heads = heads(&[(100, tree_hash(&leaves(100)))]);
         assert!(frontier.push(&leaves(130), &mut heads).is_empty());
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_thinned_and_never_more_than_so_many() {
+    fn marks_are_thinned_and_bounded() {
         let all = leaves(10_000);
         let mut frontier = Frontier::new(CompactRange::new());
         for batch in all.chunks(10) {
@@ -258,9 +257,9 @@ mod tests {
     }
 
     proptest! {
-        /// However entries come in batches and wherever heads are, the tree is the same.
+        /// The tree is the same for all batches and all positions of heads.
         #[test]
-        fn batches_do_not_matter(
+        fn the_tree_does_not_depend_on_batches(
             cuts in proptest::collection::vec(1..40_usize, 1..20),
             sizes in proptest::collection::btree_set(1..300_u64, 0..10),
         ) {

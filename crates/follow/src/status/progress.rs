@@ -1,4 +1,4 @@
-//! How far a log was read and how it fares, as its follower notes it and as readers see it.
+//! The progress and health of a log, as its follower notes them and as readers see them.
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! Where a row of the table is tried: three logs of one protocol on one host.
+//! The trial of one row of the table: three logs of one protocol on one host.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -15,16 +15,16 @@ use tokio::time::Instant;
 
 use super::lines::Lines;
 use super::table::{FIRST_NEW, Noticed, Row, Trouble};
-use crate::harness::{catalogue, options, simulate, still, url_of};
+use crate::harness::{catalogue, check_page, options, simulate, still, url_of};
 
-/// How long anything may take on a slow machine before the row has failed.
+/// The longest wait on a slow machine before the row has failed.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Shorter than the faults that take too long.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 /// While something is waited for, logs grow this often.
 const GROW_EVERY: Duration = Duration::from_millis(100);
 
-/// What is compared of an entry: certificate, time, chain.
+/// The compared parts of an entry: certificate, time, chain.
 type Content = (Bytes, u64, Vec<[u8; 32]>);
 
 /// A fleet and what it emits.
@@ -37,12 +37,13 @@ pub(super) struct Followers {
 #[derive(Default)]
 struct Came {
     logs: BTreeMap<String, BTreeMap<u64, Content>>,
-    /// What came out of order or twice.
+    /// Entries out of order or repeated.
     wrong: Vec<String>,
 }
 
 impl Came {
     fn take(&mut self, page: &Page) {
+        check_page(page);
         let url = page.log.log.url.clone();
         let entries = self.logs.entry(url.clone()).or_default();
         for entry in &page.entries {
@@ -67,7 +68,7 @@ impl Followers {
         let client = Client::new("follow-tests/1", REQUEST_TIMEOUT).expect("a client");
         let follow = FollowOptions { start: Start::Index(0), unreadable_wait, ..options() };
         let (catalogue, saved) = (Some(catalogue(sim)), State::default());
-        let options = FleetOptions { follow, by_hand: Vec::new(), catalogue, saved };
+        let options = FleetOptions { follow, configured: Vec::new(), catalogue, saved };
         let fleet = Fleet::start(Arc::new(client), options, sender);
         let came = Arc::<Mutex<Came>>::default();
         let taker = Arc::clone(&came);
@@ -84,13 +85,13 @@ impl Followers {
         self.fleet.logs().into_iter().find(|status| status.log.url == url)
     }
 
-    /// Entries that came of a log.
+    /// Returns the number of entries received from a log.
     pub(super) fn count(&self, log: &LogHandle) -> u64 {
         let came = self.came.lock().expect("no panic");
         came.logs.get(&url_of(log)).map_or(0, |entries| entries.len() as u64)
     }
 
-    /// What came out of order or twice.
+    /// Entries out of order or repeated.
     pub(super) fn wrong(&self) -> Vec<String> {
         self.came.lock().expect("no panic").wrong.clone()
     }
@@ -262,7 +263,7 @@ fn clear(sim: &Sim) {
     }
 }
 
-/// Whether the row's fault has happened to this log and everything is seen that the row says.
+/// Reports whether the row's fault has happened to this log with all its documented effects.
 fn is_noticed(row: &Row, followers: &Followers, log: &LogHandle, lines: &Lines) -> bool {
     let Some(status) = followers.status(log) else { return false };
     let happened = match &row.trouble {
