@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use super::report::Report;
-use super::{Benchmark, Plan};
-use crate::collect::{self, Kills};
-use crate::processes::release_binary;
+use crate::figures::report::Report;
+use crate::plan::{Benchmark, Plan};
+use xtask::collect::{self, Kills};
+use xtask::process::release_binary;
 
-/// How often each is killed.
+/// The number of kills of each program.
 const KILLED: Kills =
     Kills { programs: release_binary, collector: 200, server: 50, entries: 50_000, rate: 250 };
 
-pub(super) const KILLS: Benchmark =
-    Benchmark { name: "collect-kill", cases: &["collect-kill"], run: killed };
+pub(crate) const KILLS: Benchmark =
+    Benchmark { name: "collect-kill", cases: &["collect-kill"], is_long: true, run: killed };
 
 fn killed(_: &Plan, _: &str, report: &mut Report) -> anyhow::Result<()> {
     let outcome = collect::kills(KILLED)?;

@@ -1,4 +1,4 @@
-//! What it costs to deliver to many clients, beside plain writes of as many bytes.
+//! The cost of delivery to many clients, beside plain writes of as many bytes.
 
 mod cases;
 mod plain;
@@ -8,14 +8,16 @@ use std::time::Duration;
 use anyhow::ensure;
 use serde_json::json;
 
-use super::delivery::Delivery;
-use super::load::LoadOptions;
-use super::report::Report;
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, pause};
+use crate::clients::delivery::Delivery;
+use crate::clients::load::LoadOptions;
+use crate::figures::report::Report;
+use crate::harness::pause;
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 use cases::{CASES, Case};
 
-pub(super) const BENCHMARK: Benchmark = Benchmark { name: "fanout", cases: &NAMES, run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "fanout", cases: &NAMES, is_long: false, run };
 
 /// The cases, and plain writes in several batches.
 const NAMES: [&str; CASES.len() + 1] = {

@@ -1,4 +1,4 @@
-//! How long a log's failure costs: after the end of a fault, until everything is read again.
+//! The time from the end of a log's fault until the server has read the log to its head again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,11 +10,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use super::report::{Report, folder};
-use super::system::{Server, wait};
-use super::{Benchmark, Plan, pause};
+use crate::figures::report::Report;
+use crate::harness::folder;
+use crate::harness::pause;
+use crate::harness::site::{Server, wait};
+use crate::plan::{Benchmark, Plan};
 
-/// How long a fault lasts unless somebody wants it otherwise, in seconds.
+/// The default length of a fault, in seconds.
 const LASTS: u64 = 12;
 /// Logs that meet it in one run.
 const LOGS: usize = 20;
@@ -22,12 +24,12 @@ const LOGS: usize = 20;
 const APART: Duration = Duration::from_millis(130);
 /// Entries a second that each log gains.
 const RATE: f64 = 50.0;
-/// How often the server is asked where it is: the error of the figure.
+/// The interval at which the server's positions are read: the error of the figure.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long a log may take before the case has failed.
+/// The longest time for a log, after which the case has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) const BENCHMARK: Benchmark = Benchmark {
+pub(crate) const BENCHMARK: Benchmark = Benchmark {
     name: "faults",
     cases: &[
         "rfc6962-500",
@@ -37,10 +39,11 @@ pub(super) const BENCHMARK: Benchmark = Benchmark {
         "static-ct-refused",
         "static-ct-stall",
     ],
+    is_long: true,
     run,
 };
 
-/// What befalls a log.
+/// The fault of a log.
 #[derive(Clone, Copy)]
 enum Trouble {
     Status500,
@@ -153,12 +156,14 @@ fn measure(
     let due = |number: usize| APART * u32::try_from(number).unwrap_or(u32::MAX);
     while took.len() < logs.len() {
         let now = Instant::now();
-        while let Some(log) = logs.get(begun).filter(|_| now >= start + due(begun)) {
+        while now >= start + due(begun)
+            && let Some(log) = logs.get(begun)
+        {
             trouble.begin(sim, log);
             begun += 1;
         }
-        while let Some(log) =
-            logs.get(ended.len()).filter(|_| now >= start + due(ended.len()) + lasts)
+        while now >= start + due(ended.len()) + lasts
+            && let Some(log) = logs.get(ended.len())
         {
             trouble.end(sim, log);
             ended.push(Instant::now());
@@ -176,7 +181,7 @@ fn measure(
     Ok(took.into_values().collect())
 }
 
-/// How far the server has read each log, by name.
+/// The next index of each log, by the log's name.
 struct Read(HashMap<String, u64>);
 
 impl Read {
@@ -184,8 +189,8 @@ impl Read {
         Ok(Self(server.by_label("certstream_log_next_index", "log")?))
     }
 
-    /// Whether all is read that the log had published a publishing interval ago, when the newest head
-    /// may not have been asked for yet.
+    /// Reports whether everything is read that the log had published one publishing interval ago:
+    /// the newest head may not have been asked for yet.
     fn is_at_head(&self, log: &LogHandle) -> bool {
         let newest = RATE as u64 + 1;
         self.0.get(log.description()).is_some_and(|next| *next + newest >= log.size())

@@ -1,4 +1,5 @@
-//! What filters cost the server, and whether those who filter get exactly what they asked for.
+//! The cost of filters, and their correctness: each client gets exactly the certificates that it
+//! requested.
 
 mod terms;
 
@@ -9,16 +10,19 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::delivery::Delivery;
-use super::load::LoadOptions;
-use super::program::Program;
-use super::record::{self, Received};
-use super::report::{Report, folder};
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, pause};
+use crate::clients::delivery::Delivery;
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::record::{self, Received};
+use crate::figures::report::Report;
+use crate::harness::folder;
+use crate::harness::pause;
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 use terms::Filter;
 
-pub(super) const BENCHMARK: Benchmark = Benchmark { name: "filters", cases: &["filters"], run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "filters", cases: &["filters"], is_long: false, run };
 
 const LOGS: usize = 4;
 /// Certificates a second, all logs together.
@@ -28,7 +32,7 @@ const CLIENTS: usize = 5000;
 const TERMS_EACH: usize = 2;
 /// Clients whose messages are compared with what they should get.
 const SAMPLED: usize = 100;
-/// How long filters that nothing passes are tried, to see that the server filters at all.
+/// The time for a filter that nothing passes, to see that the server filters at all.
 const TRY: Duration = Duration::from_secs(2);
 /// Those who filter begin before the unfiltered client and end so much after it.
 const MARGIN: Duration = Duration::from_secs(8);
@@ -99,7 +103,8 @@ fn number(said: &Value, name: &str) -> f64 {
 /// Fails unless a filter that nothing passes lets nothing pass.
 fn ensure_filters(server: &Server, parameter: &str) -> anyhow::Result<()> {
     let path = format!("/?{parameter}=nothing.invalid");
-    let options = LoadOptions { path, warmup: Duration::ZERO, ..server.lite(1, TRY) };
+    let options =
+        LoadOptions { path, warmup: Duration::ZERO, ..LoadOptions::lite(&server, 1, TRY) };
     let mut client = Program::load(&options)?;
     let said = client.wait_for("done").with_context(|| format!("with ?{parameter}="))?;
     let got = number(&said, "messages");
@@ -107,8 +112,8 @@ fn ensure_filters(server: &Server, parameter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the server spends while one client without a filter, and `others`, are there; and what that
-/// client got.
+/// Returns the CPU that the server uses while one client without a filter, and `others`, are
+/// connected; and the messages which that client got.
 fn unfiltered(
     server: &Server,
     others: &[u32],
@@ -117,7 +122,7 @@ fn unfiltered(
     let file = folder()?.join("filters.unfiltered");
     let record = Some(file.clone());
     let warmup = Duration::from_secs(1);
-    let options = LoadOptions { record, warmup, ..server.lite(1, time) };
+    let options = LoadOptions { record, warmup, ..LoadOptions::lite(&server, 1, time) };
     let delivery = Delivery::measure(server.id(), others, &options)?;
     let (lost, repeated) = (delivery.number("lost"), delivery.number("repeated"));
     ensure!(lost == 0.0, "the client without a filter lost {lost} messages");
@@ -139,11 +144,11 @@ fn crowd(
         path: format!("@{}", paths.display()),
         sampled: SAMPLED,
         record: Some(file.to_owned()),
-        ..server.lite(filters.len(), time)
+        ..LoadOptions::lite(&server, filters.len(), time)
     })
 }
 
-/// What sampled clients got beside what they should get.
+/// The messages that sampled clients received, beside those that they should receive.
 #[derive(Debug, PartialEq, Eq)]
 struct Comparison {
     expected: usize,

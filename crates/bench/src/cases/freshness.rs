@@ -1,26 +1,29 @@
-//! How long it takes from a log to a client.
+//! The delay from a log to a client.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::heads::{Heads, log_stats};
-use super::load::Delays;
-use super::program::Program;
-use super::record;
-use super::report::{Report, folder};
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, pause};
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::delays::Delays;
+use crate::figures::heads::{Heads, log_stats};
+use crate::figures::record;
+use crate::figures::report::Report;
+use crate::harness::folder;
+use crate::harness::pause;
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 
 const PUBLISH: Duration = Duration::from_millis(200);
-/// How often the logs are asked what they have published: the error of the figure.
+/// The interval at which the logs' heads are read: the error of the figure.
 const LOOK: Duration = Duration::from_millis(5);
 /// After the start, before idling is measured.
 const SETTLE: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(30);
 
-pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "freshness", cases: &["rfc6962", "static-ct", "idle"], run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "freshness", cases: &["rfc6962", "static-ct", "idle"], is_long: false, run };
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     let (protocol, rfc6962, static_ct) = match case {
@@ -45,7 +48,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How often logs without new entries are asked for their heads, everything at its default.
+/// Measures the rate of head requests to logs without new entries, with default settings.
 fn idle(report: &mut Report) -> anyhow::Result<()> {
     let group = LogGroup {
         rfc6962: 4,
@@ -88,7 +91,7 @@ fn one_protocol(plan: &Plan, group: &LogGroup) -> anyhow::Result<(Delays, Delays
     let settings = [("ct_log.poll_interval_ms", "100"), ("ct_log.partial_tile_wait_ms", "100")];
     let server = Server::start(&logs, &settings)?;
     let file = folder()?.join("freshness.received");
-    let mut options = server.lite(1, plan.time(15));
+    let mut options = LoadOptions::lite(&server, 1, plan.time(15));
     options.record = Some(file.clone());
     let mut load = Program::load(&options)?;
     load.wait_for("connected")?;

@@ -1,7 +1,6 @@
 //! One client that behaves, alone and beside many that do not: what it loses, how long it waits, and
 //! whether the server gives everything back.
 
-mod clients;
 mod greedy;
 
 use std::time::{Duration, Instant};
@@ -9,17 +8,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-use super::delivery::Delivery;
-use super::load::LoadOptions;
-use super::proc::{self, Stopwatch};
-use super::program::Program;
-use super::report::Report;
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, pause};
-pub(super) use clients::{NAME, command, run_clients};
+use crate::clients::delivery::Delivery;
+use crate::clients::hostile;
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::report::Report;
+use crate::harness::pause;
+use crate::harness::proc::{self, Stopwatch};
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 
-pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "hostile", cases: &["hostile", greedy::NAME], run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "hostile", cases: &["hostile", greedy::NAME], is_long: false, run };
 
 const LOGS: usize = 4;
 /// Messages a second, all logs together.
@@ -31,14 +31,14 @@ const INITIAL_SIZE: u64 = 10_000;
 const SETTLE: Duration = Duration::from_secs(5);
 /// Between two looks at the server's memory and descriptors.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long the server may take to give everything back.
+/// The longest time for the server to release what clients used.
 const RETURN: Duration = Duration::from_secs(60);
 /// Memory counts as given back when so many MB more than before are left.
 const MEMORY_SLACK: f64 = 5.0;
 /// Connections to logs come and go.
 const DESCRIPTOR_SLACK: usize = LOGS;
 
-/// What the server holds.
+/// The memory and descriptors of the server.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     /// Resident memory, MB.
@@ -62,7 +62,7 @@ impl Held {
     }
 }
 
-/// What the server held, and when it had given back what came on top.
+/// The server's use before, during and after, and the time until it was back to normal.
 struct Course {
     before: Held,
     most: Held,
@@ -71,18 +71,22 @@ struct Course {
     descriptors_back: Option<Duration>,
 }
 
-fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
-    if case == greedy::NAME {
-        return greedy::run(report);
-    }
-    let beside = plan.time(60);
-    let logs = Logs::start(&LogGroup {
+fn start_logs() -> anyhow::Result<Logs> {
+    Logs::start(&LogGroup {
         rfc6962: LOGS,
         static_ct: 0,
         initial_size: INITIAL_SIZE,
         rate: RATE / LOGS as f64,
         publish_interval: INTERVAL,
-    })?;
+    })
+}
+
+fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
+    if case == greedy::NAME {
+        return greedy::run(report);
+    }
+    let beside = plan.time(60);
+    let logs = start_logs()?;
     let interval = INTERVAL.as_millis().to_string();
     let settings = [
         ("ct_log.poll_interval_ms", interval.as_str()),
@@ -92,25 +96,25 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     ];
     let server = Server::start(&logs, &settings)?;
     pause(SETTLE);
-    let client = |time| LoadOptions { sampled: 1, ..server.lite(1, time) };
+    let client = |time| LoadOptions { sampled: 1, ..LoadOptions::lite(&server, 1, time) };
 
     let alone = Delivery::measure(server.id(), &[logs.id()], &client(beside / 2))?;
     let before = Held::by(&server)?;
     let mut most = before;
     let mut healthy = Program::load(&client(beside))?;
     healthy.wait_for("connected")?;
-    let mut hostile = Program::start(clients::arguments(&server.address(), beside))?;
-    hostile.wait_for("started")?;
+    let mut crowd = Program::start(hostile::arguments(&server.address(), beside))?;
+    crowd.wait_for("started")?;
     healthy.wait_for("measuring")?;
-    let processes = [server.id(), healthy.id(), hostile.id(), logs.id(), std::process::id()];
+    let processes = [server.id(), healthy.id(), crowd.id(), logs.id(), std::process::id()];
     let watch = Stopwatch::start(&processes)?;
     let received = healthy.wait_looking("done", LOOK, || {
         most = most.max(Held::by(&server)?);
         Ok(())
     })?;
     let among = Delivery { spent: watch.stop()?, connected: Value::Null, received };
-    let did = hostile.wait_for("done")?;
-    drop((healthy, hostile));
+    let did = crowd.wait_for("done")?;
+    drop((healthy, crowd));
     let course = gives_back(&server, before, most)?;
     tell_delays(&alone, &among, &did, report);
     tell_course(&course, report);
@@ -197,7 +201,7 @@ fn tell_course(course: &Course, report: &mut Report) {
     );
 }
 
-/// What must hold on any machine.
+/// Checks what is required on any machine.
 fn check(server: &Server, among: &Delivery, course: &Course) -> anyhow::Result<()> {
     let lost = among.number("lost");
     ensure!(lost == 0.0, "the healthy client lost {lost} messages");

@@ -1,21 +1,23 @@
-//! What it costs to take in a log: everything is there at the start, the server reads from zero.
+//! The cost of ingest: all entries exist at the start, and the server reads from zero.
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::proc::Stopwatch;
-use super::program::Program;
-use super::report::Report;
-use super::system::{LogGroup, Logs, Server, wait};
-use super::{Benchmark, Plan, proc};
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::report::Report;
+use crate::harness::proc;
+use crate::harness::proc::Stopwatch;
+use crate::harness::site::{LogGroup, Logs, Server, wait};
+use crate::plan::{Benchmark, Plan};
 
 const LOGS: usize = 4;
 /// Between two looks at the server's counters, each of which costs it a little.
 const LOOK: Duration = Duration::from_millis(100);
 
-pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "ingest", cases: &["rfc6962", "static-ct"], run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "ingest", cases: &["rfc6962", "static-ct"], is_long: false, run };
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     let (protocol, rfc6962, static_ct, target) = match case {
@@ -43,7 +45,7 @@ fn one_protocol(
     let simulation = proc::cpu(logs.id())?;
     let start = Instant::now();
     let server = Server::start(&logs, &[("ct_log.start", "zero")])?;
-    let mut options = server.lite(1, Duration::from_secs(120));
+    let mut options = LoadOptions::lite(&server, 1, Duration::from_secs(120));
     options.path = "/?since=0".to_owned();
     let mut load = Program::load(&options)?;
     load.wait_for("connected")?;

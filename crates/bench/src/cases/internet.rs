@@ -1,22 +1,24 @@
 //! The internet in a box: as many logs as there are, each certificate in several of them.
 //!
-//! What the server needs for one client, for a hundred and for five hundred, with everything at its
-//! default. What counts is the steady state, so each case begins to measure once the ring is full.
+//! The cost of the server for one client, for a hundred and for five hundred, with everything at
+//! its default. What counts is the steady state, so each case begins to measure once the ring is
+//! full.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::delivery::Delivery;
-use super::load::{Encoding, LoadOptions};
-use super::proc;
-use super::report::Report;
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan};
+use crate::clients::delivery::Delivery;
+use crate::clients::load::{Encoding, LoadOptions};
+use crate::figures::report::Report;
+use crate::harness::proc;
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 
-pub(super) const BENCHMARK: Benchmark = Benchmark {
+pub(crate) const BENCHMARK: Benchmark = Benchmark {
     name: "internet",
     cases: &["1", "100", "500", "1-deflated", "100-deflated", "500-deflated"],
+    is_long: true,
     run,
 };
 
@@ -30,7 +32,7 @@ const RATE: f64 = 2_500.0;
 const HEADS: Duration = Duration::from_secs(1);
 /// It takes some 25 seconds to fill the ring.
 const WARMUP: Duration = Duration::from_secs(45);
-/// How often the memory is looked at.
+/// The interval at which the memory is read.
 const LOOK: Duration = Duration::from_millis(500);
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
@@ -50,7 +52,11 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     let [hosts, copies] = [("hosts", HOSTS), ("copies", COPIES)].map(|(k, v)| format!("--{k}={v}"));
     let logs = Logs::start_with(&group, &[&hosts, &copies])?;
     let server = Server::start(&logs, &[])?;
-    let load = LoadOptions { encoding, warmup: WARMUP, ..server.lite(clients, plan.time(30)) };
+    let load = LoadOptions {
+        encoding,
+        warmup: WARMUP,
+        ..LoadOptions::lite(&server, clients, plan.time(30))
+    };
     let mut memory = Vec::new();
     let look = || {
         memory.push(proc::memory(server.id())?.anonymous);
@@ -68,7 +74,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the server says it holds.
+/// The sizes that the server reports.
 struct Counted {
     ring_mb: f64,
     ring_s: f64,

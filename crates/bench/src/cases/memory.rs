@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::proc::{self, Memory, Stopwatch};
-use super::program::Program;
-use super::report::Report;
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, pause};
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::report::Report;
+use crate::harness::pause;
+use crate::harness::proc::{self, Memory, Stopwatch};
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 
-pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "memory", cases: &["idle", "fifty", "busy", "crowd"], run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "memory", cases: &["idle", "fifty", "busy", "crowd"], is_long: false, run };
 
 /// Eight logs.
 const EACH_PROTOCOL: usize = 4;
@@ -86,7 +88,7 @@ fn fifty(report: &mut Report) -> anyhow::Result<()> {
 fn busy(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let logs = logs(EACH_PROTOCOL, 100.0 / (2.0 * EACH_PROTOCOL as f64))?;
     let server = Server::start(&logs, &[])?;
-    let mut load = Program::load(&server.lite(plan.clients, STAY))?;
+    let mut load = Program::load(&LoadOptions::lite(&server, plan.clients, STAY))?;
     load.wait_for("connected")?;
     pause(BUSY_CLIENTS);
     let what = format!("memory, {} lite clients at 100 msg/s, after 30 s", plan.clients);
@@ -121,7 +123,7 @@ fn crowd(report: &mut Report) -> anyhow::Result<()> {
 
 /// So many clients that are there for a while; and how long it took them to connect.
 fn connect(server: &Server, clients: usize) -> anyhow::Result<(Program, Value)> {
-    let mut load = Program::load(&server.lite(clients, STAY))?;
+    let mut load = Program::load(&LoadOptions::lite(server, clients, STAY))?;
     let connected = load.wait_for("connected")?;
     pause(IDLE_CLIENTS);
     Ok((load, connected))

@@ -6,28 +6,36 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::counts::Counts;
-use super::program::Program;
-use super::record;
-use super::report::{Report, folder};
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, pause};
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::counts::Counts;
+use crate::figures::record;
+use crate::figures::report::Report;
+use crate::harness::folder;
+use crate::harness::pause;
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 
 /// Before the first kill: longer than a saved position trails the stream.
 const BEFORE: Duration = Duration::from_secs(14);
 /// After the last one: enough to read again what was read before.
 const AFTER: Duration = Duration::from_secs(10);
-/// What a start takes at most, before the next pause begins.
+/// The longest time for a start, before the next pause begins.
 const START: Duration = Duration::from_secs(1);
 /// Between kills: from sooner than a position is saved to later than it trails the stream.
 const BETWEEN: [u64; 6] = [1, 4, 2, 14, 7, 3];
 
 /// One kill.
-pub(super) const BENCHMARK: Benchmark =
-    Benchmark { name: "restart", cases: &["restart"], run: |_, _, report| killed(&[], report) };
+pub(crate) const BENCHMARK: Benchmark = Benchmark {
+    name: "restart",
+    cases: &["restart"],
+    is_long: false,
+    run: |_, _, report| killed(&[], report),
+};
 
 /// Many kills of one stream.
-pub(super) const KILLS: Benchmark = Benchmark { name: "kill", cases: &["kill"], run: run_kills };
+pub(crate) const KILLS: Benchmark =
+    Benchmark { name: "kill", cases: &["kill"], is_long: true, run: run_kills };
 
 fn run_kills(plan: &Plan, _case: &str, report: &mut Report) -> anyhow::Result<()> {
     let more = usize::try_from(plan.kills)?.saturating_sub(1);
@@ -61,7 +69,8 @@ fn killed(pauses: &[Duration], report: &mut Report) -> anyhow::Result<()> {
     let file = folder.join(format!("{}.received", report.name()));
     let kills: Vec<Duration> = [BEFORE].iter().chain(pauses).copied().collect();
     let starting = START * u32::try_from(kills.len())?;
-    let mut options = server.lite(1, kills.iter().sum::<Duration>() + starting + AFTER);
+    let mut options =
+        LoadOptions::lite(&server, 1, kills.iter().sum::<Duration>() + starting + AFTER);
     options.warmup = Duration::ZERO;
     options.record = Some(file.clone());
     options.reconnect = true;

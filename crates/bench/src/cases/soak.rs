@@ -5,30 +5,34 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::counts::Counts;
-use super::heads::{Heads, LogStats, log_stats};
-use super::load::Delays;
-use super::proc::{self, Stopwatch};
-use super::program::Program;
-use super::report::{Report, folder};
-use super::system::{LogGroup, Logs, Server};
-use super::{Benchmark, Plan, record};
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::figures::counts::Counts;
+use crate::figures::delays::Delays;
+use crate::figures::heads::{Heads, LogStats, log_stats};
+use crate::figures::record;
+use crate::figures::report::Report;
+use crate::harness::folder;
+use crate::harness::pause;
+use crate::harness::proc::{self, Stopwatch};
+use crate::harness::site::{LogGroup, Logs, Server};
+use crate::plan::{Benchmark, Plan};
 
 /// Of each protocol.
 const LOGS: usize = 20;
 /// Entries a second, all logs together.
 const RATE: f64 = 3000.0;
-/// What the simulator does to its clients: one request in twenty meets a fault, and both logs and
-/// hosts refuse who asks too often. Real front ends allow a client some 13 requests a second.
+/// The simulator's faults and limits: one request in twenty meets a fault, and both logs and hosts
+/// refuse who asks too often. Real front ends allow a client some 13 requests a second.
 const TROUBLE: [&str; 4] = ["--hosts=8", "--fault-per-mille=50", "--log-rate=13", "--host-rate=60"];
-/// How often the simulator is asked what it has published: the error of the delays.
+/// The interval at which the simulator's heads are read: the error of the delays.
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks at the server's memory.
 const WEIGH: Duration = Duration::from_secs(10);
 /// After the start, before anything is measured.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// What was seen while the server ran.
+/// The observations while the server ran.
 struct Watched {
     heads: Heads,
     /// Resident memory, MB, every [`WEIGH`].
@@ -39,7 +43,8 @@ struct Watched {
     host_violations: u64,
 }
 
-pub(super) const BENCHMARK: Benchmark = Benchmark { name: "soak", cases: &["soak", "hour"], run };
+pub(crate) const BENCHMARK: Benchmark =
+    Benchmark { name: "soak", cases: &["soak", "hour"], is_long: true, run };
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     if case == "hour" { hour(report) } else { trouble(plan, report) }
@@ -59,13 +64,13 @@ fn hour(report: &mut Report) -> anyhow::Result<()> {
     })?;
     let server = Server::start(&logs, &[])?;
     let longest = Duration::from_secs_f64(3.0 * ENTRIES / RATE);
-    let mut load = Program::load(&server.lite(1, longest))?;
+    let mut load = Program::load(&LoadOptions::lite(&server, 1, longest))?;
     load.wait_for("connected")?;
     let mut memory = Vec::new();
     let start = Instant::now();
     let mut published = 0.0;
     while published < ENTRIES && start.elapsed() < longest {
-        super::pause(WEIGH / 2);
+        pause(WEIGH / 2);
         memory.push(proc::memory(server.id())?.resident);
         published = server.metric("certstream_certificates_total")?;
     }
@@ -88,7 +93,7 @@ fn trouble(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     // Every entry is to be accounted for; what fails is known.
     let server = Server::start(&logs, &[("dedup.enabled", "false"), ("log_level", "error")])?;
     let file = folder()?.join("soak.received");
-    let mut options = server.lite(1, Duration::from_secs(60 * plan.minutes));
+    let mut options = LoadOptions::lite(&server, 1, Duration::from_secs(60 * plan.minutes));
     options.warmup = SETTLE;
     options.record = Some(file.clone());
     let mut load = Program::load(&options)?;
@@ -166,7 +171,7 @@ fn completeness(report: &mut Report, counts: &Counts, watched: &Watched) {
     );
 }
 
-/// How far each log was behind when the client left.
+/// Reports the lag of each log when the client disconnected.
 fn lag(report: &mut Report, counts: &Counts, stats: &[LogStats]) {
     let each = RATE / (2 * LOGS) as f64;
     let behind =
@@ -194,7 +199,7 @@ fn costs(report: &mut Report, watched: &Watched) {
     );
 }
 
-/// Whether memory grew, from looks at it in equal intervals.
+/// Reports the growth of memory, from samples in equal intervals.
 fn flatness(report: &mut Report, what: &str, memory: &[f64]) {
     let third = (memory.len() / 3).max(1);
     let median = |part: &[f64]| {

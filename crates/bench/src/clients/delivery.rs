@@ -1,29 +1,29 @@
-//! What a load client receives, measured together with `/proc`.
+//! Delivery to a load client, measured together with `/proc`.
 
 use std::time::Duration;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 
-use super::load::LoadOptions;
-use super::proc::{Spent, Stopwatch};
-use super::program::Program;
+use crate::clients::load::LoadOptions;
+use crate::clients::program::Program;
+use crate::harness::proc::{Spent, Stopwatch};
 
-/// What a server spent to deliver what the load client received.
+/// The messages that the load client received, and the server's cost of delivering them.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) spent: Spent,
-    /// What the load client said when all were connected, and at the end.
-    pub(super) connected: Value,
-    pub(super) received: Value,
+pub(crate) struct Delivery {
+    pub(crate) spent: Spent,
+    /// The load client's reports when all were connected, and at the end.
+    pub(crate) connected: Value,
+    pub(crate) received: Value,
 }
 
 impl Delivery {
     /// Runs the load client against process `server`; `others` belong to the run too.
     ///
     /// # Errors
-    /// When the clients cannot connect or cannot read what they get.
-    pub(super) fn measure(
+    /// If the clients cannot connect or cannot read what they get.
+    pub(crate) fn measure(
         server: u32,
         others: &[u32],
         options: &LoadOptions,
@@ -31,11 +31,11 @@ impl Delivery {
         Self::measure_looking(server, others, options, Duration::from_secs(1), || Ok(()))
     }
 
-    /// The same, and looks at something else again and again while it measures.
+    /// Measures as [`measure`](Self::measure) does, and calls `look` repeatedly meanwhile.
     ///
     /// # Errors
     /// Those of [`measure`](Self::measure) and of `look`.
-    pub(super) fn measure_looking(
+    pub(crate) fn measure_looking(
         server: u32,
         others: &[u32],
         options: &LoadOptions,
@@ -54,48 +54,48 @@ impl Delivery {
         Ok(delivery)
     }
 
-    pub(super) fn number(&self, name: &str) -> f64 {
+    pub(crate) fn number(&self, name: &str) -> f64 {
         self.received.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN)
     }
 
-    pub(super) fn messages(&self) -> f64 {
+    pub(crate) fn messages(&self) -> f64 {
         self.number("messages")
     }
 
     /// Messages received in a second, by all clients together.
-    pub(super) fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.messages() / self.spent.wall.as_secs_f64()
     }
 
     /// CPU-seconds of the server for a million messages received.
-    pub(super) fn cpu_per_million(&self) -> f64 {
+    pub(crate) fn cpu_per_million(&self) -> f64 {
         self.spent.cpu.as_secs_f64() / self.messages() * 1e6
     }
 
     /// Messages that came with one read, which is what one write of the server brought unless
     /// writes come faster than reads.
-    pub(super) fn messages_per_read(&self) -> f64 {
+    pub(crate) fn messages_per_read(&self) -> f64 {
         self.messages() / self.number("reads")
     }
 
     /// Bytes of a message on the wire (before TLS), with all that comes with it.
-    pub(super) fn message_bytes(&self) -> f64 {
+    pub(crate) fn message_bytes(&self) -> f64 {
         self.number("bytes") / self.messages()
     }
 
-    /// How many times longer messages are without compression, on the clients that look.
-    pub(super) fn compression(&self) -> f64 {
+    /// Returns the compression ratio of the clients that inspect their messages.
+    pub(crate) fn compression(&self) -> f64 {
         self.number("looked_at_plain_bytes") / self.number("looked_at_bytes")
     }
 
     /// The share of the messages that clients missed, on the clients that look.
-    pub(super) fn lost_share(&self) -> f64 {
+    pub(crate) fn lost_share(&self) -> f64 {
         let (lost, got) = (self.number("lost"), self.number("looked_at"));
         lost / (lost + got).max(1.0)
     }
 
     /// Everything, for the record.
-    pub(super) fn raw(&self) -> Value {
+    pub(crate) fn raw(&self) -> Value {
         json!({
             "server_cpu_s": self.spent.cpu.as_secs_f64(),
             "wall_s": self.spent.wall.as_secs_f64(),

@@ -17,25 +17,24 @@ use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::bench::loopback;
-use crate::bench::program::say;
+use super::events::emit;
+use super::{loopback, request};
 
-pub(in crate::bench) const NAME: &str = "bench-hostile";
+pub(crate) const NAME: &str = "hostile-clients";
 
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// Where an unfinished handshake stops.
+/// The path of the stream that they request.
+const PATH: &str = "/";
+/// The length of an unfinished handshake.
 const UNFINISHED: usize = 60;
 /// Handshakes that are never finished.
 const HALF_OPEN: usize = 200;
 /// Clients a second that connect and vanish.
 const VANISHING: u64 = 300;
-/// How many of them are at it at a time; more only where the server does not keep up.
+/// The number of them at a time; more only if the server does not keep up.
 const VANISHING_AT_ONCE: u64 = 2000;
-/// How long after the connection some of them vanish.
+/// The time after which some of them vanish.
 const LINGER: Duration = Duration::from_millis(20);
-/// What the kernel keeps for those that hardly read: little, so that the server feels it.
+/// The receive buffer of those that hardly read: small, so that it fills soon.
 const SMALL_BUFFER: u32 = 4096;
 /// A server gives up on a client that takes nothing; then the next one comes.
 const STALL: Duration = Duration::from_secs(35);
@@ -52,7 +51,7 @@ const FIRST_VANISHING: usize = 25_000;
 /// As many connections that vanish until an address is used again.
 const VANISHING_SOURCES: u64 = 15_000;
 
-/// What they did.
+/// The counts of their actions.
 #[derive(Default)]
 struct Counts {
     stalled: Cell<u64>,
@@ -73,18 +72,18 @@ fn subtract(cell: &Cell<u64>) {
     cell.set(cell.get().saturating_sub(1));
 }
 
-pub(in crate::bench) fn command() -> Cli {
+pub(crate) fn command() -> Cli {
     let text = ["address", "time-ms"].map(|name| Arg::new(name).long(name).required(true));
     Cli::new(NAME).hide(true).about("Clients that behave badly").args(text)
 }
 
-/// The command line for [`run_clients`].
-pub(super) fn arguments(address: &str, time: Duration) -> Vec<String> {
+/// The command line for [`run`].
+pub(crate) fn arguments(address: &str, time: Duration) -> Vec<String> {
     let time = time.as_millis();
     vec![NAME.to_owned(), format!("--address={address}"), format!("--time-ms={time}")]
 }
 
-pub(in crate::bench) fn run_clients(matches: &ArgMatches) -> anyhow::Result<()> {
+pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let text = |name: &str| matches.get_one::<String>(name).context("missing");
     let address = text("address")?.parse()?;
     let time = Duration::from_millis(text("time-ms")?.parse()?);
@@ -112,7 +111,7 @@ async fn misbehave(address: SocketAddr, time: Duration) -> anyhow::Result<()> {
     };
     tokio::time::timeout(PATIENCE, all_there).await.context("the server takes no connections")?;
     spawn_local(vanishing(address, Rc::clone(&counts)));
-    say("started", json!({}));
+    emit("started", json!({}));
     sleep(time).await;
     let Counts { stalled, slow, slow_bytes, half_open, half_open_now, vanished, refused, .. } =
         &*counts;
@@ -125,7 +124,7 @@ async fn misbehave(address: SocketAddr, time: Duration) -> anyhow::Result<()> {
         "vanished": vanished.get(),
         "refused": refused.get(),
     });
-    say("done", done);
+    emit("done", done);
     Ok(())
 }
 
@@ -133,9 +132,8 @@ async fn misbehave(address: SocketAddr, time: Duration) -> anyhow::Result<()> {
 async fn stalled(address: SocketAddr, counts: Rc<Counts>) {
     loop {
         let mut kept = None;
-        if let Ok(mut stream) = loopback::connect(address, FIRST_STALLED, Some(SMALL_BUFFER)).await
-            && stream.write_all(REQUEST).await.is_ok()
-        {
+        let opened = request::open(address, FIRST_STALLED, PATH, Some(SMALL_BUFFER)).await;
+        if let Ok(stream) = opened {
             add(&counts.stalled);
             kept = Some(stream);
         }
@@ -146,9 +144,8 @@ async fn stalled(address: SocketAddr, counts: Rc<Counts>) {
 /// Asks for the stream and reads a byte a second, one connection after the other.
 async fn slow(address: SocketAddr, counts: Rc<Counts>) {
     loop {
-        if let Ok(mut stream) = loopback::connect(address, FIRST_SLOW, Some(SMALL_BUFFER)).await
-            && stream.write_all(REQUEST).await.is_ok()
-        {
+        let opened = request::open(address, FIRST_SLOW, PATH, Some(SMALL_BUFFER)).await;
+        if let Ok(mut stream) = opened {
             add(&counts.slow);
             while stream.read_u8().await.is_ok() {
                 add(&counts.slow_bytes);
@@ -162,9 +159,7 @@ async fn slow(address: SocketAddr, counts: Rc<Counts>) {
 /// Begins a handshake and leaves it at that until the server closes; then begins again.
 async fn half_open(address: SocketAddr, number: usize, counts: Rc<Counts>) {
     loop {
-        if let Ok(mut stream) = loopback::connect(address, FIRST_HALF_OPEN + number, None).await
-            && stream.write_all(&REQUEST[..UNFINISHED]).await.is_ok()
-        {
+        if let Ok(mut stream) = begin_handshake(address, FIRST_HALF_OPEN + number).await {
             add(&counts.half_open);
             add(&counts.half_open_now);
             // To its end, whatever the server says before.
@@ -196,19 +191,29 @@ async fn vanishing(address: SocketAddr, counts: Rc<Counts>) {
     }
 }
 
-/// Every other one resets its connection; every other pair asks for the stream and leaves while it
-/// is being served, the others leave in the middle of the handshake.
+/// Connects and sends the first part of a handshake.
+async fn begin_handshake(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
+    let mut stream = loopback::connect(address, number, None).await?;
+    let request = request::get("localhost", PATH, request::UPGRADE);
+    stream.write_all(&request.as_bytes()[..UNFINISHED]).await?;
+    Ok(stream)
+}
+
+/// Connects and disconnects. Every other client resets its connection; every other pair leaves while
+/// it is being served, the others in the middle of the handshake.
 async fn vanish(address: SocketAddr, number: u64) -> io::Result<()> {
     let source = FIRST_VANISHING + usize::try_from(number % VANISHING_SOURCES).unwrap_or(0);
-    let mut stream: TcpStream = loopback::connect(address, source, None).await?;
+    let is_served = number % 4 < 2;
+    let stream = if is_served {
+        request::open(address, source, PATH, None).await?
+    } else {
+        begin_handshake(address, source).await?
+    };
     if number.is_multiple_of(2) {
         stream.set_zero_linger()?;
     }
-    if number % 4 < 2 {
-        stream.write_all(REQUEST).await?;
+    if is_served {
         sleep(LINGER).await;
-    } else {
-        stream.write_all(&REQUEST[..UNFINISHED]).await?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@
 
 mod body;
 mod connection;
-mod delays;
 mod events;
 mod frames;
 mod handshake;
@@ -24,10 +23,10 @@ use clap::ArgMatches;
 use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::program::say;
+use crate::clients::events::emit;
+use crate::figures::delays::Delays;
 use connection::{Connection, Shared};
-pub(super) use delays::Delays;
-pub(super) use options::{Encoding, LoadOptions, NAME, command};
+pub(crate) use options::{Encoding, LoadOptions, NAME, command};
 use tally::{Sample, Tally};
 
 /// Most connections opened at a time; a server's backlog holds more.
@@ -35,7 +34,7 @@ const OPENING: usize = 1000;
 /// Files open besides connections.
 const OTHER_FILES: u64 = 50;
 
-pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let options = LoadOptions::read(matches)?;
     let limit = rlimit::increase_nofile_limit(u64::MAX).context("the limit of open files")?;
     let wanted = options.clients as u64 + OTHER_FILES;
@@ -72,12 +71,12 @@ async fn load(options: LoadOptions) -> anyhow::Result<()> {
             tokio::task::spawn_local(connection.read_to_end());
         }
     }
-    say("connected", json!({ "p50_ms": delays.quantile(0.5), "max_ms": delays.quantile(1.0) }));
+    emit("connected", json!({ "p50_ms": delays.quantile(0.5), "max_ms": delays.quantile(1.0) }));
     tokio::time::sleep(options.warmup).await;
     shared.tally.borrow_mut().restart();
-    say("measuring", json!({}));
+    emit("measuring", json!({}));
     tokio::time::sleep(options.time).await;
     let report = shared.tally.borrow_mut().report()?;
-    say("done", report);
+    emit("done", report);
     Ok(())
 }

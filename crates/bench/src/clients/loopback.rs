@@ -9,8 +9,8 @@ use tokio::net::{TcpSocket, TcpStream};
 /// Connections in a row from one address: fewer than servers usually allow.
 const EACH: usize = 50;
 
-/// Where the connection with this number comes from.
-pub(super) fn source(number: usize) -> Ipv4Addr {
+/// Returns the source address of the connection with this number.
+pub(crate) fn source(number: usize) -> Ipv4Addr {
     let address = number / EACH;
     let part = |number: usize| u8::try_from(number % 250).unwrap_or_default() + 1;
     Ipv4Addr::new(127, 1, part(address / 250), part(address))
@@ -18,7 +18,7 @@ pub(super) fn source(number: usize) -> Ipv4Addr {
 
 /// Connects from the address of connection `number`. What the kernel keeps for a client that does
 /// not read is bounded to about `receive_buffer` bytes, where that is given.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     server: SocketAddr,
     number: usize,
     receive_buffer: Option<u32>,

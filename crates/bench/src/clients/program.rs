@@ -1,44 +1,41 @@
-//! The programs a benchmark runs beside those under test. They are this one under other names, and
-//! say what they do in lines of JSON on standard output.
+//! The benchmarks' side of a client program: starting it and waiting for the events that it reports.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::load::LoadOptions;
-use crate::processes::{Process, release_binary};
-
-const EVENT: &str = "event";
-const FAILED: &str = "failed";
+use super::events::{EVENT, FAILED};
+use crate::clients::load::LoadOptions;
+use xtask::process::{Process, release_binary};
 
 /// A running program; ended when it goes out of scope.
-pub(super) struct Program {
+pub(crate) struct Program {
     process: Process,
     output: BufReader<ChildStdout>,
 }
 
 impl Program {
-    pub(super) fn start(arguments: Vec<String>) -> anyhow::Result<Self> {
-        let mut command = release_binary("xtask");
+    pub(crate) fn start(arguments: Vec<String>) -> anyhow::Result<Self> {
+        let mut command = release_binary("bench");
         let mut process = Process::start(command.args(arguments).stdout(Stdio::piped()))?;
         let output = process.output()?;
         Ok(Self { process, output })
     }
 
     /// A load client.
-    pub(super) fn load(options: &LoadOptions) -> anyhow::Result<Self> {
+    pub(crate) fn load(options: &LoadOptions) -> anyhow::Result<Self> {
         Self::start(options.arguments())
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
     /// Waits until it says that it has come to `event`; what else it says then.
-    pub(super) fn wait_for(&mut self, event: &str) -> anyhow::Result<Value> {
+    pub(crate) fn wait_for(&mut self, event: &str) -> anyhow::Result<Value> {
         let mut line = String::new();
         while self.output.read_line(&mut line)? > 0 {
             let said: Value = serde_json::from_str(&line)?;
@@ -54,8 +51,9 @@ impl Program {
         bail!("the clients ended before they were {event}")
     }
 
-    /// The same, looking at something else again and again meanwhile.
-    pub(super) fn wait_looking(
+    /// Waits for an event as [`wait_for`](Self::wait_for) does, and calls `look` repeatedly
+    /// meanwhile.
+    pub(crate) fn wait_looking(
         &mut self,
         event: &str,
         every: Duration,
@@ -72,18 +70,4 @@ impl Program {
             looked.and(said)
         })
     }
-}
-
-/// Tells the one who started this program what it has come to.
-pub(super) fn say(event: &str, mut values: Value) {
-    values[EVENT] = event.into();
-    println!("{values}");
-}
-
-/// Runs what this program was started for; tells where that fails.
-pub(super) fn reporting(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
-    if let Err(error) = &outcome {
-        say(FAILED, json!({ "error": format!("{error:#}") }));
-    }
-    outcome
 }

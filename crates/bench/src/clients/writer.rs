@@ -9,28 +9,28 @@ use anyhow::Context as _;
 use clap::{Arg, ArgMatches, Command as Cli};
 use serde_json::{Value, json};
 
-use crate::processes::{Process, release_binary, start_ready};
+use xtask::process::{Process, release_binary, start_ready};
 
-pub(super) const NAME: &str = "bench-writer";
+pub(crate) const NAME: &str = "plain-writer";
 /// It ends by itself after this, whoever forgot it.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// What to write.
+/// The options of the writer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct WriterOptions {
-    pub(super) clients: usize,
+pub(crate) struct WriterOptions {
+    pub(crate) clients: usize,
     /// Bytes of a message, frame header included.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// Messages in a write.
-    pub(super) batch: usize,
+    pub(crate) batch: usize,
     /// Messages a second for each client; 0 is as fast as they read.
-    pub(super) rate: usize,
+    pub(crate) rate: usize,
 }
 
 impl WriterOptions {
     /// Starts the process; its address.
-    pub(super) fn start(&self) -> anyhow::Result<(Process, String)> {
-        let mut command: Command = release_binary("xtask");
+    pub(crate) fn start(&self) -> anyhow::Result<(Process, String)> {
+        let mut command: Command = release_binary("bench");
         command.arg(NAME);
         for (name, value) in self.named() {
             command.arg(format!("--{name}={value}"));
@@ -74,7 +74,7 @@ impl WriterOptions {
     }
 }
 
-pub(super) fn command() -> Cli {
+pub(crate) fn command() -> Cli {
     let names = ["clients", "bytes", "batch", "rate"];
     Cli::new(NAME)
         .hide(true)
@@ -82,7 +82,7 @@ pub(super) fn command() -> Cli {
         .args(names.map(|name| Arg::new(name).long(name).required(true)))
 }
 
-pub(super) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
+pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let options = WriterOptions::read(matches)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", json!({ "address": listener.local_addr()?.to_string() }));

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::Received;
+use crate::figures::record::Received;
 
 /// Which entries came.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) received: usize,
+pub(crate) struct Counts {
+    pub(crate) received: usize,
     logs: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, message: &Received) {
+    pub(crate) fn add(&mut self, message: &Received) {
         self.received += 1;
         match self.logs.get_mut(&message.log) {
             Some(indexes) => indexes.insert(message.index),
@@ -21,27 +21,27 @@ impl Counts {
     }
 
     /// Entries that came at least once.
-    pub(super) fn different(&self) -> usize {
+    pub(crate) fn different(&self) -> usize {
         self.logs.values().map(BTreeSet::len).sum()
     }
 
     /// Messages with an entry that had come before.
-    pub(super) fn repeated(&self) -> usize {
+    pub(crate) fn repeated(&self) -> usize {
         self.received - self.different()
     }
 
     /// Indexes between the first and the last of a log that never came.
-    pub(super) fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.logs.values().map(holes).sum()
     }
 
     /// Logs of which something came.
-    pub(super) fn logs(&self) -> usize {
+    pub(crate) fn logs(&self) -> usize {
         self.logs.len()
     }
 
     /// The index after the last one that came of a log; 0 where none did.
-    pub(super) fn next_index(&self, log: &str) -> u64 {
+    pub(crate) fn next_index(&self, log: &str) -> u64 {
         let newest = self.logs.get(log).and_then(BTreeSet::last);
         newest.map_or(0, |newest| newest + 1)
     }

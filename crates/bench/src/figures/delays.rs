@@ -5,7 +5,7 @@ const BIN: u64 = 100;
 /// Number of bins; the last holds everything longer, which is from 20 s on.
 const BINS: usize = 200_000;
 
-/// How often each delay occurred, in steps of 0.1 ms.
+/// A histogram of delays, in steps of 0.1 ms.
 #[derive(Debug)]
 pub(crate) struct Delays {
     counts: Vec<u64>,

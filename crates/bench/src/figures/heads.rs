@@ -1,17 +1,17 @@
-//! When simulated logs published what, and what they were asked.
+//! The times of simulated logs' heads, and the counts of their requests.
 
 use std::collections::HashMap;
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::now;
-use super::record::Received;
-use super::system::Logs;
+use crate::figures::record::Received;
+use crate::harness::now;
+use crate::harness::site::Logs;
 
 /// The heads of logs as they were seen to change, by URL.
 #[derive(Debug, Default)]
-pub(super) struct Heads(HashMap<String, Vec<Head>>);
+pub(crate) struct Heads(HashMap<String, Vec<Head>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Head {
@@ -22,7 +22,7 @@ struct Head {
 
 impl Heads {
     /// Looks at all logs.
-    pub(super) fn look(&mut self, logs: &Logs) -> anyhow::Result<()> {
+    pub(crate) fn look(&mut self, logs: &Logs) -> anyhow::Result<()> {
         for LogStats { url, size, .. } in log_stats(logs)? {
             let heads = self.0.entry(url).or_default();
             if heads.last().is_none_or(|last| last.size < size) {
@@ -32,30 +32,30 @@ impl Heads {
         Ok(())
     }
 
-    /// When the first head with this entry was seen, unless it was there already when the watch
-    /// began.
-    pub(super) fn published(&self, entry: &Received) -> Option<u64> {
+    /// Returns the time at which the first head with this entry was seen, unless it was published
+    /// before the watch began.
+    pub(crate) fn published(&self, entry: &Received) -> Option<u64> {
         let heads = self.0.get(&entry.log)?;
         let at = heads.partition_point(|head| head.size <= entry.index);
         (at > 0).then(|| heads.get(at)).flatten().map(|head| head.seen)
     }
 }
 
-/// What the simulator says of a log.
+/// The simulator's counts of a log.
 #[derive(Debug)]
-pub(super) struct LogStats {
+pub(crate) struct LogStats {
     /// Without a slash at its end.
-    pub(super) url: String,
-    pub(super) size: u64,
+    pub(crate) url: String,
+    pub(crate) size: u64,
     /// Requests for heads.
-    pub(super) head_requests: u64,
-    pub(super) requests: u64,
-    pub(super) faults: u64,
+    pub(crate) head_requests: u64,
+    pub(crate) requests: u64,
+    pub(crate) faults: u64,
     /// Requests beyond its limit.
-    pub(super) violations: u64,
+    pub(crate) violations: u64,
 }
 
-pub(super) fn log_stats(logs: &Logs) -> anyhow::Result<Vec<LogStats>> {
+pub(crate) fn log_stats(logs: &Logs) -> anyhow::Result<Vec<LogStats>> {
     let stats = logs.stats()?;
     let logs = stats.get("logs").and_then(Value::as_array).context("stats of no logs")?;
     logs.iter().map(|log| read(log).with_context(|| log.to_string())).collect()

@@ -1,4 +1,4 @@
-//! What a recording load client wrote down.
+//! The messages that a load client recorded.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -8,30 +8,30 @@ use anyhow::Context as _;
 
 /// One message received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Received {
-    /// When it was read, microseconds since 1970.
-    pub(super) at: u64,
+pub(crate) struct Received {
+    /// The time at which it was read, microseconds since 1970.
+    pub(crate) at: u64,
     /// The number of the client.
-    pub(super) client: usize,
-    pub(super) offset: u64,
+    pub(crate) client: usize,
+    pub(crate) offset: u64,
     /// The entry's index in its log.
-    pub(super) index: u64,
+    pub(crate) index: u64,
     /// The SCT's time, milliseconds since 1970.
-    pub(super) submitted: u64,
+    pub(crate) submitted: u64,
     /// The log's URL, without a slash at its end.
-    pub(super) log: String,
+    pub(crate) log: String,
     /// The certificate's domain names.
-    pub(super) domains: Vec<String>,
+    pub(crate) domains: Vec<String>,
 }
 
-pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Received>> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Received>> {
     let mut messages = Vec::new();
     for_each(path, |message| messages.push(message))?;
     Ok(messages)
 }
 
 /// Reads one message after the other, of which there may be more than memory holds.
-pub(super) fn for_each(path: &Path, mut see: impl FnMut(Received)) -> anyhow::Result<()> {
+pub(crate) fn for_each(path: &Path, mut see: impl FnMut(Received)) -> anyhow::Result<()> {
     let file = File::open(path).with_context(|| path.display().to_string())?;
     for line in BufReader::new(file).lines() {
         let line = line?;

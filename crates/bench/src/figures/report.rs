@@ -1,43 +1,43 @@
-//! What a benchmark found: rows for people, lines of JSON for programs.
+//! The results of a benchmark: rows for people, lines of JSON for programs.
 
 use std::fs::File;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::processes::target;
+use crate::harness::folder;
 
 /// One figure.
-pub(super) struct Row {
+pub(crate) struct Row {
     case: &'static str,
     what: String,
     ours: String,
-    /// What is to be reached.
+    /// The target.
     target: &'static str,
     /// Everything measured.
     raw: Value,
 }
 
 /// The rows of one benchmark.
-pub(super) struct Report {
+pub(crate) struct Report {
     name: &'static str,
     /// The case that is being measured.
     case: &'static str,
     rows: Vec<Row>,
     /// Cases that came to no end, or whose end is not what it must be.
-    pub(super) failures: usize,
+    pub(crate) failures: usize,
 }
 
 impl Report {
-    pub(super) const fn new(name: &'static str) -> Self {
+    pub(crate) const fn new(name: &'static str) -> Self {
         Self { name, case: name, rows: Vec::new(), failures: 0 }
     }
 
-    pub(super) const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         self.name
     }
 
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         what: impl Into<String>,
         ours: String,
@@ -49,20 +49,20 @@ impl Report {
         self.rows.push(Row { case: self.case, what, ours, target, raw });
     }
 
-    /// What is added from here on belongs to another case.
-    pub(super) const fn begin(&mut self, case: &'static str) {
+    /// Begins a case: rows added from here on belong to it.
+    pub(crate) const fn begin(&mut self, case: &'static str) {
         self.case = case;
     }
 
     /// The case begun failed.
-    pub(super) fn failed(&mut self, error: &anyhow::Error) {
+    pub(crate) fn failed(&mut self, error: &anyhow::Error) {
         self.failures += 1;
         let (what, error) = (format!("{}, {}", self.name, self.case), format!("{error:#}"));
         self.add(what, format!("FAILED: {error}"), "-", json!({ "error": error }));
     }
 
     /// Replaces `target/bench/<name>.jsonl`.
-    pub(super) fn save(&self) -> anyhow::Result<()> {
+    pub(crate) fn save(&self) -> anyhow::Result<()> {
         let mut file = File::create(folder()?.join(format!("{}.jsonl", self.name)))?;
         for Row { case, what, ours, target, raw } in &self.rows {
             let line =
@@ -73,15 +73,8 @@ impl Report {
     }
 }
 
-/// Where the benchmarks keep their files.
-pub(super) fn folder() -> anyhow::Result<std::path::PathBuf> {
-    let folder = target().join("bench");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
-}
-
 /// The table of all rows, in Markdown.
-pub(super) fn print_table(reports: &[Report]) {
+pub(crate) fn print_table(reports: &[Report]) {
     println!("\n| What | Ours | To reach | Command |\n|---|---|---|---|");
     for report in reports {
         for Row { case, what, ours, target, .. } in &report.rows {

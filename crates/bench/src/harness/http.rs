@@ -8,16 +8,16 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// How long an answer may take.
+/// The longest wait for a response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The body at `http://host:port/path`.
-pub(super) fn get(url: &str) -> anyhow::Result<String> {
+pub(crate) fn get(url: &str) -> anyhow::Result<String> {
     get_from(url, None)
 }
 
-/// The same, where there is a TLS configuration over TLS.
-pub(super) fn get_from(url: &str, tls: Option<&Arc<ClientConfig>>) -> anyhow::Result<String> {
+/// Returns the body at a URL, over TLS if there is a TLS configuration.
+pub(crate) fn get_from(url: &str, tls: Option<&Arc<ClientConfig>>) -> anyhow::Result<String> {
     let inner = || -> anyhow::Result<String> {
         let (_, rest) = url.split_once("://").context("not a URL")?;
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));

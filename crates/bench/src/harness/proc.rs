@@ -1,4 +1,4 @@
-//! What the kernel says processes have used (proc(5)).
+//! CPU time, memory and descriptors of processes, from proc(5).
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use anyhow::Context as _;
 const TICK: Duration = Duration::from_millis(10);
 
 /// Measures one process over a while.
-pub(super) struct Stopwatch<'p> {
+pub(crate) struct Stopwatch<'p> {
     /// The process measured, and the others that belong to the measurement.
     processes: &'p [u32],
     start: Instant,
@@ -17,20 +17,20 @@ pub(super) struct Stopwatch<'p> {
     machine: Duration,
 }
 
-/// What a process used in a while.
+/// The CPU time of a process in an interval.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Spent {
-    pub(super) wall: Duration,
+pub(crate) struct Spent {
+    pub(crate) wall: Duration,
     /// User and system time of all its threads.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// CPU time of everything on the machine that had no part in the measurement, stolen time
     /// included.
-    pub(super) others: Duration,
+    pub(crate) others: Duration,
 }
 
 impl<'p> Stopwatch<'p> {
     /// Measures the first of these processes. The others are what else the measurement runs.
-    pub(super) fn start(processes: &'p [u32]) -> anyhow::Result<Self> {
+    pub(crate) fn start(processes: &'p [u32]) -> anyhow::Result<Self> {
         Ok(Self {
             processes,
             machine: machine_cpu()?,
@@ -39,7 +39,7 @@ impl<'p> Stopwatch<'p> {
         })
     }
 
-    pub(super) fn stop(&self) -> anyhow::Result<Spent> {
+    pub(crate) fn stop(&self) -> anyhow::Result<Spent> {
         let wall = self.start.elapsed();
         let cpu = all_cpu(self.processes)?;
         let machine = machine_cpu()?.saturating_sub(self.machine);
@@ -53,12 +53,12 @@ impl<'p> Stopwatch<'p> {
 
 impl Spent {
     /// The share of one core.
-    pub(super) fn load(&self) -> f64 {
+    pub(crate) fn load(&self) -> f64 {
         self.cpu.as_secs_f64() / self.wall.as_secs_f64()
     }
 
     /// The cores' share that went to programs that have nothing to do with the run, in words.
-    pub(super) fn disturbance(&self) -> String {
+    pub(crate) fn disturbance(&self) -> String {
         let wall = self.wall.max(TICK).as_secs_f64();
         format!("others used {:.2} cores", self.others.as_secs_f64() / wall)
     }
@@ -69,7 +69,7 @@ fn all_cpu(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
 }
 
 /// User and system time of a process and all its threads.
-pub(super) fn cpu(process: u32) -> anyhow::Result<Duration> {
+pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
     let path = format!("/proc/{process}/stat");
     let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
     // The name of the program, in parentheses, may hold anything.
@@ -98,21 +98,21 @@ fn ticks(line: &str, fields: std::ops::Range<usize>) -> anyhow::Result<Duration>
 
 /// Memory of a process in RAM, MB of 1,000,000 bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// All of it.
-    pub(super) resident: f64,
+    pub(crate) resident: f64,
     /// Of which its own, not a part of the program's file.
-    pub(super) anonymous: f64,
+    pub(crate) anonymous: f64,
 }
 
-pub(super) fn memory(process: u32) -> anyhow::Result<Memory> {
+pub(crate) fn memory(process: u32) -> anyhow::Result<Memory> {
     let path = format!("/proc/{process}/status");
     let mb = |key| anyhow::Ok(number(&path, key)? as f64 * 1024.0 / 1e6);
     Ok(Memory { resident: mb("VmRSS:")?, anonymous: mb("RssAnon:")? })
 }
 
-/// How many files and connections a process has open.
-pub(super) fn descriptors(process: u32) -> anyhow::Result<usize> {
+/// Returns the number of files and connections that a process has open.
+pub(crate) fn descriptors(process: u32) -> anyhow::Result<usize> {
     let path = format!("/proc/{process}/fd");
     Ok(fs::read_dir(&path).context(path)?.count())
 }

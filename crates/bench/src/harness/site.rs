@@ -9,30 +9,29 @@ use anyhow::{Context as _, bail, ensure};
 use rustls::ClientConfig;
 use serde_json::Value;
 
+use super::folder;
 use super::http;
-use super::load::LoadOptions;
-use super::report::folder;
 use super::tls::{self, Identity};
-use crate::processes::{Process, free_port, release_binary, start_ready};
+use xtask::process::{Process, free_port, release_binary, start_ready};
 
-/// How long a condition may take to come true.
+/// The longest wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Which logs to simulate.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LogGroup {
-    pub(super) rfc6962: usize,
-    pub(super) static_ct: usize,
+pub(crate) struct LogGroup {
+    pub(crate) rfc6962: usize,
+    pub(crate) static_ct: usize,
     /// Entries each log has at the start.
-    pub(super) initial_size: u64,
+    pub(crate) initial_size: u64,
     /// Entries a second that each log gains.
-    pub(super) rate: f64,
-    /// How often each log publishes a head.
-    pub(super) publish_interval: Duration,
+    pub(crate) rate: f64,
+    /// The interval at which each log publishes a head.
+    pub(crate) publish_interval: Duration,
 }
 
 /// Simulated logs.
-pub(super) struct Logs {
+pub(crate) struct Logs {
     process: Process,
     base_url: String,
     list_url: String,
@@ -40,12 +39,12 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    pub(super) fn start(group: &LogGroup) -> anyhow::Result<Self> {
+    pub(crate) fn start(group: &LogGroup) -> anyhow::Result<Self> {
         Self::start_with(group, &[])
     }
 
     /// With further arguments of the simulator.
-    pub(super) fn start_with(group: &LogGroup, arguments: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn start_with(group: &LogGroup, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = release_binary("ctsim");
         command.args(arguments);
         command.args(["--port", "0"]).env("RUST_LOG", "warn");
@@ -69,18 +68,18 @@ impl Logs {
         Ok(Self { process, base_url, list_url, list_key })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// What they were asked, and where they are.
-    pub(super) fn stats(&self) -> anyhow::Result<Value> {
+    /// Returns the simulator's counts of requests, and the sizes of the logs.
+    pub(crate) fn stats(&self) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&http::get(&format!("{}stats.json", self.base_url))?)?)
     }
 }
 
 /// The server, listening.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Process,
     port: u16,
     /// Its certificate, and how to talk to it, if it speaks TLS.
@@ -92,13 +91,13 @@ impl Server {
     /// these logs.
     ///
     /// # Errors
-    /// When it does not have one of the settings, or does not listen.
-    pub(super) fn start(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+    /// If it does not have one of the settings, or does not listen.
+    pub(crate) fn start(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         Self::launch(free_port()?, (&logs.list_url, &logs.list_key), settings, None)
     }
 
-    /// The same with the logs of a list, signed by the key in a file.
-    pub(super) fn follow(
+    /// Starts a server that follows the logs of a list, which the key in a file verifies.
+    pub(crate) fn follow(
         list_url: &str,
         list_key: &Path,
         settings: &[(&str, &str)],
@@ -107,7 +106,7 @@ impl Server {
     }
 
     /// On a certain port.
-    pub(super) fn start_at(
+    pub(crate) fn start_at(
         port: u16,
         logs: &Logs,
         settings: &[(&str, &str)],
@@ -116,7 +115,7 @@ impl Server {
     }
 
     /// Speaking TLS.
-    pub(super) fn start_tls(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub(crate) fn start_tls(logs: &Logs, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let Identity { certificate, key } = Identity::create()?;
         let tls = Some((certificate.clone(), tls::client(&certificate)?));
         let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
@@ -158,11 +157,11 @@ impl Server {
         Ok(server)
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    pub(super) const fn port(&self) -> u16 {
+    pub(crate) const fn port(&self) -> u16 {
         self.port
     }
 
@@ -172,12 +171,12 @@ impl Server {
         http::get_from(&format!("{scheme}://{}/{path}", self.address()), tls)
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// The sum of a metric over all its labels.
-    pub(super) fn metric(&self, name: &str) -> anyhow::Result<f64> {
+    pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let text = self.get("metrics")?;
         let mut found = false;
         let mut sum = 0.0;
@@ -193,7 +192,7 @@ impl Server {
     }
 
     /// A metric by the value of one of its labels.
-    pub(super) fn by_label(&self, name: &str, label: &str) -> anyhow::Result<HashMap<String, u64>> {
+    pub(crate) fn by_label(&self, name: &str, label: &str) -> anyhow::Result<HashMap<String, u64>> {
         let text = self.get("metrics")?;
         let values = text.lines().filter_map(|line| {
             let (key, value) = line.rsplit_once(' ')?;
@@ -205,15 +204,14 @@ impl Server {
         Ok(values.collect())
     }
 
-    /// A load client's options for the lite stream.
-    pub(super) fn lite(&self, clients: usize, time: Duration) -> LoadOptions {
-        let trust = self.tls.as_ref().map(|(certificate, _)| certificate.clone());
-        LoadOptions { trust, ..LoadOptions::new(self.address(), clients, time) }
+    /// Returns the file of the server's certificate, PEM, if it speaks TLS.
+    pub(crate) fn certificate(&self) -> Option<&Path> {
+        self.tls.as_ref().map(|(certificate, _)| certificate.as_path())
     }
 }
 
 /// Asks again and again until there is an answer.
-pub(super) fn wait<T>(
+pub(crate) fn wait<T>(
     what: &str,
     every: Duration,
     mut ask: impl FnMut() -> anyhow::Result<Option<T>>,

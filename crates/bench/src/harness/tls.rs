@@ -9,10 +9,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::report::folder;
-use crate::command::complete;
+use super::folder;
+use xtask::process::complete;
 
-/// What OpenSSL would otherwise make of it: a certificate authority's certificate.
+/// The configuration of OpenSSL, which would otherwise make a certificate authority's certificate.
 const REQUEST: &str = "\
 [req]
 distinguished_name = name
@@ -26,14 +26,14 @@ basicConstraints = critical, CA:FALSE
 ";
 
 /// Files of a key and its self-signed certificate for 127.0.0.1, PEM.
-pub(super) struct Identity {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+pub(crate) struct Identity {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 impl Identity {
     /// A new one: P-256, valid for a day.
-    pub(super) fn create() -> anyhow::Result<Self> {
+    pub(crate) fn create() -> anyhow::Result<Self> {
         let folder = folder()?;
         let file = |name| folder.join(name);
         let (request, certificate, key) = (file("tls.cnf"), file("tls.pem"), file("tls.key"));
@@ -48,7 +48,7 @@ impl Identity {
 }
 
 /// Clients that trust one certificate and nothing else.
-pub(super) fn client(certificate: &Path) -> anyhow::Result<Arc<ClientConfig>> {
+pub(crate) fn client(certificate: &Path) -> anyhow::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate)?)?;
     // Named, because another crate in the same build may switch on a second one.

@@ -13,25 +13,27 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli, value_parser};
 
-use crate::docs::file_of_page;
-use crate::processes::{self, Process, answers, binary, free_port};
-use crate::{clients, command};
+use xtask::process::{self, Process, answers, binary, complete, free_port, wait_for};
+use xtask::root;
+
+use crate::commands::clients;
+use crate::commands::docs::file_of_page;
 
 pub(crate) const NAME: &str = "alert";
 
-/// What is watched, and what the certificates are for.
+/// The domain that the alert watches, and the names in the certificates.
 const DOMAIN: &str = "example.org";
 const NAMES: [&str; 2] = ["login.example.org", "shop.example.org"];
 /// Entries a second of each of two logs: together what all logs of the internet bring.
 const RATE: f64 = 175.0;
 /// Entries of each log at the start.
 const BEFORE: u64 = 2_000;
-/// How long a side is down.
+/// The time for which a side is down.
 const DOWN: Duration = Duration::from_secs(3);
 /// From the end of the last pause to the end of the run, for what is still under way.
 const AFTER: Duration = Duration::from_secs(10);
 
-/// What happens, after so many hundredths of the time.
+/// The events, each after so many hundredths of the time.
 const STORY: [(u32, Event); 8] = [
     (8, Event::Client),
     (20, Event::Kill),
@@ -67,7 +69,7 @@ pub(crate) fn command_line() -> Cli {
 
 pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     if !arguments.get_flag("no-build") {
-        processes::build_programs()?;
+        process::build_programs()?;
     }
     let minutes = arguments.get_one::<u64>("minutes").copied().unwrap_or(60);
     let time = Duration::from_secs(60 * minutes);
@@ -89,7 +91,7 @@ struct Scene {
     folder: PathBuf,
     python: PathBuf,
     port: u16,
-    /// Where the server finds the logs.
+    /// The server's flags for the simulated logs.
     flags: Vec<String>,
     server: Option<Process>,
     alert: Option<Process>,
@@ -98,14 +100,14 @@ struct Scene {
 
 impl Scene {
     fn set(time: Duration) -> anyhow::Result<Self> {
-        let folder = crate::root().join("target/alert");
+        let folder = root().join("target/alert");
         if folder.try_exists()? {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
         let python = clients::python()?;
         let port = free_port()?;
-        let page = crate::root().join("docs/clients.md");
+        let page = root().join("docs/clients.md");
         let program = file_of_page(&page, "alert.py")?;
         ensure!(program.contains(&format!("domain={DOMAIN}")), "alert.py watches another domain");
         fs::write(folder.join("alert.py"), program.replace("8080", &port.to_string()))?;
@@ -143,7 +145,7 @@ impl Scene {
         command.arg(format!("--ct-log-state-file={}", self.folder.join("state.json").display()));
         command.current_dir(&self.folder).stdout(log.try_clone()?).stderr(log);
         let server = Process::start(&mut command)?;
-        processes::wait_for(&format!("http://127.0.0.1:{}/health", self.port))?;
+        wait_for(&format!("http://127.0.0.1:{}/health", self.port))?;
         Ok(server)
     }
 
@@ -195,7 +197,7 @@ fn start_logs(folder: &Path, time: Duration) -> anyhow::Result<(Process, Vec<Str
         arguments.push(format!("--plant={index}={name}"));
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (logs, said) = processes::start_logs(&arguments)?;
+    let (logs, said) = process::start_logs(&arguments)?;
     let text = |key: &str| {
         let value = said.get(key).and_then(serde_json::Value::as_str);
         value.map(str::to_owned).with_context(|| format!("ctsim does not say {key}"))
@@ -203,7 +205,7 @@ fn start_logs(folder: &Path, time: Duration) -> anyhow::Result<(Process, Vec<Str
     let key = folder.join("log_list_key.pem");
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--fail", "--output"]).arg(&key).arg(text("list_key_url")?);
-    command::complete(&mut curl)?;
+    complete(&mut curl)?;
     let flags = [
         "--host=127.0.0.1".to_owned(),
         "--log-level=warn".to_owned(),

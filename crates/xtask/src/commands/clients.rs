@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::{complete, is_installed};
+use xtask::process::{complete, is_installed};
+use xtask::python::{environment, folder};
+use xtask::root;
 
 /// The packages from PyPI. What `crates/xtask/differential/explained.json` says holds for this
 /// version of cryptography.
@@ -21,21 +23,6 @@ const PYTHON: [&str; 7] = [
 const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, prometheus_client, schemathesis, websocket, websockets
 assert cryptography.__version__ == '50.0.2'";
 
-/// What analysts read files with, and a store that speaks S3.
-const ANALYSTS: [&str; 8] = [
-    "pandas>=3,<4",
-    "pyarrow>=24,<28",
-    "polars>=1.30,<3",
-    "duckdb>=1.4,<3",
-    "pytz",
-    "publicsuffixlist>=1,<2",
-    "moto[server]>=5,<6",
-    "websockets>=14,<18",
-];
-
-/// Fails unless they are there.
-const ANALYSTS_CHECK: &str = "import boto3, duckdb, flask, moto, pandas, polars, publicsuffixlist, pyarrow.parquet, pytz, websockets";
-
 /// The packages from npm; the newest that Node 18 of Debian 12 runs.
 const NODE: [(&str, &str); 6] = [
     ("axe-core", "4.11"),
@@ -49,32 +36,9 @@ const NODE: [(&str, &str); 6] = [
 /// The names the browser goes by.
 const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// Where they are installed and files of the run lie.
-pub(crate) fn folder() -> anyhow::Result<PathBuf> {
-    let folder = crate::root().join("target/e2e");
-    std::fs::create_dir_all(&folder)?;
-    Ok(folder)
-}
-
 /// The interpreter of an environment that has the Python packages.
 pub(crate) fn python() -> anyhow::Result<PathBuf> {
     environment("venv", &PYTHON, PYTHON_CHECK)
-}
-
-/// The interpreter of an environment that has what analysts use.
-pub(crate) fn analysts() -> anyhow::Result<PathBuf> {
-    environment("venv-analysts", &ANALYSTS, ANALYSTS_CHECK)
-}
-
-fn environment(name: &str, packages: &[&str], check: &str) -> anyhow::Result<PathBuf> {
-    let venv = folder()?.join(name);
-    let python = venv.join("bin/python");
-    if !is_installed(&[&python.to_string_lossy(), "-c", check]) {
-        complete(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        complete(Command::new(&python).args(pip).args(packages))?;
-    }
-    Ok(python)
 }
 
 /// Installs the packages from npm, in [`folder`].
@@ -101,7 +65,7 @@ pub(crate) fn chromium() -> anyhow::Result<Option<PathBuf>> {
 
 /// The packages of Debian that `crates/xtask/e2e/gorilla.go` is built with.
 const GORILLA: [&str; 2] = ["golang-go", "golang-github-gorilla-websocket-dev"];
-/// Where Debian has the sources of Go libraries.
+/// The folder of Debian's Go libraries.
 const GO_PATH: &str = "/usr/share/gocode";
 
 /// Builds the client with gorilla/websocket, as Debian has it. Where Go or the library is missing it is
@@ -122,7 +86,7 @@ pub(crate) fn gorilla() -> anyhow::Result<Option<PathBuf>> {
     let mut build = Command::new("go");
     build.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("go-cache"));
     build.args(["build", "-o"]).arg(&program);
-    complete(build.arg(crate::root().join("crates/xtask/e2e/gorilla.go")))?;
+    complete(build.arg(root().join("crates/xtask/e2e/gorilla.go")))?;
     Ok(Some(program))
 }
 

@@ -2,12 +2,15 @@
 
 use std::process::Command;
 
-use crate::clients;
-use crate::command::{command, complete};
-use crate::processes::target;
+use xtask::process::{command, complete, target};
+use xtask::root;
+
+use crate::commands::clients;
+
+pub(crate) const NAME: &str = "differential";
 
 pub(crate) fn run() -> anyhow::Result<()> {
-    let data = crate::root().join("../shared/data");
+    let data = root().join("../shared/data");
     if !data.is_dir() {
         println!("skipped: ../shared/data is not here");
         return Ok(());
@@ -16,7 +19,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     // time. Only one package has this example.
     let build = ["cargo", "build", "--workspace", "--example", "describe", "--locked"];
     complete(&mut command(&build))?;
-    let compare = crate::root().join("crates/xtask/differential/compare.py");
+    let compare = root().join("crates/xtask/differential/compare.py");
     let describe = target().join("debug/examples/describe");
     // -B: no compiled files beside the sources.
     complete(Command::new(clients::python()?).arg("-B").arg(compare).arg(describe).arg(data))

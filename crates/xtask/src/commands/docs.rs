@@ -1,9 +1,9 @@
 //! `cargo xtask docs`: every code block of the documentation is run, or says why it is not.
 //!
-//! A page is a story: its blocks run from top to bottom in one empty folder, which is the home of
-//! the user who follows it. What follows a fence's language says what becomes of the block:
+//! The blocks of a page run from top to bottom in one empty folder, which is the home of the user who
+//! follows it. The words after a fence's language say how the block is tested:
 //!
-//! | fence | what is done |
+//! | fence | test |
 //! |---|---|
 //! | `sh,run` | runs to its end and has to succeed |
 //! | `sh,serve` | runs on until the page ends, or its next such block begins; `/health` has to answer |
@@ -15,12 +15,14 @@
 //! | any language`,same=PATH` | is an example of ours, word for word; it has to stream |
 //! | `text` | something to look at |
 //!
-//! `,needs=PROGRAM` after that: is left out where the program is missing.
+//! `,needs=PROGRAM` after that: is left out if the program is missing.
 //!
 //! Ports are replaced by free ones; the server follows simulated logs. `docs/clients.md` and the
 //! like need what the end-to-end run installs.
 
 mod blocks;
+mod environment;
+mod group;
 mod links;
 mod page;
 
@@ -30,9 +32,13 @@ use std::time::Instant;
 use anyhow::{Context as _, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
-use self::blocks::Use;
-use self::page::Ground;
-use crate::{clients, processes};
+use xtask::collect::analysts;
+use xtask::{process, root};
+
+use crate::commands::clients;
+use blocks::Use;
+use environment::Environment;
+use page::Page;
 
 pub(crate) const NAME: &str = "docs";
 
@@ -48,7 +54,7 @@ pub(crate) fn command_line() -> Cli {
 pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     let only: Vec<_> = arguments.get_many::<String>("page").into_iter().flatten().collect();
     if !arguments.get_flag("no-build") {
-        processes::build_programs()?;
+        process::build_programs()?;
     }
     let mut pages = pages()?;
     links::check(&pages)?;
@@ -56,23 +62,23 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     follow_all(&pages)
 }
 
-/// Every page, as a part of something larger.
+/// Follows every page.
 pub(crate) fn run_all() -> anyhow::Result<()> {
     run(&command_line().get_matches_from([NAME]))
 }
 
 fn follow_all(pages: &[PathBuf]) -> anyhow::Result<()> {
     clients::python()?;
-    clients::analysts()?;
+    analysts()?;
     clients::install_node()?;
     let start = Instant::now();
     let arguments = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
-    let (_logs, said) = processes::start_logs(&arguments)?;
-    let ground = Ground::new(&said)?;
+    let (_logs, said) = process::start_logs(&arguments)?;
+    let environment = Environment::new(&said)?;
     let mut failures = Vec::new();
     std::thread::scope(|scope| {
-        let ground = &ground;
-        let follow = |page| scope.spawn(move || follow(page, ground));
+        let environment = &environment;
+        let follow = |page| scope.spawn(move || follow(page, environment));
         let running: Vec<_> = pages.iter().map(|page| (page, follow(page))).collect();
         for (page, thread) in running {
             let outcome = thread.join();
@@ -91,9 +97,9 @@ fn follow_all(pages: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `README.md` and all of `docs/`.
+/// Returns the paths of `README.md` and all pages of `docs/`.
 fn pages() -> anyhow::Result<Vec<PathBuf>> {
-    let root = crate::root();
+    let root = root();
     let mut pages = vec![root.join("README.md")];
     let mut folders = vec![root.join("docs")];
     while let Some(folder) = folders.pop() {
@@ -110,7 +116,7 @@ fn pages() -> anyhow::Result<Vec<PathBuf>> {
     Ok(pages)
 }
 
-/// The text that a page has for this file.
+/// Returns the text that a page has for this file.
 pub(crate) fn file_of_page(page: &Path, name: &str) -> anyhow::Result<String> {
     let blocks = blocks::read(&std::fs::read_to_string(page)?)?;
     let wanted = Use::File(name.to_owned());
@@ -119,17 +125,17 @@ pub(crate) fn file_of_page(page: &Path, name: &str) -> anyhow::Result<String> {
 }
 
 fn name(page: &Path) -> String {
-    page.strip_prefix(crate::root()).unwrap_or(page).display().to_string()
+    page.strip_prefix(root()).unwrap_or(page).display().to_string()
 }
 
-/// Does what the page says; in a few words what that was.
-fn follow(page: &Path, ground: &Ground) -> anyhow::Result<String> {
+/// Runs the blocks of a page; returns a summary of them.
+fn follow(page: &Path, environment: &Environment) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(page)?;
     let blocks = blocks::read(&text)?;
-    let scratch = ground.scratch(&name(page).replace(['/', '.'], "-"))?;
-    let mut story = page::Story::new(ground, scratch)?;
+    let scratch = environment.scratch(&name(page).replace(['/', '.'], "-"))?;
+    let mut run = Page::new(environment, scratch)?;
     for block in &blocks {
-        story.go_on(block).with_context(|| format!("line {}", block.line))?;
+        run.run(block).with_context(|| format!("line {}", block.line))?;
     }
     let count =
         |wanted: fn(&Use) -> bool| blocks.iter().filter(|block| wanted(&block.usage)).count();

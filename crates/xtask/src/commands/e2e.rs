@@ -1,6 +1,8 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
+mod collector;
 mod scripts;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,15 +12,18 @@ use anyhow::{Context as _, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 use serde_json::Value;
 
-use self::scripts::{Bench, CERTSTREAM_CLI, SCRIPTS, Script};
-use crate::clients::{self, folder};
-use crate::collect;
-use crate::command::{complete, is_installed};
-use crate::processes::{Process, binary, build_programs, free_port, start_logs, wait_for};
+use xtask::collect::{self, Kills};
+use xtask::process::{
+    Process, binary, build_programs, complete, free_port, is_installed, start_logs, wait_for,
+};
+use xtask::python::folder;
+
+use crate::commands::clients;
+use scripts::{CERTSTREAM_CLI, Runner, SCRIPTS, Script};
 
 /// Many of them are `cargo xtask bench collect-kill`.
-const FEW_KILLS: collect::Kills =
-    collect::Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
+const FEW_KILLS: Kills =
+    Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
 
 /// Fails early, with the packages to install.
 pub(crate) fn prerequisites() -> anyhow::Result<()> {
@@ -39,7 +44,7 @@ pub(crate) fn prerequisites() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What came of the checks so far.
+/// The outcomes of the checks so far.
 #[derive(Default)]
 struct Tally {
     passed: usize,
@@ -97,8 +102,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
             script.with_context(|| format!("there is no script {name}"))
         };
         let scripts = only.into_iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
-        let (stand, _server) = Stand::start()?;
-        run_scripts(&scripts, &stand.bench(), &mut tally);
+        let (setup, _server) = Setup::start()?;
+        run_scripts(&scripts, &setup.runner(), &mut tally);
     }
     finish(&tally)
 }
@@ -114,8 +119,8 @@ fn finish(tally: &Tally) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the scripts are run with, besides the server.
-struct Stand {
+/// Everything that scripts need besides the server.
+struct Setup {
     _logs: Process,
     /// The server, as `HOST:PORT`.
     address: String,
@@ -125,7 +130,7 @@ struct Stand {
     gorilla: Option<PathBuf>,
 }
 
-impl Stand {
+impl Setup {
     /// Starts all of it, and the server. The clients are installed under `target/e2e`.
     fn start() -> anyhow::Result<(Self, Process)> {
         prerequisites()?;
@@ -147,8 +152,8 @@ impl Stand {
         Ok((Self { _logs: logs, address, state, chromium, gorilla }, server))
     }
 
-    fn bench(&self) -> Bench<'_> {
-        Bench {
+    fn runner(&self) -> Runner<'_> {
+        Runner {
             address: &self.address,
             chromium: self.chromium.as_deref(),
             gorilla: self.gorilla.as_deref(),
@@ -157,31 +162,31 @@ impl Stand {
 }
 
 fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
-    let (stand, server) = Stand::start()?;
-    let bench = stand.bench();
-    run_scripts(&SCRIPTS, &bench, tally);
-    tally.report("stop", timed(|| stop(server, &bench)));
-    tally.report("state", timed(|| check_state(&stand.state)));
+    let (setup, server) = Setup::start()?;
+    let runner = setup.runner();
+    run_scripts(&SCRIPTS, &runner, tally);
+    tally.report("stop", timed(|| stop(server, &runner)));
+    tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
     check_collector(tally);
     Ok(())
 }
 
 fn check_collector(tally: &mut Tally) {
-    tally.report("collector: formats", timed(collect::formats));
-    tally.report("collector: object store", timed(collect::store));
+    tally.report("collector: formats", timed(collector::formats));
+    tally.report("collector: object store", timed(store::run));
     tally.report("collector: kills", timed(|| collect::kills(FEW_KILLS).map(drop)));
 }
 
 /// Runs scripts at the same time: most of theirs passes with waiting.
-fn run_scripts(scripts: &[Script], bench: &Bench<'_>, tally: &mut Tally) {
+fn run_scripts(scripts: &[Script], runner: &Runner<'_>, tally: &mut Tally) {
     let (runnable, skipped): (Vec<_>, Vec<_>) =
-        scripts.iter().copied().partition(|script| bench.missing(*script).is_none());
+        scripts.iter().copied().partition(|script| runner.missing(*script).is_none());
     for script in skipped {
-        tally.skip(script.name, bench.missing(script).unwrap_or_default());
+        tally.skip(script.name, runner.missing(script).unwrap_or_default());
     }
     std::thread::scope(|scope| {
-        let run = |script| scope.spawn(move || bench.run(script));
+        let run = |script| scope.spawn(move || runner.run(script));
         let running: Vec<_> = runnable.iter().map(|script| (script.name, run(*script))).collect();
         for (name, thread) in running {
             let outcome = thread.join();
@@ -240,7 +245,7 @@ fn demo() -> anyhow::Result<()> {
     let server = Process::start(command.arg(port.to_string()).envs(no_certificates))?;
     let address = format!("127.0.0.1:{port}");
     wait_for(&format!("http://{address}/health/deep"))?;
-    Bench { address: &address, chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
+    Runner { address: &address, chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
     let (status, _) = server.terminate()?;
     ensure!(status.success(), "the demo ended with {status}");
     Ok(())
@@ -248,8 +253,8 @@ fn demo() -> anyhow::Result<()> {
 
 /// SIGTERM: every client sees the end its protocol has for this (WebSocket: close code 1001), and
 /// the process ends with status 0 in time.
-fn stop(server: Process, bench: &Bench<'_>) -> anyhow::Result<()> {
-    bench.stay(|| {
+fn stop(server: Process, runner: &Runner<'_>) -> anyhow::Result<()> {
+    runner.stay(|| {
         let (status, took) = server.terminate()?;
         ensure!(status.success(), "the server ended with {status}");
         ensure!(took.as_secs() < 5, "the server took {took:?} to end");

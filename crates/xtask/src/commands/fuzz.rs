@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgMatches, Command as Cli, value_parser};
 
-use crate::command::{command, is_installed};
+use xtask::process::{command, is_installed};
 
 pub(crate) const NAME: &str = "fuzz";
 
@@ -37,11 +37,11 @@ pub(crate) fn command_line() -> Cli {
         .arg(number("seconds", "Time for each target").default_value("30"))
 }
 
-/// What became of one target.
+/// The outcome of one target.
 struct Outcome {
     executions: u64,
     took: Duration,
-    /// What the fuzzer said last, if it found something.
+    /// The last output of the fuzzer, if it found something.
     finding: Option<String>,
 }
 
@@ -101,7 +101,7 @@ fn fuzz(target: &str, limit: &str) -> anyhow::Result<Outcome> {
         cargo.env("RUSTC_BOOTSTRAP", "1");
         cargo
     };
-    crate::command::complete(&mut cargo_fuzz("build"))?;
+    xtask::process::complete(&mut cargo_fuzz("build"))?;
     let start = Instant::now();
     let mut fuzzer = cargo_fuzz("run")
         .args(["--", limit, MAX_INPUT, TIMEOUT, "-print_final_stats=1"])

@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
-use crate::command::{command, complete, is_installed};
-use crate::processes::{binary, build_programs, target};
-use crate::{clients, root};
+use xtask::process::{binary, build_programs, command, complete, is_installed, target};
+use xtask::python::folder;
+use xtask::root;
+
+use crate::commands::clients;
 
 pub(crate) const NAME: &str = "packaging";
 
@@ -113,10 +115,10 @@ fn completions() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What can be seen of the Dockerfile without Docker.
+/// Checks the Dockerfile as far as possible without Docker.
 fn dockerfile() -> anyhow::Result<()> {
     clients::install_node()?;
-    let linter = clients::folder()?.join("node_modules/dockerfile-utils/bin/dockerfile-utils");
+    let linter = folder()?.join("node_modules/dockerfile-utils/bin/dockerfile-utils");
     complete(Command::new("node").arg(linter).arg("lint").arg(root().join("Dockerfile")))?;
 
     let text = fs::read_to_string(root().join("Dockerfile"))?;

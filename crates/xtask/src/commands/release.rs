@@ -7,11 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use crate::command::{command, complete};
-use crate::processes::target;
-use crate::root;
+use xtask::process::{command, complete, target};
+use xtask::root;
 
-/// What a program may need of the machine it runs on: the C library and its loader.
+/// The libraries that a program may need of the machine it runs on: the C library and its loader.
 const ALLOWED: [&str; 5] =
     ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"];
 
@@ -19,7 +18,7 @@ const ALLOWED: [&str; 5] =
 const PROGRAMS: [(&str, &str); 2] =
     [("server", "certstream-server"), ("collector", "certstream-arrow")];
 
-/// What else is in the archive, and where.
+/// The other files of the archive, and their paths in it.
 const FILES: [(&str, &str); 13] = [
     ("LICENSE", "LICENSE"),
     ("README.md", "README.md"),
@@ -35,6 +34,8 @@ const FILES: [(&str, &str); 13] = [
     ("packaging/completions/_certstream-arrow", "completions/_certstream-arrow"),
     ("packaging/systemd/certstream-server.service", "systemd/certstream-server.service"),
 ];
+
+pub(crate) const NAME: &str = "release";
 
 pub(crate) fn run() -> anyhow::Result<()> {
     let name = format!("certstream-{}-{}", env!("CARGO_PKG_VERSION"), host()?);
@@ -98,7 +99,8 @@ fn check_needs(program: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same files give the same archive, byte for byte, whoever packs them and when.
+/// Packs the archive. The same files give the same archive, byte for byte, on any machine and at
+/// any time.
 fn pack(folder: &Path, name: &str) -> anyhow::Result<PathBuf> {
     let output = command(&["git", "log", "-1", "--format=%ct"]).output()?;
     let time = String::from_utf8(output.stdout)?;

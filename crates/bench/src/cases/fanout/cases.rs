@@ -1,25 +1,25 @@
-//! How messages come, and how they are delivered.
+//! The cases of the fan-out benchmark: rates and encodings of messages.
 
 use std::time::Duration;
 
-use crate::bench::load::{Encoding, LoadOptions};
-use crate::bench::system::Server;
+use crate::clients::load::{Encoding, LoadOptions};
+use crate::harness::site::Server;
 
-/// What is measured.
+/// A case of the benchmark.
 pub(super) struct Case {
     pub(super) name: &'static str,
-    /// The same in words.
+    /// The description of the case.
     pub(super) what: &'static str,
     /// Messages a second, all logs together.
     pub(super) rate: usize,
-    /// How often logs publish and the server polls, milliseconds.
+    /// The interval at which logs publish and the server polls, milliseconds.
     pub(super) interval: u64,
-    /// What is not at its default in the server.
+    /// The server's settings that are not at their defaults.
     pub(super) settings: &'static [(&'static str, &'static str)],
     path: &'static str,
     encoding: Encoding,
     pub(super) tls: bool,
-    /// Whether plain writes come at the same rate, or as fast as they are read.
+    /// True if plain writes come at the same rate, false if they come as fast as they are read.
     pub(super) paced: bool,
     pub(super) target: &'static str,
 }
@@ -65,7 +65,7 @@ impl Case {
     /// So many clients.
     pub(super) fn load(&self, server: &Server, clients: usize, time: Duration) -> LoadOptions {
         let (path, encoding) = (self.path.to_owned(), self.encoding);
-        LoadOptions { path, encoding, ..server.lite(clients, time) }
+        LoadOptions { path, encoding, ..LoadOptions::lite(&server, clients, time) }
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::cases::Case;
-use crate::bench::Plan;
-use crate::bench::delivery::Delivery;
-use crate::bench::load::LoadOptions;
-use crate::bench::report::Report;
-use crate::bench::writer::WriterOptions;
+use crate::clients::delivery::Delivery;
+use crate::clients::load::LoadOptions;
+use crate::clients::writer::WriterOptions;
+use crate::figures::report::Report;
+use crate::plan::Plan;
 
 pub(super) const NAME: &str = "plain-writes";
 

@@ -1,12 +1,12 @@
-//! What the clients of the benchmark filter by: names, and parts of names, that went by before.
+//! Filters of the clients: names, and parts of names, from certificates published before.
 
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::ensure;
 
-use crate::bench::record::Received;
+use crate::figures::record::Received;
 
-/// What one client asks for: each of its terms is enough.
+/// The filter of one client: a certificate that matches any of its terms passes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Filter {
     /// A domain or what is below it.
@@ -19,7 +19,7 @@ impl Filter {
     /// One filter for each client, all terms distinct. The first ones have the commonest terms.
     ///
     /// # Errors
-    /// When too few names went by.
+    /// If too few names went by.
     pub(super) fn from_seen(
         seen: &[Received],
         clients: usize,
@@ -37,7 +37,7 @@ impl Filter {
         Ok(filters.take(clients).collect())
     }
 
-    /// What to ask the server for.
+    /// Returns the path of the request.
     pub(super) fn path(&self) -> String {
         match self {
             Self::Domain(terms) => format!("/?domain={}", terms.join(",")),
@@ -45,7 +45,7 @@ impl Filter {
         }
     }
 
-    /// Whether a certificate with these names passes.
+    /// Reports whether a certificate with these names passes.
     pub(super) fn passes(&self, names: &[String]) -> bool {
         let below = |name: &str, domain: &str| {
             let before = name.strip_suffix(domain);

@@ -8,40 +8,34 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt as _;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use super::{INITIAL_SIZE, INTERVAL, LOGS, RATE, SETTLE};
-use crate::bench::proc;
-use crate::bench::report::Report;
-use crate::bench::system::{LogGroup, Logs, Server};
-use crate::bench::{loopback, pause};
+use super::SETTLE;
+use crate::clients::request;
+use crate::figures::report::Report;
+use crate::harness::pause;
+use crate::harness::proc;
+use crate::harness::site::Server;
 
 pub(super) const NAME: &str = "greedy";
 
 /// Connections of the greedy address at a time.
 const GREEDY: usize = 16;
-/// How long one of them waits for what cannot come.
+/// The time for which each of them waits for a message that cannot come.
 const STAY: Duration = Duration::from_millis(500);
 /// The number of the other client's connection: of another address.
 const OTHER: usize = 10_000;
-/// How often the other client resumes.
+/// The number of times that the other client resumes.
 const RESUMES: usize = 5;
 /// The longest that may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What every message has once.
+/// A text that every message contains once.
 const MARK: &[u8] = b"certificate_update\",\"offset\"";
 
 pub(super) fn run(report: &mut Report) -> anyhow::Result<()> {
-    let logs = Logs::start(&LogGroup {
-        rfc6962: LOGS,
-        static_ct: 0,
-        initial_size: INITIAL_SIZE,
-        rate: RATE / LOGS as f64,
-        publish_interval: INTERVAL,
-    })?;
+    let logs = super::start_logs()?;
     let server = Server::start(&logs, &[("ct_log.start", "zero")])?;
     pause(SETTLE);
     let runtime = Runtime::new()?;
@@ -97,20 +91,9 @@ fn resumes(runtime: &Runtime, server: &Server, address: SocketAddr) -> anyhow::R
     Ok(Resumes { median: times[RESUMES / 2], longest: times[RESUMES - 1], messages, memory })
 }
 
-/// Connects and asks for a stream.
-async fn ask(address: SocketAddr, number: usize, path: &str) -> anyhow::Result<TcpStream> {
-    let mut tcp = loopback::connect(address, number, None).await?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    tcp.write_all(request.as_bytes()).await?;
-    Ok(tcp)
-}
-
 /// Reads so many messages from the oldest on.
 async fn resume(address: SocketAddr, messages: u64) -> anyhow::Result<()> {
-    let mut tcp = ask(address, OTHER, "/?since=0").await?;
+    let mut tcp = request::open(address, OTHER, "/?since=0", None).await?;
     let (mut buffer, mut filled, mut found) = (vec![0; 1 << 20], 0, 0);
     while found < messages {
         let read = tcp.read(&mut buffer[filled..]).await?;
@@ -131,7 +114,7 @@ async fn search(address: SocketAddr, number: usize, searches: Arc<AtomicU64>) {
     let mut buffer = vec![0; 4096];
     for unique in 0_u64.. {
         let path = format!("/?since=0&match=nowhere{number}x{unique}");
-        if let Ok(mut tcp) = ask(address, number, &path).await {
+        if let Ok(mut tcp) = request::open(address, number, &path, None).await {
             searches.fetch_add(1, Ordering::Relaxed);
             let stay = async { while tcp.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
             // That nothing comes is what is expected.

@@ -16,7 +16,7 @@ impl Body {
     /// The next part of the content in `input`, which is moved past it; `None` once it is used up.
     ///
     /// # Errors
-    /// When the response ends, or is not in chunks.
+    /// If the response ends, or is not in chunks.
     pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<&'a [u8]>> {
         while self.left == 0 {
             let Some((byte, rest)) = input.split_first() else { return Ok(None) };

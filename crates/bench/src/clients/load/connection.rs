@@ -22,19 +22,20 @@ use super::messages::{Messages, Received};
 use super::options::Encoding;
 use super::socket::Socket;
 use super::tally::{Sample, Tally};
-use crate::bench::{loopback, now, tls};
+use crate::clients::loopback;
+use crate::harness::{now, tls};
 
 /// Bytes read at once, into the one buffer that all connections share.
 const READ_BUFFER: usize = 256 * 1024;
 /// A masked Pong without payload.
 const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
-/// How long to wait before connecting again.
+/// The pause before connecting again.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// What all connections share. They run on one thread.
+/// The state that all connections share. They run on one thread.
 pub(super) struct Shared {
     address: SocketAddr,
-    /// What to ask for; the clients take one after the other.
+    /// The paths to request; the clients take one after the other.
     paths: Vec<String>,
     encoding: Encoding,
     tls: Option<Arc<ClientConfig>>,
@@ -77,7 +78,7 @@ impl Shared {
         })
     }
 
-    /// What client `number` asks for to get what came after the last message it has.
+    /// Returns the path with which client `number` requests everything after its last message.
     fn path(&self, number: usize, last: Option<u64>) -> String {
         let path = self.paths.get(number % self.paths.len().max(1)).map_or("/", String::as_str);
         let separator = if path.contains('?') { '&' } else { '?' };
@@ -164,7 +165,7 @@ impl Connection {
         .await
     }
 
-    /// Whether a Pong is due.
+    /// Decodes bytes and counts their messages; reports whether a Pong is due.
     fn received(&mut self, bytes: &[u8]) -> io::Result<bool> {
         if bytes.is_empty() {
             return Ok(false);
@@ -202,7 +203,7 @@ impl Connection {
     }
 }
 
-/// Whether it is what came that is wrong, not the connection.
+/// Reports whether the received bytes are invalid, not the connection.
 fn is_undecodable(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }

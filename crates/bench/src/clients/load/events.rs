@@ -15,7 +15,7 @@ const BLANK_LINE: &[u8] = b"\n\n";
 pub(super) struct Events {
     body: Body,
     gunzip: Option<GzDecoder<Vec<u8>>>,
-    /// What has no blank line at its end yet.
+    /// The text of an event that has no blank line at its end yet.
     text: Vec<u8>,
 }
 
@@ -28,7 +28,7 @@ impl Events {
     /// passed over.
     ///
     /// # Errors
-    /// When the response ends or cannot be decoded.
+    /// If the response ends or cannot be decoded.
     pub(super) fn received(
         &mut self,
         mut bytes: &[u8],

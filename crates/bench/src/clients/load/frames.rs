@@ -12,7 +12,7 @@ pub(super) struct Frames {
     header: [u8; 10],
     /// Bytes of the header there are.
     have: usize,
-    /// Whether the header is complete.
+    /// True if the header is complete.
     inside: bool,
     /// Bytes of the payload still to come.
     left: u64,
@@ -28,7 +28,7 @@ pub(super) enum Piece<'a> {
     /// The frame is complete.
     End {
         opcode: u8,
-        /// Whether it is marked as compressed (RFC 7692 section 6).
+        /// True if it is marked as compressed (RFC 7692 section 6).
         deflated: bool,
         /// Bytes of the frame, header included.
         bytes: u64,
@@ -58,12 +58,12 @@ impl Frames {
         Some(Piece::Payload(payload))
     }
 
-    /// Whether the last piece ended a frame.
+    /// Reports whether the last piece ended a frame.
     pub(super) const fn is_between(&self) -> bool {
         !self.inside
     }
 
-    /// Whether the header is complete now.
+    /// Reports whether the header is complete now.
     fn read_header(&mut self, input: &mut &[u8]) -> bool {
         loop {
             let wanted = self.header_length();

@@ -1,10 +1,11 @@
-//! How a client asks for its stream, and what it makes of the answer's head.
+//! The request for a stream, and the head of the response.
 
 use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::options::Encoding;
 use super::socket::Socket;
+use crate::clients::request;
 
 /// Bound of the answer's head.
 const LONGEST_HEAD: usize = 4096;
@@ -12,14 +13,14 @@ const LONGEST_HEAD: usize = 4096;
 /// Asks for the stream at a path; what followed the answer's head.
 ///
 /// # Errors
-/// When the server refuses, or does not have the encoding.
+/// If the server refuses, or does not have the encoding.
 pub(super) async fn ask(
     socket: &mut Socket,
     host: &str,
     path: &str,
     encoding: Encoding,
 ) -> anyhow::Result<Vec<u8>> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{}\r\n", headers(encoding));
+    let request = request::get(host, path, &headers(encoding));
     socket.write_all(request.as_bytes()).await?;
     socket.flush().await?;
     let (head, rest) = read_head(socket).await?;
@@ -40,19 +41,15 @@ pub(super) async fn ask(
     Ok(rest)
 }
 
-const fn headers(encoding: Encoding) -> &'static str {
+fn headers(encoding: Encoding) -> String {
     match encoding {
-        Encoding::WebSocket => {
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        }
+        Encoding::WebSocket => request::UPGRADE.to_owned(),
         Encoding::WebSocketDeflate => {
-            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+            let offer = "permessage-deflate; client_max_window_bits";
+            format!("{}Sec-WebSocket-Extensions: {offer}\r\n", request::UPGRADE)
         }
-        Encoding::Sse => "Accept: text/event-stream\r\n",
-        Encoding::SseGzip => "Accept: text/event-stream\r\nAccept-Encoding: gzip\r\n",
+        Encoding::Sse => "Accept: text/event-stream\r\n".to_owned(),
+        Encoding::SseGzip => "Accept: text/event-stream\r\nAccept-Encoding: gzip\r\n".to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The few fields of a message that matter here, found by searching for their names.
 
-/// What the end of a message, with all that is searched for there, is shorter than.
+/// A bound for the end of a message with all fields that are searched there, in bytes.
 const TAIL: usize = 1024;
 
 /// One certificate update under the default profile.
@@ -9,7 +9,7 @@ pub(super) struct Update<'m> {
     pub(super) offset: u64,
     /// The entry's index in its log.
     pub(super) index: u64,
-    /// When the server processed it, milliseconds since 1970.
+    /// The time at which the server processed it, milliseconds since 1970.
     pub(super) seen: u64,
     /// The SCT's time, milliseconds since 1970.
     pub(super) submitted: u64,
@@ -39,13 +39,13 @@ impl<'m> Update<'m> {
     }
 }
 
-/// What follows the first `key` in `text`.
+/// Returns the part of `text` after the first `key`.
 fn after_first<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let at = text.windows(key.len()).position(|window| window == key)?;
     text.get(at + key.len()..)
 }
 
-/// What follows the last `key` in `text`.
+/// Returns the part of `text` after the last `key`.
 fn after<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let at = text.windows(key.len()).rposition(|window| window == key)?;
     text.get(at + key.len()..)

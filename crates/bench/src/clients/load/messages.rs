@@ -21,7 +21,7 @@ pub(super) struct Messages {
     content: Option<Box<Content>>,
 }
 
-/// What a client keeps that looks into its messages.
+/// The state of a client that inspects its messages.
 #[derive(Default)]
 struct Content {
     /// The payload of the frame begun.
@@ -29,7 +29,7 @@ struct Content {
     inflated: Option<DeflateDecoder<Vec<u8>>>,
 }
 
-/// What a client received.
+/// A message that a client received.
 pub(super) enum Received<'a> {
     /// A certificate update, with its content and the length of its frame were it not deflated, if
     /// the client looks into its messages.
@@ -47,7 +47,7 @@ impl Messages {
     /// Shows every message that is complete now.
     ///
     /// # Errors
-    /// When a message cannot be inflated.
+    /// If a message cannot be inflated.
     pub(super) fn received(
         &mut self,
         mut bytes: &[u8],

@@ -1,16 +1,18 @@
-//! What the load client is to do, as values and as a command line.
+//! The options of the load client, as values and as a command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli, value_parser};
 
-pub(in crate::bench) const NAME: &str = "bench-load";
+use crate::harness::site::Server;
 
-/// How messages come.
+pub(crate) const NAME: &str = "load-client";
+
+/// The transport and compression of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::bench) enum Encoding {
+pub(crate) enum Encoding {
     WebSocket,
     WebSocketDeflate,
     Sse,
@@ -29,38 +31,39 @@ impl Encoding {
         Self::ALL.iter().find(|(_, encoding)| *encoding == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether messages can be told apart without being looked into.
+    /// Reports whether messages can be told apart without decoding them.
     pub(super) const fn is_framed(self) -> bool {
         matches!(self, Self::WebSocket | Self::WebSocketDeflate)
     }
 }
 
-/// What the load client is to do.
+/// The options of the load client.
 #[derive(Debug, Clone)]
-pub(in crate::bench) struct LoadOptions {
+pub(crate) struct LoadOptions {
     /// IP address and port.
-    pub(in crate::bench) address: String,
-    /// What to ask for; after an `@`, a file with one path a line, which the clients take in turn.
-    pub(in crate::bench) path: String,
-    pub(in crate::bench) encoding: Encoding,
+    pub(crate) address: String,
+    /// The path to request; after an `@`, a file with one path a line, which the clients take in
+    /// turn.
+    pub(crate) path: String,
+    pub(crate) encoding: Encoding,
     /// Speak TLS, and trust this certificate (PEM).
-    pub(in crate::bench) trust: Option<PathBuf>,
-    pub(in crate::bench) clients: usize,
-    /// How many of them look into their messages: the first ones.
-    pub(in crate::bench) sampled: usize,
+    pub(crate) trust: Option<PathBuf>,
+    pub(crate) clients: usize,
+    /// The number of clients, the first ones, that inspect their messages.
+    pub(crate) sampled: usize,
     /// Between the last connection and the measurement.
-    pub(in crate::bench) warmup: Duration,
+    pub(crate) warmup: Duration,
     /// The measurement.
-    pub(in crate::bench) time: Duration,
-    /// Where to record what sampled clients got.
-    pub(in crate::bench) record: Option<PathBuf>,
+    pub(crate) time: Duration,
+    /// The file in which sampled clients record their messages.
+    pub(crate) record: Option<PathBuf>,
     /// Connect again, with `since`, when the server is gone.
-    pub(in crate::bench) reconnect: bool,
+    pub(crate) reconnect: bool,
 }
 
 impl LoadOptions {
     /// The lite stream over WebSocket; one client in fifty looks into its messages.
-    pub(in crate::bench) fn new(address: String, clients: usize, time: Duration) -> Self {
+    pub(crate) fn new(address: String, clients: usize, time: Duration) -> Self {
         Self {
             address,
             path: "/".to_owned(),
@@ -75,8 +78,14 @@ impl LoadOptions {
         }
     }
 
+    /// Returns the options of clients of the server's lite stream.
+    pub(crate) fn lite(server: &Server, clients: usize, time: Duration) -> Self {
+        let trust = server.certificate().map(Path::to_owned);
+        Self { trust, ..Self::new(server.address(), clients, time) }
+    }
+
     /// The command line that says so.
-    pub(in crate::bench) fn arguments(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![NAME.to_owned()];
         let mut add = |name: &str, value: String| arguments.push(format!("--{name}={value}"));
         add("address", self.address.clone());
@@ -119,7 +128,7 @@ impl LoadOptions {
         })
     }
 
-    /// What the clients ask for, in turn.
+    /// Returns the paths that the clients request in turn.
     pub(super) fn paths(&self) -> anyhow::Result<Vec<String>> {
         let Some(file) = self.path.strip_prefix('@') else { return Ok(vec![self.path.clone()]) };
         let text = std::fs::read_to_string(file).with_context(|| file.to_owned())?;
@@ -127,7 +136,7 @@ impl LoadOptions {
     }
 }
 
-pub(in crate::bench) fn command() -> Cli {
+pub(crate) fn command() -> Cli {
     let text = ["address", "path", "encoding", "clients", "sampled", "warmup-ms", "time-ms"];
     let file = |name| Arg::new(name).long(name).value_parser(value_parser!(PathBuf));
     Cli::new(NAME)

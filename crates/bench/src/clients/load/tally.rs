@@ -1,12 +1,12 @@
-//! What the clients received.
+//! Counts of the messages that the clients received.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 
 use serde_json::{Value, json};
 
-use super::delays::Delays;
 use super::message::Update;
+use crate::figures::delays::Delays;
 
 /// The counts of all connections together.
 #[derive(Default)]
@@ -25,19 +25,19 @@ pub(super) struct Tally {
     pub(super) unreadable: u64,
     /// Of clients that look.
     looked_at: Looked,
-    /// Where every update looked at is written to.
+    /// The file of every update inspected.
     record: Option<BufWriter<File>>,
     /// The first error of doing so.
     record_error: Option<io::Error>,
 }
 
-/// What the clients received that look into their messages.
+/// Counts of the clients that inspect their messages.
 #[derive(Default)]
 struct Looked {
     updates: u64,
     /// Bytes read, without TLS.
     bytes: u64,
-    /// What the updates would have been without compression.
+    /// The bytes of the updates without compression.
     plain_bytes: u64,
     /// Offsets that were skipped.
     lost: u64,
@@ -57,10 +57,10 @@ pub(super) struct Sample {
 }
 
 impl Tally {
-    /// Where only the clients that look can tell messages apart, `counted` is false. Records every
-    /// update looked at, one a line: time of the read in microseconds since 1970, number of the
-    /// client, offset, index, `seen` and the SCT's time in milliseconds since 1970, the log's URL,
-    /// the domain names.
+    /// Returns empty counts. `counted` is false if only inspecting clients can tell messages apart.
+    /// Records every update looked at, one a line: time of the read in microseconds since 1970,
+    /// number of the client, offset, index, `seen` and the SCT's time in milliseconds since 1970,
+    /// the log's URL, the domain names.
     pub(super) fn new(counted: bool, record: Option<File>) -> Self {
         let record = record.map(BufWriter::new);
         Self { messages: counted.then_some(0), record, ..Self::default() }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
-/// What becomes of a block.
+/// The way in which a block is tested.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Use {
     Run,
@@ -63,7 +63,9 @@ fn usage(info: &str) -> anyhow::Result<Use> {
         (_, rest) => match rest.split_once('=') {
             Some(("file", name)) => Use::File(name.to_owned()),
             Some(("same", path)) => Use::Same(path.to_owned()),
-            _ => bail!("the fence does not say what the block is for; see xtask/src/docs"),
+            _ => bail!(
+                "the fence does not say what the block is for; see xtask/src/commands/docs.rs"
+            ),
         },
     })
 }

@@ -29,7 +29,7 @@ pub(super) fn check(pages: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What links outside of code lead to.
+/// Returns the targets of the links in a text.
 fn targets(text: &str) -> impl Iterator<Item = &str> {
     let pieces = text.split("](").skip(1);
     pieces

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::clients::folder;
+use xtask::python::folder;
+use xtask::root;
 
 /// Seconds after which a script is ended.
 const PATIENCE: &str = "240";
@@ -17,8 +18,8 @@ const PATIENCE: &str = "240";
 pub(super) struct Script {
     pub(super) name: &'static str,
     by: Interpreter,
-    /// Whether `NAME stay` says with one byte that it is connected, and then succeeds if the server
-    /// takes leave as it should.
+    /// True if `NAME stay` reports with one byte that it is connected, and then succeeds if the
+    /// server takes leave as it should.
     pub(super) stays: bool,
 }
 
@@ -58,8 +59,8 @@ pub(super) const SCRIPTS: [Script; 15] = [
     script("metrics.py", Interpreter::Python, false),
 ];
 
-/// Where and with what scripts are run.
-pub(super) struct Bench<'a> {
+/// The address and the programs with which scripts run.
+pub(super) struct Runner<'a> {
     /// The server, as `HOST:PORT`.
     pub(super) address: &'a str,
     pub(super) chromium: Option<&'a Path>,
@@ -67,8 +68,8 @@ pub(super) struct Bench<'a> {
     pub(super) gorilla: Option<&'a Path>,
 }
 
-impl Bench<'_> {
-    /// What the script needs and is not there.
+impl Runner<'_> {
+    /// Returns the reason why the script cannot run, if there is one.
     pub(super) const fn missing(&self, script: Script) -> Option<&'static str> {
         match script.by {
             Interpreter::Browser if self.chromium.is_none() => {
@@ -120,7 +121,7 @@ impl Bench<'_> {
             Interpreter::Shell => PathBuf::from("bash"),
             Interpreter::Gorilla => self.gorilla.context("it was not built")?.to_owned(),
         };
-        let path = crate::root().join("crates/xtask/e2e").join(script.name);
+        let path = root().join("crates/xtask/e2e").join(script.name);
         ensure!(path.try_exists()?, "{} is missing", path.display());
         let mut command = Command::new("timeout");
         command.arg(PATIENCE).arg(program).current_dir(&folder);

@@ -6,11 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{bail, ensure};
 
-use super::site::Site;
-use super::{fresh, script};
-use crate::clients::analysts;
-use crate::command::complete;
-use crate::processes::{Process, binary, free_port, wait_for};
+use xtask::collect::{Site, analysts, empty_folder, script};
+use xtask::process::{Process, binary, complete, free_port, wait_for};
 
 const ENTRIES: u64 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -19,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// certificate once.
 pub(crate) fn run() -> anyhow::Result<()> {
     let python = analysts()?;
-    let here = fresh("store")?;
+    let here = empty_folder("store")?;
     let port = free_port()?;
     let mut moto = Command::new(python.with_file_name("moto_server"));
     moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
