@@ -9,7 +9,7 @@ use server::commands::logs;
 use crate::harness::{Running, eventually, logs as simulate, next_json, reads_all};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alarm_is_seen_everywhere_until_it_is_acknowledged() {
+async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
     let sim = simulate(ctsim::Config {
         rfc6962: 1,
         static_ct: 1,

@@ -13,7 +13,7 @@ async fn api(server: &Running) -> Value {
     server.get("/api/logs").await.json().await.expect("JSON")
 }
 
-/// What the API says once every entry has been read and proved.
+/// Returns the answer of the API once every entry has been read and proved.
 async fn settled(server: &Running) -> Value {
     eventually("both logs are read and proved", async || {
         let answer = api(server).await;
@@ -25,7 +25,7 @@ async fn settled(server: &Running) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_is_off_by_default_and_says_where_every_log_stands_when_it_is_on() {
+async fn the_api_is_off_by_default_and_shows_the_status_of_every_log() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let off = reads_all(&sim, &folder);
@@ -79,7 +79,7 @@ async fn the_api_is_off_by_default_and_says_where_every_log_stands_when_it_is_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_say_how_hosts_and_lists_fare() {
+async fn metrics_show_hosts_and_lists() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);

@@ -23,7 +23,7 @@ fn start(lines: &str) -> Process {
     Process::start(&file, &[], &["--dry-run"])
 }
 
-/// What was seen at most.
+/// The maxima seen.
 #[derive(Debug, Default)]
 struct Seen {
     descriptors: usize,
@@ -145,7 +145,7 @@ fn is_served_and_closed(address: SocketAddr, text: &str) {
 }
 
 #[test]
-fn no_request_leaves_the_limits_of_its_address() {
+fn no_request_escapes_the_limits_of_its_address() {
     let process = start(&format!(
         "connection_limit: {{enabled: true, per_ip_limit: 3, max_pending_per_ip: {MOST_PENDING}}}\n"
     ));
@@ -177,7 +177,7 @@ fn no_request_leaves_the_limits_of_its_address() {
 }
 
 #[test]
-fn streams_of_an_address_are_as_many_as_is_said_and_end_their_connection() {
+fn streams_of_an_address_are_limited_and_close_their_connection() {
     let process = start("connection_limit: {enabled: true, per_ip_limit: 3}\n");
     let watch = Watch::begin(&process);
     let get = b"GET /sse HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -212,7 +212,7 @@ fn flood(address: SocketAddr, frame: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_sends_all_the_time_is_disconnected() {
+fn a_flooding_client_is_disconnected() {
     let process = start("");
     let watch = Watch::begin(&process);
     for (frame, rounds) in [(masked(PING, b""), 5), (masked(0x82, &[7; 60_000]), 5)] {

@@ -76,7 +76,7 @@ fn inflate(context: &mut Decompress, payload: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn deflated_websockets_say_the_same() {
+async fn deflated_websocket_messages_equal_plain_ones() {
     let server = settled(|_| {}).await;
     for (path, _) in STREAMS {
         let expected = plain(&server, path).await;
@@ -157,7 +157,7 @@ async fn gzipped_events_end_with_the_trailer_when_the_server_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gzipped_events_say_the_same() {
+async fn gzipped_events_equal_plain_ones() {
     let server = settled(|_| {}).await;
     for (path, stream) in STREAMS {
         let expected = plain(&server, path).await;
@@ -195,7 +195,7 @@ fn whole_events(text: &[u8]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_compressed_for_those_who_do_not_ask_or_where_it_is_off() {
+async fn compression_is_used_only_if_requested_and_enabled() {
     let gzip = b"GET /sse?since=0 HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n";
     let plain = b"GET /sse?since=0 HTTP/1.0\r\nAccept-Encoding: gzip;q=0, br\r\n\r\n";
     let server = settled(|_| {}).await;

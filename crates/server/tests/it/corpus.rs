@@ -51,7 +51,7 @@ async fn every_real_entry_arrives_on_every_stream() {
     server.stop().await;
 }
 
-/// What the corpus holds, under the URLs at which the simulated logs serve it.
+/// The entries of the corpus, under the URLs at which the simulated logs serve them.
 fn expected(sim: &ctsim::Sim, corpus: &Corpus) -> Expected {
     let certificate = |entry: &CorpusEntry| entry.certificate().expect("well-formed").to_vec();
     let url_of = |name: &str| {

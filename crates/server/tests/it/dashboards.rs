@@ -68,7 +68,7 @@ async fn every_metric_of_a_query_is_one_of_the_server() {
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_and_what_is_wrong() {
+fn every_alert_has_severity_and_summary() {
     let alerts: Value = serde_saphyr::from_str(&packaged("prometheus/alerts.yml")).expect("YAML");
     let rules = alerts["groups"][0]["rules"].as_array().expect("rules");
     for rule in rules {

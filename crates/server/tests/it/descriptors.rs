@@ -13,7 +13,7 @@ use crate::harness::{PATIENCE, eventually, logs};
 use crate::program::Process;
 use crate::raw;
 
-/// What the server may have open.
+/// The limit on open files of the server.
 const LIMIT: u64 = 256;
 /// Connections tried.
 const CROWD: usize = 400;
@@ -52,7 +52,7 @@ async fn watch(url: String, seen: tokio::sync::watch::Sender<(u64, Duration)>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_cannot_take_the_descriptors_of_files_and_logs() {
+async fn clients_cannot_use_up_the_reserved_descriptors() {
     rlimit::increase_nofile_limit(4096).expect("room for both ends");
     let rate = ctsim::Config { rfc6962: 2, static_ct: 2, rate: 20.0, ..Default::default() };
     let sim = logs(ctsim::Config { publish_interval: Duration::from_millis(200), ..rate }).await;

@@ -1,4 +1,4 @@
-//! The same certificate from several logs.
+//! Duplicates: one certificate from several logs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -52,7 +52,7 @@ async fn read(configure: impl FnOnce(&mut Config), want: usize) -> (Vec<Value>, 
     (messages, metrics)
 }
 
-/// Whether all 1,200 entries have been through the window.
+/// Reports whether all 1,200 entries have been through the window.
 fn published(metrics: &str) -> bool {
     counter(metrics, "certstream_duplicates_total")
         + counter(metrics, "certstream_certificates_total{update_type=\"X509LogEntry\"}")
@@ -97,7 +97,7 @@ async fn linked_precertificate_and_certificate_are_sent_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_capacity_bounds_what_is_remembered() {
+async fn the_dedup_window_is_bounded_by_its_capacity() {
     let (_, metrics) = read(|config| config.dedup.capacity = 50, 1).await;
     assert_eq!(counter(&metrics, "certstream_dedup_window"), 50);
 }

@@ -1,4 +1,4 @@
-//! What `docs/faults.md` says an operator sees is there to be seen.
+//! The metrics that `docs/faults.md` names are served.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -25,7 +25,7 @@ fn encoded(query: &Query) -> String {
     text.finish()
 }
 
-/// What a filter means, said once more, of a lite message.
+/// The meaning of a filter, implemented a second time, on lite messages.
 fn wants(query: &Query, message: &Value) -> bool {
     let leaf = &message["data"]["leaf_cert"];
     let source = &message["data"]["source"];
@@ -68,7 +68,7 @@ fn names(message: &Value) -> Vec<String> {
     names.iter().map(|name| name.as_str().expect("a name").to_lowercase()).collect()
 }
 
-/// What tells a message from others on every stream: its log and index, or its names.
+/// The identity of a message on every stream: its log and index, or its names.
 fn identity(message: &Value) -> Value {
     let data = &message["data"];
     match message["message_type"].as_str() {
@@ -137,7 +137,7 @@ fn queries(messages: &[Value]) -> Vec<Query> {
 /// Every stream, profile and transport: what was published before the filter came and what came
 /// after it, nothing else, each once and in order; an unfiltered neighbour gets everything.
 #[tokio::test(flavor = "multi_thread")]
-async fn everyone_gets_what_they_want() {
+async fn each_filtered_client_gets_exactly_its_matches() {
     const ENTRIES: usize = 900;
     let sim = logs(ctsim::Config {
         rfc6962: 1,
@@ -204,7 +204,7 @@ async fn everyone_gets_what_they_want() {
     sim.shutdown().await;
 }
 
-/// A client with a filter goes on after the last message it has.
+/// A client with a filter resumes after its last message.
 async fn resumes(server: &Running, query: &Query, all: &[Value]) {
     let wanted: Vec<&Value> = all.iter().filter(|message| wants(query, message)).collect();
     let (last, rest) = wanted[wanted.len() / 2..].split_first().expect("a message");
@@ -238,14 +238,14 @@ async fn connect_from(server: &Running, address: &str, path: &str) -> Socket {
     tokio_tungstenite::connect_async(request).await.expect("the server accepts").0
 }
 
-/// What a client is told that is refused for now, over WebSocket and SSE.
+/// Returns the answer to a client that is refused temporarily, over WebSocket and SSE.
 async fn told_to_wait(server: &Running, query: &str) -> String {
     let sse = server.get(&format!("/sse?{query}")).await;
     assert_eq!(sse.headers()["retry-after"], "10", "{query}");
     refusal_with(server, query, 503).await
 }
 
-/// What a client is told that is refused, over WebSocket and SSE.
+/// Returns the answer to a client that is refused, over WebSocket and SSE.
 async fn refusal(server: &Running, query: &str) -> String {
     refusal_with(server, query, 400).await
 }
@@ -268,7 +268,7 @@ async fn metrics(server: &Running) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_filter_is_refused_with_the_reason() {
+async fn an_invalid_filter_is_refused_with_the_reason() {
     let (sim, server, _folder) = with_limits(3, 100).await;
     let cases = [
         ("domain=", "domain: a term is empty"),
@@ -306,7 +306,7 @@ async fn what_is_no_filter_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_address_takes_no_more_than_its_share_of_the_terms() {
+async fn the_filter_terms_of_an_address_are_limited_to_its_share() {
     let (sim, server, _folder) = with_limits(20, 12).await;
     let greedy = server.connect("/?match=one,two").await;
     let again = server.connect("/full-stream?match=two,one").await;
@@ -332,7 +332,7 @@ async fn one_address_takes_no_more_than_its_share_of_the_terms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_misspelt_parameter_is_refused_and_other_names_pass() {
+async fn misspelt_parameters_are_refused_and_unrelated_ones_accepted() {
     let (sim, server, _folder) = with_limits(20, 100).await;
     let cases = [
         ("domains=example.org", "domains: there is no such parameter; did you mean domain?\n"),
@@ -403,7 +403,7 @@ async fn a_message_without_the_name_that_matched_is_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_connections_share_a_limit_and_leave_room_when_they_go() {
+async fn all_connections_share_the_term_limit_and_free_it_when_they_close() {
     let (sim, server, _folder) = with_limits(20, 3).await;
     let first = connect_from(&server, "192.0.2.1", "/?match=one,two").await;
     let second = connect_from(&server, "192.0.2.2", "/full-stream?issuer=one").await;

@@ -1,5 +1,5 @@
-//! Where a client goes on: exactly where it asked to; where that cannot be it is told so, then gets
-//! what there is.
+//! Resuming: a client continues exactly after its offset; where that is impossible it gets a gap,
+//! then what there is.
 
 use std::fmt::Display;
 
@@ -12,7 +12,7 @@ use crate::harness::{PATIENCE, Running, Socket, eventually, logs, next_json, rea
 
 /// Entries of the one log at the start.
 const ENTRIES: u64 = 600;
-/// How many of them a short ring keeps, some more where a page needs it.
+/// The number of them that a short ring keeps, a few more where a page needs it.
 const KEPT: u64 = 50;
 
 /// A server that has read its log up to the end, and the offsets of the first and the last entry.
@@ -78,8 +78,8 @@ async fn events(
     text.split("\n\n").take(2).map(parse).collect()
 }
 
-/// What both protocols must say to a client that has everything up to `since`: perhaps a gap, then
-/// the message at `next`.
+/// The messages that both protocols must send to a client that has everything up to `since`:
+/// perhaps a gap, then the message at `next`.
 async fn check(server: &Running, since: impl Display + Copy, expected: Option<&Value>, next: u64) {
     let mut socket = websocket(server, since).await;
     let mut first = next_json(&mut socket).await;
@@ -100,7 +100,7 @@ async fn check(server: &Running, since: impl Display + Copy, expected: Option<&V
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_ring_has_is_sent_without_a_gap() {
+async fn an_offset_in_the_ring_resumes_without_a_gap() {
     let (_sim, server, first, head) = settled(|_| {}).await;
     for since in [first - 1, first, first + 77, head - 2] {
         check(&server, since, None, since + 1).await;
@@ -109,7 +109,7 @@ async fn what_the_ring_has_is_sent_without_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_this_process() {
+async fn an_offset_before_this_process_gets_a_gap() {
     let (_sim, server, first, _) = settled(|_| {}).await;
     for since in [0, 1, first - 2] {
         check(&server, since, Some(&gap(None, "before_start")), first).await;
@@ -118,7 +118,7 @@ async fn before_this_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn older_than_the_ring() {
+async fn an_offset_older_than_the_ring_gets_a_gap() {
     let (_sim, server, first, head) = settled(keeps_little).await;
     let mut socket = websocket(&server, 0).await;
     assert_eq!(next_json(&mut socket).await, gap(None, "before_start"));
@@ -166,7 +166,7 @@ async fn a_client_that_is_up_to_date_gets_no_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_offset_is_refused() {
+async fn an_invalid_offset_is_refused() {
     let (_sim, server, ..) = settled(|_| {}).await;
     let client = reqwest::Client::new();
     let sse = format!("http://{}/sse", server.address);

@@ -1,4 +1,4 @@
-//! Who is served: limits held exactly, slots that come back, tokens, tiers, proxies.
+//! Access control: exact limits, freed slots, tokens, tiers, proxies.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +93,7 @@ fn bearer(token: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
+async fn an_untrusted_proxy_is_logged_once() {
     for (file, expected) in [
         ("port: 1\n", 1),
         ("trusted_proxies: [192.0.2.0/24]\n", 1),
@@ -116,7 +116,7 @@ async fn a_proxy_that_is_not_trusted_is_warned_of_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_at_once_get_as_many_connections_as_there_are() {
+async fn a_thousand_concurrent_clients_get_exactly_max_connections() {
     let server = guarded(|config| {
         config.connection_limit.enabled = true;
         config.connection_limit.max_connections = 150;
@@ -141,7 +141,7 @@ async fn a_thousand_at_once_get_as_many_connections_as_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_address_gets_its_share_behind_a_proxy_too() {
+async fn per_ip_limits_apply_behind_a_proxy() {
     let server = guarded(|config| {
         config.connection_limit.enabled = true;
         config.connection_limit.per_ip_limit = Some(7);
@@ -163,7 +163,7 @@ async fn each_address_gets_its_share_behind_a_proxy_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_but_a_proxy_is_believed() {
+async fn x_forwarded_for_is_read_only_from_trusted_proxies() {
     let server = guarded(|config| {
         config.connection_limit.enabled = true;
         config.connection_limit.per_ip_limit = Some(1);
@@ -177,7 +177,7 @@ async fn nobody_but_a_proxy_is_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_at_once_are_as_many_requests_as_the_bucket_holds() {
+async fn a_thousand_concurrent_requests_get_exactly_the_bucket() {
     let limited = |window| {
         guarded(move |config| {
             config.rate_limit.enabled = true;
@@ -214,7 +214,7 @@ async fn a_thousand_at_once_are_as_many_requests_as_the_bucket_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slot_comes_back_however_its_request_ends() {
+async fn a_slot_is_freed_however_its_request_ends() {
     let server = guarded(|config| {
         config.connection_limit.enabled = true;
         config.connection_limit.max_connections = 1;
@@ -261,7 +261,7 @@ async fn a_slot_comes_back_however_its_request_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_open_what_is_behind_them() {
+async fn guarded_routes_require_a_valid_token() {
     let hashed = "sha256:3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
     let server = guarded(|config| {
         config.auth.enabled = true;
@@ -302,7 +302,7 @@ async fn tokens_open_what_is_behind_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_has_the_limits_of_its_tier_and_a_wrong_one_costs_its_address() {
+async fn a_token_has_the_limits_of_its_tier_and_a_wrong_one_charges_its_address() {
     let server = guarded(|config| {
         config.auth.tokens = ["copper"].into_iter().collect();
         config.auth.standard_tokens = ["silver"].into_iter().collect();
@@ -371,7 +371,7 @@ async fn a_token_has_the_limits_of_its_tier_and_a_wrong_one_costs_its_address() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_addresses_of_the_list_are_served() {
+async fn only_addresses_of_the_allow_list_are_served() {
     let server = guarded(|config| {
         config.ip_allow_list = vec!["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()];
         config.trusted_proxies = vec!["127.0.0.1".to_owned()];

@@ -61,7 +61,7 @@ async fn heartbeat_up_to(socket: &mut Socket, wanted: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_that_nothing_passes_resumes_from_heartbeats_without_a_gap() {
+async fn a_filter_without_matches_resumes_from_heartbeats_without_a_gap() {
     let sim = log().await;
     let (server, head) = start(&sim, |config| {
         config.feed.ring_bytes = ByteSize::new(64 * ByteSize::KIB);
@@ -83,7 +83,7 @@ async fn a_filter_that_nothing_passes_resumes_from_heartbeats_without_a_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_has_the_readers_own_offset() {
+async fn heartbeats_during_a_replay_have_the_readers_own_offset() {
     let sim = log().await;
     let (server, head) = start(&sim, |_| {}).await;
     let since = head - 200;
@@ -97,7 +97,7 @@ async fn a_replay_has_the_readers_own_offset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asks_has_heartbeats_with_offsets() {
+async fn requested_heartbeats_have_offsets() {
     let sim = log().await;
     let (server, head) = start(&sim, |config| config.heartbeat.mode = HeartbeatMode::Off).await;
     for path in ["/", "/full-stream", "/domains-only"] {
@@ -118,7 +118,7 @@ async fn whoever_asks_has_heartbeats_with_offsets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_without_heartbeats_has_pings_at_their_interval() {
+async fn a_stream_without_heartbeats_gets_pings_at_the_interval() {
     let sim = log().await;
     let (server, _) = start(&sim, |_| {}).await;
     for path in ["/domains-only", "/?compat=go", "/domains-only?compat=go"] {
@@ -134,7 +134,7 @@ async fn a_stream_without_heartbeats_has_pings_at_their_interval() {
     server.stop().await;
 }
 
-/// What an SSE stream says until that contains `wanted`.
+/// Reads an SSE stream until it contains `wanted`.
 async fn events_until(server: &Running, path: &str, wanted: &str) -> String {
     let url = format!("http://{}{path}", server.address);
     let mut body = reqwest::get(url).await.expect("an answer").bytes_stream();
@@ -148,7 +148,7 @@ async fn events_until(server: &Running, path: &str, wanted: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_with_an_id_only_is_the_heartbeat_of_sse() {
+async fn sse_heartbeats_are_events_with_only_an_id() {
     let sim = log().await;
     let (server, head) = start(&sim, |_| {}).await;
     let id = format!("id: {head}\n\n");
@@ -240,7 +240,7 @@ async fn until_close(socket: &mut Socket) -> Vec<Value> {
 /// No heartbeat is due for an hour, and nothing comes again after the restart: only the heartbeat at
 /// the end says that the filter has searched everything.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_filter_that_nothing_passes_resumes_after_a_stop_without_a_gap() {
+async fn a_filter_without_matches_resumes_after_a_stop_without_a_gap() {
     let sim = log().await;
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().join("state.json");
@@ -296,7 +296,7 @@ async fn a_filter_that_nothing_passes_resumes_after_a_stop_without_a_gap() {
 /// A log without a position begins at its head. Were that not saved before anything is published, what
 /// a killed server has published would never come again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_s_first_position_is_saved_before_its_first_certificate_is_sent() {
+async fn the_first_position_of_a_log_is_saved_before_its_first_certificate_is_sent() {
     let sim = log().await;
     let folder = tempfile::tempdir().expect("a folder");
     let state = folder.path().join("state.json");
@@ -312,7 +312,7 @@ async fn a_log_s_first_position_is_saved_before_its_first_certificate_is_sent() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_restart_does_not_send_again_is_a_gap() {
+async fn entries_that_a_restart_does_not_repeat_are_reported_as_a_gap() {
     let sim = log().await;
     let folder = tempfile::tempdir().expect("a folder");
     let start = async |overlap| {
@@ -337,7 +337,7 @@ async fn what_a_restart_does_not_send_again_is_a_gap() {
 
 /// A client that was away when the server was stopped misses nothing where all since is sent again.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_restart_sends_again_is_no_gap() {
+async fn entries_that_a_restart_repeats_are_not_a_gap() {
     let sim = log().await;
     let folder = tempfile::tempdir().expect("a folder");
     let start = async || {

@@ -17,7 +17,7 @@ async fn quiet() -> Running {
     Running::start(reads_all(&sim, &folder)).await
 }
 
-/// What a server says before it ends the connection.
+/// Returns the bytes of a server until it ends the connection.
 async fn all_of(mut tcp: TcpStream) -> String {
     let mut said = Vec::new();
     let end = tokio::time::timeout(PATIENCE, tcp.read_to_end(&mut said)).await;
@@ -27,7 +27,7 @@ async fn all_of(mut tcp: TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_does_not_ask_is_let_go() {
+async fn a_connection_without_a_request_is_closed() {
     let server = quiet().await;
     let silent = async {
         let tcp = raw::connect(server.address).await.expect("the server listens");
@@ -48,12 +48,12 @@ async fn who_does_not_ask_is_let_go() {
         assert!(all_of(tcp).await.ends_with("\r\n\r\nOK"));
     };
     let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(silent, dribbling, once) });
-    ended.await.expect("all are let go");
+    ended.await.expect("all are closed");
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_nobody_wants_does_no_harm() {
+async fn an_unwanted_request_body_is_harmless() {
     let server = quiet().await;
     let ask = async |request: Vec<u8>| {
         let mut tcp = raw::connect(server.address).await.expect("the server listens");

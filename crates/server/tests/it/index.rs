@@ -7,7 +7,7 @@ use server::commands::create_index as index;
 use crate::harness::{logs, reads_all};
 
 #[test]
-fn the_index_says_where_every_log_ends_and_replaces_a_file_only_by_force() {
+fn create_index_writes_every_logs_end_and_replaces_a_file_only_with_force() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let simulated = ctsim::Config {
         rfc6962: 1,

@@ -108,7 +108,7 @@ async fn next_of(socket: &mut Socket, log: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_of_huge_entries_takes_no_more_than_its_share() {
+async fn a_log_with_huge_entries_uses_at_most_its_memory_share() {
     let config = ctsim::Config { rfc6962: 1, static_ct: 0, rate: 20.0, ..ctsim::Config::default() };
     let honest = logs(config).await;
     let hostile = Hostile::start().await;

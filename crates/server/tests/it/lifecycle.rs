@@ -19,7 +19,7 @@ fn two_logs() -> ctsim::Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_server_says_1001_and_saves_where_it_stands() {
+async fn a_stopped_server_closes_with_1001_and_saves_its_positions() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
@@ -72,12 +72,12 @@ async fn a_stopped_server_says_1001_and_saves_where_it_stands() {
     assert!(message_offset(&first) > Some(last_offset), "offsets only grow");
     let (log, index) = identity(&first);
     let resumed = &saved["logs"][&log]["current_index"];
-    assert_eq!(resumed.as_u64(), Some(index), "goes on where it stopped");
+    assert_eq!(resumed.as_u64(), Some(index), "resumes where it stopped");
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_list_it_serves_and_says_why() {
+async fn without_a_log_list_the_server_serves_and_reports_the_reason() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
@@ -106,7 +106,7 @@ async fn a_list_signed_by_another_key_is_refused() {
     server.stop().await;
 }
 
-/// What `/health/deep` says once the log list has been asked for in vain.
+/// Returns the answer of `/health/deep` once fetching the log list has failed.
 async fn refused_list(server: &Running) -> serde_json::Value {
     eventually("the log list is refused", async || {
         let answer = server.get("/health/deep").await;
@@ -129,7 +129,7 @@ fn message_offset(message: &serde_json::Value) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn profiles_are_chosen_by_configuration_and_by_request() {
+async fn profiles_are_selected_by_configuration_and_by_request() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);

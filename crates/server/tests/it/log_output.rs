@@ -69,13 +69,13 @@ fn works_and_stops(what: &str, output: impl Into<Stdio>, lost: u64) {
 }
 
 #[test]
-fn a_full_disk_costs_log_lines_and_nothing_else() {
+fn a_full_disk_loses_only_log_lines() {
     let full = File::options().write(true).open("/dev/full").expect("a device that is full");
     works_and_stops("a full disk", full, 1);
 }
 
 #[test]
-fn a_reader_that_is_gone_costs_log_lines_and_nothing_else() {
+fn a_closed_standard_error_loses_only_log_lines() {
     let (reader, output) = std::io::pipe().expect("a pipe");
     drop(reader);
     works_and_stops("a closed pipe", output, 1);
@@ -88,14 +88,14 @@ fn an_output_that_would_block_delays_neither_work_nor_stop() {
 }
 
 #[test]
-fn a_full_output_that_nobody_reads_delays_neither_work_nor_stop() {
+fn a_full_pipe_delays_neither_work_nor_stop() {
     let (output, _reader) = full_socket();
     output.set_nonblocking(false).expect("a mode");
     works_and_stops("a full output that blocks", OwnedFd::from(output), 0);
 }
 
 #[test]
-fn commands_say_when_they_cannot_print_and_are_quiet_when_nobody_reads() {
+fn commands_report_failed_output_but_not_a_closed_pipe() {
     let run = |output: Stdio| {
         let help = Command::new(PROGRAM).arg("--help").stdout(output).output();
         let help = help.expect("the program runs");

@@ -1,4 +1,4 @@
-//! What the ring counts, and what the process really takes.
+//! The memory that the ring counts, against that of the process.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ const NEW: u64 = 120;
 const ROUNDS: usize = 60;
 /// So large that what is not counted of it is far more than what others take.
 const RING: u64 = 8 * 1024 * 1024;
-/// What the other parts may grow by meanwhile: connections, the dedup window, the logs' trees.
+/// The growth allowed to other parts meanwhile: connections, the dedup window, the logs' trees.
 const OTHERS: u64 = 2 * 1024 * 1024;
 
 struct Memory {
@@ -41,7 +41,7 @@ async fn memory(process: &Process) -> Memory {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_is_kept_does_not_keep_the_duplicates_it_came_with() {
+async fn a_kept_certificate_does_not_keep_its_page_in_memory() {
     let sim = logs(ctsim::Config {
         rfc6962: LOGS,
         static_ct: 0,

@@ -17,7 +17,7 @@ struct Family {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_is_what_a_server_shows() {
+async fn the_metrics_document_matches_a_running_server() {
     let config = ctsim::Config { rfc6962: 1, static_ct: 1, rate: 0.0, ..Default::default() };
     let sim = logs(ctsim::Config { initial_size: 10, ..config }).await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -102,7 +102,7 @@ async fn the_start_names_the_profile_and_the_line_to_add() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_demonstration_has_an_api_takes_settings_and_issues_for_example_org() {
+async fn a_demo_has_the_api_accepts_settings_and_issues_for_example_org() {
     let server = Process::start("stats: {url: /numbers}\n", &[], &["--demo", "--streams-full=off"]);
     server
         .wait_for_line(&format!("demo: open http://{}/ (simulated certificates)", server.address));
@@ -124,7 +124,7 @@ async fn a_demonstration_has_an_api_takes_settings_and_issues_for_example_org() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_off_says_which_setting_switches_it_on() {
+async fn a_disabled_route_answers_with_its_setting() {
     let server = Process::start("streams: {full: false}\n", &[], &["--dry-run"]);
     for (path, expected) in [
         ("/sse", "set protocols.sse: true (--protocols-sse)"),

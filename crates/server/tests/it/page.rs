@@ -9,7 +9,7 @@ fn two_logs() -> ctsim::Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_has_its_own_route_for_logs_and_needs_no_api() {
+async fn the_page_shows_logs_without_the_api() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let config = reads_all(&sim, &folder);
@@ -34,7 +34,7 @@ async fn the_page_has_its_own_route_for_logs_and_needs_no_api() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_refers_only_to_what_is_served_and_may_load_nothing_else() {
+async fn the_page_refers_only_to_served_files_and_its_policy_blocks_others() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Running::start(reads_all(&sim, &folder)).await;
@@ -70,7 +70,7 @@ async fn the_page_refers_only_to_what_is_served_and_may_load_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_a_filter_can_be_asked_before_connecting() {
+async fn a_filter_can_be_checked_before_connecting() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Running::start(reads_all(&sim, &folder)).await;
@@ -83,7 +83,7 @@ async fn what_is_wrong_with_a_filter_can_be_asked_before_connecting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_the_page_has_one_spelling() {
+async fn page_files_are_served_under_one_spelling_only() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Running::start(reads_all(&sim, &folder)).await;
@@ -95,7 +95,7 @@ async fn a_file_of_the_page_has_one_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_page_its_routes_are_gone_and_the_stream_stays() {
+async fn a_disabled_page_removes_its_routes_but_not_the_stream() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);

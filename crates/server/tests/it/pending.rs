@@ -20,7 +20,7 @@ async fn healthy(server: &Running) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_has_so_many_and_no_more() {
+async fn pending_connections_of_an_address_are_limited() {
     let server = guarded(|config| {
         config.connection_limit.max_pending_per_ip = 3;
         config.protocols.sse = true;
@@ -50,7 +50,7 @@ async fn an_address_has_so_many_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_has_as_many_as_it_likes() {
+async fn pending_connections_of_a_trusted_proxy_are_not_limited() {
     let server = guarded(|config| {
         config.connection_limit.max_pending_per_ip = 1;
         config.trusted_proxies = vec!["127.0.0.1".to_owned()];
@@ -63,7 +63,7 @@ async fn a_proxy_has_as_many_as_it_likes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_there_are_too_many_in_all_others_wait_and_are_served() {
+async fn connections_beyond_max_pending_wait_and_are_served() {
     let server = guarded(|config| config.connection_limit.max_pending = 16).await;
     let mut crowd = Vec::new();
     for _ in 0..16 {

@@ -47,7 +47,7 @@ fn check(port: u16, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn systemd_hears_when_it_is_ready_lives_and_stops() {
+fn systemd_is_notified_of_ready_watchdog_and_stopping() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -75,7 +75,7 @@ fn systemd_hears_when_it_is_ready_lives_and_stops() {
 }
 
 #[test]
-fn it_asks_itself_whether_it_is_well() {
+fn the_healthcheck_command_succeeds_on_a_healthy_server() {
     let port = free_port();
     let silent = check(port, &[]);
     assert_eq!(silent.status.code(), Some(1));
@@ -111,7 +111,7 @@ fn it_asks_itself_whether_it_is_well() {
 }
 
 #[test]
-fn the_check_fails_where_no_log_answers() {
+fn the_healthcheck_command_fails_if_no_log_responds() {
     let port = free_port();
     let mut command = Command::new(PROGRAM);
     command.args(["--host=127.0.0.1", "--log-level=off", &format!("--port={port}")]);

@@ -104,7 +104,7 @@ async fn a_silent_stream_outlasts_a_proxy_that_closes_idle_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_younger_of_two_servers_dies_the_older_sends_what_it_has() {
+async fn a_client_resumes_on_an_older_server_when_the_younger_one_ends() {
     let Some(path) = configuration("haproxy-two-servers.cfg") else { return };
     let sim = logs(one_log()).await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -32,7 +32,7 @@ fn edition(base: &Config, number: usize) -> Config {
     config
 }
 
-/// Opens a WebSocket by hand; whether compression was agreed on, and whether the Rust server's
+/// Opens a WebSocket; reports whether compression was negotiated, and whether the Rust server's
 /// greeting came.
 async fn seen(address: SocketAddr) -> (bool, bool) {
     let mut tcp = TcpStream::connect(address).await.expect("it listens");
@@ -59,7 +59,7 @@ async fn seen(address: SocketAddr) -> (bool, bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_reloads_under_load_drop_no_client_and_tear_nothing() {
+async fn a_hundred_reloads_under_load_disconnect_nobody_and_mix_no_configurations() {
     let sim = logs(ctsim::Config {
         rfc6962: 1,
         static_ct: 1,
@@ -153,7 +153,7 @@ async fn stream(address: SocketAddr, token: &str) -> Result<Socket, u16> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_limits_and_tokens_hold_at_once_and_nobody_is_dropped_for_them() {
+async fn new_limits_and_tokens_apply_at_once_and_disconnect_nobody() {
     let sim = logs(ctsim::Config { rate: 100.0, ..ctsim::Config::default() }).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
@@ -203,7 +203,7 @@ async fn other_limits_and_tokens_hold_at_once_and_nobody_is_dropped_for_them() {
     running.await.expect("no panic").expect("ends well");
 }
 
-/// What a server is configured with in the tests of the program: simulated logs, and whatever else.
+/// Returns a configuration for tests of the program: simulated logs, and further settings.
 fn file(sim: &ctsim::Sim, key: &std::path::Path, more: &str) -> String {
     format!(
         "protocols: {{api: true}}\nhot_reload: {{enabled: true}}\n{more}\n\
@@ -228,7 +228,7 @@ const RELOADED: &str = "certstream_config_reloads_total";
 const FAILED: &str = "certstream_config_reload_failures_total";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file_is_read_again_when_it_changes_and_on_sighup_and_a_bad_one_changes_nothing() {
+async fn the_file_is_reloaded_on_change_and_sighup_and_an_invalid_one_is_ignored() {
     let sim = logs(ctsim::Config {
         rfc6962: 1,
         static_ct: 1,
@@ -256,13 +256,14 @@ async fn the_file_is_read_again_when_it_changes_and_on_sighup_and_a_bad_one_chan
     eventually("both logs are followed", async || (names().await.len() == 2).then_some(())).await;
     let left = sim.logs()[0].description().to_owned();
 
-    // Log exclusions, logs by hand, the log level, and a setting that takes a restart.
-    let by_hand = format!("custom_logs: [{{name: by hand, url: \"{}\"}}]", sim.logs()[0].url());
-    let more = format!("log_level: debug\nmax_message_bytes: 2MiB\n{by_hand}");
+    // Log exclusions, configured logs, the log level, and a setting that requires a restart.
+    let configured =
+        format!("custom_logs: [{{name: configured, url: \"{}\"}}]", sim.logs()[0].url());
+    let more = format!("log_level: debug\nmax_message_bytes: 2MiB\n{configured}");
     write(&format!("{}  exclude: [\"{left}\"]\n", file(&sim, &key, &more)));
     eventually("the logs are other ones", async || {
         let names = names().await;
-        (names.len() == 2 && names.contains(&"by hand".to_owned())).then_some(())
+        (names.len() == 2 && names.contains(&"configured".to_owned())).then_some(())
     })
     .await;
     count_is(&process, RELOADED, 1).await;
@@ -278,7 +279,7 @@ async fn the_file_is_read_again_when_it_changes_and_on_sighup_and_a_bad_one_chan
     write(&file(&sim, &folder.path().join("nowhere.pem"), ""));
     count_is(&process, FAILED, 2).await;
     wait("ct_log.log_list_key_file: cannot read");
-    assert!(names().await.contains(&"by hand".to_owned()), "nothing has changed");
+    assert!(names().await.contains(&"configured".to_owned()), "nothing has changed");
     assert_eq!(metric(&process, RELOADED).await, 1);
 
     // Without hot_reload only the signal counts.

@@ -1,5 +1,5 @@
-//! What the server tells about itself besides the logs: statistics, certificates by fingerprint,
-//! readiness, metrics under other names and on a listener of their own.
+//! The server's reports besides the logs: statistics, certificates by fingerprint, readiness,
+//! metrics under other names and on a listener of their own.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn all_published(server: &Running) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statistics_have_the_form_of_other_servers_and_no_addresses() {
+async fn statistics_have_the_format_of_other_servers_and_no_addresses() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
@@ -151,7 +151,7 @@ async fn a_certificate_is_found_by_its_fingerprint_in_every_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_remembered_for_an_api_that_is_off() {
+async fn certificates_are_not_kept_for_a_disabled_api() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Running::start(reads_all(&sim, &folder)).await;
@@ -167,7 +167,7 @@ async fn nothing_is_remembered_for_an_api_that_is_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_is_not_health() {
+async fn readiness_ignores_failing_logs() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let config = reads_all(&sim, &folder);
@@ -188,12 +188,12 @@ async fn readiness_is_not_health() {
     let answer: Value = answer.json().await.expect("JSON");
     assert_eq!(answer["ready"], false);
     assert!(answer["reason"].is_string());
-    assert_eq!(text(&server, "/health").await, "OK", "it lives all the same");
+    assert_eq!(text(&server, "/health").await, "OK", "it is running all the same");
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_come_under_the_names_of_other_servers_where_asked_for() {
+async fn metrics_compat_adds_the_names_of_other_servers() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
@@ -241,7 +241,7 @@ async fn metrics_come_under_the_names_of_other_servers_where_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_can_have_a_listener_of_their_own_and_are_then_nowhere_else() {
+async fn metrics_on_a_separate_listener_are_not_on_the_main_one() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
@@ -276,7 +276,7 @@ async fn metrics_can_have_a_listener_of_their_own_and_are_then_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_metrics_listener_at_the_servers_own_address_is_the_same_one() {
+async fn a_metrics_listener_at_the_main_address_is_shared() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("bound");
     drop(free);

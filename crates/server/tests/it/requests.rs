@@ -6,7 +6,7 @@ use crate::guard::guarded;
 use crate::harness::{PATIENCE, Running};
 use crate::raw;
 
-/// What the server says to these bytes until it ends the connection.
+/// Returns the server's answer to these bytes, until it ends the connection.
 async fn said(server: &Running, bytes: &[u8]) -> String {
     let mut tcp = raw::connect(server.address).await.expect("the server listens");
     // It may end the connection before it has read everything.
@@ -22,7 +22,7 @@ async fn said(server: &Running, bytes: &[u8]) -> String {
 const SMUGGLED: &str = "GET /health HTTP/1.1\r\nHost: smuggled\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_smuggled() {
+async fn request_smuggling_is_refused() {
     let server = guarded(|_| {}).await;
     let heads = [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
@@ -84,7 +84,7 @@ async fn nothing_is_smuggled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn heads_are_bounded() {
+async fn request_heads_are_bounded() {
     let server = guarded(|_| {}).await;
     let get = |target: &str, headers: &str| {
         format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n")
@@ -113,7 +113,7 @@ async fn heads_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_spelling_of_a_path_leads_around_the_guard() {
+async fn no_spelling_of_a_path_bypasses_the_guard() {
     let server = guarded(|config| {
         config.auth.enabled = true;
         config.auth.tokens = ["token"].into_iter().collect();
@@ -166,7 +166,7 @@ async fn no_spelling_of_a_path_leads_around_the_guard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_value_becomes_a_header() {
+async fn no_request_value_is_injected_into_a_header() {
     let server = guarded(|config| {
         config.protocols.sse = true;
         config.auth.query_token = true;

@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use crate::harness::{Running, logs, next_json, reads_all};
 use crate::raw::{self, COMPRESSED_TEXT, TEXT};
 
-/// How often a client of each transport loses its connection.
+/// The number of lost connections of each transport's client.
 const WEBSOCKET_ROUNDS: usize = 1_000;
 const SSE_ROUNDS: usize = 300;
-/// How many messages must have come with that.
+/// The number of messages that must have arrived over these connections.
 const ENOUGH: usize = 500;
 /// A connection lasts shorter than this.
 const LONGEST_MS: u64 = 10;
@@ -132,7 +132,7 @@ async fn streaming() -> (Sim, Running) {
     (sim, server)
 }
 
-/// When and how a connection is lost.
+/// The time and way in which a connection is lost.
 struct Cut {
     bytes: u64,
     time: Duration,
@@ -174,7 +174,7 @@ impl Random {
     }
 }
 
-/// How messages come to a client.
+/// The transport of a client's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transport {
     WebSocket,
@@ -222,12 +222,12 @@ impl Transport {
     }
 }
 
-/// What a client has seen over all its connections.
+/// The messages that a client has seen over all its connections.
 struct Follower {
     last: u64,
     /// The offset of every message that came whole.
     seen: Vec<u64>,
-    /// How many of them came compressed.
+    /// The number of them that arrived compressed.
     compressed: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Clients that read too slowly: what they are told, and that the server ends in time with them.
+//! Clients that read too slowly: what they are with_offsets, and that the server ends in time with them.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -96,15 +96,15 @@ async fn a_slow_client_gets_every_loss_before_later_messages() {
     let (sim, server) = start(keeps_little).await;
     let first = newest(&server, 0).await;
     // Messages of this form have offsets; those of the other have none, and nor has what is missing.
-    let mut told = websocket(&server, "/full-stream").await;
-    let mut untold = websocket(&server, "/full-stream?compat=go").await;
+    let mut with_offsets = websocket(&server, "/full-stream").await;
+    let mut without_offsets = websocket(&server, "/full-stream?compat=go").await;
     sim.logs()[0].grow(ENTRIES).expect("it grows");
     let last = newest(&server, ENTRIES).await;
     assert_eq!(last, first + ENTRIES);
 
     let (mut expected, mut dropped) = (first + 1, 0);
     while expected <= last {
-        let message = next_message(&mut told).await.expect("not closed");
+        let message = next_message(&mut with_offsets).await.expect("not closed");
         match (offset(&message), message["message_type"].as_str()) {
             (offset, Some("heartbeat")) => assert!(offset < Some(expected), "{message}"),
             (Some(offset), _) => {
@@ -123,7 +123,7 @@ async fn a_slow_client_gets_every_loss_before_later_messages() {
 
     let mut messages = 0;
     loop {
-        let message = next_message(&mut untold).await.expect("not closed");
+        let message = next_message(&mut without_offsets).await.expect("not closed");
         assert_eq!(message["message_type"], "certificate_update", "it gets no offsets");
         messages += 1;
         if message["data"]["cert_index"] == ENTRIES {
@@ -132,7 +132,7 @@ async fn a_slow_client_gets_every_loss_before_later_messages() {
     }
     assert!(messages < ENTRIES);
     assert_eq!(lost(&server, "websocket").await, dropped + ENTRIES - messages);
-    drop((told, untold));
+    drop((with_offsets, without_offsets));
     server.stop().await;
 }
 
@@ -173,7 +173,7 @@ async fn read_events(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_reader_of_events_is_told_in_place() {
+async fn a_slow_sse_client_gets_gaps_at_their_place() {
     let (sim, server) = start(keeps_little).await;
     let first = newest(&server, 0).await;
     let mut readers = Vec::new();
@@ -213,7 +213,7 @@ async fn a_slow_reader_of_events_is_told_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_client_is_disconnected_where_that_is_wanted() {
+async fn a_slow_client_is_disconnected_if_configured() {
     let (sim, server) = start(|config| {
         keeps_little(config);
         config.slow_client = SlowClient::Disconnect;
@@ -259,7 +259,7 @@ async fn a_slow_client_is_disconnected_where_that_is_wanted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_far_behind_is_told_goodbye() {
+async fn a_client_far_behind_at_shutdown_learns_how_much_it_missed() {
     let (sim, server) = start(|config| config.shutdown_grace_ms = 5_000).await;
     let first = newest(&server, 0).await;
     let mut behind = websocket(&server, "/full-stream").await;
@@ -349,7 +349,7 @@ async fn every_loss_is_counted_when_the_server_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_of_events_that_is_behind_gets_heartbeats() {
+async fn an_sse_client_that_is_behind_gets_heartbeats() {
     let (sim, server) = start(|config| config.heartbeat.interval_secs = 1).await;
     let mut events = connect(server.address).await;
     let request = b"GET /sse?stream=full&heartbeat=true HTTP/1.0\r\n\r\n";

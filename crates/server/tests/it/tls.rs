@@ -199,8 +199,9 @@ async fn the_streams_are_the_same_over_tls() {
     stopping.await.expect("stops");
 }
 
-/// What a client does not take at once stays with TLS. Nothing is published after it that could push
-/// it out, so it must be flushed; a Ping would do that too, but comes later than this test waits.
+/// Bytes that a client does not read at once stay in the TLS buffer. Nothing is published after
+/// them that could push it out, so it must be flushed; a Ping would do that too, but comes later
+/// than this test waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_message_reaches_a_slow_client() {
     const ENTRIES: u64 = 1_500;
@@ -299,13 +300,13 @@ async fn a_new_certificate_is_served_without_restart() {
     })
     .await;
 
-    assert!(message(&mut old).await["offset"].is_u64(), "the old connection goes on");
+    assert!(message(&mut old).await["offset"].is_u64(), "the old connection stays open");
     drop(old);
     server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_tls_is_turned_away() {
+async fn plain_http_on_a_tls_port_is_refused() {
     let pair = made();
     let Secure { server, folder: _folder, sim: _sim } =
         start(|folder| pair.write(&folder.join("tls"))).await;
@@ -330,7 +331,7 @@ async fn what_is_no_tls_is_turned_away() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_served_with_refuses_to_start() {
+fn an_unusable_certificate_prevents_the_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = Config::default();
     configure(&mut config, folder.path());

@@ -85,7 +85,7 @@ fn every_warning_is_printed_and_strict_makes_it_an_error() {
 }
 
 #[test]
-fn an_index_is_read_before_the_start_is() {
+fn validation_reads_the_import_index() {
     let broken = [
         ("{bad", vec!["ct_log.import_index: ct_index.json: is not JSON"]),
         ("[]", vec!["is not a JSON object of URLs and indexes"]),
@@ -134,7 +134,7 @@ fn every_mistake_in_a_state_file_is_named() {
 }
 
 #[test]
-fn a_wrong_offset_alone_is_named_too() {
+fn an_invalid_offset_in_a_state_file_is_named() {
     let text = "ct_log: {state_file: state.json, state_recovery: fail}\n";
     for (state, expected) in [
         (r#"{"version": 1, "last_offset": "7"}"#, "last_offset is not a whole number"),
@@ -155,7 +155,7 @@ fn a_wrong_offset_alone_is_named_too() {
 }
 
 #[test]
-fn a_file_without_an_end_is_not_read_whole() {
+fn an_endless_file_is_not_read_completely() {
     let folder = Folder::new(&[("config.yaml", GO)]);
     let large = std::fs::File::create(folder.path().join("ct_index.json")).expect("writable");
     large.set_len(8 << 40).expect("a sparse file");
@@ -165,7 +165,7 @@ fn a_file_without_an_end_is_not_read_whole() {
 }
 
 #[test]
-fn a_state_file_that_a_start_could_not_use_is_refused_once() {
+fn an_unusable_state_file_is_reported_once() {
     let text = "ct_log: {state_file: missing/state.json}\n";
     let folder = Folder::new(&[("config.yaml", text), ("newer.json", "{\"version\": 2}")]);
     let (status, said) = folder.validate(&[]);
@@ -187,7 +187,7 @@ fn a_state_file_that_a_start_could_not_use_is_refused_once() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said_plainly() {
+fn a_port_in_use_is_reported_plainly() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("bound").port();
     let folder = Folder::new(&[]);
@@ -199,7 +199,7 @@ fn a_port_that_is_taken_is_said_plainly() {
 }
 
 #[test]
-fn logs_are_not_listed_without_a_state_file() {
+fn listing_logs_requires_a_state_file() {
     let output = Folder::new(&[]).run(&["logs", "list"], &[]);
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(said.contains("no state file is configured (ct_log.state_file)"), "{said}");

@@ -1,4 +1,5 @@
-//! What clients may not do, and what a server must bear (RFC 6455 sections 4, 5 and 7).
+//! Protocol violations of clients, and valid frames that a server must accept (RFC 6455 sections 4,
+//! 5 and 7).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -171,7 +172,7 @@ async fn violate(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_violation_ends_its_connection_with_the_code_it_must() {
+async fn a_protocol_violation_closes_the_connection_with_its_code() {
     let (_sim, server) = streaming().await;
     let neighbour = Neighbour::start(&server).await;
     let mut wrong = Vec::new();
@@ -188,7 +189,7 @@ async fn a_violation_ends_its_connection_with_the_code_it_must() {
     server.stop().await;
 }
 
-/// What went wrong, by name.
+/// The failures, by name.
 fn problems<'a>(
     names: impl Iterator<Item = &'a str>,
     outcomes: Vec<Result<(), String>>,
@@ -200,17 +201,18 @@ fn problems<'a>(
     names.zip(outcomes).filter_map(problem).collect()
 }
 
-/// What a client may do, all that the server has to say to it besides the stream, and how they part.
+/// Valid behaviour of a client, the server's answers besides the stream, and the end of the
+/// connection.
 #[derive(Clone)]
 struct Conduct {
     name: &'static str,
     bytes: Vec<u8>,
     answers: Vec<Frame>,
-    /// What the client closes with, and the Close frame it gets.
+    /// The client's Close frame, and the server's.
     parting: (Vec<u8>, Frame),
 }
 
-/// What a client may do that got the compression it asked for.
+/// Valid behaviour of a client with compression.
 fn compressed_conduct() -> Conduct {
     // "Hello" as RFC 7692 section 7.2.3.1 has it, and further down what cannot be decompressed.
     let hello = b"\xF2\x48\xCD\xC9\xC9\x07\x00";
@@ -319,7 +321,7 @@ async fn behave(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_client_may_do_is_answered_however_it_comes() {
+async fn valid_frames_are_answered_however_they_are_split() {
     let (_sim, server) = streaming().await;
     let neighbour = Neighbour::start(&server).await;
     let mut wrong = Vec::new();
@@ -358,7 +360,7 @@ const OFFERS: [(&str, Option<&str>); 8] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn compression_is_agreed_on_or_done_without() {
+async fn compression_is_negotiated_or_left_out() {
     let (_sim, server) = streaming().await;
     for (offer, expected) in OFFERS {
         let handshake = raw::handshake("/?since=0", offer);
@@ -399,7 +401,7 @@ async fn ask(address: SocketAddr, request: &[u8]) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_is_no_handshake_is_refused() {
+async fn an_invalid_handshake_is_refused() {
     let (_sim, server) = streaming().await;
     let good = String::from_utf8(raw::handshake("/full-stream", "")).expect("text");
     for (name, from, to, expected) in NO_HANDSHAKES {
@@ -449,7 +451,7 @@ impl Neighbour {
         Self { stop, task: tokio::spawn(read_on(socket, stopped)) }
     }
 
-    /// The stream went on without a hole and goes on still.
+    /// Checks that the stream continued without a hole and still does.
     async fn stop(self) {
         self.stop.send(()).expect("it reads");
         self.task.await.expect("an undisturbed stream");

@@ -12,16 +12,16 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// How long anything may take on a slow machine before a test gives up.
+/// The time that anything may take on a slow machine before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Simulated logs on a free port.
+/// Starts simulated logs on a free port.
 pub(crate) async fn logs(config: ctsim::Config) -> Sim {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     Sim::start(config, listener).await.expect("simulated logs")
 }
 
-/// A configuration that reads every entry of the simulated logs and keeps all of them.
+/// Returns a configuration that reads every entry of the simulated logs and keeps all of them.
 pub(crate) fn reads_all(sim: &Sim, folder: impl AsRef<Path>) -> Config {
     let key = folder.as_ref().join("log_list_key.pem");
     std::fs::write(&key, sim.list_key_pem()).expect("a writable folder");
@@ -65,7 +65,7 @@ impl Running {
     }
 }
 
-/// The folder of real CT data beside the checkout, if it is there.
+/// Returns the folder of real CT data beside the checkout, if it exists.
 pub(crate) fn shared_data() -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     if folder.is_dir() {

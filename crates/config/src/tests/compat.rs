@@ -1,3 +1,5 @@
+//! The keys, variables and command lines of other servers.
+
 use super::*;
 
 const RUST: &str = include_str!("rust_server.yaml");
@@ -8,7 +10,7 @@ fn setup(text: &str) -> Setup {
 }
 
 #[test]
-fn a_configuration_of_certstream_server_rust_means_the_same() {
+fn a_configuration_of_certstream_server_rust_is_translated() {
     let Setup { config, warnings, .. } = setup(RUST);
     assert_eq!((config.port, config.protocols.sse), (8081, true));
     assert_eq!((config.compat_profile, config.dedup.enabled), (CompatProfile::Calidog, true));
@@ -36,7 +38,7 @@ fn a_configuration_of_certstream_server_rust_means_the_same() {
 }
 
 #[test]
-fn a_configuration_of_certstream_server_go_means_the_same() {
+fn a_configuration_of_certstream_server_go_is_translated() {
     let Setup { config, warnings, .. } = setup(GO);
     assert_eq!((config.host, config.port), ([127, 0, 0, 1].into(), 8082));
     assert_eq!((config.compat_profile, config.dedup.enabled), (CompatProfile::Go, false));
@@ -67,14 +69,14 @@ fn a_configuration_of_certstream_server_go_means_the_same() {
 }
 
 #[test]
-fn every_key_stands_in_one_of_the_two_files() {
+fn every_key_is_in_one_of_the_two_example_files() {
     let said = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).expect("YAML");
     let (rust, go) = (said(RUST), said(GO));
-    for known in PEER_KEYS {
-        let said = match known.peer {
-            Peer::Rust => &rust,
-            Peer::Go => &go,
-            Peer::Elixir => continue,
+    for known in COMPAT_KEYS {
+        let said = match known.server {
+            OtherServer::Rust => &rust,
+            OtherServer::Go => &go,
+            OtherServer::Elixir => continue,
         };
         let only_variable = known.key == "worker_threads";
         let key = known.key;
@@ -87,7 +89,7 @@ fn every_key_stands_in_one_of_the_two_files() {
     }
 }
 
-/// Whether a text has a key, in whichever item.
+/// Reports whether a text has a key, in whichever item.
 fn has(said: &serde_json::Value, key: &str) -> bool {
     let Some((list, field)) = key.split_once("[].") else {
         return !tree::select(said, key).is_empty();
@@ -97,7 +99,7 @@ fn has(said: &serde_json::Value, key: &str) -> bool {
 }
 
 #[test]
-fn what_is_not_built_refuses_to_start_when_it_is_switched_on() {
+fn unsupported_features_are_refused_when_enabled() {
     let cases = [
         ("nats: {enabled: true}", "1:17: nats.enabled: true is not offered: there is no output to"),
         ("streams: {v2: true}", "1:15: streams.v2: true is not offered: there is no v2 stream"),
@@ -153,7 +155,7 @@ fn what_is_not_built_refuses_to_start_when_it_is_switched_on() {
 }
 
 #[test]
-fn variables_of_other_servers_count_before_the_file_and_after_ours() {
+fn variables_of_other_servers_override_the_file_but_not_ours() {
     let file = Written::new("ct_log: {partial_tile_wait_secs: 5}");
     let flag = file.flag();
     let theirs = ("CERTSTREAM_CT_LOG_PARTIAL_TILE_WAIT_SECS", "7");
@@ -176,7 +178,7 @@ fn variables_of_other_servers_count_before_the_file_and_after_ours() {
 }
 
 #[test]
-fn who_comes_from_certstream_server_go_gets_its_messages_unless_they_say_otherwise() {
+fn a_certstream_server_go_configuration_selects_its_profile_unless_set() {
     let go = (CompatProfile::Go, false);
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str], (CompatProfile, bool));
     let cases: [Case<'_>; 9] = [
@@ -217,7 +219,7 @@ fn who_comes_from_certstream_server_go_gets_its_messages_unless_they_say_otherwi
 }
 
 #[test]
-fn variables_of_the_first_server_count_last() {
+fn variables_of_calidogs_server_have_the_lowest_precedence() {
     let env = [("PORT", "4001"), ("LOG_LEVEL", "warning")];
     let setup = serve(&[], &env);
     assert_eq!((setup.config.port, &*setup.config.log_level), (4001, "warn"));
@@ -228,7 +230,7 @@ fn variables_of_the_first_server_count_last() {
 }
 
 #[test]
-fn command_lines_of_other_servers_are_understood_or_say_what_to_do() {
+fn command_lines_of_other_servers_are_accepted_or_refused_with_advice() {
     let file = Written::new("port: 4000");
     let flag = file.flag();
     assert!(matches!(invoke(&["validate", &flag], &[]), Ok(Invocation::ValidateConfig(_))));
@@ -259,7 +261,7 @@ fn command_lines_of_other_servers_are_understood_or_say_what_to_do() {
 }
 
 #[test]
-fn what_takes_a_restart_keeps_its_value_and_is_named() {
+fn settings_that_require_a_restart_keep_their_value_and_are_named() {
     let running = Config::default();
     let mut wanted = Config { port: 4000, ..Config::default() };
     wanted.filters.max_terms = 7;

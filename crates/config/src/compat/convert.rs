@@ -1,13 +1,13 @@
-//! Values of other servers as ours have them; `None` where one says nothing.
+//! Conversions of other servers' values to ours; `None` where one sets nothing.
 
 use serde_json::{Value, json};
 
-/// The same; blank is how certstream-server-go says "not set".
+/// Returns the value unchanged; blank means "not set" to certstream-server-go.
 pub(super) fn same(value: &Value) -> Option<Value> {
     (value != "").then(|| value.clone())
 }
 
-/// For a key that is read together with others.
+/// Returns nothing, for a key that is read together with others.
 pub(super) const fn with_others(_: &Value) -> Option<Value> {
     None
 }
@@ -45,12 +45,13 @@ pub(super) fn is_true(value: &Value) -> bool {
     value.as_bool() == Some(true)
 }
 
-/// Whether a word is anything but `off`.
+/// Reports whether a word is anything but `off`.
 pub(super) fn is_not_off(value: &Value) -> bool {
     value.as_str().is_some_and(|word| word != "off")
 }
 
-/// `stream_processing`: whether a sink is on, which it is unless it says otherwise.
+/// Reports whether `stream_processing` has an enabled sink; a sink is enabled unless it is switched
+/// off.
 pub(super) fn has_a_sink(value: &Value) -> bool {
     let is_on = |sink: &Value| sink.get("enabled").and_then(Value::as_bool) != Some(false);
     value.as_array().is_some_and(|sinks| sinks.iter().any(is_on))

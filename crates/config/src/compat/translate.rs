@@ -1,100 +1,100 @@
-//! From the keys of other servers to settings of ours.
+//! Translation of the keys of other servers to settings of ours.
 
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::keys::PEER_KEYS;
-use super::{Fate, PeerKey, find};
+use super::keys::COMPAT_KEYS;
+use super::{CompatKey, Support, find};
 use crate::kind::Kind;
 use crate::model::Config;
 use crate::suggest;
 use crate::table;
 use crate::tree;
 
-/// Sections that only another server has: what stands in them is known or wrong.
+/// Sections that only another server has: unknown keys in them are mistakes.
 const THEIRS: [&str; 4] = ["webserver", "general", "stream_processing", "nats"];
-/// What tells the two forms of a file apart.
+/// Sections of certstream-server-go, which distinguish its files.
 const GO: [&str; 3] = ["webserver", "general", "stream_processing"];
 const RUST: [&str; 6] = ["protocols", "streams", "ct_log", "custom_logs", "static_logs", "nats"];
-/// Where certstream-server-go keeps its positions unless told otherwise.
+/// The default file of certstream-server-go's positions.
 const CT_INDEX: &str = "./ct_index.json";
 
 /// A value that a variable of another server has.
 #[derive(Debug, Clone)]
-pub(crate) struct PeerValue {
-    pub(crate) key: &'static PeerKey,
+pub(crate) struct CompatValue {
+    pub(crate) key: &'static CompatKey,
     pub(crate) value: Value,
 }
 
-/// What variables say that only other servers have.
+/// The values of variables that only other servers have.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Theirs {
+pub(crate) struct OtherVariables {
     /// The values without a setting of ours of the same name.
-    pub(crate) values: Vec<PeerValue>,
+    pub(crate) values: Vec<CompatValue>,
     /// A variable of certstream-server-go's own sections that is set.
     pub(crate) of_go: Option<&'static str>,
 }
 
-/// Why messages follow the profile they follow.
+/// The reason for the profile of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ProfileOrigin {
-    /// Nothing says which.
+    /// No profile is set.
     #[default]
     Default,
     /// `compat_profile` is set.
     Set,
-    /// Because of this section or variable of certstream-server-go.
+    /// It follows from this section or variable of certstream-server-go.
     ImpliedByGo(String),
 }
 
-/// Something that another server's key says and that cannot be.
+/// An invalid value or key of another server.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PeerProblem {
-    /// The key, as a reader of the file says it; the variable where it is one.
+pub(crate) struct CompatProblem {
+    /// The key as in the file, or the variable.
     pub(crate) key: String,
-    /// The key whose place counts, where it is another one: that of an unknown key, which is in the
-    /// message.
+    /// The key whose place is reported, if it is another one: that of an unknown key, which is in
+    /// the message.
     pub(crate) place_of: Option<String>,
     pub(crate) message: String,
-    /// Whether a variable says it, not the file.
+    /// True if it comes from a variable, not from the file.
     pub(crate) by_variable: bool,
 }
 
-impl PeerProblem {
+impl CompatProblem {
     fn in_file(key: &str, message: String) -> Self {
         Self { key: key.to_owned(), place_of: None, message, by_variable: false }
     }
 }
 
-/// What came of other servers' words.
+/// The outcome of a translation.
 #[derive(Debug)]
 pub(crate) struct Translated {
-    /// The configuration, without what cannot be.
+    /// The configuration, without invalid parts.
     pub(crate) config: Config,
     pub(crate) profile: ProfileOrigin,
-    pub(crate) problems: Vec<PeerProblem>,
+    pub(crate) problems: Vec<CompatProblem>,
 }
 
-/// What a file and variables say in other servers' words, put in its place. `said` is the file as it
-/// stands. What does nothing is added to the warnings.
+/// Translates the keys of other servers in a file and in variables. `said` is the file's contents.
+/// Keys that do nothing are added to the warnings.
 pub(crate) fn translate(
     config: &Config,
     mut said: Value,
-    theirs: &Theirs,
+    theirs: &OtherVariables,
     warnings: &mut Vec<String>,
 ) -> Translated {
-    let mut problems: Vec<PeerProblem> = check_form(&said).into_iter().collect();
+    let mut problems: Vec<CompatProblem> = check_form(&said).into_iter().collect();
     check_known(&said, &mut problems);
     let in_file = said.clone();
-    for PeerValue { key, value } in &theirs.values {
+    for CompatValue { key, value } in &theirs.values {
         put(&mut said, key.key, value.clone());
     }
     let mut ours = tree::of(config);
     let profile = imply(&in_file, theirs, &mut ours);
     let mut idle: Vec<(&'static str, String)> = Vec::new();
-    for key in PEER_KEYS.iter().filter(|key| !matches!(key.fate, Fate::Honoured)) {
+    for key in COMPAT_KEYS.iter().filter(|key| !matches!(key.support, Support::Honoured)) {
         for (shown, value) in tree::select(&said, key.key) {
             let value = &word(key.kind, value);
             let by_variable = tree::select(&in_file, key.key)
@@ -109,11 +109,11 @@ pub(crate) fn translate(
             }
             match settle(key, value, &in_file, by_variable) {
                 Err(message) => {
-                    let known = |problem: &PeerProblem| problem.key.starts_with(&shown);
+                    let known = |problem: &CompatProblem| problem.key.starts_with(&shown);
                     if !problems.iter().any(known) {
-                        problems.push(PeerProblem {
+                        problems.push(CompatProblem {
                             by_variable,
-                            ..PeerProblem::in_file(&shown, message)
+                            ..CompatProblem::in_file(&shown, message)
                         });
                     }
                 }
@@ -126,13 +126,13 @@ pub(crate) fn translate(
     recover(&said, &mut ours);
     say_what_is_idle(&idle, warnings);
     let config = Config::deserialize(ours).unwrap_or_else(|error| {
-        problems.push(PeerProblem::in_file("", error.to_string()));
+        problems.push(CompatProblem::in_file("", error.to_string()));
         Config::default()
     });
     Translated { config, profile, problems }
 }
 
-/// What one value of another server comes to.
+/// The outcome of one value of another server.
 enum Settled {
     Nothing,
     Idle,
@@ -140,7 +140,7 @@ enum Settled {
 }
 
 fn settle(
-    key: &PeerKey,
+    key: &CompatKey,
     value: &Value,
     in_file: &Value,
     by_variable: bool,
@@ -148,14 +148,14 @@ fn settle(
     if !key.kind.allows(value) {
         return Err(is_not(value, &key.kind));
     }
-    match key.fate {
-        Fate::Honoured => Ok(Settled::Nothing),
-        Fate::Refused(is_on) if is_on(value) => {
+    match key.support {
+        Support::Honoured => Ok(Settled::Nothing),
+        Support::Refused(is_on) if is_on(value) => {
             Err(format!("{}is not offered: {}", quoted(value), key.note))
         }
-        Fate::Refused(_) => Ok(Settled::Nothing),
-        Fate::Accepted => Ok(Settled::Idle),
-        Fate::Mapped(to, with) => {
+        Support::Refused(_) => Ok(Settled::Nothing),
+        Support::Accepted => Ok(Settled::Idle),
+        Support::Mapped(to, with) => {
             let Some(value) = with(value) else { return Ok(Settled::Nothing) };
             if !by_variable && has(in_file, to) {
                 return Err(format!("{to} says the same; leave one of them out"));
@@ -175,7 +175,8 @@ fn is_not(value: &Value, kind: &Kind) -> String {
     }
 }
 
-/// A value that can be quoted, and a space: a section or a list of them may hold anything.
+/// Returns a value that can be quoted, and a space: a section or a list of them may contain
+/// anything.
 fn quoted(value: &Value) -> String {
     let holds_sections = |items: &Vec<Value>| items.iter().any(|item| !item.is_string());
     match value {
@@ -185,13 +186,13 @@ fn quoted(value: &Value) -> String {
     }
 }
 
-/// Who comes from certstream-server-go gets its messages, unless they say otherwise. A file in our
-/// own sections is not one of its, whatever variables are set.
-fn imply(in_file: &Value, theirs: &Theirs, ours: &mut Value) -> ProfileOrigin {
+/// Sets the profile and duplicates of certstream-server-go for its configurations, unless they are
+/// set. A file with our own sections is not one of them, whatever variables are set.
+fn imply(in_file: &Value, theirs: &OtherVariables, ours: &mut Value) -> ProfileOrigin {
     let is_said = |key: &str| in_file.get(key).is_some_and(|value| !value.is_null());
     let section = GO.iter().copied().find(|key| is_said(key)).map(|key| format!("{key}:"));
     let ours_too = RUST.iter().any(|key| is_said(key));
-    let variable = theirs.of_go.filter(|_| !ours_too).map(str::to_owned);
+    let variable = if ours_too { None } else { theirs.of_go.map(str::to_owned) };
     let profile_is_set = is_said("compat_profile");
     let Some(why) = section.or(variable) else {
         return if profile_is_set { ProfileOrigin::Set } else { ProfileOrigin::Default };
@@ -206,7 +207,7 @@ fn imply(in_file: &Value, theirs: &Theirs, ours: &mut Value) -> ProfileOrigin {
     ProfileOrigin::ImpliedByGo(why)
 }
 
-/// `off` without quotes is false in YAML.
+/// Returns a word: `off` without quotes is false in YAML.
 fn word(kind: Kind, value: &Value) -> Value {
     match kind {
         Kind::Choice(words) if *value == Value::Bool(false) && words.contains(&"off") => {
@@ -216,8 +217,8 @@ fn word(kind: Kind, value: &Value) -> Value {
     }
 }
 
-/// A file has the form of one server.
-fn check_form(said: &Value) -> Option<PeerProblem> {
+/// Checks that a file has the keys of one server only.
+fn check_form(said: &Value) -> Option<CompatProblem> {
     let first = |keys: &[&'static str]| keys.iter().copied().find(|key| said.get(key).is_some());
     let (go, rust) = (first(&GO)?, first(&RUST)?);
     let message = format!(
@@ -226,17 +227,17 @@ fn check_form(said: &Value) -> Option<PeerProblem> {
          ours stands for each; what certstream-server-go has no key for can also be set by a \
          variable or a flag"
     );
-    Some(PeerProblem::in_file(go, message))
+    Some(CompatProblem::in_file(go, message))
 }
 
-/// What stands in a section of another server has to be one of its keys.
-fn check_known(said: &Value, problems: &mut Vec<PeerProblem>) {
+/// Checks that a section of another server has only its keys.
+fn check_known(said: &Value, problems: &mut Vec<CompatProblem>) {
     for (name, value) in THEIRS.iter().filter_map(|name| Some((*name, said.get(*name)?))) {
         check_value(name, name, value, problems);
     }
 }
 
-fn check_value(key: &str, shown: &str, value: &Value, problems: &mut Vec<PeerProblem>) {
+fn check_value(key: &str, shown: &str, value: &Value, problems: &mut Vec<CompatProblem>) {
     let is_known = find(key).is_some() || !suggest::names_in(key).is_empty();
     match value {
         Value::Object(fields) if is_known && find(key).is_none() => {
@@ -256,27 +257,28 @@ fn check_value(key: &str, shown: &str, value: &Value, problems: &mut Vec<PeerPro
     }
 }
 
-/// Why a value that is neither a section nor at a key has no place here; none where it says nothing.
-fn not_known(key: &str, shown: &str, value: &Value) -> Option<PeerProblem> {
+/// Returns the problem of a value that is neither a section nor at a known key; `None` where it
+/// sets nothing.
+fn not_known(key: &str, shown: &str, value: &Value) -> Option<CompatProblem> {
     let names = suggest::names_in(key);
     if !names.is_empty() {
         let message = format!("expected a section with {}", names.join(", "));
-        return (!value.is_null()).then(|| PeerProblem::in_file(shown, message));
+        return (!value.is_null()).then(|| CompatProblem::in_file(shown, message));
     }
     let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
     let outer = shown.rsplit_once('.').map_or("", |(outer, _)| outer);
     let message = suggest::unknown_key(section, name);
     let place_of = Some(shown.to_owned());
-    Some(PeerProblem { place_of, ..PeerProblem::in_file(outer, message) })
+    Some(CompatProblem { place_of, ..CompatProblem::in_file(outer, message) })
 }
 
 fn is_list_of_maps(key: &str) -> bool {
     let item = format!("{key}[].");
-    PEER_KEYS.iter().any(|known| known.key.starts_with(&item))
+    COMPAT_KEYS.iter().any(|known| known.key.starts_with(&item))
 }
 
-/// `general.recovery`: positions are read from certstream-server-go's file, which stays as it is, and
-/// kept in one of ours beside it.
+/// Applies `general.recovery`: positions are read from certstream-server-go's file, which is not
+/// changed, and saved in one of ours beside it.
 fn recover(said: &Value, ours: &mut Value) {
     let recovery = said.pointer("/general/recovery");
     let field = |name: &str| recovery?.get(name);
@@ -292,7 +294,7 @@ fn recover(said: &Value, ours: &mut Value) {
     }
 }
 
-/// One line for all keys that do nothing for the same reason.
+/// Adds one warning for all keys that do nothing for the same reason.
 fn say_what_is_idle(idle: &[(&'static str, String)], warnings: &mut Vec<String>) {
     let mut said: Vec<&str> = Vec::new();
     for (note, _) in idle {
@@ -312,7 +314,7 @@ fn has(said: &Value, key: &str) -> bool {
     !tree::select(said, key).is_empty()
 }
 
-/// Puts a value at a key, making the sections it stands in.
+/// Sets a value at a key, and creates its sections.
 fn put(said: &mut Value, key: &str, value: Value) {
     let mut place = said;
     for name in key.split('.') {

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::model::Config;
-use super::table::{SECTIONS, Section, Setting};
-use super::tree;
+use crate::model::Config;
+use crate::table::{SECTIONS, Section, Setting};
+use crate::tree;
 
-/// What stands in the place of a secret.
+/// The text in place of a secret.
 const HIDDEN: &str = "(hidden)";
 
-/// The whole configuration, with secrets hidden. What holds no secret can be read back.
-pub(super) fn print(config: &Config) -> String {
+/// Writes the whole configuration, with secrets hidden. Without secrets it can be read back.
+pub(crate) fn print(config: &Config) -> String {
     let tree = tree::of(config);
     SECTIONS.iter().map(|section| print_section(section, &tree)).collect()
 }
@@ -25,8 +25,8 @@ fn print_section(section: &Section, tree: &Value) -> String {
     if lines.starts_with(' ') { format!("{}:\n{lines}", section.name) } else { lines }
 }
 
-/// One setting at its indentation.
-pub(super) fn line(setting: &Setting, value: &Value) -> String {
+/// Writes one setting at its indentation.
+pub(crate) fn line(setting: &Setting, value: &Value) -> String {
     let indent = if setting.key.contains('.') { "  " } else { "" };
     let hidden = Value::from(HIDDEN);
     let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
@@ -34,8 +34,8 @@ pub(super) fn line(setting: &Setting, value: &Value) -> String {
     format!("{indent}{}: {}\n", setting.name(), flow(value))
 }
 
-/// A value on one line: JSON is YAML, and plain words need no quotes.
-pub(super) fn flow(value: &Value) -> String {
+/// Writes a value on one line: JSON is YAML, and plain words need no quotes.
+pub(crate) fn flow(value: &Value) -> String {
     match value {
         Value::String(text) if is_plain(text) => text.clone(),
         Value::Array(items) => {
@@ -45,7 +45,7 @@ pub(super) fn flow(value: &Value) -> String {
     }
 }
 
-/// Whether YAML of any version reads the text, without quotes, as that text.
+/// Reports whether every version of YAML reads the text, without quotes, as itself.
 fn is_plain(text: &str) -> bool {
     const TAKEN: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);

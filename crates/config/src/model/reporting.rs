@@ -1,18 +1,18 @@
-//! The settings of what the server tells about itself: metrics, statistics and the REST API.
+//! The settings of metrics, statistics and the REST API.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::model::address;
+use super::de::{address, blank_is_none};
 use super::values::{ByteSize, MetricsCompat};
 
-/// Where metrics are read, in the words of certstream-server-go.
+/// The listener and path of metrics, with the keys of certstream-server-go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prometheus {
-    /// Whether metrics have a listener of their own; then the other one does not serve them.
+    /// True if metrics have a separate listener; then the main one does not serve them.
     pub enabled: bool,
     /// The address of that listener.
     #[serde(deserialize_with = "address")]
@@ -21,7 +21,7 @@ pub struct Prometheus {
     pub listen_port: u16,
     /// The path, with or without a slash before it.
     pub metrics_url: String,
-    /// Whether metrics of the process and its allocator are shown.
+    /// True if metrics of the process and its allocator are shown.
     pub expose_system_metrics: bool,
     /// The PEM certificate chain of that listener; none for plain HTTP.
     #[serde(deserialize_with = "blank_is_none")]
@@ -29,18 +29,12 @@ pub struct Prometheus {
     /// The PEM private key of that certificate; set exactly where that is.
     #[serde(deserialize_with = "blank_is_none")]
     pub cert_key_path: Option<PathBuf>,
-    /// Who may read metrics; empty for everybody.
+    /// The addresses that may read metrics; empty for everybody.
     pub whitelist: Vec<String>,
-    /// Proxies whose `X-Forwarded-For` that listener believes.
+    /// Trusted proxies of that listener: their `X-Forwarded-For` is used.
     pub trusted_proxies: Vec<String>,
-    /// `false` to believe nobody's; otherwise that of `trusted_proxies`.
+    /// `false` to trust no proxy; otherwise those of `trusted_proxies` are trusted.
     pub real_ip: Option<bool>,
-}
-
-/// Blank is how certstream-server-go says "not set".
-fn blank_is_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-    let path: Option<PathBuf> = Option::deserialize(deserializer)?;
-    Ok(path.filter(|path| !path.as_os_str().is_empty()))
 }
 
 impl Default for Prometheus {
@@ -60,7 +54,7 @@ impl Default for Prometheus {
     }
 }
 
-/// What metrics show besides the server's own.
+/// Metrics under other servers' names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsSettings {
@@ -68,13 +62,13 @@ pub struct MetricsSettings {
     pub compat: Vec<MetricsCompat>,
 }
 
-/// What the REST API remembers.
+/// The certificates that the REST API keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
-    /// Certificates that `/api/cert` finds at most, the newest; 0 for none.
+    /// Maximum number of certificates that `/api/cert` finds, the newest; 0 for none.
     pub cache_capacity: u64,
-    /// The same in bytes of their DER.
+    /// Maximum size of these, in bytes of their DER.
     pub cache_bytes: ByteSize,
 }
 
@@ -90,7 +84,7 @@ impl Default for Api {
 pub struct StatsSettings {
     /// The path, with or without a slash before it.
     pub url: String,
-    /// Whether the clients' addresses and programs are shown.
+    /// True if the clients' addresses and programs are shown.
     pub client_addresses: bool,
 }
 
@@ -100,7 +94,7 @@ impl Default for StatsSettings {
     }
 }
 
-/// A path as routes have it.
+/// Returns a path with one slash before it.
 #[must_use]
 pub fn route(setting: &str) -> String {
     format!("/{}", setting.trim_start_matches('/'))

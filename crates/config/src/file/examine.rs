@@ -1,35 +1,34 @@
-//! Every mistake of a configuration file, not only the first one, which is all that reading it into
-//! [`Config`] finds.
+//! Finds every mistake of a configuration file; reading it into [`Config`] finds only the first.
 //!
-//! The text is walked as a tree. A key has to be known; each value is read by itself, as a file that
-//! says nothing else, so that it is judged exactly as in its place.
+//! It walks the text as a tree. Each key has to be known; each value is read by itself, as a file
+//! that contains nothing else, so that the same rules apply as in its place.
 
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
-use super::model::Config;
-use super::peers;
-use super::places::{Node, Place, is_known, is_section, line_and_column};
-use super::suggest;
-use super::table::Setting;
-use super::tree;
+use crate::compat;
+use crate::file::places::{Node, Place, is_known, is_section, line_and_column};
+use crate::model::Config;
+use crate::suggest;
+use crate::table::Setting;
+use crate::tree;
 
 /// Most mistakes reported of one file.
 const MOST: usize = 100;
 
 /// A mistake in a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     /// Line and column, from 1.
-    pub(super) place: (u64, u64),
+    pub(crate) place: (u64, u64),
     /// The key, or the section of an unknown one; empty for the whole text.
-    pub(super) key: String,
-    pub(super) message: String,
+    pub(crate) key: String,
+    pub(crate) message: String,
 }
 
-/// The configuration without what is wrong in it, and the mistakes in the order of the text.
-pub(super) fn examine(text: &str, root: &Spanned<Node>) -> (Config, Vec<Mistake>) {
+/// Returns the configuration without its invalid parts, and the mistakes in the order of the text.
+pub(crate) fn examine(text: &str, root: &Spanned<Node>) -> (Config, Vec<Mistake>) {
     let mut examination =
         Examination { text, tree: tree::of(&Config::default()), mistakes: Vec::new() };
     examination.section(root, &Place::default());
@@ -41,7 +40,7 @@ pub(super) fn examine(text: &str, root: &Spanned<Node>) -> (Config, Vec<Mistake>
 
 struct Examination<'a> {
     text: &'a str,
-    /// What is right, as a tree of a [`Config`].
+    /// The valid values, as a tree of a [`Config`].
     tree: Value,
     mistakes: Vec<Mistake>,
 }
@@ -51,7 +50,7 @@ impl Examination<'_> {
         let Node::Map(fields) = &node.value else { return self.other_than_section(node, place) };
         for (name, value) in fields {
             let field = place.field(&name.value);
-            if peers::setting(&field.key).is_some() {
+            if compat::setting(&field.key).is_some() {
                 self.setting(value, &field);
             } else if is_section(&field.key) {
                 self.section(value, &field);
@@ -62,7 +61,8 @@ impl Examination<'_> {
         }
     }
 
-    /// Where a section should be: nothing, or what stands for a whole one, as in `dedup: false`.
+    /// Reads a value in the place of a section: nothing, or a short form of it, as in `dedup:
+    /// false`.
     fn other_than_section(&mut self, node: &Spanned<Node>, place: &Place) {
         if matches!(node.value, Node::Scalar(Value::Null)) {
             return;
@@ -103,7 +103,7 @@ impl Examination<'_> {
         }
     }
 
-    /// The items of `custom_logs` or `static_logs`.
+    /// Reads the items of `custom_logs` or `static_logs`.
     fn items(&mut self, items: &[Spanned<Node>], list: &Place) {
         for (index, item) in items.iter().enumerate() {
             let place = list.item(index);
@@ -163,7 +163,7 @@ impl Examination<'_> {
         }
     }
 
-    /// The configuration of a file that says nothing but this.
+    /// Reads a file that contains only this value.
     fn alone(&self, node: &Spanned<Node>, key: &str) -> Option<Config> {
         let mut text = String::new();
         for (depth, name) in key.split('.').enumerate() {
@@ -173,8 +173,8 @@ impl Examination<'_> {
         serde_saphyr::from_str(&text).ok()
     }
 
-    /// The node on one line. A scalar stands as it does in the text, so that `off` stays a word and
-    /// `007` a text; JSON is YAML too.
+    /// Writes the node on one line. A scalar is written as in the text, so that `off` stays a word
+    /// and `007` a text; JSON is YAML too.
     fn flow(&self, node: &Spanned<Node>) -> String {
         match &node.value {
             Node::Scalar(value) => {
@@ -201,7 +201,8 @@ impl Examination<'_> {
         self.text.get(start..end)
     }
 
-    /// Says so where a value runs on into the next line because that is indented further.
+    /// Describes the mistake where a value continues on the next line because that is indented
+    /// further.
     fn slipped(&self, node: &Spanned<Node>) -> Option<String> {
         indentation_slip(self.text, node.referenced.line())
     }
@@ -218,15 +219,15 @@ fn not_allowed(setting: &Setting, place: &Place, value: &Value) -> String {
     }
 }
 
-/// Whether a text is a plain scalar that means the same in a list or map on one line.
+/// Reports whether a text is a plain scalar that means the same in a list or map on one line.
 fn is_plain(text: &str) -> bool {
     let is_word = |c: char| c.is_ascii_alphanumeric() || "_-./+ ".contains(c);
     text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/') && text.chars().all(is_word)
 }
 
-/// Says which line is indented further than the one before it, although that has a value already:
-/// YAML takes the two for one value.
-pub(super) fn indentation_slip(text: &str, line: u64) -> Option<String> {
+/// Names a line that is indented further than the one before it, although that already has a value:
+/// YAML reads the two as one value.
+pub(crate) fn indentation_slip(text: &str, line: u64) -> Option<String> {
     let index = usize::try_from(line).ok()?.checked_sub(1)?;
     // The key of a list's item begins behind the dash.
     let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();

@@ -14,7 +14,7 @@ use url::Url;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(u64);
 
-/// Where a log without a saved position starts, written `head`, `zero` or an index.
+/// The start of a log without a saved position, written `head`, `zero` or an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Start {
     /// At the tree head first seen: only new entries.
@@ -24,7 +24,7 @@ pub enum Start {
     Index(u64),
 }
 
-/// How the server writes its own log lines.
+/// The format of the server's own log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -58,18 +58,18 @@ pub enum MetricsCompat {
     Rust,
 }
 
-/// What counts as the same certificate.
+/// The definition of a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DedupMode {
-    /// The same bytes: a precertificate and its final certificate are both sent.
+    /// Identical bytes: a precertificate and its final certificate are both sent.
     #[default]
     Certificate,
     /// Also a precertificate and the certificate made from it: the first to come is sent.
     Linked,
 }
 
-/// What certstream-server-rust does with a checkpoint whose signature fails.
+/// The handling of a checkpoint with an invalid signature, of certstream-server-rust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SignatureMode {
@@ -80,29 +80,29 @@ pub enum SignatureMode {
     Warn,
 }
 
-/// What becomes of a state file that cannot be read.
+/// The handling of a state file that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StateRecovery {
-    /// It is set aside, and all logs begin afresh.
+    /// It is set aside, and all logs start anew.
     #[default]
     Fresh,
     /// The server does not start.
     Fail,
 }
 
-/// What becomes of a log that leaves the log list.
+/// The handling of a log that leaves the log list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RemovedLogPolicy {
-    /// It is read to its end, and then no more.
+    /// It is read to its end and no further.
     #[default]
     Stop,
     /// It is followed as before.
     Keep,
 }
 
-/// Where the tree size of a static-ct-api log comes from, written `checkpoint`, `get_sth` or a URL.
+/// The source of a static-ct-api log's tree size, written `checkpoint`, `get_sth` or a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TreeSizeSource {
     /// From its checkpoint.
@@ -117,20 +117,20 @@ pub enum TreeSizeSource {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OperatorIntervals(BTreeMap<String, u64>);
 
-/// What becomes of entries that are not those a log has signed.
+/// The handling of entries that do not match the log's signed tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verification {
-    /// Nothing is sent before it is proved; a log that raises an alarm stops.
+    /// Only proved entries are sent; a log that raises an alarm stops.
     Enforce,
-    /// What cannot be proved is sent too, and raises an alarm.
+    /// Entries that cannot be proved are sent too, and raise an alarm.
     #[default]
     Report,
-    /// Logs are believed.
+    /// Nothing is checked.
     Off,
 }
 
-/// When heartbeats are sent to a client.
+/// The times at which a client gets heartbeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HeartbeatMode {
@@ -143,14 +143,14 @@ pub enum HeartbeatMode {
     Off,
 }
 
-/// What becomes of a client that reads too slowly for the ring.
+/// The handling of a client that reads too slowly for the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SlowClient {
-    /// It misses messages and goes on.
+    /// It misses messages and continues.
     #[default]
     Drop,
-    /// It is told how many it has missed, and disconnected.
+    /// It is notified of the number missed, and disconnected.
     Disconnect,
 }
 
@@ -181,13 +181,13 @@ impl ByteSize {
     /// One gibibyte, 1024 MiB.
     pub const GIB: u64 = 1 << 30;
 
-    /// So many bytes.
+    /// Returns a size of so many bytes.
     #[must_use]
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
@@ -341,8 +341,8 @@ impl<'de> Deserialize<'de> for TreeSizeSource {
     }
 }
 
-/// Whether a text is an absolute http or https URL.
-pub(super) fn is_http_url(text: &str) -> bool {
+/// Reports whether a text is an absolute http or https URL.
+pub(crate) fn is_http_url(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
@@ -350,12 +350,12 @@ impl OperatorIntervals {
     /// The longest interval: an hour.
     pub const MAX_MS: u64 = 3_600_000;
 
-    /// Operators and their milliseconds.
+    /// Returns the operators and their milliseconds.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(name, ms)| (name.as_str(), *ms))
     }
 
-    /// Punctuation in names does not matter; what separates them is left out.
+    /// Adds an operator. Punctuation in names does not matter; separators are left out.
     fn insert(&mut self, name: &str, ms: u64) -> Result<(), ParseOperatorIntervalsError> {
         let name = name.replace([',', '='], " ");
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! Who may connect, how often, and how many at a time: the settings of `http::guard`.
+//! Access control: connection limits, rate limits and tokens.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,21 +6,21 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::model::blank_is_default;
+use super::de::blank_is_default;
 
-/// How many connections there may be at a time.
+/// The limits on connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConnectionLimit {
-    /// Whether `max_connections` and `per_ip_limit` hold.
+    /// True if `max_connections` and `per_ip_limit` apply.
     pub enabled: bool,
-    /// Most streams at a time, at least 1.
+    /// Maximum number of streams at a time, at least 1.
     pub max_connections: u64,
-    /// Most streams of one address (IPv6: one /64) at a time; 0 or none for any number.
+    /// Maximum number of streams of one address (IPv6: one /64); 0 or none for any number.
     pub per_ip_limit: Option<u64>,
-    /// Most connections that are not streams at a time, at least 16; further ones wait.
+    /// Maximum number of connections that are not streams, at least 16; further ones wait.
     pub max_pending: u64,
-    /// Most of these of one address (IPv6: one /64), at least 1; further ones are closed.
+    /// Maximum number of these of one address (IPv6: one /64), at least 1; further ones are closed.
     pub max_pending_per_ip: u64,
 }
 
@@ -36,40 +36,40 @@ impl Default for ConnectionLimit {
     }
 }
 
-/// How many requests a client may make. Requests begin streams or ask the API.
+/// The limits on requests, which begin streams or use the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimit {
-    /// Whether requests are limited.
+    /// True if requests are limited.
     pub enabled: bool,
     /// Size of the token bucket in requests: Free, 1 to 1,000,000.
     #[serde(alias = "max_tokens")]
     pub free_max_tokens: f64,
-    /// Requests a second that come back: Free, more than 0.
+    /// Requests a second added to the bucket: Free, more than 0.
     #[serde(alias = "refill_rate")]
     pub free_refill_rate: f64,
-    /// Requests more in each burst window while the bucket is empty: Free.
+    /// Additional requests in each burst window while the bucket is empty: Free.
     #[serde(alias = "burst")]
     pub free_burst: f64,
     /// Size of the token bucket in requests: Standard.
     pub standard_max_tokens: f64,
-    /// Requests a second that come back: Standard.
+    /// Requests a second added to the bucket: Standard.
     pub standard_refill_rate: f64,
-    /// Requests more in each burst window while the bucket is empty: Standard.
+    /// Additional requests in each burst window while the bucket is empty: Standard.
     pub standard_burst: f64,
     /// Size of the token bucket in requests: Premium.
     pub premium_max_tokens: f64,
-    /// Requests a second that come back: Premium.
+    /// Requests a second added to the bucket: Premium.
     pub premium_refill_rate: f64,
-    /// Requests more in each burst window while the bucket is empty: Premium.
+    /// Additional requests in each burst window while the bucket is empty: Premium.
     pub premium_burst: f64,
     /// Length of the sliding window in seconds, 1 to 86,400.
     pub window_seconds: u64,
-    /// Most requests of a Free client in any such window; other tiers in proportion.
+    /// Maximum number of requests of a Free client in any such window; other tiers in proportion.
     pub window_max_requests: u64,
     /// Length of the burst window in seconds, 1 to 86,400.
     pub burst_window_seconds: u64,
-    /// Most clients remembered, 100 to 10,000,000.
+    /// Maximum number of clients remembered, 100 to 10,000,000.
     pub max_clients: u64,
 }
 
@@ -94,11 +94,11 @@ impl Default for RateLimit {
     }
 }
 
-/// Who is let in, and as what.
+/// The accepted tokens, by tier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
-    /// Whether a token is required.
+    /// True if a token is required.
     pub enabled: bool,
     /// Tokens of the tier Free.
     #[serde(deserialize_with = "blank_is_default")]
@@ -111,7 +111,7 @@ pub struct Auth {
     pub premium_tokens: Tokens,
     /// The request header that holds the token.
     pub header_name: String,
-    /// Whether `?token=` is read where that header is absent.
+    /// True if `?token=` is read where that header is absent.
     pub query_token: bool,
 }
 
@@ -128,7 +128,7 @@ impl Default for Auth {
     }
 }
 
-/// Tokens, each as it is or as `sha256:` and the hex SHA-256 of it. Not shown by `Debug`.
+/// Tokens, each in plain text or as `sha256:` and its hex SHA-256. Not shown by `Debug`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tokens(Vec<String>);
@@ -146,23 +146,22 @@ impl<T: Into<String>> FromIterator<T> for Tokens {
 }
 
 impl Tokens {
-    /// Whether there is none.
+    /// Reports whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The SHA-256 of each token that can be one; the configuration's bounds see to it that all
-    /// can.
+    /// Returns the SHA-256 of each valid token; the configuration's bounds ensure that all are.
     pub fn hashes(&self) -> impl Iterator<Item = ct::Hash> {
         self.0.iter().filter_map(|token| hash(token))
     }
 }
 
-/// What a hash of a token begins with.
+/// The prefix of a token's hash.
 const HASHED: &str = "sha256:";
 
-/// The SHA-256 of the token that a text stands for; none where it can be no token.
+/// Returns the SHA-256 of the token in a text; `None` if it is not a valid one.
 fn hash(text: &str) -> Option<ct::Hash> {
     let Some(hex) = text.strip_prefix(HASHED) else {
         let is_token = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -176,12 +175,12 @@ fn hash(text: &str) -> Option<ct::Hash> {
     bytes.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
-/// Whether a text can be a token or the hash of one.
-pub(super) fn is_token(text: &str) -> bool {
+/// Reports whether a text can be a token or the hash of one.
+pub(crate) fn is_token(text: &str) -> bool {
     hash(text).is_some()
 }
 
-/// The network that a text names: `10.0.0.0/8`, `2001:db8::/32`, or one address.
+/// Reads a network: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 #[must_use]
 pub fn network(text: &str) -> Option<IpNet> {
     let text = text.trim();
@@ -189,7 +188,7 @@ pub fn network(text: &str) -> Option<IpNet> {
 }
 
 /// Reports whether a text can be the name of a request header: a token of RFC 9110.
-pub(super) fn is_header_name(text: &str) -> bool {
+pub(crate) fn is_header_name(text: &str) -> bool {
     let is_token_char =
         |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_token_char)
@@ -200,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_and_its_hash_are_the_same() {
+    fn a_token_and_its_hash_are_equivalent() {
         let hex = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
         let cases = [
             ("token".to_owned(), true),
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_not_shown() {
+    fn tokens_are_hidden_in_debug_output() {
         let auth = Auth { tokens: ["s3cret"].into_iter().collect(), ..Auth::default() };
         let shown = format!("{auth:?}");
         assert!(shown.contains("Tokens(1 hidden)") && !shown.contains("s3cret"), "{shown}");
