@@ -42,7 +42,7 @@ pub(crate) struct Loaded {
     /// The configuration, without its invalid parts.
     pub(crate) config: Config,
     /// The file's unchanged contents.
-    pub(crate) said: Value,
+    pub(crate) contents: Value,
     /// The file, if there is one.
     pub(crate) file: Option<PathBuf>,
     /// The reason for the profile of messages and the handling of duplicates.
@@ -69,7 +69,7 @@ pub(crate) fn load(
     let Translated { config, profile, problems } =
         compat::translate(&Config::default(), Value::Null, theirs, warnings);
     let problems = problems.into_iter().map(by_variable).collect();
-    Ok(Loaded { config, said: Value::Null, file: None, profile, problems })
+    Ok(Loaded { config, contents: Value::Null, file: None, profile, problems })
 }
 
 fn by_variable(problem: CompatProblem) -> ConfigError {
@@ -87,11 +87,11 @@ fn find(
         source,
     };
     if let Some(Named { path, by }) = named {
-        let bytes = contents(&path).map_err(|error| unreadable(&path, by, error))?;
+        let bytes = read_bytes(&path).map_err(|error| unreadable(&path, by, error))?;
         return within_limit(path, bytes).map(Some);
     }
     for path in search {
-        match contents(path) {
+        match read_bytes(path) {
             Ok(bytes) => return within_limit(path.clone(), bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unreadable(path, "found there", error)),
@@ -104,7 +104,7 @@ fn find(
 ///
 /// The file has to be a regular one: opening a FIFO or a device could block for ever. Its type is
 /// checked after opening, when nobody can exchange it any more.
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
@@ -151,16 +151,16 @@ pub(crate) fn read(
         }
         Err(error) => document.examine(root.as_ref(), &error)?,
     };
-    let said = serde_saphyr::from_str::<Option<Value>>(text).ok().flatten().unwrap_or_default();
+    let contents = serde_saphyr::from_str::<Option<Value>>(text).ok().flatten().unwrap_or_default();
     let Translated { config, profile, problems: theirs } =
-        compat::translate(&config, said.clone(), theirs, warnings);
+        compat::translate(&config, contents.clone(), theirs, warnings);
     problems.sort_by_key(|problem| problem.place);
     let mut problems: Vec<ConfigError> = problems.into_iter().map(ConfigError::from).collect();
     problems.extend(theirs.into_iter().map(|problem| match problem.by_variable {
         true => by_variable(problem),
         false => document.compat(problem).into(),
     }));
-    Ok(Loaded { config, said, file: None, profile, problems })
+    Ok(Loaded { config, contents, file: None, profile, problems })
 }
 
 struct Document<'a> {

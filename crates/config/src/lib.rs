@@ -179,8 +179,8 @@ fn set_up(
     let in_file = loaded.problems.len();
     problems.splice(0..0, loaded.problems);
     let set = |key: &str| assignments.iter().any(|assignment| assignment.setting.key == key);
-    let is_set = |key: &str| set(key) || tree::has(&loaded.said, key);
-    let base = if demo { overlay::show(loaded.config, is_set) } else { loaded.config };
+    let is_set = |key: &str| set(key) || tree::has(&loaded.contents, key);
+    let base = if demo { overlay::enable_for_demo(loaded.config, is_set) } else { loaded.config };
     let mut config = overlay::apply(base, &assignments, &mut problems);
     let profile = if set("compat_profile") { ProfileOrigin::Set } else { loaded.profile };
     if demo {
@@ -196,8 +196,8 @@ fn set_up(
         problems.push(ConfigError::Rules { file: file.clone(), problems: broken });
     }
     ConfigError::none_of(problems)?;
-    warnings.extend(rules::doubts(&config));
-    warnings.extend(rules::forgotten(&config, is_set));
+    warnings.extend(rules::warnings(&config));
+    warnings.extend(rules::unused_sections(&config, is_set));
     let validates = command.action == Action::Validate;
     if strict && !validates && !warnings.is_empty() {
         return Err(ConfigError::Strict { warnings });

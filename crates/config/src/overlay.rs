@@ -83,7 +83,7 @@ const NOT_IN_DEMO: &[&str] = &[
 ];
 
 /// Returns the configuration with everything on that a demonstration can show, unless it was set.
-pub(crate) fn show(mut config: Config, is_set: impl Fn(&str) -> bool) -> Config {
+pub(crate) fn enable_for_demo(mut config: Config, is_set: impl Fn(&str) -> bool) -> Config {
     let (shown, on) = (Config::demo().protocols, &mut config.protocols);
     for (key, on, shown) in [
         ("protocols.sse", &mut on.sse, shown.sse),

@@ -25,7 +25,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
 }
 
 /// Returns warnings about values that are allowed but probably not intended.
-pub(crate) fn doubts(config: &Config) -> Vec<String> {
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let logs = &config.ct_log;
     let streams = &config.streams;
     let cases = [
@@ -65,13 +65,13 @@ pub(crate) fn doubts(config: &Config) -> Vec<String> {
 
 /// Returns warnings about sections that apply only if `enabled`, and have settings although
 /// `enabled` is not set. `is_set` reports whether a key was set.
-pub(crate) fn forgotten(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+pub(crate) fn unused_sections(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<String> {
     let auth = &config.auth;
     let tiers = !auth.standard_tokens.is_empty() || !auth.premium_tokens.is_empty();
-    let mut forgotten = Vec::new();
+    let mut warnings = Vec::new();
     let idle = !auth.enabled && !is_set("auth.enabled");
     if idle && (!auth.tokens.is_empty() || tiers && !config.rate_limit.enabled) {
-        forgotten.push(
+        warnings.push(
             "there are tokens, but auth.enabled is not set: everybody is accepted without one; set \
              auth.enabled: true"
                 .to_owned(),
@@ -90,12 +90,12 @@ pub(crate) fn forgotten(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<S
         let keys = suggest::names_in(section).into_iter().map(|name| format!("{section}.{name}"));
         let mut keys = keys.filter(|key| is_set(key) && !always.contains(&key.as_str()));
         if let Some(key) = keys.next() {
-            forgotten.push(format!(
+            warnings.push(format!(
                 "{key} is set, but {section}.enabled is not: {outcome}; set {section}.enabled: true"
             ));
         }
     }
-    forgotten
+    warnings
 }
 
 /// Checks that authentication has tokens, and that each has one tier.

@@ -37,8 +37,8 @@ pub(crate) fn set(tree: &mut Value, key: &str, value: Value) {
 }
 
 /// Reports whether a file sets a key.
-pub(crate) fn has(said: &Value, key: &str) -> bool {
-    select(said, key).iter().any(|(_, value)| !value.is_null())
+pub(crate) fn has(contents: &Value, key: &str) -> bool {
+    select(contents, key).iter().any(|(_, value)| !value.is_null())
 }
 
 fn pointer(key: &str) -> String {

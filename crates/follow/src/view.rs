@@ -7,14 +7,14 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ctclient::{HostSnapshot, IssuerCounts, Log};
+
 use crate::catalogue::ListStatus;
-use crate::counters::Counts;
-use crate::fleet::{Fleet, Reason};
-use crate::issuers::IssuerCounts;
-use crate::listing::Listing;
-use crate::log::Log;
-use crate::pace::HostSnapshot;
-use crate::status::{LogStatus, Snapshot};
+use crate::fleet::{Fleet, Reason, Standing};
+use crate::status::LogStatus;
+use crate::status::counters::Counts;
+use crate::status::listing::Listing;
+use crate::status::progress::Snapshot;
 
 /// A followed log at one moment.
 #[derive(Debug, Clone)]
@@ -97,7 +97,7 @@ pub trait LogsView: Debug + Send + Sync {
 
 impl LogsView for Fleet {
     fn logs(&self) -> Vec<LogView> {
-        let view = |standing: crate::Standing| LogView {
+        let view = |standing: Standing| LogView {
             host: standing.host,
             paused_for: standing.paused_for,
             ..LogView::of(&standing.status)
@@ -136,12 +136,13 @@ impl LogsView for Fleet {
 mod tests {
     use std::sync::atomic::Ordering;
 
+    use ctclient::Protocol;
+
     use super::*;
-    use crate::log::Protocol;
 
     #[test]
     fn a_view_has_the_values_of_one_moment() {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let status = LogStatus::new(log.expect("usable"), Duration::ZERO);
         status.counters.entries.store(7, Ordering::Relaxed);
         let view = LogView::of(&status);

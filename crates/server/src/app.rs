@@ -369,12 +369,12 @@ async fn followed(
     saved: State,
 ) -> anyhow::Result<(FleetOptions, Option<ctsim::Sim>)> {
     let follow = options::follow_options(config);
-    let nothing = FleetOptions { follow, by_hand: Vec::new(), catalogue: None, saved };
+    let nothing = FleetOptions { follow, configured: Vec::new(), catalogue: None, saved };
     match mode {
         Mode::Serve => {
             let catalogue = options::catalogue(config)?;
-            let by_hand = options::configured_logs(config)?;
-            Ok((FleetOptions { by_hand, catalogue, ..nothing }, None))
+            let configured = options::configured_logs(config)?;
+            Ok((FleetOptions { configured, catalogue, ..nothing }, None))
         }
         Mode::DryRun => Ok((nothing, None)),
         Mode::Demo => {

@@ -77,25 +77,25 @@ pub(crate) struct Translated {
     pub(crate) problems: Vec<CompatProblem>,
 }
 
-/// Translates the keys of other servers in a file and in variables. `said` is the file's contents.
+/// Translates the keys of other servers in a file and in variables. `contents` is the file's contents.
 /// Keys that do nothing are added to the warnings.
 pub(crate) fn translate(
     config: &Config,
-    mut said: Value,
-    theirs: &OtherVariables,
+    mut contents: Value,
+    variables: &OtherVariables,
     warnings: &mut Vec<String>,
 ) -> Translated {
-    let mut problems: Vec<CompatProblem> = check_form(&said).into_iter().collect();
-    check_known(&said, &mut problems);
-    let in_file = said.clone();
-    for CompatValue { key, value } in &theirs.values {
-        put(&mut said, key.key, value.clone());
+    let mut problems: Vec<CompatProblem> = check_form(&contents).into_iter().collect();
+    check_known(&contents, &mut problems);
+    let in_file = contents.clone();
+    for CompatValue { key, value } in &variables.values {
+        put(&mut contents, key.key, value.clone());
     }
     let mut ours = tree::of(config);
-    let profile = imply(&in_file, theirs, &mut ours);
-    let mut idle: Vec<(&'static str, String)> = Vec::new();
+    let profile = imply_profile(&in_file, variables, &mut ours);
+    let mut ignored: Vec<(&'static str, String)> = Vec::new();
     for key in COMPAT_KEYS.iter().filter(|key| !matches!(key.support, Support::Honoured)) {
-        for (shown, value) in tree::select(&said, key.key) {
+        for (shown, value) in tree::select(&contents, key.key) {
             let value = &word(key.kind, value);
             let by_variable = tree::select(&in_file, key.key)
                 .iter()
@@ -107,7 +107,7 @@ pub(crate) fn translate(
             if value.is_null() || value == "" {
                 continue;
             }
-            match settle(key, value, &in_file, by_variable) {
+            match translate_value(key, value, &in_file, by_variable) {
                 Err(message) => {
                     let known = |problem: &CompatProblem| problem.key.starts_with(&shown);
                     if !problems.iter().any(known) {
@@ -117,14 +117,14 @@ pub(crate) fn translate(
                         });
                     }
                 }
-                Ok(Settled::Nothing) => {}
-                Ok(Settled::Idle) => idle.push((key.note, shown)),
-                Ok(Settled::Means(to, value)) => tree::set(&mut ours, to, value),
+                Ok(Outcome::Nothing) => {}
+                Ok(Outcome::Ignored) => ignored.push((key.note, shown)),
+                Ok(Outcome::Sets(to, value)) => tree::set(&mut ours, to, value),
             }
         }
     }
-    recover(&said, &mut ours);
-    say_what_is_idle(&idle, warnings);
+    apply_recovery(&contents, &mut ours);
+    warn_of_ignored(&ignored, warnings);
     let config = Config::deserialize(ours).unwrap_or_else(|error| {
         problems.push(CompatProblem::in_file("", error.to_string()));
         Config::default()
@@ -133,36 +133,36 @@ pub(crate) fn translate(
 }
 
 /// The outcome of one value of another server.
-enum Settled {
+enum Outcome {
     Nothing,
-    Idle,
-    Means(&'static str, Value),
+    Ignored,
+    Sets(&'static str, Value),
 }
 
-fn settle(
+fn translate_value(
     key: &CompatKey,
     value: &Value,
     in_file: &Value,
     by_variable: bool,
-) -> Result<Settled, String> {
+) -> Result<Outcome, String> {
     if !key.kind.allows(value) {
         return Err(is_not(value, &key.kind));
     }
     match key.support {
-        Support::Honoured => Ok(Settled::Nothing),
+        Support::Honoured => Ok(Outcome::Nothing),
         Support::Refused(is_on) if is_on(value) => {
             Err(format!("{}is not offered: {}", quoted(value), key.note))
         }
-        Support::Refused(_) => Ok(Settled::Nothing),
-        Support::Accepted => Ok(Settled::Idle),
+        Support::Refused(_) => Ok(Outcome::Nothing),
+        Support::Accepted => Ok(Outcome::Ignored),
         Support::Mapped(to, with) => {
-            let Some(value) = with(value) else { return Ok(Settled::Nothing) };
+            let Some(value) = with(value) else { return Ok(Outcome::Nothing) };
             if !by_variable && has(in_file, to) {
                 return Err(format!("{to} says the same; leave one of them out"));
             }
             match table::find(to).filter(|setting| !setting.kind.allows(&value)) {
                 Some(setting) => Err(is_not(&value, &setting.kind)),
-                None => Ok(Settled::Means(to, value)),
+                None => Ok(Outcome::Sets(to, value)),
             }
         }
     }
@@ -188,16 +188,16 @@ fn quoted(value: &Value) -> String {
 
 /// Sets the profile and duplicates of certstream-server-go for its configurations, unless they are
 /// set. A file with our own sections is not one of them, whatever variables are set.
-fn imply(in_file: &Value, theirs: &OtherVariables, ours: &mut Value) -> ProfileOrigin {
-    let is_said = |key: &str| in_file.get(key).is_some_and(|value| !value.is_null());
-    let section = GO.iter().copied().find(|key| is_said(key)).map(|key| format!("{key}:"));
-    let ours_too = RUST.iter().any(|key| is_said(key));
-    let variable = if ours_too { None } else { theirs.of_go.map(str::to_owned) };
-    let profile_is_set = is_said("compat_profile");
+fn imply_profile(in_file: &Value, variables: &OtherVariables, ours: &mut Value) -> ProfileOrigin {
+    let is_set = |key: &str| in_file.get(key).is_some_and(|value| !value.is_null());
+    let section = GO.iter().copied().find(|key| is_set(key)).map(|key| format!("{key}:"));
+    let ours_too = RUST.iter().any(|key| is_set(key));
+    let variable = if ours_too { None } else { variables.of_go.map(str::to_owned) };
+    let profile_is_set = is_set("compat_profile");
     let Some(why) = section.or(variable) else {
         return if profile_is_set { ProfileOrigin::Set } else { ProfileOrigin::Default };
     };
-    if !is_said("dedup") {
+    if !is_set("dedup") {
         tree::set(ours, "dedup.enabled", false.into());
     }
     if profile_is_set {
@@ -218,8 +218,9 @@ fn word(kind: Kind, value: &Value) -> Value {
 }
 
 /// Checks that a file has the keys of one server only.
-fn check_form(said: &Value) -> Option<CompatProblem> {
-    let first = |keys: &[&'static str]| keys.iter().copied().find(|key| said.get(key).is_some());
+fn check_form(contents: &Value) -> Option<CompatProblem> {
+    let first =
+        |keys: &[&'static str]| keys.iter().copied().find(|key| contents.get(key).is_some());
     let (go, rust) = (first(&GO)?, first(&RUST)?);
     let message = format!(
         "this is a section of certstream-server-go, and {rust} is one of ours and of \
@@ -231,8 +232,8 @@ fn check_form(said: &Value) -> Option<CompatProblem> {
 }
 
 /// Checks that a section of another server has only its keys.
-fn check_known(said: &Value, problems: &mut Vec<CompatProblem>) {
-    for (name, value) in THEIRS.iter().filter_map(|name| Some((*name, said.get(*name)?))) {
+fn check_known(contents: &Value, problems: &mut Vec<CompatProblem>) {
+    for (name, value) in THEIRS.iter().filter_map(|name| Some((*name, contents.get(*name)?))) {
         check_value(name, name, value, problems);
     }
 }
@@ -279,8 +280,8 @@ fn is_list_of_maps(key: &str) -> bool {
 
 /// Applies `general.recovery`: positions are read from certstream-server-go's file, which is not
 /// changed, and saved in one of ours beside it.
-fn recover(said: &Value, ours: &mut Value) {
-    let recovery = said.pointer("/general/recovery");
+fn apply_recovery(contents: &Value, ours: &mut Value) {
+    let recovery = contents.pointer("/general/recovery");
     let field = |name: &str| recovery?.get(name);
     if field("enabled").and_then(Value::as_bool) != Some(true) {
         return;
@@ -295,14 +296,14 @@ fn recover(said: &Value, ours: &mut Value) {
 }
 
 /// Adds one warning for all keys that do nothing for the same reason.
-fn say_what_is_idle(idle: &[(&'static str, String)], warnings: &mut Vec<String>) {
-    let mut said: Vec<&str> = Vec::new();
-    for (note, _) in idle {
-        if said.contains(note) {
+fn warn_of_ignored(ignored: &[(&'static str, String)], warnings: &mut Vec<String>) {
+    let mut warned: Vec<&str> = Vec::new();
+    for (note, _) in ignored {
+        if warned.contains(note) {
             continue;
         }
-        said.push(note);
-        let keys = idle.iter().filter(|(other, _)| other == note);
+        warned.push(note);
+        let keys = ignored.iter().filter(|(other, _)| other == note);
         let mut keys: Vec<_> = keys.map(|(_, key)| key.as_str()).collect();
         keys.dedup();
         let verb = if keys.len() == 1 { "does" } else { "do" };
@@ -310,13 +311,13 @@ fn say_what_is_idle(idle: &[(&'static str, String)], warnings: &mut Vec<String>)
     }
 }
 
-fn has(said: &Value, key: &str) -> bool {
-    !tree::select(said, key).is_empty()
+fn has(contents: &Value, key: &str) -> bool {
+    !tree::select(contents, key).is_empty()
 }
 
 /// Sets a value at a key, and creates its sections.
-fn put(said: &mut Value, key: &str, value: Value) {
-    let mut place = said;
+fn put(contents: &mut Value, key: &str, value: Value) {
+    let mut place = contents;
     for name in key.split('.') {
         if !place.is_object() {
             *place = Value::Object(Map::new());

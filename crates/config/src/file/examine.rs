@@ -47,7 +47,7 @@ struct Examination<'a> {
 
 impl Examination<'_> {
     fn section(&mut self, node: &Spanned<Node>, place: &Place) {
-        let Node::Map(fields) = &node.value else { return self.other_than_section(node, place) };
+        let Node::Map(fields) = &node.value else { return self.section_replacement(node, place) };
         for (name, value) in fields {
             let field = place.field(&name.value);
             if compat::setting(&field.key).is_some() {
@@ -63,7 +63,7 @@ impl Examination<'_> {
 
     /// Reads a value in the place of a section: nothing, or a short form of it, as in `dedup:
     /// false`.
-    fn other_than_section(&mut self, node: &Spanned<Node>, place: &Place) {
+    fn section_replacement(&mut self, node: &Spanned<Node>, place: &Place) {
         if matches!(node.value, Node::Scalar(Value::Null)) {
             return;
         }
@@ -91,7 +91,7 @@ impl Examination<'_> {
         }
         let expected = || format!("expected {}", setting.kind);
         let Some(config) = self.alone(node, &place.key) else {
-            let message = self.slipped(node).unwrap_or_else(expected);
+            let message = self.indentation_mistake(node).unwrap_or_else(expected);
             return self.mistake(node.referenced, &place.shown, message);
         };
         let read = tree::of(&config);
@@ -203,7 +203,7 @@ impl Examination<'_> {
 
     /// Describes the mistake where a value continues on the next line because that is indented
     /// further.
-    fn slipped(&self, node: &Spanned<Node>) -> Option<String> {
+    fn indentation_mistake(&self, node: &Spanned<Node>) -> Option<String> {
         indentation_slip(self.text, node.referenced.line())
     }
 
@@ -231,14 +231,14 @@ pub(crate) fn indentation_slip(text: &str, line: u64) -> Option<String> {
     let index = usize::try_from(line).ok()?.checked_sub(1)?;
     // The key of a list's item begins behind the dash.
     let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
-    let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let has_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let lines: Vec<&str> = text.lines().collect();
     let pair = |first: usize| {
-        let second = lines.iter().skip(first + 1).position(is_said)? + first + 1;
+        let second = lines.iter().skip(first + 1).position(has_content)? + first + 1;
         Some((first, second))
     };
     // The parser may find fault with either of the two lines.
-    let before = lines.get(..index)?.iter().rposition(is_said);
+    let before = lines.get(..index)?.iter().rposition(has_content);
     let pairs = [pair(index), before.map(|before| (before, index))];
     let slipped = |(first, second): &(usize, usize)| {
         let (Some(first), Some(second)) = (lines.get(*first), lines.get(*second)) else {

@@ -57,7 +57,7 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
             saves_first: false,
             ..follow
         },
-        by_hand: configured,
+        configured,
         catalogue: options::catalogue(config)?,
         saved: State::default(),
     };

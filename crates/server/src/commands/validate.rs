@@ -56,13 +56,13 @@ pub fn run(setup: &Setup) -> Findings {
         warnings: setup.warnings.clone(),
     };
     if !setup.demo {
-        look_at_state(&setup.config, &mut findings);
-        look_at_index(&setup.config, &mut findings);
+        check_state_file(&setup.config, &mut findings);
+        check_import_index(&setup.config, &mut findings);
     }
     findings
 }
 
-fn look_at_state(config: &Config, findings: &mut Findings) {
+fn check_state_file(config: &Config, findings: &mut Findings) {
     let Some(path) = &config.ct_log.state_file else { return };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -112,7 +112,7 @@ fn mistakes_in_state(path: &Path) -> Vec<String> {
     }
 }
 
-fn look_at_index(config: &Config, findings: &mut Findings) {
+fn check_import_index(config: &Config, findings: &mut Findings) {
     let logs = &config.ct_log;
     let Some(path) = &logs.import_index else { return };
     let started_before = logs.state_file.as_ref().is_some_and(|file| file.is_file());

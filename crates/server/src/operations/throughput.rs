@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn log(lag_secs: u64, health: Health) -> Snapshot {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let fresh = LogStatus::new(log.expect("usable"), Duration::ZERO).snapshot();
         let head_timestamp = 1_700_000_000_000;
         Snapshot {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::harness::PATIENCE;
-use crate::process::PROGRAM;
+use crate::operations::process::PROGRAM;
 
 /// A running server and what it has logged.
 pub(crate) struct Process {

@@ -1,11 +1,15 @@
 //! Certificates that a user trusts as they are.
 //!
 //! `openssl req -x509` marks what it makes as a certificate authority, which no server may present
-//! as its own certificate (RFC 5280 section 4.2.1.9). Where exactly that certificate is in
-//! `--ca-file`, the user has said whom to trust, so name and dates are all that is left to check.
+//! as its own certificate (RFC 5280 section 4.2.1.9), and with `-subj` alone writes the name only
+//! into the common name, which is not compared any more (RFC 9525 section 2). Where exactly that
+//! certificate is in `--ca-file`, the user has said whom to trust, so name and dates are all that is
+//! left to check.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use cert::{Certificate, ExtensionKind};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::server::ParsedCertificate;
@@ -35,14 +39,35 @@ pub(super) fn is_authority(error: &Error) -> bool {
         if other.to_string().contains("CaUsedAsEndEntity"))
 }
 
+/// Reports whether a certificate is refused for having another name, or none that counts.
+const fn is_other_name(error: &Error) -> bool {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+}
+
+/// Reports whether the common name is the server's. Only that of a certificate without alternative
+/// names counts.
+fn has_common_name(certificate: &Certificate<'_>, name: &ServerName<'_>) -> bool {
+    if certificate.extension(ExtensionKind::SubjectAltName).is_some() {
+        return false;
+    }
+    let Some(common) = certificate.subject.get(cert::Part::CommonName) else { return false };
+    let common = common.to_text();
+    match name {
+        ServerName::DnsName(name) => common.eq_ignore_ascii_case(name.as_ref()),
+        ServerName::IpAddress(address) => {
+            common.parse::<IpAddr>().is_ok_and(|common| common == IpAddr::from(*address))
+        }
+        _ => false,
+    }
+}
+
 /// Checks what is left to check of a pinned certificate.
-fn check(
-    certificate: &CertificateDer<'_>,
-    name: &ServerName<'_>,
-    now: UnixTime,
-) -> Result<(), Error> {
-    verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-    let certificate = cert::Certificate::read(certificate);
+fn check(der: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+    let certificate = Certificate::read(der);
+    if !has_common_name(&certificate, name) {
+        verify_server_name(&ParsedCertificate::try_from(der)?, name)?;
+    }
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     if certificate.parse_error.is_some() {
         return Err(CertificateError::BadEncoding.into());
@@ -70,7 +95,7 @@ impl ServerCertVerifier for Pinning {
             usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         let is_pinned = || self.pinned.iter().any(|pinned| pinned == end_entity);
         match verified {
-            Err(error) if is_authority(&error) && is_pinned() => {
+            Err(error) if (is_authority(&error) || is_other_name(&error)) && is_pinned() => {
                 check(end_entity, server_name, now).map(|()| ServerCertVerified::assertion())
             }
             verified => verified,
