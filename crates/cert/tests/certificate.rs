@@ -270,7 +270,7 @@ fn indefinite_lengths() {
     assert_eq!(certificate.dns_names().collect::<Vec<_>>(), ["b.example"]);
 }
 
-/// What is inside the first element of `bytes`.
+/// Returns the contents of the first element of `bytes`.
 fn cert_contents(bytes: &[u8]) -> &[u8] {
     let header = if bytes[1] < 0x80 { 2 } else { 2 + usize::from(bytes[1] & 0x7f) };
     let length = bytes[2..header].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));

@@ -1,4 +1,4 @@
-//! What must hold for any input whatever, as one function for each way in from the network.
+//! Properties that hold for any input, as one function for each parser of untrusted input.
 //!
 //! A [`Target`] is run by a fuzzer (`cargo xtask fuzz`, with coverage to guide it) and by the tests
 //! of this crate (over its seeds, mutations of them, and real data), so what is asserted is the

@@ -139,7 +139,7 @@ impl Stream for CertificateStream {
     }
 
     fn read<'e>(&self, offset: u64, entry: &'e Published) -> Message<'e> {
-        let certificate = Certificate::read_known(&entry.certificate, &entry.digests);
+        let certificate = Certificate::read_with_digests(&entry.certificate, &entry.digests);
         if let Some(error) = &certificate.parse_error
             && entry.is_news(PARSE_ERROR)
         {

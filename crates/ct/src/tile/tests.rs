@@ -178,7 +178,8 @@ fn the_bytes_of_a_tile_leaf() {
     assert_eq!(TileLeaf { fingerprints: &long, ..leaf }.encode(&mut out), Err(error));
 }
 
-/// What cannot be read but has an end is hashed as any other entry, and does not hide the next.
+/// An entry that cannot be read but has an end is hashed like any other and does not hide the next
+/// one.
 #[test]
 fn entries_are_told_apart_by_their_lengths_alone() {
     let precert = precert_leaf(&[9; 32]);
