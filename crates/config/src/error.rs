@@ -87,7 +87,7 @@ impl ConfigError {
     /// Returns all problems as one error.
     ///
     /// # Errors
-    /// Fails if there is a problem.
+    /// If there is a problem.
     pub(crate) fn none_of(mut problems: Vec<Self>) -> Result<(), Self> {
         match (problems.pop(), problems.is_empty()) {
             (None, _) => Ok(()),

@@ -55,7 +55,7 @@ pub(crate) struct Loaded {
 /// variables of other servers.
 ///
 /// # Errors
-/// Fails if the file cannot be read at all.
+/// If the file cannot be read at all.
 pub(crate) fn load(
     named: Option<Named>,
     search: &[PathBuf],
@@ -129,7 +129,7 @@ fn within_limit(path: PathBuf, bytes: Vec<u8>) -> Result<(PathBuf, Vec<u8>), Con
 /// sets nothing.
 ///
 /// # Errors
-/// Fails if the text is not YAML, or not text.
+/// If the text is not YAML, or not text.
 pub(crate) fn read(
     path: &Path,
     bytes: &[u8],

@@ -97,7 +97,7 @@ pub struct Setup {
 /// that require a restart. Also returns the keys of those.
 ///
 /// # Errors
-/// Fails if the two together contradict themselves.
+/// If the two together contradict themselves.
 pub fn without_restart(
     running: &Config,
     wanted: &Config,
@@ -126,7 +126,7 @@ pub fn without_restart(
 /// and the configuration file.
 ///
 /// # Errors
-/// Fails if anything is not understood or contradicts itself. The process should write the error
+/// If anything is not understood or contradicts itself. The process should write the error
 /// and exit with [`ConfigError::EXIT_STATUS`].
 pub fn parse(
     args: impl IntoIterator<Item = OsString>,

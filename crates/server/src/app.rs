@@ -89,7 +89,7 @@ impl Server {
     /// Binds, opens the state file and begins to follow. Nothing is served before [`Server::run`].
     ///
     /// # Errors
-    /// Fails if the address is taken, the state file is locked, or a key file cannot be read.
+    /// If the address is taken, the state file is locked, or a key file cannot be read.
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let tls = tls(&config)?;
@@ -173,7 +173,7 @@ impl Server {
     /// The address it listens on.
     ///
     /// # Errors
-    /// Fails if the operating system cannot tell.
+    /// If the operating system cannot tell.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
         self.listener.local_addr()
     }
@@ -198,7 +198,7 @@ impl Server {
     /// The address of the metrics' own listener, where they have one.
     ///
     /// # Errors
-    /// Fails if the operating system cannot tell.
+    /// If the operating system cannot tell.
     pub fn metrics_address(&self) -> std::io::Result<Option<std::net::SocketAddr>> {
         self.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
     }
@@ -208,7 +208,7 @@ impl Server {
     /// state is saved.
     ///
     /// # Errors
-    /// Fails if the publisher's thread ended by itself, which is a defect.
+    /// If the publisher's thread ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { services, fleet, live, mut publisher, .. } = self;
         let (stopping, shutdown) = watch::channel(false);

@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Writes the file and returns what to print.
 ///
 /// # Errors
-/// Fails if the file exists already, cannot be written, or no log can be queried.
+/// If the file exists already, cannot be written, or no log can be queried.
 pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     let named = command.file.clone().or_else(|| config.ct_log.import_index.clone());
     let path = named.unwrap_or_else(|| PathBuf::from("ct_index.json"));

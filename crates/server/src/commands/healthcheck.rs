@@ -22,7 +22,7 @@ const LONGEST: usize = 64 * 1024;
 /// answer. A URL without a path means `/health/deep` too.
 ///
 /// # Errors
-/// Fails if there is no answer, its status is not a success, or its content is not that of a
+/// If there is no answer, its status is not a success, or its content is not that of a
 /// healthy server.
 pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
     if url.is_none() && !config.protocols.health {

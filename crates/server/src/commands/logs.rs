@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Executes the command and returns the text to print.
 ///
 /// # Errors
-/// Fails if there is no usable state file, or a name matches no log with an alarm.
+/// If there is no usable state file, or a name matches no log with an alarm.
 pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
     let path = config.ct_log.state_file.as_deref().context(
         "no state file is configured (ct_log.state_file); a running server shows its logs at \

@@ -23,7 +23,7 @@ impl Findings {
     /// Returns the text to print: every problem, or a summary and every warning.
     ///
     /// # Errors
-    /// Fails if there is a problem, or a warning where these are errors.
+    /// If there is a problem, or a warning where these are errors.
     pub fn report(&self, setup: &Setup) -> Result<String, String> {
         let lines = |items: &[String]| -> String {
             items.iter().map(|item| format!("\n  {item}")).collect()

@@ -148,7 +148,7 @@ impl Tls {
     /// Reads the certificate chain and its key.
     ///
     /// # Errors
-    /// Fails if a file cannot be read or is no PEM, or the key is not that of the certificate.
+    /// If a file cannot be read or is no PEM, or the key is not that of the certificate.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let files = Files { cert: cert.to_owned(), key: key.to_owned() };
         let provider = Arc::new(default_provider());

@@ -150,13 +150,13 @@ async fn token_header_and_query_settings_take_effect() {
     for (group, by_header, by_query) in [(HEADER, true, false), (QUERY, false, true)] {
         for (way, config) in ways(group, &flags) {
             let server = Running::start(config).await;
-            let is_let_in = async |path, header| {
+            let is_accepted = async |path, header| {
                 let (status, _) = asked(&server, path, header).await;
                 status == StatusCode::OK
             };
-            assert_eq!(is_let_in("/api/logs", ("x-key", "tin")).await, by_header, "{way}");
-            assert_eq!(is_let_in("/api/logs?token=tin", NOTHING).await, by_query, "{way}");
-            assert!(!is_let_in("/api/logs", NOTHING).await, "{way}");
+            assert_eq!(is_accepted("/api/logs", ("x-key", "tin")).await, by_header, "{way}");
+            assert_eq!(is_accepted("/api/logs?token=tin", NOTHING).await, by_query, "{way}");
+            assert!(!is_accepted("/api/logs", NOTHING).await, "{way}");
             server.stop().await;
         }
     }

@@ -12,7 +12,7 @@ use crate::program::Process;
 const GROWTH: u64 = 30;
 /// Entries of each log at the start.
 const INITIAL: u64 = 300;
-/// Where the other server stopped reading.
+/// The index at which the other server stopped reading.
 const SAVED: u64 = 250;
 
 const GO: &str = include_str!("../../../../config/src/tests/go_server.yaml");

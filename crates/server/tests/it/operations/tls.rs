@@ -50,7 +50,7 @@ impl Made {
     }
 }
 
-/// A server with some hundred entries and certificate files in `tls/` of a folder.
+/// A server with several hundred entries, and certificate files in `tls/` of a folder.
 struct Secure {
     sim: Sim,
     server: Running,

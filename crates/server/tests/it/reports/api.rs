@@ -124,10 +124,10 @@ async fn with_a_state_file_a_start_without_network_follows_the_logs_of_the_last_
     let server = Running::start(config).await;
     let answer = settled(&server).await;
     assert_eq!(answer["lists"][0]["cached"], true);
-    let health: Value = eventually("the failure is told", async || {
+    let health: Value = eventually("the failure is reported", async || {
         let health: Value = server.get("/health/deep").await.json().await.expect("JSON");
-        let is_told = health["reason"].as_str().is_some_and(|reason| reason.contains("500"));
-        is_told.then_some(health)
+        let is_reported = health["reason"].as_str().is_some_and(|reason| reason.contains("500"));
+        is_reported.then_some(health)
     })
     .await;
     assert_eq!(health["status"], "healthy");

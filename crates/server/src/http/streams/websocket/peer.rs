@@ -127,7 +127,7 @@ impl Peer {
     /// Reads what the client sends and watches the timer until there is something to handle.
     ///
     /// # Errors
-    /// Fails if the client has disconnected.
+    /// If the client has disconnected.
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<PeerEvent>> {
         loop {
             if !self.replies.is_empty() || self.beat || self.closing.is_some() {
