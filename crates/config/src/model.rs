@@ -96,7 +96,7 @@ pub struct Config {
     /// The limits on clients' filters.
     #[serde(deserialize_with = "blank_is_default")]
     pub filters: Filters,
-    /// The number of connections there may be.
+    /// The limits on connections.
     #[serde(deserialize_with = "blank_is_default")]
     pub connection_limit: ConnectionLimit,
     /// The limits on requests.
