@@ -32,11 +32,11 @@ use crate::{demo, options, resume};
 /// of a fast catch-up.
 const WAITING_PAGES: usize = 64;
 
-/// Why the server ends when its publisher does. The panic is logged before.
+/// The reason why the server ends with its publisher. The panic is logged before.
 const PUBLISHER_ENDED: &str = "the publisher's thread has ended, nothing can be published any more: \
                                the server ends so that it is started again (systemd, Docker)";
 
-/// How to run.
+/// The mode to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Follow the configured logs.
@@ -89,7 +89,7 @@ impl Server {
     /// Binds, opens the state file and begins to follow. Nothing is served before [`Server::run`].
     ///
     /// # Errors
-    /// When the address is taken, the state file is locked, or a key file cannot be read.
+    /// If the address is taken, the state file is locked, or a key file cannot be read.
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let tls = tls(&config)?;
@@ -173,7 +173,7 @@ impl Server {
     /// The address it listens on.
     ///
     /// # Errors
-    /// When the operating system cannot tell.
+    /// If the operating system cannot tell.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
         self.listener.local_addr()
     }
@@ -198,7 +198,7 @@ impl Server {
     /// The address of the metrics' own listener, where they have one.
     ///
     /// # Errors
-    /// When the operating system cannot tell.
+    /// If the operating system cannot tell.
     pub fn metrics_address(&self) -> std::io::Result<Option<std::net::SocketAddr>> {
         self.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
     }
@@ -208,7 +208,7 @@ impl Server {
     /// state is saved.
     ///
     /// # Errors
-    /// When the publisher's thread ended by itself, which is a defect.
+    /// If the publisher's thread ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { services, fleet, live, mut publisher, .. } = self;
         let (stopping, shutdown) = watch::channel(false);
@@ -326,7 +326,8 @@ fn metrics_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     Ok(Some(tls))
 }
 
-/// TLS, where it is configured. The rules of the configuration see to it that both files are named.
+/// Loads TLS, where it is configured. The rules of the configuration ensure that both files are
+/// named.
 fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
     Ok(Some(Tls::load(cert, key)?))

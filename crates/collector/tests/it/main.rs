@@ -15,5 +15,5 @@ mod peers;
 mod proxied;
 mod replay;
 mod secure;
-#[path = "../../../server/tests/support/mod.rs"]
+#[path = "../../../server/tests/support/running.rs"]
 mod support;

@@ -12,9 +12,9 @@ use crate::publish::CertificateStream;
 
 /// The time between two lines.
 const EVERY: Duration = Duration::from_secs(60);
-/// A log is at its head as long as it is behind by less than this.
+/// The lag below which a log counts as at its head.
 const NEAR: Duration = Duration::from_secs(60);
-/// Most logs named in a line.
+/// Maximum number of logs named in a line.
 const MOST_NAMED: usize = 3;
 
 /// The parts that the line is made from.
