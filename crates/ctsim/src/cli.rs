@@ -1,4 +1,4 @@
-//! Trouble from the command line: faults at random, and limits.
+//! Random faults and limits from the command line.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ fn rate(name: &'static str) -> Arg {
     Arg::new(name).long(name).value_name("N").value_parser(value_parser!(u32).range(1..))
 }
 
-/// Sets the logs up as the arguments say.
-pub(crate) fn make(sim: &Sim, matches: &ArgMatches) {
+/// Injects the faults and sets the limits that the arguments specify.
+pub(crate) fn apply(sim: &Sim, matches: &ArgMatches) {
     let limit = |name| {
         // A second's worth may come at once.
         let rate = matches.get_one::<u32>(name).copied();
@@ -49,7 +49,7 @@ pub(crate) fn make(sim: &Sim, matches: &ArgMatches) {
     }
 }
 
-/// The usual trouble in equal parts, together this share of all requests.
+/// Returns common faults in equal parts, together this share of all requests.
 fn mix(log: &LogHandle, per_mille: u16) {
     let status = |code| Fault::Status { code, retry_after: None };
     let mixture = [
