@@ -17,14 +17,14 @@ use wire::filter::Parameter;
 use crate::harness::{Collector, program};
 use crate::replay::message;
 
-/// Entries of the log; those with an even index have a name that is wanted.
+/// The number of entries of the log; those with an even index match the filter.
 const ENTRIES: u64 = 40;
-/// The connection is lost after so many.
+/// The number of entries after which the connection is lost.
 const FIRST: u64 = 20;
-/// A server that cannot be asked to go on sends what comes after so many.
+/// The number of entries after which a server that cannot resume continues.
 const MISSED: u64 = 30;
 
-/// What a server can do.
+/// The abilities of a server.
 #[derive(Clone, Copy, Debug)]
 struct Abilities {
     filters: bool,
@@ -40,7 +40,7 @@ const SERVERS: [Abilities; 5] = [
     Abilities { filters: false, offsets: false, stream: None },
 ];
 
-/// Arguments, and what comes of them: the path, and whether it is a folder of Parquet or Feather.
+/// Arguments with the path and the kind of output that they produce.
 const OUTPUTS: [(&[&str], &str, Kind); 9] = [
     (&["-o", "out.feather"], "out.feather", Kind::File),
     (&["-o", "out.arrow"], "out.arrow", Kind::File),
@@ -56,15 +56,15 @@ const OUTPUTS: [(&[&str], &str, Kind); 9] = [
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     File,
-    /// Of parts with this extension.
+    /// A folder of parts with this extension.
     Folder(&'static str),
 }
 
-/// A server and what it was asked.
+/// A server and the requests it received.
 struct Server {
     url: String,
     asked: Arc<Mutex<Vec<Url>>>,
-    /// The client has read everything.
+    /// Notified when the client has read everything.
     read: Arc<Notify>,
 }
 
@@ -161,7 +161,7 @@ fn encoded(entry: u64, abilities: Abilities, is_domains: bool) -> Value {
     message
 }
 
-/// Collects what is wanted, with a filter in the URL or an option; what was logged.
+/// Collects the matching entries, with a filter in the URL or an option; returns the log.
 async fn collects(
     filter: Option<&str>,
     (arguments, output, kind): (&[&str], &str, Kind),
@@ -210,7 +210,7 @@ async fn collects(
     log
 }
 
-/// What `inspect --json` says.
+/// Returns the output of `inspect --json`.
 fn report(path: &Path) -> Value {
     let output = program().args(["inspect", "--json"]).arg(path).output().expect("runs");
     assert!(output.status.success(), "{output:?}");
@@ -221,7 +221,7 @@ fn has_magic(path: &Path, magic: &[u8]) -> bool {
     std::fs::read(path).expect("a file").starts_with(magic)
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -229,7 +229,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_output_of_every_stream_of_every_server() {
+async fn every_output_works_with_every_stream_of_every_server() {
     for output in OUTPUTS {
         if matches!(output.2, Kind::Folder("parquet")) && !cfg!(feature = "parquet") {
             continue;
@@ -241,10 +241,9 @@ async fn every_output_of_every_stream_of_every_server() {
     }
 }
 
-/// Whether the server applies a filter or leaves that to the collector: the same rows, and nothing
-/// to warn of.
+/// A filter yields the same rows without warnings, whether the server or the collector applies it.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_filter_with_every_server() {
+async fn every_filter_works_with_every_server() {
     for (filter, stream) in [
         ("entry=precert", "lite"),
         ("part=1/2", "lite"),
@@ -260,7 +259,7 @@ async fn every_filter_with_every_server() {
 }
 
 #[test]
-fn names_that_promise_something_else_are_refused() {
+fn misleading_output_names_are_refused() {
     for arguments in [
         &["-o", "out.csv"][..],
         &["-o", "out.json", "--rotate", "1h"],

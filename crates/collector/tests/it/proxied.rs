@@ -1,4 +1,4 @@
-//! Through a proxy that knows CONNECT and nothing else.
+//! Connections through a proxy that supports only CONNECT.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::harness::{Collector, has_rows, program};
 use crate::replay::{Replay, Session, certified, message};
 
-/// A name that only the proxy knows an address for.
+/// A name that only the proxy can resolve.
 const HOST: &str = "certs.invalid";
 /// All variables that name proxies.
 const VARIABLES: [&str; 8] = [
@@ -25,7 +25,7 @@ const VARIABLES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// A proxy that leads every tunnel to one address.
+/// A proxy that connects every tunnel to one address.
 struct Proxy {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
@@ -39,7 +39,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// One that begins its answers with `answer`, and leads on where that is `200`.
+    /// Starts a proxy that answers with `answer`, and opens a tunnel if that is `200`.
     async fn start(to: SocketAddr, answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -53,7 +53,7 @@ impl Proxy {
         Self { address, asked, task }
     }
 
-    /// The requests as they came, without their ends of lines.
+    /// Returns the requests, without line ends.
     fn asked(&self) -> Vec<String> {
         self.asked.lock().clone()
     }
@@ -88,7 +88,7 @@ fn collect(folder: &std::path::Path, url: &str, variables: &[(&str, &str)]) -> C
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_schemes_go_through_tunnels() {
+async fn both_schemes_are_tunnelled_through_the_proxy() {
     let (certificate, tls) = certified(HOST);
     for (scheme, variable, tls) in [
         ("ws", "HTTP_PROXY", None),
@@ -116,7 +116,7 @@ async fn both_schemes_go_through_tunnels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_excepted_is_reached_directly() {
+async fn excepted_hosts_are_reached_directly() {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, _) = certified(HOST);
     std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");
@@ -137,7 +137,7 @@ async fn what_is_excepted_is_reached_directly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proxies_that_refuse_are_told_of() {
+async fn refusals_of_proxies_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, _) = certified(HOST);
     std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");
