@@ -77,7 +77,8 @@ pub fn explain(error: &rustls::Error) -> String {
         error if pinned::is_authority(error) => {
             "the server's certificate calls itself an authority, as `openssl req -x509` makes them; \
              if it is your server's, trust exactly this certificate with --ca-file, or make one \
-             with -addext basicConstraints=critical,CA:FALSE"
+             with -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:NAME, where \
+             NAME is the host in --url"
         }
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::UnknownIssuer => {

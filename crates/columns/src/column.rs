@@ -149,7 +149,7 @@ pub const COLUMNS: [Column; 27] = [
     ),
     column(
         "log_id",
-        Kind::Text(|row| row.log_id().map(Cow::Borrowed)),
+        Kind::Text(|row| row.log_id()),
         "The log's LogID in base64 (RFC 6962 section 3.2). Null from other servers.",
     ),
     column("cert_link", Kind::Text(|row| row.link()), "The URL of the entry."),

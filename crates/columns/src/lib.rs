@@ -2,7 +2,7 @@
 //! after every append, and Parquet.
 //!
 //! A [`Row`] is anything that has the values of the columns: a message of a server
-//! ([`MessageRow`]) or an entry as it was published ([`EntryRow`]). [`Table`] collects rows into
+//! ([`MessageRow`]) or a committed record ([`RecordRow`]). [`Table`] collects rows into
 //! batches; [`feather`] and `parquet` write batches. They know nothing of where rows come from.
 //!
 //! To add a column, add a line to [`COLUMNS`](column::COLUMNS), and a method to [`Row`] if no method
@@ -21,6 +21,6 @@ mod validate;
 mod compression;
 
 pub use compression::Compression;
-pub use row::{EntryRow, MessageRow, Row};
+pub use row::{MessageRow, RecordRow, Row};
 pub use schema::Rows;
 pub use table::Table;

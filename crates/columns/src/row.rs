@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use cert::{Certificate, Dialect, Name, Part, text};
-use wire::Event;
+use ct::leaf::EntryType;
+use ct::tile::{TILE_WIDTH, Tile, TileKind};
+use record::{LogIdentity, Protocol, Record};
 use wire::decode::Update;
 
 /// The values of a row. A value that the source does not have is none.
@@ -54,7 +56,7 @@ pub trait Row {
     /// The operator of the log.
     fn log_operator(&self) -> Option<&str>;
     /// The LogID in base64.
-    fn log_id(&self) -> Option<&str>;
+    fn log_id(&self) -> Option<Cow<'_, str>>;
     /// The URL of the entry.
     fn link(&self) -> Option<Cow<'_, str>>;
     /// True if parts of the entry were left out for their size.
@@ -152,8 +154,8 @@ impl Row for MessageRow<'_> {
     fn log_operator(&self) -> Option<&str> {
         self.update.source.operator.as_deref()
     }
-    fn log_id(&self) -> Option<&str> {
-        self.update.source.log_id.as_deref()
+    fn log_id(&self) -> Option<Cow<'_, str>> {
+        borrowed(&self.update.source.log_id)
     }
     fn link(&self) -> Option<Cow<'_, str>> {
         borrowed(&self.update.cert_link)
@@ -166,31 +168,40 @@ impl Row for MessageRow<'_> {
     }
 }
 
-/// A row from an entry as it was published: the same values as in the message that a server renders
-/// from it with the default profile, but complete however large it is.
-#[derive(Debug)]
-pub struct EntryRow<'a> {
-    entry: &'a Event<'a>,
-    domains: Vec<Cow<'a, str>>,
-}
+/// The number of entries in a full tile, as the width of a tile.
+const FULL_TILE: u16 = 256;
 
 /// The conventions of the texts: those of the default profile of messages.
 const DIALECT: Dialect = Dialect::Calidog;
 
-impl<'a> EntryRow<'a> {
-    /// Returns the row of an entry.
-    #[must_use]
-    pub fn new(entry: &'a Event<'a>) -> Self {
-        Self { entry, domains: entry.certificate.all_domains(DIALECT).collect() }
-    }
+/// A row from a record, as it was committed: the same values as in the message that a server renders
+/// from it with the default profile, but complete however large it is.
+#[derive(Debug)]
+pub struct RecordRow<'a> {
+    offset: u64,
+    record: &'a Record,
+    certificate: &'a Certificate<'a>,
+    log: &'a LogIdentity,
+    domains: Vec<Cow<'a, str>>,
+}
 
-    const fn certificate(&self) -> &Certificate<'a> {
-        self.entry.certificate
+impl<'a> RecordRow<'a> {
+    /// Returns the row of a record with this offset. `certificate` is the record's, and `log` the
+    /// identity of its log.
+    #[must_use]
+    pub fn new(
+        offset: u64,
+        record: &'a Record,
+        certificate: &'a Certificate<'a>,
+        log: &'a LogIdentity,
+    ) -> Self {
+        let domains = certificate.all_domains(DIALECT).collect();
+        Self { offset, record, certificate, log, domains }
     }
 
     /// Returns a date of the certificate; none if it is unreadable.
-    fn date(&self, second: i64) -> Option<i64> {
-        let is_unreadable = second == 0 && self.certificate().parse_error.is_some();
+    const fn date(&self, second: i64) -> Option<i64> {
+        let is_unreadable = second == 0 && self.certificate.parse_error.is_some();
         if is_unreadable { None } else { Some(second) }
     }
 }
@@ -213,21 +224,24 @@ fn known(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-impl Row for EntryRow<'_> {
+impl Row for RecordRow<'_> {
     fn offset(&self) -> Option<u64> {
-        Some(self.entry.offset)
+        Some(self.offset)
     }
     fn seen(&self) -> Option<u64> {
-        Some(self.entry.seen)
+        Some(self.record.seen)
     }
     fn submitted(&self) -> Option<u64> {
-        Some(self.entry.submitted)
+        Some(self.record.submitted)
     }
     fn index(&self) -> Option<u64> {
-        Some(self.entry.cert_index)
+        Some(self.record.index)
     }
     fn update_type(&self) -> Option<&str> {
-        Some(self.entry.kind.update_type())
+        Some(match self.record.kind {
+            EntryType::X509 => "X509LogEntry",
+            EntryType::Precert => "PrecertLogEntry",
+        })
     }
     fn domains(&self) -> &[Cow<'_, str>] {
         &self.domains
@@ -236,22 +250,22 @@ impl Row for EntryRow<'_> {
         None
     }
     fn subject(&self) -> Option<Cow<'_, str>> {
-        written(|out| self.certificate().subject.write_aggregated(DIALECT, out))
+        written(|out| self.certificate.subject.write_aggregated(DIALECT, out))
     }
     fn subject_common_name(&self) -> Option<Cow<'_, str>> {
-        part(&self.certificate().subject, Part::CommonName)
+        part(&self.certificate.subject, Part::CommonName)
     }
     fn issuer(&self) -> Option<Cow<'_, str>> {
-        written(|out| self.certificate().issuer.write_aggregated(DIALECT, out))
+        written(|out| self.certificate.issuer.write_aggregated(DIALECT, out))
     }
     fn issuer_common_name(&self) -> Option<Cow<'_, str>> {
-        part(&self.certificate().issuer, Part::CommonName)
+        part(&self.certificate.issuer, Part::CommonName)
     }
     fn issuer_organization(&self) -> Option<Cow<'_, str>> {
-        part(&self.certificate().issuer, Part::Organization)
+        part(&self.certificate.issuer, Part::Organization)
     }
     fn serial_number(&self) -> Option<Cow<'_, str>> {
-        let mut serial = self.certificate().serial;
+        let mut serial = self.certificate.serial;
         // Without the zeros that only mark it as positive.
         while let [0, rest @ ..] = serial
             && !rest.is_empty()
@@ -261,43 +275,52 @@ impl Row for EntryRow<'_> {
         written(|out| text::write_hex(serial, text::UPPER, out))
     }
     fn sha1(&self) -> Option<Cow<'_, str>> {
-        written(|out| text::write_colon_hex(&self.certificate().sha1, text::UPPER, out))
+        written(|out| text::write_colon_hex(&self.certificate.sha1, text::UPPER, out))
     }
     fn sha256(&self) -> Option<Cow<'_, str>> {
-        written(|out| text::write_colon_hex(&self.certificate().sha256, text::UPPER, out))
+        written(|out| text::write_colon_hex(&self.certificate.sha256, text::UPPER, out))
     }
     fn not_before(&self) -> Option<i64> {
-        self.date(self.certificate().not_before)
+        self.date(self.certificate.not_before)
     }
     fn not_after(&self) -> Option<i64> {
-        self.date(self.certificate().not_after)
+        self.date(self.certificate.not_after)
     }
     fn signature_algorithm(&self) -> Option<Cow<'_, str>> {
-        written(|out| self.certificate().signature_algorithm.write(DIALECT, out))
+        written(|out| self.certificate.signature_algorithm.write(DIALECT, out))
     }
     fn is_ca(&self) -> Option<bool> {
-        Some(self.certificate().is_ca)
+        Some(self.certificate.is_ca)
     }
     fn log_name(&self) -> Option<&str> {
-        known(self.entry.source.name())
+        known(&self.log.name)
     }
     fn log_url(&self) -> Option<&str> {
-        known(self.entry.source.url())
+        known(&self.log.url)
     }
     fn log_operator(&self) -> Option<&str> {
-        known(self.entry.source.operator())
+        known(&self.log.operator)
     }
-    fn log_id(&self) -> Option<&str> {
-        self.entry.source.log_id().and_then(known)
+    fn log_id(&self) -> Option<Cow<'_, str>> {
+        self.log.id.map(|id| id.to_string().into())
     }
     fn link(&self) -> Option<Cow<'_, str>> {
-        Some(self.entry.source.link(self.entry.cert_index).into())
+        let (url, index) = (&self.log.url, self.record.index);
+        let link = match self.log.protocol {
+            Protocol::Rfc6962 => format!("{url}/ct/v1/get-entries?start={index}&end={index}"),
+            Protocol::StaticCt => {
+                // The full tile that contains the entry, or will.
+                let (index, width) = (index / TILE_WIDTH, FULL_TILE);
+                format!("{url}/{}", Tile { kind: TileKind::Data, index, width })
+            }
+        };
+        Some(link.into())
     }
     fn is_truncated(&self) -> bool {
         false
     }
     fn der(&self) -> Option<&[u8]> {
-        Some(self.certificate().der)
+        Some(self.certificate.der)
     }
 }
 

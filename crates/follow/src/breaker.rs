@@ -1,28 +1,28 @@
 //! A log's back-off, which is also its circuit breaker.
 //!
 //! There is one fact, the time of the next permitted attempt, and one way to show it: closed while
-//! the log answers, open while it is left alone, half-open while one attempt decides.
+//! the log answers, open while there are no attempts, half-open while one attempt decides.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use ctclient::Backoff;
+use ctclient::failure::bounded;
 use tokio::time::Instant;
 
-use crate::failure::bounded;
-
-/// How the circuit to a log stands.
+/// The state of the circuit to a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BreakerState {
     /// The log answers.
     #[default]
     Closed,
-    /// The log failed often enough to be left alone for a while.
+    /// The log failed often enough: no attempts for an interval.
     Open,
     /// The wait is over and one attempt decides.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// The word used in metrics and JSON.
+    /// Returns the word used in metrics and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,37 +33,7 @@ impl BreakerState {
     }
 }
 
-/// Exponential back-off with jitter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backoff {
-    /// The wait after the first failure.
-    pub initial: Duration,
-    /// The longest wait.
-    pub max: Duration,
-}
-
-impl Backoff {
-    /// The wait before attempt `failures + 1`: doubling from `initial` up to `max`, of which a
-    /// random half is kept so that logs which failed together do not come back together.
-    /// `entropy` is any number that differs from call to call.
-    #[must_use]
-    pub fn wait(&self, failures: u32, entropy: u64) -> Duration {
-        let doublings = failures.saturating_sub(1).min(20);
-        let full = self.initial.saturating_mul(1 << doublings).min(self.max);
-        let half = full / 2;
-        let share = (entropy % 1024) as u32;
-        half + half * share / 1023
-    }
-}
-
-/// A number that differs from call to call, for jitter only.
-pub(crate) fn jitter() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| u64::from(since.subsec_nanos()) / 7)
-}
-
-/// Counts a log's failures in a row and says how long to leave it alone.
+/// The failures of a log in a row, and the wait that follows from them.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     backoff: Backoff,
@@ -81,7 +51,7 @@ impl Breaker {
         Self { backoff, threshold, open_wait, failures: 0, since: None }
     }
 
-    /// Records an answer; returns whether the log had been failing.
+    /// Records a response; returns whether the log had been failing.
     pub(crate) const fn success(&mut self) -> bool {
         let recovered = self.failures > 0;
         self.failures = 0;
@@ -89,7 +59,7 @@ impl Breaker {
         recovered
     }
 
-    /// Records a failure; returns how long to leave the log alone, which is short at the beginning of
+    /// Records a failure; returns the wait before the next attempt, which is short at the beginning of
     /// a failure. A wait that the log itself asked for (`Retry-After`) is a lower bound.
     pub(crate) fn failure(&mut self, asked: Option<Duration>, entropy: u64) -> Duration {
         self.failures = self.failures.saturating_add(1);
@@ -101,12 +71,12 @@ impl Breaker {
         asked.map_or(wait, |asked| asked.max(wait))
     }
 
-    /// Failures in a row.
+    /// Returns the number of failures in a row.
     pub(crate) const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// When the first of them was.
+    /// Returns the time of the first of them.
     pub(crate) const fn since(&self) -> Option<Instant> {
         self.since
     }
@@ -115,7 +85,7 @@ impl Breaker {
         self.failures >= self.threshold
     }
 
-    /// What to show while waiting after a failure.
+    /// Returns the state to show while waiting after a failure.
     pub(crate) const fn state(&self) -> BreakerState {
         if self.is_open() { BreakerState::Open } else { BreakerState::Closed }
     }
@@ -123,20 +93,12 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use ctclient::failure::{BEGINNING, LONGEST_AT_FIRST};
+
     use super::*;
-    use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
 
     const BACKOFF: Backoff =
         Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(30) };
-
-    #[test]
-    fn waits_double_up_to_the_limit_and_jitter_keeps_half() {
-        for (failures, full) in [(1, 1), (2, 2), (3, 4), (5, 16), (6, 30), (400, 30)] {
-            let full = Duration::from_secs(full);
-            assert_eq!(BACKOFF.wait(failures, 0), full / 2);
-            assert_eq!(BACKOFF.wait(failures, 1023), full);
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn waits_are_short_in_the_first_minute_of_a_failure() {

@@ -15,13 +15,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ct::log_list::{ListError, LogList, SkipReason, Skipped, Timestamp, Version};
 use ct::signature::{PublicKey, SignatureError};
+use ctclient::{Client, FetchError, Log};
 
 use self::cache::{Cache, Stored};
 use self::fetch::Fetched;
 pub(crate) use self::merge::Selected;
 pub use self::select::Selection;
-use crate::client::{Client, FetchError};
-use crate::log::Log;
 
 /// Chrome's log list.
 pub const CHROME_LIST_URL: &str = "https://www.gstatic.com/ct/log_list/v3/log_list.json";
@@ -34,7 +33,7 @@ const STALE_AFTER: Duration = Duration::from_secs(70 * 86_400);
 /// Which lists, and which of their logs.
 #[derive(Debug, Clone)]
 pub struct CatalogueOptions {
-    /// Where the signed list is; its signature lies beside it, `.json` replaced by `.sig`.
+    /// URL of the signed list; its signature is beside it, `.json` replaced by `.sig`.
     pub url: String,
     /// The key that signs it.
     pub key: PublicKey,
@@ -42,11 +41,11 @@ pub struct CatalogueOptions {
     pub extra: Vec<String>,
     /// Which logs are followed.
     pub selection: Selection,
-    /// Whether a log that leaves the signed list is followed nevertheless.
+    /// True if a log that leaves the signed list is still followed.
     pub keep_removed: bool,
     /// The file that keeps the lists for a start without network.
     pub cache: Option<PathBuf>,
-    /// How often the lists are fetched again; zero for never.
+    /// The time between fetches of the lists; zero for never.
     pub refresh: Duration,
 }
 
@@ -66,7 +65,7 @@ impl CatalogueOptions {
     }
 }
 
-/// Why there is no (new) log list.
+/// The reason why there is no (new) log list.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogueError {
     /// The list could not be fetched.
@@ -77,7 +76,7 @@ pub enum CatalogueError {
     NoSignature {
         /// The list.
         url: String,
-        /// Why.
+        /// The reason.
         source: FetchError,
     },
     /// The bytes are not what the key signed.
@@ -85,7 +84,7 @@ pub enum CatalogueError {
     Signature {
         /// The list.
         url: String,
-        /// What the check found.
+        /// The result of the check.
         source: SignatureError,
     },
     /// Not a list this program understands.
@@ -93,7 +92,7 @@ pub enum CatalogueError {
     List {
         /// The list.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         source: ListError,
     },
     /// Older than the one in use.
@@ -113,7 +112,7 @@ pub enum CatalogueError {
 pub struct Edition {
     /// Its version, which only grows.
     pub version: Option<Version>,
-    /// When it was made.
+    /// Time of the edition.
     pub timestamp: Option<Timestamp>,
 }
 
@@ -122,7 +121,7 @@ impl Edition {
         Self { version: list.version, timestamp: list.timestamp }
     }
 
-    /// Whether version or time has gone back.
+    /// Reports whether version or time has gone back.
     fn is_before(&self, other: &Self) -> bool {
         let version = self.version.zip(other.version).is_some_and(|(a, b)| a < b);
         let timestamp = self.timestamp.zip(other.timestamp).is_some_and(|(a, b)| a < b);
@@ -140,12 +139,12 @@ impl std::fmt::Display for Edition {
     }
 }
 
-/// How a list fares.
+/// The state of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListStatus {
-    /// Where it is.
+    /// URL of the list.
     pub url: String,
-    /// Whether it is the one whose signature is verified.
+    /// True for the list whose signature is verified.
     pub signed: bool,
     /// The edition in use, if there is one.
     pub edition: Option<Edition>,
@@ -153,17 +152,17 @@ pub struct ListStatus {
     pub logs: usize,
     /// Logs in it that could not be read.
     pub skipped: usize,
-    /// When the edition in use was fetched last, Unix seconds.
+    /// Time of the last fetch of the edition in use, Unix seconds.
     pub fetched: Option<u64>,
-    /// Whether it comes from the cache and has not been had from its place since the start.
+    /// True if it comes from the cache and has not been fetched since the start.
     pub cached: bool,
-    /// Whether it is too old to have a log stopped.
+    /// True if it is too old to stop a log.
     pub stale: bool,
-    /// Why the last attempt to fetch it failed.
+    /// The error of the last attempt to fetch it.
     pub error: Option<String>,
 }
 
-/// What may be stopped because the signed list does not want it.
+/// The logs that may be stopped because they are not in the signed list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
     /// No log.
@@ -198,7 +197,7 @@ pub(crate) struct Catalogue {
 struct Held {
     url: String,
     signed: bool,
-    /// Whether it is at a private address: then its logs may be, too.
+    /// True if it is at a private address: then its logs may be, too.
     private: bool,
     current: Option<Current>,
     error: Option<String>,
@@ -272,7 +271,7 @@ impl Catalogue {
         urls(&before, &old.selection).into_iter().filter(|url| !wanted.contains(url)).collect()
     }
 
-    /// Whether there is a list to be fetched that has never been.
+    /// Reports whether there is a list that has never been fetched.
     pub(crate) fn lacks_a_list(&self) -> bool {
         self.lists.iter().any(|held| held.current.is_none() && held.error.is_none())
     }
@@ -302,7 +301,7 @@ impl Catalogue {
     /// Fetches all lists anew.
     ///
     /// # Errors
-    /// When the signed list cannot be had; what is in use stays in use. The others' errors are
+    /// If the signed list is unavailable; the one in use stays in use. The others' errors are
     /// shown in their [`status`](Self::statuses) only.
     pub(crate) async fn refresh(&mut self) -> Result<(), CatalogueError> {
         let mut outcome = Ok(());
@@ -356,13 +355,13 @@ impl Catalogue {
         selected
     }
 
-    /// What may be stopped because it is not [selected](Self::selected); nothing where the signed
+    /// Returns the logs that may be stopped because they are not [selected](Self::selected); none if the signed
     /// list is not such that a log which is not in it should be.
     pub(crate) fn removal(&self) -> Removal {
         let signed = self.lists.iter().find(|held| held.signed);
         let current = signed.and_then(|held| held.current.as_ref());
         let acted_on = current.filter(|current| !current.cached && !current.is_stale());
-        match acted_on.filter(|_| !self.options.keep_removed) {
+        match if self.options.keep_removed { None } else { acted_on } {
             None => Removal::Nothing,
             Some(current) => {
                 let unreadable = current.list.skipped.iter();
@@ -371,7 +370,7 @@ impl Catalogue {
         }
     }
 
-    /// How each list fares, the signed one first.
+    /// Returns the state of each list, the signed one first.
     pub(crate) fn statuses(&self) -> Vec<ListStatus> {
         self.lists.iter().map(Held::status).collect()
     }

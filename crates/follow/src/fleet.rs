@@ -1,4 +1,4 @@
-//! Who is followed: logs named by hand and the logs of the lists, each with its own follower.
+//! The followed logs: configured ones and those of the lists, each with its own follower.
 
 mod change;
 mod lists;
@@ -7,42 +7,41 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, host_of};
 use parking_lot::Mutex;
 use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::catalogue::{CatalogueOptions, ListStatus};
-use crate::client::{Client, host_of};
-use crate::counters::add;
-use crate::entry::Page;
 use crate::follower::Follower;
-use crate::issuers::IssuerStore;
-use crate::listing::Listing;
-use crate::log::Log;
-use crate::options::FollowOptions;
-use crate::pace::HostSnapshot;
-use crate::position::{self, Position, State};
+use crate::options::{FollowOptions, Verification};
+use crate::page::Page;
+use crate::position::{self, Position, SavedTree, State};
 use crate::queue::Pages;
-use crate::resume::Resume;
 use crate::saves::Saves;
-use crate::source::AnySource;
 use crate::status::LogStatus;
+use crate::status::counters::add;
+use crate::status::listing::Listing;
+use crate::status::resume::Resume;
 
-/// What to follow and how.
+const NO_LIST: &str = "no log list is configured and no log is named by hand";
+const WAITING: &str = "the log list has not been fetched yet";
+
+/// The logs to follow, and the options.
 #[derive(Debug)]
 pub struct FleetOptions {
-    /// How each log is followed.
+    /// Options of each follower.
     pub follow: FollowOptions,
-    /// Logs followed whether or not a list can be had.
-    pub by_hand: Vec<Log>,
-    /// The log list; `None` to follow only the logs named by hand.
+    /// Configured logs, which are followed whether or not a list is available.
+    pub configured: Vec<Log>,
+    /// The log list; `None` to follow configured logs only.
     pub catalogue: Option<CatalogueOptions>,
     /// Saved positions; logs that are not followed keep theirs.
     pub saved: State,
 }
 
-/// Why no log is followed, or not as many as could be.
+/// The reason why no log is followed, or the lists are not up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(pub String);
 
@@ -57,30 +56,30 @@ pub struct Fleet {
     saved: Mutex<State>,
     /// By URL.
     logs: Mutex<BTreeMap<String, Followed>>,
-    /// Logs that are followed no more, of which pages may still be on their way.
+    /// Logs that are not followed any more, of which pages may still wait for the publisher.
     given_up: Mutex<Vec<Arc<LogStatus>>>,
     saves: Option<Saves>,
     lists: Mutex<Vec<ListStatus>>,
-    /// Which lists and logs are wanted, for the task that keeps the lists.
+    /// The lists to follow, for the task that fetches them.
     catalogue: watch::Sender<Option<CatalogueOptions>>,
     reason: Mutex<Option<Reason>>,
     tasks: Mutex<JoinSet<()>>,
     supervisor: Supervisor,
 }
 
-/// A log that is or was followed; its position is kept either way.
+/// A log that is or was followed; its position is kept in both cases.
 #[derive(Debug, Clone)]
 struct Followed {
     status: Arc<LogStatus>,
     client: Arc<Client>,
-    by_hand: bool,
-    /// `None` when the follower has ended.
+    is_configured: bool,
+    /// `None` after the follower has ended.
     running: Option<AbortHandle>,
 }
 
 impl Followed {
-    /// Whether the log has left the list, and may publish more before the next save. After a restart
-    /// that is not read again.
+    /// Reports whether the log has left the list, and may publish more before the next save. After a
+    /// restart that is not read again.
     fn is_draining(&self) -> bool {
         let runs = self.running.as_ref().is_some_and(|running| !running.is_finished());
         self.status.is_retired() && (runs || self.status.has_unpublished())
@@ -92,19 +91,19 @@ impl Followed {
     }
 }
 
-/// A followed log and how it is being asked.
+/// A followed log and the pace of its requests.
 #[derive(Debug)]
 pub struct Standing {
-    /// The log and where it stands.
+    /// The log's status.
     pub status: Arc<LogStatus>,
     /// Its host, which other logs may share; `None` before the first request.
     pub host: Option<HostSnapshot>,
-    /// How much longer the log is left alone because it asked for that.
+    /// The rest of the pause that the log asked for.
     pub paused_for: Option<Duration>,
 }
 
-/// The saved position of a log: by its URL, or by its id where the log has moved. A log that took
-/// another's place begins afresh.
+/// Returns the saved position of a log: by its URL, or by its id if the log has moved. A log that took
+/// another's URL has none.
 fn saved_position<'a>(saved: &'a State, log: &Log) -> Option<&'a Position> {
     let id = log.id.map(|id| id.to_string());
     let other = |position: &&Position| position.log_id.is_some() && position.log_id != id;
@@ -113,13 +112,13 @@ fn saved_position<'a>(saved: &'a State, log: &Log) -> Option<&'a Position> {
     there.or_else(|| id.as_ref().and_then(|_| by_id()))
 }
 
-/// The position that another server had reached, where ours has none.
+/// Returns the position that another server had reached.
 fn imported_position(saved: &State, log: &Log) -> Option<Position> {
     let index = *saved.imported.get(position::without_scheme(&log.url))?;
     Some(Position { current_index: index, ..Position::default() })
 }
 
-/// Brings a saved position up to where a log is to be resumed; nothing changes before the log has
+/// Updates a saved position to where a log is to be resumed; nothing changes before the log has
 /// answered.
 ///
 /// Returns the offset after which all entries of the log are read again from there.
@@ -127,7 +126,7 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
     let Some((Resume { index, tree }, resent_from)) = status.saved() else { return 0 };
     let snapshot = status.snapshot();
     position.current_index = index;
-    position.tree = tree;
+    position.tree = tree.as_ref().map(SavedTree::new);
     position.alarms = snapshot.alarms;
     position.name = Some(status.log.name.clone());
     position.tree_size = position.tree_size.max(snapshot.tree_size);
@@ -139,11 +138,11 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
     if status.is_retired() { status.newest_offset() } else { resent_from }
 }
 
-/// Takes out the logs of which nothing is on its way any more. What they have published may not be read
-/// again after a restart.
+/// Removes the logs that have no page on its way any more. Their entries may not be read again after a
+/// restart.
 fn settle(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
     given_up.retain_mut(|status| {
-        // Each page on its way has a share of its log.
+        // Each page on its way has a reference to its log.
         let settled = Arc::get_mut(status).is_some();
         if settled {
             let newest = status.newest_offset();
@@ -154,15 +153,15 @@ fn settle(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
 }
 
 impl Fleet {
-    /// Starts a follower for each log named by hand at once, and for each of the list as soon as
-    /// there is one. Must be called within a Tokio runtime.
+    /// Starts a follower for each configured log at once, and for each log of the list as soon as there
+    /// is one. Must be called within a Tokio runtime.
     #[must_use]
     pub fn start(
         client: Arc<Client>,
         options: FleetOptions,
         pages: mpsc::Sender<Page>,
     ) -> Arc<Self> {
-        let reason = if options.catalogue.is_some() { lists::WAITING } else { lists::NO_LIST };
+        let reason = if options.catalogue.is_some() { WAITING } else { NO_LIST };
         let follow = options.follow;
         let saves = follow.saves_first.then(Saves::default);
         let pages = Pages::new(pages).with_saves(saves.clone());
@@ -181,7 +180,7 @@ impl Fleet {
             tasks: Mutex::default(),
             supervisor: Supervisor::default(),
         });
-        for log in options.by_hand {
+        for log in options.configured {
             fleet.follow(log, None);
         }
         let keeper = Arc::clone(&fleet);
@@ -192,14 +191,13 @@ impl Fleet {
         fleet
     }
 
-    /// The tasks that run for ever: those of the fleet, and those that others run under the same
-    /// supervisor.
+    /// Returns the supervisor of the fleet's tasks, under which others may run theirs.
     #[must_use]
     pub const fn tasks(&self) -> &Supervisor {
         &self.supervisor
     }
 
-    /// The followed logs, by URL.
+    /// Returns the followed logs, by URL.
     #[must_use]
     pub fn logs(&self) -> Vec<Arc<LogStatus>> {
         let logs = self.logs.lock();
@@ -207,7 +205,7 @@ impl Fleet {
         running.map(|followed| Arc::clone(&followed.status)).collect()
     }
 
-    /// The followed logs and how each is being asked, by URL.
+    /// Returns the followed logs and the pace of their requests, by URL.
     #[must_use]
     pub fn standings(&self) -> Vec<Standing> {
         let hosts = self.client.hosts();
@@ -222,7 +220,7 @@ impl Fleet {
             .collect()
     }
 
-    /// How every host is being asked, by host.
+    /// Returns the pace of each host, by host.
     #[must_use]
     pub fn hosts(&self) -> Vec<HostSnapshot> {
         self.client.hosts()
@@ -235,33 +233,34 @@ impl Fleet {
         self.saves.as_ref()
     }
 
-    /// How each log list fares, the signed one first; none where no list is configured.
+    /// Returns the state of each log list, the signed one first; none if no list is configured.
     #[must_use]
     pub fn lists(&self) -> Vec<ListStatus> {
         self.lists.lock().clone()
     }
 
-    /// Bytes held at the moment: of answers being read, and of entries waiting to be published.
+    /// Returns the bytes in memory: of responses and pages, and the part in pages that wait for the
+    /// publisher.
     #[must_use]
     pub fn held_bytes(&self) -> (usize, usize) {
         let waiting = self.pages.lock().as_ref().map_or(0, Pages::waiting);
         (self.client.body_bytes(), waiting)
     }
 
-    /// Why no log is followed or the list is not fresh; `None` when all is well.
+    /// Returns why no log is followed or the list is not fresh; `None` if neither is the case.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.reason.lock().clone()
     }
 
-    /// The issuers met so far.
+    /// Returns the issuers seen so far.
     #[must_use]
     pub fn issuers(&self) -> &IssuerStore {
         &self.issuers
     }
 
-    /// What to save: every log's position as it stood the resume overlap ago, and those of logs
-    /// which are not followed at present. `last_offset` is the newest offset published since the
+    /// Returns the state to save: every log's position as it was the resume overlap ago, and those of
+    /// logs which are not followed at present. `last_offset` is the newest offset published since the
     /// start.
     ///
     /// With the positions goes [`State::resent_from`]. Each log's position was published together
@@ -296,8 +295,8 @@ impl Fleet {
         state
     }
 
-    /// Ends the alarms of the logs that `name` means: by name in any case, URL or id, followed at
-    /// present or not. Returns how many alarms there were.
+    /// Ends the alarms of the logs with this name (in any case), URL or id, followed at present or not.
+    /// Returns the number of alarms.
     pub fn acknowledge(&self, name: &str) -> usize {
         let mut count = 0;
         for Followed { status, .. } in self.logs.lock().values() {
@@ -318,28 +317,27 @@ impl Fleet {
         count
     }
 
-    /// Stops every follower where it stands; the receiver of pages gets those sent and then sees
-    /// the end.
+    /// Stops every follower; the receiver gets the pages sent and then sees the end.
     pub async fn stop(&self) {
         drop(self.pages.lock().take());
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.shutdown().await;
     }
 
-    /// Starts a follower, of a log named by hand or as lists name it, unless the log has one. A log
-    /// that had one goes on where that one stopped.
+    /// Starts a follower of a configured or listed log, unless the log has one. A log that had one
+    /// resumes where that one stopped.
     fn follow(self: &Arc<Self>, log: Log, listing: Option<Listing>) {
         let Some(pages) = self.pages.lock().clone() else { return };
         let mut logs = self.logs.lock();
         let earlier = logs.values().find(|followed| followed.is(&log)).cloned();
-        if let Some(Followed { status, running: Some(running), by_hand, .. }) = &earlier {
+        if let Some(Followed { status, running: Some(running), is_configured, .. }) = &earlier {
             if let Some(listing) = &listing {
                 status.set_listing(listing.clone());
                 status.set_retired(false);
             }
             let stays = match &listing {
-                Some(_) => *by_hand || status.log.is_read_as(&log),
-                None => *by_hand && status.log.is_followed_as(&log),
+                Some(_) => *is_configured || status.log.is_read_as(&log),
+                None => *is_configured && status.log.is_followed_as(&log),
             };
             if stays {
                 return;
@@ -348,7 +346,7 @@ impl Fleet {
             running.abort();
             logs.remove(&status.log.url);
         }
-        // What was sent but not published is read again: no entry is lost with an old follower.
+        // Entries that were sent but not published are read again: none is lost with an old follower.
         let same_log = |followed: &&Followed| log.is_same(&followed.status.log);
         let stopped_at = earlier.as_ref().filter(same_log).and_then(|followed| {
             let status = &followed.status;
@@ -364,8 +362,10 @@ impl Fleet {
             (None, Some(saved)) => saved.alarms.clone(),
             (None, None) => Vec::new(),
         };
-        let resume = stopped_at
-            .or_else(|| saved.map(|saved| Resume { index: saved.current_index, tree: saved.tree }));
+        let resume = stopped_at.or_else(|| {
+            let tree = |saved: &Position| saved.tree.as_ref().and_then(SavedTree::read);
+            saved.map(|saved| Resume { index: saved.current_index, tree: tree(&saved) })
+        });
         let Log { name, url, operator, protocol, .. } = &log;
         let index = resume.as_ref().map(|resume| resume.index);
         tracing::info!(log = name, url, %protocol, resume = index, "following");
@@ -388,7 +388,7 @@ impl Fleet {
         let client = Arc::new(client);
         status.set_retired(false);
         status.restore_alarms(alarms);
-        let by_hand = listing.is_none();
+        let is_configured = listing.is_none();
         status.set_listing(listing.unwrap_or_default());
         let number = logs.len();
         let run =
@@ -398,13 +398,12 @@ impl Fleet {
             while tasks.try_join_next().is_some() {}
             Some(tasks.spawn(run))
         };
-        logs.insert(status.log.url.clone(), Followed { status, client, by_hand, running });
+        logs.insert(status.log.url.clone(), Followed { status, client, is_configured, running });
         drop(logs);
         self.set_reason(None);
     }
 
-    /// Runs a log's follower to its end. A defect of this program must not lose the log: the
-    /// follower is started again where it stood.
+    /// Runs a log's follower to its end. After a panic it is started again at its position.
     async fn run(
         self: Arc<Self>,
         status: Arc<LogStatus>,
@@ -418,7 +417,12 @@ impl Fleet {
             tracing::error!(log = status.log.name, "the follower panicked");
         };
         let mut follow = || {
-            let source = AnySource::new(&status, &client, &self.issuers, &self.follow);
+            let read = ReadOptions {
+                batch_size: self.follow.batch_size,
+                verification: self.follow.verification != Verification::Off,
+                tbs_ids: self.follow.tbs_ids,
+            };
+            let source = AnySource::new(&status.log, &client, &self.issuers, read);
             let (log, options) = (Arc::clone(&status), self.follow.clone());
             let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
             // Before its first run it has read nothing.

@@ -1,8 +1,14 @@
-//! Following one log: poll the head, fetch ahead, prove, emit in order.
+//! Following one log: poll the head, read ahead, prove, emit in order.
 
-mod fetch;
+mod alarms;
+mod audit;
+mod error;
+mod parts;
+mod poll;
+mod proof;
 mod run;
-mod verify;
+mod unreadable;
+mod verifying;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,82 +16,39 @@ use std::time::Duration;
 
 use ct::head::TreeHead;
 use ct::tile::TILE_WIDTH;
+use ctclient::{
+    Ahead, AlarmKind, Fetcher, Frontier, Heads, Protocol, RequestFailures, Retries, Source,
+    failure, jitter, pages,
+};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-use self::fetch::Fetcher;
+use self::error::FollowError;
+use self::poll::Poll;
 use self::run::{Held, Run};
-use self::verify::Verifying;
-use crate::FetchError;
-use crate::ahead::Ahead;
-use crate::alarm::{AlarmKind, unix_seconds};
-use crate::breaker::{Breaker, BreakerState, jitter};
-use crate::counters::add;
-use crate::failure;
-use crate::frontier::Frontier;
-use crate::heads::{HeadError, Heads};
-use crate::log::{Protocol, Start};
-use crate::options::{FollowOptions, Verification};
-use crate::paging;
-use crate::poll::Poll;
-use crate::queue::{Closed, Pages};
-use crate::resume::Resume;
-use crate::source::{Source, SourceError};
+use self::verifying::Verifying;
+use crate::alarm::unix_seconds;
+use crate::breaker::{Breaker, BreakerState};
+use crate::options::{FollowOptions, Start, Verification};
+use crate::page::{Gap, GapReason, Page};
+use crate::queue::Pages;
 use crate::status::LogStatus;
+use crate::status::counters::add;
+use crate::status::resume::Resume;
 
-#[derive(Debug, thiserror::Error)]
-enum FollowError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Head(#[from] HeadError),
-    /// The saved position is of another tree, or the log was reset.
-    #[error("the next index to read is {next}, but the log's tree has {size} entries")]
-    BeyondTree { next: u64, size: u64 },
-    /// Verification is enforced and the log has something to explain.
-    #[error("stopped by an alarm until that is acknowledged (certstream-server logs ack NAME)")]
-    Stopped,
-    /// Nobody receives pages any more: the program is ending.
-    #[error("nobody takes entries any more")]
-    Closed,
-}
-
-impl From<Closed> for FollowError {
-    fn from(_: Closed) -> Self {
-        Self::Closed
-    }
-}
-
-/// Entries read between two looks at the head, when a log is far behind.
+/// Entries read between two polls of the head, if a log is far behind.
 const LONGEST_ROUND: u64 = 1 << 15;
 
-/// A log that left the list and has not answered for so long is not waited for, even if it has
-/// not been read to its end.
+/// The time without a response after which a log that left the list is given up, even if it has not
+/// been read to its end.
 const LONGEST_SILENCE: Duration = Duration::from_secs(86_400);
 
-impl FollowError {
-    fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Source(error) => error.fetch()?.retry_after(),
-            _ => None,
-        }
-    }
-
-    /// How long an answer was waited for in vain.
-    fn waited(&self) -> Duration {
-        match self {
-            Self::Source(error) => error.fetch().map_or(Duration::ZERO, FetchError::waited),
-            _ => Duration::ZERO,
-        }
-    }
-}
-
-/// What one round found.
+/// The result of one round.
 #[derive(Debug, PartialEq, Eq)]
 enum Round {
-    /// Everything up to this head has been emitted, or left to a partial tile that may still fill.
+    /// Everything up to this head has been emitted, but for a partial tile that may still fill.
     Done,
-    /// There is more to read at once.
+    /// There are more entries to read.
     Behind,
     /// The log left the list and its last head has been reached.
     Drained,
@@ -100,19 +63,20 @@ pub(crate) struct Follower<S> {
     pages: Pages,
     poll: Poll,
     heads: Heads,
-    /// The tree of what was read; `None` while there is nothing to prove entries by.
+    /// The tree of the entries read; `None` while nothing can be proved.
     frontier: Option<Frontier>,
     verifying: Verifying,
+    failures: Arc<RequestFailures>,
     /// The next index to emit; `None` until the first head says where to begin.
     next: Option<u64>,
     last_partial: Option<Instant>,
-    /// Whether a head has come since that was last looked at.
+    /// True if a head has arrived in this round.
     heard: bool,
 }
 
 impl<S: Source> Follower<S> {
-    /// `resume` is the saved position, which wins over `options.start`; `number` is the log's in its
-    /// fleet.
+    /// Makes a follower. `resume` is the saved position, which takes precedence over `options.start`;
+    /// `number` is the log's number in its fleet.
     pub(crate) fn new(
         source: S,
         status: Arc<LogStatus>,
@@ -122,11 +86,11 @@ impl<S: Source> Follower<S> {
         number: usize,
     ) -> Self {
         let verified = options.verification != Verification::Off;
-        let mut heads = Heads::new(status.log.key.clone().filter(|_| verified), verified);
+        let key = if verified { status.log.key.clone() } else { None };
+        let mut heads = Heads::new(key, verified);
         let next = resume.as_ref().map(|resume| resume.index);
-        let tree = resume.as_ref().filter(|_| verified);
-        let frontier =
-            tree.and_then(|resume| Frontier::resume(resume.tree.as_ref()?, resume.index));
+        let tree = if verified { resume.as_ref() } else { None };
+        let frontier = tree.and_then(|resume| Frontier::resume(resume.tree.clone()?, resume.index));
         if let Some(frontier) = &frontier {
             heads.remember(frontier.proved());
         }
@@ -139,6 +103,7 @@ impl<S: Source> Follower<S> {
             source: Arc::new(source),
             status,
             verifying: Verifying::new(&options),
+            failures: Arc::default(),
             options,
             pages,
             poll: poll.staggered(number),
@@ -150,7 +115,7 @@ impl<S: Source> Follower<S> {
         }
     }
 
-    /// Follows the log until it is drained after retirement, or nobody takes entries any more.
+    /// Follows the log until it is drained after retirement, or the publisher has ended.
     pub(crate) async fn run(mut self) {
         let options = &self.options;
         let mut breaker =
@@ -159,7 +124,7 @@ impl<S: Source> Follower<S> {
             self.status.attempting();
             let before = self.next;
             let outcome = self.round().await;
-            // A log that did bring entries is only slow, not failing. One that brought nothing, because
+            // A log that delivered entries is only slow, not failing. One that delivered none, because
             // there was no room, is neither.
             let heard = std::mem::take(&mut self.heard);
             if self.next != before || outcome.is_ok() && heard {
@@ -178,7 +143,7 @@ impl<S: Source> Follower<S> {
                     tokio::time::sleep(self.options.backoff.initial).await;
                 }
                 Err(mut error) => {
-                    if self.left_out(&mut error).await {
+                    if self.skip_unreadable(&mut error).await {
                         continue;
                     }
                     let wait = self.failed(&mut breaker, &error);
@@ -193,16 +158,16 @@ impl<S: Source> Follower<S> {
         }
     }
 
-    /// When to look again: for a new head, or at the partial tile that was left to fill.
+    /// Returns the time of the next round: for a new head, or for a partial tile that was left to fill.
     fn wake(&self) -> Instant {
         let head = self.heads.newest().map_or(0, |head| head.size);
         let left = self.next.is_some_and(|next| next < head);
-        let partial = self.last_partial.filter(|_| left);
+        let partial = if left { self.last_partial } else { None };
         let partial = partial.map(|last| last + self.options.partial_tile_wait);
         partial.map_or_else(|| self.poll.next(), |partial| partial.min(self.poll.next()))
     }
 
-    /// Whether nothing more can be expected of a log that left the list.
+    /// Reports whether a log that left the list is given up.
     fn is_gone(&self, breaker: &Breaker) -> bool {
         let at = self.status.snapshot();
         let answered = Duration::from_secs(at.last_success.unwrap_or(0));
@@ -238,13 +203,13 @@ impl<S: Source> Follower<S> {
         wait
     }
 
-    /// One head, and everything up to it.
+    /// Reads one head, and everything up to it.
     async fn round(&mut self) -> Result<Round, FollowError> {
         let retired = self.status.is_retired();
         let head = self.head().await?;
-        self.heed_alarms()?;
+        self.check_alarms()?;
         let next = match self.next {
-            Some(next) => self.go_on(next, &head),
+            Some(next) => self.advance(next, &head).await?,
             None => self.begin(&head).await,
         };
         self.find_frontier(next, &head).await?;
@@ -262,14 +227,18 @@ impl<S: Source> Follower<S> {
         })
     }
 
-    /// The largest head known, after asking for the newest if it is time to.
+    /// Returns the largest head known, after requesting the newest if that is due.
     async fn head(&mut self) -> Result<TreeHead, FollowError> {
         let asked = Instant::now();
-        if let Some(newest) = self.heads.newest().filter(|_| asked < self.poll.next()) {
+        if asked < self.poll.next()
+            && let Some(newest) = self.heads.newest()
+        {
             return Ok(*newest);
         }
-        let served =
-            self.source.head().await.inspect_err(|error| self.status.note_refused(error))?;
+        let served = self.source.head().await.inspect_err(|error| {
+            self.failures.add(error);
+            self.status.note_failures(self.failures.take());
+        })?;
         self.heard = true;
         let offered = served.signed.head;
         self.heads.set_final(self.status.listing().final_head);
@@ -280,22 +249,23 @@ impl<S: Source> Follower<S> {
         add(&counters.unaudited_heads, self.heads.take_unaudited());
         let head = *self.heads.newest().unwrap_or(&offered);
         self.status.head(head.size, head.timestamp);
-        self.watch_age();
+        self.check_head_age();
         if let Some(found) = accepted.contradiction {
             if found.kind == AlarmKind::Equivocation {
                 add(&self.status.counters.refused_heads, 1);
             }
-            self.contradicted(found, Vec::new()).await;
+            self.report_violation(found, Vec::new()).await;
         }
         Ok(head)
     }
 
-    /// `next`, or the head where the log is further behind than it may be.
-    fn go_on(&mut self, next: u64, head: &TreeHead) -> u64 {
+    /// Returns `next`, or the head if the log is further behind than it may be: then the indexes
+    /// between them are skipped, and a page says so.
+    async fn advance(&mut self, next: u64, head: &TreeHead) -> Result<u64, FollowError> {
         let behind = head.size.saturating_sub(next);
         let lag = self.status.lag(head);
         if !self.options.catch_up.is_too_far(behind, lag) {
-            return next;
+            return Ok(next);
         }
         let to = self.tail(head).max(next);
         self.status.skipped(next..to);
@@ -307,10 +277,13 @@ impl<S: Source> Follower<S> {
             "log is too far behind: entries are skipped"
         );
         self.next = Some(to);
-        to
+        let gap = Gap { range: next..to, reason: GapReason::TooFarBehind };
+        self.status.emitting(Resume { index: to, tree: None });
+        self.pages.send(Page::of_gap(Arc::clone(&self.status), gap), None).await?;
+        Ok(to)
     }
 
-    /// Where a start at the head begins.
+    /// Returns the first index of a start at the head.
     fn tail(&self, head: &TreeHead) -> u64 {
         match self.status.log.protocol {
             Protocol::Rfc6962 => head.size,
@@ -330,8 +303,8 @@ impl<S: Source> Follower<S> {
         next
     }
 
-    /// How far to read now. A tiled log's partial tile is read again and again while it fills, so
-    /// after one was read the next is left alone for a moment; whole tiles never wait.
+    /// Returns the end of the range to read now. A tiled log's partial tile is read repeatedly while it
+    /// fills, so after one was read the next has to wait for a moment; full tiles never wait.
     fn target(&mut self, next: u64, size: u64) -> u64 {
         let whole = size - size % TILE_WIDTH;
         if self.status.log.protocol == Protocol::Rfc6962 || size == whole || next >= size {
@@ -347,19 +320,21 @@ impl<S: Source> Follower<S> {
     }
 
     /// Fetches the pages of `range` ahead, at most `fetch_concurrency` at once, and emits them in
-    /// order. After an error `next` stands after what has been emitted. Returns whether it ended
-    /// early, to hand on what it holds.
+    /// order. After an error `next` is the index after the last entry emitted. Returns whether it ended
+    /// early, to hand on the pages in memory.
     async fn fetch(&mut self, range: Range<u64>, head: TreeHead) -> Result<bool, FollowError> {
-        let Self { source, status, options, pages, next, frontier, heads, .. } = self;
+        let Self { source, status, options, pages: sink, next, frontier, heads, .. } = self;
         let verification = options.verification;
-        // What is downloaded all at once need not be delivered piece by piece.
+        // Pages that are downloaded all at once need not be delivered one by one.
         let window = options.fetch_concurrency;
         let page_size = || source.page_size();
-        let catching_up = paging::pages(range.clone(), page_size).nth(window).is_some();
+        let catching_up = pages(range.clone(), page_size).nth(window).is_some();
+        let retries = Retries { attempts: options.retry_attempts, backoff: options.backoff };
         let fetcher = Arc::new(Fetcher {
             source: Arc::clone(source),
-            status: Arc::clone(status),
-            options: options.clone(),
+            log: Arc::clone(&status.log),
+            retries,
+            failures: Arc::clone(&self.failures),
             tree_size: head.size,
             keeps: match verification {
                 Verification::Enforce => true,
@@ -370,7 +345,7 @@ impl<S: Source> Follower<S> {
         let mut run = Run {
             source: &**source,
             status,
-            pages,
+            pages: sink,
             verification,
             head,
             end: range.end,
@@ -382,20 +357,26 @@ impl<S: Source> Follower<S> {
             found: Vec::new(),
         };
         let page_size = || fetcher.source.page_size();
-        let mut fetched = stream::iter(paging::pages(range, page_size))
+        let mut fetched = stream::iter(pages(range, page_size))
             .map(|page| Ahead::spawn(Arc::clone(&fetcher).page(page)))
             .buffered(options.fetch_concurrency);
         let (mut outcome, mut cut) = (Ok(()), false);
         while let Some(page) = fetched.next().await {
             cut = page.cut;
+            status.note_findings(&page.findings);
+            status.note_failures(fetcher.failures.take());
+            if let Some(error) = &page.no_room {
+                status.note_no_room(error);
+            }
             outcome = run.take(page).await;
             if outcome.is_err() || cut || !run.found.is_empty() {
                 break;
             }
         }
         drop(fetched);
+        status.note_failures(fetcher.failures.take());
         let (found, served) = (run.found, run.held.served);
-        self.settle(found, served).await;
+        self.end_run(found, served).await;
         outcome.map(|()| cut)
     }
 }

@@ -1,103 +1,86 @@
-//! Putting a page's entries together.
+//! Pages: the parts in which followers hand entries to the publisher.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use cert::tbs::subject_public_key_info;
-use ct::Hash;
-use ct::leaf::{EntryType, Leaf, LeafEntry};
+use ctclient::{Entry, Lease, ReadTree};
 
-use crate::entry::{Entry, Issuer};
-use crate::link::tbs_id;
+use crate::status::LogStatus;
 
-/// Certificates of a chain that are kept at most.
-const LONGEST_CHAIN: usize = 32;
-/// Bytes of them at most: real chains take some 5 kB.
-const CHAIN_BYTES: usize = 256 * 1024;
-
-/// How many certificates of a chain are kept. No tree hash covers chains, so a log could attach
-/// anything.
-pub(crate) fn honest_length(lengths: impl Iterator<Item = usize>) -> usize {
-    let mut bytes = 0_usize;
-    let fits = |length: &usize| {
-        bytes = bytes.saturating_add(*length);
-        bytes <= CHAIN_BYTES
-    };
-    lengths.take(LONGEST_CHAIN).take_while(fits).count()
-}
-
-/// The certificate of an entry as submitted. Where a precertificate is not there or cannot be read, it
-/// is what the leaf has of it, which names the same domains.
-pub(crate) fn submitted<'a>(entry: &LeafEntry<'a>, precertificate: Option<&'a [u8]>) -> &'a [u8] {
-    let (tbs, submitted) = match (*entry, precertificate) {
-        (LeafEntry::X509 { certificate }, _) => return certificate,
-        (LeafEntry::Precert { tbs, .. }, None) => return tbs,
-        (LeafEntry::Precert { tbs, .. }, Some(submitted)) => (tbs, submitted),
-    };
-    let is_readable = subject_public_key_info(submitted).is_some();
-    if is_readable { submitted } else { tbs }
-}
-
-/// Builds a page's entries with all their certificates in one buffer of exactly the size needed,
-/// so that an entry kept for long keeps nothing of the answer it came in.
+/// Consecutive indexes of one log, each with its entry or in a gap.
 #[derive(Debug)]
-pub(crate) struct PageBuilder<'a> {
-    parts: Vec<Part<'a>>,
-    tbs_ids: bool,
+pub struct Page {
+    /// The log that the entries come from.
+    pub log: Arc<LogStatus>,
+    /// The first index that the page accounts for.
+    pub first: u64,
+    /// Entries in index order, at most 256 and 512 KiB of them; a single entry may be larger.
+    pub entries: Vec<Entry>,
+    /// The index after the last one that the page accounts for: the position once it is published.
+    pub end: u64,
+    /// The indexes without an entry; the entries and the gap make up `first..end`.
+    pub gap: Option<Gap>,
+    /// The tree of all entries below `end`, and how far it is proved; `None` if nothing is verified,
+    /// or if the log could not prove its tree.
+    pub tree: Option<ReadTree>,
+    /// The page's bytes in the budget of all responses, until it is dropped.
+    pub(crate) held: Option<Hold>,
 }
 
+/// Indexes of a log that have no entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The indexes.
+    pub range: Range<u64>,
+    /// The reason why they have no entry.
+    pub reason: GapReason,
+}
+
+/// The reason why indexes of a log have no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// The log was too far behind its head ([`CatchUp`](crate::CatchUp)).
+    TooFarBehind,
+    /// The log serves bytes that cannot be parsed.
+    Unreadable,
+}
+
+/// A page's bytes in the budget, from the first byte received until the publisher is done with it.
 #[derive(Debug)]
-struct Part<'a> {
-    index: u64,
-    timestamp: u64,
-    entry_type: EntryType,
-    certificate: &'a [u8],
-    chain: Vec<Arc<Issuer>>,
-    tbs_id: Option<Hash>,
+pub(crate) struct Hold {
+    lease: Lease,
+    waiting: Arc<AtomicUsize>,
 }
 
-impl<'a> PageBuilder<'a> {
-    pub(crate) fn new(entries: usize, tbs_ids: bool) -> Self {
-        Self { parts: Vec::with_capacity(entries), tbs_ids }
+impl Hold {
+    /// Counts the bytes of `lease` in `waiting` until the hold is dropped.
+    pub(crate) fn new(lease: Lease, waiting: Arc<AtomicUsize>) -> Self {
+        waiting.fetch_add(lease.held(), Ordering::Relaxed);
+        Self { lease, waiting }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.waiting.fetch_sub(self.lease.held(), Ordering::Relaxed);
+    }
+}
+
+impl Page {
+    /// Makes a page of consecutive entries that begin at `first` and end before `end`.
+    pub(crate) const fn of_entries(
+        log: Arc<LogStatus>,
+        first: u64,
+        entries: Vec<Entry>,
+        end: u64,
+    ) -> Self {
+        Self { log, first, entries, end, gap: None, tree: None, held: None }
     }
 
-    /// Adds an entry whose certificate as submitted is `certificate`.
-    pub(crate) fn push(
-        &mut self,
-        index: u64,
-        leaf: &Leaf<'_>,
-        certificate: &'a [u8],
-        chain: Vec<Arc<Issuer>>,
-    ) {
-        let issuer = chain.first().map(|issuer| &**issuer);
-        let tbs_id = if self.tbs_ids { tbs_id(&leaf.entry, issuer) } else { None };
-        let (timestamp, entry_type) = (leaf.timestamp, leaf.entry_type());
-        self.parts.push(Part { index, timestamp, entry_type, certificate, chain, tbs_id });
-    }
-
-    /// Adds an entry that could not be decoded: its bytes take the certificate's place.
-    pub(crate) fn push_undecoded(&mut self, index: u64, bytes: &'a [u8]) {
-        let entry_type = EntryType::X509;
-        let (chain, tbs_id) = (Vec::new(), None);
-        let part = Part { index, timestamp: 0, entry_type, certificate: bytes, chain, tbs_id };
-        self.parts.push(part);
-    }
-
-    pub(crate) fn finish(self) -> Vec<Entry> {
-        let total = self.parts.iter().map(|part| part.certificate.len()).sum();
-        let mut buffer = Vec::with_capacity(total);
-        for part in &self.parts {
-            buffer.extend_from_slice(part.certificate);
-        }
-        let mut rest = Bytes::from(buffer);
-        let entry = |part: Part<'_>| Entry {
-            index: part.index,
-            timestamp: part.timestamp,
-            entry_type: part.entry_type,
-            certificate: rest.split_to(part.certificate.len()),
-            chain: part.chain,
-            tbs_id: part.tbs_id,
-        };
-        self.parts.into_iter().map(entry).collect()
+    /// Makes a page of indexes without entries.
+    pub(crate) const fn of_gap(log: Arc<LogStatus>, gap: Gap) -> Self {
+        let (first, end) = (gap.range.start, gap.range.end);
+        Self { log, first, entries: Vec::new(), end, gap: Some(gap), tree: None, held: None }
     }
 }

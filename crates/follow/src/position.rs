@@ -1,10 +1,10 @@
-//! The state file: where each log is to be resumed after a restart.
+//! The state file: the position of each log, for the next start.
 //!
 //! JSON, `{"version":1,"last_offset":N,"logs":{"<url>":{"current_index":N,...}}}`. The form is a
 //! superset of the file certstream-server-rust writes, so that either server reads the other's.
 //! It is written to a temporary file, synced and renamed, and locked against a second process.
-//! With a position goes the tree of what was read ([`SavedTree`]), so that proving goes on where it
-//! stopped, and the alarms nobody has acknowledged yet.
+//! Each position has the tree of the entries read ([`SavedTree`]), so that proving resumes where it
+//! stopped, and the alarms that are not acknowledged.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -13,31 +13,30 @@ use std::path::{Path, PathBuf};
 
 use ct::Hash;
 use ct::merkle::CompactRange;
+use ctclient::{Point, ReadTree};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::alarm::{Alarm, unix_seconds};
 use crate::file;
-use crate::heads::Point;
 
-/// A state file, or an index of another server, that is larger is not one: 200 logs take 60 kB. In
-/// bytes.
+/// The most bytes of a state file, or of an index of another server: 200 logs take 60 kB.
 pub const LARGEST: u64 = 16 * 1024 * 1024;
-/// The form written. A file with a higher version is not touched.
+/// The version written. A file with a higher version is not touched.
 const VERSION: u32 = 1;
-/// A larger offset is not one of a server's: they are below 2^53, and one that begins here has a
-/// trillion to go.
+/// The largest plausible offset: offsets are below 2^53, and a server that begins here has a trillion
+/// left.
 const LARGEST_OFFSET: u64 = (1 << 53) - (1 << 40);
 
-/// What is kept across restarts.
+/// The state kept across restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The form of the file.
+    /// Version of the file.
     pub version: u32,
     /// The newest offset published; the first one after a restart is larger.
     #[serde(default, deserialize_with = "offset")]
     pub last_offset: u64,
-    /// Every entry published after this offset is read again from `logs`; `None` where nobody knows.
+    /// Every entry published after this offset is read again from `logs`; `None` if unknown.
     #[serde(default, deserialize_with = "offset_if_any", skip_serializing_if = "Option::is_none")]
     pub resent_from: Option<u64>,
     /// Each log's position, by its URL without trailing slash.
@@ -48,16 +47,16 @@ pub struct State {
     pub imported: Imported,
 }
 
-/// Positions as certstream-server-go keeps them: the index to go on at, by URL without scheme and
-/// without slash at its end. A file that its running server left says the last index read, one that
-/// its `create-index` made the tree size, and the two cannot be told apart; so one entry may be
-/// repeated, and none is skipped. What it knows nothing of is 0, and left out here.
+/// Positions as certstream-server-go stores them: the index to continue at, by URL without scheme and
+/// without slash at its end. A file of its running server has the last index read, one of its
+/// `create-index` the tree size, and the two cannot be distinguished; so one entry may be repeated,
+/// and none is skipped. Unknown positions are 0 there, and omitted here.
 pub type Imported = BTreeMap<String, u64>;
 
-/// Reads the positions of certstream-server-go (`ct_index.json`); `None` where there is no file.
+/// Reads the positions of certstream-server-go (`ct_index.json`); returns `None` if there is no file.
 ///
 /// # Errors
-/// When the file cannot be read, or is something else.
+/// If the file cannot be read, or is something else.
 pub fn import(path: &Path) -> io::Result<Option<Imported>> {
     let Some(bytes) = file::read(path, LARGEST)? else { return Ok(None) };
     let indexes: Imported = serde_json::from_slice(&bytes)?;
@@ -65,13 +64,13 @@ pub fn import(path: &Path) -> io::Result<Option<Imported>> {
     Ok(Some(known.map(|(url, index)| (without_scheme(&url).to_owned(), index)).collect()))
 }
 
-/// A URL as [`Imported`] has it.
+/// Returns a URL in the form of [`Imported`].
 #[must_use]
 pub fn without_scheme(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/')
 }
 
-/// Where one log is to be resumed.
+/// The position of one log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The next index to read.
@@ -79,19 +78,19 @@ pub struct Position {
     /// The largest tree size seen.
     #[serde(default)]
     pub tree_size: u64,
-    /// When the log last answered, Unix seconds; 0 for never.
+    /// Time of the log's last response, Unix seconds; 0 for never.
     #[serde(default)]
     pub last_success: i64,
-    /// The log's id, base64, where known.
+    /// The log's id, base64, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_id: Option<String>,
-    /// What people call the log.
+    /// The log's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The tree of what was read, where it is being proved.
+    /// The tree of the entries read, if it is being proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<SavedTree>,
-    /// What the log has to explain, oldest first.
+    /// Alarms that are not acknowledged, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<Alarm>,
 }
@@ -110,7 +109,7 @@ impl State {
     /// Reads a state file that another process may be using.
     ///
     /// # Errors
-    /// When there is none, it cannot be read, or is of a newer form.
+    /// If there is none, it cannot be read, or has a newer version.
     pub fn read(path: &Path) -> Result<Self, StateError> {
         let failed = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
         let bytes = file::read(path, LARGEST).map_err(failed)?;
@@ -166,8 +165,8 @@ impl State {
         mistakes
     }
 
-    /// Leaves out an offset that cannot be one, and keeps a copy of the file, which has these
-    /// `bytes`. Returns where the copy is.
+    /// Removes an implausible offset, and keeps a copy of the file, which has these `bytes`. Returns the
+    /// path of the copy.
     fn ignore_wrong_offset(
         &mut self,
         path: &Path,
@@ -187,20 +186,20 @@ impl State {
     }
 }
 
-/// Reads an offset. What is none becomes one that is too large: nothing else in the file is to be
+/// Reads an offset. Anything else becomes one that is too large, so that the rest of the file is not
 /// lost for it.
 fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(value.as_u64().unwrap_or(u64::MAX))
 }
 
-/// Reads an offset that need not be there. What is none counts as missing, for the same reason.
+/// Reads an optional offset. Anything else counts as missing, for the same reason.
 fn offset_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
 impl Position {
-    /// Whether this is the log that `name` means: its name in any case, its URL or its id.
+    /// Reports whether `name` is the log's name in any case, its URL or its id.
     #[must_use]
     pub fn is_of(&self, url: &str, name: &str) -> bool {
         let named = self.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
@@ -208,12 +207,11 @@ impl Position {
     }
 }
 
-/// The tree of a log's entries as far as they were read, as a compact range (see
-/// [`CompactRange`]).
+/// The tree of a log's entries up to the position, as a compact range (see [`CompactRange`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTree {
-    /// Entries in the tree. It is of use only where this is also the position: another server, which
-    /// knows nothing of trees, may have moved that.
+    /// Entries in the tree. The tree is used only if this is also the position: another server, which
+    /// does not know trees, may have moved that.
     pub size: u64,
     /// The hashes of the range one after another, base64.
     pub hashes: String,
@@ -226,34 +224,39 @@ pub struct SavedTree {
 }
 
 impl SavedTree {
-    pub(crate) fn new(from: u64, proved: Point, range: &CompactRange) -> Self {
+    pub(crate) fn new(tree: &ReadTree) -> Self {
+        let ReadTree { from, proved, range } = tree;
         let base64 = |bytes: &[u8]| base64_simd::STANDARD.encode_to_string(bytes);
         Self {
             size: range.size(),
             hashes: base64(range.hashes().as_flattened()),
-            from,
+            from: *from,
             proved_size: proved.size,
             proved_root: base64(&proved.root),
         }
     }
 
-    /// The range, if that is what the hashes make.
-    pub(crate) fn range(&self) -> Option<CompactRange> {
+    /// Returns the tree, if that is what the hashes make.
+    pub(crate) fn read(&self) -> Option<ReadTree> {
+        let proved = Point { size: self.proved_size, root: self.proved_root()? };
+        Some(ReadTree { from: self.from, proved, range: self.range()? })
+    }
+
+    fn range(&self) -> Option<CompactRange> {
         let bytes = base64_simd::STANDARD.decode_to_vec(&self.hashes).ok()?;
         let (hashes, []) = bytes.as_chunks() else { return None };
         CompactRange::from_hashes(self.size, hashes.to_vec()).ok()
     }
 
-    /// The root of the newest tree that a head proves.
-    pub(crate) fn proved_root(&self) -> Option<Hash> {
+    fn proved_root(&self) -> Option<Hash> {
         base64_simd::STANDARD.decode_to_vec(&self.proved_root).ok()?.try_into().ok()
     }
 }
 
-/// Why the state file cannot be used.
+/// The reason why the state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another process has it.
+    /// Another process uses it.
     #[error("state file {path}: another process is using it (lock {lock})", path = .path.display(), lock = .lock.display())]
     Locked {
         /// The state file.
@@ -266,12 +269,12 @@ pub enum StateError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Why it failed.
+        /// The error.
         source: io::Error,
     },
-    /// The folder to keep it in is not there.
+    /// Its folder does not exist.
     #[error("state file {path}: folder {folder} does not exist; create it (mkdir -p {folder})", path = .path.display(), folder = .folder.display())]
     NoFolder {
         /// The state file.
@@ -289,32 +292,31 @@ pub enum StateError {
     },
 }
 
-/// The state file, locked for as long as this value lives.
+/// The state file, locked until this value is dropped.
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
     _lock: File,
 }
 
-/// What opening the state file found.
+/// The result of opening the state file.
 #[derive(Debug)]
 pub struct Opened {
     /// The file, locked.
     pub file: StateFile,
-    /// What it held; empty when there was none.
+    /// Its content; empty if there was no file.
     pub state: State,
-    /// Where an unreadable file was set aside, and what was wrong with it.
+    /// The new path of an unreadable file, and the error.
     pub set_aside: Option<(PathBuf, String)>,
-    /// Where a copy of the file is, if its `last_offset` cannot be one and was left out.
+    /// The path of a copy of the file, if its `last_offset` was implausible and was removed.
     pub offset_ignored: Option<PathBuf>,
 }
 
 impl StateFile {
-    /// Locks and reads the state file. One that is there but cannot be understood is set aside
-    /// under another name, never overwritten.
+    /// Locks and reads the state file. One that cannot be parsed is renamed, never overwritten.
     ///
     /// # Errors
-    /// When another process holds it, the folder cannot be written, or the file is of a newer form.
+    /// If another process uses it, the folder cannot be written, or the file has a newer version.
     pub fn open(path: &Path) -> Result<Opened, StateError> {
         let file = Self { path: path.to_owned(), _lock: lock(path)? };
         let unread = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
@@ -341,7 +343,7 @@ impl StateFile {
     /// Replaces the file's content in one step: after a crash it is the old or the new one.
     ///
     /// # Errors
-    /// When the folder cannot be written; the old content stays.
+    /// If the folder cannot be written; the old content stays.
     pub fn save(&self, state: &State) -> Result<(), StateError> {
         let state = State { version: VERSION, ..state.clone() };
         let mut text = serde_json::to_vec(&state)
@@ -350,11 +352,11 @@ impl StateFile {
         file::replace(&self.path, &text).map_err(|source| self.io("write it", source))
     }
 
-    /// The names in the acknowledgements that wait for this file's alarms; see
+    /// Takes the names in the acknowledgement that waits for this file's alarms; see
     /// [`acknowledge`](crate::acknowledge).
     ///
     /// # Errors
-    /// When the folder cannot be read or written.
+    /// If the folder cannot be read or written.
     pub fn take_acknowledgements(&self) -> Result<Vec<String>, StateError> {
         crate::acknowledge::take(&self.path)
             .map_err(|source| self.io("read what was acknowledged", source))
@@ -379,7 +381,7 @@ fn lock(path: &Path) -> Result<File, StateError> {
     }
 }
 
-/// The folder of a file, where that is not there.
+/// Returns the folder of a file, if it does not exist.
 fn missing_folder(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     matches!(folder.try_exists(), Ok(false)).then(|| folder.to_owned())
@@ -396,174 +398,4 @@ fn set_aside(path: &Path) -> Result<PathBuf, StateError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(index: u64) -> State {
-        let position = Position { current_index: index, tree_size: index, ..Position::default() };
-        State {
-            version: VERSION,
-            last_offset: 7,
-            resent_from: Some(5),
-            logs: BTreeMap::from([("https://a.example/log".to_owned(), position)]),
-            imported: Imported::new(),
-        }
-    }
-
-    #[test]
-    fn what_is_saved_is_read_back() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("state.json");
-        let opened = StateFile::open(&path).expect("opens");
-        assert_eq!(opened.state, State::default());
-        opened.file.save(&state(42)).expect("saves");
-        drop(opened);
-        assert_eq!(StateFile::open(&path).expect("opens").state, state(42));
-    }
-
-    #[test]
-    fn a_mistake_in_any_field_is_named() {
-        let right = serde_json::to_value(state(42)).expect("JSON");
-        assert_eq!(State::mistakes(&right), Vec::<String>::new());
-        for field in right.as_object().expect("an object").keys() {
-            let mut wrong = right.clone();
-            wrong[field] = Value::Bool(true);
-            let mistakes = State::mistakes(&wrong);
-            assert!(mistakes.iter().any(|mistake| mistake.starts_with(field)), "{mistakes:?}");
-        }
-        let mut wrong = right;
-        wrong["last_offset"] = (LARGEST_OFFSET + 1).into();
-        wrong["version"] = (1_u64 << 32).into();
-        assert_eq!(State::mistakes(&wrong).len(), 2);
-        wrong = serde_json::json!({"version": 1, "last_offset": 3, "resent_from": 4});
-        assert_eq!(State::mistakes(&wrong), ["resent_from 4 is larger than last_offset"]);
-    }
-
-    #[test]
-    fn a_second_process_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("state.json");
-        let _first = StateFile::open(&path).expect("opens");
-        assert!(matches!(StateFile::open(&path), Err(StateError::Locked { .. })));
-    }
-
-    #[test]
-    fn the_file_of_certstream_server_rust_is_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("state.json");
-        let text = r#"{"version":1,"logs":{"https://a.example/log":{"current_index":42,"tree_size":50,"last_success":1700000000}}}"#;
-        fs::write(&path, text).expect("writes");
-        let state = StateFile::open(&path).expect("opens").state;
-        assert_eq!(state.logs["https://a.example/log"].current_index, 42);
-    }
-
-    #[test]
-    fn the_index_of_certstream_server_go_is_read() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("ct_index.json");
-        assert_eq!(import(&path).expect("no file is no error"), None);
-        fs::write(
-            &path,
-            "{\n \"a.example/log\": 42,\n \"b.example/log/\": 7,\n \"c.example\": 0\n}",
-        )
-        .expect("writes");
-        let expected = [("a.example/log".to_owned(), 42), ("b.example/log".to_owned(), 7)];
-        assert_eq!(import(&path).expect("reads"), Some(expected.into()));
-        fs::write(&path, "{\"a.example\": -1}").expect("writes");
-        assert!(import(&path).is_err());
-        fs::write(&path, "[]").expect("writes");
-        assert!(import(&path).is_err());
-    }
-
-    #[test]
-    fn a_log_is_meant_by_its_name_url_or_id() {
-        let position = Position {
-            name: Some("Example 2027".to_owned()),
-            log_id: Some("aWQ=".to_owned()),
-            ..Position::default()
-        };
-        for name in ["example 2027", "https://a.example/log", "https://a.example/log/", "aWQ="] {
-            assert!(position.is_of("https://a.example/log", name), "{name}");
-        }
-        for name in ["", "Example", "AWQ=", "https://a.example"] {
-            assert!(!position.is_of("https://a.example/log", name), "{name}");
-        }
-        assert!(!Position::default().is_of("https://a.example/log", ""));
-    }
-
-    #[test]
-    fn an_offset_that_cannot_be_one_costs_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("state.json");
-        let mut expected = state(42);
-        expected.last_offset = 0;
-        let text = serde_json::to_string(&state(42)).expect("encodes");
-        let limit = LARGEST_OFFSET.to_string();
-        let above = (LARGEST_OFFSET + 1).to_string();
-        let wrong = [
-            &above,
-            "9007199254740992",
-            "18446744073709551615",
-            "1e300",
-            "-1",
-            "1.5",
-            "\"7\"",
-            "null",
-        ];
-        for (offset, is_wrong) in
-            [(limit.as_str(), false)].into_iter().chain(wrong.map(|offset| (offset, true)))
-        {
-            let text = text.replace("\"last_offset\":7", &format!("\"last_offset\":{offset}"));
-            fs::write(&path, &text).expect("writes");
-            let opened = StateFile::open(&path).expect("opens");
-            assert_eq!(opened.set_aside, None, "{offset}");
-            let kept = opened.offset_ignored.map(|copy| fs::read_to_string(copy).expect("kept"));
-            assert_eq!(kept, is_wrong.then_some(text), "{offset}");
-            if is_wrong {
-                assert_eq!(opened.state, expected, "{offset}");
-            } else {
-                assert_eq!(opened.state.last_offset, LARGEST_OFFSET);
-            }
-        }
-    }
-
-    #[test]
-    fn a_wrong_resent_from_costs_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("state.json");
-        let text = serde_json::to_string(&state(42)).expect("encodes");
-        for wrong in ["-1", "1.5", "1e300", "\"5\"", "null", "[5]", "{}", "true"] {
-            let text = text.replace("\"resent_from\":5", &format!("\"resent_from\":{wrong}"));
-            fs::write(&path, &text).expect("writes");
-            let opened = StateFile::open(&path).expect("opens");
-            assert_eq!(opened.set_aside, None, "{wrong}");
-            assert_eq!(opened.state, State { resent_from: None, ..state(42) }, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_fifo_in_any_place_is_refused_at_once() {
-        for name in ["state.json", "state.json.lock"] {
-            let folder = tempfile::tempdir().expect("a folder");
-            let fifo = folder.path().join(name);
-            let made = std::process::Command::new("mkfifo").arg(&fifo).status();
-            assert!(made.expect("mkfifo is there").success());
-            let opened = StateFile::open(&folder.path().join("state.json"));
-            assert!(matches!(opened, Err(StateError::Io { .. })), "{name}: {opened:?}");
-            assert!(import(&fifo).is_err());
-        }
-    }
-
-    #[test]
-    fn an_unreadable_file_is_set_aside_and_a_newer_one_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("state.json");
-        fs::write(&path, "{\"version\":1,").expect("writes");
-        let opened = StateFile::open(&path).expect("opens");
-        let (aside, _) = opened.set_aside.expect("was set aside");
-        assert_eq!(fs::read_to_string(aside).expect("is there"), "{\"version\":1,");
-        drop(opened.file);
-        fs::write(&path, "{\"version\":2}").expect("writes");
-        assert!(matches!(StateFile::open(&path), Err(StateError::Newer { version: 2, .. })));
-    }
-}
+mod tests;

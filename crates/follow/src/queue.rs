@@ -1,16 +1,16 @@
-//! The way of pages to the publisher, bounded in pages, and in bytes by what each page holds of the
-//! budget of all answers.
+//! The queue of pages to the publisher, bounded in pages, and in bytes by each page's part of the
+//! budget of all responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ctclient::Lease;
 use tokio::sync::mpsc;
 
-use crate::budget::Lease;
-use crate::entry::Page;
+use crate::page::{Hold, Page};
 use crate::saves::Saves;
 
-/// The end at which followers put their pages in.
+/// The followers' end of the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
     pages: mpsc::Sender<Page>,
@@ -18,21 +18,7 @@ pub(crate) struct Pages {
     saves: Option<Saves>,
 }
 
-/// What a page holds of the budget: from the first byte received until the publisher is done with the
-/// page.
-#[derive(Debug)]
-pub(crate) struct Hold {
-    lease: Lease,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.waiting.fetch_sub(self.lease.held(), Ordering::Relaxed);
-    }
-}
-
-/// Nobody takes pages any more.
+/// The publisher has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
@@ -41,7 +27,7 @@ impl Pages {
         Self { pages, waiting: Arc::default(), saves: None }
     }
 
-    /// The same, where positions are saved.
+    /// Sets how positions are saved.
     pub(crate) fn with_saves(self, saves: Option<Saves>) -> Self {
         Self { saves, ..self }
     }
@@ -62,19 +48,16 @@ impl Pages {
 
     /// Waits for room and puts a page in, with what it holds of the budget.
     pub(crate) async fn send(&self, mut page: Page, lease: Option<Lease>) -> Result<(), Closed> {
-        page.held = lease.map(|lease| {
-            self.waiting.fetch_add(lease.held(), Ordering::Relaxed);
-            Hold { lease, waiting: Arc::clone(&self.waiting) }
-        });
+        page.held = lease.map(|lease| Hold::new(lease, Arc::clone(&self.waiting)));
         self.pages.send(page).await.map_err(|_| Closed)
     }
 
-    /// Whether nobody takes pages any more.
+    /// Reports whether the publisher has ended.
     pub(crate) fn is_closed(&self) -> bool {
         self.pages.is_closed()
     }
 
-    /// Bytes of pages waiting.
+    /// Returns the bytes of waiting pages.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -84,15 +67,15 @@ impl Pages {
 mod tests {
     use std::time::Duration;
 
+    use ctclient::{Budget, Log, Protocol};
+
     use super::*;
-    use crate::budget::Budget;
-    use crate::log::{Log, Protocol};
     use crate::status::LogStatus;
 
     fn page() -> Page {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let status = LogStatus::new(log.expect("usable"), Duration::ZERO);
-        Page { log: Arc::new(status), entries: Vec::new(), end: 0, held: None }
+        Page::of_entries(Arc::new(status), 0, Vec::new(), 0)
     }
 
     #[tokio::test]

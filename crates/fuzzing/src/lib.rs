@@ -5,6 +5,7 @@
 //! same. A property that does not hold is a panic. The seeds are made in code.
 #![allow(clippy::missing_panics_doc, reason = "to panic is what the properties are for")]
 
+mod batch;
 mod certificate;
 mod checkpoint;
 mod decoder;
@@ -18,6 +19,7 @@ mod tile_leaf;
 #[path = "../../cert/tests/support/mod.rs"]
 mod template;
 
+pub use batch::{accepted as messages, check as batch};
 pub use certificate::check as cert;
 pub use checkpoint::check as checkpoint;
 pub use decoder::check as decoder;
@@ -38,7 +40,7 @@ pub struct Target {
 }
 
 /// All targets, in the order in which they are run.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "cert", check: cert, seeds: certificate::seeds },
     Target { name: "leaf", check: leaf, seeds: leaf::seeds },
     Target { name: "tile_leaf", check: tile_leaf, seeds: tile_leaf::seeds },
@@ -46,4 +48,5 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "log_list", check: log_list, seeds: log_list::seeds },
     Target { name: "decoder", check: decoder, seeds: decoder::seeds },
     Target { name: "frame", check: frame, seeds: frame::seeds },
+    Target { name: "batch", check: batch, seeds: batch::seeds },
 ];

@@ -76,6 +76,7 @@ fn seeds_are_accepted() {
                 "frame" => {
                     feed::frame::Decoder::with_deflate().decode(&mut seed.as_slice()).is_ok()
                 }
+                "batch" => fuzzing::messages(&seed).iter().all(|outcome| *outcome),
                 other => panic!("what does {other} accept?"),
             };
             assert!(accepted, "{}: {}", target.name, String::from_utf8_lossy(&seed));

@@ -5,27 +5,28 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use config::{Config, Verification};
 use feed::Hub;
 use follow::catalogue::CatalogueOptions;
 use follow::position::State;
-use follow::{Client, Fleet, FleetOptions, Page};
+use follow::{Client, Fleet, FleetOptions, LogsView, Page};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
-use crate::config::{Config, Verification};
-use crate::http::Shared;
-use crate::http::accept::{self, Service};
 use crate::http::guard::{Guard, Policy};
-use crate::http::tls::Tls;
-use crate::live::{Live, Port};
-use crate::metrics::{self, Metrics};
+use crate::http::listener::tls::Tls;
+use crate::http::listener::{self, Port, Service};
+use crate::http::{self, Services};
+use crate::metrics::Metrics;
+use crate::operations::{systemd, throughput};
 use crate::publish::{CertificateStream, Publisher};
 use crate::recent::RecentCertificates;
-use crate::reload::{Reloads, SetLevel};
-use crate::save::Saver;
+use crate::reload::live::Live;
+use crate::reload::{Reloadable, Reloads, SetLevel};
+use crate::save::{Saved, Saver};
 use crate::vitals::Vitals;
-use crate::{demo, resume, service, sources, throughput};
+use crate::{demo, options, resume};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
@@ -51,7 +52,7 @@ pub enum Mode {
 #[must_use]
 pub fn check(config: &Config) -> Vec<anyhow::Error> {
     let mut problems: Vec<anyhow::Error> = [
-        sources::catalogue(config).err(),
+        options::catalogue(config).err(),
         tls(config).err(),
         Policy::compile(config).err().map(Into::into),
         metrics_tls(config).err(),
@@ -59,7 +60,7 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
     .into_iter()
     .flatten()
     .collect();
-    let logs = sources::each_log_by_hand(config).filter_map(Result::err);
+    let logs = options::each_configured_log(config).filter_map(Result::err);
     problems.extend(logs.map(anyhow::Error::from));
     problems
 }
@@ -67,7 +68,8 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    shared: Shared,
+    services: Services,
+    fleet: Arc<Fleet>,
     saver: Option<Saver>,
     /// Resolves when the publisher's thread ends. What it knows (the order of the stream, the dedup
     /// window) is lost with it, so it is not started again: the server ends with it.
@@ -91,7 +93,7 @@ impl Server {
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let tls = tls(&config)?;
-        let listener = accept::bind(config.host, config.port, "host and port")?;
+        let listener = listener::bind(config.host, config.port, "host and port")?;
         let own_metrics = metrics_listener(&config)?;
         let (state_file, mut saved) = resume::open(&config)?;
         if mode != Mode::Demo {
@@ -99,12 +101,12 @@ impl Server {
         }
         let metrics = Arc::new(Metrics::default());
         let first_offset = first_offset(saved.last_offset);
-        let filters = Filters::new(sources::filter_limits(&config));
-        let renderer = sources::renderer(&config);
+        let filters = Filters::new(options::filter_limits(&config));
+        let renderer = options::renderer(&config);
         let stream = CertificateStream::new(renderer, filters.clone(), Arc::clone(&metrics));
         let resent_from = saved.resent_from(first_offset);
         saved.resent_from = Some(resent_from);
-        let limits = sources::limits(&config);
+        let limits = options::limits(&config);
         let hub = Arc::new(Hub::resumed(stream, limits, first_offset, Some(resent_from)));
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
@@ -112,9 +114,9 @@ impl Server {
         let (options, demo) = followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
         let tasks = fleet.tasks().clone();
-        let window = sources::window(&config);
+        let window = options::window(&config);
         let recent = Arc::new(RecentCertificates::default());
-        let (certificates, bytes) = sources::recent_limits(&config);
+        let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
         let publisher =
             Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window, Arc::clone(&recent));
@@ -125,21 +127,24 @@ impl Server {
 
         let (hold, alive) = mpsc::channel(1);
         let (last_call, called) = watch::channel(false);
-        let registry =
-            metrics::registry(&metrics, Arc::clone(&hub), filters.clone(), Arc::clone(&fleet));
+        let logs: Arc<dyn LogsView> = fleet.clone();
+        let registry = http::metrics::registry(
+            &metrics,
+            Arc::clone(&hub),
+            filters.clone(),
+            Arc::clone(&logs),
+            tasks.clone(),
+        );
         let registry = Arc::new(registry);
-        let policy = Arc::new(Policy::compile(&config)?);
+        let policy = Policy::compile(&config)?;
         let guard = Arc::new(Guard::new(metrics.guard.clone()));
-        let config = Arc::new(config);
-        let shared = Shared {
-            config,
+        let services = Services {
             hub,
             filters,
-            fleet,
+            logs,
             metrics,
             registry,
             guard,
-            policy,
             recent,
             vitals,
             started,
@@ -147,10 +152,11 @@ impl Server {
             last_call: called,
             tasks,
         };
-        let live = Live::new(shared.clone());
-        let saver = state_file.map(|file| Saver::start(file, &shared));
+        let live = Live::new(services.clone(), config, policy);
+        let saver = state_file.map(|file| Saver::start(file, saved_parts(&services, &fleet)));
         Ok(Self {
-            shared,
+            services,
+            fleet,
             saver,
             publisher: ended,
             live,
@@ -172,11 +178,21 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// What gives the server another configuration while it runs. `set_level` sets what is logged.
+    /// Returns a handle that applies a new configuration while the server runs. `set_level` sets the log
+    /// level.
     #[must_use]
     pub fn reloads(&self, set_level: SetLevel) -> Reloads {
-        let tls = self.tls.as_ref().map(Tls::files);
-        Reloads::new(&self.live, tls, self.mode == Mode::Serve, set_level)
+        let follows = self.mode == Mode::Serve;
+        let parts = Reloadable {
+            tls: self.tls.as_ref().map(Tls::files),
+            fleet: follows.then(|| Arc::clone(&self.fleet)),
+            filters: self.services.filters.clone(),
+            recent: Arc::clone(&self.services.recent),
+            metrics: Arc::clone(&self.services.metrics),
+            tasks: self.services.tasks.clone(),
+            set_level,
+        };
+        Reloads::new(&self.live, parts)
     }
 
     /// The address of the metrics' own listener, where they have one.
@@ -194,30 +210,35 @@ impl Server {
     /// # Errors
     /// When the publisher's thread ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { shared, live, mut publisher, .. } = self;
+        let Self { services, fleet, live, mut publisher, .. } = self;
         let (stopping, shutdown) = watch::channel(false);
-        let (metrics, guard) = (Arc::clone(&shared.metrics), Arc::clone(&shared.guard));
-        let (port, alive_too) = (Port::Public, shared.alive.clone());
-        let tasks = shared.tasks.clone();
-        let service =
-            Service { live: live.clone(), port, metrics, guard, tasks, shutdown, alive: alive_too };
+        let (metrics, guard) = (Arc::clone(&services.metrics), Arc::clone(&services.guard));
+        let (port, alive_too) = (Port::Public, services.alive.clone());
+        let tasks = services.tasks.clone();
+        let in_use = live.in_use();
+        let service = Service { in_use, port, metrics, guard, tasks, shutdown, alive: alive_too };
         let of_metrics = serve_metrics(self.metrics, service.clone());
-        service::ready();
+        systemd::ready();
+        let sources = throughput::Sources::new(
+            Arc::clone(&services.hub),
+            Arc::clone(&services.logs),
+            Arc::clone(&services.metrics),
+        );
         let outcome = tokio::select! {
-            () = accept::serve(self.listener, self.tls, service) => Ok(()),
+            () = listener::serve(self.listener, self.tls, service) => Ok(()),
             () = of_metrics => Ok(()),
-            () = shared.tasks.run("watchdog", || service::watchdog(&shared.vitals)) => Ok(()),
-            () = shared.tasks.run("throughput", || throughput::log_every_minute(&shared)) => Ok(()),
+            () = services.tasks.run("watchdog", || systemd::watchdog(&services.vitals)) => Ok(()),
+            () = services.tasks.run("throughput", || throughput::log_every_minute(&sources)) => Ok(()),
             () = stop => Ok(()),
             _ = &mut publisher => Err(anyhow::anyhow!(PUBLISHER_ENDED)),
         };
         tracing::info!("stopping");
-        service::stopping();
-        shared.vitals.stop();
+        systemd::stopping();
+        services.vitals.stop();
         let grace = Duration::from_millis(live.config().shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
-            shared.fleet.stop().await;
+            fleet.stop().await;
             if outcome.is_ok() {
                 // An error means that the thread is gone, which is what is waited for.
                 drop(publisher.await);
@@ -227,20 +248,30 @@ impl Server {
             tracing::warn!("entries already read could not all be published in time");
         }
         // It waits for a publish under way.
-        let hub = Arc::clone(&shared.hub);
+        let hub = Arc::clone(&services.hub);
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
         if let Some(saver) = self.saver {
-            saver.finish(&shared).await;
+            saver.finish().await;
         }
         // They hold the connections' channel open.
-        drop((shared, live));
+        drop((services, live));
         wait_for_connections(self.alive, &self.last_call, deadline).await;
         if let Some(demo) = self.demo {
             demo.shutdown().await;
         }
         tracing::info!("stopped");
         outcome
+    }
+}
+
+/// Returns the parts that the state file is written from.
+fn saved_parts(services: &Services, fleet: &Arc<Fleet>) -> Saved {
+    Saved {
+        fleet: Arc::clone(fleet),
+        hub: Arc::clone(&services.hub),
+        metrics: Arc::clone(&services.metrics),
+        tasks: services.tasks.clone(),
     }
 }
 
@@ -275,16 +306,16 @@ async fn wait_for_connections(
 /// Serves metrics on their own listener; never resolves, also where there is none.
 async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Service) {
     if let Some((listener, tls)) = listener {
-        accept::serve(listener, tls, Service { port: Port::Metrics, ..service }).await;
+        listener::serve(listener, tls, Service { port: Port::Metrics, ..service }).await;
     }
     std::future::pending::<()>().await;
 }
 
 /// The metrics' own listener, where they have one.
 fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Option<Tls>)>> {
-    let Some(address) = sources::own_metrics_address(config) else { return Ok(None) };
+    let Some(address) = options::own_metrics_address(config) else { return Ok(None) };
     let settings = "prometheus.listen_addr and prometheus.listen_port";
-    let listener = accept::bind(address.ip(), address.port(), settings)?;
+    let listener = listener::bind(address.ip(), address.port(), settings)?;
     Ok(Some((listener, metrics_tls(config)?)))
 }
 
@@ -309,7 +340,7 @@ fn first_offset(last_saved: u64) -> u64 {
 }
 
 fn say_where_evidence_goes(config: &Config) {
-    match sources::evidence_dir(config) {
+    match options::evidence_dir(config) {
         _ if config.verification == Verification::Off => {
             tracing::warn!("verification is off: what logs say is not checked");
         }
@@ -323,12 +354,12 @@ fn say_where_evidence_goes(config: &Config) {
 
 pub(crate) fn http_client(config: &Config) -> anyhow::Result<Client> {
     let timeout = Duration::from_secs(config.ct_log.request_timeout_secs);
-    let client = Client::new(&sources::user_agent(config), timeout);
+    let client = Client::new(&options::user_agent(config), timeout);
     let client = client.context("cannot set up the HTTP client")?;
     client.allow_private_addresses(config.ct_log.allow_private_addresses);
     Ok(client
-        .with_intervals(sources::intervals(config))
-        .with_body_bytes(sources::in_flight_bytes(config)))
+        .with_intervals(options::intervals(config))
+        .with_body_bytes(options::in_flight_bytes(config)))
 }
 
 async fn followed(
@@ -336,13 +367,13 @@ async fn followed(
     mode: Mode,
     saved: State,
 ) -> anyhow::Result<(FleetOptions, Option<ctsim::Sim>)> {
-    let follow = sources::follow_options(config);
-    let nothing = FleetOptions { follow, by_hand: Vec::new(), catalogue: None, saved };
+    let follow = options::follow_options(config);
+    let nothing = FleetOptions { follow, configured: Vec::new(), catalogue: None, saved };
     match mode {
         Mode::Serve => {
-            let catalogue = sources::catalogue(config)?;
-            let by_hand = sources::logs_by_hand(config)?;
-            Ok((FleetOptions { by_hand, catalogue, ..nothing }, None))
+            let catalogue = options::catalogue(config)?;
+            let configured = options::configured_logs(config)?;
+            Ok((FleetOptions { configured, catalogue, ..nothing }, None))
         }
         Mode::DryRun => Ok((nothing, None)),
         Mode::Demo => {
@@ -361,11 +392,11 @@ mod tests {
     async fn a_panic_of_the_publisher_ends_the_server_with_an_error() {
         let config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
         let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
-        let live = server.live.clone();
+        let vitals = Arc::clone(&server.services.vitals);
         // In place of the thread that publishes: one with a defect.
         server.publisher = publisher_thread(|| panic!("a defect")).expect("a thread");
         let outcome = server.run(std::future::pending()).await;
         assert_eq!(outcome.expect_err("it ends by itself").to_string(), PUBLISHER_ENDED);
-        assert!(live.shared().vitals.is_stopping(), "it is not ready for clients any more");
+        assert!(vitals.is_stopping(), "it is not ready for clients any more");
     }
 }

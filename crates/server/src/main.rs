@@ -11,27 +11,27 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use config::{Config, ConfigError, Invocation, LogFormat, Setup};
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::config::{self, Config, ConfigError, Invocation, LogFormat, Setup};
+use server::commands::{create_index, healthcheck, logs, validate};
 use server::reload::{self, SetLevel};
-use server::{healthcheck, index, logs, validate};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// The server lives for months under churn; jemalloc gives memory back where the C library's
-/// allocator keeps it.
+/// The allocator. The server runs for months under churn; jemalloc returns memory to the system where
+/// the C library's allocator keeps it.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// How jemalloc is set up; `_RJEM_MALLOC_CONF` in the environment overrides it.
+/// The settings of jemalloc; `_RJEM_MALLOC_CONF` in the environment overrides them.
 ///
-/// What is free goes back to the system after a second, by a thread of the allocator's own: without
-/// one an idle server would keep what its start took. By default there are four arenas a core, each
+/// Free memory returns to the system after a second, by a background thread of the allocator: without
+/// one an idle server would keep the memory of its start. By default there are four arenas a core, each
 /// with free memory of its own; two are enough where little is allocated while messages are sent.
-/// Each thread keeps what it freed for itself, of up to 32 KiB by default: an idle server would keep
-/// more than a megabyte of that.
+/// Each thread caches freed blocks of up to 32 KiB by default: an idle server would keep more than a
+/// megabyte of them.
 ///
 /// A reference to an array is one pointer, which is what the allocator reads; one to a slice or a
 /// `CStr` is two, in an order that the language does not promise.
@@ -51,7 +51,9 @@ fn main() -> ExitCode {
             Err(text) => refuse(text.trim_end()),
         },
         Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
-        Ok(Invocation::CreateIndex(setup, command)) => answer(index::run(&setup.config, &command)),
+        Ok(Invocation::CreateIndex(setup, command)) => {
+            answer(create_index::run(&setup.config, &command))
+        }
         Ok(Invocation::Healthcheck(setup, url)) => {
             answer(healthcheck::run(&setup.config, url.as_deref()))
         }
@@ -62,12 +64,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the process was asked for.
+/// Reads the command line, the environment and the configuration file.
 fn read() -> Result<Invocation, ConfigError> {
     config::parse(std::env::args_os(), std::env::vars_os())
 }
 
-/// The configuration as command line, environment and file say it now.
+/// Reads the configuration again, for a reload.
 fn read_again() -> Result<Setup, ConfigError> {
     match read()? {
         Invocation::Serve(setup) => Ok(*setup),
@@ -75,13 +77,13 @@ fn read_again() -> Result<Setup, ConfigError> {
     }
 }
 
-/// The configuration is wrong: say so and how.
+/// Reports an invalid configuration.
 fn refuse(problem: &str) -> ExitCode {
     logging::print_error(problem);
     ExitCode::from(ConfigError::EXIT_STATUS)
 }
 
-/// What a command came to.
+/// Prints the outcome of a command.
 fn answer(outcome: anyhow::Result<String>) -> ExitCode {
     match outcome {
         Ok(text) => print(&text),
@@ -152,8 +154,6 @@ fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
             tracing::info!("demo: open {url} (simulated certificates)");
         }
         let reloads = server.reloads(set_level);
-        #[cfg(target_os = "linux")]
-        tokio::spawn(server::trim::after_start());
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -186,7 +186,7 @@ const fn mode(demo: bool, dry_run: bool) -> Mode {
     }
 }
 
-/// Begins to log, and returns what changes how much is logged.
+/// Begins to log, and returns the function that changes the log level.
 fn log_to_stderr(config: &Config) -> anyhow::Result<SetLevel> {
     let filter = |level: &str| {
         EnvFilter::try_new(level).with_context(|| format!("log_level {level:?} is not a filter"))
@@ -217,7 +217,7 @@ mod tests {
     use tikv_jemalloc_ctl::opt;
 
     #[test]
-    fn the_allocator_has_read_its_settings() {
+    fn the_allocator_uses_these_settings() {
         assert_eq!(opt::narenas::read().expect("readable"), 2);
         assert!(opt::background_thread::read().expect("readable"));
     }

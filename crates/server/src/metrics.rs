@@ -1,38 +1,18 @@
-//! Everything `/metrics` shows, in one place.
-//!
-//! Counters are added to where things happen; what a log's follower or the ring knows is read at
-//! the moment of the scrape.
+//! The server's own counters. They are incremented where things happen; `http::metrics` shows them.
 
 pub mod clients;
-pub mod compat;
-pub mod exposition;
 pub mod guard;
-mod logs;
-mod process;
-mod system;
 
-use std::fmt;
-use std::sync::Arc;
-
-use feed::{Hub, Written};
-use follow::Fleet;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use feed::Written;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
-use prometheus_client::registry::{Registry, Unit};
-use wire::filter::Filters;
+use prometheus_client::metrics::gauge::Gauge;
 
 use self::clients::{Clients, Presence, Visitor};
-use self::compat::View;
-use self::exposition::Exposition;
 use self::guard::GuardMetrics;
-use self::logs::Logs;
-pub(crate) use self::system::resident_bytes;
-use crate::publish::CertificateStream;
 
-/// Labels of what concerns a client connection.
+/// Labels of the counts of client connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ConnectionLabels {
     /// `websocket` or `sse`.
@@ -55,7 +35,7 @@ pub struct RefusalLabels {
     pub reason: &'static str,
 }
 
-/// Why a filter is refused.
+/// The reason why a filter is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The request is wrong.
@@ -64,7 +44,7 @@ pub enum Refusal {
     TooManyTerms,
     /// All connections together have as many terms as there may be.
     Full,
-    /// The address of the client has its share of the terms.
+    /// The address of the client already has its share of the terms.
     Share,
 }
 
@@ -97,10 +77,10 @@ const PROTOCOLS: [&str; 2] = ["websocket", "sse"];
 const STREAMS: [&str; 3] = ["full", "lite", "domains"];
 const UPDATE_TYPES: [&str; 2] = ["X509LogEntry", "PrecertLogEntry"];
 
-/// The server's own counts.
+/// The server's own counters.
 #[derive(Debug)]
 pub struct Metrics {
-    /// Who is connected.
+    /// The connected clients.
     pub clients: Clients,
     /// Client connections open now.
     pub connections: Family<ConnectionLabels, Gauge>,
@@ -118,13 +98,13 @@ pub struct Metrics {
     pub messages_lost: Family<ConnectionLabels, Counter>,
     /// Certificates published.
     pub certificates: Family<EntryLabels, Counter>,
-    /// Entries left out because the same certificate was published lately.
+    /// Entries left out because the same certificate was published recently.
     pub duplicates: Counter,
     /// Certificates remembered to detect duplicates.
     pub dedup_window: Gauge,
-    /// Published certificates that some part of could not be parsed.
+    /// Published certificates with a part that could not be parsed.
     pub parse_errors: Counter,
-    /// Messages that had to leave out something for their size.
+    /// Messages rendered without parts that made them too large.
     pub truncated: Counter,
     /// Bytes of messages rendered, each once however many clients get it.
     pub rendered_bytes: Counter,
@@ -152,8 +132,8 @@ pub struct Metrics {
     pub guard: GuardMetrics,
 }
 
-/// Everything at zero, and what has labels there from the start: an alert on a counter that appears
-/// only with its first event misses that event.
+/// Begins at zero, with all labels present: an alert on a counter that appears only with its first
+/// event would miss that event.
 impl Default for Metrics {
     fn default() -> Self {
         let metrics = Self {
@@ -184,6 +164,7 @@ impl Default for Metrics {
             guard: GuardMetrics::default(),
         };
         metrics.begin_at_zero();
+        metrics.guard.begin_at_zero();
         metrics
     }
 }
@@ -199,7 +180,7 @@ pub struct ConnectionMetrics {
     lost: Counter,
     closed: Counter,
     floods: Counter,
-    /// What this client was sent.
+    /// Messages sent to this client.
     sent_here: u64,
 }
 
@@ -208,7 +189,7 @@ impl Metrics {
     #[must_use]
     pub fn connected(&self, labels: &ConnectionLabels, visitor: Visitor) -> ConnectionMetrics {
         let presence = self.clients.enter(visitor);
-        say_who_came(presence.client(), labels);
+        log_connected(presence.client(), labels);
         self.connections_opened.get_or_create(labels).inc();
         let open = self.connections.get_or_create(labels).clone();
         open.inc();
@@ -225,7 +206,7 @@ impl Metrics {
         }
     }
 
-    /// Connections of a protocol open now.
+    /// Returns the open connections of a protocol.
     #[must_use]
     pub fn open_connections(&self, protocol: &'static str) -> u64 {
         let open = STREAMS.map(|stream| {
@@ -235,19 +216,23 @@ impl Metrics {
         open.iter().sum()
     }
 
-    /// A count of connections over all of them.
+    /// Returns the sum of a count over all connections.
     #[must_use]
     pub fn over_connections(&self, count: fn(&Self) -> &ConnectionCounter) -> u64 {
         PROTOCOLS.iter().map(|protocol| self.over_streams(protocol, count)).sum()
     }
 
-    /// A count of connections over all streams of a protocol.
-    fn over_streams(&self, protocol: &'static str, count: fn(&Self) -> &ConnectionCounter) -> u64 {
+    /// Returns the sum of a count over all streams of a protocol.
+    pub(crate) fn over_streams(
+        &self,
+        protocol: &'static str,
+        count: fn(&Self) -> &ConnectionCounter,
+    ) -> u64 {
         let of = |stream| ConnectionLabels { protocol, stream };
         STREAMS.map(|stream| count(self).get_or_create(&of(stream)).get()).iter().sum()
     }
 
-    /// Certificates published.
+    /// Returns the number of certificates published.
     #[must_use]
     pub fn certificates_published(&self) -> u64 {
         let of = |update_type| EntryLabels { update_type };
@@ -279,8 +264,8 @@ impl Metrics {
     }
 }
 
-/// At `info` only where addresses are asked for: then somebody wants to see who comes and goes.
-fn say_who_came(client: &clients::Client, labels: &ConnectionLabels) {
+/// Logs that a client has connected: at `info` only where addresses are configured to be shown.
+fn log_connected(client: &clients::Client, labels: &ConnectionLabels) {
     let ConnectionLabels { protocol, stream } = labels;
     match client.visitor.identity {
         Some(_) => tracing::info!(client = client.name(), protocol, stream, "client connected"),
@@ -289,7 +274,7 @@ fn say_who_came(client: &clients::Client, labels: &ConnectionLabels) {
 }
 
 impl ConnectionMetrics {
-    /// Counts what a write brought to the client, or what it missed.
+    /// Counts the messages and bytes of a write, and those that the client missed.
     pub fn wrote(&mut self, written: Written) {
         self.bytes.inc_by(written.bytes as u64);
         self.messages.inc_by(written.messages as u64);
@@ -332,207 +317,4 @@ impl Drop for ConnectionMetrics {
             tracing::debug!(client = name, protocol, stream, sent, "client disconnected");
         }
     }
-}
-
-/// The registry with every metric in it, ready to be scraped.
-#[must_use]
-pub fn registry(
-    metrics: &Metrics,
-    hub: Arc<Hub<CertificateStream>>,
-    filters: Filters,
-    fleet: Arc<Fleet>,
-) -> Registry {
-    let mut registry = Registry::with_prefix("certstream");
-    register_connections(&mut registry, metrics);
-    metrics.guard.register(&mut registry);
-    registry.register(
-        "certificates",
-        "Certificates published, by update type",
-        metrics.certificates.clone(),
-    );
-    registry.register(
-        "duplicates",
-        "Entries dropped because the same certificate was published recently",
-        metrics.duplicates.clone(),
-    );
-    registry.register(
-        "dedup_window",
-        "Certificates remembered to detect duplicates",
-        metrics.dedup_window.clone(),
-    );
-    registry.register(
-        "parse_errors",
-        "Published certificates with a part that could not be parsed",
-        metrics.parse_errors.clone(),
-    );
-    registry.register(
-        "messages_truncated",
-        "Messages rendered without parts that made them too large",
-        metrics.truncated.clone(),
-    );
-    registry.register_with_unit(
-        "rendered",
-        "Bytes of messages rendered, each counted once however many clients get it",
-        Unit::Bytes,
-        metrics.rendered_bytes.clone(),
-    );
-    registry.register(
-        "filters_refused",
-        "Connections refused because of their filter, by reason",
-        metrics.filters_refused.clone(),
-    );
-    registry.register(
-        "accept_errors",
-        "TCP connections that could not be accepted",
-        metrics.accept_errors.clone(),
-    );
-    registry.register(
-        "descriptor_limit_rejected",
-        "Connections closed because the remaining descriptors are reserved for files and logs",
-        metrics.descriptor_limit_rejected.clone(),
-    );
-    registry.register(
-        "write_stalls",
-        "Connections closed because the client read nothing for too long",
-        metrics.write_stalls.clone(),
-    );
-    registry.register(
-        "tls_handshake_errors",
-        "TLS handshakes that failed or took too long",
-        metrics.tls_handshake_errors.clone(),
-    );
-    registry.register("tls_reloads", "Reloads of the TLS certificate", metrics.tls_reloads.clone());
-    registry.register(
-        "tls_reload_errors",
-        "New TLS certificates that could not be used",
-        metrics.tls_reload_errors.clone(),
-    );
-    registry.register(
-        "state_errors",
-        "State file writes that failed",
-        metrics.state_errors.clone(),
-    );
-    registry.register(
-        "config_reloads",
-        "Reloads of the configuration",
-        metrics.config_reloads.clone(),
-    );
-    registry.register(
-        "config_reload_failures",
-        "New configurations that could not be used",
-        metrics.config_reload_failures.clone(),
-    );
-    registry.register_collector(Box::new(Ring(hub)));
-    registry.register_collector(Box::new(Filtered(filters)));
-    registry.register_collector(Box::new(process::Tasks(fleet.tasks().clone())));
-    registry.register_collector(Box::new(process::LogOutput));
-    registry.register_collector(Box::new(Logs(fleet)));
-    registry
-}
-
-fn register_connections(registry: &mut Registry, metrics: &Metrics) {
-    registry.register("connections", "Open client connections", metrics.connections.clone());
-    registry.register(
-        "connections_opened",
-        "Client connections opened",
-        metrics.connections_opened.clone(),
-    );
-    registry.register(
-        "messages_sent",
-        "Messages written to clients",
-        metrics.messages_sent.clone(),
-    );
-    registry.register_with_unit(
-        "sent",
-        "Bytes written to clients, framing included",
-        Unit::Bytes,
-        metrics.bytes_sent.clone(),
-    );
-    registry.register(
-        "connections_closed_by_server",
-        "Connections closed by the server: protocol errors, silence, shutdown",
-        metrics.closed_by_server.clone(),
-    );
-    registry.register(
-        "connections_closed_for_flooding",
-        "WebSocket connections closed because the client sent too much",
-        metrics.floods.clone(),
-    );
-    registry.register(
-        "messages_lost",
-        "Messages that clients missed because they read too slowly or were behind at shutdown",
-        metrics.messages_lost.clone(),
-    );
-}
-
-/// Everything as Prometheus reads it: the server's own, the process's, and those under other
-/// servers' names where the configuration asks for them.
-///
-/// # Errors
-/// When a metric cannot be written, which would be a defect of the metric.
-pub fn text(registry: &Registry, view: &View<'_>) -> Result<String, fmt::Error> {
-    let mut text = Exposition::default();
-    text.registry(registry)?;
-    if view.config.prometheus.expose_system_metrics {
-        system::write(&mut text);
-    }
-    for whose in &view.config.metrics.compat {
-        compat::write(*whose, view, &mut text);
-    }
-    Ok(text.into_text())
-}
-
-/// What the ring knows.
-#[derive(Debug)]
-struct Ring(Arc<Hub<CertificateStream>>);
-
-impl Collector for Ring {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let stats = self.0.stats();
-        let gauges = [
-            ("ring_bytes", "Bytes of entries kept for readers", stats.bytes as u64),
-            (
-                "ring_seconds",
-                "Seconds between the oldest and the newest entry kept for readers",
-                stats.time.as_secs(),
-            ),
-            ("ring_messages", "Entries kept for readers", stats.entries),
-            ("feeds", "Renderings of the stream that are kept up to date", stats.feeds as u64),
-            ("chunk_bytes", "Bytes of rendered chunks kept", stats.chunk_bytes as u64),
-            ("offset", "The newest offset published", self.0.head().unwrap_or(0)),
-        ];
-        for (name, help, value) in gauges {
-            gauge(&mut encoder, name, help, value)?;
-        }
-        Ok(())
-    }
-}
-
-/// What the filters know.
-#[derive(Debug)]
-struct Filtered(Filters);
-
-impl Collector for Filtered {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let stats = self.0.stats();
-        let gauges = [
-            ("filtered_connections", "Connections with a filter", stats.registered),
-            ("filters", "Different filters of these connections", stats.filters),
-            ("filter_terms", "Different terms of these filters", stats.terms),
-        ];
-        for (name, help, value) in gauges {
-            gauge(&mut encoder, name, help, value as u64)?;
-        }
-        Ok(())
-    }
-}
-
-fn gauge(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: u64,
-) -> Result<(), fmt::Error> {
-    let metric = ConstGauge::new(value);
-    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use follow::position::{self, State, StateFile};
 
-use crate::config::{Config, StateRecovery};
+use config::{Config, StateRecovery};
 
 /// Opens the state file, where one is configured, and says what to resume.
 pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {

@@ -5,12 +5,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use feed::Hub;
 use follow::position::{State, StateFile};
 use follow::{Fleet, Saves};
+use supervise::Supervisor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::http::Shared;
+use crate::metrics::Metrics;
+use crate::publish::CertificateStream;
 
 /// How often the state file is written, if anything has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
@@ -19,12 +22,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The name of the task that saves.
 const TASK: &str = "save_state";
 
+/// The parts that the state is read from, and the task is run with.
+#[derive(Debug, Clone)]
+pub(crate) struct Saved {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) hub: Arc<Hub<CertificateStream>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tasks: Supervisor,
+}
+
 /// The task that saves the state. It writes on a blocking thread: a slow disk delays nobody.
 #[derive(Debug)]
 pub(crate) struct Saver {
     finish: watch::Sender<bool>,
     task: JoinHandle<()>,
     file: Arc<StateFile>,
+    parts: Saved,
 }
 
 #[derive(Debug)]
@@ -36,12 +49,10 @@ struct Writer {
 impl Saver {
     /// Begins to save.
     #[must_use]
-    pub(crate) fn start(file: StateFile, shared: &Shared) -> Self {
+    pub(crate) fn start(file: StateFile, parts: Saved) -> Self {
         let (finish, finished) = watch::channel(false);
         let file = Arc::new(file);
-        // Not the whole of `shared`: it would keep the connections' channel open.
-        let (fleet, hub) = (Arc::clone(&shared.fleet), Arc::clone(&shared.hub));
-        let (metrics, tasks) = (Arc::clone(&shared.metrics), shared.tasks.clone());
+        let Saved { fleet, hub, metrics, tasks } = parts.clone();
         let saved = Arc::clone(&file);
         let task = tokio::spawn(async move {
             let save = || {
@@ -69,22 +80,22 @@ impl Saver {
             };
             tasks.run(TASK, save).await;
         });
-        Self { finish, task, file }
+        Self { finish, task, file, parts }
     }
 
     /// Saves a last time.
-    pub(crate) async fn finish(mut self, shared: &Shared) {
+    pub(crate) async fn finish(mut self) {
         self.finish.send_replace(true);
         // What is being written is waited for; a restart after a panic is not.
         while tokio::time::timeout(LOOK_EVERY, &mut self.task).await.is_err() {
-            let tasks = shared.tasks.tasks();
+            let tasks = self.parts.tasks.tasks();
             if tasks.iter().any(|task| task.name == TASK && task.down > 0) {
                 self.task.abort();
             }
         }
         let mut writer = Writer::new(&self.file);
-        if !writer.write(shared.fleet.state(shared.hub.head())).await {
-            shared.metrics.state_errors.inc();
+        if !writer.write(self.parts.fleet.state(self.parts.hub.head())).await {
+            self.parts.metrics.state_errors.inc();
         }
     }
 }

@@ -1,3 +1,5 @@
+mod filtering;
+
 use serde_json::{Value, json};
 use wire::Profile;
 
@@ -148,7 +150,7 @@ fn a_hole_in_the_offsets_is_a_gap_of_known_size() {
     assert_eq!(gaps(&mut reader), []);
     entries(&mut reader, 18, "a", 5..6);
     assert_eq!(gaps(&mut reader), [found("skipped", Some(3), Some(Proof::Offsets))]);
-    // What the server says is not counted again.
+    // A gap that the server reports is not counted again.
     reader.message(&gap(Some(4), "slow_client"), 0);
     entries(&mut reader, 23, "a", 6..8);
     assert_eq!(gaps(&mut reader), [found("slow_client", Some(4), Some(Proof::Server))]);
@@ -327,7 +329,7 @@ fn heartbeats_advance_the_offset() {
     reader.connected(false, 0);
     assert!(!reader.session.has_progress());
     reader.message(&heartbeat(500, None), 1_000);
-    // Before anything matched: what comes while the collector is down is asked for.
+    // Before anything matched: what was sent while the client was down is requested.
     assert_eq!(reader.since().map(|it| it.offset), Some(500));
     assert!(reader.session.has_progress(), "it is to be saved");
     let progress = reader.take();
@@ -361,7 +363,11 @@ fn reasons_of_gaps_are_kept_unchanged() {
         reader.message(&gap(None, reason), 0);
         entries(&mut reader, 3, "a", 0..1);
         assert_eq!(gaps(&mut reader), [found(reason, None, None)]);
-        assert_eq!(reader.since().map(|it| it.offset), Some(3), "the server counts anew");
+        assert_eq!(
+            reader.since().map(|it| it.offset),
+            Some(3),
+            "the server numbers its messages differently"
+        );
     }
     let mut reader = reader(Resume { offset: Some(9), has_entries: true, ..Resume::default() });
     reader.connected(true, 0);
@@ -433,136 +439,6 @@ fn a_log_with_a_very_long_name_is_unidentified() {
     reader.connected(false, 0);
     reader.message(&message(None, &"x".repeat(10_000), 1), 0);
     assert_eq!((reader.kept, reader.counters().unidentified), (1, 1));
-}
-
-/// The messages that a filter of ours lets through, of a server that has none.
-fn passed(stream: StreamKind, filter: &[(&str, &str)], messages: &[Vec<u8>]) -> (u64, u64) {
-    let filter = Filter::parse(filter.iter().copied(), usize::MAX).unwrap();
-    let session = Session::new(stream, Resume::default(), Window::default());
-    let mut reader = Reader::of(session.filtered_by(filter.as_ref()));
-    reader.connected(false, 0);
-    for message in messages {
-        reader.message(message, 0);
-    }
-    (reader.kept, reader.counters().filtered)
-}
-
-#[test]
-fn messages_of_a_server_without_filters_are_filtered() {
-    let named = |index: u64, offset: Option<u64>, name: &str, is_cut: bool| {
-        let mut message: Value = serde_json::from_slice(&message(offset, "a", index)).unwrap();
-        message["data"]["leaf_cert"]["all_domains"] = json!([name]);
-        message["data"]["leaf_cert"]["issuer"]["O"] = json!("Good CA");
-        message["truncated"] = json!(is_cut);
-        message.to_string().into_bytes()
-    };
-    let messages = [
-        named(1, None, "www.example.org", false),
-        named(2, None, "login.example.net", false),
-        named(3, None, "login.example.com", true),
-    ];
-    for (filter, expected) in [
-        (&[("domain", "example.org")][..], (2, 1)),
-        (&[("match", "LOGIN")], (2, 1)),
-        (&[("match", "nowhere")], (1, 2)),
-        (&[("issuer", "good")], (3, 0)),
-        (&[("issuer", "bad")], (1, 2)),
-        (&[("log", "a")], (3, 0)),
-        (&[("log", "b"), ("domain", "example.org")], (1, 2)),
-        (&[], (3, 0)),
-    ] {
-        // What is cut short may have had the name.
-        assert_eq!(passed(StreamKind::Lite, filter, &messages), expected, "{filter:?}");
-    }
-    let names = [br#"{"message_type":"dns_entries","data":["a.example"]}"#.to_vec()];
-    assert_eq!(passed(StreamKind::Domains, &[("match", "b.example")], &names), (0, 1));
-    assert_eq!(passed(StreamKind::Domains, &[("domain", "example")], &names), (1, 0));
-    // Names alone do not tell the issuer.
-    assert_eq!(passed(StreamKind::Domains, &[("issuer", "bad")], &names), (1, 0));
-}
-
-/// A message about a precertificate for 192.0.2.1 of the first of two shares.
-fn precertificate() -> Value {
-    let mut message: Value = serde_json::from_slice(&message(None, "a", 1)).unwrap();
-    message["data"]["update_type"] = json!("PrecertLogEntry");
-    let leaf = &mut message["data"]["leaf_cert"];
-    leaf["all_domains"] = json!(["a.example"]);
-    leaf["sha256"] = json!([["00"; 8].join(":"), ["AB"; 24].join(":")].join(":"));
-    leaf["extensions"]["subjectAltName"] = json!("DNS:a.example, IP Address:192.0.2.1");
-    message
-}
-
-/// Every parameter that a filter of ours can have, with terms that the precertificate passes and
-/// terms that it does not.
-const EVERYTHING: [(&str, &str, &str); 8] = [
-    ("domain", "a.example", "b.example"),
-    ("domain", "192.0.2.1", "192.0.2.2"),
-    ("match", "a.ex", "b.ex"),
-    ("ip", "192.0.2.0/24", "2001:db8::/32"),
-    ("issuer", "good", "bad"),
-    ("log", "https://a", "https://b"),
-    ("part", "1/2", "2/2"),
-    ("entry", "precert", "final"),
-];
-
-#[test]
-fn every_parameter_is_applied_to_what_messages_show() {
-    let mut message = precertificate();
-    message["data"]["leaf_cert"]["issuer"] = json!({ "CN": "Good CA" });
-    for offset in [json!(null), json!(5)] {
-        message["offset"] = offset;
-        let messages = [message.to_string().into_bytes()];
-        for (name, passes, drops) in EVERYTHING {
-            assert_eq!(
-                passed(StreamKind::Lite, &[(name, passes)], &messages),
-                (1, 0),
-                "{name}={passes}"
-            );
-            assert_eq!(
-                passed(StreamKind::Lite, &[(name, drops)], &messages),
-                (0, 1),
-                "{name}={drops}"
-            );
-        }
-    }
-    // Other servers write addresses and digests otherwise.
-    let leaf = &mut message["data"]["leaf_cert"];
-    leaf["sha256"] = json!("0".repeat(15) + &"1".repeat(49));
-    leaf["extensions"]["subjectAltName"] = json!("URI:x, IP:2001:DB8:0:0:0:0:0:1");
-    let messages = [message.to_string().into_bytes()];
-    assert_eq!(passed(StreamKind::Lite, &[("part", "2/2")], &messages), (1, 0));
-    assert_eq!(passed(StreamKind::Lite, &[("part", "1/2")], &messages), (0, 1));
-    assert_eq!(passed(StreamKind::Lite, &[("ip", "2001:db8::/32")], &messages), (1, 0));
-    assert_eq!(passed(StreamKind::Lite, &[("ip", "192.0.2.0/24")], &messages), (0, 1));
-}
-
-#[test]
-fn fields_that_messages_do_not_show_drop_nothing() {
-    let mut message = precertificate();
-    message["data"]["update_type"] = json!(null);
-    message["data"]["source"] = json!({});
-    let leaf = &mut message["data"]["leaf_cert"];
-    leaf["issuer"] = json!({});
-    leaf["sha256"] = json!(null);
-    leaf["extensions"] = json!({});
-    let without = message.clone();
-    message["data"]["leaf_cert"]["sha256"] = json!("AB:CD");
-    message["data"]["leaf_cert"]["extensions"]["subjectAltName"] = json!("IP Address:<invalid>");
-    let names = json!({ "message_type": "dns_entries", "data": ["a.example"] });
-    for (stream, message) in
-        [(StreamKind::Lite, without), (StreamKind::Lite, message), (StreamKind::Domains, names)]
-    {
-        let messages = [message.to_string().into_bytes()];
-        for (name, passes, drops) in EVERYTHING {
-            let is_name = name == "match" || drops == "b.example";
-            let dropped = if is_name { (0, 1) } else { (1, 0) };
-            assert_eq!(passed(stream, &[(name, passes)], &messages), (1, 0), "{name}={passes}");
-            assert_eq!(passed(stream, &[(name, drops)], &messages), dropped, "{name}={drops}");
-        }
-        // A name that is wanted passes beside an address that nobody can look for.
-        let both = [("domain", "192.0.2.2,a.example"), ("exact", "true")];
-        assert_eq!(passed(stream, &both, &messages), (1, 0));
-    }
 }
 
 #[test]

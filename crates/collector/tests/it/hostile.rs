@@ -54,7 +54,7 @@ async fn a_message_that_is_too_long_is_skipped() {
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     let path = folder.path().join("certstream_data.feather");
     has_rows(&path, 2).await;
-    let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+    let targets: Vec<_> = replay.requests().into_iter().map(|request| request.target).collect();
     assert_eq!(targets, ["/", "/"]);
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
@@ -74,7 +74,7 @@ async fn lost_connections_are_restored_and_gaps_recorded() {
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     let path = folder.path().join("certstream_data.feather");
     has_rows(&path, 195).await;
-    let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+    let targets: Vec<_> = replay.requests().into_iter().map(|request| request.target).collect();
     assert_eq!(targets, ["/", "/?since=109", "/?since=159"]);
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
@@ -210,7 +210,7 @@ async fn a_server_that_refuses_unknown_parameters_is_requested_without_them() {
     let replay = Replay::start(vec![session]).await;
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
-    let extras: Vec<_> = replay.asked().into_iter().map(|asked| asked.has_extras).collect();
+    let extras: Vec<_> = replay.requests().into_iter().map(|request| request.has_extras).collect();
     assert_eq!(extras, [true, false]);
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
@@ -232,7 +232,8 @@ async fn a_temporary_refusal_does_not_omit_parameters_permanently() {
         let replay = Replay::start(sessions).await;
         let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
         has_rows(&folder.path().join("certstream_data.feather"), 2).await;
-        let extras: Vec<_> = replay.asked().into_iter().map(|asked| asked.has_extras).collect();
+        let extras: Vec<_> =
+            replay.requests().into_iter().map(|request| request.has_extras).collect();
         assert_eq!(extras, expected);
         let (status, log) = collector.terminate().await;
         assert_eq!(status, Some(0), "{log}");
@@ -275,7 +276,7 @@ async fn a_heartbeat_is_resumed_from_after_a_restart() {
                 assert!(log.contains(", 0 gaps"), "{log}");
             }
         }
-        let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+        let targets: Vec<_> = replay.requests().into_iter().map(|request| request.target).collect();
         let filter = "/?domain=example.com";
         let since = |offset: u64| format!("{filter}&since={offset}");
         assert_eq!(targets, [filter.to_owned(), since(5_000), since(7_000)]);

@@ -10,7 +10,7 @@ use clap_mangen::Man;
 
 /// Returns the command lines of the packaged programs.
 fn programs() -> [Command; 2] {
-    [server::config::command(), collector::cli::command()]
+    [config::command(), collector::cli::command()]
 }
 
 const REMAKE: &str = "-p collector --test it manual::";
@@ -78,7 +78,7 @@ fn manual_pages_refer_to_no_page_that_does_not_exist() {
     for command in programs() {
         assert!(!page(&command).contains("(1)"), "{}", command.get_name());
     }
-    let server = page(&server::config::command());
+    let server = page(&config::command());
     for subcommand in ["logs list", "logs ack", "create\\-index", "healthcheck", "validate"] {
         assert!(server.contains(&format!("certstream\\-server {subcommand}\\fR")), "{subcommand}");
     }

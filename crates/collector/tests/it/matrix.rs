@@ -63,7 +63,7 @@ enum Kind {
 /// A server and the requests it received.
 struct Server {
     url: String,
-    asked: Arc<Mutex<Vec<Url>>>,
+    requests: Arc<Mutex<Vec<Url>>>,
     /// Notified when the client has read everything.
     read: Arc<Notify>,
 }
@@ -72,30 +72,30 @@ impl Server {
     async fn start(abilities: Abilities) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("ws://{}/", listener.local_addr().expect("bound"));
-        let (asked, read) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
-        let (seen, done) = (Arc::clone(&asked), Arc::clone(&read));
+        let (requests, read) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+        let (seen, done) = (Arc::clone(&requests), Arc::clone(&read));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 serve(socket, abilities, &seen, &done).await;
             }
         });
-        Self { url, asked, read }
+        Self { url, requests, read }
     }
 }
 
 #[allow(clippy::result_large_err, reason = "the library's type")]
-async fn serve(socket: TcpStream, abilities: Abilities, asked: &Mutex<Vec<Url>>, read: &Notify) {
+async fn serve(socket: TcpStream, abilities: Abilities, requests: &Mutex<Vec<Url>>, read: &Notify) {
     let see = |request: &Request, response: Response| {
         let url = Url::parse("ws://server").and_then(|it| it.join(&request.uri().to_string()));
-        asked.lock().push(url.expect("a URL"));
+        requests.lock().push(url.expect("a URL"));
         Ok(response)
     };
     let mut socket = tokio_tungstenite::accept_hdr_async(socket, see).await.expect("a request");
-    let requests = asked.lock().clone();
+    let requests = requests.lock().clone();
     let url = requests.last().expect("this one");
     let is_first = requests.len() == 1;
     let value = |name: &str| url.query_pairs().find(|it| it.0 == name).map(|it| it.1.into_owned());
-    let since = value("since").filter(|_| abilities.offsets);
+    let since = if abilities.offsets { value("since") } else { None };
     let since =
         since.map(|it| it.split('@').next().unwrap_or_default().parse::<u64>().expect("an offset"));
     let entries = match (is_first, since) {
@@ -202,9 +202,9 @@ async fn collects(
             }
         }
     }
-    let asked = server.asked.lock().clone();
+    let requests = server.requests.lock().clone();
     let since =
-        asked[1].query_pairs().find(|(name, _)| name == "since").map(|it| it.1.into_owned());
+        requests[1].query_pairs().find(|(name, _)| name == "since").map(|it| it.1.into_owned());
     let id = abilities.stream.map_or_else(String::new, |stream| format!("@{stream}"));
     assert_eq!(since, abilities.offsets.then(|| format!("{FIRST}{id}")), "{case}");
     log

@@ -100,7 +100,7 @@ async fn after_a_full_disk_everything_is_readable_and_collecting_resumes() {
     // With room, it resumes.
     let collector = Collector::start(folder.path(), &["--url", &replay.url(), "-b", "100"]);
     has_rows(&path, 20_000).await;
-    assert_eq!(replay.asked()[1].target, format!("/?since={rows}"));
+    assert_eq!(replay.requests()[1].target, format!("/?since={rows}"));
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(indexes(&batches(&path))["https://log"], (0..20_000).collect::<Vec<_>>());

@@ -51,7 +51,7 @@ async fn collect_despite_a_kill(folder: &Path, flags: &[&str], rows: impl Fn(&Pa
     drop(collector); // SIGKILL
     let collector = Collector::start(folder, &arguments);
     eventually("5,000 rows", || (written() == 5_000).then_some(())).await;
-    assert_eq!(replay.asked()[1].target, "/?since=2500");
+    assert_eq!(replay.requests()[1].target, "/?since=2500");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(open(&output), None);
@@ -152,7 +152,7 @@ async fn the_open_part_of_an_earlier_version_is_closed() {
     let arguments = ["--url", &replay.url(), "-o", "parts", "--rotate", "1h"];
     let collector = Collector::start(folder.path(), &arguments);
     eventually("all rows", || (rows_of_open(&output) == 10).then_some(())).await;
-    assert_eq!(replay.asked()[0].target, "/?since=5");
+    assert_eq!(replay.requests()[0].target, "/?since=5");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(!path.try_exists().expect("known"));

@@ -96,7 +96,7 @@ async fn domains_only_messages_become_rows() {
     let replay = Replay::start(vec![Session::of(messages, true)]).await;
     let collector = Collector::start(folder.path(), &["-u", &replay.url(), "--stream", "domains"]);
     has_rows(&folder.path().join("certstream_data.feather"), count).await;
-    assert_eq!(replay.asked()[0].target, "/domains-only");
+    assert_eq!(replay.requests()[0].target, "/domains-only");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
 }

@@ -28,7 +28,7 @@ const VARIABLES: [&str; 8] = [
 /// A proxy that connects every tunnel to one address.
 struct Proxy {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -43,19 +43,19 @@ impl Proxy {
     async fn start(to: SocketAddr, answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 tokio::spawn(tunnel(socket, to, answer, Arc::clone(&seen)));
             }
         });
-        Self { address, asked, task }
+        Self { address, requests, task }
     }
 
     /// Returns the requests, without line ends.
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().clone()
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().clone()
     }
 }
 
@@ -63,12 +63,12 @@ async fn tunnel(
     socket: TcpStream,
     to: SocketAddr,
     answer: &str,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
     let mut socket = BufReader::new(socket);
     let mut request = String::new();
     while !request.ends_with("\r\n\r\n") && socket.read_line(&mut request).await? > 0 {}
-    asked.lock().push(request.trim_end().replace("\r\n", " | "));
+    requests.lock().push(request.trim_end().replace("\r\n", " | "));
     socket.write_all(format!("HTTP/1.1 {answer}\r\n\r\n").as_bytes()).await?;
     if answer.starts_with("200") {
         copy_bidirectional(&mut socket, &mut TcpStream::connect(to).await?).await?;
@@ -108,10 +108,10 @@ async fn both_schemes_are_tunnelled_through_the_proxy() {
         assert_eq!(status, Some(0), "{log}");
         assert!(log.contains(&format!("through the proxy http://{}\n", proxy.address)), "{log}");
         assert!(!log.contains("user"), "{log}");
-        let asked = "CONNECT certs.invalid:4711 HTTP/1.1 | Host: certs.invalid:4711 | \
+        let requests = "CONNECT certs.invalid:4711 HTTP/1.1 | Host: certs.invalid:4711 | \
                      Proxy-Authorization: Basic dXNlcjpwQHNz";
-        assert_eq!(proxy.asked(), [asked], "{variable}");
-        assert_eq!(replay.asked()[0].target, "/");
+        assert_eq!(proxy.requests(), [requests], "{variable}");
+        assert_eq!(replay.requests()[0].target, "/");
     }
 }
 
@@ -133,7 +133,7 @@ async fn excepted_hosts_are_reached_directly() {
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
-    assert_eq!(proxy.asked(), [""; 0]);
+    assert_eq!(proxy.requests(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

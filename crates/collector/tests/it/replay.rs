@@ -43,7 +43,7 @@ const EXTRAS: &str = "compat=calidog&heartbeat=true";
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     /// The path and query, without the parameters that every request has.
     pub(crate) target: String,
     /// True if it had those parameters.
@@ -54,7 +54,7 @@ pub(crate) struct Asked {
 /// A server with a session for each connection; the last session serves all later ones.
 pub(crate) struct Replay {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     task: JoinHandle<()>,
 }
 
@@ -72,24 +72,24 @@ impl Replay {
     pub(crate) async fn start_with(sessions: Vec<Session>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(serve(listener, sessions, Arc::clone(&asked), tls));
-        Self { address, asked, task }
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let task = tokio::spawn(serve(listener, sessions, Arc::clone(&requests), tls));
+        Self { address, requests, task }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.address)
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().clone()
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().clone()
     }
 }
 
 async fn serve(
     listener: TcpListener,
     sessions: Vec<Session>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     tls: Option<TlsAcceptor>,
 ) {
     let mut next = 0;
@@ -97,9 +97,9 @@ async fn serve(
         let Ok((socket, _)) = listener.accept().await else { return };
         let session = sessions[next.min(sessions.len() - 1)].clone();
         let served = match &tls {
-            None => run(socket, session, &asked).await,
+            None => run(socket, session, &requests).await,
             Some(tls) => match tls.accept(socket).await {
-                Ok(socket) => run(socket, session, &asked).await,
+                Ok(socket) => run(socket, session, &requests).await,
                 Err(_) => false,
             },
         };
@@ -108,7 +108,7 @@ async fn serve(
 }
 
 /// Runs a session, and reports whether there was one.
-async fn run<S>(socket: S, session: Session, asked: &Mutex<Vec<Asked>>) -> bool
+async fn run<S>(socket: S, session: Session, requests: &Mutex<Vec<ReceivedRequest>>) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -120,7 +120,7 @@ where
         let has_extras = target.contains(EXTRAS);
         let target = target.replace(EXTRAS, "").replace("?&", "?").replace("&&", "&");
         let target = target.trim_end_matches(['?', '&']).to_owned();
-        asked.lock().push(Asked { target, has_extras, authorization });
+        requests.lock().push(ReceivedRequest { target, has_extras, authorization });
         if has_extras && session.is_strict {
             let refusal = Response::builder().status(400).body(Some("what is compat?".to_owned()));
             return Err(refusal.expect("a response"));

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::harness::{Collector, has_rows, program};
-use rcgen::{BasicConstraints, CertificateParams, IsCa};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa};
 
 use crate::replay::{Replay, Session, certified, certified_as, message};
 
@@ -35,7 +35,7 @@ async fn tls_failures_are_explained_and_tokens_are_sent() {
     command.env("CERTSTREAM_TOKEN", "hush");
     let collector = Collector::start_command(folder.path(), command);
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
-    assert_eq!(replay.asked()[0].authorization.as_deref(), Some("Bearer hush"));
+    assert_eq!(replay.requests()[0].authorization.as_deref(), Some("Bearer hush"));
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(!log.contains("hush"), "{log}");
@@ -84,6 +84,52 @@ async fn a_pinned_self_signed_authority_is_trusted() {
     let url = format!("wss://localhost:{}/", replay.address.port());
     let collector = Collector::start(folder.path(), &["--url", &url, "--ca-file", "ca.pem"]);
     collector.logs("the server's certificate has expired").await;
+}
+
+/// `openssl req -x509 -subj /CN=NAME` writes the name only into the common name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_certificate_without_alternative_names_matches_its_common_name() {
+    for (common_name, host, other_host, is_ca) in [
+        ("localhost", "localhost", "127.0.0.1", IsCa::Ca(BasicConstraints::Unconstrained)),
+        ("127.0.0.1", "127.0.0.1", "localhost", IsCa::Ca(BasicConstraints::Unconstrained)),
+        ("localhost", "localhost", "127.0.0.1", IsCa::ExplicitNoCa),
+    ] {
+        let case = format!("{common_name} {is_ca:?}");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.is_ca = is_ca;
+        let folder = tempfile::tempdir().expect("a folder");
+        let (certificate, tls) = certified_as(&params);
+        std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");
+        let session = Session::of([message(Some(1), "log", 1)], true);
+        let replay = Replay::start_with(vec![session], Some(tls)).await;
+        let url = |host: &str| format!("wss://{host}:{}/", replay.address.port());
+
+        let start =
+            |url: String| Collector::start(folder.path(), &["--url", &url, "--ca-file", "ca.pem"]);
+        let other = start(url(other_host));
+        other.logs("for another name than the one in --url").await;
+        drop(other);
+        let collector = start(url(host));
+        has_rows(&folder.path().join("certstream_data.feather"), 1).await;
+        let (status, log) = collector.terminate().await;
+        assert_eq!(status, Some(0), "{case}: {log}");
+    }
+}
+
+/// The common name is ignored if there are alternative names.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_certificate_with_alternative_names_does_not_match_its_common_name() {
+    let mut params = CertificateParams::new(vec!["ct.example.org".to_owned()]).expect("a name");
+    params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let folder = tempfile::tempdir().expect("a folder");
+    let (certificate, tls) = certified_as(&params);
+    std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");
+    let replay = Replay::start_with(vec![Session::of([], true)], Some(tls)).await;
+    let url = format!("wss://localhost:{}/", replay.address.port());
+    let collector = Collector::start(folder.path(), &["--url", &url, "--ca-file", "ca.pem"]);
+    collector.logs("for another name than the one in --url").await;
 }
 
 /// Starts a server that answers every connection with the same text.

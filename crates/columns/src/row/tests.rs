@@ -1,11 +1,14 @@
-//! The rows of entries against the rows of the messages that are rendered from them.
+//! The rows of records against the rows of the messages that are rendered from them.
 
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array as _, RecordBatch};
+use bytes::Bytes;
+use ct::LogId;
 use proptest::prelude::*;
+use record::LogNumber;
 use wire::decode::{Incoming, decode};
-use wire::{EntryKind, Profile, Renderer, Source, SourceKind, StreamKind};
+use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
 use super::*;
 use crate::schema::{Rows, schema};
@@ -19,26 +22,46 @@ fn sample() -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// Logs of both protocols, with and without what may be unknown.
-fn sources() -> [Source; 3] {
-    let id = || Some("RXhhbXBsZSBsb2csIG5vdCBhIHJlYWwgbG9nIElELi4=".to_owned());
+/// Logs of both protocols, with all values and with none that may be unknown.
+fn logs() -> [LogIdentity; 3] {
+    let log = |name: &str, url: &str, operator: &str, protocol, id| LogIdentity {
+        id,
+        url: url.to_owned(),
+        name: name.to_owned(),
+        operator: operator.to_owned(),
+        protocol,
+    };
+    let id = LogId(ct::sha256(b"key"));
     [
-        Source::new("A \"log\"", "https://ct.example/log/", "Op", SourceKind::Rfc6962, id()),
-        Source::new("Tiles", "https://mon.example", "Op & Co", SourceKind::Tiled, id()),
-        Source::new("", "https://ct.example/ü?a=\\", "", SourceKind::Rfc6962, None),
+        log("A \"log\"", "https://ct.example/log", "Op", Protocol::Rfc6962, Some(id)),
+        log("Tiles", "https://mon.example", "Op & Co", Protocol::StaticCt, Some(id)),
+        log("", "https://ct.example/ü?a=\\", "", Protocol::Rfc6962, None),
     ]
 }
 
-fn event<'a>(source: &'a Source, certificate: &'a Certificate<'a>, index: u64) -> Event<'a> {
-    Event {
-        offset: 1_767_225_600_594_000 + index,
-        seen: 1_767_225_600_594 + index % 1_000,
+/// The log as messages name it.
+fn source(log: &LogIdentity) -> Source {
+    let kind = match log.protocol {
+        Protocol::Rfc6962 => SourceKind::Rfc6962,
+        Protocol::StaticCt => SourceKind::Tiled,
+    };
+    let id = log.id.map(|id| id.to_string());
+    Source::new(log.name.as_str(), &log.url, log.operator.as_str(), kind, id)
+}
+
+const OFFSET: u64 = 1_767_225_600_594_000;
+
+fn record(der: &[u8], index: u64) -> Record {
+    Record {
+        log: LogNumber(0),
+        index,
         submitted: 1_767_225_600_250,
-        kind: EntryKind::ALL[usize::from(index % 2 == 1)],
-        cert_index: index,
-        source,
-        certificate,
-        chain: &[],
+        seen: 1_767_225_600_594 + index % 1_000,
+        kind: if index % 2 == 1 { EntryType::Precert } else { EntryType::X509 },
+        certificate: Bytes::copy_from_slice(der),
+        fingerprint: ct::sha256(der),
+        chain: Vec::new(),
+        link: None,
     }
 }
 
@@ -48,23 +71,38 @@ fn batch(rows: Rows, row: &dyn Row) -> RecordBatch {
     table.take().unwrap()
 }
 
-fn assert_same(of_message: &RecordBatch, of_entry: &RecordBatch, except: &[&str]) {
-    assert_eq!(of_message.schema(), of_entry.schema());
+fn assert_same(of_message: &RecordBatch, of_record: &RecordBatch, except: &[&str]) {
+    assert_eq!(of_message.schema(), of_record.schema());
     for (place, field) in of_message.schema().fields().iter().enumerate() {
         if !except.contains(&field.name().as_str()) {
-            let (message, entry) = (of_message.column(place), of_entry.column(place));
-            assert_eq!(message, entry, "{}", field.name());
+            let (message, record) = (of_message.column(place), of_record.column(place));
+            assert_eq!(message, record, "{}", field.name());
         }
     }
 }
 
-/// Renders an entry in all three kinds of messages, reads them back, and compares the rows.
-fn compare(event: &Event<'_>) {
+/// Renders a record in all three kinds of messages, reads them back, and compares the rows.
+fn compare(record: &Record, log: &LogIdentity) {
+    let certificate = Certificate::read(&record.certificate);
+    let source = source(log);
+    let event = Event {
+        offset: OFFSET,
+        seen: record.seen,
+        submitted: record.submitted,
+        kind: match record.kind {
+            EntryType::X509 => EntryKind::X509LogEntry,
+            EntryType::Precert => EntryKind::PrecertLogEntry,
+        },
+        cert_index: record.index,
+        source: &source,
+        certificate: &certificate,
+        chain: &[],
+    };
     let renderer = Renderer { max_message_bytes: usize::MAX, skip_empty_domains: false };
-    let row = EntryRow::new(event);
+    let row = RecordRow::new(OFFSET, record, &certificate, log);
     for kind in StreamKind::ALL {
         let mut message = Vec::new();
-        renderer.render(kind, Profile::Calidog, event, &mut message);
+        renderer.render(kind, Profile::Calidog, &event, &mut message);
         match decode(&message).unwrap() {
             Incoming::Certificate(update) => {
                 let der = update.leaf.der().unwrap();
@@ -75,14 +113,13 @@ fn compare(event: &Event<'_>) {
             }
             Incoming::Domains { domains, offset, truncated, domains_total } => {
                 // The message does not contain the time.
-                let seen = Some(event.seen);
+                let seen = Some(record.seen);
                 let mut update =
                     Update { offset, truncated, domains_total, seen, ..Update::default() };
                 update.leaf.all_domains = domains;
                 let of_message = MessageRow { update: &update, der: None };
-                let (message, entry) =
-                    (batch(Rows::Domains, &of_message), batch(Rows::Domains, &row));
-                assert_same(&message, &entry, &[]);
+                let of_message = batch(Rows::Domains, &of_message);
+                assert_same(&of_message, &batch(Rows::Domains, &row), &[]);
             }
             other => panic!("{other:?}"),
         }
@@ -90,22 +127,19 @@ fn compare(event: &Event<'_>) {
 }
 
 fn compare_certificate(der: &[u8]) {
-    let certificate = Certificate::read(der);
-    for (source, index) in sources().iter().zip([0, 1_234_567, 70_000_000_001]) {
-        compare(&event(source, &certificate, index));
+    for (log, index) in logs().iter().zip([0, 1_234_567, 70_000_000_001]) {
+        compare(&record(der, index), log);
     }
 }
 
 #[test]
-fn an_entry_and_its_messages_have_the_same_row() {
+fn a_record_and_its_messages_have_the_same_row() {
     compare_certificate(&sample());
-    let der = sample();
-    let (certificate, source) = (Certificate::read(&der), &sources()[0]);
-    let row = batch(WITH_DER, &EntryRow::new(&event(source, &certificate, 7)));
-    let without_value = ["domains_total"];
+    let (record, log) = (record(&sample(), 7), &logs()[0]);
+    let certificate = Certificate::read(&record.certificate);
+    let row = batch(WITH_DER, &RecordRow::new(OFFSET, &record, &certificate, log));
     for (place, field) in row.schema().fields().iter().enumerate() {
-        let is_null = row.column(place).is_null(0);
-        assert_eq!(is_null, without_value.contains(&field.name().as_str()), "{}", field.name());
+        assert_eq!(row.column(place).is_null(0), field.name() == "domains_total", "{field}");
     }
 }
 

@@ -34,7 +34,7 @@ struct Content {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stored {
     pub(super) url: String,
-    /// When, Unix seconds.
+    /// Time of the fetch, Unix seconds.
     pub(super) fetched: u64,
     pub(super) text: String,
     #[serde(with = "base64", skip_serializing_if = "Option::is_none", default)]
@@ -59,7 +59,7 @@ impl Cache {
         Self { path }
     }
 
-    /// What is there; nothing if it cannot be read, which is logged.
+    /// Reads the cache; empty if it cannot be read, which is logged.
     pub(super) async fn load(&self) -> Vec<Stored> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || file::read(&path, LARGEST)).await;
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_kept_is_read_back_and_nonsense_is_nothing() {
+    async fn a_cache_is_read_back_and_an_unparsable_one_is_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lists");
         let cache = Cache::new(path.clone());

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ct::LogId;
 use ct::log_list::{LogList, State};
+use ctclient::Log;
 
 use super::select::{Selection, state_name};
-use crate::listing::Listing;
-use crate::log::Log;
+use crate::status::listing::Listing;
 
 /// A log to follow, and what the lists say of it.
 #[derive(Debug, Clone)]

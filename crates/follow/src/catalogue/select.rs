@@ -2,7 +2,8 @@
 
 use ct::log_list::{ListedLog, LogKind, LogType, State};
 
-use crate::client::plain;
+use ctclient::plain;
+
 use crate::position::without_scheme;
 
 /// Which logs of the lists are followed.
@@ -10,12 +11,12 @@ use crate::position::without_scheme;
 pub struct Selection {
     /// The names of the states whose logs are followed, such as `usable`.
     pub states: Vec<String>,
-    /// Whether logs that are not for production (tests, mirrors) and logs without a state are
+    /// True if logs that are not for production (tests, mirrors) and logs without a state are
     /// followed too, unless they have retired or been rejected.
     pub include_test: bool,
-    /// Whether RFC 6962 logs are followed.
+    /// True if RFC 6962 logs are followed.
     pub rfc6962: bool,
-    /// Whether static-ct logs are followed.
+    /// True if static-ct logs are followed.
     pub static_ct: bool,
     /// Operators whose logs are not followed. Case and punctuation of names do not matter.
     pub excluded_operators: Vec<String>,
@@ -39,7 +40,7 @@ impl Default for Selection {
 }
 
 impl Selection {
-    /// Whether this log is followed, as this list has it.
+    /// Reports whether this log is followed, as this list describes it.
     pub(super) fn wants(&self, log: &ListedLog) -> bool {
         let protocol = match log.kind {
             LogKind::Rfc6962 { .. } => self.rfc6962,
@@ -65,7 +66,7 @@ impl Selection {
     }
 }
 
-/// Whether a text is a log's name, id or URL.
+/// Reports whether a text is a log's name, id or URL.
 fn is_meant(what: &str, log: &ListedLog) -> bool {
     let urls = match &log.kind {
         LogKind::Rfc6962 { url } => [url, url],
@@ -76,7 +77,8 @@ fn is_meant(what: &str, log: &ListedLog) -> bool {
         || urls.iter().any(|url| is_at_or_below(without_scheme(url), without_scheme(what)))
 }
 
-/// Whether one address is another or lies below it. Only what looks like an address has logs below.
+/// Reports whether one address is another or lies below it. Only a text with the form of an address has
+/// logs below it.
 fn is_at_or_below(url: &str, address: &str) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
     address.contains(['.', ':']) && url.strip_prefix(address).is_some_and(below)

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use ctclient::Log;
+
 use super::{Fleet, Followed, update};
 use crate::catalogue::CatalogueOptions;
-use crate::log::Log;
 
 impl Fleet {
-    /// Follows these logs by hand, and of the lists what is wanted now; lets go of all others at
-    /// once. Their positions are kept, and a log that is followed again goes on there. Lists already
-    /// fetched are not fetched again for it.
-    pub fn change(self: &Arc<Self>, by_hand: Vec<Log>, catalogue: Option<CatalogueOptions>) {
+    /// Follows these configured logs, and those of the lists as configured now; stops all others at
+    /// once. Their positions are kept, and a log that is followed again resumes there. Lists already
+    /// fetched are not fetched again.
+    pub fn change(self: &Arc<Self>, configured: Vec<Log>, catalogue: Option<CatalogueOptions>) {
         self.leave(|followed| {
             let same = |wanted: &Log| wanted.is_followed_as(&followed.status.log);
-            followed.by_hand && !by_hand.iter().any(same)
+            followed.is_configured && !configured.iter().any(same)
         });
-        for log in by_hand {
+        for log in configured {
             self.follow(log, None);
         }
         self.catalogue.send_replace(catalogue);

@@ -1,27 +1,26 @@
-//! How often a follower asks a log that fails, on a clock of its own.
+//! The frequency of requests to a failing log, with a paused clock.
 
 use bytes::Bytes;
 use ct::head::SignedHead;
 use ct::merkle::CompactRange;
+use ctclient::failure::{BEGINNING, LONGEST_AT_FIRST};
+use ctclient::{Batch, FetchError, Log, ServedHead, SourceError};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::entry::Batch;
-use crate::failure::{BEGINNING, LONGEST_AT_FIRST};
-use crate::heads::ServedHead;
-use crate::log::Log;
+use crate::status::progress::Health;
 
-/// How a log fails.
+/// The way in which a log fails.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Refused,
     Status500,
-    /// After so long the client gives up.
+    /// The client cancels the request after this time.
     Stalled(Duration),
-    /// The client keeps the pause by itself; the log asks for none.
+    /// The client pauses by itself; the log asks for no pause.
     Limited,
-    /// The log asks for a pause, and then others leave no room for its answers.
+    /// The log asks for a pause, and then others leave no room for its responses.
     Starved,
 }
 
@@ -63,30 +62,34 @@ const HEAD: &[u8] = br#"{"tree_size":5000,"timestamp":1790000000000,
     "sha256_root_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     "tree_head_signature":"BAMACDAGAgEBAgEB"}"#;
 
-impl Source for Arc<Failing> {
+/// The log as the follower and the test share it.
+struct Shared(Arc<Failing>);
+
+impl Source for Shared {
     fn page_size(&self) -> u64 {
         256
     }
 
     async fn head(&self) -> Result<ServedHead, SourceError> {
-        let is_starved = matches!(self.trouble, Trouble::Starved) && !self.asked.lock().is_empty();
-        if !self.has_heads || is_starved {
-            return self.fail().await;
+        let is_starved =
+            matches!(self.0.trouble, Trouble::Starved) && !self.0.asked.lock().is_empty();
+        if !self.0.has_heads || is_starved {
+            return self.0.fail().await;
         }
         let signed = SignedHead::from_sth(HEAD).expect("a head");
         Ok(ServedHead { signed, body: Bytes::from_static(HEAD) })
     }
 
     async fn entries(&self, _: Range<u64>, _: u64) -> Result<Batch, SourceError> {
-        self.fail().await
+        self.0.fail().await
     }
 
     async fn frontier(&self, _: u64, _: &TreeHead) -> Result<CompactRange, SourceError> {
-        self.fail().await
+        self.0.fail().await
     }
 
     async fn extends(&self, _: &CompactRange, _: &TreeHead) -> Result<bool, SourceError> {
-        self.fail().await
+        self.0.fail().await
     }
 
     fn unreadable(&self, _: u64, _: u64) -> Option<Range<u64>> {
@@ -94,7 +97,7 @@ impl Source for Arc<Failing> {
     }
 }
 
-/// When a log was asked that failed for so long.
+/// Returns the times of requests to a log that fails for this time.
 async fn asked(trouble: Trouble, has_heads: bool, lasts: Duration) -> Vec<Instant> {
     asked_with(trouble, has_heads, lasts, options()).await.0
 }
@@ -107,7 +110,7 @@ fn options() -> FollowOptions {
     }
 }
 
-/// The same with these options, and what became of the log.
+/// Returns the times of requests with these options, and the log's status.
 async fn asked_with(
     trouble: Trouble,
     has_heads: bool,
@@ -116,11 +119,12 @@ async fn asked_with(
 ) -> (Vec<Instant>, Arc<LogStatus>) {
     let source = Failing { trouble, has_heads, asked: Mutex::default() };
     let source = Arc::new(source);
-    let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
     let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let (sender, _pages) = mpsc::channel(1);
     let pages = Pages::new(sender);
-    let follower = Follower::new(Arc::clone(&source), Arc::clone(&status), options, pages, None, 0);
+    let follower =
+        Follower::new(Shared(Arc::clone(&source)), Arc::clone(&status), options, pages, None, 0);
     let ended = tokio::time::timeout(lasts, follower.run()).await;
     assert!(ended.is_err(), "it follows for ever");
     let asked = source.asked.lock().clone();
@@ -133,7 +137,7 @@ fn longest(asked: &[Instant]) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_fails_is_asked_every_four_seconds_at_least_in_the_first_minute() {
+async fn a_failing_log_is_requested_every_four_seconds_in_the_first_minute() {
     for trouble in [
         Trouble::Refused,
         Trouble::Status500,
@@ -153,7 +157,7 @@ async fn a_log_that_fails_is_asked_every_four_seconds_at_least_in_the_first_minu
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute() {
+async fn a_failing_proof_is_requested_every_few_seconds_in_the_first_minute() {
     // At the head there is nothing to read: all that is asked for besides heads is the proof.
     let asked = async |lasts| {
         let options = FollowOptions { start: Start::Head, ..FollowOptions::default() };
@@ -167,7 +171,7 @@ async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_fails_for_long_is_left_alone_for_longer() {
+async fn a_log_that_fails_for_long_is_requested_less_often() {
     let asked = asked(Trouble::Refused, false, 10 * BEGINNING).await;
     assert!(longest(&asked) > Duration::from_secs(20), "{:?}", longest(&asked));
 }
@@ -177,7 +181,7 @@ async fn a_log_without_room_has_neither_failed_nor_recovered() {
     let (asked, status) = asked_with(Trouble::Starved, true, 2 * BEGINNING, options()).await;
     assert!(asked.len() > 10, "it tries again: {}", asked.len());
     let snapshot = status.snapshot();
-    assert_eq!(snapshot.health, crate::status::Health::Degraded, "as the first answer left it");
+    assert_eq!(snapshot.health, Health::Degraded, "as the first answer left it");
     assert!(snapshot.last_error.is_some_and(|error| error.contains("429")));
     assert_eq!(status.counters.errors.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

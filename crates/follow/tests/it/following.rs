@@ -129,22 +129,22 @@ async fn a_saved_position_wins_and_is_saved_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_named_by_hand_need_no_list() {
+async fn configured_logs_need_no_list() {
     let sim = simulate(still(300)).await;
-    let by_hand = sim.logs().iter().map(|log| {
+    let configured = sim.logs().iter().map(|log| {
         let protocol = match log.protocol() {
             ctsim::Protocol::Rfc6962 => Protocol::Rfc6962,
             ctsim::Protocol::StaticCt => Protocol::StaticCt,
         };
         let key = base64_simd::STANDARD.encode_to_string(log.key());
         let id = log.log_id().to_string();
-        let hand = Log::by_hand(protocol, log.name(), log.url(), Some(&key), Some(&id));
+        let hand = Log::configured(protocol, log.name(), log.url(), Some(&key), Some(&id));
         // The origin of a tiled log is learned from its checkpoint.
         hand.expect("usable")
     });
-    let by_hand = by_hand.collect();
+    let configured = configured.collect();
     let saved = State::default();
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let mut followed = Followed::with(options);
     followed.read_to(2, 300).await;
     assert_eq!(followed.fleet.reason(), None);
@@ -152,14 +152,14 @@ async fn logs_named_by_hand_need_no_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_signed_by_another_key_is_never_acted_on() {
+async fn a_head_signed_by_another_key_is_never_used() {
     let sim = simulate(still(300)).await;
     let [first, second] = sim.logs() else { panic!("two logs") };
     let key = base64_simd::STANDARD.encode_to_string(second.key());
-    let forged = Log::by_hand(Protocol::Rfc6962, "forged", first.url(), Some(&key), None);
-    let by_hand = vec![forged.expect("usable")];
+    let forged = Log::configured(Protocol::Rfc6962, "forged", first.url(), Some(&key), None);
+    let configured = vec![forged.expect("usable")];
     let saved = State::default();
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let followed = Followed::with(options);
     let status = followed.status(&url_of(first));
     let refused = |status: &Arc<follow::LogStatus>| {

@@ -1,24 +1,72 @@
 //! `/example.json` of each stream and `/latest.json`.
 
+use std::sync::Arc;
+
+use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use config::Config;
+use feed::Hub;
 use utoipa::ToSchema;
-use wire::StreamKind;
+use wire::{Profile, StreamKind};
 
-use crate::http::Shared;
-use crate::publish::Rendering;
-use crate::sources;
+use crate::http::Services;
+use crate::http::streams::paths;
+use crate::options;
+use crate::publish::{CertificateStream, Rendering};
 
 /// Messages that `/latest.json` shows.
 const LATEST: usize = 25;
 
-/// The newest message of a stream; a built-in sample before the first.
-pub(super) async fn example(State(shared): State<Shared>, kind: StreamKind) -> Response {
-    let newest = newest(&shared, kind, 1).pop();
+/// The state of the routes.
+#[derive(Debug, Clone)]
+pub(super) struct Examples {
+    hub: Arc<Hub<CertificateStream>>,
+    profile: Profile,
+}
+
+impl Examples {
+    fn new(services: &Services, config: &Config) -> Self {
+        Self { hub: Arc::clone(&services.hub), profile: options::profile(config) }
+    }
+
+    /// Returns the newest messages of a stream, newest first.
+    fn newest(&self, kind: StreamKind, count: usize) -> Vec<Vec<u8>> {
+        let mut messages = self.hub.latest(Rendering { kind, profile: self.profile }, count);
+        for message in &mut messages {
+            message.truncate(message.trim_ascii_end().len());
+        }
+        messages
+    }
+}
+
+/// Builds the routes of the streams' examples, which are not guarded.
+pub(super) fn routes(services: &Services, config: &Config) -> Router {
+    let mut routes = Router::new();
+    for (kind, paths) in paths::streams(config) {
+        if !paths::is_on(config, kind) {
+            continue;
+        }
+        for path in paths::examples(kind, &paths) {
+            routes = routes.route(&path, get(move |examples| example(examples, kind)));
+        }
+    }
+    routes.with_state(Examples::new(services, config))
+}
+
+/// Builds the route of `/latest.json`.
+pub(super) fn latest_route(services: &Services, config: &Config) -> Router {
+    Router::new().route("/latest.json", get(latest)).with_state(Examples::new(services, config))
+}
+
+/// Answers with the newest message of a stream; with a built-in sample before the first.
+async fn example(State(examples): State<Examples>, kind: StreamKind) -> Response {
+    let newest = examples.newest(kind, 1).pop();
     json(newest.unwrap_or_else(|| {
         let mut sample = Vec::new();
-        wire::sample(kind, sources::profile(&shared.config), &mut sample);
+        wire::sample(kind, examples.profile, &mut sample);
         sample
     }))
 }
@@ -38,22 +86,13 @@ struct Latest {
     tag = "compatibility",
     responses((status = 200, description = "At most 25 messages", body = Latest))
 )]
-pub(super) async fn latest(State(shared): State<Shared>) -> Response {
-    let messages = newest(&shared, StreamKind::Lite, LATEST);
+pub(super) async fn latest(State(examples): State<Examples>) -> Response {
+    let messages = examples.newest(StreamKind::Lite, LATEST);
     let mut body = Vec::with_capacity(messages.iter().map(|text| text.len() + 1).sum());
     body.extend_from_slice(b"{\"messages\":[");
     body.extend_from_slice(&messages.join(&b','));
     body.extend_from_slice(b"]}");
     json(body)
-}
-
-fn newest(shared: &Shared, kind: StreamKind, count: usize) -> Vec<Vec<u8>> {
-    let profile = sources::profile(&shared.config);
-    let mut messages = shared.hub.latest(Rendering { kind, profile }, count);
-    for message in &mut messages {
-        message.truncate(message.trim_ascii_end().len());
-    }
-    messages
 }
 
 fn json(body: Vec<u8>) -> Response {

@@ -1,22 +1,54 @@
-//! `/health`: the process lives. `/health/ready`: clients may be sent here. `/health/deep`: how the logs
-//! are doing.
+//! `/health`: the process is running. `/health/ready`: clients may be sent here. `/health/deep`: the
+//! health of the logs.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use follow::Health;
+use axum::routing::get;
+use feed::Hub;
+use follow::{Health, LogsView};
 use serde::Serialize;
-use supervise::TaskStatus;
+use supervise::{Supervisor, TaskStatus};
 use utoipa::ToSchema;
 
-use crate::http::Shared;
+use crate::http::Services;
+use crate::publish::CertificateStream;
+use crate::vitals::Vitals;
 
 /// The publisher's thread has this long to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Why nothing is published although logs answer.
+/// The reason while nothing is published although logs answer.
 const NO_PUBLISHER: &str = "the publisher does not answer: nothing is published";
+
+/// The state of the routes.
+#[derive(Debug)]
+pub(super) struct Checks {
+    hub: Arc<Hub<CertificateStream>>,
+    logs: Arc<dyn LogsView>,
+    vitals: Arc<Vitals>,
+    tasks: Supervisor,
+    started: Instant,
+}
+
+/// Builds the routes.
+pub(super) fn routes(services: &Services) -> Router {
+    let checks = Checks {
+        hub: Arc::clone(&services.hub),
+        logs: Arc::clone(&services.logs),
+        vitals: Arc::clone(&services.vitals),
+        tasks: services.tasks.clone(),
+        started: services.started,
+    };
+    Router::new()
+        .route("/health", get(health))
+        .route("/health/deep", get(deep))
+        .route("/health/ready", get(ready))
+        .with_state(Arc::new(checks))
+}
 
 /// The response of `/health/deep`. Monitors search it for the bytes `"status":"healthy"`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,9 +99,9 @@ pub(super) async fn health() -> &'static str {
         (status = 503, description = "Unhealthy", body = Deep),
     )
 )]
-pub(super) async fn deep(State(shared): State<Shared>) -> Response {
-    let mut answer = assess(&shared);
-    if !shared.vitals.publisher.answers(PATIENCE).await {
+pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
+    let mut answer = assess(&checks);
+    if !checks.vitals.publisher.answers(PATIENCE).await {
         (answer.status, answer.reason) = ("unhealthy", Some(NO_PUBLISHER.to_owned()));
     }
     respond(answer.status != "unhealthy", answer)
@@ -86,13 +118,13 @@ pub(super) async fn deep(State(shared): State<Shared>) -> Response {
         (status = 503, description = "Not ready", body = Ready),
     )
 )]
-pub(super) async fn ready(State(shared): State<Shared>) -> Response {
-    let reason = if shared.vitals.is_stopping() {
+pub(super) async fn ready(State(checks): State<Arc<Checks>>) -> Response {
+    let reason = if checks.vitals.is_stopping() {
         Some("the server is about to stop".to_owned())
-    } else if shared.fleet.logs().is_empty() {
-        let reason = shared.fleet.reason().map(|reason| reason.0);
+    } else if checks.logs.count() == 0 {
+        let reason = checks.logs.reason().map(|reason| reason.0);
         Some(reason.unwrap_or_else(|| "no log is followed".to_owned()))
-    } else if !shared.vitals.publisher.answers(PATIENCE).await {
+    } else if !checks.vitals.publisher.answers(PATIENCE).await {
         Some(NO_PUBLISHER.to_owned())
     } else {
         None
@@ -100,32 +132,31 @@ pub(super) async fn ready(State(shared): State<Shared>) -> Response {
     respond(reason.is_none(), Ready { ready: reason.is_none(), reason })
 }
 
-/// 200 or 503: what monitors and balancers look at before they read.
-fn respond(is_well: bool, answer: impl Serialize) -> Response {
-    let status = if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+/// Answers with 200 or 503, which monitors and load balancers check first.
+fn respond(is_healthy: bool, answer: impl Serialize) -> Response {
+    let status = if is_healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(answer)).into_response()
 }
 
-fn assess(shared: &Shared) -> Deep {
-    let logs = shared.fleet.logs();
+fn assess(checks: &Checks) -> Deep {
+    let logs = checks.logs.logs();
     let mut counts = [0; 3];
     let mut alarms = Vec::new();
     let mut have_answered = false;
     for log in &logs {
-        let snapshot = log.snapshot();
-        have_answered |= snapshot.last_success.is_some();
-        match snapshot.health {
+        have_answered |= log.at.last_success.is_some();
+        match log.at.health {
             Health::Healthy => counts[0] += 1,
             Health::Degraded => counts[1] += 1,
             Health::Unhealthy => counts[2] += 1,
         }
         let name = &log.log.name;
-        let texts = snapshot.alarms.iter();
+        let texts = log.at.alarms.iter();
         alarms.extend(texts.map(|alarm| format!("{name}: {}: {}", alarm.kind, alarm.text)));
     }
     let [logs_healthy, logs_degraded, logs_unhealthy] = counts;
-    let reason = shared.fleet.reason().map(|reason| reason.0);
-    let down = first_down(&shared.tasks.tasks());
+    let reason = checks.logs.reason().map(|reason| reason.0);
+    let down = first_down(&checks.tasks.tasks());
     let (status, reason) = verdict(&Found { counts, have_answered, alarms: &alarms, down, reason });
     Deep {
         status,
@@ -134,8 +165,8 @@ fn assess(shared: &Shared) -> Deep {
         logs_unhealthy,
         logs_total: logs.len(),
         alarms: alarms.len(),
-        active_connections: shared.hub.stats().readers as u64,
-        uptime_secs: shared.started.elapsed().as_secs(),
+        active_connections: checks.hub.stats().readers as u64,
+        uptime_secs: checks.started.elapsed().as_secs(),
         reason,
     }
 }
@@ -147,17 +178,17 @@ fn first_down(tasks: &[TaskStatus]) -> Option<String> {
     Some(format!("the task {name} has panicked ({panics} times) and waits to be started again"))
 }
 
-/// What there is to judge by.
+/// The findings to judge by.
 #[derive(Debug, Default)]
 struct Found<'a> {
     /// Logs that are healthy, degraded and unhealthy.
     counts: [usize; 3],
-    /// Whether any log has ever answered.
+    /// True once any log has answered.
     have_answered: bool,
     alarms: &'a [String],
-    /// Which task is down.
+    /// The description of a task that is down.
     down: Option<String>,
-    /// Why no log is followed, or the list is not fresh.
+    /// The reason why no log is followed, or the list is not fresh.
     reason: Option<String>,
 }
 

@@ -1,16 +1,14 @@
-//! The answer where there is nothing. Of what is only switched off it names the setting.
+//! The answer where there is no route. Where a route is only switched off it names the setting.
 
 use axum::Json;
-use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use config::Config;
+use config::reporting::route;
 use serde::Serialize;
 use wire::StreamKind;
 
-use crate::config::Config;
-use crate::config::reporting::route;
-use crate::http::Shared;
-use crate::sources;
+use crate::options;
 
 /// The answer's body where something is switched off.
 #[derive(Debug, Serialize)]
@@ -19,16 +17,16 @@ struct Missing {
     hint: String,
 }
 
-/// Without a hint the answer is that of certstream-server-rust, byte for byte.
-pub(super) async fn not_found(State(shared): State<Shared>, uri: Uri) -> Response {
-    let Some(key) = setting(&shared.config, uri.path()) else {
-        return super::not_found().await;
+/// Answers 404. Without a hint the answer is that of certstream-server-rust, byte for byte.
+pub(super) fn not_found(config: &Config, uri: &Uri) -> Response {
+    let Some(key) = setting(config, uri.path()) else {
+        return super::not_found();
     };
     let body = Missing { error: "Not Found", hint: hint(key) };
     (StatusCode::NOT_FOUND, Json(body)).into_response()
 }
 
-/// The refusal of a stream that is off.
+/// Answers that a stream is switched off.
 pub(super) fn stream_not_available(kind: StreamKind) -> Response {
     let key = match kind {
         StreamKind::Full => "streams.full",
@@ -39,7 +37,7 @@ pub(super) fn stream_not_available(kind: StreamKind) -> Response {
     (StatusCode::NOT_FOUND, text).into_response()
 }
 
-/// The refusal of WebSocket clients where only SSE is on.
+/// Answers that WebSocket is switched off.
 pub(super) fn websocket_not_available() -> Response {
     let text = format!("Stream type not available: {}\n", hint("protocols.websocket"));
     (StatusCode::NOT_FOUND, text).into_response()
@@ -50,7 +48,7 @@ fn hint(key: &str) -> String {
     format!("it is switched off; the operator can set {key}: true (--{flag})")
 }
 
-/// The setting that would put something at this path.
+/// Returns the setting that would switch on a route at this path.
 fn setting(config: &Config, path: &str) -> Option<&'static str> {
     let protocols = &config.protocols;
     let is_below = |outer: &str| {
@@ -61,7 +59,7 @@ fn setting(config: &Config, path: &str) -> Option<&'static str> {
         (config.streams.lite, "streams.lite", &config.streams.lite_path),
         (config.streams.domains_only, "streams.domains_only", &config.streams.domains_only_path),
     ];
-    let shows_metrics = sources::metrics_are_shared(config);
+    let shows_metrics = options::metrics_are_shared(config);
     let is_example = path == "/latest.json" || path.ends_with("/example.json");
     let switches = [
         (protocols.sse, is_below("/sse"), "protocols.sse"),

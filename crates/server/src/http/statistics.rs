@@ -1,18 +1,44 @@
-//! `/stats`, as CaliDog's server answers it (wire.md 3.1). Of the clients it shows when they came and
-//! what for; who they are only where the configuration says so.
+//! `/stats`, as CaliDog's server answers it (wire.md 3.1). It shows the path and time of each client's
+//! request; its address and program only where the configuration says so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use config::Config;
+use config::reporting::route;
+use follow::LogsView;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::Shared;
+use crate::http::Services;
+use crate::metrics::Metrics;
 use crate::metrics::clients::Client;
+
+/// The state of the route.
+#[derive(Debug, Clone)]
+pub(super) struct Figures {
+    metrics: Arc<Metrics>,
+    logs: Arc<dyn LogsView>,
+    /// True if addresses and programs of clients are shown.
+    shows_addresses: bool,
+}
+
+/// Builds the route at `stats.url`.
+pub(super) fn routes(services: &Services, config: &Config) -> Router {
+    let figures = Figures {
+        metrics: Arc::clone(&services.metrics),
+        logs: Arc::clone(&services.logs),
+        shows_addresses: config.stats.client_addresses,
+    };
+    Router::new().route(&route(&config.stats.url), get(statistics)).with_state(figures)
+}
 
 /// The statistics of CaliDog's server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,19 +74,15 @@ struct User {
     tag = "compatibility",
     responses((status = 200, description = "Statistics", body = Statistics))
 )]
-pub(super) async fn statistics(State(shared): State<Shared>) -> Response {
-    let counted =
-        |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
-    let logs = shared.fleet.logs();
-    let show = shared.config.stats.client_addresses;
-    let clients = shared.metrics.clients.list();
+pub(super) async fn statistics(State(figures): State<Figures>) -> Response {
+    let Figures { metrics, logs, shows_addresses } = figures;
+    let clients = metrics.clients.list();
+    let users = clients.iter().map(|client| (client.id, user(client, shows_addresses)));
+    let workers = logs.logs().into_iter().map(|log| (log.log.url.clone(), log.counts.entries));
     let answer = Statistics {
-        processed_certificates: shared.metrics.certificates_published(),
-        current_users: clients.iter().map(|client| (client.id, user(client, show))).collect(),
-        workers: logs
-            .iter()
-            .map(|log| (log.log.url.clone(), counted(&log.counters.entries)))
-            .collect(),
+        processed_certificates: metrics.certificates_published(),
+        current_users: users.collect(),
+        workers: workers.collect(),
     };
     match serde_json::to_string_pretty(&answer) {
         Ok(text) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
@@ -71,8 +93,8 @@ pub(super) async fn statistics(State(shared): State<Shared>) -> Response {
     }
 }
 
-fn user(client: &Client, show: bool) -> User {
-    let identity = client.visitor.identity.as_ref().filter(|_| show);
+fn user(client: &Client, shows_addresses: bool) -> User {
+    let identity = if shows_addresses { client.visitor.identity.as_ref() } else { None };
     let user_agent = identity.map(|identity| identity.user_agent.as_deref().unwrap_or_default());
     let since = i64::try_from(client.since).ok().and_then(|at| Timestamp::from_second(at).ok());
     User {

@@ -1,4 +1,4 @@
-//! Who is connected: what statistics show of each client, and what it missed.
+//! The connected clients: their requests, and the messages that each has missed.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,18 +11,18 @@ use parking_lot::Mutex;
 /// A client as its request shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Visitor {
-    /// The path of its request, without the query, which is nobody else's business.
+    /// The path of its request, without the query, which is private.
     pub path: Box<str>,
     /// Its address and its `User-Agent`, where the configuration asks for them.
     pub identity: Option<Identity>,
 }
 
-/// What tells a client from others; kept only where the configuration asks for it.
+/// The address and program of a client; kept only where the configuration asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Its address.
     pub address: Option<IpAddr>,
-    /// The program it says it is.
+    /// Its `User-Agent`.
     pub user_agent: Option<Box<str>>,
 }
 
@@ -31,22 +31,22 @@ pub struct Identity {
 pub struct Client {
     /// Its number, from 1.
     pub id: u64,
-    /// When it came, Unix seconds.
+    /// The time of its connection, Unix seconds.
     pub since: u64,
-    /// What its request shows.
+    /// The description of its request.
     pub visitor: Visitor,
     /// Messages it missed so far.
     lost: AtomicU64,
 }
 
 impl Client {
-    /// Messages it missed so far.
+    /// Returns the messages it has missed so far.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// How it is called in log lines and metrics: by its address where that is known.
+    /// Returns its name in log lines and metrics: its number, with its address where that is known.
     #[must_use]
     pub fn name(&self) -> String {
         let address = self.visitor.identity.as_ref().and_then(|identity| identity.address);
@@ -68,7 +68,7 @@ struct Present {
 }
 
 impl Clients {
-    /// Adds a client, which is there until the returned value is dropped.
+    /// Adds a client, which stays until the returned value is dropped.
     #[must_use]
     pub fn enter(&self, visitor: Visitor) -> Presence {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -80,7 +80,7 @@ impl Clients {
         Presence { client, clients: self.clone() }
     }
 
-    /// The clients, in the order of their coming.
+    /// Returns the clients, in the order of their connection.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Client>> {
         self.0.lock().by_id.values().cloned().collect()
@@ -95,7 +95,7 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// The client.
+    /// Returns the client.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_there_until_they_leave() {
+    fn clients_are_listed_until_they_disconnect() {
         let clients = Clients::default();
         let first = clients.enter(Visitor { path: "/".into(), identity: None });
         let address = Some(IpAddr::from([192, 0, 2, 7]));

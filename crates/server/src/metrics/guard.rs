@@ -1,12 +1,11 @@
-//! What `/metrics` shows of refused clients.
+//! The counters of the guard: requests and connections that it accepted or refused.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 
-/// The label of why a request was refused.
+/// The label with the reason of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Reason {
     /// One word.
@@ -33,84 +32,30 @@ pub struct GuardMetrics {
     pub rate_limit_rejected: Family<Reason, Counter>,
     /// Requests accepted from the burst.
     pub burst_used: Counter,
-    /// Clients whose requests are remembered.
+    /// Clients whose request history is kept.
     pub clients: Gauge,
-    /// Clients forgotten too early, for want of room.
+    /// Clients whose request history was dropped early: the table was full.
     pub clients_forgotten: Counter,
     /// Stream connections refused: max_connections reached.
     pub connection_limit_rejected: Counter,
     /// Stream connections refused: per_ip_limit reached.
     pub per_ip_limit_rejected: Counter,
-    /// Connections closed because their address has too many that are no streams.
+    /// Connections closed because their address has too many without a stream.
     pub pending_per_ip_rejected: Counter,
-    /// Times that accepting waited because too many connections are no streams.
+    /// Times that accepting waited because too many connections have no stream.
     pub accept_pauses: Counter,
 }
 
 impl GuardMetrics {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("requests_admitted", "Requests accepted, by tier", self.admitted.clone());
-        let families = [
-            (
-                "auth_rejected",
-                "Requests refused without a valid token, by reason",
-                &self.auth_rejected,
-                ["missing", "wrong"],
-            ),
-            (
-                "rate_limit_rejected",
-                "Requests refused because of rate_limit, by reason",
-                &self.rate_limit_rejected,
-                ["token_bucket", "sliding_window"],
-            ),
-        ];
-        for (name, help, family, reasons) in families {
+    /// Creates the counters of all reasons, so that they are shown from the start.
+    pub(super) fn begin_at_zero(&self) {
+        for (family, reasons) in [
+            (&self.auth_rejected, ["missing", "wrong"]),
+            (&self.rate_limit_rejected, ["token_bucket", "sliding_window"]),
+        ] {
             for reason in reasons {
-                // Present at zero from the start.
                 drop(family.get_or_create(&Reason { reason }));
             }
-            registry.register(name, help, family.clone());
         }
-        let counters = [
-            (
-                "address_rejected",
-                "Requests refused because their address is not in ip_allow_list",
-                &self.address_rejected,
-            ),
-            ("rate_limit_burst_used", "Requests accepted from the burst", &self.burst_used),
-            (
-                "rate_limit_clients_forgotten",
-                "Clients whose request history was dropped early: the table was full",
-                &self.clients_forgotten,
-            ),
-            (
-                "connection_limit_rejected",
-                "Stream connections refused: max_connections reached",
-                &self.connection_limit_rejected,
-            ),
-            (
-                "per_ip_limit_rejected",
-                "Stream connections refused: per_ip_limit reached",
-                &self.per_ip_limit_rejected,
-            ),
-            (
-                "pending_per_ip_rejected",
-                "Connections closed because their address has too many that are not streams",
-                &self.pending_per_ip_rejected,
-            ),
-            (
-                "accept_pauses",
-                "Times that new connections waited because too many were not streams",
-                &self.accept_pauses,
-            ),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(name, help, counter.clone());
-        }
-        registry.register(
-            "rate_limit_clients",
-            "Clients whose request history is kept",
-            self.clients.clone(),
-        );
     }
 }

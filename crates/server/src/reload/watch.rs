@@ -1,8 +1,8 @@
-//! Noticing that files have changed, however that comes about.
+//! Detecting that files have changed, by whatever means.
 //!
 //! The folders are watched, not the files: editors replace a file by renaming another, Kubernetes
-//! replaces the link to the folder that the file is in. What counts is what the files say. Since
-//! some file systems tell nothing, they are also looked at every few seconds.
+//! replaces the link to the folder that the file is in. Only a change of contents counts. Since some
+//! file systems report nothing, the files are also read every few seconds.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use config::LogsCommand;
 use ctsim::fault::{Fault, PageFault, Scope, Times};
-use server::config::LogsCommand;
-use server::logs;
+use server::commands::logs;
 
 use crate::harness::{Running, eventually, logs as simulate, next_json, reads_all};
 

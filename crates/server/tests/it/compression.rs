@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
+use config::Config;
 use flate2::write::GzDecoder;
 use flate2::{Decompress, FlushDecompress};
 use serde_json::Value;
-use server::config::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 

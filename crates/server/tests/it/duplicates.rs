@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use config::{Config, DedupMode};
 use serde_json::Value;
-use server::config::{Config, DedupMode};
 
 use crate::harness::{Running, eventually, logs, next_json, reads_all};
 
@@ -21,7 +21,7 @@ async fn read(configure: impl FnOnce(&mut Config), want: usize) -> (Vec<Value>, 
     let (first, second) = (logs(simulated.clone()).await, logs(simulated).await);
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&first, &folder);
-    config.custom_logs.push(server::config::NamedLog {
+    config.custom_logs.push(config::NamedLog {
         name: "copy".to_owned(),
         url: second.logs()[0].url().to_owned(),
         key: None,

@@ -13,8 +13,8 @@ mod routes;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use config::{Config, Fate, Invocation, PEER_KEYS, SETTINGS};
 use serde_json::Value;
-use server::config::{self, Config, Fate, Invocation, PEER_KEYS, SETTINGS};
 
 /// Settings with their values as variables have them.
 type Group = &'static [(&'static str, &'static str)];

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{ByteSize, Config};
 use futures_util::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 use serde_json::Value;
-use server::config::{ByteSize, Config};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};

@@ -3,10 +3,10 @@
 
 use std::fmt::Display;
 
+use config::{ByteSize, Config};
 use ctsim::Sim;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use server::config::{ByteSize, Config};
 
 use crate::harness::{PATIENCE, Running, Socket, eventually, logs, next_json, reads_all};
 

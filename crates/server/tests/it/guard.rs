@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use config::Config;
 use futures_util::future::join_all;
-use server::config::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use config::{ByteSize, Config, HeartbeatMode};
 use ctsim::Sim;
 use futures_util::StreamExt as _;
 use serde_json::Value;
-use server::config::{ByteSize, Config, HeartbeatMode};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{

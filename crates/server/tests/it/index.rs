@@ -1,8 +1,8 @@
 //! `certstream-server create-index`.
 
+use config::CreateIndex;
 use serde_json::Value;
-use server::config::CreateIndex;
-use server::index;
+use server::commands::create_index as index;
 
 use crate::harness::{logs, reads_all};
 

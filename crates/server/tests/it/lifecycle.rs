@@ -133,7 +133,7 @@ async fn profiles_are_chosen_by_configuration_and_by_request() {
     let sim = logs(two_logs()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
-    config.compat_profile = server::config::CompatProfile::Rust;
+    config.compat_profile = config::CompatProfile::Rust;
     let server = Running::start(config).await;
     let first_text = async |path: &str| {
         let mut socket = server.connect(path).await;

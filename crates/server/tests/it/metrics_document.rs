@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use server::config::MetricsCompat;
+use config::MetricsCompat;
 
 use crate::harness::{Running, eventually, logs, reads_all};
 

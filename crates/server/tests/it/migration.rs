@@ -10,6 +10,13 @@ use crate::program::Process;
 
 /// Entries that each log gains while clients listen.
 const GROWTH: u64 = 30;
+/// Entries of each log at the start.
+const INITIAL: u64 = 300;
+/// Where the other server stopped reading.
+const SAVED: u64 = 250;
+
+const GO: &str = include_str!("../../../config/src/tests/go_server.yaml");
+const RUST: &str = include_str!("../../../config/src/tests/rust_server.yaml");
 
 /// Two logs that hold the same entries.
 async fn twins() -> [ctsim::Sim; 2] {
@@ -17,7 +24,7 @@ async fn twins() -> [ctsim::Sim; 2] {
         rfc6962: 1,
         static_ct: 0,
         rate: 0.0,
-        initial_size: 300,
+        initial_size: INITIAL,
         epoch: Some(1_795_000_000_000),
         ..ctsim::Config::default()
     };
@@ -29,48 +36,147 @@ async fn connect(server: &Process, path: &str) -> Socket {
     tokio_tungstenite::connect_async(url).await.expect("the server accepts").0
 }
 
-/// The next certificates, byte for byte.
-async fn certificates(socket: &mut Socket, count: usize) -> Vec<String> {
+/// The next certificates with an index from `first` on, byte for byte.
+async fn certificates(socket: &mut Socket, first: u64, count: usize) -> Vec<String> {
     let mut texts = Vec::new();
     while texts.len() < count {
         let frame = tokio::time::timeout(PATIENCE, socket.next()).await.expect("in time");
         let Message::Text(text) = frame.expect("open").expect("no error") else { continue };
-        if text.contains("\"certificate_update\"") {
+        let message: Value = serde_json::from_str(&text).expect("JSON");
+        if message["data"]["cert_index"].as_u64().is_some_and(|index| index >= first) {
             texts.push(text.to_string());
         }
     }
     texts
 }
 
-/// Starts a server with a file and compares what clients that choose nothing get with what those get
-/// that choose `profile`.
+/// Starts a server with a file and compares what clients get that choose no profile with what clients
+/// get that choose `profile`.
 async fn sends_as(profile: &str, file: &str, lite: &str, flags: &[&str], copies: u64) {
     let sims = twins().await;
     let urls = sims.each_ref().map(|sim| sim.logs()[0].url().to_owned());
     let file = file.replace("FIRST", &urls[0]).replace("SECOND", &urls[1]);
     let server = Process::start(&file, &[], flags);
-    eventually("both logs are read", async || {
-        let lines = server.lines();
-        (lines.iter().filter(|line| line.contains("reading from entry")).count() == 2).then_some(())
-    })
-    .await;
-    let mut chosen = connect(&server, &format!("{lite}?compat={profile}")).await;
-    let mut other = connect(&server, &format!("{lite}?compat=calidog")).await;
-    let mut default = connect(&server, lite).await;
-    for sim in &sims {
-        sim.logs()[0].grow(GROWTH).expect("grows");
-    }
-    let count = usize::try_from(GROWTH * copies).expect("small");
-    let expected = certificates(&mut chosen, count).await;
-    assert_eq!(certificates(&mut default, count).await, expected);
-    assert_ne!(certificates(&mut other, count).await, expected);
-    let ends = expected.iter().filter(|text| text.ends_with('\n')).count();
-    assert_eq!(ends, if profile == "go" { count } else { 0 }, "the newline of the Go server");
-    assert!(expected.iter().all(|text| !text.contains("\"offset\"")));
+    let logs = sims.each_ref().map(|sim| &sim.logs()[0]);
+    compare(&server, profile, lite, &logs, (2, copies)).await;
     server.stop();
     for sim in sims {
         sim.shutdown().await;
     }
+}
+
+/// Lets logs grow and compares the messages of the new entries under the server's own profile with
+/// those under `profile`. `at_head` logs start at their head; each certificate comes `copies` times.
+async fn compare(
+    server: &Process,
+    profile: &str,
+    lite: &str,
+    logs: &[&ctsim::LogHandle],
+    (at_head, copies): (usize, u64),
+) {
+    eventually("the logs that start at their head are read", async || {
+        let lines = server.lines();
+        let started = lines.iter().filter(|line| line.contains("reading from entry")).count();
+        (started == at_head).then_some(())
+    })
+    .await;
+    let mut chosen = connect(server, &format!("{lite}?compat={profile}")).await;
+    let mut other = connect(server, &format!("{lite}?compat=calidog")).await;
+    let mut default = connect(server, lite).await;
+    for log in logs {
+        log.grow(GROWTH).expect("grows");
+    }
+    let count = usize::try_from(GROWTH * copies).expect("small");
+    let expected = certificates(&mut chosen, INITIAL, count).await;
+    assert_eq!(certificates(&mut default, INITIAL, count).await, expected);
+    assert_ne!(certificates(&mut other, INITIAL, count).await, expected);
+    let ends = expected.iter().filter(|text| text.ends_with('\n')).count();
+    assert_eq!(ends, if profile == "go" { count } else { 0 }, "the newline of the Go server");
+    assert!(expected.iter().all(|text| !text.contains("\"offset\"")));
+}
+
+/// Four logs with the same certificates: two of each protocol.
+async fn quartet() -> ctsim::Sim {
+    logs(ctsim::Config {
+        rfc6962: 2,
+        static_ct: 2,
+        copies: 4,
+        rate: 0.0,
+        initial_size: INITIAL,
+        ..ctsim::Config::default()
+    })
+    .await
+}
+
+/// Returns a port of the loopback interface that is free now.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Replaces each text, which must be there, everywhere.
+fn adapted(sample: &str, changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(sample.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from:?} is not in the sample");
+        text.replace(from, to)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_configuration_and_index_of_certstream_server_go_send_its_messages() {
+    let sim = quartet().await;
+    let logs = sim.logs();
+    let [first, second, tiled] = [0, 1, 2].map(|log| logs[log].url().trim_end_matches('/'));
+    let folder = tempfile::tempdir().expect("a folder");
+    let index = folder.path().join("ct_index.json");
+    let key = first.trim_start_matches("http://");
+    std::fs::write(&index, format!("{{\n \"{key}\": {SAVED}\n}}")).expect("writable");
+    let file = adapted(
+        GO,
+        &[
+            ("https://ct.example/one/", first),
+            ("ct.example/two", second),
+            ("https://tiles.example/one/", tiled),
+            ("/data/ct_index.json", &index.display().to_string()),
+            ("listen_port: 8082", &format!("listen_port: {}", free_port())),
+        ],
+    );
+    let server = Process::start(&file, &[], &[]);
+    server.wait_for_line(&format!("resume={SAVED}"));
+    compare(&server, "go", "/lite", &[&logs[0], &logs[1], &logs[2]], (2, 3)).await;
+    server.stop();
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_configuration_and_state_of_certstream_server_rust_send_its_messages() {
+    let sim = quartet().await;
+    let logs = sim.logs();
+    let origin = logs[2].origin().expect("a static log");
+    let [custom, tiled] = [0, 2].map(|log| logs[log].url().trim_end_matches('/'));
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("certstream_state.json");
+    let saved = serde_json::json!({"version": 1, "logs": {custom: {
+        "current_index": SAVED, "tree_size": INITIAL, "last_success": 1_790_000_000,
+    }}});
+    std::fs::write(&state, saved.to_string()).expect("writable");
+    let file = adapted(
+        RUST,
+        &[
+            ("https://ct.example/one\", batch_size", &format!("{custom}\", batch_size")),
+            ("https://tiles.example/two", tiled),
+            ("log_origin: tiles.example/two", &format!("log_origin: {origin}")),
+            ("certstream_state.json", &state.display().to_string()),
+            ("[https://valid.apple.com/ct/log_list/current_log_list.json]", "[]"),
+        ],
+    );
+    // The line to add, which the start names.
+    let file = format!("{file}compat_profile: rust\n");
+    let server = Process::start(&file, &[], &["--ct-log-disable-default-logs"]);
+    server.wait_for_line(&format!("resume={SAVED}"));
+    compare(&server, "rust", "/", &[&logs[0], &logs[2]], (1, 1)).await;
+    server.stop();
+    sim.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +221,7 @@ async fn a_demonstration_has_an_api_takes_settings_and_issues_for_example_org() 
         assert_eq!(get(path).await, status, "{path}");
     }
     let mut socket = connect(&server, "/?domain=example.org").await;
-    for text in certificates(&mut socket, 2).await {
+    for text in certificates(&mut socket, 0, 2).await {
         let message: Value = serde_json::from_str(&text).expect("JSON");
         let names = &message["data"]["leaf_cert"]["all_domains"];
         assert_eq!(*names, serde_json::json!(["example.org", "www.example.org"]));

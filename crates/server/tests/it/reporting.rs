@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use config::{Config, MetricsCompat};
 use serde_json::Value;
 use server::app::{Mode, Server};
-use server::config::{Config, MetricsCompat};
 use tokio::sync::oneshot;
 
 use crate::harness::{PATIENCE, Running, eventually, logs, next_json, reads_all};

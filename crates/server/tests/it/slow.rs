@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use config::{ByteSize, Config, SlowClient};
 use ctsim::Sim;
 use serde_json::Value;
-use server::config::{ByteSize, Config, SlowClient};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 

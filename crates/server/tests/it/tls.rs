@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::Config;
 use ctsim::Sim;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rcgen::{CertificateParams, KeyPair};
@@ -14,7 +15,6 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 use server::app;
-use server::config::Config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -218,7 +218,7 @@ async fn the_last_message_reaches_a_slow_client() {
     pair.write(&folder.path().join("tls"));
     let mut config = reads_all(&sim, &folder);
     configure(&mut config, &folder.path().join("tls"));
-    config.heartbeat.mode = server::config::HeartbeatMode::Off;
+    config.heartbeat.mode = config::HeartbeatMode::Off;
     let server = Running::start(config).await;
     let small = TcpSocket::new_v4().expect("a socket");
     small.set_recv_buffer_size(16 * 1024).expect("a small buffer");

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use config::{ByteSize, Config, Start};
 use ctsim::Sim;
 use server::app::{Mode, Server};
-use server::config::{ByteSize, Config, Start};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

@@ -1,18 +1,34 @@
 //! `/api/cert/{hash}`: a certificate that was published lately (wire.md 4.6).
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use cert::Certificate;
+use config::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use wire::{Event, Profile, StreamKind};
+use wire::{Event, Profile, Renderer, StreamKind};
 
-use crate::http::Shared;
-use crate::recent::{Fingerprint, Recent};
-use crate::sources;
+use crate::http::Services;
+use crate::options;
+use crate::recent::{Fingerprint, Recent, RecentCertificates};
+
+/// The state of the route.
+#[derive(Debug, Clone)]
+pub(super) struct Lookup {
+    recent: Arc<RecentCertificates>,
+    renderer: Renderer,
+}
+
+impl Lookup {
+    pub(super) fn new(services: &Services, config: &Config) -> Self {
+        Self { recent: Arc::clone(&services.recent), renderer: options::renderer(config) }
+    }
+}
 
 /// A certificate. Its fields have the format of messages of the `rust` profile.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,7 +67,7 @@ pub(super) struct Found<'m> {
     offset: u64,
 }
 
-/// What is taken of a lite message.
+/// The parts that are used of a lite message.
 #[derive(Deserialize)]
 struct Message<'m> {
     #[serde(borrow)]
@@ -104,8 +120,8 @@ struct Leaf<'m> {
         ),
     )
 )]
-pub(super) async fn cert(State(shared): State<Shared>, Path(hash): Path<String>) -> Response {
-    let found = Fingerprint::parse(&hash).and_then(|print| shared.recent.find(print));
+pub(super) async fn cert(State(lookup): State<Lookup>, Path(hash): Path<String>) -> Response {
+    let found = Fingerprint::parse(&hash).and_then(|print| lookup.recent.find(print));
     let Some(recent) = found else {
         return (StatusCode::NOT_FOUND, "Certificate not found").into_response();
     };
@@ -121,8 +137,7 @@ pub(super) async fn cert(State(shared): State<Shared>, Path(hash): Path<String>)
         certificate: &certificate,
         chain: &[],
     };
-    let renderer = sources::renderer(&shared.config);
-    renderer.render(StreamKind::Lite, Profile::Rust, &event, &mut message);
+    lookup.renderer.render(StreamKind::Lite, Profile::Rust, &event, &mut message);
     match serde_json::from_slice(&message) {
         Ok(message) => Json(found_in(&message, &recent)).into_response(),
         Err(error) => {

@@ -1,16 +1,14 @@
 //! `/api/logs`: every followed log, their hosts, and the log lists.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use follow::catalogue::ListStatus;
-use follow::{Health, HostSnapshot, Standing};
+use follow::{Counts, Health, HostSnapshot, LogView, LogsView};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::http::Shared;
 
 /// The response of `/api/logs`. The fields of certstream-server-rust come first, in its order; its
 /// clients ignore the rest.
@@ -144,28 +142,24 @@ struct Alarm {
     tag = "api",
     responses((status = 200, description = "The state of the logs", body = Logs))
 )]
-pub(super) async fn logs(State(shared): State<Shared>) -> Response {
-    let fleet = &shared.fleet;
+pub(super) async fn logs(State(view): State<Arc<dyn LogsView>>) -> Response {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let logs: Vec<Log> = fleet.standings().iter().map(|standing| log(standing, now)).collect();
+    let logs: Vec<Log> = view.logs().into_iter().map(|one| log(one, now)).collect();
     let count = |health: Health| logs.iter().filter(|log| log.status == health.as_str()).count();
     axum::Json(Logs {
         total_logs: logs.len(),
         healthy: count(Health::Healthy),
         degraded: count(Health::Degraded),
         unhealthy: count(Health::Unhealthy),
-        hosts: fleet.hosts().into_iter().map(host).collect(),
-        lists: fleet.lists().into_iter().map(list).collect(),
+        hosts: view.hosts().into_iter().map(host).collect(),
+        lists: view.lists().into_iter().map(list).collect(),
         logs,
     })
     .into_response()
 }
 
-fn log(standing: &Standing, now: Duration) -> Log {
-    let Standing { status, host, paused_for } = standing;
-    let (log, at, listing) = (&status.log, status.snapshot(), status.listing());
-    let counters = &status.counters;
-    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+fn log(view: LogView, now: Duration) -> Log {
+    let LogView { log, at, counts, listing, draining, host, paused_for } = view;
     let has_head = at.head_timestamp > 0;
     Log {
         name: log.name.clone(),
@@ -174,16 +168,16 @@ fn log(standing: &Standing, now: Duration) -> Log {
         status: at.health.as_str(),
         current_index: at.next_index.unwrap_or(0),
         tree_size: at.tree_size,
-        total_errors: read(&counters.errors),
+        total_errors: counts.errors,
         last_success: at.last_success,
         log_id: log.id.map(|id| id.to_string()),
         protocol: log.protocol.to_string(),
         state: listing.state,
         lists: listing.lists,
         listed_signed: listing.signed,
-        draining: status.is_retired(),
+        draining,
         breaker: at.breaker.as_str(),
-        entries: read(&counters.entries),
+        entries: counts.entries,
         lag_entries: at.lag_entries(),
         lag_secs: at.lag().as_secs(),
         head_timestamp_ms: has_head.then_some(at.head_timestamp),
@@ -191,32 +185,36 @@ fn log(standing: &Standing, now: Duration) -> Log {
         head_overdue: at.overdue,
         verified_from: at.proved.as_ref().map(|proved| proved.start),
         verified_through: at.proved.as_ref().map(|proved| proved.end),
-        gaps: read(&counters.gaps),
-        skipped_entries: read(&counters.skipped_entries),
-        integrity: Integrity {
-            stale_heads: read(&counters.stale_heads),
-            refused_heads: read(&counters.refused_heads),
-            audited_heads: read(&counters.audited_heads),
-            unaudited_heads: read(&counters.unaudited_heads),
-            proof_errors: read(&counters.proof_errors),
-            alarms: read(&counters.alarms),
-            undecodable: read(&counters.undecodable),
-            unreadable: read(&counters.unreadable),
-            wrong_leaf_indexes: read(&counters.wrong_leaf_indexes),
-            foreign_precertificates: read(&counters.foreign_precertificates),
-            foreign_issuers: read(&counters.foreign_issuers),
-            forged_issuers: read(&counters.forged_issuers),
-            missing_issuers: read(&counters.missing_issuers),
-            cut_chains: read(&counters.cut_chains),
-            panics: read(&counters.panics),
-        },
+        gaps: counts.gaps,
+        skipped_entries: counts.skipped_entries,
+        integrity: integrity(&counts),
         host: host.as_ref().map(|host| host.host.clone()),
         paced: host.as_ref().is_some_and(|host| host.rate.is_some()),
-        limited: read(&counters.limited),
+        limited: counts.limited,
         paused_secs: paused_for.map(|left| left.as_secs().max(1)),
         last_error: at.last_error,
         unproved: at.unproved,
         alarms: at.alarms.into_iter().map(alarm).collect(),
+    }
+}
+
+fn integrity(counts: &Counts) -> Integrity {
+    Integrity {
+        stale_heads: counts.stale_heads,
+        refused_heads: counts.refused_heads,
+        audited_heads: counts.audited_heads,
+        unaudited_heads: counts.unaudited_heads,
+        proof_errors: counts.proof_errors,
+        alarms: counts.alarms,
+        undecodable: counts.undecodable,
+        unreadable: counts.unreadable,
+        wrong_leaf_indexes: counts.wrong_leaf_indexes,
+        foreign_precertificates: counts.foreign_precertificates,
+        foreign_issuers: counts.foreign_issuers,
+        forged_issuers: counts.forged_issuers,
+        missing_issuers: counts.missing_issuers,
+        cut_chains: counts.cut_chains,
+        panics: counts.panics,
     }
 }
 

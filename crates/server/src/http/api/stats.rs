@@ -1,13 +1,46 @@
-//! `/api/stats`: the server in numbers. What certstream-server-rust answers comes first, in its order
+//! `/api/stats`: the server in numbers. The fields of certstream-server-rust come first, in its order
 //! (wire.md 4.6).
+
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
+use feed::Hub;
+use follow::LogsView;
 use serde::Serialize;
 use utoipa::ToSchema;
+use wire::filter::Filters;
 
-use crate::http::Shared;
-use crate::metrics::{Metrics, resident_bytes};
+use crate::http::Services;
+use crate::http::metrics::resident_bytes;
+use crate::metrics::Metrics;
+use crate::publish::CertificateStream;
+use crate::recent::RecentCertificates;
+
+/// The state of the route.
+#[derive(Debug)]
+pub(super) struct Sources {
+    hub: Arc<Hub<CertificateStream>>,
+    filters: Filters,
+    logs: Arc<dyn LogsView>,
+    metrics: Arc<Metrics>,
+    recent: Arc<RecentCertificates>,
+    started: Instant,
+}
+
+impl Sources {
+    pub(super) fn new(services: &Services) -> Self {
+        Self {
+            hub: Arc::clone(&services.hub),
+            filters: services.filters.clone(),
+            logs: Arc::clone(&services.logs),
+            metrics: Arc::clone(&services.metrics),
+            recent: Arc::clone(&services.recent),
+            started: services.started,
+        }
+    }
+}
 
 /// The server's figures. Counts are since its start.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,18 +112,18 @@ struct FollowedLogs {
     tag = "api",
     responses((status = 200, description = "The server's figures", body = Stats))
 )]
-pub(super) async fn stats(State(shared): State<Shared>) -> Json<Stats> {
-    let metrics = &shared.metrics;
-    let ring = shared.hub.stats();
-    let held = shared.recent.held();
+pub(super) async fn stats(State(sources): State<Arc<Sources>>) -> Json<Stats> {
+    let metrics = &sources.metrics;
+    let ring = sources.hub.stats();
+    let held = sources.recent.held();
     let [websocket, sse] = ["websocket", "sse"].map(|protocol| metrics.open_connections(protocol));
     Json(Stats {
-        uptime_seconds: shared.started.elapsed().as_secs(),
+        uptime_seconds: sources.started.elapsed().as_secs(),
         connections: Connections {
             total: websocket + sse,
             websocket,
             sse,
-            filtered: shared.filters.stats().registered,
+            filtered: sources.filters.stats().registered,
             opened: metrics.over_connections(|metrics| &metrics.connections_opened),
         },
         throughput: throughput(metrics),
@@ -104,8 +137,8 @@ pub(super) async fn stats(State(shared): State<Shared>) -> Json<Stats> {
             chunk_bytes: ring.chunk_bytes,
             resident_bytes: resident_bytes(),
         },
-        logs: FollowedLogs { followed: shared.fleet.logs().len() },
-        offset: shared.hub.head(),
+        logs: FollowedLogs { followed: sources.logs.count() },
+        offset: sources.hub.head(),
         version: env!("CARGO_PKG_VERSION"),
     })
 }

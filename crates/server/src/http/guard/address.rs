@@ -1,4 +1,4 @@
-//! Whose request it is: the client's address, behind proxies too.
+//! The address of the client that a request comes from, also behind proxies.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -31,12 +31,12 @@ impl Networks {
     }
 }
 
-/// What counts as one client: an IPv4 address, or a /64 of IPv6.
+/// The identity of a client for limits: an IPv4 address, or a /64 of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ClientKey(IpAddr);
 
 impl ClientKey {
-    /// A number that no other client has: the address as one of IPv6.
+    /// Returns a number that no other client has: the address as one of IPv6.
     pub(super) fn number(self) -> u128 {
         match self.0 {
             IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
@@ -54,9 +54,9 @@ impl From<IpAddr> for ClientKey {
     }
 }
 
-/// The client's address (`wire.md` section 3.5): the rightmost of `X-Forwarded-For` that is no
-/// trusted proxy. The header of a peer that is none is not read. Where it ends in something that is
-/// no address, the proxy that wrote that is the client.
+/// Returns the client's address (`wire.md` section 3.5): the rightmost of `X-Forwarded-For` that is
+/// not itself a trusted proxy. The header is read only if the peer is a trusted proxy. Where it ends
+/// in something that is not an address, the proxy that wrote that is the client.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &Networks) -> IpAddr {
     let mut client = peer.to_canonical();
     if !proxies.contain(client) {
@@ -75,12 +75,12 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &Networks) -> I
     client
 }
 
-/// Whether a peer that is not trusted names the client whose request it is.
-pub(super) fn is_unbelieved(peer: IpAddr, headers: &HeaderMap, proxies: &Networks) -> bool {
+/// Reports whether a peer that is not a trusted proxy names the client whose request it is.
+pub(super) fn is_untrusted(peer: IpAddr, headers: &HeaderMap, proxies: &Networks) -> bool {
     headers.contains_key(FORWARDED_FOR) && !proxies.contain(peer.to_canonical())
 }
 
-/// An address as proxies write it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
+/// Reads an address as proxies write it: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
 /// `[2001:db8::1]:80`.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let bare = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok();
@@ -92,10 +92,10 @@ fn hop_address(hop: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use config::network;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::network;
 
     fn proxies() -> Networks {
         ["10.0.0.0/8", "2001:db8:f::/48"].into_iter().filter_map(network).collect()
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rightmost_address_that_is_no_proxy() {
+    fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
         let cases: [(&str, &[&str], &str); 15] = [
             ("192.0.2.1", &[], "192.0.2.1"),
             ("192.0.2.1", &["198.51.100.7"], "192.0.2.1"),
@@ -145,9 +145,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client puts in front of what the proxy adds makes no difference.
+        /// The text that a client puts before the proxy's own makes no difference.
         #[test]
-        fn what_a_client_claims_is_not_believed(claim in "[ -~]{0,60}", last in any::<[u8; 4]>()) {
+        fn the_address_that_a_client_claims_is_ignored(claim in "[ -~]{0,60}", last in any::<[u8; 4]>()) {
             let address = IpAddr::from(last);
             prop_assume!(!proxies().contain(address));
             let line = format!("{claim}, {address}");

@@ -1,4 +1,4 @@
-//! What a client is told: refusals, and where it stands.
+//! The answers of the guard: refusals, and the headers with a client's standing.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::rate::{Limit, Standing};
 
-/// When it is worth trying again where all slots are taken; nobody knows when one becomes free.
+/// The wait before another attempt where all slots are taken; nobody knows when one becomes free.
 const SLOT_RETRY: Duration = Duration::from_secs(10);
 
 /// Most requests at once.
@@ -17,10 +17,10 @@ const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 /// Seconds until the bucket is full again.
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-/// Whose limits these are.
+/// The tier whose limits these are.
 const TIER: HeaderName = HeaderName::from_static("x-ratelimit-tier");
 
-/// Why a request is not served (`wire.md` section 3.2).
+/// The reason why a request is not served (`wire.md` section 3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The address is not in the allow-list.
@@ -63,8 +63,8 @@ fn too_many(wait: Duration, text: String) -> Response {
     response
 }
 
-/// Tells a client where it stands.
-pub(super) fn tell(headers: &mut HeaderMap, standing: &Standing) {
+/// Adds the headers with a client's standing.
+pub(super) fn insert_standing(headers: &mut HeaderMap, standing: &Standing) {
     headers.insert(LIMIT, standing.limit.into());
     headers.insert(REMAINING, standing.remaining.into());
     headers.insert(RESET, seconds(standing.reset).into());

@@ -1,4 +1,4 @@
-//! Who is let in: the token of a request, and its tier.
+//! Authentication: the token of a request, and its tier.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::header::AUTHORIZATION;
@@ -6,14 +6,12 @@ use axum::http::{HeaderMap, HeaderName};
 use ct::Hash;
 use url::form_urlencoded;
 
-use crate::config;
-
-/// What stands before a token in a header (RFC 6750 section 2.1); it may be absent.
+/// The scheme before a token in a header (RFC 6750 section 2.1); it may be absent.
 const SCHEME: &[u8] = b"bearer ";
 /// The parameter of a query that holds a token.
 const PARAMETER: &str = "token";
 
-/// How much a client may ask for.
+/// The tier of a client, which decides its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tier {
     Free,
@@ -31,17 +29,17 @@ impl Tier {
     }
 }
 
-/// What a request shows.
+/// The token of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shown {
     Nothing,
-    /// A token that is none of ours, or more than one.
+    /// An unknown token, or more than one.
     Wrong,
     /// The token with this hash.
     Token(Tier, Hash),
 }
 
-/// The tokens, and where they are looked for.
+/// The accepted tokens, and the places in a request where one is read.
 #[derive(Debug, Clone)]
 pub(super) struct Auth {
     required: bool,
@@ -52,7 +50,8 @@ pub(super) struct Auth {
 }
 
 impl Auth {
-    /// None of a header name that can be none, which the configuration's bounds do not allow.
+    /// Compiles the settings; `None` where the header name is invalid, which the configuration's own
+    /// checks refuse.
     pub(super) fn compile(config: &config::Auth) -> Option<Self> {
         let tiers = [
             (&config.tokens, Tier::Free),
@@ -71,7 +70,7 @@ impl Auth {
         })
     }
 
-    /// Whether a request that shows nothing is refused.
+    /// Reports whether a request without a token is refused.
     pub(super) const fn is_required(&self) -> bool {
         self.required
     }
@@ -81,7 +80,7 @@ impl Auth {
         &self.header
     }
 
-    /// Whether tokens stand in the header that browsers do not let `*` stand for in CORS.
+    /// Reports whether tokens are read from `Authorization`, which `*` does not cover in CORS.
     pub(super) fn reads_authorization(&self) -> bool {
         self.header == AUTHORIZATION
     }
@@ -113,7 +112,7 @@ impl Auth {
         }
     }
 
-    /// Looks at all tokens, so that the time taken does not depend on which one it is.
+    /// Compares with all tokens, so that the time taken does not depend on which one it is.
     fn find(&self, token: &[u8]) -> Shown {
         let shown = ct::sha256(token);
         let mut found = Shown::Wrong;
@@ -126,7 +125,7 @@ impl Auth {
     }
 }
 
-/// The scheme's name has no case (RFC 9110 section 11.1).
+/// Removes the scheme, whose name has no case (RFC 9110 section 11.1).
 fn without_scheme(line: &[u8]) -> &[u8] {
     match line.split_at_checked(SCHEME.len()) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => token.trim_ascii_start(),
@@ -137,9 +136,9 @@ fn without_scheme(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use config::Tokens;
 
     use super::*;
-    use crate::config::Tokens;
 
     fn tokens(texts: &[&str]) -> Tokens {
         texts.iter().copied().collect()
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn another_header() {
+    fn the_token_is_read_from_the_configured_header() {
         let config = config::Auth { header_name: "X-API-Key".to_owned(), ..config() };
         assert_eq!(read(&config, &["gold"], ""), Some(Tier::Premium));
     }

@@ -1,18 +1,18 @@
-//! What a configuration allows, in the form in which it is asked.
+//! The access rules of a configuration, compiled.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
+use config::{Config, RateLimit, network};
 
 use super::address::{self, Networks};
 use super::auth::{Auth, Tier};
 use super::rate::Allowance;
 use super::slots::SlotLimits;
-use crate::config::{Config, RateLimit, network};
-use crate::sources;
+use crate::options;
 
-/// A configuration that cannot be turned into a policy; its bounds allow none.
+/// An error of a configuration that is no policy; the configuration's own checks find it earlier.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// A text is neither an address nor a network.
@@ -23,20 +23,20 @@ pub enum PolicyError {
         /// The text.
         text: String,
     },
-    /// `auth.header_name` is none.
+    /// `auth.header_name` is not the name of a header.
     #[error("auth.header_name: {0:?} is not the name of a request header")]
     HeaderName(String),
 }
 
-/// Everything that is asked about a request, made once for each configuration.
+/// The rules for requests, made once for each configuration.
 #[derive(Debug, Clone)]
 pub struct Policy {
     pub(super) proxies: Networks,
-    /// Whether the operator says that no proxy is to be believed.
-    pub(super) believes_nobody: bool,
+    /// True if the operator has set that no proxy is trusted.
+    pub(super) trusts_nobody: bool,
     /// Empty for everybody.
     pub(super) allowed: Networks,
-    /// Who may read metrics, and through whom.
+    /// The clients that may read metrics, and their proxies.
     pub(super) metrics: Readers,
     pub(super) auth: Auth,
     pub(super) streams: SlotLimits,
@@ -45,7 +45,7 @@ pub struct Policy {
     pub(super) rates: Option<Rates>,
 }
 
-/// Whose addresses may read something, and the proxies that are believed about it.
+/// The addresses that may read something, and the trusted proxies.
 #[derive(Debug, Clone)]
 pub(super) struct Readers {
     /// Empty for everybody.
@@ -59,27 +59,27 @@ pub(super) struct Rates {
     tiers: [Allowance; 3],
     /// Most clients remembered.
     pub(super) max_clients: usize,
-    /// After this long without a request any client is as new.
+    /// The time without a request after which any client counts as new.
     pub(super) horizon: Duration,
 }
 
 impl Policy {
-    /// What this configuration allows.
+    /// Compiles the rules of a configuration.
     ///
     /// # Errors
-    /// When an address or a header name is none.
+    /// An address, a network or a header name is invalid.
     pub fn compile(config: &Config) -> Result<Self, PolicyError> {
         let name = &config.auth.header_name;
         let limit = &config.connection_limit;
         let or_any = |limit: Option<u64>| limit.filter(|most| *most > 0).unwrap_or(u64::MAX);
-        let believed = match config.real_ip {
+        let trusted = match config.real_ip {
             Some(false) => Networks::default(),
             _ => networks("trusted_proxies", &config.trusted_proxies)?,
         };
         Ok(Self {
-            metrics: Readers::of_metrics(config, &believed)?,
-            proxies: believed,
-            believes_nobody: config.real_ip == Some(false),
+            metrics: Readers::of_metrics(config, &trusted)?,
+            proxies: trusted,
+            trusts_nobody: config.real_ip == Some(false),
             allowed: networks("ip_allow_list", &config.ip_allow_list)?,
             auth: Auth::compile(&config.auth)
                 .ok_or_else(|| PolicyError::HeaderName(name.clone()))?,
@@ -95,18 +95,18 @@ impl Policy {
         })
     }
 
-    /// Whether CORS has to name the header `Authorization`.
+    /// Reports whether CORS has to name the header `Authorization`.
     pub(crate) fn reads_authorization(&self) -> bool {
         self.auth.reads_authorization()
     }
 }
 
 impl Readers {
-    /// `believed` are the proxies of the server's own listener.
-    fn of_metrics(config: &Config, believed: &Networks) -> Result<Self, PolicyError> {
+    /// Compiles the rules for metrics; `trusted` are the proxies of the server's own listener.
+    fn of_metrics(config: &Config, trusted: &Networks) -> Result<Self, PolicyError> {
         let own = &config.prometheus;
-        let proxies = if sources::metrics_are_shared(config) {
-            believed.clone()
+        let proxies = if options::metrics_are_shared(config) {
+            trusted.clone()
         } else if own.real_ip == Some(false) {
             Networks::default()
         } else {
@@ -115,7 +115,7 @@ impl Readers {
         Ok(Self { allowed: networks("prometheus.whitelist", &own.whitelist)?, proxies })
     }
 
-    /// Whether the client behind a request is one of them.
+    /// Reports whether the client of a request is one of them.
     pub(super) fn include(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         self.allowed.is_empty()
             || self.allowed.contain(address::client(peer, headers, &self.proxies))
@@ -169,8 +169,8 @@ impl Rates {
     }
 }
 
-/// The window of a tier is as many times that of Free as its bucket is: one window for all would
-/// take from Premium what its bucket promises.
+/// Returns the window of a tier, in proportion to its bucket: one window for all tiers would limit
+/// Premium to less than its bucket.
 fn window_max(config: &RateLimit, max_tokens: f64) -> u32 {
     let most = config.window_max_requests as f64 * max_tokens / config.free_max_tokens;
     (most.floor() as u32).max(1)
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tiers_by_default() {
+    fn tiers_have_their_documented_defaults() {
         let mut config = Config::default();
         assert!(Policy::compile(&config).expect("compiles").rates.is_none());
         config.rate_limit.enabled = true;
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_are_off_are_none() {
+    fn connection_limits_apply_only_when_enabled() {
         let mut config = Config::default();
         let streams = |config: &Config| Policy::compile(config).expect("compiles").streams;
         assert_eq!(streams(&config), SlotLimits::NONE);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_where_real_ip_is_off() {
+    fn no_proxy_is_trusted_when_real_ip_is_false() {
         let mut config = Config { trusted_proxies: vec!["10.0.0.0/8".into()], ..Config::default() };
         for (real_ip, believed) in [(None, true), (Some(true), true), (Some(false), false)] {
             config.real_ip = real_ip;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn an_invalid_network_is_named_in_the_error() {
         let config = Config { ip_allow_list: vec!["here".into()], ..Config::default() };
         let error = Policy::compile(&config).expect_err("no address").to_string();
         assert!(error.starts_with("ip_allow_list: \"here\" is no IP address"), "{error}");

@@ -1,4 +1,4 @@
-//! Counting what is there at a time, in all and for each client.
+//! Slots: limits on what exists at a time, in all and for each client.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::address::ClientKey;
 
-/// How many there may be at a time.
+/// The limits on slots in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SlotLimits {
     pub(super) total: u64,
@@ -17,11 +17,11 @@ pub(super) struct SlotLimits {
 }
 
 impl SlotLimits {
-    /// Counted, but not limited.
+    /// Slots that are counted, but not limited.
     pub(super) const NONE: Self = Self { total: u64::MAX, per_client: u64::MAX };
 }
 
-/// Which limit is reached.
+/// The limit that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Full {
     Total,
@@ -49,7 +49,7 @@ pub(super) struct Slot {
 }
 
 impl Slots {
-    /// Takes a slot, both limits kept exactly.
+    /// Takes a slot. Both limits are exact.
     pub(super) fn take(
         self: &Arc<Self>,
         client: ClientKey,
@@ -68,7 +68,7 @@ impl Slots {
         Ok(Slot { slots: Arc::clone(self), client })
     }
 
-    /// How many are in use.
+    /// Returns the number of slots in use.
     pub(super) fn in_use(&self) -> u64 {
         self.taken.lock().total
     }
@@ -83,7 +83,7 @@ impl Slots {
 }
 
 impl Slot {
-    /// Whose it is.
+    /// Returns the client that it belongs to.
     pub(super) const fn client(&self) -> ClientKey {
         self.client
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn both_limits_hold_at_their_edge_and_slots_come_back() {
+    fn both_limits_apply_exactly_and_dropped_slots_are_free_again() {
         let slots = Arc::new(Slots::default());
         let limits = SlotLimits { total: 3, per_client: 2 };
         let first = slots.take(client("192.0.2.1"), limits).expect("room");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_limit_lets_nobody_in_until_there_is_room() {
+    fn a_lowered_limit_refuses_until_enough_slots_are_free() {
         let slots = Arc::new(Slots::default());
         let mut held: Vec<Slot> = (0..5)
             .map(|_| slots.take(client("192.0.2.1"), SlotLimits::NONE).expect("no limit"))
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_together_get_as_many_as_there_are() {
+    fn concurrent_threads_take_exactly_as_many_slots_as_there_are() {
         let slots = Arc::new(Slots::default());
         let limits = SlotLimits { total: 500, per_client: 100 };
         let held: Vec<Slot> = std::thread::scope(|scope| {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_room_gets_it() {
+    async fn a_waiter_resumes_when_a_slot_is_freed() {
         let slots = Arc::new(Slots::default());
         let slot = slots.take(client("192.0.2.1"), SlotLimits::NONE).expect("no limit");
         let waiting = tokio::spawn({

@@ -3,26 +3,46 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Extension;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use follow::Standing;
+use config::reporting::route;
+use config::{Config, Verification};
+use feed::Hub;
+use follow::{LogView, LogsView};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::config::reporting::route;
-use crate::config::{Config, Verification};
-use crate::http::Shared;
-use crate::sources;
+use crate::http::Services;
+use crate::options;
+use crate::publish::CertificateStream;
 
-/// However many pages ask, the logs are looked at this often at most.
+/// An answer is reused for this long, however many pages ask.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The last answer, and when it was made.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Cache(Arc<Mutex<Option<(Instant, Bytes)>>>);
+/// The state of the route.
+#[derive(Debug)]
+pub(super) struct PageLogs {
+    config: Arc<Config>,
+    hub: Arc<Hub<CertificateStream>>,
+    logs: Arc<dyn LogsView>,
+    started: Instant,
+    /// The last answer, and the time at which it was made.
+    cache: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl PageLogs {
+    pub(super) fn new(services: &Services, config: &Arc<Config>) -> Self {
+        Self {
+            config: Arc::clone(config),
+            hub: Arc::clone(&services.hub),
+            logs: Arc::clone(&services.logs),
+            started: services.started,
+            cache: Mutex::default(),
+        }
+    }
+}
 
 #[derive(Debug, Serialize)]
 struct Answer {
@@ -73,16 +93,13 @@ struct Log {
     alarms: Vec<String>,
 }
 
-pub(super) async fn logs(
-    State(shared): State<Shared>,
-    Extension(Cache(cache)): Extension<Cache>,
-) -> Response {
+pub(super) async fn logs(State(page): State<Arc<PageLogs>>) -> Response {
     let body = {
-        let mut cached = cache.lock();
+        let mut cached = page.cache.lock();
         match &*cached {
             Some((made, body)) if made.elapsed() < FRESH => body.clone(),
             _ => {
-                let body = Bytes::from(serde_json::to_vec(&answer(&shared)).unwrap_or_default());
+                let body = Bytes::from(serde_json::to_vec(&answer(&page)).unwrap_or_default());
                 *cached = Some((Instant::now(), body.clone()));
                 body
             }
@@ -91,15 +108,15 @@ pub(super) async fn logs(
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
 }
 
-fn answer(shared: &Shared) -> Answer {
+fn answer(page: &PageLogs) -> Answer {
     Answer {
         version: env!("CARGO_PKG_VERSION"),
-        uptime_secs: shared.started.elapsed().as_secs(),
-        head: shared.hub.head(),
-        serves: serves(&shared.config),
-        verification: shared.config.verification,
-        reason: shared.fleet.reason().map(|reason| reason.0),
-        logs: shared.fleet.standings().iter().map(log).collect(),
+        uptime_secs: page.started.elapsed().as_secs(),
+        head: page.hub.head(),
+        serves: serves(&page.config),
+        verification: page.config.verification,
+        reason: page.logs.reason().map(|reason| reason.0),
+        logs: page.logs.logs().into_iter().map(log).collect(),
     }
 }
 
@@ -111,20 +128,19 @@ fn serves(config: &Config) -> Serves {
         full: config.streams.full,
         domains: config.streams.domains_only,
         health: config.protocols.health,
-        metrics: sources::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
+        metrics: options::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
     }
 }
 
-fn log(Standing { status, paused_for, .. }: &Standing) -> Log {
-    let (log, at) = (&status.log, status.snapshot());
+fn log(LogView { log, at, listing, draining, paused_for, .. }: LogView) -> Log {
     let alarms = at.alarms.iter().map(|alarm| format!("{}: {}", alarm.kind, alarm.text));
     Log {
         name: log.name.clone(),
         url: log.url.clone(),
         operator: log.operator.clone(),
         protocol: log.protocol.to_string(),
-        state: status.listing().state,
-        draining: status.is_retired(),
+        state: listing.state,
+        draining,
         health: at.health.as_str(),
         paused_secs: paused_for.map(|left| left.as_secs().max(1)),
         lag_entries: at.lag_entries(),

@@ -9,10 +9,10 @@ use axum::extract::Request;
 use axum::http::header::USER_AGENT;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use config::Config;
 use ctsim::Sim;
 use parking_lot::Mutex;
 use serde_json::Value;
-use server::config::Config;
 use tokio::net::TcpListener;
 
 use super::{Group, ways};

@@ -1,9 +1,9 @@
 //! What the server tells about itself.
 
+use config::Config;
 use reqwest::StatusCode;
 use serde_json::Value;
 use server::app::{Mode, Server};
-use server::config::Config;
 use tokio::sync::oneshot;
 
 use super::{Group, ways};
@@ -144,7 +144,7 @@ async fn so_many_certificates_are_remembered() {
     let folder = tempfile::tempdir().expect("a folder");
     for (way, said) in ways(CACHE, &flags()) {
         for (capacity, bytes, few) in [
-            (said.api.cache_capacity, server::config::ByteSize::new(1 << 20), 3),
+            (said.api.cache_capacity, config::ByteSize::new(1 << 20), 3),
             (1000, said.api.cache_bytes, 100),
         ] {
             let mut config = reads_all(&sim, &folder);

@@ -209,8 +209,8 @@ async fn a_configuration_of_each_peer_starts_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).display().to_string();
     for (text, sse) in [
-        (include_str!("../../../src/config/tests/rust_server.yaml"), 200),
-        (include_str!("../../../src/config/tests/go_server.yaml"), 404),
+        (include_str!("../../../../config/src/tests/rust_server.yaml"), 200),
+        (include_str!("../../../../config/src/tests/go_server.yaml"), 404),
     ] {
         let file: serde_json::Value = serde_saphyr::from_str(text).expect("YAML");
         let flags = [

@@ -1,0 +1,291 @@
+//! The configuration file: which one, and what it says.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use serde_saphyr::{Error, MessageFormatter as _, Spanned, UserMessageFormatter};
+
+use super::error::{ConfigError, FileError, Origin};
+use super::examine::{Mistake, examine, indentation_slip};
+use super::model::Config;
+use super::peers::{self, PeerProblem, ProfileOrigin, Theirs, Translated};
+use super::places::{self, Node, Place, Places};
+use super::table::{SECTIONS, SETTINGS};
+use super::tree;
+
+/// Where a file is looked for when none is named; the first that is there counts.
+pub(super) const SEARCH: &[&str] = &["config.yaml", "config.yml", "/etc/certstream/config.yaml"];
+
+/// Largest configuration file in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Longest line shown in an error, in characters.
+const MAX_EXCERPT: usize = 120;
+
+/// A configuration file that somebody asked for.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) path: PathBuf,
+    /// Who asked, for the error that says it cannot be read.
+    pub(super) by: &'static str,
+}
+
+/// What a file and the variables of other servers come to.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// The configuration, without what is wrong.
+    pub(super) config: Config,
+    /// The file as it stands.
+    pub(super) said: Value,
+    /// The file, where there is one.
+    pub(super) file: Option<PathBuf>,
+    /// Why messages have the profile and duplicates they have.
+    pub(super) profile: ProfileOrigin,
+    /// Every mistake; the configuration can be used only if there is none.
+    pub(super) problems: Vec<ConfigError>,
+}
+
+/// Reads the file named, or else the first of `search` that is there, or else none. To it are added
+/// the variables of other servers.
+///
+/// # Errors
+/// When the file cannot be read at all.
+pub(super) fn load(
+    named: Option<Named>,
+    search: &[PathBuf],
+    theirs: &Theirs,
+    warnings: &mut Vec<String>,
+) -> Result<Loaded, ConfigError> {
+    if let Some((path, bytes)) = find(named, search)? {
+        let loaded = read(&path, &bytes, theirs, warnings)?;
+        return Ok(Loaded { file: Some(path), ..loaded });
+    }
+    let Translated { config, profile, problems } =
+        peers::translate(&Config::default(), Value::Null, theirs, warnings);
+    let problems = problems.into_iter().map(by_variable).collect();
+    Ok(Loaded { config, said: Value::Null, file: None, profile, problems })
+}
+
+fn by_variable(problem: PeerProblem) -> ConfigError {
+    let PeerProblem { key, message, .. } = problem;
+    ConfigError::Variable { origin: Origin::Variable(key), message }
+}
+
+fn find(
+    named: Option<Named>,
+    search: &[PathBuf],
+) -> Result<Option<(PathBuf, Vec<u8>)>, ConfigError> {
+    let unreadable = |path: &Path, named_by, source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        named_by,
+        source,
+    };
+    if let Some(Named { path, by }) = named {
+        let bytes = contents(&path).map_err(|error| unreadable(&path, by, error))?;
+        return within_limit(path, bytes).map(Some);
+    }
+    for path in search {
+        match contents(path) {
+            Ok(bytes) => return within_limit(path.clone(), bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(path, "found there", error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads at most one byte more than is allowed, so that the caller sees when there is too much.
+///
+/// The file has to be a regular one: opening a FIFO or a device could block for ever. Its type is
+/// checked after opening, when nobody can exchange it any more.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn within_limit(path: PathBuf, bytes: Vec<u8>) -> Result<(PathBuf, Vec<u8>), ConfigError> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path, limit: MAX_BYTES });
+    }
+    Ok((path, bytes))
+}
+
+/// What the text of the file at `path` says, with the variables of other servers. An empty file says
+/// nothing.
+///
+/// # Errors
+/// When the text is not YAML, or not text.
+pub(super) fn read(
+    path: &Path,
+    bytes: &[u8],
+    theirs: &Theirs,
+    warnings: &mut Vec<String>,
+) -> Result<Loaded, ConfigError> {
+    let Ok(text) = str::from_utf8(bytes) else {
+        let message = "the file is not UTF-8 text".to_owned();
+        let path = path.to_owned();
+        return Err(FileError { path, place: None, key: None, message, excerpt: None }.into());
+    };
+    let root = places::nodes(text);
+    let document = Document { path, text, places: Places::in_tree(root.as_ref()) };
+    let (config, mut problems) = match serde_saphyr::from_str::<Option<Config>>(text) {
+        Ok(config) => {
+            let config = config.unwrap_or_default();
+            let problems = document.out_of_bounds(&config);
+            (config, problems)
+        }
+        Err(error) => document.examine(root.as_ref(), &error)?,
+    };
+    let said = serde_saphyr::from_str::<Option<Value>>(text).ok().flatten().unwrap_or_default();
+    let Translated { config, profile, problems: theirs } =
+        peers::translate(&config, said.clone(), theirs, warnings);
+    problems.sort_by_key(|problem| problem.place);
+    let mut problems: Vec<ConfigError> = problems.into_iter().map(ConfigError::from).collect();
+    problems.extend(theirs.into_iter().map(|problem| match problem.by_variable {
+        true => by_variable(problem),
+        false => document.peer(problem).into(),
+    }));
+    Ok(Loaded { config, said, file: None, profile, problems })
+}
+
+struct Document<'a> {
+    path: &'a Path,
+    text: &'a str,
+    places: Places,
+}
+
+impl Document<'_> {
+    /// Every mistake of a text that is not a configuration, and what is right in it.
+    fn examine(
+        &self,
+        root: Option<&Spanned<Node>>,
+        error: &Error,
+    ) -> Result<(Config, Vec<FileError>), FileError> {
+        let Some(root) = root else { return Err(self.refuse(error)) };
+        let (config, mistakes) = examine(self.text, root);
+        let mut problems: Vec<FileError> = mistakes
+            .into_iter()
+            .map(|Mistake { place, key, message }| self.error(Some(place), Some(key), &message))
+            .collect();
+        let place = error.location().map(|at| (at.line(), at.column()));
+        // A key that stands twice, for one, is found by the parser only.
+        let is_repeated = matches!(error.without_snippet(), Error::DuplicateMappingKey { .. });
+        if problems.is_empty() || is_repeated && problems.iter().all(|known| known.place != place) {
+            problems.push(self.refuse(error));
+        }
+        Ok((config, problems))
+    }
+
+    /// The parser's error, with the key it is about.
+    fn refuse(&self, error: &Error) -> FileError {
+        let place = error.location().map(|at| (at.line(), at.column()));
+        let key = place.and_then(|place| self.places.at(place)).map(|found| found.shown.clone());
+        let slip = || place.and_then(|(line, _)| self.slip(line));
+        let message = slip().unwrap_or_else(|| {
+            hide_quoted(&UserMessageFormatter.format_message(error.without_snippet()))
+        });
+        self.error(place, key, &message)
+    }
+
+    /// What the line of a text that is not YAML, or the one before, has probably wrong.
+    fn slip(&self, line: u64) -> Option<String> {
+        let unquoted = |line: u64| {
+            let index = usize::try_from(line).ok()?.checked_sub(1)?;
+            let (key, value) = self.text.lines().nth(index)?.trim().split_once(':')?;
+            let value = value.trim();
+            let is_address = value.starts_with("::") && ["host", "listen_addr"].contains(&key);
+            is_address.then(|| format!("write the address in quotes: {key}: \"{value}\""))
+        };
+        let before = line.checked_sub(1).and_then(unquoted);
+        unquoted(line).or(before).or_else(|| indentation_slip(self.text, line))
+    }
+
+    /// What another server's key says and cannot be.
+    fn peer(&self, problem: PeerProblem) -> FileError {
+        let PeerProblem { key, place_of, message, .. } = problem;
+        let place = self.places.of_key(place_of.as_ref().unwrap_or(&key));
+        self.error(place, Some(key), &message)
+    }
+
+    /// What breaks the bounds of a setting; the types of [`Config`] alone allow more.
+    fn out_of_bounds(&self, config: &Config) -> Vec<FileError> {
+        let tree = tree::of(config);
+        let mut problems = Vec::new();
+        for setting in SETTINGS {
+            for (key, value) in tree::select(&tree, setting.key) {
+                if setting.kind.allows(value) {
+                    continue;
+                }
+                let alias = peers::alias(&key).filter(|_| self.places.of_key(&key).is_none());
+                let key = alias.map_or(key, str::to_owned);
+                let place = self.places.of_key(&key);
+                let can_be_shown = self.places.of(&key).is_none_or(Place::can_be_shown);
+                let message = match can_be_shown && !setting.secret {
+                    true => format!("{value} is not {}", setting.kind),
+                    false => format!("expected {}", setting.kind),
+                };
+                problems.push(self.error(place, Some(key), &message));
+            }
+        }
+        problems
+    }
+
+    fn error(&self, place: Option<(u64, u64)>, key: Option<String>, message: &str) -> FileError {
+        FileError {
+            path: self.path.to_owned(),
+            place,
+            key: key.filter(|key| !key.is_empty()),
+            message: message.replace(char::is_control, " "),
+            excerpt: place.and_then(|(line, _)| self.excerpt(line)),
+        }
+    }
+
+    /// A line, unless it may hold a secret.
+    fn excerpt(&self, line: u64) -> Option<String> {
+        if !self.places.can_be_shown(line) {
+            return None;
+        }
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        let line = self.text.lines().nth(index)?;
+        let fits = line.chars().count() <= MAX_EXCERPT;
+        fits.then(|| line.replace(char::is_control, " "))
+    }
+}
+
+/// The parser's message without what it quotes of the text, unless that is the name of a key: it may
+/// be a secret.
+fn hide_quoted(message: &str) -> String {
+    const QUOTES: [char; 3] = ['`', '"', '\''];
+    let mut shown = String::new();
+    let mut rest = message;
+    while let Some((before, quote, after)) = split_at_quote(rest, &QUOTES) {
+        let Some((quoted, after)) = after.split_once(quote) else { break };
+        let is_name = SETTINGS.iter().any(|setting| setting.name() == quoted)
+            || SECTIONS.iter().any(|section| section.name == quoted);
+        let quoted = if is_name { quoted } else { "(hidden)" };
+        shown += &format!("{before}{quote}{quoted}{quote}");
+        rest = after;
+    }
+    match split_at_quote(rest, &QUOTES) {
+        Some((before, ..)) => shown + before,
+        None => shown + rest,
+    }
+}
+
+fn split_at_quote<'a>(text: &'a str, quotes: &[char]) -> Option<(&'a str, char, &'a str)> {
+    let quote = text.chars().find(|c| quotes.contains(c))?;
+    let (before, after) = text.split_once(quote)?;
+    Some((before, quote, after))
+}

@@ -1,0 +1,212 @@
+//! `docs/configuration.md` and `config.example.yaml`, made from the table and checked in.
+
+use serde_json::Value;
+
+use super::*;
+
+const REMAKE: &str = "-p config";
+
+#[test]
+fn the_documentation_is_that_of_the_table() {
+    golden::check("docs/configuration.md", documentation(), REMAKE);
+}
+
+#[test]
+fn the_example_is_that_of_the_table() {
+    golden::check("config.example.yaml", example(), REMAKE);
+}
+
+#[test]
+fn the_example_says_the_defaults() {
+    let read = read_file("config.example.yaml", &example());
+    assert_eq!(read, Ok(Config::default()));
+}
+
+#[test]
+fn what_the_example_leaves_out_can_be_put_in() {
+    let put_in: String = example()
+        .lines()
+        .filter(|line| !line.ends_with("_logs: []"))
+        .map(|line| match line.trim_start().strip_prefix("#: ") {
+            Some(setting) if line.starts_with(' ') => format!("  {setting}\n"),
+            Some(setting) => format!("{setting}\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    let config = read_file("example", &put_in).expect("valid");
+    let mut expected = Config {
+        tls_cert: Some("/etc/certstream/fullchain.pem".into()),
+        tls_key: Some("/etc/certstream/privkey.pem".into()),
+        real_ip: Some(true),
+        verification_evidence_dir: Some("/var/lib/certstream/evidence".into()),
+        ..Config::default()
+    };
+    expected.prometheus.cert_path = Some("/etc/certstream/metrics.pem".into());
+    expected.prometheus.cert_key_path = Some("/etc/certstream/metrics-key.pem".into());
+    expected.prometheus.real_ip = Some(true);
+    expected.ct_log.log_list_key_file = Some("/etc/certstream/log_list_key.pem".into());
+    expected.ct_log.log_list_cache = Some("/var/lib/certstream/log_lists.json".into());
+    expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
+    expected.ct_log.import_index = Some("/var/lib/certstream/ct_index.json".into());
+    expected.hot_reload.watch_path = Some("/etc/certstream".into());
+    assert_eq!(rules::check(&config), []);
+    assert_eq!(config.custom_logs[0].name, "Example 2027");
+    assert_eq!(config.static_logs[0].log_origin.as_deref(), Some("ct.example/2027"));
+    assert_eq!((config.custom_logs.len(), config.static_logs.len()), (1, 1));
+    assert_eq!(Config { custom_logs: vec![], static_logs: vec![], ..config }, expected);
+}
+
+// === config.example.yaml ===
+
+const EXAMPLE_HEAD: &str = "\
+# A configuration of certstream-server: every setting with its default. A file needs to hold only
+# what differs. What follows \"#:\" has no default, or is an example. See docs/configuration.md.
+";
+
+fn example() -> String {
+    let defaults = tree::of(&Config::default());
+    let sections = SECTIONS.iter().map(|section| example_section(section, &defaults));
+    format!("{EXAMPLE_HEAD}{}", sections.collect::<String>())
+}
+
+fn example_section(section: &Section, defaults: &Value) -> String {
+    let mut text = format!("\n# {}: {}.\n", section.title, lower(section.doc));
+    for (position, setting) in section.settings().enumerate() {
+        if position == 0 && setting.key.contains('.') {
+            text += &format!("{}:\n", section.name);
+        }
+        text += &match setting.key.contains("[]") {
+            true => example_item(setting),
+            false => example_setting(setting, defaults),
+        };
+    }
+    text
+}
+
+fn example_setting(setting: &Setting, defaults: &Value) -> String {
+    let indent = if setting.key.contains('.') { "  " } else { "" };
+    let default = tree::select(defaults, setting.key)[0].1;
+    let line = match setting.example {
+        Some(example) if default.is_null() => format!("{indent}#: {}: {example}\n", setting.name()),
+        _ => yaml::line(setting, default),
+    };
+    format!("{}{line}", comment(indent, setting))
+}
+
+/// One field of an item; the name, which comes first, begins the item.
+fn example_item(setting: &Setting) -> String {
+    let begin = if setting.name() == "name" {
+        format!("#: {}:\n#:   - ", setting.section())
+    } else {
+        "#:     ".to_owned()
+    };
+    let example = setting.example.expect("fields of items have no default");
+    let value = match setting.kind {
+        Kind::Text => format!("{example:?}"),
+        _ => example.to_owned(),
+    };
+    format!("{}{begin}{}: {value}\n", comment("", setting), setting.name())
+}
+
+/// What a setting does and can be, over as many lines as that takes.
+fn comment(indent: &str, setting: &Setting) -> String {
+    const WIDTH: usize = 100;
+    let kind = match setting.kind {
+        kind if kind.is_obvious() => String::new(),
+        kind => format!(" ({kind})"),
+    };
+    let mut lines = String::new();
+    let mut line = format!("{indent}#");
+    for word in format!("{}{kind}.", setting.doc).split(' ') {
+        if line.len() + 1 + word.len() > WIDTH {
+            lines += &format!("{line}\n");
+            line = format!("{indent}#");
+        }
+        line += &format!(" {word}");
+    }
+    format!("{lines}{line}\n")
+}
+
+/// A sentence that goes on after a colon.
+fn lower(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|letter| letter.to_lowercase().collect::<String>());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+// === docs/configuration.md ===
+
+const DOCUMENTATION_HEAD: &str = include_str!("configuration.head.md");
+
+fn documentation() -> String {
+    let defaults = tree::of(&Config::default());
+    let sections = SECTIONS.iter().map(|section| documentation_section(section, &defaults));
+    format!("{DOCUMENTATION_HEAD}{}", sections.collect::<String>())
+}
+
+fn documentation_section(section: &Section, defaults: &Value) -> String {
+    let name =
+        if section.name.is_empty() { String::new() } else { format!(" (`{}`)", section.name) };
+    let rows = section.settings().map(|setting| documentation_row(setting, defaults));
+    format!(
+        "\n## {}{name}\n\n{}.\n\n\
+         | Key | Value | Default | Meaning | Variable and flag | Change |\n|---|---|---|---|---|---|\n{}",
+        section.title,
+        section.doc,
+        rows.collect::<String>(),
+    )
+}
+
+fn documentation_row(setting: &Setting, defaults: &Value) -> String {
+    let default = match tree::select(defaults, setting.key).first() {
+        Some((_, value)) if !value.is_null() => format!("`{}`", yaml::flow(value)),
+        _ => String::new(),
+    };
+    let variables = setting.env.iter().map(|name| (*name).to_owned());
+    let names = variables.chain(setting.flag().map(|flag| format!("--{flag}")));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    format!(
+        "| `{}` | {} | {default} | {}. | {} | {} |\n",
+        setting.key,
+        setting.kind,
+        setting.doc,
+        names.join("<br>"),
+        if setting.restart { "restart" } else { "reload" },
+    )
+}
+
+// === docs/peers.md ===
+
+const PEERS_HEAD: &str = include_str!("peers.head.md");
+
+fn peers() -> String {
+    let sections = [
+        (Peer::Rust, "certstream-server-rust"),
+        (Peer::Go, "certstream-server-go"),
+        (Peer::Elixir, "CaliDog's certstream-server"),
+    ];
+    let sections = sections.map(|(peer, name)| {
+        let keys = PEER_KEYS.iter().filter(|known| known.peer == peer);
+        let rows: String = keys.map(peer_row).collect();
+        format!("\n## {name}\n\n| Key | Variable | Handling | Note |\n|---|---|---|---|\n{rows}")
+    });
+    format!("{PEERS_HEAD}{}", sections.concat())
+}
+
+fn peer_row(known: &PeerKey) -> String {
+    let code = |text: &str| match text {
+        "" => String::new(),
+        text => format!("`{text}`"),
+    };
+    let fate = match known.fate {
+        Fate::Mapped(to, _) => format!("mapped to `{to}`"),
+        fate => fate.as_str().to_owned(),
+    };
+    let (key, variable) = (code(known.key), code(known.env.unwrap_or_default()));
+    format!("| {key} | {variable} | {fate} | {} |\n", known.note)
+}
+
+#[test]
+fn the_page_of_other_servers_is_that_of_the_table() {
+    golden::check("docs/peers.md", peers(), REMAKE);
+}

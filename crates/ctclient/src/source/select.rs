@@ -1,0 +1,104 @@
+//! The reader that suits a log's protocol.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ct::head::TreeHead;
+use ct::merkle::CompactRange;
+
+use crate::batch::Batch;
+use crate::http::client::Client;
+use crate::log::{Log, Protocol};
+use crate::options::ReadOptions;
+use crate::source::error::SourceError;
+use crate::source::hybrid::Hybrid;
+use crate::source::issuers::IssuerStore;
+use crate::source::reader::Source;
+use crate::source::rfc6962::Rfc6962;
+use crate::source::static_ct::StaticCt;
+use crate::tree::contradiction::ServedHead;
+
+/// A log of either protocol, or of both.
+#[derive(Debug)]
+pub struct AnySource(Reader);
+
+#[derive(Debug)]
+enum Reader {
+    Rfc6962(Rfc6962),
+    StaticCt(StaticCt),
+    Hybrid(Box<Hybrid>),
+}
+
+impl AnySource {
+    /// Makes a reader of `log`, which requests by `client` and shares chain certificates in
+    /// `issuers`.
+    #[must_use]
+    pub fn new(
+        log: &Arc<Log>,
+        client: &Arc<Client>,
+        issuers: &Arc<IssuerStore>,
+        options: ReadOptions,
+    ) -> Self {
+        let batch_size = log.batch_size.unwrap_or(options.batch_size);
+        let options = ReadOptions { batch_size, ..options };
+        let api = || Rfc6962::new(log.clone(), client.clone(), issuers.clone(), options);
+        let tiles = || StaticCt::new(log.clone(), client.clone(), issuers.clone(), options);
+        Self(match (log.protocol, &log.api_url) {
+            (Protocol::Rfc6962, _) => Reader::Rfc6962(api()),
+            (Protocol::StaticCt, None) => Reader::StaticCt(tiles()),
+            (Protocol::StaticCt, Some(_)) => {
+                Reader::Hybrid(Box::new(Hybrid { tiles: tiles(), api: api() }))
+            }
+        })
+    }
+}
+
+impl Source for AnySource {
+    fn page_size(&self) -> u64 {
+        match &self.0 {
+            Reader::Rfc6962(source) => source.page_size(),
+            Reader::StaticCt(source) => source.page_size(),
+            Reader::Hybrid(source) => source.page_size(),
+        }
+    }
+
+    async fn head(&self) -> Result<ServedHead, SourceError> {
+        match &self.0 {
+            Reader::Rfc6962(source) => source.head().await,
+            Reader::StaticCt(source) => source.head().await,
+            Reader::Hybrid(source) => source.head().await,
+        }
+    }
+
+    async fn entries(&self, range: Range<u64>, size: u64) -> Result<Batch, SourceError> {
+        match &self.0 {
+            Reader::Rfc6962(source) => source.entries(range, size).await,
+            Reader::StaticCt(source) => source.entries(range, size).await,
+            Reader::Hybrid(source) => source.entries(range, size).await,
+        }
+    }
+
+    async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
+        match &self.0 {
+            Reader::Rfc6962(source) => source.frontier(size, head).await,
+            Reader::StaticCt(source) => source.frontier(size, head).await,
+            Reader::Hybrid(source) => source.frontier(size, head).await,
+        }
+    }
+
+    async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
+        match &self.0 {
+            Reader::Rfc6962(source) => source.extends(range, head).await,
+            Reader::StaticCt(source) => source.extends(range, head).await,
+            Reader::Hybrid(source) => source.extends(range, head).await,
+        }
+    }
+
+    fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
+        match &self.0 {
+            Reader::Rfc6962(source) => source.unreadable(index, tree_size),
+            Reader::StaticCt(source) => source.unreadable(index, tree_size),
+            Reader::Hybrid(source) => source.unreadable(index, tree_size),
+        }
+    }
+}

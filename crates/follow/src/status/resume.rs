@@ -1,0 +1,193 @@
+//! The position from which a log is resumed after a restart: that which was published a few seconds ago.
+//!
+//! Each position has the tree of the entries below it, if there is one. Followers report the positions
+//! that they emit, the publisher those that it has published.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ctclient::ReadTree;
+use tokio::time::Instant;
+
+/// Published positions are remembered at this grain; the resume overlap is exact to it.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+/// The most pages on their way to the publisher whose trees are remembered; a position without its
+/// tree is resumed too, and the tree is requested again.
+const MOST_EMITTED: usize = 1024;
+
+/// A position and the tree of the entries below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Resume {
+    /// The next index to read.
+    pub(crate) index: u64,
+    pub(crate) tree: Option<ReadTree>,
+}
+
+/// One log's positions between emitting and saving.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// Emitted and not published yet, oldest first.
+    emitted: VecDeque<Resume>,
+    /// Published; oldest first.
+    published: VecDeque<Mark>,
+}
+
+/// A published position.
+#[derive(Debug)]
+struct Mark {
+    at: Instant,
+    resume: Resume,
+    /// The newest offset published with it or before it. So every entry of the log below the
+    /// position has an offset up to this one. 0 where the follower began.
+    offset: u64,
+}
+
+impl Marks {
+    /// Notes where the follower begins, unless it has begun before.
+    pub(crate) fn begin(&mut self, resume: Resume) {
+        if self.published.is_empty() {
+            self.published.push_back(Mark { at: Instant::now(), resume, offset: 0 });
+        }
+    }
+
+    /// Notes that everything below has been sent to the publisher.
+    pub(crate) fn emitted(&mut self, resume: Resume) {
+        if self.emitted.len() == MOST_EMITTED {
+            self.emitted.pop_front();
+        }
+        self.emitted.push_back(resume);
+    }
+
+    /// Notes that everything below `index` has been published, with offsets up to `offset`.
+    pub(crate) fn published(&mut self, index: u64, offset: u64, overlap: Duration) {
+        let now = Instant::now();
+        let mut tree = None;
+        while self.emitted.front().is_some_and(|next| next.index <= index) {
+            let next = self.emitted.pop_front();
+            tree = next.filter(|next| next.index == index).and_then(|next| next.tree);
+        }
+        // The newest mark is moved forward until it is old enough to stand for its moment.
+        let recent = self.published.len() > 1
+            && self.published.iter().rev().nth(1).is_some_and(|mark| now - mark.at < MARK_EVERY);
+        if recent {
+            self.published.pop_back();
+        }
+        self.published.push_back(Mark { at: now, resume: Resume { index, tree }, offset });
+        self.forget(now, overlap);
+    }
+
+    /// Forgets the trees beyond `size`, which are not those that the log has signed: their positions
+    /// are resumed without one.
+    pub(crate) fn reset_proof(&mut self, size: u64) {
+        let published = self.published.iter_mut().map(|mark| &mut mark.resume);
+        for resume in self.emitted.iter_mut().chain(published) {
+            resume.tree.take_if(|tree| tree.range.size() > size);
+        }
+    }
+
+    /// Returns the position published `overlap` ago, with the offset that all entries below it are up
+    /// to; `None` until the follower began.
+    pub(crate) fn saved(&mut self, overlap: Duration) -> Option<(Resume, u64)> {
+        self.forget(Instant::now(), overlap);
+        self.published.front().map(|mark| (mark.resume.clone(), mark.offset))
+    }
+
+    /// Returns the offset that all entries published are up to.
+    pub(crate) fn newest_offset(&self) -> u64 {
+        self.published.back().map_or(0, |mark| mark.offset)
+    }
+
+    /// Reports whether a position is known to be emitted and not published.
+    pub(crate) fn has_unpublished(&self) -> bool {
+        !self.emitted.is_empty()
+    }
+
+    /// Drops the marks that are too old to be saved, except the newest of those.
+    fn forget(&mut self, now: Instant, overlap: Duration) {
+        while self.published.get(1).is_some_and(|mark| now - mark.at >= overlap) {
+            self.published.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ct::merkle::CompactRange;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(index: u64) -> Resume {
+        let mut range = CompactRange::new();
+        (0..index).for_each(|_| range.push([0; 32]));
+        Resume { index, tree: Some(ReadTree { range, ..ReadTree::default() }) }
+    }
+
+    fn saved(marks: &mut Marks, overlap: Duration) -> Option<Resume> {
+        marks.saved(overlap).map(|(resume, _)| resume)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_saved_position_trails_publishing_by_the_overlap() {
+        let mut marks = Marks::default();
+        assert_eq!(marks.saved(10 * SECOND), None);
+        marks.begin(at(100));
+        for second in 1..=60 {
+            tokio::time::advance(SECOND).await;
+            marks.emitted(at(100 + second));
+            marks.published(100 + second, 7000 + second, 10 * SECOND);
+        }
+        assert_eq!(marks.saved(10 * SECOND), Some((at(150), 7050)));
+        tokio::time::advance(10 * SECOND).await;
+        assert_eq!(marks.saved(10 * SECOND), Some((at(160), 7060)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn marks_are_thinned_but_never_run_ahead() {
+        let mut marks = Marks::default();
+        marks.begin(at(0));
+        for tick in 1..=1000 {
+            tokio::time::advance(SECOND / 100).await;
+            marks.published(tick, 7000 + tick, 5 * SECOND);
+        }
+        assert!(marks.published.len() < 8);
+        let (saved, offset) = marks.saved(5 * SECOND).expect("began");
+        assert!((300..=500).contains(&saved.index), "{saved:?}");
+        assert_eq!((offset, marks.newest_offset()), (7000 + saved.index, 8000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tree_is_saved_with_its_own_position_only() {
+        let mut marks = Marks::default();
+        marks.begin(at(0));
+        for index in [10, 20, 30] {
+            marks.emitted(at(index));
+        }
+        marks.published(20, 0, Duration::ZERO);
+        assert_eq!(saved(&mut marks, Duration::ZERO), Some(at(20)));
+        marks.published(25, 0, Duration::ZERO);
+        assert_eq!(saved(&mut marks, Duration::ZERO), Some(Resume { index: 25, tree: None }));
+        marks.published(30, 0, Duration::ZERO);
+        assert_eq!(saved(&mut marks, Duration::ZERO), Some(at(30)));
+        for index in 0..5000 {
+            marks.emitted(at(index));
+        }
+        assert_eq!(marks.emitted.len(), MOST_EMITTED);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tree_beyond_the_proved_one_is_not_saved_after_a_mismatch() {
+        let mut marks = Marks::default();
+        marks.begin(at(10));
+        [20, 30].into_iter().for_each(|index| marks.emitted(at(index)));
+        marks.published(20, 0, SECOND);
+        marks.reset_proof(10);
+        assert_eq!(saved(&mut marks, SECOND), Some(at(10)));
+        for index in [20, 30] {
+            marks.published(index, 0, SECOND);
+            tokio::time::advance(SECOND).await;
+            assert_eq!(saved(&mut marks, SECOND), Some(Resume { index, tree: None }));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The commands of the program besides serving: each reads the configuration, prints and exits.
+
+pub mod create_index;
+pub mod healthcheck;
+pub mod logs;
+pub mod validate;

@@ -1,0 +1,184 @@
+//! `certstream-server logs`: what the state file says of the logs, and acknowledging their alarms.
+//!
+//! An alarm can be acknowledged whether or not the server runs. If it does, it has the state file
+//! locked; then the acknowledgement is left beside that, and the server takes it.
+
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use follow::acknowledge;
+use follow::position::{Position, State, StateError, StateFile};
+use jiff::Timestamp;
+
+use config::{Config, LogsCommand};
+
+/// A running server looks for acknowledgements every few seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Does what was asked for and returns what to print.
+///
+/// # Errors
+/// When there is no state file, or none that can be used, or a name means no log with an alarm.
+pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
+    let path = config.ct_log.state_file.as_deref().context(
+        "no state file is configured (ct_log.state_file); a running server shows its logs at \
+         /api/logs (protocols.api)",
+    )?;
+    let state = State::read(path)?;
+    match command {
+        LogsCommand::List => Ok(list(&state)),
+        LogsCommand::Acknowledge(names) => acknowledge_all(path, &state, names),
+    }
+}
+
+fn list(state: &State) -> String {
+    let mut text = String::new();
+    for (url, position) in &state.logs {
+        let name = position.name.as_deref().unwrap_or("(unnamed)");
+        let proved = match &position.tree {
+            Some(tree) => format!("proved from {} to {}", tree.from, tree.proved_size),
+            None => "not proved".to_owned(),
+        };
+        // Writing to a string cannot fail.
+        let _infallible =
+            writeln!(text, "{name}\n  {url}\n  next entry {}, {proved}", position.current_index);
+        for alarm in &position.alarms {
+            let at = i64::try_from(alarm.at).ok().and_then(|at| Timestamp::from_second(at).ok());
+            let at = at.map_or_else(|| alarm.at.to_string(), |at| at.to_string());
+            let evidence = alarm.evidence.as_deref().unwrap_or("none");
+            let _infallible = writeln!(
+                text,
+                "  ALARM {at} {}: {}\n    entries {} to {}, evidence: {evidence}",
+                alarm.kind, alarm.text, alarm.first, alarm.end
+            );
+        }
+    }
+    if text.is_empty() { "the state file names no log".to_owned() } else { text }
+}
+
+fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Result<String> {
+    let has_alarm = |name: &&String| {
+        let meant = |(url, position): (&String, &Position)| {
+            position.is_of(url, name) && !position.alarms.is_empty()
+        };
+        state.logs.iter().any(meant)
+    };
+    if let Some(unknown) = names.iter().find(|name| !has_alarm(name)) {
+        bail!("no log called {unknown:?} has an alarm; see: certstream-server logs list");
+    }
+    match StateFile::open(path) {
+        Ok(opened) => {
+            let mut state = opened.state;
+            for (url, position) in &mut state.logs {
+                if names.iter().any(|name| position.is_of(url, name)) {
+                    position.alarms.clear();
+                }
+            }
+            opened.file.save(&state)?;
+            Ok("acknowledged".to_owned())
+        }
+        Err(StateError::Locked { .. }) => tell_server(path, names),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Leaves the acknowledgement for the server that runs, and waits until it has taken it.
+fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<String> {
+    match acknowledge::leave(path, names) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("an earlier acknowledgement still waits for the server; try again in a moment")
+        }
+        left => left.with_context(|| format!("cannot write beside {}", path.display()))?,
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while acknowledge::is_waiting(path)? {
+        if Instant::now() > deadline {
+            bail!(
+                "the server that uses {} has not taken the acknowledgement yet; it will when it \
+                 can, look at its log",
+                path.display()
+            );
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok("acknowledged, the server knows".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use follow::{Alarm, AlarmKind};
+
+    use super::*;
+
+    fn alarmed(folder: &Path) -> (Config, StateFile) {
+        let path = folder.join("state.json");
+        let opened = StateFile::open(&path).expect("opens");
+        let alarm = Alarm {
+            kind: AlarmKind::Fork,
+            at: 1_700_000_000,
+            text: "two trees".to_owned(),
+            first: 5,
+            end: 9,
+            evidence: None,
+        };
+        let position = Position {
+            current_index: 9,
+            name: Some("Example 2027".to_owned()),
+            alarms: vec![alarm],
+            ..Position::default()
+        };
+        let mut state = State::default();
+        state.logs.insert("https://a.example/log".to_owned(), position);
+        opened.file.save(&state).expect("saves");
+        let mut config = Config::default();
+        config.ct_log.state_file = Some(path);
+        (config, opened.file)
+    }
+
+    #[test]
+    fn alarms_are_listed_and_acknowledged_while_no_server_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, file) = alarmed(folder.path());
+        let listed = run(&config, &LogsCommand::List).expect("lists, even while a server runs");
+        for part in
+            ["Example 2027", "next entry 9", "not proved", "ALARM 2023-11-14T22:13:20Z fork"]
+        {
+            assert!(listed.contains(part), "{listed}");
+        }
+        drop(file);
+        let ack = |name: &str| run(&config, &LogsCommand::Acknowledge(vec![name.to_owned()]));
+        assert!(ack("Example").is_err());
+        assert_eq!(ack("example 2027").expect("acknowledges"), "acknowledged");
+        assert!(ack("example 2027").is_err(), "there is no alarm any more");
+        assert!(!run(&config, &LogsCommand::List).expect("lists").contains("ALARM"));
+    }
+
+    #[test]
+    fn a_running_server_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, file) = alarmed(folder.path());
+        let server = thread::spawn(move || {
+            loop {
+                let names = file.take_acknowledgements().expect("reads");
+                if !names.is_empty() {
+                    return names;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let url = "https://a.example/log".to_owned();
+        let told = run(&config, &LogsCommand::Acknowledge(vec![url.clone()]));
+        assert_eq!(told.expect("acknowledges"), "acknowledged, the server knows");
+        assert_eq!(server.join().expect("no panic"), [url]);
+    }
+
+    #[test]
+    fn without_a_state_file_there_is_nothing_to_see() {
+        let error = run(&Config::default(), &LogsCommand::List).expect_err("no state file");
+        assert!(error.to_string().contains("ct_log.state_file"), "{error}");
+    }
+}

@@ -1,0 +1,157 @@
+//! `--validate-config`: everything that can be wrong with a start, without starting.
+
+use std::path::Path;
+
+use config::{Config, Setup, StateRecovery};
+use follow::file;
+use follow::position::{self, State, StateError};
+use logging::causes::in_full;
+use serde_json::Value;
+
+use crate::app;
+
+/// What validation found.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Why the server would not start; one each.
+    pub problems: Vec<String>,
+    /// What it would start with, though hardly meant; one each.
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    /// What to print for the setup they are of: every problem, or a summary and every warning.
+    ///
+    /// # Errors
+    /// When there is a problem, or a warning where these are errors.
+    pub fn report(&self, setup: &Setup) -> Result<String, String> {
+        let lines = |items: &[String]| -> String {
+            items.iter().map(|item| format!("\n  {item}")).collect()
+        };
+        let Self { problems, warnings } = self;
+        let warned = match warnings.len() {
+            0 => String::new(),
+            1 => format!("\n1 warning:{}\n", lines(warnings)),
+            count => format!("\n{count} warnings:{}\n", lines(warnings)),
+        };
+        if !problems.is_empty() {
+            return Err(format!("the configuration cannot be used{}\n{warned}", lines(problems)));
+        }
+        if setup.strict && !warnings.is_empty() {
+            return Err(format!("--strict refuses what is only warned of otherwise\n{warned}"));
+        }
+        let valid = match warnings.len() {
+            0 => "the configuration is valid",
+            _ => "the configuration is valid, with warnings",
+        };
+        Ok(format!("{valid}\n{}{warned}", setup.summary()))
+    }
+}
+
+/// Looks for everything that would keep the server from starting, or would lose positions.
+#[must_use]
+pub fn run(setup: &Setup) -> Findings {
+    let mut findings = Findings {
+        problems: app::check(&setup.config).iter().map(|error| in_full(error.as_ref())).collect(),
+        warnings: setup.warnings.clone(),
+    };
+    if !setup.demo {
+        look_at_state(&setup.config, &mut findings);
+        look_at_index(&setup.config, &mut findings);
+    }
+    findings
+}
+
+fn look_at_state(config: &Config, findings: &mut Findings) {
+    let Some(path) = &config.ct_log.state_file else { return };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        findings.problems.push(format!(
+            "ct_log.state_file: folder {} does not exist; create it (mkdir -p {0})",
+            folder.display()
+        ));
+        return;
+    }
+    if matches!(path.try_exists(), Ok(false)) {
+        return;
+    }
+    let mistakes = if path.is_file() { mistakes_in_state(path) } else { Vec::new() };
+    let Err(error) = State::read(path) else {
+        // The server starts without what is wrong.
+        findings.warnings.extend(mistakes.into_iter().map(|mistake| {
+            format!("ct_log.state_file: {}: {mistake}; it would be ignored", path.display())
+        }));
+        return;
+    };
+    if mistakes.is_empty() || matches!(error, StateError::Newer { .. }) {
+        // A newer form, or a file that cannot be read at all: then the server does not start.
+        findings.problems.push(format!("ct_log.state_file: {error}"));
+        return;
+    }
+    let mistakes = mistakes
+        .into_iter()
+        .map(|mistake| format!("ct_log.state_file: {}: {mistake}", path.display()));
+    match config.ct_log.state_recovery {
+        StateRecovery::Fail => findings.problems.extend(mistakes),
+        StateRecovery::Fresh => {
+            findings.warnings.extend(mistakes);
+            findings.warnings.push(format!(
+                "ct_log.state_file: {} would be set aside and all logs begin afresh \
+                 (ct_log.state_recovery: fail refuses to start instead)",
+                path.display()
+            ));
+        }
+    }
+}
+
+/// Every part of a state file that cannot be used; none where all can.
+fn mistakes_in_state(path: &Path) -> Vec<String> {
+    match read_json(path) {
+        Ok(file) => State::mistakes(&file),
+        Err(mistake) => vec![mistake],
+    }
+}
+
+fn look_at_index(config: &Config, findings: &mut Findings) {
+    let logs = &config.ct_log;
+    let Some(path) = &logs.import_index else { return };
+    let started_before = logs.state_file.as_ref().is_some_and(|file| file.is_file());
+    match position::import(path) {
+        Ok(Some(_)) => {}
+        Ok(None) if started_before => {}
+        Ok(None) => findings.warnings.push(format!(
+            "ct_log.import_index: {} is not there, and there is no state file yet: all logs begin \
+             at their heads, and what came since the old server stopped is lost",
+            path.display()
+        )),
+        Err(error) => {
+            let mistakes = if path.is_file() { mistakes_in_index(path) } else { Vec::new() };
+            let what =
+                |mistake: &str| format!("ct_log.import_index: {}: {mistake}", path.display());
+            match mistakes.is_empty() {
+                true => findings.problems.push(what(&error.to_string())),
+                false => {
+                    findings.problems.extend(mistakes.iter().map(|mistake| what(mistake)));
+                }
+            }
+        }
+    }
+}
+
+/// Every part of certstream-server-go's index that cannot be understood.
+fn mistakes_in_index(path: &Path) -> Vec<String> {
+    match read_json(path) {
+        Ok(Value::Object(indexes)) => {
+            let wrong = indexes.iter().filter(|(_, index)| !index.is_u64());
+            wrong.map(|(url, _)| format!("{url}: its index is not a whole number")).collect()
+        }
+        Ok(_) => vec!["is not a JSON object of URLs and indexes".to_owned()],
+        Err(mistake) => vec![mistake],
+    }
+}
+
+fn read_json(path: &Path) -> Result<Value, String> {
+    let bytes = file::read(path, position::LARGEST).map_err(|error| error.to_string())?;
+    let bytes = bytes.ok_or_else(|| "is no longer there".to_owned())?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("is not JSON: {error}"))
+}

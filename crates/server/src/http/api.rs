@@ -1,0 +1,26 @@
+//! `/api/…`: the state of the server for programs. `docs/openapi.json` describes it.
+
+mod cert;
+mod logs;
+mod openapi;
+mod stats;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use config::Config;
+
+use crate::http::Services;
+
+/// Builds the routes.
+pub(super) fn routes(services: &Services, config: &Config) -> Router {
+    let logs = Router::new().route("/api/logs", get(logs::logs));
+    let stats = Router::new().route("/api/stats", get(stats::stats));
+    let cert = Router::new().route("/api/cert/{hash}", get(cert::cert));
+    Router::new()
+        .route("/api/openapi.json", get(openapi::document))
+        .merge(logs.with_state(Arc::clone(&services.logs)))
+        .merge(stats.with_state(Arc::new(stats::Sources::new(services))))
+        .merge(cert.with_state(cert::Lookup::new(services, config)))
+}

@@ -1,0 +1,81 @@
+//! The page at `/`: the live stream, the logs and how to connect, in a browser.
+//!
+//! Everything it is made of is embedded: no build step, no request elsewhere. It reads the stream
+//! over WebSocket as any client does, and the logs by a route of its own, so that it needs no API.
+
+mod files;
+mod logs;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{Request, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use config::Config;
+use tower_service::Service as _;
+
+use crate::http::streams::{filters, parameters, websocket};
+use crate::http::{Services, not_found};
+
+/// Nothing but what this server serves, and no text that turns into markup or code.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Answers a request for `/` with the page unless it asks for a WebSocket: a stream shares the path.
+pub(super) async fn at_root(request: Request<Body>, next: Next) -> Response {
+    if websocket::is_upgrade(&request) {
+        return next.run(request).await;
+    }
+    let mut page: MethodRouter = get(async || respond(&files::PAGE));
+    let Ok(response) = page.call(request).await;
+    response
+}
+
+/// Builds the routes of the page's files, and of what it shows.
+pub(super) fn routes(services: &Services, config: &Arc<Config>) -> Router {
+    let filter = Router::new().route("/page/filter", get(filter)).with_state(Arc::clone(config));
+    let logs = logs::PageLogs::new(services, config);
+    let logs = Router::new().route("/page/logs.json", get(logs::logs)).with_state(Arc::new(logs));
+    Router::new().route("/page/{file}", get(file)).merge(filter).merge(logs)
+}
+
+/// A path is matched as it is spelled, so the name is not the one that the router decodes.
+async fn file(uri: Uri) -> Response {
+    match uri.path().strip_prefix("/page/").and_then(files::find) {
+        Some(file) => respond(file),
+        None => not_found(),
+    }
+}
+
+/// Answers whether the stream accepts a filter: 204, or 400 with the reason, which a browser hides
+/// when a WebSocket is refused.
+async fn filter(State(config): State<Arc<Config>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.as_deref();
+    let parsed = parameters::check(query)
+        .and_then(|()| filters::parse(&config, query).map_err(|error| format!("{error}\n")));
+    match parsed {
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
+    }
+}
+
+fn respond(file: &files::File) -> Response {
+    let headers: [(HeaderName, &str); 5] = [
+        (CONTENT_TYPE, file.content_type),
+        // A new version of the server is a new version of all files.
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, file.text).into_response()
+}

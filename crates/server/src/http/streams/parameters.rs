@@ -1,0 +1,140 @@
+//! The names of the parameters of a stream: one that is nearly ours is a mistake, which would
+//! stream everything.
+
+use url::form_urlencoded;
+use wire::filter::{EXACT, Parameter};
+
+/// The names besides those of filters.
+const OTHERS: [&str; 6] = [EXACT, "since", "compat", "stream", "heartbeat", "token"];
+
+/// The names that have a meaning which this server does not offer, with what to tell the client.
+const NOT_OFFERED: [(&str, &str); 3] = [
+    ("since_time", "this server resumes by offset only; give since=OFFSET"),
+    ("new", "this server keeps no record of the domains it has seen"),
+    ("backfilled", "this server does not backfill"),
+];
+
+/// Edits that make a name a misspelling of another at most: characters inserted, left out or
+/// replaced.
+const MOST_EDITS: usize = 2;
+
+/// Refuses a query string with a parameter that is nearly one of ours, or that is not offered. Other
+/// names that are not ours pass. `Err` is what to tell the client.
+pub(in crate::http) fn check(query: Option<&str>) -> Result<(), String> {
+    for (name, _) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if let Some((name, why)) = NOT_OFFERED.iter().find(|(other, _)| *other == name) {
+            return Err(format!("{name}: {why}\n"));
+        }
+        if let Some(meant) = suggestion(&name) {
+            let name: String = name.escape_debug().collect();
+            return Err(format!("{name}: there is no such parameter; did you mean {meant}?\n"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the names of what this server offers: nothing else is suggested.
+fn names() -> impl Iterator<Item = &'static str> {
+    Parameter::ALL.into_iter().map(Parameter::name).chain(OTHERS)
+}
+
+/// Returns the parameter of ours that a name is a misspelling or the plural of; none for a name that
+/// is ours or like none of them.
+fn suggestion(name: &str) -> Option<&'static str> {
+    if names().any(|ours| ours == name) {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    let edits = |ours: &'static str| {
+        // Names of very different lengths are not worth comparing.
+        let is_near = lower.len().abs_diff(ours.len()) <= MOST_EDITS;
+        let edits = if is_near { strsim::levenshtein(ours, &lower) } else { usize::MAX };
+        // If no character stays, it is another word: `t` is no misspelling of `ip`.
+        let longer = ours.len().max(lower.len());
+        let edits = if is_plural(&lower, ours) { 1 } else { edits };
+        (edits <= MOST_EDITS && edits < longer).then_some((edits, ours))
+    };
+    names().filter_map(edits).min_by_key(|(edits, _)| *edits).map(|(_, ours)| ours)
+}
+
+fn is_plural(name: &str, ours: &str) -> bool {
+    let stem = ours.strip_suffix('y').map(|stem| name.strip_prefix(stem) == Some("ies"));
+    stem == Some(true) || name.strip_prefix(ours).is_some_and(|end| end == "s" || end == "es")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_ours_is_known_and_far_from_the_others() {
+        for name in names() {
+            assert_eq!(suggestion(name), None, "{name}");
+        }
+        let query = "domain=a.com&match=abc&ip=::1&issuer=a&log=a&part=1/2&entry=final&exact=true\
+                     &since=5&compat=go&stream=full&heartbeat=true&token=abc";
+        assert_eq!(check(Some(query)), Ok(()));
+        assert_eq!(check(None), Ok(()));
+    }
+
+    #[test]
+    fn a_misspelt_name_is_refused_with_the_right_one() {
+        let cases = [
+            ("domains", "domain"),
+            ("doman", "domain"),
+            ("Domain", "domain"),
+            ("DOMAIN", "domain"),
+            ("matches", "match"),
+            ("mach", "match"),
+            ("issuers", "issuer"),
+            ("isuer", "issuer"),
+            ("logs", "log"),
+            ("ips", "ip"),
+            ("ipv4", "ip"),
+            ("entries", "entry"),
+            ("entrys", "entry"),
+            ("parts", "part"),
+            ("exakt", "exact"),
+            ("sinse", "since"),
+            ("steam", "stream"),
+            ("compact", "compat"),
+            ("hearbeat", "heartbeat"),
+            ("tokens", "token"),
+        ];
+        for (name, meant) in cases {
+            let expected = format!("{name}: there is no such parameter; did you mean {meant}?\n");
+            assert_eq!(check(Some(&format!("since=5&{name}=x"))), Err(expected));
+        }
+        let problem = check(Some("do%0Amain=x")).unwrap_err();
+        assert_eq!(problem, "do\\nmain: there is no such parameter; did you mean domain?\n");
+    }
+
+    #[test]
+    fn other_names_pass() {
+        for name in [
+            "regex",
+            "utm_source",
+            "_",
+            "t",
+            "v",
+            "lastEventId",
+            "api_key",
+            "filter",
+            "key",
+            "backfill",
+            "",
+        ] {
+            assert_eq!(check(Some(&format!("{name}=x&{name}"))), Ok(()), "{name}");
+        }
+        let long = "domain".repeat(1000);
+        assert_eq!(check(Some(&format!("{long}=x"))), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused() {
+        for name in ["since_time", "new", "backfilled"] {
+            let problem = check(Some(&format!("domain=a.com&{name}=true"))).unwrap_err();
+            assert!(problem.starts_with(&format!("{name}: this server ")), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The request of a stream: which messages a client asks for, and from where on.
+
+use axum::http::HeaderMap;
+use feed::Gap;
+use serde::Deserialize;
+use wire::{Profile, StreamKind};
+
+use super::gap;
+use super::notices::Asked;
+use crate::publish::Rendering;
+
+/// The parameters of the query string, besides those of a filter.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Parameters {
+    /// SSE only: the kind of the stream.
+    stream: Option<String>,
+    /// The profile of the messages.
+    compat: Option<String>,
+    /// The offset after which to start.
+    since: Option<String>,
+    /// Heartbeats with an offset, whatever the stream, its profile and the settings say.
+    heartbeat: Option<String>,
+}
+
+/// A stream as a client asks for it.
+#[derive(Debug)]
+pub(super) struct Requested {
+    pub(super) rendering: Rendering,
+    pub(super) since: Option<Since>,
+    pub(super) asked: Asked,
+}
+
+/// The position of a client that resumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Since {
+    /// This offset of our stream.
+    Offset(u64),
+    /// An offset of a named stream. Our stream has no name, and offsets of different streams cannot
+    /// be compared.
+    OtherStream,
+}
+
+impl Since {
+    /// Bytes of a stream's id at most.
+    const LONGEST_ID: usize = 64;
+
+    /// Reads an offset, `N` or `N@ID`.
+    fn parse(text: &str) -> Option<Self> {
+        let Some((offset, id)) = text.split_once('@') else {
+            return text.parse().ok().map(Self::Offset);
+        };
+        let _of_that_stream: u64 = offset.parse().ok()?;
+        let is_id = (1..=Self::LONGEST_ID).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_graphic());
+        is_id.then_some(Self::OtherStream)
+    }
+
+    /// Returns the offset to request of the hub: one of another stream is ahead of all of ours, so
+    /// that the client gets a gap and then all there is.
+    pub(super) const fn offset(self) -> u64 {
+        match self {
+            Self::Offset(offset) => offset,
+            Self::OtherStream => u64::MAX,
+        }
+    }
+}
+
+impl Requested {
+    /// Returns the reason of a gap at the beginning of this stream.
+    pub(super) fn gap_reason(&self, gap: &Gap) -> &'static str {
+        match self.since {
+            Some(Since::OtherStream) => gap::OTHER_STREAM,
+            _ => gap.reason.as_str(),
+        }
+    }
+
+    /// Returns the offset to request of the hub; none for a client that starts at the head.
+    pub(super) fn since_offset(&self) -> Option<u64> {
+        self.since.map(Since::offset)
+    }
+}
+
+impl Parameters {
+    /// Returns the kind of stream that an SSE request names.
+    ///
+    /// # Errors
+    /// When there is no such stream; the text is the answer.
+    pub(super) fn kind(&self) -> Result<StreamKind, String> {
+        match self.stream.as_deref() {
+            None | Some("lite") => Ok(StreamKind::Lite),
+            Some("full") => Ok(StreamKind::Full),
+            Some("domains" | "domains-only") => Ok(StreamKind::Domains),
+            Some(other) => Err(format!("stream: {other:?} must be lite, full or domains\n")),
+        }
+    }
+
+    /// Reads the request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
+    ///
+    /// # Errors
+    /// When a parameter has no such value; the text is the answer.
+    pub(super) fn read(
+        &self,
+        default_profile: Profile,
+        kind: StreamKind,
+        headers: Option<&HeaderMap>,
+    ) -> Result<Requested, String> {
+        let asks_for_heartbeats = match self.heartbeat.as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(format!("heartbeat={other}: must be true or false\n")),
+        };
+        let profile = match self.compat.as_deref() {
+            None => default_profile,
+            Some(name) => Profile::from_name(name)
+                .ok_or_else(|| format!("compat={name}: must be calidog, go or rust\n"))?,
+        };
+        let last_event = headers
+            .and_then(|headers| headers.get("last-event-id"))
+            .map(|value| value.to_str().unwrap_or("?"))
+            .filter(|id| !id.is_empty());
+        // A browser that reconnects sends the URL it began with; the header is newer.
+        let since = last_event.map(|id| ("Last-Event-ID", id));
+        let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
+        let since = since.map(|(name, text)| {
+            Since::parse(text)
+                .ok_or_else(|| format!("{name}: {text:?} is not an offset, a whole number\n"))
+        });
+        let since = since.transpose()?;
+        let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
+        Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
+    }
+}

@@ -1,0 +1,250 @@
+//! A Server-Sent Events client (WHATWG HTML section 9.2): the feed as a response body.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, Response};
+use bytes::Bytes;
+use config::SlowClient;
+use feed::gzip::Member;
+use feed::{Framing, Hub, Reader, Ready};
+use futures_util::stream;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use super::gap;
+use super::notices::Notices;
+use crate::http::guard::StreamSlot;
+use crate::http::listener::{Alive, stopped};
+use crate::metrics::ConnectionMetrics;
+use crate::publish::CertificateStream;
+
+/// Bytes handed to the connection at once.
+const BUDGET: usize = 32 * 1024;
+
+/// What a connection needs.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Where it reads.
+    pub(super) reader: Reader<CertificateStream>,
+    /// The stream it reads.
+    pub(super) hub: Arc<Hub<CertificateStream>>,
+    /// Whether the response is a gzip stream.
+    pub(super) gzip: bool,
+    /// Which heartbeats it gets.
+    pub(super) notices: Notices,
+    /// What becomes of it when it is too slow.
+    pub(super) slow_client: SlowClient,
+    /// Where to count.
+    pub(super) metrics: ConnectionMetrics,
+    /// Turns true when a client that is behind is not waited for any longer.
+    pub(super) last_call: watch::Receiver<bool>,
+    /// A sign that the connection is open; shutdown waits until all are dropped.
+    pub(super) _alive: Alive,
+    /// Its slot, as long as the connection is open.
+    pub(super) slot: StreamSlot,
+}
+
+struct Events {
+    client: Client,
+    /// The gzip stream that the response is, until it ends.
+    member: Option<Member>,
+    /// Taken already, to be sent after what was said before it.
+    next: Option<Bytes>,
+    /// Nothing follows `next`.
+    ends: bool,
+    /// When the last message or heartbeat was sent; heartbeats alone where they are always sent.
+    last_sent: Instant,
+    /// The while before the next heartbeat.
+    pace: Duration,
+    /// Whether a heartbeat waits for the end of a chunk.
+    due: bool,
+    /// Set for some moment at or before the next heartbeat.
+    timer: Pin<Box<Sleep>>,
+}
+
+/// The response without its body.
+#[must_use]
+pub(super) fn head(gzip: bool) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache"),
+        // A connection that was a stream is not used again.
+        (CONNECTION, "close"),
+        // nginx would otherwise hold messages back until its buffer is full.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if gzip {
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// The endless body, which begins with `greeting`: events to send before anything else.
+pub(super) fn body(mut client: Client, greeting: &[u8]) -> Body {
+    let gzip = client.gzip;
+    let mut first = Vec::new();
+    let mut member = gzip.then(|| Member::begin(&mut first));
+    encode(greeting, &mut member, &mut first);
+    if client.notices.always() {
+        encode(&client.heartbeat(), &mut member, &mut first);
+    }
+    let next = (!first.is_empty()).then(|| first.into());
+    let timer = Box::pin(tokio::time::sleep(client.notices.first));
+    let (pace, last_sent) = (client.notices.first, Instant::now());
+    let events = Events { client, member, next, ends: false, last_sent, pace, due: false, timer };
+    Body::from_stream(stream::unfold(events, |mut events| async move {
+        events.client.slot.begin();
+        let bytes = events.next().await?;
+        Some((Ok::<_, Infallible>(bytes), events))
+    }))
+}
+
+/// Appends what is not compressed yet, in the form in which it belongs into the response.
+fn encode(bytes: &[u8], member: &mut Option<Member>, out: &mut Vec<u8>) {
+    match member {
+        Some(member) => member.store(bytes, out),
+        None => out.extend_from_slice(bytes),
+    }
+}
+
+impl Client {
+    /// A heartbeat as of now: an event with an id and without data, which a client notes and does not
+    /// dispatch, or a comment where the client gets no offsets.
+    fn heartbeat(&mut self) -> Vec<u8> {
+        match self.reader.searched().filter(|_| self.notices.offsets) {
+            Some(offset) => format!("id: {offset}\n\n").into_bytes(),
+            None => b": heartbeat\n\n".to_vec(),
+        }
+    }
+}
+
+impl Events {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(bytes) = self.next.take() {
+                if !self.client.notices.always() {
+                    self.last_sent = Instant::now();
+                }
+                return Some(bytes);
+            }
+            if self.ends {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                // Before what is ready: a client far behind always has something.
+                () = self.timer.as_mut() => self.tick(),
+                ready = self.client.reader.ready() => match ready {
+                    Ready::Closed => self.say_goodbye(),
+                    Ready::More => self.take(),
+                },
+                () = stopped(&mut self.client.last_call) => self.cut_short(),
+            }
+        }
+    }
+
+    /// Takes what there is to send.
+    fn take(&mut self) {
+        let client = &mut self.client;
+        // That it has changed once is enough: it changes only once.
+        if client.last_call.has_changed().unwrap_or(true) {
+            return self.cut_short();
+        }
+        let is_plain = client.reader.framing() == Framing::Sse;
+        let Some((bytes, written)) = client.reader.next_bytes(BUDGET) else { return };
+        client.metrics.wrote(written);
+        let mut out = Vec::new();
+        if written.lost > 0 {
+            if client.slow_client == SlowClient::Disconnect {
+                return self.end(written.lost, gap::SLOW_CLIENT);
+            }
+            let gap = gap::event(Some(written.lost), gap::SLOW_CLIENT, false);
+            encode(&gap, &mut self.member, &mut out);
+        }
+        // A copy: while a slow client takes its time, it must not hold on to a whole chunk.
+        match &mut self.member {
+            Some(member) if !is_plain => {
+                member.wrote(written.inflated);
+                out.extend_from_slice(&bytes);
+            }
+            member => encode(&bytes, member, &mut out),
+        }
+        if self.due && client.reader.at_boundary() {
+            self.due = false;
+            encode(&client.heartbeat(), &mut self.member, &mut out);
+        }
+        self.next = Some(out.into());
+    }
+
+    /// The server shuts down, and there is no time for what the client has not got by now. What it
+    /// has lost and was not told of is missing too.
+    fn cut_short(&mut self) {
+        let lost = self.client.reader.take_lost();
+        let missed = lost + gap::missed(&self.client.hub, &self.client.reader);
+        self.client.metrics.missed(missed);
+        self.end(missed, gap::SHUTDOWN);
+    }
+
+    /// The server shuts down, and there is nothing left for the client. A last heartbeat says so,
+    /// after what was lost by now.
+    fn say_goodbye(&mut self) {
+        let client = &mut self.client;
+        let lost = client.reader.take_lost();
+        client.metrics.missed(lost);
+        if lost > 0 && client.slow_client == SlowClient::Disconnect {
+            return self.end(lost, gap::SLOW_CLIENT);
+        }
+        let mut last = Vec::new();
+        if lost > 0 {
+            last = gap::event(Some(lost), gap::SLOW_CLIENT, false);
+        }
+        if client.notices.say_goodbye() {
+            last.extend(client.heartbeat());
+        }
+        let mut out = Vec::new();
+        encode(&last, &mut self.member, &mut out);
+        self.finish(out);
+    }
+
+    /// Says how many messages the client misses, and ends.
+    fn end(&mut self, missed: u64, reason: &str) {
+        self.client.metrics.closed_by_server();
+        let mut out = Vec::new();
+        encode(&gap::event(Some(missed), reason, true), &mut self.member, &mut out);
+        self.finish(out);
+    }
+
+    /// Ends the response after these bytes, as its coding wants it.
+    fn finish(&mut self, mut out: Vec<u8>) {
+        if let Some(member) = self.member.take() {
+            member.end(&mut out);
+        }
+        self.next = (!out.is_empty()).then(|| out.into());
+        self.ends = true;
+    }
+
+    /// The timer has fired. A heartbeat goes out at once, or after the chunk that was begun, and says
+    /// the offset as of then.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if now >= self.last_sent + self.pace {
+            self.due = !self.client.reader.at_boundary();
+            if !self.due {
+                let event = self.client.heartbeat();
+                self.client.reader.interject(&event);
+            }
+            self.last_sent = now;
+            self.pace = self.client.notices.slower(self.pace);
+        }
+        self.timer.as_mut().reset(self.last_sent + self.pace);
+    }
+}
