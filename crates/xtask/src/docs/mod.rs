@@ -17,6 +17,8 @@
 //!
 //! `,needs=PROGRAM` after that: is left out where the program is missing.
 //!
+//! The clients of `docs/clients.md` also meet a server that cuts messages (`e2e/documented`).
+//!
 //! Ports are replaced by free ones; the server follows simulated logs. `docs/clients.md` and the
 //! like need what the end-to-end run installs.
 
@@ -25,6 +27,7 @@ mod links;
 mod page;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -32,7 +35,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
 use self::blocks::Use;
 use self::page::Ground;
-use crate::{clients, processes};
+use crate::{clients, command, processes};
 
 pub(crate) const NAME: &str = "docs";
 
@@ -118,6 +121,19 @@ pub(crate) fn file_of_page(page: &Path, name: &str) -> anyhow::Result<String> {
     block.map(|block| block.text).with_context(|| format!("{} has no {name}", page.display()))
 }
 
+/// The page with clients that resume.
+const CLIENTS: &str = "docs/clients.md";
+
+/// Has the clients of the page resume from a server that cuts messages and sends certificates twice.
+fn cut_messages(page: &Path, ground: &Ground) -> anyhow::Result<()> {
+    let folder = ground.scratch("documented-clients")?;
+    for file in ["follow.sh", "alert.py", "main.go"] {
+        std::fs::write(folder.join(file), file_of_page(page, file)?)?;
+    }
+    let mut python = Command::new(clients::python()?);
+    command::complete(python.arg(crate::root().join("crates/xtask/e2e/documented/clients.py")).arg(&folder))
+}
+
 fn name(page: &Path) -> String {
     page.strip_prefix(crate::root()).unwrap_or(page).display().to_string()
 }
@@ -130,6 +146,9 @@ fn follow(page: &Path, ground: &Ground) -> anyhow::Result<String> {
     let mut story = page::Story::new(ground, scratch)?;
     for block in &blocks {
         story.go_on(block).with_context(|| format!("line {}", block.line))?;
+    }
+    if page.ends_with(CLIENTS) {
+        cut_messages(page, ground)?;
     }
     let count =
         |wanted: fn(&Use) -> bool| blocks.iter().filter(|block| wanted(&block.usage)).count();
