@@ -340,6 +340,23 @@ fn reasons_of_gaps_are_written_down_as_given() {
 }
 
 #[test]
+fn after_ahead_a_known_entry_is_a_duplicate_whatever_its_offset() {
+    let mut intake = intake(Resume::default());
+    intake.connected(false, 0);
+    entries(&mut intake, 100, "a", 0..10);
+    assert_eq!(intake.take().unwrap().0.num_rows(), 10);
+    // Another server, with smaller offsets, begins with all that it has.
+    intake.connected(true, 0);
+    intake.message(&gap(None, "ahead"), 7);
+    entries(&mut intake, 5, "a", 0..10);
+    assert_eq!(intake.take().unwrap().0.num_rows(), 0);
+    assert_eq!(intake.counters().doubles, 10);
+    assert_eq!(intake.since().map(|it| it.offset), Some(14));
+    entries(&mut intake, 15, "a", 9..12);
+    assert_eq!(intake.take().unwrap().0.num_rows(), 2);
+}
+
+#[test]
 fn the_id_of_the_stream_is_sent_back_with_the_offset() {
     let mut intake = intake(Resume::default());
     intake.connected(false, 0);
