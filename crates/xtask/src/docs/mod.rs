@@ -131,7 +131,9 @@ fn cut_messages(page: &Path, ground: &Ground) -> anyhow::Result<()> {
         std::fs::write(folder.join(file), file_of_page(page, file)?)?;
     }
     let mut python = Command::new(clients::python()?);
-    command::complete(python.arg(crate::root().join("crates/xtask/e2e/documented/clients.py")).arg(&folder))
+    command::complete(
+        python.arg(crate::root().join("crates/xtask/e2e/documented/clients.py")).arg(&folder),
+    )
 }
 
 fn name(page: &Path) -> String {
