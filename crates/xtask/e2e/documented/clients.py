@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import shutil
 import sys
 from urllib.parse import parse_qs, urlsplit
@@ -165,7 +166,23 @@ async def check_alert(python):
     assert not any(line.startswith("new certificate:") for line in lines), f"alert.py: {lines}"
 
 
+def check_pages():
+    """What programs ask for that can neither drop duplicates nor do without offsets."""
+    root = pathlib.Path(__file__).parents[4]
+    alerts = resumes = 0
+    for page in ["README.md", "docs/start.md", "docs/clients.md"]:
+        for block in re.findall(r"```sh,\S+\n(.*?)```", (root / page).read_text(), re.S):
+            if "domain=example.org" in block:
+                assert "entry=precert" in block, f"{page} alerts twice: {block}"
+                alerts += 1
+            if "since=" in block:
+                assert "compat=calidog" in block, f"{page} resumes without offsets: {block}"
+                resumes += 1
+    assert (alerts, resumes) == (4, 2), (alerts, resumes)
+
+
 async def main():
+    check_pages()
     shell, python = ["bash", "follow.sh"], [sys.executable, "alert.py"]
     checks = [check_cuts("shell", shell, lambda line: json.loads(line)["data"][0])]
     checks.append(check_alert(python))
