@@ -156,8 +156,8 @@ async fn heartbeats(server: &Running, count: u32) {
     }
 }
 
-/// What an SSE stream says until that contains `wanted`, two heartbeats. They come at the interval
-/// that is configured, so a WebSocket client has not had ten by then.
+/// Reads an SSE stream until it contains `wanted`, two heartbeats. They come at the interval that is
+/// configured, so a WebSocket client has not had ten by then.
 async fn two_heartbeats(server: &Running, path: &str, wanted: &str) -> String {
     tokio::select! {
         text = events_until(server, path, wanted) => text,
