@@ -9,15 +9,15 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::http::Shared;
 
 /// The time between two lines.
-const EVERY: Duration = Duration::from_secs(60);
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
 /// A log is at its head as long as it is behind by less than this.
 const NEAR: Duration = Duration::from_secs(60);
 /// Most logs named in a line.
 const MOST_NAMED: usize = 3;
 
-/// Logs the line for ever.
-pub(crate) async fn log_every_minute(shared: &Shared) {
-    let mut timer = tokio::time::interval(EVERY);
+/// Logs the line for ever, each time after `every`.
+pub(crate) async fn log_every(shared: &Shared, every: Duration) {
+    let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.tick().await;
     let (mut entries, mut since) = (entries(shared), Instant::now());
