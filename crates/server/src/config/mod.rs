@@ -96,6 +96,9 @@ pub struct Setup {
     pub strict: bool,
     /// What is strange about the configuration, to be logged; one line each.
     pub warnings: Vec<String>,
+    /// Every mistake for which the configuration cannot be used; only
+    /// [`ValidateConfig`](Invocation::ValidateConfig) gives a setup that has any.
+    pub problems: Vec<String>,
 }
 
 /// What a server that runs with one configuration can go over to when it is to have another: that,
@@ -180,7 +183,14 @@ fn set_up(
     let theirs = env.of_peers(&mut problems);
     // What is served elsewhere on this machine is not for a demonstration.
     let search = if demo { &[] } else { search };
-    let loaded = file::load(named, search, &theirs, &mut warnings)?;
+    let validates = command.action == Action::Validate;
+    let loaded = file::load(named, search, &theirs, &mut warnings);
+    // Of a file that cannot be read at all, nothing that it may say is missing.
+    let is_read = loaded.is_ok();
+    let loaded = match loaded {
+        Err(error) if validates => file::Loaded { problems: vec![error], ..Default::default() },
+        loaded => loaded?,
+    };
     let in_file = loaded.problems.len();
     problems.splice(0..0, loaded.problems);
     let set = |key: &str| assignments.iter().any(|assignment| assignment.setting.key == key);
@@ -194,20 +204,27 @@ fn set_up(
         warnings.extend(ignored.iter().map(|key| format!("--demo ignores {key}")));
     }
     let file = loaded.file;
-    let broken = rules::check(&config);
+    let broken = if is_read { rules::check(&config) } else { Vec::new() };
     let broken: Vec<Problem> =
         broken.into_iter().filter(|rule| !is_consequence(rule, &problems, in_file)).collect();
     if !broken.is_empty() {
         problems.push(ConfigError::Rules { file: file.clone(), problems: broken });
     }
-    ConfigError::none_of(problems)?;
-    warnings.extend(rules::doubts(&config));
-    warnings.extend(rules::forgotten(&config, is_set));
-    let validates = command.action == Action::Validate;
+    let problems = match validates {
+        true => problems.iter().map(ToString::to_string).collect(),
+        false => ConfigError::none_of(problems).map(|()| Vec::new())?,
+    };
+    if is_read {
+        warnings.extend(rules::doubts(&config));
+        warnings.extend(rules::forgotten(&config, is_set));
+        if !demo && !is_set("ct_log.state_file") && config.ct_log.state_file.is_none() {
+            warnings.extend(file::unused_state(file.as_deref()));
+        }
+    }
     if strict && !validates && !warnings.is_empty() {
         return Err(ConfigError::Strict { warnings });
     }
-    Ok(Setup { config, file, demo, dry_run, profile, strict, warnings })
+    Ok(Setup { config, file, demo, dry_run, profile, strict, warnings, problems })
 }
 
 /// Whether a rule may be broken only because a mistake was left out of the configuration: one of the
