@@ -26,7 +26,7 @@ use crate::position::{self, Position, State};
 use crate::queue::Pages;
 use crate::resume::Resume;
 use crate::saves::Saves;
-use crate::source::AnySource;
+use crate::source::{AnySource, Source};
 use crate::status::LogStatus;
 
 /// What to follow and how.
@@ -403,8 +403,7 @@ impl Fleet {
         self.set_reason(None);
     }
 
-    /// Runs a log's follower to its end. A defect of this program must not lose the log: the
-    /// follower is started again where it stood.
+    /// Runs a log's follower to its end.
     async fn run(
         self: Arc<Self>,
         status: Arc<LogStatus>,
@@ -413,20 +412,10 @@ impl Fleet {
         mut resume: Option<Resume>,
         number: usize,
     ) {
-        let note = |_: &str| {
-            add(&status.counters.panics, 1);
-            tracing::error!(log = status.log.name, "the follower panicked");
-        };
-        let mut follow = || {
-            let source = AnySource::new(&status, &client, &self.issuers, &self.follow);
-            let (log, options) = (Arc::clone(&status), self.follow.clone());
-            let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
-            // Before its first run it has read nothing.
-            let resume = resume.take().or(stood);
-            Follower::new(source, log, options, pages.clone(), resume, number).run()
-        };
+        let source = || AnySource::new(&status, &client, &self.issuers, &self.follow);
         loop {
-            self.supervisor.run_noting("follower", note, &mut follow).await;
+            let (resume, options) = (resume.take(), &self.follow);
+            supervised(&self.supervisor, &status, options, &pages, resume, number, source).await;
             if self.has_ended(&status, &pages) {
                 return;
             }
@@ -448,6 +437,31 @@ impl Fleet {
     fn set_reason(&self, reason: Option<Reason>) {
         *self.reason.lock() = reason;
     }
+}
+
+/// Runs a log's follower to its end. A defect of this program must not lose the log: after a panic the
+/// follower is started again where it stood.
+async fn supervised<S: Source>(
+    supervisor: &Supervisor,
+    status: &Arc<LogStatus>,
+    options: &FollowOptions,
+    pages: &Pages,
+    mut resume: Option<Resume>,
+    number: usize,
+    source: impl Fn() -> S,
+) {
+    let note = |_: &str| {
+        add(&status.counters.panics, 1);
+        tracing::error!(log = status.log.name, "the follower panicked");
+    };
+    let follow = || {
+        let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
+        // Before its first run it has read nothing.
+        let resume = resume.take().or(stood);
+        let (log, options) = (Arc::clone(status), options.clone());
+        Follower::new(source(), log, options, pages.clone(), resume, number).run()
+    };
+    supervisor.run_noting("follower", note, follow).await;
 }
 
 #[cfg(test)]
