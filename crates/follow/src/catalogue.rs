@@ -223,11 +223,14 @@ impl Catalogue {
         catalogue
     }
 
-    /// Finds out which lists are at private addresses.
+    /// Finds out which lists are at private addresses. Only their hosts may have such addresses: the
+    /// host of a public list may be that of a log too.
     async fn find(&mut self) {
         for held in &mut self.lists {
-            self.client.trust(&held.url);
             held.private = Client::has_private_host(&held.url).await;
+            if held.private {
+                self.client.trust(&held.url);
+            }
         }
     }
 
@@ -307,6 +310,7 @@ impl Catalogue {
     pub(crate) async fn refresh(&mut self) -> Result<(), CatalogueError> {
         let mut outcome = Ok(());
         let mut fetched = false;
+        self.find().await;
         for held in &mut self.lists {
             let result = match held.signed {
                 true => fetch::signed(&self.client, &held.url, &self.options.key).await,
@@ -326,7 +330,6 @@ impl Catalogue {
                 }
             }
         }
-        self.find().await;
         if fetched {
             self.keep().await;
         }
@@ -474,5 +477,21 @@ mod tests {
             assert_eq!(offered.is_before(&current), before, "{offered}");
         }
         assert_eq!(current.to_string(), "version 9.100 of 2026-05-29T13:42:48Z");
+    }
+
+    #[tokio::test]
+    async fn only_the_hosts_of_lists_at_private_addresses_may_have_such_addresses() {
+        let client = Client::new("follow-tests/1", Duration::from_secs(1)).expect("a client");
+        let key = PublicKey::from_pem(ct::log_list::CHROME_KEY_PEM).expect("a key");
+        let public = "http://lists.invalid/list.json".to_owned();
+        let mut options = CatalogueOptions::new(public.clone(), key);
+        options.extra = vec!["http://127.0.0.1:9/list.json".to_owned()];
+        let mut catalogue = Catalogue::open(options, client.clone()).await;
+        for _ in 0..2 {
+            let found = catalogue.lists.iter().map(|held| held.private).collect::<Vec<_>>();
+            assert_eq!(found, [false, true]);
+            assert!(!client.trusts(&public) && client.trusts("http://127.0.0.1/log"));
+            assert!(catalogue.refresh().await.is_err(), "there is no such host");
+        }
     }
 }

@@ -329,6 +329,12 @@ impl Client {
         self.shared.addresses.trust(url);
     }
 
+    /// Reports whether the host of a URL may have private addresses.
+    #[cfg(test)]
+    pub(crate) fn trusts(&self, url: &str) -> bool {
+        self.shared.addresses.may_be_private(url)
+    }
+
     /// Whether the host of a URL has none but private addresses, as far as can be told now.
     pub(crate) async fn has_private_host(url: &str) -> bool {
         addresses::has_private_host(url).await
