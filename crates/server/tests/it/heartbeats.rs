@@ -16,6 +16,8 @@ use crate::program::Process;
 
 /// Entries of the one log at the start.
 const ENTRIES: u64 = 300;
+/// Heartbeats of a WebSocket, at most, while an SSE stream with the same interval gets two.
+const MOST_OTHERS: usize = 8;
 /// A filter that nothing passes.
 const NOTHING: &str = "domain=nothing.example";
 
@@ -134,6 +136,20 @@ async fn a_stream_without_heartbeats_has_pings_at_their_interval() {
     server.stop().await;
 }
 
+/// Runs `wait` to its end and counts the heartbeats that a WebSocket, which gets one each second, gets
+/// meanwhile.
+async fn heartbeats_during<T>(server: &Running, wait: impl Future<Output = T>) -> (T, usize) {
+    let mut socket = server.connect(&format!("/?{NOTHING}&heartbeat=true")).await;
+    let mut wait = Box::pin(wait);
+    let mut heartbeats = 0;
+    loop {
+        tokio::select! {
+            done = &mut wait => return (done, heartbeats),
+            frame = next_frame(&mut socket) => heartbeats += usize::from(frame.is_text()),
+        }
+    }
+}
+
 /// What an SSE stream says until that contains `wanted`.
 async fn events_until(server: &Running, path: &str, wanted: &str) -> String {
     let url = format!("http://{}{path}", server.address);
@@ -153,13 +169,18 @@ async fn an_event_with_an_id_only_is_the_heartbeat_of_sse() {
     let (server, head) = start(&sim, |_| {}).await;
     let id = format!("id: {head}\n\n");
     for query in [NOTHING, "stream=domains", "compat=go&heartbeat=true"] {
-        let text = events_until(&server, &format!("/sse?{query}"), &id.repeat(2)).await;
+        let (path, two) = (format!("/sse?{query}"), id.repeat(2));
+        let events = events_until(&server, &path, &two);
+        let (text, others) = heartbeats_during(&server, events).await;
         assert_eq!(text.replace(&id, ""), "", "{query}: nothing but ids");
+        assert!(others <= MOST_OTHERS, "{query}: {others} heartbeats of a WebSocket meanwhile");
     }
     for profile in ["go", "rust"] {
         let path = format!("/sse?compat={profile}");
-        let text = events_until(&server, &path, ": heartbeat\n\n: heartbeat\n\n").await;
+        let events = events_until(&server, &path, ": heartbeat\n\n: heartbeat\n\n");
+        let (text, others) = heartbeats_during(&server, events).await;
         assert!(!text.contains("id:"), "{profile}: {text}");
+        assert!(others <= MOST_OTHERS, "{profile}: {others} heartbeats of a WebSocket meanwhile");
     }
     server.stop().await;
 }

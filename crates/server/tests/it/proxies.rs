@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{
-    Running, Socket, eventually, logs, next_frame, next_json, reads_all, shared_data,
+    PATIENCE, Running, Socket, eventually, logs, next_frame, next_json, reads_all, shared_data,
 };
 
 /// A running proxy.
@@ -99,7 +100,15 @@ async fn a_silent_stream_outlasts_a_proxy_that_closes_idle_connections() {
         let frame = next_frame(&mut socket).await;
         assert!(matches!(frame, Message::Ping(_)), "{frame:?}");
     }
-    drop((socket, proxy));
+    let url = format!("http://{}/sse?stream=domains", proxy.address);
+    let mut events = reqwest::get(url).await.expect("an answer").bytes_stream();
+    let mut text = String::new();
+    while text.matches("id: ").count() < 6 {
+        let more = tokio::time::timeout(PATIENCE, events.next()).await.expect("in time");
+        let more = more.expect("the proxy has not closed it").expect("no error");
+        text.push_str(str::from_utf8(&more).expect("UTF-8"));
+    }
+    drop((socket, events, proxy));
     server.stop().await;
 }
 
