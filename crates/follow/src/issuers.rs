@@ -24,9 +24,11 @@ use crate::entry::Issuer;
 use crate::failure::{LONGEST_AT_FIRST, is_beginning};
 use crate::status::LogStatus;
 
-/// Certificates kept at most.
+/// Certificates that each of the two indexes is prepared for.
 const ISSUERS: usize = 8192;
-/// Bytes of certificates kept at most, by each of the two indexes.
+/// What a certificate takes beside its bytes: a log can serve very many that are very short.
+const BESIDE: u64 = 400;
+/// Bytes of memory taken at most, by each of the two indexes.
 const ISSUER_BYTES: u64 = 16 * 1024 * 1024;
 /// A single issuer certificate larger than this is not one.
 const LARGEST_ISSUER: usize = 256 * 1024;
@@ -48,13 +50,13 @@ struct Weight;
 
 impl Weighter<Bytes, Arc<Issuer>> for Weight {
     fn weight(&self, _: &Bytes, issuer: &Arc<Issuer>) -> u64 {
-        issuer.der.len() as u64
+        issuer.der.len() as u64 + BESIDE
     }
 }
 
 impl Weighter<Hash, Arc<Issuer>> for Weight {
     fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
-        issuer.der.len() as u64
+        issuer.der.len() as u64 + BESIDE
     }
 }
 
