@@ -24,7 +24,7 @@ use crate::entry::Issuer;
 use crate::failure::{LONGEST_AT_FIRST, is_beginning};
 use crate::status::LogStatus;
 
-/// Certificates that each of the two indexes is prepared for.
+/// Certificates that each of the two indexes is prepared for; issuers noted as missing at most.
 const ISSUERS: usize = 8192;
 /// What a certificate takes beside its bytes: a log can serve very many that are very short.
 const BESIDE: u64 = 400;
