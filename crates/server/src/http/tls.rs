@@ -100,7 +100,7 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
         /// Why.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
 }
 
@@ -317,7 +317,7 @@ impl Files {
 
     fn unusable(&self, source: rustls::Error) -> TlsError {
         let (cert, key) = (self.cert.clone(), self.key.clone());
-        TlsError::Unusable { settings: self.settings, cert, key, source }
+        TlsError::Unusable { settings: self.settings, cert, key, source: Box::new(source) }
     }
 }
 
