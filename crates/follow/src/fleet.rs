@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, host_of};
+use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, Source, host_of};
 use parking_lot::Mutex;
 use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
@@ -403,7 +403,7 @@ impl Fleet {
         self.set_reason(None);
     }
 
-    /// Runs a log's follower to its end. After a panic it is started again at its position.
+    /// Runs a log's follower to its end.
     async fn run(
         self: Arc<Self>,
         status: Arc<LogStatus>,
@@ -412,25 +412,15 @@ impl Fleet {
         mut resume: Option<Resume>,
         number: usize,
     ) {
-        let note = |_: &str| {
-            add(&status.counters.panics, 1);
-            tracing::error!(log = status.log.name, "the follower panicked");
+        let read = ReadOptions {
+            batch_size: self.follow.batch_size,
+            verification: self.follow.verification != Verification::Off,
+            tbs_ids: self.follow.tbs_ids,
         };
-        let mut follow = || {
-            let read = ReadOptions {
-                batch_size: self.follow.batch_size,
-                verification: self.follow.verification != Verification::Off,
-                tbs_ids: self.follow.tbs_ids,
-            };
-            let source = AnySource::new(&status.log, &client, &self.issuers, read);
-            let (log, options) = (Arc::clone(&status), self.follow.clone());
-            let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
-            // Before its first run it has read nothing.
-            let resume = resume.take().or(stood);
-            Follower::new(source, log, options, pages.clone(), resume, number).run()
-        };
+        let source = || AnySource::new(&status.log, &client, &self.issuers, read);
         loop {
-            self.supervisor.run_noting("follower", note, &mut follow).await;
+            let (resume, options) = (resume.take(), &self.follow);
+            supervised(&self.supervisor, &status, options, &pages, resume, number, source).await;
             if self.has_ended(&status, &pages) {
                 return;
             }
@@ -452,6 +442,31 @@ impl Fleet {
     fn set_reason(&self, reason: Option<Reason>) {
         *self.reason.lock() = reason;
     }
+}
+
+/// Runs a log's follower to its end. A defect of this program must not lose the log: after a panic the
+/// follower is started again where it stood.
+async fn supervised<S: Source>(
+    supervisor: &Supervisor,
+    status: &Arc<LogStatus>,
+    options: &FollowOptions,
+    pages: &Pages,
+    mut resume: Option<Resume>,
+    number: usize,
+    source: impl Fn() -> S,
+) {
+    let note = |_: &str| {
+        add(&status.counters.panics, 1);
+        tracing::error!(log = status.log.name, "the follower panicked");
+    };
+    let follow = || {
+        let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
+        // Before its first run it has read nothing.
+        let resume = resume.take().or(stood);
+        let (log, options) = (Arc::clone(status), options.clone());
+        Follower::new(source(), log, options, pages.clone(), resume, number).run()
+    };
+    supervisor.run_noting("follower", note, follow).await;
 }
 
 #[cfg(test)]

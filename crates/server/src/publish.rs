@@ -28,7 +28,7 @@ use crate::metrics::{EntryLabels, Metrics};
 use crate::recent::{Recent, RecentCertificates};
 use crate::vitals::Vitals;
 
-/// Issuers kept rendered at most.
+/// Issuers that the cache is prepared for.
 const ISSUERS: usize = 4096;
 /// Bytes of memory that they take at most. Those that CAs really have, rendered under one profile, take a
 /// tenth of what is counted: their names have no escapes.
@@ -46,6 +46,33 @@ struct Weight;
 impl Weighter<Hash, Arc<Issuer>> for Weight {
     fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
         issuer.most_memory() as u64
+    }
+}
+
+/// Chain certificates with their renderings, by SHA-256; bounded in number and memory.
+#[derive(Debug)]
+pub struct Issuers(Cache<Hash, Arc<Issuer>, Weight>);
+
+impl Default for Issuers {
+    fn default() -> Self {
+        Self(Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight))
+    }
+}
+
+impl Issuers {
+    /// Bytes that they take at most.
+    pub const MOST_BYTES: u64 = ISSUER_BYTES;
+
+    /// Returns what is kept of an issuer, which is added if it is new. Then `new` grows by the memory
+    /// that it takes.
+    pub fn get_or_add(&self, issuer: &record::Issuer, new: &mut usize) -> Arc<Issuer> {
+        if let Some(rendered) = self.0.get(&issuer.fingerprint) {
+            return rendered;
+        }
+        let rendered = Arc::new(Issuer::new(issuer.der.clone()));
+        *new += issuer.der.len() * WITH_RENDERING;
+        self.0.insert(issuer.fingerprint, Arc::clone(&rendered));
+        rendered
     }
 }
 
@@ -195,8 +222,7 @@ pub struct Publisher {
     metrics: Arc<Metrics>,
     /// What messages say of each log, made at its first page.
     sources: HashMap<String, Arc<Source>>,
-    /// Chain certificates with their renderings, by SHA-256.
-    issuers: Cache<Hash, Arc<Issuer>, Weight>,
+    issuers: Issuers,
     /// What was published lately; `None` to publish every entry.
     window: Option<Window>,
     /// Where what is published can be found for a while.
@@ -222,7 +248,7 @@ impl Publisher {
         recent: Arc<RecentCertificates>,
     ) -> Self {
         let sources = HashMap::new();
-        let issuers = Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight);
+        let issuers = Issuers::default();
         Self { hub, metrics, sources, issuers, window, recent, gathered: Gathered::default() }
     }
 
@@ -263,7 +289,8 @@ impl Publisher {
     ) -> Published {
         let mut new_issuers = 0;
         let issuers = entry.chain.iter();
-        let chain = issuers.map(|issuer| self.issuer(issuer, &mut new_issuers)).collect();
+        let chain =
+            issuers.map(|issuer| self.issuers.get_or_add(issuer, &mut new_issuers)).collect();
         Published {
             source: Arc::clone(source),
             index: entry.index,
@@ -281,16 +308,6 @@ impl Publisher {
             new_issuers,
             noted: AtomicU8::new(0),
         }
-    }
-
-    fn issuer(&self, issuer: &record::Issuer, new: &mut usize) -> Arc<Issuer> {
-        if let Some(rendered) = self.issuers.get(&issuer.fingerprint) {
-            return rendered;
-        }
-        let rendered = Arc::new(Issuer::new(issuer.der.clone()));
-        *new += issuer.der.len() * WITH_RENDERING;
-        self.issuers.insert(issuer.fingerprint, Arc::clone(&rendered));
-        rendered
     }
 
     /// What is to be found by its fingerprint once it has an offset; nothing where nobody can ask.

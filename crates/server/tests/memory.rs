@@ -4,12 +4,14 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cert::Digests;
+use cert::{Certificate, Digests};
 use feed::{Framing, Hub, Limits, Owner, Reader, Ready, Request, Stream, block};
+use follow::IssuerStore;
 use server::dedup::Window;
+use server::publish::Issuers;
 use server::recent::{Recent, RecentCertificates};
 use tikv_jemalloc_ctl::{epoch, stats};
-use wire::{EntryKind, Source, SourceKind};
+use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
 /// As in the program.
 #[global_allocator]
@@ -107,6 +109,68 @@ fn recent_certificates_use_little_more_than_their_bytes() {
     println!("recent certificates: {taken} bytes, counted {counted}");
     assert_eq!(held.held().entries, MOST);
     assert!(taken <= counted * 5 / 4 + MOST * BESIDE, "{taken} for {counted}");
+}
+
+/// Bytes in place of an issuer's certificate, which differ by the number.
+fn issuer(number: u64, length: usize) -> Vec<u8> {
+    let mut der = vec![b'"'; length];
+    der[..8].copy_from_slice(&number.to_be_bytes());
+    der
+}
+
+#[test]
+fn the_issuers_of_followers_take_what_their_bound_says() {
+    let _alone = ALONE.lock();
+    /// As in `follow::issuers`.
+    const MOST: usize = 16 << 20;
+    for (length, count) in [(16, 200_000), (1_400, 40_000), (20_000, 3_000), (200_000, 300)] {
+        let (store, taken) = takes(|| {
+            let store = IssuerStore::default();
+            (0..count).for_each(|number| drop(store.intern(&issuer(number, length))));
+            store
+        });
+        let kept = store.len();
+        println!("issuers of followers, {length} bytes each: {taken} bytes, {kept} are kept");
+        assert!(taken <= MOST * 5 / 4 + KEPT, "{taken} for {kept} of {length}");
+        assert!(kept * (length + 400) >= MOST / 2, "{kept} of {length}");
+    }
+}
+
+#[test]
+fn the_issuers_of_the_publisher_take_no_more_than_their_bound() {
+    let _alone = ALONE.lock();
+    let most = usize::try_from(Issuers::MOST_BYTES).expect("fits");
+    let source = Source::new("log", "https://x", "", SourceKind::Tiled, None);
+    let certificate = Certificate::read(&[]);
+    let renderer = Renderer::default();
+    for (length, count) in [(16, 10_000), (1_400, 10_000), (20_000, 3_000)] {
+        let (issuers, taken) = takes(|| {
+            let (issuers, mut new, mut message) = (Issuers::default(), 0, Vec::new());
+            for number in 0..count {
+                let der = record::Issuer::new(issuer(number, length).into());
+                let event = Event {
+                    offset: 1,
+                    seen: 0,
+                    submitted: 0,
+                    kind: EntryKind::X509LogEntry,
+                    cert_index: 0,
+                    source: &source,
+                    certificate: &certificate,
+                    chain: &[issuers.get_or_add(&der, &mut new)],
+                };
+                for profile in Profile::ALL {
+                    message.clear();
+                    renderer.render(StreamKind::Full, profile, &event, &mut message);
+                }
+            }
+            issuers
+        });
+        println!("issuers of the publisher, {length} bytes each: {taken} bytes of {most}");
+        assert!(taken <= most + KEPT, "{taken} of {most}");
+        // Their renderings are kept with them.
+        assert!(taken > 1_000_000, "{taken}");
+        drop(issuers);
+    }
 }
 
 /// A stream of texts, as long as messages of the lite stream are.
