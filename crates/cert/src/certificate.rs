@@ -27,13 +27,13 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// Those of these bytes.
+    /// Returns the digests of these bytes.
     #[must_use]
     pub fn of(der: &[u8]) -> Self {
         Self::with_sha256(digest(&SHA256, der), der)
     }
 
-    /// Those of these bytes, the SHA-256 of which is known already.
+    /// Returns the digests of these bytes, whose SHA-256 is known.
     #[must_use]
     pub fn with_sha256(sha256: [u8; 32], der: &[u8]) -> Self {
         Self { sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der), sha256 }
@@ -41,6 +41,27 @@ impl Digests {
 }
 
 /// A certificate, read as far as it can be.
+///
+/// # Example
+///
+/// ```
+/// use cert::{Certificate, Dialect};
+///
+/// // A certificate for example.com, as a DER file.
+/// let der = std::fs::read("../wire/src/sample/leaf.der")?;
+/// let certificate = Certificate::read(&der);
+/// assert_eq!(certificate.parse_error, None);
+/// assert_eq!(certificate.common_name().as_deref(), Some("example.com"));
+/// assert_eq!(certificate.not_before, 1_767_225_600); // 1 January 2026
+/// let names: Vec<_> = certificate.all_domains(Dialect::Calidog).collect();
+/// assert_eq!(names, ["example.com", "www.example.com", "*.shop.example.com"]);
+///
+/// // A file that is cut short keeps the fields before the cut.
+/// let cut = Certificate::read(&der[..150]);
+/// assert!(cut.parse_error.is_some());
+/// assert_eq!(cut.not_before, certificate.not_before);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {
     /// The bytes it was read from.
@@ -72,14 +93,14 @@ pub struct Certificate<'a> {
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads a certificate or a precertificate. There is always an answer: fields that cannot be
-    /// read are empty, and `parse_error` names the first of them.
+    /// Reads a certificate or a precertificate. This never fails: fields that cannot be read are empty,
+    /// and `parse_error` names the first of them.
     #[must_use]
     pub fn read(der: &'a [u8]) -> Self {
         Self::read_with_digests(der, &Digests::of(der))
     }
 
-    /// Reads a certificate whose digests are known already: they cost more than all the rest.
+    /// Reads a certificate whose digests are known. Computing them costs more than all the rest.
     #[must_use]
     pub fn read_with_digests(der: &'a [u8], digests: &Digests) -> Self {
         let mut fields = Fields::default();
@@ -107,13 +128,13 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// The first extension of this kind.
+    /// Returns the first extension of this kind.
     #[must_use]
     pub fn extension(&self, kind: ExtensionKind) -> Option<&Extension<'a>> {
         self.extensions.iter().find(|extension| extension.kind() == Some(kind))
     }
 
-    /// The subject's common name, where it may be a domain: it is not empty and this is not a
+    /// Returns the subject's common name, if it may be a domain: it is not empty, and this is not a
     /// certificate authority.
     #[must_use]
     pub fn common_name(&self) -> Option<Cow<'a, str>> {
@@ -121,7 +142,7 @@ impl<'a> Certificate<'a> {
         name.map(|name| name.to_text()).filter(|name| !name.is_empty())
     }
 
-    /// The names of subjectAltName, in order, without those that cannot be read.
+    /// Returns the names of subjectAltName, in order, without those that cannot be read.
     pub fn alternative_names(&self) -> impl Iterator<Item = GeneralName<'a>> + use<'a, '_> {
         let names = self.extensions.iter().filter_map(|extension| match extension.value {
             Value::SubjectAltName(names) => Some(names.flatten()),
@@ -130,7 +151,7 @@ impl<'a> Certificate<'a> {
         names.flatten()
     }
 
-    /// The dNSNames of subjectAltName, in order, with U+FFFD for what is not UTF-8.
+    /// Returns the dNSNames of subjectAltName, in order, with U+FFFD for what is not UTF-8.
     pub fn dns_names(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a, '_> {
         self.alternative_names().filter_map(|name| match name {
             GeneralName::Dns(name) => Some(text::utf8(name)),
@@ -138,7 +159,7 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// The names that messages list as `all_domains`: [`common_name`](Self::common_name), then
+    /// Returns the names that messages list as `all_domains`: [`common_name`](Self::common_name), then
     /// [`dns_names`](Self::dns_names), each text once. In the Go dialect the common name comes
     /// last, and only if it is not among the others, which are not compared with each other.
     pub fn all_domains(

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_is_told_from_broken_json() {
+    fn html_is_distinguished_from_broken_json() {
         let quoted = |body: &[u8]| match parse::<u8>(body) {
             Err(BodyError::Html(quoted)) => quoted,
             other => panic!("{other:?}"),

@@ -34,7 +34,7 @@ pub(crate) struct Encoded<'a> {
 
 /// Reads the body of a get-entries answer: any number of entries, none too.
 ///
-/// All entries are slices of one buffer, about three quarters of `body` long, which lives as long as
+/// All entries are slices of one buffer, about three quarters of `body` long, which exists as long as
 /// any of them.
 ///
 /// # Errors

@@ -226,7 +226,7 @@ impl LogList {
     ///
     /// # Errors
     /// If the bytes are no list of schema version 3. What is wrong with single logs is no error but
-    /// is told in [`skipped`](Self::skipped).
+    /// is listed in [`skipped`](Self::skipped).
     pub fn parse(bytes: &[u8]) -> Result<Self, ListError> {
         read::list(bytes)
     }

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_none() {
+    fn invalid_responses_are_refused() {
         let consistency = |body: &str| parse_consistency(body.as_bytes()).unwrap_err();
         let short = json!({ "consistency": [to_base64(&[6; 31])] }).to_string();
         assert_eq!(consistency(&short), BodyError::Hash { field: "consistency" });

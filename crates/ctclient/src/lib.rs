@@ -16,7 +16,6 @@
 
 mod backoff;
 mod batch;
-mod entry;
 pub mod failure;
 mod findings;
 mod http;
@@ -28,7 +27,6 @@ mod tree;
 
 pub use backoff::{Backoff, jitter};
 pub use batch::{Batch, Served};
-pub use entry::{Entry, Issuer};
 pub use findings::{Defects, Findings};
 pub use http::addresses::host_of;
 pub use http::budget::{Budget, Lease, Share};
@@ -50,5 +48,5 @@ pub use source::reader::Source;
 pub use tree::contradiction::{AlarmKind, Contradiction, Point, ServedHead};
 pub use tree::evidence::Evidence;
 pub use tree::explain::explain;
-pub use tree::frontier::{Frontier, ReadTree};
+pub use tree::frontier::Frontier;
 pub use tree::heads::{Accepted, HeadError, Heads, Reached};

@@ -72,7 +72,7 @@ struct Rule {
 
 /// The effect of faults on one request.
 #[derive(Debug, Default)]
-pub(crate) struct Misfortune {
+pub(crate) struct InjectedFaults {
     pub(crate) delay: Duration,
     pub(crate) fault: Option<Fault>,
 }
@@ -105,25 +105,25 @@ impl Faults {
     }
 
     /// Returns the effect of faults on this request; without a call it is one for the log list.
-    pub(crate) fn take(&self, endpoint: Endpoint, call: Option<&Call>) -> Misfortune {
-        let mut misfortune = Misfortune::default();
+    pub(crate) fn take(&self, endpoint: Endpoint, call: Option<&Call>) -> InjectedFaults {
+        let mut injected = InjectedFaults::default();
         let Rules { list, random } = &mut *self.rules.lock();
         list.retain_mut(|rule| {
             if rule.is_over() {
                 return false;
             }
             let is_delay = matches!(rule.fault, Fault::Delay(_));
-            let taken = !is_delay && misfortune.fault.is_some();
+            let taken = !is_delay && injected.fault.is_some();
             if taken || !rule.concerns(endpoint, call) || !rule.happens(random) {
                 return true;
             }
             match &rule.fault {
-                Fault::Delay(delay) => misfortune.delay += *delay,
-                fault => misfortune.fault = Some(fault.clone()),
+                Fault::Delay(delay) => injected.delay += *delay,
+                fault => injected.fault = Some(fault.clone()),
             }
             !rule.is_over()
         });
-        misfortune
+        injected
     }
 }
 
@@ -171,7 +171,7 @@ impl Scope {
     }
 }
 
-impl Misfortune {
+impl InjectedFaults {
     /// Reports whether there is any.
     pub(crate) fn is_any(&self) -> bool {
         self.fault.is_some() || !self.delay.is_zero()

@@ -25,7 +25,7 @@
 //! Nothing of an entry is stored: entry `i` of a log follows from the seed, the log and `i` alone
 //! (and, in its times, from [`Config::epoch`]). A log that starts with 65,536 entries or more repeats
 //! its first 65,536, so that it starts quickly: of an RFC 6962 log a repetition has the same hashes
-//! and costs nothing; in a static log each leaf holds its own index, and costs some 0.5 µs of one
+//! and costs nothing; in a static log each leaf holds its own index, and costs about 0.5 µs of one
 //! core (10 million entries start in under 3 s on two). Serving costs 1 to 2 µs of CPU an entry,
 //! growing 2; `cargo bench -p ctsim` measures it.
 

@@ -79,7 +79,7 @@ pub(crate) struct Log {
     /// The start of its growth, in ms since the Unix epoch.
     started: u64,
     max_size: u64,
-    /// Entries grown by hand.
+    /// Entries grown by [`LogHandle::grow`](crate::LogHandle::grow).
     extra: AtomicU64,
     tree: RwLock<Tree>,
     leaf_tiles: Cache<u64, Arc<Vec<Hash>>>,

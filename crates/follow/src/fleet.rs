@@ -140,15 +140,15 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
 
 /// Removes the logs that have no page on its way any more. Their entries may not be read again after a
 /// restart.
-fn settle(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
+fn forget_published(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
     given_up.retain_mut(|status| {
         // Each page on its way has a reference to its log.
-        let settled = Arc::get_mut(status).is_some();
-        if settled {
+        let published = Arc::get_mut(status).is_some();
+        if published {
             let newest = status.newest_offset();
             saved.resent_from = saved.resent_from.map(|from| from.max(newest));
         }
-        !settled
+        !published
     });
 }
 
@@ -275,7 +275,7 @@ impl Fleet {
         let logs = self.logs.lock();
         let (mut state, mut is_known) = {
             let (mut saved, mut given_up) = (self.saved.lock(), self.given_up.lock());
-            settle(&mut given_up, &mut saved);
+            forget_published(&mut given_up, &mut saved);
             (saved.clone(), given_up.is_empty() && !self.follow.catch_up.is_limited())
         };
         let mut resent_from = 0;

@@ -21,6 +21,7 @@ use ctclient::{
     failure, jitter, pages,
 };
 use futures_util::{StreamExt as _, stream};
+use record::GapReason;
 use tokio::time::Instant;
 
 use self::error::FollowError;
@@ -30,7 +31,7 @@ use self::verifying::Verifying;
 use crate::alarm::unix_seconds;
 use crate::breaker::{Breaker, BreakerState};
 use crate::options::{FollowOptions, Start, Verification};
-use crate::page::{Gap, GapReason, Page};
+use crate::page::{Gap, Page};
 use crate::queue::Pages;
 use crate::status::LogStatus;
 use crate::status::counters::add;
@@ -277,7 +278,7 @@ impl<S: Source> Follower<S> {
             "log is too far behind: entries are skipped"
         );
         self.next = Some(to);
-        let gap = Gap { range: next..to, reason: GapReason::TooFarBehind };
+        let gap = Gap { range: next..to, reason: GapReason::Skipped };
         self.status.emitting(Resume { index: to, tree: None });
         self.pages.send(Page::of_gap(Arc::clone(&self.status), gap), None).await?;
         Ok(to)

@@ -59,7 +59,7 @@ pub struct FollowOptions {
     pub saves_first: bool,
     /// The time by which saved positions trail publishing.
     pub resume_overlap: Duration,
-    /// Computes [`tbs_id`](crate::Entry::tbs_id) of entries, for linking precertificates with their
+    /// Computes [`link`](record::Record::link) of entries, for linking precertificates with their
     /// final certificates. It costs a hash of every certificate.
     pub tbs_ids: bool,
     /// The time for which a tiled log's partial data tile is left to fill after one was fetched.

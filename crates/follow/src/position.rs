@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use ct::Hash;
 use ct::merkle::CompactRange;
-use ctclient::{Point, ReadTree};
+use record::{Proved, Tree};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -224,8 +224,8 @@ pub struct SavedTree {
 }
 
 impl SavedTree {
-    pub(crate) fn new(tree: &ReadTree) -> Self {
-        let ReadTree { from, proved, range } = tree;
+    pub(crate) fn new(tree: &Tree) -> Self {
+        let Tree { read: range, from, proved } = tree;
         let base64 = |bytes: &[u8]| base64_simd::STANDARD.encode_to_string(bytes);
         Self {
             size: range.size(),
@@ -237,9 +237,9 @@ impl SavedTree {
     }
 
     /// Returns the tree, if that is what the hashes make.
-    pub(crate) fn read(&self) -> Option<ReadTree> {
-        let proved = Point { size: self.proved_size, root: self.proved_root()? };
-        Some(ReadTree { from: self.from, proved, range: self.range()? })
+    pub(crate) fn read(&self) -> Option<Tree> {
+        let proved = Proved { size: self.proved_size, root: self.proved_root()? };
+        Some(Tree { read: self.range()?, from: self.from, proved })
     }
 
     fn range(&self) -> Option<CompactRange> {

@@ -28,7 +28,7 @@ pub use leaf::check as leaf;
 pub use log_list::check as log_list;
 pub use tile_leaf::check as tile_leaf;
 
-/// A way in, and what must hold there.
+/// A parser of untrusted input, and its property.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// The name, also of the file in `fuzz/fuzz_targets`.

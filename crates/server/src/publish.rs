@@ -14,9 +14,10 @@ use cert::{Certificate, Digests};
 use ct::Hash;
 use ct::leaf::EntryType;
 use feed::{Hub, Stream, block};
-use follow::{Entry, LogStatus, Page, Protocol};
+use follow::{LogStatus, Page, Protocol};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use record::Record;
 use tokio::sync::mpsc;
 use wire::filter::{Filters, Registered, Subject};
 use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, SourceKind, StreamKind};
@@ -232,14 +233,14 @@ impl Publisher {
     }
 
     /// The entries that have not come before, in this log or another, with their digests.
-    fn without_duplicates(&mut self, entries: Vec<Entry>) -> Vec<(Entry, Digests)> {
+    fn without_duplicates(&mut self, entries: Vec<Record>) -> Vec<(Record, Digests)> {
         let before = entries.len();
         let now = Instant::now();
         let mut window = self.window.as_mut();
-        let is_first = |entry: Entry| {
-            let sha256 = ct::sha256(&entry.certificate);
-            let key = entry.tbs_id.unwrap_or(sha256);
-            let is_first = window.as_mut().is_none_or(|window| window.is_first(&key, now));
+        let is_first = |entry: Record| {
+            let sha256 = entry.fingerprint;
+            let key = entry.dedup_key();
+            let is_first = window.as_mut().is_none_or(|window| window.is_first(key, now));
             // The other digest is for those that are published alone.
             is_first.then(|| {
                 let digests = Digests::with_sha256(sha256, &entry.certificate);
@@ -258,7 +259,7 @@ impl Publisher {
         &self,
         source: &Arc<Source>,
         seen: u64,
-        (entry, digests): (Entry, Digests),
+        (entry, digests): (Record, Digests),
     ) -> Published {
         let mut new_issuers = 0;
         let issuers = entry.chain.iter();
@@ -267,8 +268,8 @@ impl Publisher {
             source: Arc::clone(source),
             index: entry.index,
             seen,
-            submitted: entry.timestamp,
-            kind: match entry.entry_type {
+            submitted: entry.submitted,
+            kind: match entry.kind {
                 EntryType::X509 => EntryKind::X509LogEntry,
                 EntryType::Precert => EntryKind::PrecertLogEntry,
             },
@@ -282,7 +283,7 @@ impl Publisher {
         }
     }
 
-    fn issuer(&self, issuer: &follow::Issuer, new: &mut usize) -> Arc<Issuer> {
+    fn issuer(&self, issuer: &record::Issuer, new: &mut usize) -> Arc<Issuer> {
         if let Some(rendered) = self.issuers.get(&issuer.fingerprint) {
             return rendered;
         }

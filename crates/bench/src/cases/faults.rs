@@ -45,13 +45,13 @@ pub(crate) const BENCHMARK: Benchmark = Benchmark {
 
 /// The fault of a log.
 #[derive(Clone, Copy)]
-enum Trouble {
+enum LogFault {
     Status500,
     Refused,
     Stall,
 }
 
-impl Trouble {
+impl LogFault {
     fn of(case: &str) -> Self {
         match case.rsplit('-').next() {
             Some("refused") => Self::Refused,
@@ -93,7 +93,7 @@ fn set_away(sim: &Sim, log: &LogHandle, away: bool) {
 }
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
-    let trouble = Trouble::of(case);
+    let fault = LogFault::of(case);
     let is_tiled = case.starts_with("static-ct");
     let (rfc6962, static_ct) = if is_tiled { (0, LOGS) } else { (LOGS, 0) };
     let runtime = Runtime::new()?;
@@ -118,7 +118,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     })?;
     // Longer than it takes a log to become healthy and its rhythm to be known.
     pause(Duration::from_secs(5));
-    let outcome = measure(&sim, &server, trouble, plan.time(LASTS));
+    let outcome = measure(&sim, &server, fault, plan.time(LASTS));
     drop(server);
     runtime.block_on(sim.shutdown());
     let mut took = outcome?;
@@ -130,7 +130,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     report.add(
         format!(
             "{protocol}, {seconds} s of {}, {LOGS} times: at the head again after",
-            trouble.words()
+            fault.words()
         ),
         format!("median {median:.1} s, worst {worst:.1} s"),
         "≤ 6 s",
@@ -140,12 +140,12 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has the fault befall all logs, one a moment after the other, and measures for each how long after
-/// the end the server has read everything again.
+/// Begins and ends the fault at all logs, one a moment after the other; returns for each the time from
+/// its end until the server has read everything again.
 fn measure(
     sim: &Sim,
     server: &Server,
-    trouble: Trouble,
+    fault: LogFault,
     lasts: Duration,
 ) -> anyhow::Result<Vec<Duration>> {
     let start = Instant::now();
@@ -159,13 +159,13 @@ fn measure(
         while now >= start + due(begun)
             && let Some(log) = logs.get(begun)
         {
-            trouble.begin(sim, log);
+            fault.begin(sim, log);
             begun += 1;
         }
         while now >= start + due(ended.len()) + lasts
             && let Some(log) = logs.get(ended.len())
         {
-            trouble.end(sim, log);
+            fault.end(sim, log);
             ended.push(Instant::now());
         }
         let read = Read::ask(server)?;

@@ -103,8 +103,7 @@ fn number(said: &Value, name: &str) -> f64 {
 /// Fails unless a filter that nothing passes lets nothing pass.
 fn ensure_filters(server: &Server, parameter: &str) -> anyhow::Result<()> {
     let path = format!("/?{parameter}=nothing.invalid");
-    let options =
-        LoadOptions { path, warmup: Duration::ZERO, ..LoadOptions::lite(&server, 1, TRY) };
+    let options = LoadOptions { path, warmup: Duration::ZERO, ..LoadOptions::lite(server, 1, TRY) };
     let mut client = Program::load(&options)?;
     let said = client.wait_for("done").with_context(|| format!("with ?{parameter}="))?;
     let got = number(&said, "messages");
@@ -122,7 +121,7 @@ fn unfiltered(
     let file = folder()?.join("filters.unfiltered");
     let record = Some(file.clone());
     let warmup = Duration::from_secs(1);
-    let options = LoadOptions { record, warmup, ..LoadOptions::lite(&server, 1, time) };
+    let options = LoadOptions { record, warmup, ..LoadOptions::lite(server, 1, time) };
     let delivery = Delivery::measure(server.id(), others, &options)?;
     let (lost, repeated) = (delivery.number("lost"), delivery.number("repeated"));
     ensure!(lost == 0.0, "the client without a filter lost {lost} messages");
@@ -144,7 +143,7 @@ fn crowd(
         path: format!("@{}", paths.display()),
         sampled: SAMPLED,
         record: Some(file.to_owned()),
-        ..LoadOptions::lite(&server, filters.len(), time)
+        ..LoadOptions::lite(server, filters.len(), time)
     })
 }
 

@@ -96,7 +96,7 @@ fn one_protocol(plan: &Plan, group: &LogGroup) -> anyhow::Result<(Delays, Delays
     let mut load = Program::load(&options)?;
     load.wait_for("connected")?;
     let mut heads = Heads::default();
-    load.wait_looking("done", LOOK, || heads.look(&logs))?;
+    load.wait_with("done", LOOK, || heads.look(&logs))?;
     let (mut from_head, mut from_sct) = (Delays::default(), Delays::default());
     for received in record::read(&file)? {
         if let Some(published) = heads.published(&received) {

@@ -40,14 +40,14 @@ const DESCRIPTOR_SLACK: usize = LOGS;
 
 /// The memory and descriptors of the server.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct Usage {
     /// Resident memory, MB.
     memory: f64,
     descriptors: usize,
 }
 
-impl Held {
-    fn by(server: &Server) -> anyhow::Result<Self> {
+impl Usage {
+    fn read(server: &Server) -> anyhow::Result<Self> {
         let memory = proc::memory(server.id()).context("the server has ended")?.resident;
         Ok(Self { memory, descriptors: proc::descriptors(server.id())? })
     }
@@ -63,10 +63,10 @@ impl Held {
 }
 
 /// The server's use before, during and after, and the time until it was back to normal.
-struct Course {
-    before: Held,
-    most: Held,
-    after: Held,
+struct Release {
+    before: Usage,
+    most: Usage,
+    after: Usage,
     memory_back: Option<Duration>,
     descriptors_back: Option<Duration>,
 }
@@ -99,7 +99,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     let client = |time| LoadOptions { sampled: 1, ..LoadOptions::lite(&server, 1, time) };
 
     let alone = Delivery::measure(server.id(), &[logs.id()], &client(beside / 2))?;
-    let before = Held::by(&server)?;
+    let before = Usage::read(&server)?;
     let mut most = before;
     let mut healthy = Program::load(&client(beside))?;
     healthy.wait_for("connected")?;
@@ -108,25 +108,25 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     healthy.wait_for("measuring")?;
     let processes = [server.id(), healthy.id(), crowd.id(), logs.id(), std::process::id()];
     let watch = Stopwatch::start(&processes)?;
-    let received = healthy.wait_looking("done", LOOK, || {
-        most = most.max(Held::by(&server)?);
+    let received = healthy.wait_with("done", LOOK, || {
+        most = most.max(Usage::read(&server)?);
         Ok(())
     })?;
     let among = Delivery { spent: watch.stop()?, connected: Value::Null, received };
     let did = crowd.wait_for("done")?;
     drop((healthy, crowd));
-    let course = gives_back(&server, before, most)?;
-    tell_delays(&alone, &among, &did, report);
-    tell_course(&course, report);
-    check(&server, &among, &course)
+    let release = wait_for_release(&server, before, most)?;
+    report_delays(&alone, &among, &did, report);
+    report_release(&release, report);
+    check(&server, &among, &release)
 }
 
 /// Waits until the server has given back what it took, or long enough.
-fn gives_back(server: &Server, before: Held, most: Held) -> anyhow::Result<Course> {
+fn wait_for_release(server: &Server, before: Usage, most: Usage) -> anyhow::Result<Release> {
     let start = Instant::now();
     let (mut memory_back, mut descriptors_back) = (None, None);
     loop {
-        let after = Held::by(server)?;
+        let after = Usage::read(server)?;
         let passed = start.elapsed();
         if after.memory <= before.memory + MEMORY_SLACK {
             memory_back.get_or_insert(passed);
@@ -135,13 +135,13 @@ fn gives_back(server: &Server, before: Held, most: Held) -> anyhow::Result<Cours
             descriptors_back.get_or_insert(passed);
         }
         if memory_back.is_some() && descriptors_back.is_some() || passed > RETURN {
-            return Ok(Course { before, most, after, memory_back, descriptors_back });
+            return Ok(Release { before, most, after, memory_back, descriptors_back });
         }
         pause(LOOK);
     }
 }
 
-fn tell_delays(alone: &Delivery, among: &Delivery, did: &Value, report: &mut Report) {
+fn report_delays(alone: &Delivery, among: &Delivery, did: &Value, report: &mut Report) {
     let milliseconds = |name| [alone.number(name), among.number(name)];
     let [p50_alone, p50] = milliseconds("p50_ms");
     let [p99_alone, p99] = milliseconds("p99_ms");
@@ -171,8 +171,8 @@ fn tell_delays(alone: &Delivery, among: &Delivery, did: &Value, report: &mut Rep
     );
 }
 
-fn tell_course(course: &Course, report: &mut Report) {
-    let Course { before, most, after, memory_back, descriptors_back } = course;
+fn report_release(release: &Release, report: &mut Report) {
+    let Release { before, most, after, memory_back, descriptors_back } = release;
     let words = |back: &Option<Duration>| match back {
         Some(time) => format!("back after {:.1} s", time.as_secs_f64()),
         None => format!("NOT back after {} s", RETURN.as_secs()),
@@ -202,11 +202,11 @@ fn tell_course(course: &Course, report: &mut Report) {
 }
 
 /// Checks what is required on any machine.
-fn check(server: &Server, among: &Delivery, course: &Course) -> anyhow::Result<()> {
+fn check(server: &Server, among: &Delivery, release: &Release) -> anyhow::Result<()> {
     let lost = among.number("lost");
     ensure!(lost == 0.0, "the healthy client lost {lost} messages");
     ensure!(among.number("looked_at") > 0.0, "the healthy client got nothing");
     ensure!(among.number("ended") == 0.0, "the healthy client was disconnected");
-    ensure!(course.descriptors_back.is_some(), "the server keeps descriptors open");
+    ensure!(release.descriptors_back.is_some(), "the server keeps descriptors open");
     server.metric("certstream_connections").map(drop)
 }

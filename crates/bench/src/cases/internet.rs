@@ -30,7 +30,7 @@ const HOSTS: usize = 8;
 /// Entries a second, all logs together.
 const RATE: f64 = 2_500.0;
 const HEADS: Duration = Duration::from_secs(1);
-/// It takes some 25 seconds to fill the ring.
+/// Longer than the about 25 seconds that it takes to fill the ring.
 const WARMUP: Duration = Duration::from_secs(45);
 /// The interval at which the memory is read.
 const LOOK: Duration = Duration::from_millis(500);
@@ -62,7 +62,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
         memory.push(proc::memory(server.id())?.anonymous);
         Ok(())
     };
-    let delivery = Delivery::measure_looking(server.id(), &[logs.id()], &load, LOOK, look)?;
+    let delivery = Delivery::measure_with(server.id(), &[logs.id()], &load, LOOK, look)?;
     let counted = Counted::read(&server)?;
     let how = if is_deflated { ", deflated" } else { "" };
     report.add(

@@ -121,7 +121,7 @@ fn crowd(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// So many clients that are there for a while; and how long it took them to connect.
+/// Connects so many clients and waits; returns them and the delays of their connections.
 fn connect(server: &Server, clients: usize) -> anyhow::Result<(Program, Value)> {
     let mut load = Program::load(&LoadOptions::lite(server, clients, STAY))?;
     let connected = load.wait_for("connected")?;

@@ -1,4 +1,4 @@
-//! Many logs of several hosts with the usual trouble, for long: what is lost, how late entries are,
+//! Many logs of several hosts with common faults, for long: what is lost, how late entries are,
 //! and whether memory grows.
 
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ const LOGS: usize = 20;
 /// Entries a second, all logs together.
 const RATE: f64 = 3000.0;
 /// The simulator's faults and limits: one request in twenty meets a fault, and both logs and hosts
-/// refuse who asks too often. Real front ends allow a client some 13 requests a second.
-const TROUBLE: [&str; 4] = ["--hosts=8", "--fault-per-mille=50", "--log-rate=13", "--host-rate=60"];
+/// refuse requests beyond a limit. Real front ends allow a client about 13 requests a second.
+const FAULTS: [&str; 4] = ["--hosts=8", "--fault-per-mille=50", "--log-rate=13", "--host-rate=60"];
 /// The interval at which the simulator's heads are read: the error of the delays.
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks at the server's memory.
@@ -47,7 +47,7 @@ pub(crate) const BENCHMARK: Benchmark =
     Benchmark { name: "soak", cases: &["soak", "hour"], is_long: true, run };
 
 fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
-    if case == "hour" { hour(report) } else { trouble(plan, report) }
+    if case == "hour" { hour(report) } else { faulty_logs(plan, report) }
 }
 
 /// As many entries as all logs together get in an hour and more, as fast as they are read well.
@@ -81,7 +81,7 @@ fn hour(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn trouble(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
+fn faulty_logs(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let group = LogGroup {
         rfc6962: LOGS,
         static_ct: LOGS,
@@ -89,7 +89,7 @@ fn trouble(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         rate: RATE / (2 * LOGS) as f64,
         publish_interval: Duration::from_secs(1),
     };
-    let logs = Logs::start_with(&group, &TROUBLE)?;
+    let logs = Logs::start_with(&group, &FAULTS)?;
     // Every entry is to be accounted for; what fails is known.
     let server = Server::start(&logs, &[("dedup.enabled", "false"), ("log_level", "error")])?;
     let file = folder()?.join("soak.received");
@@ -129,7 +129,7 @@ fn watch(logs: &Logs, server: &Server, load: &mut Program) -> anyhow::Result<Wat
     let mut heads = Heads::default();
     let mut memory = vec![proc::memory(server.id())?.resident];
     let mut weighed = Instant::now();
-    load.wait_looking("done", LOOK, || {
+    load.wait_with("done", LOOK, || {
         if weighed.elapsed() >= WEIGH {
             memory.push(proc::memory(server.id())?.resident);
             weighed = Instant::now();

@@ -28,14 +28,14 @@ impl Delivery {
         others: &[u32],
         options: &LoadOptions,
     ) -> anyhow::Result<Self> {
-        Self::measure_looking(server, others, options, Duration::from_secs(1), || Ok(()))
+        Self::measure_with(server, others, options, Duration::from_secs(1), || Ok(()))
     }
 
     /// Measures as [`measure`](Self::measure) does, and calls `look` repeatedly meanwhile.
     ///
     /// # Errors
     /// Those of [`measure`](Self::measure) and of `look`.
-    pub(crate) fn measure_looking(
+    pub(crate) fn measure_with(
         server: u32,
         others: &[u32],
         options: &LoadOptions,
@@ -47,7 +47,7 @@ impl Delivery {
         let processes = [&[server, load.id(), std::process::id()], others].concat();
         load.wait_for("measuring")?;
         let watch = Stopwatch::start(&processes)?;
-        let received = load.wait_looking("done", every, look)?;
+        let received = load.wait_with("done", every, look)?;
         let delivery = Self { spent: watch.stop()?, connected, received };
         let unreadable = delivery.number("unreadable");
         ensure!(unreadable == 0.0, "{unreadable} messages could not be read");

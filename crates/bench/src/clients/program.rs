@@ -53,7 +53,7 @@ impl Program {
 
     /// Waits for an event as [`wait_for`](Self::wait_for) does, and calls `look` repeatedly
     /// meanwhile.
-    pub(crate) fn wait_looking(
+    pub(crate) fn wait_with(
         &mut self,
         event: &str,
         every: Duration,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use xtask::process::{Process, release_binary, start_ready};
 
 pub(crate) const NAME: &str = "plain-writer";
-/// It ends by itself after this, whoever forgot it.
+/// The time after which it ends by itself.
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// The options of the writer.

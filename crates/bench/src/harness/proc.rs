@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_is_seen() {
+    fn the_cpu_time_of_this_process_grows() {
         let me = [std::process::id()];
         let watch = Stopwatch::start(&me).unwrap();
         let before = cpu(me[0]).unwrap();

@@ -63,7 +63,7 @@ pub enum RangeError {
     /// The tree would have more than 2^63 leaves.
     #[error("a tree of {0} leaves is too large")]
     TooLarge(u64),
-    /// The tile does not go on where the range ends; see [`CompactRange::next_tile`].
+    /// The tile does not begin where the range ends; see [`CompactRange::next_tile`].
     #[error("{tile} does not go on where a range of {size} leaves ends")]
     Elsewhere {
         /// The tile.
@@ -228,7 +228,7 @@ impl CompactRange {
     /// not looked at.
     ///
     /// # Errors
-    /// If the tile does not go on where the range ends, or there are too few hashes. The range is then
+    /// If the tile does not begin where the range ends, or there are too few hashes. The range is then
     /// as before.
     pub fn push_tile(&mut self, tile: &Tile, hashes: &[Hash]) -> Result<(), RangeError> {
         let elsewhere = RangeError::Elsewhere { tile: *tile, size: self.size };

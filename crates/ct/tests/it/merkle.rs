@@ -154,7 +154,7 @@ fn proofs_of_argon2020() {
     let verify = |index| verify_inclusion(&leaf, index, head.size, &proof.audit_path, &head.root);
     assert_eq!(verify(10_000), Ok(()));
     assert_eq!(verify(10_001), Err(ProofError::Root));
-    // The same proof gives the tree of the first 10,001 entries, and so where to go on from.
+    // The same proof gives the tree of the first 10,001 entries, and so the range to continue from.
     let range = |root| {
         CompactRange::from_inclusion_proof(&leaf, 10_000, head.size, &proof.audit_path, root)
     };

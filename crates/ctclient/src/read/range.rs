@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
+use record::{Proved, Record, Tree};
 
 use crate::backoff::jitter;
 use crate::batch::Served;
-use crate::entry::Entry;
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::log::Log;
@@ -22,7 +22,7 @@ use crate::source::reader::Source;
 use crate::tree::contradiction::{AlarmKind, Contradiction, Point, ServedHead};
 use crate::tree::evidence::Evidence;
 use crate::tree::explain::explain;
-use crate::tree::frontier::{Frontier, ReadTree};
+use crate::tree::frontier::Frontier;
 use crate::tree::heads::{HeadError, Heads};
 
 /// Options of reading a range.
@@ -47,11 +47,11 @@ impl Default for RangeOptions {
 #[derive(Debug)]
 pub struct ProvedPage {
     /// Entries in index order, at least one.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Record>,
     /// The index after the last entry.
     pub end: u64,
     /// The tree of all entries below `end`, and how far it is proved: at least to `end`.
-    pub tree: ReadTree,
+    pub tree: Tree,
     /// Defects of the entries.
     pub findings: Findings,
     /// The page's bytes in the budget of all responses, until it is dropped.
@@ -83,7 +83,7 @@ pub enum RangeError {
 /// A page that waits to be proved.
 #[derive(Debug)]
 struct Waiting {
-    entries: Vec<Entry>,
+    entries: Vec<Record>,
     findings: Findings,
     tree: CompactRange,
     lease: Option<Lease>,
@@ -323,11 +323,12 @@ impl<S: Source> VerifiedRange<S> {
             }
             self.heads.remember(frontier.prove());
         }
-        let (from, proved) = (frontier.from(), frontier.proved());
+        let Point { size, root } = frontier.proved();
+        let (from, proved) = (frontier.from(), Proved { size, root });
         for Waiting { entries, findings, tree, lease } in self.waiting.drain(..) {
             let end = tree.size();
             frontier.emit(tree.clone());
-            let tree = ReadTree { from, proved, range: tree };
+            let tree = Tree { read: tree, from, proved };
             self.proved.push_back(ProvedPage { entries, end, tree, findings, _lease: lease });
         }
         self.served.clear();

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use cert::precertificate::goes_with;
 use ct::leaf::LeafEntry;
-
-use crate::entry::Issuer;
+use record::Issuer;
 
 /// Parts of an entry that disagree with its leaf.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -16,9 +16,9 @@ use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use record::Issuer;
 use tokio::time::Instant;
 
-use crate::entry::Issuer;
 use crate::failure::{LONGEST_AT_FIRST, is_beginning};
 use crate::http::client::Client;
 use crate::http::error::FetchError;

@@ -4,8 +4,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use cert::tbs::{CtExtension, without};
 use ct::Hash;
 use ct::leaf::LeafEntry;
-
-use crate::entry::Issuer;
+use record::Issuer;
 
 /// Returns SHA-256 of the issuer's key hash and the `TBSCertificate` without poison and SCTs: the same for
 /// a precertificate and the certificate made from it, in whatever log (RFC 6962 section 3.2).

@@ -11,9 +11,9 @@ use ct::merkle::{CompactRange, leaf_hash, verify_consistency};
 use ct::proofs::{InclusionProof, parse_consistency, parse_entry_and_proof, parse_proof_by_hash};
 use ct::{BodyError, Hash};
 use parking_lot::Mutex;
+use record::Issuer;
 
 use crate::batch::{Batch, Served};
-use crate::entry::Issuer;
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::http::client::Client;

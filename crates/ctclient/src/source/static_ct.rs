@@ -10,10 +10,10 @@ use ct::head::{MAX_CHECKPOINT_BYTES, SignedHead, TreeHead};
 use ct::leaf::Leaf;
 use ct::merkle::CompactRange;
 use ct::tile::{TILE_WIDTH, Tile, TileKind, TileLeaf};
+use record::Issuer;
 use tokio::sync::Mutex;
 
 use crate::batch::{Batch, Served};
-use crate::entry::Issuer;
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::http::client::Client;

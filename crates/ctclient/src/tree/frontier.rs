@@ -6,23 +6,13 @@
 
 use ct::Hash;
 use ct::merkle::CompactRange;
+use record::{Proved, Tree};
 
 use crate::tree::contradiction::{Contradiction, Point};
 use crate::tree::heads::{Heads, Reached};
 
 /// The most points remembered between two proofs. If there are more, every other one is dropped.
 const MOST_MARKS: usize = 128;
-
-/// A tree of entries that were read, and how far it is proved: enough to resume from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReadTree {
-    /// Entries below this index were not read: the tree only commits to them.
-    pub from: u64,
-    /// The newest tree that a head proves.
-    pub proved: Point,
-    /// The tree of the entries.
-    pub range: CompactRange,
-}
 
 /// The tree of one log's entries as they are read, and how far it is proved.
 #[derive(Debug, Clone)]
@@ -56,21 +46,21 @@ impl Frontier {
 
     /// Resumes from a tree that was saved; returns `None` if it is not one of `position` entries.
     #[must_use]
-    pub fn resume(saved: ReadTree, position: u64) -> Option<Self> {
-        let ReadTree { from, proved, range } = saved;
-        let in_order = from <= proved.size && proved.size <= position;
-        if range.size() != position || !in_order {
+    pub fn resume(saved: Tree, position: u64) -> Option<Self> {
+        if !saved.is_consistent(position) || saved.from > saved.proved.size {
             return None;
         }
-        let mut frontier = Self::with(from, proved, range);
+        let Tree { read, from, proved: Proved { size, root } } = saved;
+        let mut frontier = Self::with(from, Point { size, root }, read);
         frontier.mark();
         Some(frontier)
     }
 
     /// Returns the tree of the entries emitted, to resume from.
     #[must_use]
-    pub fn save(&self) -> ReadTree {
-        ReadTree { from: self.from, proved: self.proved, range: self.emitted.clone() }
+    pub fn save(&self) -> Tree {
+        let Point { size, root } = self.proved;
+        Tree { read: self.emitted.clone(), from: self.from, proved: Proved { size, root } }
     }
 
     /// Returns the index below which entries were not read.
@@ -223,7 +213,7 @@ mod tests {
         let mut frontier = Frontier::new(CompactRange::new());
         let mut heads = heads(&[(100, tree_hash(&leaves(100)))]);
         assert!(frontier.push(&leaves(130), &mut heads).is_empty());
-        assert_eq!(frontier.save().range.size(), 0, "nothing has been emitted");
+        assert_eq!(frontier.save().read.size(), 0, "nothing has been emitted");
         frontier.emit(frontier.read().clone());
         let saved = frontier.save();
         let resumed = Frontier::resume(saved.clone(), 130).expect("it makes a tree");
@@ -232,10 +222,8 @@ mod tests {
         assert_eq!(resumed.marks(), [Point::of_range(frontier.read())]);
 
         assert!(Frontier::resume(saved.clone(), 131).is_none(), "another position");
-        let beyond = Point { size: 131, ..saved.proved };
-        for corrupt in
-            [ReadTree { proved: beyond, ..saved.clone() }, ReadTree { from: 101, ..saved }]
-        {
+        let beyond = Proved { size: 131, ..saved.proved };
+        for corrupt in [Tree { proved: beyond, ..saved.clone() }, Tree { from: 101, ..saved }] {
             assert!(Frontier::resume(corrupt.clone(), 130).is_none(), "{corrupt:?}");
         }
     }

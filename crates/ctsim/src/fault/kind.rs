@@ -150,7 +150,7 @@ pub enum HeadFault {
         /// By how much it is older.
         age: Duration,
     },
-    /// A head of the future, really signed, whose last entries cannot be had yet.
+    /// A head of the future, really signed, whose last entries are unavailable so far.
     Ahead {
         /// By how many entries it is larger than the newest head.
         by: u64,

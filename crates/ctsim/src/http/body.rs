@@ -1,4 +1,4 @@
-//! Bodies that are spoiled on their way.
+//! Corruption of response bodies in transit.
 
 use std::io::{self, Write as _};
 use std::pin::Pin;
@@ -22,7 +22,7 @@ const PARTS: usize = 16;
 const FLUSHED: Duration = Duration::from_millis(10);
 
 /// The answer as the fault leaves it.
-pub(crate) fn spoil(answer: Answer, fault: BodyFault) -> io::Result<Answer> {
+pub(crate) fn corrupt(answer: Answer, fault: BodyFault) -> io::Result<Answer> {
     let body = &answer.body;
     Ok(match fault {
         BodyFault::Cut => answer.delivered(Delivery::Cut),

@@ -58,7 +58,7 @@ impl Limiter {
 }
 
 impl Bucket {
-    /// `None` where there is a token; else how long to wait, if that is told.
+    /// Takes a token. Without one, returns the wait to announce, if the limit announces one.
     fn take(&mut self, now: Instant) -> Option<Option<Duration>> {
         let Limit { rate, burst, retry_after } = self.limit;
         let came = now.duration_since(self.filled).as_secs_f64() * rate;
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_empties_and_fills_again() {
+    fn the_token_bucket_empties_and_refills() {
         let start = Instant::now();
         let limit = Limit { rate: 2.0, burst: 3, retry_after: true };
         let mut bucket = Bucket { limit, tokens: 3.0, filled: start };

@@ -56,13 +56,13 @@ impl<'a> Page<'a> {
         let meant = fault.index().map_or(!self.happened, |meant| meant == index);
         if meant && fault.fits(buffer.entry_type()) {
             self.happened = true;
-            spoil(fault, self.view.log.identity.protocol, buffer);
+            corrupt(fault, self.view.log.identity.protocol, buffer);
         }
     }
 }
 
 /// Changes an entry as the fault says, if that is about single entries.
-fn spoil(fault: PageFault, protocol: Protocol, entry: &mut EntryBuffer) {
+fn corrupt(fault: PageFault, protocol: Protocol, entry: &mut EntryBuffer) {
     // Where the chain begins: after the precertificate, if there is one.
     let chain = match entry.entry_type() {
         EntryType::X509 => 0,

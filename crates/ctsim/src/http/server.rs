@@ -1,4 +1,4 @@
-//! HTTP: connections, and what becomes of answers on them.
+//! HTTP connections, and the sending of responses.
 
 use std::fmt;
 use std::io;
@@ -42,7 +42,7 @@ pub(crate) async fn run(site: Arc<Site>, host: Arc<Host>, mut listener: TcpListe
         let mut connections = JoinSet::new();
         tokio::select! {
             () = accept(&site, &host, &listener, &mut connections) => {}
-            // The host, which has the sender, lives as long as this.
+            // The host, which has the sender, exists as long as this.
             _ = away.wait_for(|away| *away) => {}
         }
         drop(listener);

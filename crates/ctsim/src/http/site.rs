@@ -6,9 +6,9 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fault::{Fault, Misfortune};
+use crate::fault::{Fault, InjectedFaults};
 use crate::http::answer::Answer;
-use crate::http::body::spoil;
+use crate::http::body::corrupt;
 use crate::http::call::{Call, Endpoint};
 use crate::http::host::Host;
 use crate::http::rfc6962::{self, Pages};
@@ -52,9 +52,9 @@ impl Site {
     }
 
     async fn answer_list(&self, file: Answer) -> Answer {
-        let misfortune = self.list.faults.take(Endpoint::LogList, None);
-        self.list.stats.count(Endpoint::LogList, misfortune.is_any());
-        suffer(misfortune, |_| file).await
+        let injected = self.list.faults.take(Endpoint::LogList, None);
+        self.list.stats.count(Endpoint::LogList, injected.is_any());
+        apply_faults(injected, |_| file).await
     }
 
     async fn answer_log(
@@ -75,9 +75,9 @@ impl Site {
                 return Answer::bad_request(reason);
             }
         };
-        let misfortune = log.faults.take(endpoint, Some(&call));
-        log.stats.count(endpoint, misfortune.is_any());
-        suffer(misfortune, |fault| self.answer_call(log, &call, fault)).await
+        let injected = log.faults.take(endpoint, Some(&call));
+        log.stats.count(endpoint, injected.is_any());
+        apply_faults(injected, |fault| self.answer_call(log, &call, fault)).await
     }
 
     /// The log's own answer, changed by those faults that change what it says.
@@ -123,17 +123,20 @@ impl Site {
 }
 
 /// Returns the response of `answer`, changed or replaced by the injected fault.
-async fn suffer(misfortune: Misfortune, answer: impl FnOnce(Option<&Fault>) -> Answer) -> Answer {
-    if !misfortune.delay.is_zero() {
-        tokio::time::sleep(misfortune.delay).await;
+async fn apply_faults(
+    injected: InjectedFaults,
+    answer: impl FnOnce(Option<&Fault>) -> Answer,
+) -> Answer {
+    if !injected.delay.is_zero() {
+        tokio::time::sleep(injected.delay).await;
     }
-    if let Some(replacement) = misfortune.replacement() {
+    if let Some(replacement) = injected.replacement() {
         return replacement;
     }
-    let fault = misfortune.fault.as_ref();
+    let fault = injected.fault.as_ref();
     let answer = answer(fault);
     match fault {
-        Some(Fault::Body(fault)) => spoil(answer, *fault).unwrap_or_else(|error| broken(&error)),
+        Some(Fault::Body(fault)) => corrupt(answer, *fault).unwrap_or_else(|error| broken(&error)),
         _ => answer,
     }
 }

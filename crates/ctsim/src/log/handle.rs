@@ -88,7 +88,7 @@ impl LogHandle {
     }
 
     /// Adds `count` entries and publishes a head over them, within the log's largest size. This is the
-    /// only growth of a log whose rate is 0. Takes some 2 µs an entry, on the calling thread.
+    /// only growth of a log whose rate is 0. Takes about 2 µs an entry, on the calling thread.
     ///
     /// # Errors
     /// If the head cannot be signed.

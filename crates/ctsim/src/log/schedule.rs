@@ -37,7 +37,7 @@ impl Schedule {
         self.initial_size.saturating_add((elapsed as f64 * self.rate / 1000.0) as u64)
     }
 
-    /// Milliseconds between grown entries. A log that grows by hand alone gets one entry a ms.
+    /// Milliseconds between grown entries. A log without a rate gets one entry a ms.
     fn step(&self) -> f64 {
         if self.rate > 0.0 { 1000.0 / self.rate } else { 1.0 }
     }

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_distributed_like_those_of_the_web() {
+    fn generated_names_have_the_distribution_of_the_web() {
         let mut names = Names::default();
         let mut random = Random::of(1, 2, 3);
         let (mut total, mut most, mut addresses, mut idn, mut wildcards) = (0, 0, 0, 0, 0);

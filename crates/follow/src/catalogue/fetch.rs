@@ -6,7 +6,7 @@ use ct::log_list::{ListError, LogList, MAX_LIST_BYTES};
 use ct::signature::PublicKey;
 use ctclient::Client;
 
-use super::CatalogueError;
+use super::error::CatalogueError;
 
 /// Bound of a signature: RSA-8192.
 const LARGEST_SIGNATURE: usize = 1024;

@@ -1,12 +1,11 @@
-//! Which logs of a list are followed.
+//! The selection of logs of a list.
 
 use ct::log_list::{ListedLog, LogKind, LogType, State};
-
 use ctclient::plain;
 
 use crate::position::without_scheme;
 
-/// Which logs of the lists are followed.
+/// The logs of the lists that are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The names of the states whose logs are followed, such as `usable`.
@@ -26,7 +25,7 @@ pub struct Selection {
 }
 
 impl Default for Selection {
-    /// The logs that are in use, as far as clients are concerned, or were lately.
+    /// Returns the logs that clients accept or accepted recently.
     fn default() -> Self {
         Self {
             states: ["qualified", "usable", "readonly"].map(str::to_owned).to_vec(),

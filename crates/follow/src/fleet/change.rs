@@ -12,7 +12,7 @@ impl Fleet {
     /// once. Their positions are kept, and a log that is followed again resumes there. Lists already
     /// fetched are not fetched again.
     pub fn change(self: &Arc<Self>, configured: Vec<Log>, catalogue: Option<CatalogueOptions>) {
-        self.leave(|followed| {
+        self.unfollow(|followed| {
             let same = |wanted: &Log| wanted.is_followed_as(&followed.status.log);
             followed.is_configured && !configured.iter().any(same)
         });
@@ -23,10 +23,10 @@ impl Fleet {
     }
 
     /// Stops following some logs where they stand.
-    pub(super) fn leave(&self, is_left: impl Fn(&Followed) -> bool) {
+    pub(super) fn unfollow(&self, is_meant: impl Fn(&Followed) -> bool) {
         let mut logs = self.logs.lock();
         let urls: Vec<String> =
-            logs.iter().filter(|(_, log)| is_left(log)).map(|(url, _)| url.clone()).collect();
+            logs.iter().filter(|(_, log)| is_meant(log)).map(|(url, _)| url.clone()).collect();
         for url in urls {
             let Some(Followed { status, running, .. }) = logs.remove(&url) else { continue };
             if let Some(running) = running {

@@ -79,7 +79,7 @@ impl Fleet {
             held = match (options, held) {
                 (None, None) => None,
                 (None, Some(_)) => {
-                    self.leave(|followed| !followed.is_configured);
+                    self.unfollow(|followed| !followed.is_configured);
                     self.lists.lock().clear();
                     self.set_reason(
                         self.logs.lock().is_empty().then(|| Reason(NO_LIST.to_owned())),
@@ -92,7 +92,7 @@ impl Fleet {
                 }
                 (Some(options), Some(mut catalogue)) => {
                     let unwanted = catalogue.change(options).await;
-                    self.leave(|followed| {
+                    self.unfollow(|followed| {
                         !followed.is_configured && unwanted.contains(&followed.status.log.url)
                     });
                     schedule.change(&catalogue);

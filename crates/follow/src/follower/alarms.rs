@@ -38,7 +38,7 @@ impl<S: Source> Follower<S> {
     /// Raises the alarm of a contradiction, after asking the log which entries are concerned.
     pub(super) async fn report_violation(&mut self, found: Contradiction, served: Vec<Served>) {
         let kind = found.kind;
-        let first_time = self.note_raised(kind, Point::of_head(&found.head.signed.head));
+        let first_time = self.is_new_subject(kind, Point::of_head(&found.head.signed.head));
         let mut first = found.head.signed.head.size;
         let mut evidence = None;
         if first_time {
@@ -72,7 +72,7 @@ impl<S: Source> Follower<S> {
     }
 
     /// Notes the subject of an alarm; returns whether it is new.
-    fn note_raised(&mut self, kind: AlarmKind, head: Point) -> bool {
+    fn is_new_subject(&mut self, kind: AlarmKind, head: Point) -> bool {
         const REMEMBERED: usize = 64;
         let raised = &mut self.verifying.raised;
         if raised.contains(&(kind, head)) {

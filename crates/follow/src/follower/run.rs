@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
-use ctclient::{
-    AlarmKind, Contradiction, Entry, Fetched, Frontier, Heads, Lease, Point, Served, Source,
-};
+use ctclient::{AlarmKind, Contradiction, Fetched, Frontier, Heads, Lease, Point, Served, Source};
+use record::Record;
 
 use super::error::FollowError;
 use super::parts::Part;
@@ -58,7 +57,7 @@ pub(super) struct Held {
 struct HeldPage {
     /// The index of the first entry.
     first: u64,
-    entries: Vec<Entry>,
+    entries: Vec<Record>,
     /// The index after the last entry.
     end: u64,
     /// The tree up to there.
@@ -168,7 +167,7 @@ impl<S: Source> Run<'_, S> {
     async fn send(&mut self, page: HeldPage) -> Result<(), FollowError> {
         let HeldPage { first, entries, end, tree, lease } = page;
         let count = entries.len() as u64;
-        let timestamp = entries.last().map_or(0, |entry| entry.timestamp);
+        let timestamp = entries.last().map_or(0, |entry| entry.submitted);
         if let (Some(frontier), Some(tree)) = (self.frontier.as_mut(), tree) {
             frontier.emit(tree);
         }

@@ -161,8 +161,8 @@ fn an_unreadable_file_is_set_aside_and_a_newer_one_refused() {
 fn a_saved_tree_is_read_back_and_a_corrupt_one_is_not() {
     let mut range = CompactRange::new();
     (0..130).for_each(|number| range.push([number; 32]));
-    let proved = Point { size: 100, root: [7; 32] };
-    let tree = ReadTree { from: 3, proved, range };
+    let proved = Proved { size: 100, root: [7; 32] };
+    let tree = Tree { read: range, from: 3, proved };
     let saved = SavedTree::new(&tree);
     assert_eq!(saved.read().as_ref(), Some(&tree));
     for corrupt in [

@@ -94,7 +94,7 @@ pub(crate) fn lag(head: u64, entry: Option<u64>) -> Duration {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) next_index: Option<u64>,
-    tree_size: u64,
+    pub(crate) tree_size: u64,
     head_timestamp: u64,
     last_timestamp: Option<u64>,
     failures: u32,

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ctclient::ReadTree;
+use record::Tree;
 use tokio::time::Instant;
 
 /// Published positions are remembered at this grain; the resume overlap is exact to it.
@@ -20,7 +20,7 @@ const MOST_EMITTED: usize = 1024;
 pub(crate) struct Resume {
     /// The next index to read.
     pub(crate) index: u64,
-    pub(crate) tree: Option<ReadTree>,
+    pub(crate) tree: Option<Tree>,
 }
 
 /// One log's positions between emitting and saving.
@@ -81,7 +81,7 @@ impl Marks {
     pub(crate) fn reset_proof(&mut self, size: u64) {
         let published = self.published.iter_mut().map(|mark| &mut mark.resume);
         for resume in self.emitted.iter_mut().chain(published) {
-            resume.tree.take_if(|tree| tree.range.size() > size);
+            resume.tree.take_if(|tree| tree.read.size() > size);
         }
     }
 
@@ -113,6 +113,7 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use ct::merkle::CompactRange;
+    use record::Proved;
 
     use super::*;
 
@@ -121,7 +122,8 @@ mod tests {
     fn at(index: u64) -> Resume {
         let mut range = CompactRange::new();
         (0..index).for_each(|_| range.push([0; 32]));
-        Resume { index, tree: Some(ReadTree { range, ..ReadTree::default() }) }
+        let proved = Proved::default();
+        Resume { index, tree: Some(Tree { read: range, from: 0, proved }) }
     }
 
     fn saved(marks: &mut Marks, overlap: Duration) -> Option<Resume> {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ct::leaf::EntryType;
 use follow::position::{Position, State};
-use follow::{Entry, FleetOptions, Health, Log, Protocol, Start};
+use follow::{FleetOptions, Health, Log, Protocol, Start};
+use record::Record;
 
 use crate::harness::{Followed, eventually, options, simulate, still, url_of};
 
@@ -26,8 +27,8 @@ async fn whole_logs_of_both_protocols_are_read_in_order_and_then_followed() {
     for (url, entries) in &followed.entries {
         assert_eq!(entries[0].index, 0, "{url}");
         assert!(entries.iter().all(|entry| !entry.chain.is_empty()), "{url}: chains");
-        assert!(entries.iter().any(|entry| entry.entry_type == EntryType::Precert), "{url}");
-        assert!(entries.iter().any(|entry| entry.entry_type == EntryType::X509), "{url}");
+        assert!(entries.iter().any(|entry| entry.kind == EntryType::Precert), "{url}");
+        assert!(entries.iter().any(|entry| entry.kind == EntryType::X509), "{url}");
         assert!(entries.iter().all(|entry| entry.certificate[0] == 0x30), "{url}: DER");
         check_links(entries);
         let status = followed.status(url);
@@ -43,15 +44,13 @@ async fn whole_logs_of_both_protocols_are_read_in_order_and_then_followed() {
 
 /// The simulator's final certificates repeat the precertificate 97 entries before them, where that
 /// entry is one; both have the same id, and nothing else has.
-fn check_links(entries: &[Entry]) {
+fn check_links(entries: &[Record]) {
     let mut pairs = 0;
     let mut seen = HashMap::new();
-    for entry in entries.iter().filter(|entry| entry.tbs_id.is_some()) {
-        if let Some((index, entry_type)) =
-            seen.insert(entry.tbs_id, (entry.index, entry.entry_type))
-        {
+    for entry in entries.iter().filter(|entry| entry.link.is_some()) {
+        if let Some((index, entry_type)) = seen.insert(entry.link, (entry.index, entry.kind)) {
             assert_eq!((index + 97, entry_type), (entry.index, EntryType::Precert));
-            assert_eq!(entry.entry_type, EntryType::X509);
+            assert_eq!(entry.kind, EntryType::X509);
             pairs += 1;
         }
     }

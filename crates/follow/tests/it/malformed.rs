@@ -67,7 +67,7 @@ async fn a_whole_certificate_keeps_its_names_beside_any_malformed_rest() {
     }
     let site = log_of(rows.clone()).await;
     let followed = follow_rows(&site, rows.len()).await;
-    let named = |entry: &follow::Entry| {
+    let named = |entry: &record::Record| {
         let certificate = Certificate::read(&entry.certificate);
         certificate.dns_names().any(|name| name == "00-plain.case.example")
     };
@@ -99,7 +99,7 @@ async fn a_precertificate_without_a_submission_has_the_names_of_its_leaf() {
     let rows = vec![sound.clone(), with(""), with("AAAIAQIDBAUGBwgAAAA=")];
     let site = log_of(rows).await;
     let followed = follow_rows(&site, 3).await;
-    let names = |entry: &follow::Entry| {
+    let names = |entry: &record::Record| {
         let certificate = Certificate::read(&entry.certificate);
         certificate.dns_names().map(std::borrow::Cow::into_owned).collect::<Vec<_>>()
     };
@@ -122,9 +122,9 @@ async fn an_undecodable_entry_of_a_tile_loses_no_other() {
     followed.read_to(1, 600).await;
     let entries = &followed.entries[&url_of(log)];
     assert_eq!(entries.len(), 600);
-    assert_eq!(entries[356].timestamp, 0, "its bytes are passed on");
+    assert_eq!(entries[356].submitted, 0, "its bytes are passed on");
     let readable =
-        |entry: &follow::Entry| Certificate::read(&entry.certificate).parse_error.is_none();
+        |entry: &record::Record| Certificate::read(&entry.certificate).parse_error.is_none();
     assert!(entries.iter().all(|entry| readable(entry) == (entry.index != 356)));
     let status = followed.status(&url_of(log));
     assert_eq!(status.counters.unreadable.load(Ordering::Relaxed), 1);

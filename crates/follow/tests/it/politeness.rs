@@ -9,8 +9,9 @@ use ctsim::fault::{Fault, Scope, Times};
 use ctsim::{Endpoint, Limit, Sim};
 use follow::position::{Position, State};
 use follow::{
-    CatchUp, Client, Fleet, FleetOptions, FollowOptions, Intervals, Log, Protocol, Start,
+    CatchUp, Client, Fleet, FleetOptions, FollowOptions, Gap, Intervals, Log, Protocol, Start,
 };
+use record::GapReason;
 use tokio::sync::mpsc;
 
 use crate::harness::{Followed, PATIENCE, catalogue, eventually, options, simulate, still, url_of};
@@ -292,6 +293,8 @@ async fn a_log_too_far_behind_skips_to_its_head_and_reports_a_gap() {
         let url = url_of(log);
         let status = followed.status(&url);
         assert_eq!(followed.entries[&url][0].index, first);
+        let gap = Gap { range: 11..first, reason: GapReason::Skipped };
+        assert_eq!(followed.gaps[&url], [gap], "skipped entries are accounted for");
         assert_eq!(status.counters.gaps.load(Ordering::Relaxed), 1);
         assert_eq!(status.counters.skipped_entries.load(Ordering::Relaxed), first - 11);
         // Proving begins anew behind the gap.

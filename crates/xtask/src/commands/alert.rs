@@ -34,7 +34,7 @@ const DOWN: Duration = Duration::from_secs(3);
 const AFTER: Duration = Duration::from_secs(10);
 
 /// The events, each after so many hundredths of the time.
-const STORY: [(u32, Event); 8] = [
+const EVENTS: [(u32, Event); 8] = [
     (8, Event::Client),
     (20, Event::Kill),
     (32, Event::Client),
@@ -73,21 +73,21 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     }
     let minutes = arguments.get_one::<u64>("minutes").copied().unwrap_or(60);
     let time = Duration::from_secs(60 * minutes);
-    let mut scene = Scene::set(time)?;
+    let mut run = Run::start(time)?;
     let start = Instant::now();
     let wait_until = |at: Duration| std::thread::sleep(at.saturating_sub(start.elapsed()));
-    for (hundredth, event) in STORY {
+    for (hundredth, event) in EVENTS {
         wait_until(time * hundredth / 100);
         println!("alert: {:?} after {} s", event, start.elapsed().as_secs());
-        scene.act(event)?;
+        run.act(event)?;
     }
     wait_until(time);
     std::thread::sleep(AFTER);
-    scene.check()
+    run.check()
 }
 
 /// The programs, and where their files are.
-struct Scene {
+struct Run {
     folder: PathBuf,
     python: PathBuf,
     port: u16,
@@ -98,8 +98,8 @@ struct Scene {
     _logs: Process,
 }
 
-impl Scene {
-    fn set(time: Duration) -> anyhow::Result<Self> {
+impl Run {
+    fn start(time: Duration) -> anyhow::Result<Self> {
         let folder = root().join("target/alert");
         if folder.try_exists()? {
             fs::remove_dir_all(&folder)?;
@@ -112,11 +112,10 @@ impl Scene {
         ensure!(program.contains(&format!("domain={DOMAIN}")), "alert.py watches another domain");
         fs::write(folder.join("alert.py"), program.replace("8080", &port.to_string()))?;
         let (logs, flags) = start_logs(&folder, time)?;
-        let mut scene =
-            Self { folder, python, port, flags, server: None, alert: None, _logs: logs };
-        scene.server = Some(scene.start_server()?);
-        scene.alert = Some(scene.start_alert()?);
-        Ok(scene)
+        let mut run = Self { folder, python, port, flags, server: None, alert: None, _logs: logs };
+        run.server = Some(run.start_server()?);
+        run.alert = Some(run.start_alert()?);
+        Ok(run)
     }
 
     fn act(&mut self, event: Event) -> anyhow::Result<()> {
@@ -191,7 +190,7 @@ fn start_logs(folder: &Path, time: Duration) -> anyhow::Result<(Process, Vec<Str
         .chain([format!("--rate={RATE}"), format!("--initial-size={BEFORE}")])
         .collect();
     for (event, name) in MATCHES.into_iter().zip(NAMES) {
-        let (hundredth, _) = STORY.get(event).copied().context("no such event")?;
+        let (hundredth, _) = EVENTS.get(event).copied().context("no such event")?;
         let at = (time * hundredth / 100 + DOWN / 2).as_secs_f64();
         let index = BEFORE + (at * RATE) as u64;
         arguments.push(format!("--plant={index}={name}"));

@@ -68,8 +68,14 @@ fn tests() -> anyhow::Result<()> {
     complete(test.env("RUST_TEST_THREADS", "4"))
 }
 
+/// Documents libraries, and programs without one. With the examples, so that the features are those of
+/// clippy and the tests, and no dependency is checked a second time.
 fn documentation() -> anyhow::Result<()> {
     let mut doc = command(&["cargo", "doc", "--workspace", "--no-deps", "--locked"]);
+    doc.args(["--lib", "--examples"]);
+    doc.args(
+        ["bench", "certstream-arrow", "certstream-server"].map(|name| format!("--bin={name}")),
+    );
     complete(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -65,7 +65,7 @@ impl Case {
     /// So many clients.
     pub(super) fn load(&self, server: &Server, clients: usize, time: Duration) -> LoadOptions {
         let (path, encoding) = (self.path.to_owned(), self.encoding);
-        LoadOptions { path, encoding, ..LoadOptions::lite(&server, clients, time) }
+        LoadOptions { path, encoding, ..LoadOptions::lite(server, clients, time) }
     }
 }
 

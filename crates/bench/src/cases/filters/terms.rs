@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_come_from_names() {
+    fn terms_are_taken_from_names() {
         let seen = seen(&[
             &["rare.com"],
             &["www.common.com", "common.com"],

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_and_what_is_no_size_are_errors() {
+    fn an_end_and_invalid_chunk_sizes_are_errors() {
         let kind = |stream: &[u8]| content(stream, 64).expect_err("must fail").kind();
         assert_eq!(kind(b"1\r\nx\r\n0\r\n\r\n"), ErrorKind::UnexpectedEof);
         assert_eq!(kind(b"data: x\n\n"), ErrorKind::InvalidData);

@@ -100,7 +100,7 @@ impl Decoder {
 }
 
 impl Connection {
-    /// Connects; says how long that took, handshake included.
+    /// Connects; returns the connection and the time that it took, including the handshake.
     pub(super) async fn open(
         shared: Rc<Shared>,
         number: usize,
@@ -124,20 +124,20 @@ impl Connection {
         Ok((Self { shared, number, socket, decoder, sample, early }, took))
     }
 
-    /// Reads until the connection ends; hands back what `open` needs to go on.
+    /// Reads until the connection ends; returns the state that `open` needs to resume.
     pub(super) async fn read_to_end(mut self) -> Option<Sample> {
         let early = std::mem::take(&mut self.early);
-        let mut going_on = self.received(&early).map(|_pong| true);
-        while let Ok(true) = going_on {
-            going_on = self.read_once().await;
+        let mut is_open = self.received(&early).map(|_pong| true);
+        while let Ok(true) = is_open {
+            is_open = self.read_once().await;
         }
         let mut tally = self.shared.tally.borrow_mut();
         tally.ended += 1;
-        tally.unreadable += u64::from(going_on.is_err_and(|error| is_undecodable(&error)));
+        tally.unreadable += u64::from(is_open.is_err_and(|error| is_undecodable(&error)));
         self.sample
     }
 
-    /// Reads for ever: connects again, from where it was, whenever the server is gone.
+    /// Reads without end: reconnects and resumes whenever the connection ends.
     pub(super) async fn read_and_reconnect(self) {
         let (shared, number) = (Rc::clone(&self.shared), self.number);
         let mut sample = self.read_to_end().await;
@@ -149,7 +149,7 @@ impl Connection {
         }
     }
 
-    /// One read; whether the connection goes on.
+    /// Reads once; reports whether the connection is still open.
     async fn read_once(&mut self) -> io::Result<bool> {
         poll_fn(|cx| {
             let shared = Rc::clone(&self.shared);
@@ -196,7 +196,7 @@ impl Connection {
 
     fn pong(&mut self, cx: &mut Context<'_>) {
         let mut socket = Pin::new(&mut self.socket);
-        // A full socket means that the server has other things to see to than pongs.
+        // If the socket is full, the server is busy, and the pong is left out.
         if let Poll::Ready(Ok(_)) = socket.as_mut().poll_write(cx, &PONG) {
             let _flushed = socket.poll_flush(cx);
         }

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_gzip_is_an_error() {
+    fn invalid_gzip_is_an_error() {
         let stream = chunk(b"data: plain text\n\n");
         assert!(Events::gzipped().received(&stream, |_, _| {}).is_err());
     }

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn other_messages_are_none() {
+    fn other_messages_are_not_updates() {
         let heartbeat = br#"{"message_type":"heartbeat","timestamp":1708483726.594}"#;
         assert_eq!(Update::read(heartbeat), None);
         assert_eq!(Update::read(&UPDATE.as_bytes()[..UPDATE.len() - 3]), None);

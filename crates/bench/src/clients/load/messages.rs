@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_inflated_is_an_error() {
+    fn messages_that_cannot_be_inflated_are_errors() {
         let stream = frame(0xc1, &[0xff; 300]);
         assert!(Messages::looked_into().received(&stream, |_| {}).is_err());
         assert!(Messages::default().received(&stream, |_| {}).is_ok());

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_and_repeats_are_told_by_offsets() {
+    fn losses_and_repeats_are_counted_by_offsets() {
         let mut tally = Tally::new(true, None);
         let mut sample = Sample { client: 0, last: None };
         for offset in [7, 8, 11, 11, 12] {

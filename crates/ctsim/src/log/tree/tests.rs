@@ -65,7 +65,7 @@ fn upper_rows_of_a_long_repeated_history_fill_up() {
 }
 
 #[test]
-fn a_tree_from_level_1_goes_on_as_one_from_leaves() {
+fn a_tree_from_level_1_grows_like_one_from_leaves() {
     let leaves = 256 * 300;
     let mut long = plain((0..leaves).map(leaf), 256);
     let mut short = Tree::of_level_1(&long.row(1, 0, 300), 256).unwrap();

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use ctsim::fault::{Fault, Scope, Times};
 use ctsim::{Endpoint, LogHandle, Protocol, Sim};
 use follow::position::State;
-use follow::{Client, Entry, Fleet, FleetOptions, FollowOptions, Health, LogStatus, Page, Start};
+use follow::{Client, Fleet, FleetOptions, FollowOptions, Health, LogStatus, Page, Start};
+use record::Record;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -57,9 +58,9 @@ impl Came {
     }
 }
 
-fn content(entry: &Entry) -> Content {
+fn content(entry: &Record) -> Content {
     let chain = entry.chain.iter().map(|issuer| issuer.fingerprint);
-    (entry.certificate.clone(), entry.timestamp, chain.collect())
+    (entry.certificate.clone(), entry.submitted, chain.collect())
 }
 
 impl Followers {

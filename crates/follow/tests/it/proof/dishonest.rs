@@ -9,6 +9,7 @@ use ctsim::Endpoint;
 use ctsim::fault::{BodyFault, Fault, HeadFault, PageFault, Scope, Times};
 use follow::position::State;
 use follow::{AlarmKind, FollowOptions, LogStatus};
+use record::GapReason;
 use serde_json::Value;
 
 use super::{alarmed, both, count, enforcing, flip, kinds, proved};
@@ -275,7 +276,7 @@ async fn chains_and_precertificates_are_checked_against_the_leaf() {
         for log in sim.logs() {
             // The chain of a final certificate is not what its leaf speaks of.
             let entries = &honest.entries[&url_of(log)];
-            let precert = entries.iter().find(|entry| entry.entry_type == EntryType::Precert);
+            let precert = entries.iter().find(|entry| entry.kind == EntryType::Precert);
             let index = precert.map(|entry| entry.index);
             assert!(index.is_some());
             let fault = match chain {
@@ -335,6 +336,9 @@ async fn an_unparsable_tile_is_skipped_with_an_alarm() {
     let first = followed.entries[&url_of(log)][0].index;
     assert!([256, 512].contains(&first), "whole tiles are left out, not {first} entries");
     assert_eq!(count(&status.counters.unreadable), first);
+    let gaps = &followed.gaps[&url_of(log)];
+    assert_eq!(gaps.last().map(|gap| gap.range.end), Some(first), "skipped entries are a gap");
+    assert!(gaps.iter().all(|gap| gap.reason == GapReason::Unreadable));
     assert!(kinds(&status).iter().all(|kind| *kind == AlarmKind::Gap));
     eventually("the rest is proved", || status.snapshot().proved == Some(first..600)).await;
     followed.fleet.stop().await;
