@@ -5,9 +5,8 @@ mod lists;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, Source, host_of};
+use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, Source};
 use parking_lot::Mutex;
 use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
@@ -89,17 +88,6 @@ impl Followed {
         let id = self.status.log.id;
         self.status.log.url == log.url || (id.is_some() && id == log.id)
     }
-}
-
-/// A followed log and the pace of its requests.
-#[derive(Debug)]
-pub struct Standing {
-    /// The log's status.
-    pub status: Arc<LogStatus>,
-    /// Its host, which other logs may share; `None` before the first request.
-    pub host: Option<HostSnapshot>,
-    /// The rest of the pause that the log asked for.
-    pub paused_for: Option<Duration>,
 }
 
 /// Returns the saved position of a log: by its URL, or by its id if the log has moved. A log that took
@@ -205,19 +193,11 @@ impl Fleet {
         running.map(|followed| Arc::clone(&followed.status)).collect()
     }
 
-    /// Returns the followed logs and the pace of their requests, by URL.
-    #[must_use]
-    pub fn standings(&self) -> Vec<Standing> {
-        let hosts = self.client.hosts();
+    /// Returns the followed logs and their HTTP clients, by URL.
+    pub(crate) fn clients(&self) -> Vec<(Arc<LogStatus>, Arc<Client>)> {
         let logs = self.logs.lock();
         let running = logs.values().filter(|followed| followed.running.is_some());
-        running
-            .map(|Followed { status, client, .. }| {
-                let host = host_of(&status.log.url);
-                let host = hosts.iter().find(|snapshot| snapshot.host == host).cloned();
-                Standing { status: Arc::clone(status), host, paused_for: client.paused_for() }
-            })
-            .collect()
+        running.map(|log| (Arc::clone(&log.status), Arc::clone(&log.client))).collect()
     }
 
     /// Returns the pace of each host, by host.

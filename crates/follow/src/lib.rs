@@ -36,7 +36,7 @@ pub use ctclient::{
     AlarmKind, Backoff, Client, FetchError, HostSnapshot, Intervals, IssuerCounts, IssuerStore,
     Log, LogError, Protocol,
 };
-pub use fleet::{Fleet, FleetOptions, Reason, Standing};
+pub use fleet::{Fleet, FleetOptions, Reason};
 pub use options::{CatchUp, FollowOptions, Start, Verification};
 pub use page::{Gap, Page};
 pub use saves::Saves;

@@ -1,5 +1,6 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ct::head::{SignedHead, TreeHead};
