@@ -24,8 +24,8 @@ use crate::http::listener::socket::Socket;
 use crate::http::listener::{Alive, stopped};
 use crate::http::streams::gap::{self, missed};
 use crate::http::streams::notices::Notices;
+use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
-use crate::publish::CertificateStream;
 
 /// How long the closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -34,9 +34,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Client {
     /// Where it reads.
-    pub(crate) reader: Reader<CertificateStream>,
+    pub(crate) reader: Reader<MessageStream>,
     /// The stream it reads.
-    pub(crate) hub: Arc<Hub<CertificateStream>>,
+    pub(crate) hub: Arc<Hub<MessageStream>>,
     /// Whether permessage-deflate was agreed on.
     pub(crate) deflate: bool,
     /// Whether it gets only what passes a filter.
