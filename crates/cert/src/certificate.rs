@@ -4,21 +4,20 @@ use std::borrow::Cow;
 
 use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 
-use crate::der::{Fault, Reader, tag};
 use crate::extension::{Extension, ExtensionKind, Value};
 use crate::general_name::GeneralName;
 use crate::name::{Name, Part};
+use crate::salvage;
 use crate::signature_algorithm::SignatureAlgorithm;
 use crate::text::{self, Dialect};
-use crate::{salvage, time};
+use fields::Fields;
+
+pub use fields::{MAX_EXTENSIONS, ParseError};
 
 mod distinct;
+pub(crate) mod fields;
 
-/// The most extensions that are read. Real certificates have about ten; the bound keeps hostile
-/// ones from taking more memory than their own size.
-pub const MAX_EXTENSIONS: usize = 256;
-
-/// What a certificate is known by.
+/// The digests that identify a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Digests {
     /// SHA-1 of its bytes.
@@ -28,13 +27,13 @@ pub struct Digests {
 }
 
 impl Digests {
-    /// Those of these bytes.
+    /// Returns the digests of these bytes.
     #[must_use]
     pub fn of(der: &[u8]) -> Self {
         Self::with_sha256(digest(&SHA256, der), der)
     }
 
-    /// Those of these bytes, the SHA-256 of which is known already.
+    /// Returns the digests of these bytes, whose SHA-256 is known.
     #[must_use]
     pub fn with_sha256(sha256: [u8; 32], der: &[u8]) -> Self {
         Self { sha1: digest(&SHA1_FOR_LEGACY_USE_ONLY, der), sha256 }
@@ -42,6 +41,27 @@ impl Digests {
 }
 
 /// A certificate, read as far as it can be.
+///
+/// # Example
+///
+/// ```
+/// use cert::{Certificate, Dialect};
+///
+/// // A certificate for example.com, as a DER file.
+/// let der = std::fs::read("../wire/src/sample/leaf.der")?;
+/// let certificate = Certificate::read(&der);
+/// assert_eq!(certificate.parse_error, None);
+/// assert_eq!(certificate.common_name().as_deref(), Some("example.com"));
+/// assert_eq!(certificate.not_before, 1_767_225_600); // 1 January 2026
+/// let names: Vec<_> = certificate.all_domains(Dialect::Calidog).collect();
+/// assert_eq!(names, ["example.com", "www.example.com", "*.shop.example.com"]);
+///
+/// // A file that is cut short keeps the fields before the cut.
+/// let cut = Certificate::read(&der[..150]);
+/// assert!(cut.parse_error.is_some());
+/// assert_eq!(cut.not_before, certificate.not_before);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {
     /// The bytes it was read from.
@@ -53,9 +73,9 @@ pub struct Certificate<'a> {
     /// The contents octets of the serial number's INTEGER: big-endian, a leading zero where a
     /// positive number would look negative. Empty if it could not be read.
     pub serial: &'a [u8],
-    /// Who it is issued to. Empty if it could not be read.
+    /// The subject it is issued to. Empty if it could not be read.
     pub subject: Name<'a>,
-    /// Who issued it. Empty if it could not be read.
+    /// The issuer. Empty if it could not be read.
     pub issuer: Name<'a>,
     /// Start of validity, Unix seconds; negative before 1970. 0 if it could not be read.
     pub not_before: i64,
@@ -63,7 +83,7 @@ pub struct Certificate<'a> {
     pub not_after: i64,
     /// The algorithm it is signed with.
     pub signature_algorithm: SignatureAlgorithm,
-    /// Whether basicConstraints says that this is a certificate authority.
+    /// True if basicConstraints says that this is a certificate authority.
     pub is_ca: bool,
     /// The extensions in order, at most [`MAX_EXTENSIONS`].
     pub extensions: Vec<Extension<'a>>,
@@ -72,27 +92,17 @@ pub struct Certificate<'a> {
     pub parse_error: Option<ParseError>,
 }
 
-/// What kept a field of a certificate from being read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {fault}")]
-pub struct ParseError {
-    /// The field, as RFC 5280 names it.
-    pub field: &'static str,
-    /// What is wrong with it.
-    pub fault: Fault,
-}
-
 impl<'a> Certificate<'a> {
-    /// Reads a certificate or a precertificate. There is always an answer: fields that cannot be
-    /// read are empty, and `parse_error` names the first of them.
+    /// Reads a certificate or a precertificate. This never fails: fields that cannot be read are empty,
+    /// and `parse_error` names the first of them.
     #[must_use]
     pub fn read(der: &'a [u8]) -> Self {
-        Self::read_known(der, &Digests::of(der))
+        Self::read_with_digests(der, &Digests::of(der))
     }
 
-    /// Reads a certificate whose digests are known already: they cost more than all the rest.
+    /// Reads a certificate whose digests are known. Computing them costs more than all the rest.
     #[must_use]
-    pub fn read_known(der: &'a [u8], digests: &Digests) -> Self {
+    pub fn read_with_digests(der: &'a [u8], digests: &Digests) -> Self {
         let mut fields = Fields::default();
         if let Err(error) = fields.read(der) {
             fields.note(error);
@@ -118,13 +128,13 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// The first extension of this kind.
+    /// Returns the first extension of this kind.
     #[must_use]
     pub fn extension(&self, kind: ExtensionKind) -> Option<&Extension<'a>> {
         self.extensions.iter().find(|extension| extension.kind() == Some(kind))
     }
 
-    /// The subject's common name, where it may be a domain: it is not empty and this is not a
+    /// Returns the subject's common name, if it may be a domain: it is not empty, and this is not a
     /// certificate authority.
     #[must_use]
     pub fn common_name(&self) -> Option<Cow<'a, str>> {
@@ -132,7 +142,7 @@ impl<'a> Certificate<'a> {
         name.map(|name| name.to_text()).filter(|name| !name.is_empty())
     }
 
-    /// The names of subjectAltName, in order, without those that cannot be read.
+    /// Returns the names of subjectAltName, in order, without those that cannot be read.
     pub fn alternative_names(&self) -> impl Iterator<Item = GeneralName<'a>> + use<'a, '_> {
         let names = self.extensions.iter().filter_map(|extension| match extension.value {
             Value::SubjectAltName(names) => Some(names.flatten()),
@@ -141,7 +151,7 @@ impl<'a> Certificate<'a> {
         names.flatten()
     }
 
-    /// The dNSNames of subjectAltName, in order, with U+FFFD for what is not UTF-8.
+    /// Returns the dNSNames of subjectAltName, in order, with U+FFFD for what is not UTF-8.
     pub fn dns_names(&self) -> impl Iterator<Item = Cow<'a, str>> + use<'a, '_> {
         self.alternative_names().filter_map(|name| match name {
             GeneralName::Dns(name) => Some(text::utf8(name)),
@@ -149,7 +159,7 @@ impl<'a> Certificate<'a> {
         })
     }
 
-    /// The names that messages list as `all_domains`: [`common_name`](Self::common_name), then
+    /// Returns the names that messages list as `all_domains`: [`common_name`](Self::common_name), then
     /// [`dns_names`](Self::dns_names), each text once. In the Go dialect the common name comes
     /// last, and only if it is not among the others, which are not compared with each other.
     pub fn all_domains(
@@ -171,104 +181,4 @@ impl<'a> Certificate<'a> {
 fn digest<const N: usize>(algorithm: &'static digest::Algorithm, bytes: &[u8]) -> [u8; N] {
     let digest = digest::digest(algorithm, bytes);
     <[u8; N]>::try_from(digest.as_ref()).unwrap_or([0; N])
-}
-
-/// The fields as they are found. `None` is what is not found yet.
-#[derive(Debug, Default)]
-pub(crate) struct Fields<'a> {
-    pub(crate) serial: Option<&'a [u8]>,
-    pub(crate) signature_algorithm: Option<SignatureAlgorithm>,
-    pub(crate) issuer: Option<Name<'a>>,
-    pub(crate) validity: Option<(i64, i64)>,
-    pub(crate) subject: Option<Name<'a>>,
-    pub(crate) extensions: Option<Vec<Extension<'a>>>,
-    error: Option<ParseError>,
-}
-
-impl<'a> Fields<'a> {
-    /// Reads the fields in their prescribed order. `Err` is where that order broke.
-    fn read(&mut self, der: &'a [u8]) -> Result<(), ParseError> {
-        let mut certificate = Reader::new(der).sequence().map_err(at("certificate"))?;
-        let mut tbs = certificate.sequence().map_err(at("tbsCertificate"))?;
-        tbs.optional(tag::constructed(0)).map_err(at("version"))?;
-        self.serial = Some(tbs.expect(tag::INTEGER).map_err(at("serialNumber"))?);
-        let signature = tbs.expect(tag::SEQUENCE).map_err(at("signature"))?;
-        let issuer = tbs.expect(tag::SEQUENCE).map_err(at("issuer"))?;
-        self.issuer = Some(self.name(issuer, "issuer"));
-        let validity = tbs.expect(tag::SEQUENCE).map_err(at("validity"))?;
-        self.validity = Some(self.validity(validity));
-        let subject = tbs.expect(tag::SEQUENCE).map_err(at("subject"))?;
-        self.subject = Some(self.name(subject, "subject"));
-        tbs.expect(tag::SEQUENCE).map_err(at("subjectPublicKeyInfo"))?;
-        tbs.optional(tag::context(1)).map_err(at("issuerUniqueID"))?;
-        tbs.optional(tag::context(2)).map_err(at("subjectUniqueID"))?;
-        if let Some(list) = tbs.optional(tag::constructed(3)).map_err(at("extensions"))? {
-            let list = Reader::new(list).sequence().map_err(at("extensions"))?;
-            self.extensions = Some(self.extensions(list)?);
-        }
-        let algorithm = certificate.expect(tag::SEQUENCE).map_err(at("signatureAlgorithm"));
-        let algorithm = algorithm.unwrap_or_else(|error| {
-            self.note(error);
-            signature
-        });
-        let algorithm = SignatureAlgorithm::read(algorithm).map_err(at("signatureAlgorithm"))?;
-        self.signature_algorithm = Some(algorithm);
-        Ok(())
-    }
-
-    fn name(&mut self, contents: &'a [u8], field: &'static str) -> Name<'a> {
-        let (name, outcome) = Name::read(contents);
-        if let Err(fault) = outcome {
-            self.note(ParseError { field, fault });
-        }
-        name
-    }
-
-    fn validity(&mut self, contents: &[u8]) -> (i64, i64) {
-        let mut times = Reader::new(contents);
-        (self.time(&mut times, "notBefore"), self.time(&mut times, "notAfter"))
-    }
-
-    fn time(&mut self, times: &mut Reader<'_>, field: &'static str) -> i64 {
-        let time =
-            times.element().and_then(|time| time::read(time.tag, time.contents).ok_or(Fault::Time));
-        time.unwrap_or_else(|fault| {
-            self.note(ParseError { field, fault });
-            0
-        })
-    }
-
-    fn extensions(&mut self, mut list: Reader<'a>) -> Result<Vec<Extension<'a>>, ParseError> {
-        let mut extensions = Vec::with_capacity(12);
-        while !list.is_empty() {
-            let element = list.element().map_err(at("extensions"))?;
-            match Extension::read(element) {
-                _ if extensions.len() == MAX_EXTENSIONS => {
-                    self.note(ParseError { field: "extensions", fault: Fault::Number });
-                    break;
-                }
-                Ok(extension) => push(&mut extensions, extension),
-                Err(fault) => self.note(ParseError { field: "extensions", fault }),
-            }
-        }
-        Ok(extensions)
-    }
-
-    /// Keeps the first error.
-    fn note(&mut self, error: ParseError) {
-        self.error.get_or_insert(error);
-    }
-}
-
-/// Adds an extension. A second one of a kind is marked as not shown, because messages have room
-/// for one.
-pub(crate) fn push<'a>(extensions: &mut Vec<Extension<'a>>, mut extension: Extension<'a>) {
-    let kind = extension.kind();
-    let repeated = kind.is_some() && extensions.iter().any(|earlier| earlier.kind() == kind);
-    extension.unshown |= repeated;
-    extensions.push(extension);
-}
-
-fn at(field: &'static str) -> impl Fn(Fault) -> ParseError {
-    move |fault| ParseError { field, fault }
 }

@@ -5,7 +5,7 @@
 //! need not be minimal and contents are not judged. What it cannot follow (indefinite lengths,
 //! tag numbers above 30) it reports.
 
-/// What kept an element from being read.
+/// An error in an element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// An element claims more bytes than there are.
@@ -98,7 +98,7 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// What has not been read.
+    /// Returns the bytes that have not been read.
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
     }

@@ -18,39 +18,39 @@ pub use list::{
 /// One extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
-    /// What it is.
+    /// The identifier of its kind.
     pub oid: Oid<'a>,
-    /// Whether whoever does not know it must reject the certificate.
+    /// True if a program that does not know it must reject the certificate.
     pub critical: bool,
-    /// What it says.
+    /// Its value.
     pub value: Value<'a>,
-    /// Whether `value` leaves out something: the extension is of a kind not known here, repeats an
-    /// earlier one, or could not be read to its end. Messages name such an extension in `extra`.
+    /// True if `value` is incomplete: the extension is of a kind not known here, repeats an earlier
+    /// one, or could not be read to its end. Messages name such an extension in `extra`.
     pub unshown: bool,
 }
 
 /// The contents of an extension, as far as they can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Where to find the issuer and its revocation service (RFC 5280 section 4.2.2.1).
+    /// The addresses of the issuer and its revocation service (RFC 5280 section 4.2.2.1).
     AuthorityInfoAccess(AccessDescriptions<'a>),
     /// The keyIdentifier of the key this is signed with, if given (section 4.2.1.1).
     AuthorityKeyIdentifier(Option<&'a [u8]>),
-    /// Whether this is a certificate authority (section 4.2.1.9).
+    /// The marker of certificate authorities (section 4.2.1.9).
     BasicConstraints {
         /// The `cA` field.
         ca: bool,
     },
     /// The policies it was issued under (section 4.2.1.4).
     CertificatePolicies(Policies<'a>),
-    /// Where revocations are listed (section 4.2.1.13).
+    /// The addresses of revocation lists (section 4.2.1.13).
     CrlDistributionPoints(DistributionPoints<'a>),
     /// The purposes of the key (section 4.2.1.12).
     ExtendedKeyUsage(Purposes<'a>),
     /// Other names of the issuer (section 4.2.1.7).
     IssuerAltName(GeneralNames<'a>),
-    /// What the key may be used for (section 4.2.1.3). Bit 0 of the BIT STRING, digitalSignature,
-    /// is the highest bit here.
+    /// The purposes of the key (section 4.2.1.3). Bit 0 of the BIT STRING, digitalSignature, is the
+    /// highest bit here.
     KeyUsage(u16),
     /// This is a precertificate (RFC 6962 section 3.1).
     Poison,

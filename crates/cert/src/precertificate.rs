@@ -1,4 +1,4 @@
-//! How a precertificate goes with the leaf a log made of it (RFC 6962 section 3.2).
+//! Comparison of a precertificate with the leaf that a log made of it (RFC 6962 section 3.2).
 
 use crate::der::{Element, Reader, tag};
 use crate::oid::Oid;
@@ -11,8 +11,8 @@ const AUTHORITY_KEY_IDENTIFIER: Oid<'static> = Oid(&[0x55, 0x1d, 0x23]);
 /// The key purpose of a Precertificate Signing Certificate, 1.3.6.1.4.1.11129.2.4.4.
 const PRECERTIFICATE_SIGNING: Oid<'static> = Oid(&[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 4, 4]);
 
-/// Whether this is the certificate of a Precertificate Signing CA: precertificates it signs stand for
-/// final certificates of the CA above it.
+/// Reports whether this is the certificate of a Precertificate Signing CA: precertificates it signs
+/// stand for final certificates of the CA above it.
 #[must_use]
 pub fn signs_precertificates(certificate: &[u8]) -> bool {
     let has_purpose = |usage: Element<'_>| {
@@ -26,10 +26,10 @@ pub fn signs_precertificates(certificate: &[u8]) -> bool {
     usage.and_then(|(usage, _)| has_purpose(usage)).unwrap_or(false)
 }
 
-/// Whether `tbs`, of a log's leaf, is what a log makes of `precertificate`: its `TBSCertificate`
-/// without the poison extension. `signer` is the certificate that issued it if that is one of a
-/// [Precertificate Signing CA](signs_precertificates); then issuer and authority key identifier are
-/// that certificate's own.
+/// Reports whether `tbs`, of a log's leaf, is what a log makes of `precertificate`: its
+/// `TBSCertificate` without the poison extension. `signer` is the certificate that issued it if
+/// that is one of a [Precertificate Signing CA](signs_precertificates); then issuer and authority
+/// key identifier are that certificate's own.
 ///
 /// `None` when it cannot be told, because `tbs` is not built as RFC 5280 prescribes. A precertificate
 /// which is not goes with no other `tbs`.

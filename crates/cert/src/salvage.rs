@@ -1,17 +1,17 @@
-//! What can be told from shape alone, when a certificate does not have its fields in order: files
-//! cut short, lengths that lie, indefinite lengths, fields left out or added.
+//! Recognition of fields by their shape, for certificates whose fields are not in order: files cut
+//! short, lengths that lie, indefinite lengths, fields left out or added.
 //!
 //! One walk over the elements in the order of the bytes. An element that claims more bytes than
 //! there are, or an indefinite length, is taken to reach to the end of what it stands in.
 
-use crate::certificate::{Fields, MAX_EXTENSIONS, push};
+use crate::certificate::fields::{Fields, MAX_EXTENSIONS, push};
 use crate::der::{Element, Reader, tag};
 use crate::extension::Extension;
 use crate::name::Name;
 use crate::signature_algorithm::SignatureAlgorithm;
 use crate::time;
 
-/// How deep fields lie: Certificate, TBSCertificate, `[3]`, Extensions, and two to spare.
+/// The depth of fields: Certificate, TBSCertificate, `[3]`, Extensions, and two to spare.
 const MAX_DEPTH: u8 = 6;
 
 /// Fills in the fields that have not been found.
@@ -40,7 +40,7 @@ fn level<'a>(contents: &'a [u8], depth: u8, found: &mut Fields<'a>) {
     }
 }
 
-/// Whether a SEQUENCE has the shape of a field. If so it is noted.
+/// Records a SEQUENCE that has the shape of a field; reports whether it has.
 fn field<'a>(sequence: Element<'a>, found: &mut Fields<'a>) -> bool {
     let mut inside = Reader::new(sequence.contents);
     let first = inside.salvaged().map(|element| element.tag);

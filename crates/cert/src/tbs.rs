@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_wanted_extension_goes() {
+    fn only_the_given_extension_is_removed() {
         let (poison, other) = (extension(POISON, &[5, 0]), extension(OTHER, &[0; 300]));
         let poisoned = certificate(&tbs(&[other.clone(), poison.clone(), other.clone()]));
         let clean = tbs(&[other.clone(), other]);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::ops::Range;
 
-/// Whose conventions a text form follows, where the certstream servers differ.
+/// The conventions of a text form, where the certstream servers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// CaliDog's certstream-server: what public clients parse. Its losses are repaired: all

@@ -91,7 +91,7 @@ impl Text<'_> {
         }
     }
 
-    /// What the zone at the end is ahead of UTC, in seconds.
+    /// Returns the offset of the zone at the end from UTC, in seconds.
     fn zone(&mut self) -> Option<i64> {
         let ahead = match self.0 {
             [] | b"Z" => return Some(0),

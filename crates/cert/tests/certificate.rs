@@ -155,7 +155,7 @@ fn an_extension_without_identifier_is_noted() {
 }
 
 #[test]
-fn more_extensions_than_are_read() {
+fn extensions_beyond_the_limit_are_not_read() {
     let extensions = vec![extension(b"\x2a\x03", b""); MAX_EXTENSIONS];
     let template = Template { extensions, ..Template::default() };
     assert_eq!(Certificate::read(&template.encode()).parse_error, None);
@@ -168,7 +168,7 @@ fn more_extensions_than_are_read() {
 }
 
 #[test]
-fn dates_that_are_none() {
+fn invalid_dates_are_noted() {
     let not_after = element(0x17, b"260230000000Z");
     let der = Template { not_after, ..Template::default() }.encode();
     let certificate = Certificate::read(&der);
@@ -201,7 +201,7 @@ fn a_broken_subject_is_noted_and_read_as_far_as_possible() {
 }
 
 #[test]
-fn nothing_that_looks_like_a_certificate() {
+fn bytes_without_any_field_give_an_empty_certificate() {
     for bytes in [b"".as_slice(), b"\x00", b"not a certificate", b"\x30\x82\xff\xff", &[0x30; 99]] {
         let certificate = Certificate::read(bytes);
         assert!(certificate.parse_error.is_some());
@@ -270,7 +270,7 @@ fn indefinite_lengths() {
     assert_eq!(certificate.dns_names().collect::<Vec<_>>(), ["b.example"]);
 }
 
-/// What is inside the first element of `bytes`.
+/// Returns the contents of the first element of `bytes`.
 fn cert_contents(bytes: &[u8]) -> &[u8] {
     let header = if bytes[1] < 0x80 { 2 } else { 2 + usize::from(bytes[1] & 0x7f) };
     let length = bytes[2..header].iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));

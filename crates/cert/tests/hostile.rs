@@ -70,7 +70,7 @@ fn rich() -> Vec<u8> {
 }
 
 #[test]
-fn the_certificate_that_is_mutated_is_whole() {
+fn the_certificate_before_mutation_is_valid() {
     let der = rich();
     let certificate = Certificate::read(&der);
     assert_eq!(certificate.parse_error, None);
@@ -83,7 +83,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let certificate = Certificate::read(&bytes);
         prop_assert!(certificate.parse_error.is_some());
         write_everything(&certificate);

@@ -1,8 +1,8 @@
-//! What it costs to collect: the program, as it is, receives lite messages as fast as it reads them
-//! and writes them to a file. `cargo bench -p collector --bench collect`
+//! The cost of collecting: the program receives lite messages as fast as it reads them, and writes
+//! them to a file. `cargo bench -p collector --bench collect`
 //!
-//! CPU is user and system time of the program's process with all its threads; memory is the most it
-//! ever had in RAM. Messages differ in everything that differs between certificates.
+//! CPU is the user and system time of the program's process with all its threads; memory is its peak
+//! in RAM. Messages differ in every field that differs between certificates.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::accept;
 use wire::{Profile, StreamKind};
 
-/// Different messages; they come again with other indexes and offsets.
+/// The number of different messages. They are repeated with other indexes and offsets.
 const DIFFERENT: usize = 4_000;
-/// Times that they come.
+/// The number of repetitions.
 const ROUNDS: u64 = 150;
-/// Where offsets begin, so that all have as many digits.
+/// The first offset, so that all have the same number of digits.
 const FIRST: u64 = 1_000_000_000;
 
 fn main() {
@@ -42,8 +42,8 @@ fn main() {
     }
 }
 
-/// Frames of one round. Each has an offset and an index of ten digits, which begin as the zeros of a
-/// pattern that stands nowhere else.
+/// Returns the frames of one round. Each has an offset and an index of ten digits, whose initial value
+/// occurs nowhere else.
 fn messages() -> Vec<u8> {
     let mut frames = Vec::new();
     let mut random = 1_u64;
@@ -86,7 +86,7 @@ fn messages() -> Vec<u8> {
     frames
 }
 
-/// Where the changing numbers are.
+/// Returns the places of the changing numbers.
 fn places(frames: &[u8]) -> Vec<usize> {
     let digits = FIRST.to_string().into_bytes();
     let places = frames.windows(digits.len()).enumerate().filter(|(_, window)| *window == digits);
@@ -106,7 +106,7 @@ fn measure(what: &str, arguments: &[&str], frames: &[u8]) {
     let cpu = cpu(&child);
     send(&mut socket, frames.to_vec());
     let total = ROUNDS * DIFFERENT as u64;
-    // What is sent is not read yet: everything is, when it answers a ping that follows.
+    // The answer to a ping that follows the messages shows that all of them were read.
     wait_for_pong(&mut socket);
     let (wall, cpu) = (start.elapsed(), self::cpu(&child) - cpu);
     let memory = peak(&child);

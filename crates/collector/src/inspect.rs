@@ -1,4 +1,5 @@
-//! What is in a file or a folder of parts, for people and programs; and repairing a file.
+//! The commands `inspect` and `repair`: the contents of a file or a folder of parts, for people and
+//! programs, and the repair of a file.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,23 +11,22 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::SchemaRef;
+use client::text::shown;
+use columns::feather::{Feather, FeatherError, scan};
+use columns::{Compression, schema};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::feather::{Compression, Feather, FeatherError, walk};
-use crate::note::State;
-use crate::output::OutputError;
-use crate::output::layout::{self, Found};
 use crate::output::paths::{self, PathError};
-use crate::stream::shown;
-use crate::table::schema;
+use crate::output::{Found, OutputError, find, footer_pairs, state_of};
+use crate::state::State;
 
-/// Most sources that are told apart; others are counted together.
+/// Most sources that are listed; others are counted together.
 const MAX_SOURCES: usize = 1_000;
-/// Most gaps that are shown to people.
+/// Most gaps that are listed in the text.
 const MAX_SHOWN: usize = 20;
 
-/// Why a file cannot be looked at.
+/// A file that cannot be inspected or repaired.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// It cannot be read, or is not ours.
@@ -34,10 +34,10 @@ pub enum InspectError {
     Feather {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: FeatherError,
     },
-    /// The system refuses.
+    /// A path that is refused, or an error of the system.
     #[error(transparent)]
     Path(#[from] PathError),
     /// It cannot be read as Parquet.
@@ -46,27 +46,27 @@ pub enum InspectError {
     /// A folder without parts.
     #[error("{0}: there are no parts of certstream-arrow in this folder")]
     NoParts(PathBuf),
-    /// Somebody writes to it.
+    /// A collector writes to it.
     #[error("{0}: a certstream-arrow writes to it, and repairs it itself when it starts")]
     Locked(PathBuf),
     /// This program cannot read Parquet.
     #[cfg(not(feature = "parquet"))]
     #[error("{0}: this program was built without parquet (cargo feature parquet)")]
     NoParquet(PathBuf),
-    /// Parquet files are written whole.
+    /// A Parquet file, which cannot be incomplete.
     #[error("{0}: only feather files can be torn; a parquet file is whole or not there")]
     NotFeather(PathBuf),
 }
 
-/// What is in a file or a folder.
+/// The contents of a file or a folder.
 #[derive(Debug)]
 pub struct Report {
     path: PathBuf,
     format: &'static str,
-    /// Of a folder.
+    /// The number of parts, of a folder.
     parts: Option<Parts>,
     bytes: u64,
-    /// Bytes behind the last whole batch that are no footer of it.
+    /// The bytes after the last whole batch that are not a valid footer.
     torn: u64,
     batches: Option<usize>,
     schema: SchemaRef,
@@ -74,43 +74,43 @@ pub struct Report {
     contents: Contents,
 }
 
-/// How many parts a folder has.
+/// The numbers of parts of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Parts {
     closed: usize,
     open: usize,
 }
 
-/// What the rows say.
+/// The summary of the rows.
 #[derive(Debug, Default)]
 struct Contents {
     seen: Option<(i64, i64)>,
     sources: BTreeMap<String, u64>,
 }
 
-/// Looks at a file, or at all parts of a folder. What is being written to can be looked at too.
+/// Inspects a file, or all parts of a folder, also while a collector writes to it.
 ///
 /// # Errors
 ///
-/// When it cannot be read, or is not ours.
+/// If it cannot be read, or is not ours.
 pub fn inspect(path: &Path) -> Result<Report, InspectError> {
     let file =
         File::open(path).map_err(|source| PathError::Io { path: path.to_owned(), source })?;
-    let is_folder = file.metadata().is_ok_and(|there| there.is_dir());
+    let is_folder = file.metadata().is_ok_and(|metadata| metadata.is_dir());
     if is_folder { inspect_folder(path) } else { inspect_file(path, &file) }
 }
 
 fn inspect_folder(path: &Path) -> Result<Report, InspectError> {
-    // `.` has no name, and so no folder beside it.
+    // `.` has no name, so there is no staging folder beside it.
     let folder = std::path::absolute(path)
         .map_err(|source| PathError::Io { path: path.to_owned(), source })?;
-    let Found { open, closed, .. } = layout::find(&folder)?;
+    let Found { open, closed, .. } = find(&folder)?;
     let parts = Parts { closed: closed.len(), open: open.len() };
     let all = closed.into_iter().map(|closed| closed.path).chain(open.into_iter().map(|it| it.1));
     let mut whole: Option<Report> = None;
     for part in all {
         let file = match File::open(&part) {
-            // Closed, or deleted for its age, meanwhile.
+            // It was closed, or deleted for its age, meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file.map_err(|source| PathError::Io { path: part.clone(), source })?,
         };
@@ -135,20 +135,20 @@ fn inspect_file(path: &Path, file: &File) -> Result<Report, InspectError> {
         return inspect_parquet(path, file);
     }
     let failed = |source| InspectError::Feather { path: path.to_owned(), source };
-    let walked = walk(file).map_err(failed)?;
+    let scanned = scan(file).map_err(failed)?;
     let mut contents = Contents::default();
-    for batch in walked.reader(file).columns(&Contents::COLUMNS, 0) {
+    for batch in scanned.reader(file).columns(&Contents::COLUMNS, 0) {
         contents.add(&batch.map_err(failed)?);
     }
     Ok(Report {
         path: path.to_owned(),
         format: "feather",
         parts: None,
-        bytes: walked.length,
-        torn: if walked.is_whole { 0 } else { walked.length - walked.end },
-        batches: Some(walked.blocks.len()),
-        schema: walked.schema,
-        state: walked.state,
+        bytes: scanned.length,
+        torn: if scanned.is_whole { 0 } else { scanned.length - scanned.end },
+        batches: Some(scanned.blocks.len()),
+        state: state_of(&scanned),
+        schema: scanned.schema,
         contents,
     })
 }
@@ -172,7 +172,7 @@ fn inspect_parquet(path: &Path, file: &File) -> Result<Report, InspectError> {
         bytes: bytes.map_err(|source| PathError::Io { path: path.to_owned(), source })?,
         torn: 0,
         batches: None,
-        schema: parquet::schema(path)?,
+        schema: parquet::open(path)?.schema(),
         state: parquet::state(path)?,
         contents,
     })
@@ -183,14 +183,14 @@ fn inspect_parquet(path: &Path, _: &File) -> Result<Report, InspectError> {
     Err(InspectError::NoParquet(path.to_owned()))
 }
 
-/// Repairs a file; says what was done.
+/// Repairs a file, and returns a description of the repair.
 ///
 /// # Errors
 ///
-/// When it is written to, cannot be read, or is not ours.
+/// If a collector writes to it, it cannot be read, or is not ours.
 pub fn repair(path: &Path) -> Result<String, InspectError> {
     let failed = |source| InspectError::Feather { path: path.to_owned(), source };
-    // Not made where there is none.
+    // A missing file is not created.
     drop(File::open(path).map_err(|source| PathError::Io { path: path.to_owned(), source })?);
     let file = paths::open(path)?;
     if is_parquet(&file) {
@@ -199,9 +199,11 @@ pub fn repair(path: &Path) -> Result<String, InspectError> {
     if file.try_lock().is_err() {
         return Err(InspectError::Locked(path.to_owned()));
     }
-    let walked = walk(&file).map_err(failed)?;
-    let (feather, repair) = Feather::open(file, walked, Compression::default()).map_err(failed)?;
-    let (rows, batches) = (feather.state().rows, feather.batches());
+    let scanned = scan(&file).map_err(failed)?;
+    let pairs = footer_pairs(path, &state_of(&scanned))?;
+    let (feather, repair) =
+        Feather::open(file, scanned, Compression::default(), &pairs).map_err(failed)?;
+    let (rows, batches) = (feather.rows(), feather.batches());
     let what = match (repair.was_torn, repair.dropped) {
         (false, _) => "is whole; nothing was changed".to_owned(),
         (true, dropped) => format!("repaired; {dropped} bytes of no whole batch were dropped"),
@@ -235,11 +237,11 @@ impl Contents {
     }
 
     fn add_source(&mut self, name: &str, rows: u64) {
-        let is_room = self.sources.len() < MAX_SOURCES;
+        let has_room = self.sources.len() < MAX_SOURCES;
         if let Some(count) = self.sources.get_mut(name) {
             *count += rows;
         } else {
-            let name = if is_room { name } else { "(others)" };
+            let name = if has_room { name } else { "(others)" };
             *self.sources.entry(name.to_owned()).or_default() += rows;
         }
     }
@@ -269,7 +271,7 @@ impl Report {
         self.contents.seen.and_then(|(first, last)| Some((text(first)?, text(last)?)))
     }
 
-    /// As JSON, for programs.
+    /// Returns the report as JSON, for programs.
     #[must_use]
     pub fn json(&self) -> String {
         let columns = self.schema.fields().iter();
@@ -300,7 +302,7 @@ impl Report {
             "gaps": gaps,
         })
         .to_string();
-        // JSON escapes the control characters of ASCII only; terminals obey others too.
+        // JSON escapes only the control characters of ASCII; others control terminals too.
         let escape = |c: char| {
             let code = u32::from(c);
             if c.is_control() { format!("\\u{code:04x}") } else { c.to_string() }

@@ -1,6 +1,6 @@
 //! `certstream-arrow`: collects the stream of a certstream server into Arrow Feather or Parquet.
 //!
-//! Exit status: 0 after SIGTERM or Ctrl-C, 1 when it cannot go on, 64 when the command line is wrong
+//! Exit status: 0 after SIGTERM or Ctrl-C, 1 if it cannot continue, 64 if the command line is invalid
 //! or the output is refused.
 
 use std::io::{self, IsTerminal as _};
@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use collector::cli::{self, Invocation};
 use collector::inspect;
-use collector::progress::{Lines, Progress};
 use collector::run::{RunError, run};
 use collector::settings::Settings;
+use collector::status::{LogLines, StatusDisplay};
 use logging::causes::in_full;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
             .map_err(Into::into)
             .and_then(|report| print(&if json { report.json() } else { report.to_string() })),
         Ok(Invocation::Repair { path }) => {
-            inspect::repair(&path).map_err(Into::into).and_then(|said| print(&said))
+            inspect::repair(&path).map_err(Into::into).and_then(|summary| print(&summary))
         }
         Ok(Invocation::Print(text)) => print(&text),
         Err(error) => return fail(cli::EXIT_STATUS, &anyhow::anyhow!(error)),
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// An output that is refused is a wrong command line too.
+/// Returns the exit status of an error. A refused output counts as an invalid command line.
 fn status(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<RunError>() {
         Some(RunError::Output(error)) if error.is_refusal() => cli::EXIT_STATUS,
@@ -55,8 +55,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 fn collect(settings: Settings, log_level: &str) -> anyhow::Result<()> {
     let in_place = settings.stats.is_some() && io::stderr().is_terminal();
-    let progress = Progress::new(in_place, settings.stats);
-    log_to(progress.lines(), log_level)?;
+    let display = StatusDisplay::new(in_place, settings.stats);
+    log_to(display.log_lines(), log_level)?;
     // One thread reads, decodes and fills columns; another one compresses and writes.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -69,13 +69,15 @@ fn collect(settings: Settings, log_level: &str) -> anyhow::Result<()> {
             }
             tracing::info!("stopping");
         };
-        Ok(run(settings, progress, stop).await?)
+        Ok(run(settings, display, stop).await?)
     })
 }
 
-fn log_to(lines: Lines, level: &str) -> anyhow::Result<()> {
-    // What libraries have to say at these levels is about their insides.
-    let filter = format!("warn,collector={level},certstream_arrow={level}");
+fn log_to(lines: LogLines, level: &str) -> anyhow::Result<()> {
+    // Log lines of libraries at these levels are about their internals.
+    let ours = ["certstream_arrow", "client", "collector", "columns"];
+    let filter = ours.map(|name| format!(",{name}={level}")).concat();
+    let filter = format!("warn{filter}");
     let filter = if level == "trace" { "trace".to_owned() } else { filter };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A text is no size or no duration.
+/// A text that is not a size or not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     /// Not a size.
@@ -31,12 +31,11 @@ const SIZES: [(&str, u64); 13] = [
     ("", 1),
 ];
 
-/// Reads a size in bytes. `M` is left out on purpose of the short forms: nobody knows whether it
-/// means minutes.
+/// Reads a size in bytes. The short forms do not include `M`, which could mean minutes.
 ///
 /// # Errors
 ///
-/// When it is not one, or does not fit in 64 bits.
+/// If it is not a size, or does not fit in 64 bits.
 pub fn size(text: &str) -> Result<u64, QuantityError> {
     let wrong = || QuantityError::Size(text.to_owned());
     let lower = text.trim().to_ascii_lowercase();
@@ -54,7 +53,7 @@ const DURATIONS: [(&str, u64); 5] =
 ///
 /// # Errors
 ///
-/// When it is not one, or is longer than 64 bits of milliseconds.
+/// If it is not a duration, or is longer than 64 bits of milliseconds.
 pub fn duration(text: &str) -> Result<Duration, QuantityError> {
     let wrong = || QuantityError::Duration(text.to_owned());
     let lower = text.trim().to_ascii_lowercase();
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
+    fn sizes_are_numbers_with_units_of_bytes() {
         for (text, expected) in [
             ("0", Some(0)),
             ("1000", Some(1_000)),
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
+    fn durations_are_numbers_with_units_of_time() {
         for (text, expected) in [
             ("10s", Some(10_000)),
             ("1h30m", Some(5_400_000)),

@@ -1,35 +1,35 @@
-//! The collector at work: what comes goes into rows, rows that are enough or old enough are written,
-//! until somebody asks it to stop.
+//! The run of the collector: messages become rows, and rows that are numerous or old enough are
+//! written, until it is stopped.
 
 use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arrow_schema::ArrowError;
+use client::log_limit::LogLimit;
+use client::{Client, Event, Failure, Resume, tls};
+use columns::Rows;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::copier::Copier;
-use crate::hush::Hush;
-use crate::intake::{Intake, Resume};
-use crate::output::{Opened, Output, OutputError};
-use crate::progress::{End, Progress, Standing};
+use crate::intake::Intake;
+use crate::output::{Copier, CopyError, Opened, Output, OutputError};
 use crate::settings::Settings;
-use crate::stream::{Event, Failure, Stream, tls};
-use crate::table::schema::Rows;
+use crate::state::State;
+use crate::status::{Status, StatusDisplay, Summary};
 use crate::writer::Writer;
 
-/// How often is looked at what time brings.
+/// The interval of checks for what is due.
 const TICK: Duration = Duration::from_millis(100);
-/// How often what was written is put on the disk, and parts are looked after.
-const TEND: Duration = Duration::from_secs(1);
-/// With so many batches in a file, twice as many rows make one, and so on: the footer, which is
-/// written again with each, lists them all.
+/// The interval at which written rows are synced to the disk, and parts are maintained.
+const MAINTENANCE: Duration = Duration::from_secs(1);
+/// The number of batches in a file beyond which twice as many rows make one batch, and so on: the
+/// footer, which is written again with each batch, lists them all.
 const BATCHES: usize = 10_000;
 /// Most rows of a batch, however many batches there are.
 const MAX_ROWS: usize = 100_000;
 
-/// Why collecting ends otherwise than by being asked to.
+/// The reason why collecting ends, other than a stop.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Nothing can be written.
@@ -38,12 +38,12 @@ pub enum RunError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
-    /// The server refuses, and would again.
+    /// The server refuses the request, and would refuse it again.
     #[error("{server}: {failure}")]
     Refused {
         /// The server.
         server: String,
-        /// What it says.
+        /// The refusal.
         failure: Failure,
     },
     /// Rows do not fit their columns.
@@ -53,73 +53,71 @@ pub enum RunError {
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
     /// The object store cannot be used.
-    #[cfg(feature = "s3")]
     #[error(transparent)]
-    Store(#[from] crate::output::store::StoreError),
-    /// This program cannot copy to object stores.
-    #[cfg(not(feature = "s3"))]
-    #[error("this program was built without object stores (cargo feature s3)")]
-    NoStore,
+    Copy(#[from] CopyError),
 }
 
-/// Collects until `stop` is done; then everything that came is on the disk.
+/// Collects until `stop` is done. Everything received is then on the disk.
 ///
 /// # Errors
 ///
-/// When the output or the server refuses, or nothing can be written any more. What was written can
-/// be read.
+/// If the output or the server refuses, or nothing can be written any more. Everything written so far
+/// can be read.
 pub async fn run(
     settings: Settings,
-    progress: Progress,
+    display: StatusDisplay,
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
-    let tls = tls::client(settings.ca_file.as_deref())?;
+    let tls = tls::client_config(settings.ca_file.as_deref())?;
     report_limits_as_errors();
     let copier = Copier::prepare(&settings.output.target).await?;
     let (output, opened) = Output::open(&settings.output, settings.rows)?;
-    let (closed, news) = mpsc::unbounded_channel();
+    let (closed, parts) = mpsc::unbounded_channel();
     let writer = Writer::start(output, closed)?;
-    let copying = copier.start(news);
-    let is_resumed = opened.state.rows > 0;
+    let copying = copier.start(parts);
+    let Opened { schema, state, window } = opened;
+    let is_resumed = state.rows > 0;
     let place = settings.output.target.place();
-    let intake = intake(&settings, opened);
+    let intake = Intake::new(settings.rows, &schema);
+    let resume = resume(&settings, state);
     let proxy = settings.proxy.clone();
     if let Some(proxy) = &proxy {
         tracing::info!("connecting through the proxy {}", proxy.name());
     }
-    let stream = Stream::new(settings.address.clone(), proxy, tls);
+    let address = settings.address.clone();
+    let mut client = Client::new(client::Settings { address, proxy, tls, resume, window });
     let mut collector = Collector {
-        tended: Instant::now(),
+        maintained: Instant::now(),
         waiting_since: None,
         was_connected: false,
-        lines: Hush::default(),
+        log_limit: LogLimit::default(),
         settings,
-        progress,
+        display,
         intake,
-        stream,
         writer,
     };
-    let outcome = collector.collect(stop).await;
-    let Collector { stream, writer, mut intake, mut progress, .. } = collector;
-    stream.close().await;
-    let flushed = if outcome.is_ok() && intake.is_due() {
-        let (batch, note) = intake.take()?;
-        writer.append(batch, note).await
+    let outcome = collector.collect(&mut client, stop).await;
+    let Collector { writer, mut intake, mut display, .. } = collector;
+    let flushed = if outcome.is_ok() && (intake.waiting() > 0 || client.has_progress()) {
+        let batch = intake.take()?;
+        writer.append(batch, client.take_progress()).await
     } else {
         true
     };
+    let received = client.counters();
+    client.close().await;
     let finished = writer.finish().await;
     copying.finish().await;
     let is_written = finished.is_ok();
-    let counters = intake.counters();
-    progress.end(&End { counters, output: &place, is_resumed, is_written });
+    let kept = intake.counters();
+    display.end(&Summary { received, kept, output: &place, is_resumed, is_written });
     finished?;
-    debug_assert!(flushed, "a writer that is gone says why");
+    debug_assert!(flushed, "a writer that has ended returns the reason");
     outcome
 }
 
-/// Has a write beyond the limit on the size of files (RLIMIT_FSIZE) fail, as on a full disk. Without
-/// a handler the signal that comes with it ends the program without a word.
+/// Makes a write beyond the limit on the size of files (RLIMIT_FSIZE) fail, as on a full disk. Without
+/// a handler, the signal that comes with it ends the program without a message.
 fn report_limits_as_errors() {
     use tokio::signal::unix::{SignalKind, signal};
     if let Err(error) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
@@ -127,8 +125,8 @@ fn report_limits_as_errors() {
     }
 }
 
-fn intake(settings: &Settings, opened: Opened) -> Intake {
-    let Opened { schema, state, window } = opened;
+/// Returns the state to resume from.
+fn resume(settings: &Settings, state: State) -> Resume {
     let address = &settings.address;
     let server = address.name();
     let is_other_server = state.server.as_ref().is_some_and(|known| *known != server);
@@ -139,36 +137,38 @@ fn intake(settings: &Settings, opened: Opened) -> Intake {
             "the offsets there are of another server: what came between is not asked for"
         );
     }
-    let resume = Resume {
+    Resume {
         offset: state.offset,
         stream: state.stream,
-        has_rows: state.rows > 0,
+        has_entries: state.rows > 0,
         is_other_server,
         server,
         open: state.open,
         // A domains-only stream leaves out certificates without names.
         is_filtered: address.is_filtered() || settings.rows == Rows::Domains,
         from_oldest: settings.from_oldest,
-    };
-    Intake::new(settings.rows, &schema, window, resume).filtered_by(address.filter())
+    }
 }
 
 struct Collector {
     settings: Settings,
-    progress: Progress,
+    display: StatusDisplay,
     intake: Intake,
-    stream: Stream,
     writer: Writer,
-    /// When the oldest row that is not written came.
+    /// The time of the oldest row, or progress, that is not written.
     waiting_since: Option<Instant>,
-    tended: Instant,
+    maintained: Instant,
     was_connected: bool,
-    /// Lines about connections.
-    lines: Hush,
+    /// The limit on lines about connections.
+    log_limit: LogLimit,
 }
 
 impl Collector {
-    async fn collect(&mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    async fn collect(
+        &mut self,
+        client: &mut Client,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
         let mut stop = pin!(stop);
         let mut ticks = tokio::time::interval(TICK.min(self.settings.flush_interval));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -176,8 +176,13 @@ impl Collector {
             tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                now = ticks.tick() => self.tick(now).await?,
-                event = self.stream.next(|| self.intake.since()) => self.event(event).await?,
+                now = ticks.tick() => self.tick(client, now).await?,
+                event = client.next() => self.event(event)?,
+            }
+            if self.intake.is_full(self.rows_of_a_batch()) {
+                self.write(client).await?;
+            } else if self.waiting_since.is_none() && self.has_unwritten(client) {
+                self.waiting_since = Some(Instant::now());
             }
             if self.writer.is_gone() {
                 return Ok(());
@@ -185,35 +190,26 @@ impl Collector {
         }
     }
 
-    async fn event(&mut self, event: Event) -> Result<(), RunError> {
+    fn event(&mut self, event: Event<'_>) -> Result<(), RunError> {
         match event {
-            Event::Message(message) => {
-                self.intake.message(&message, unix_ms());
-                if self.intake.is_full(self.rows_of_a_batch()) {
-                    self.write().await?;
-                } else if self.waiting_since.is_none() && self.intake.is_due() {
-                    self.waiting_since = Some(Instant::now());
-                }
-            }
-            Event::Connected { since } => {
-                let now = unix_ms();
-                if let Some(line) = self.lines.line(now) {
+            Event::Message(message) => self.intake.message(&message),
+            Event::Connected { since, .. } => {
+                if let Some(permit) = self.log_limit.permit(unix_ms()) {
                     let since = since.as_ref().map(tracing::field::display);
                     let server = self.settings.address.name();
-                    tracing::info!(since, suppressed = line.suppressed, "connected to {server}");
+                    tracing::info!(since, suppressed = permit.suppressed, "connected to {server}");
                 }
                 self.was_connected = true;
-                self.progress.connected(true);
-                self.intake.connected(since.is_some(), now);
+                self.display.connected(true);
             }
-            Event::Lost { failure, retry } => {
-                self.progress.connected(false);
+            Event::Disconnected { failure, retry } => {
+                self.display.connected(false);
                 let server = self.settings.address.name();
                 if failure.is_final() && !self.was_connected {
                     return Err(RunError::Refused { server, failure });
                 }
-                if let Some(line) = self.lines.line(unix_ms()) {
-                    let (seconds, suppressed) = (retry.as_secs_f64(), line.suppressed);
+                if let Some(permit) = self.log_limit.permit(unix_ms()) {
+                    let (seconds, suppressed) = (retry.as_secs_f64(), permit.suppressed);
                     tracing::warn!(
                         suppressed,
                         "{server}: {failure}; trying again in {seconds:.1} s"
@@ -224,40 +220,49 @@ impl Collector {
         Ok(())
     }
 
-    async fn tick(&mut self, now: Instant) -> Result<(), RunError> {
+    /// Reports whether there is something to write, perhaps progress without rows.
+    fn has_unwritten(&self, client: &Client) -> bool {
+        self.intake.waiting() > 0 || client.has_progress()
+    }
+
+    async fn tick(&mut self, client: &mut Client, now: Instant) -> Result<(), RunError> {
         let is_due =
             |since: Instant| now.saturating_duration_since(since) >= self.settings.flush_interval;
         if self.waiting_since.is_some_and(is_due) {
-            self.write().await?;
+            self.write(client).await?;
         }
-        if now.saturating_duration_since(self.tended) >= TEND {
-            self.tended = now;
-            self.writer.tend();
+        if now.saturating_duration_since(self.maintained) >= MAINTENANCE {
+            self.maintained = now;
+            self.writer.maintain();
         }
-        let counters = self.intake.counters();
-        let lag = self.intake.newest().map(|newest| unix_ms().saturating_sub(newest));
-        let size = self.writer.size();
-        let waiting = self.intake.waiting();
-        self.progress.tick(now, &Standing { counters, size, waiting, lag });
+        let lag = client.newest().map(|newest| unix_ms().saturating_sub(newest));
+        let status = Status {
+            received: client.counters(),
+            kept: self.intake.counters(),
+            size: self.writer.size(),
+            waiting: self.intake.waiting(),
+            lag,
+        };
+        self.display.tick(now, &status);
         Ok(())
     }
 
-    async fn write(&mut self) -> Result<(), RunError> {
+    async fn write(&mut self, client: &mut Client) -> Result<(), RunError> {
         self.waiting_since = None;
-        let (batch, note) = self.intake.take()?;
-        // A writer that is gone is noticed by the loop, and says why when it is waited for.
-        let _taken = self.writer.append(batch, note).await;
+        let batch = self.intake.take()?;
+        // The loop notices a writer that has ended, and returns its error.
+        let _taken = self.writer.append(batch, client.take_progress()).await;
         Ok(())
     }
 
     fn rows_of_a_batch(&self) -> usize {
         let rows = self.settings.buffer_size;
-        let longer = 1 + self.writer.size().batches / BATCHES;
-        rows.saturating_mul(longer).min(MAX_ROWS.max(rows))
+        let factor = 1 + self.writer.size().batches / BATCHES;
+        rows.saturating_mul(factor).min(MAX_ROWS.max(rows))
     }
 }
 
-/// Milliseconds since the Unix epoch.
+/// Returns the time in milliseconds since the Unix epoch.
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

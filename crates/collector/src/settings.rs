@@ -1,48 +1,46 @@
-//! What the command line, checked, comes to.
+//! The settings of a run, after the command line was checked.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::address::Address;
-use crate::feather::Compression;
-use crate::stream::proxy::Proxy;
-use crate::table::schema::Rows;
+use client::{Address, Proxy};
+use columns::{Compression, Rows};
 
-/// What to collect and how.
+/// The settings of a run.
 #[derive(Debug)]
 pub struct Settings {
-    /// The server.
+    /// The stream to collect.
     pub address: Address,
-    /// What is between here and the server.
+    /// The proxy to connect through.
     pub proxy: Option<Proxy>,
-    /// More certificates to trust.
+    /// A file of additional certificates to trust.
     pub ca_file: Option<PathBuf>,
-    /// What a row is about.
+    /// The kind of rows.
     pub rows: Rows,
-    /// Whether a new output begins with the oldest message that the server has.
+    /// True if a new output starts with the oldest message that the server has.
     pub from_oldest: bool,
-    /// Rows that are written together.
+    /// The number of rows that are written together.
     pub buffer_size: usize,
-    /// The longest time that a row waits to be written.
+    /// The longest time before a row is written.
     pub flush_interval: Duration,
-    /// Where rows go.
+    /// The output.
     pub output: OutputSettings,
-    /// How often to say how things stand; none never.
+    /// The interval of status log lines; none for no lines.
     pub stats: Option<Duration>,
 }
 
-/// Where rows go, and in what form.
+/// The settings of the output.
 #[derive(Clone, Debug)]
 pub struct OutputSettings {
     /// The file, or the folder of parts.
     pub target: Target,
-    /// How columns are compressed.
+    /// The codec of columns.
     pub compression: Compression,
-    /// The only folders in which files may be made; none is anywhere.
+    /// The only folders in which files may be created; empty for anywhere.
     pub allowed: Vec<PathBuf>,
 }
 
-/// What the output is.
+/// The kind of output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One growing Feather file.
@@ -52,7 +50,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Returns where readers find the rows in the end.
+    /// Returns the place at which readers find the rows.
     #[must_use]
     pub fn place(&self) -> String {
         match self {
@@ -64,22 +62,22 @@ impl Target {
     }
 }
 
-/// How parts are made and kept.
+/// The settings of parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartSettings {
     /// The folder.
     pub folder: PathBuf,
-    /// The form of closed parts.
+    /// The format of closed parts.
     pub format: Format,
-    /// When a part is closed.
+    /// The limits at which a part is closed.
     pub rotation: Rotation,
-    /// Which closed parts are deleted.
+    /// The limits beyond which closed parts are deleted.
     pub retention: Retention,
-    /// Where closed parts are copied to, after which they are deleted here.
+    /// The object store that closed parts are copied to, and then deleted here.
     pub store: Option<String>,
 }
 
-/// The form of closed parts.
+/// The format of closed parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Arrow IPC.
@@ -89,9 +87,9 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a name's extension stands for.
+    /// Returns the format of a file extension.
     #[must_use]
-    pub fn of_extension(extension: &str) -> Option<Self> {
+    pub fn from_extension(extension: &str) -> Option<Self> {
         match extension.to_ascii_lowercase().as_str() {
             "feather" | "arrow" | "ipc" => Some(Self::Feather),
             "parquet" => Some(Self::Parquet),
@@ -99,7 +97,7 @@ impl Format {
         }
     }
 
-    /// The end of a file's name.
+    /// Returns the file extension.
     #[must_use]
     pub const fn extension(self) -> &'static str {
         match self {
@@ -109,20 +107,20 @@ impl Format {
     }
 }
 
-/// When a part is closed: at the first of these.
+/// The limits at which a part is closed: the first one reached applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// Bytes of the open part.
+    /// The size of the open part, in bytes.
     pub size: Option<u64>,
-    /// Time since it was begun.
+    /// The time since it was started.
     pub time: Option<Duration>,
 }
 
-/// Which closed parts are deleted, oldest first.
+/// The limits beyond which closed parts are deleted, oldest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// All that there is may not be larger than this.
+    /// The largest total size, in bytes.
     pub bytes: Option<u64>,
-    /// No part may be older than this.
+    /// The longest age of a part.
     pub age: Option<Duration>,
 }

@@ -1,23 +1,23 @@
-//! The thread that writes, so that the socket is read meanwhile. Nobody waits for it unless it is a
-//! whole batch behind.
+//! The writer thread, so that the socket is read while rows are written. The collector waits for it
+//! only if it is a whole batch behind.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use arrow_array::RecordBatch;
+use client::Progress;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedSender};
 
-use crate::note::Note;
 use crate::output::{Closed, Output, OutputError, Size};
 
-/// What is to be done.
+/// A job of the writer.
 enum Job {
-    Append(RecordBatch, Box<Note>),
-    Tend,
+    Append(RecordBatch, Box<Progress>),
+    Maintain,
 }
 
-/// A writer at work.
+/// A running writer.
 pub(crate) struct Writer {
     jobs: Sender<Job>,
     size: Arc<Mutex<Size>>,
@@ -25,8 +25,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Takes over an output. Closed parts are told to `closed`; they are on the disk, so only their
-    /// names wait there.
+    /// Starts a writer of an output. Closed parts are sent to `closed`; they are on the disk, so only
+    /// their names wait there.
     pub(crate) fn start(output: Output, closed: UnboundedSender<Closed>) -> std::io::Result<Self> {
         let (jobs, next) = mpsc::channel(1);
         let size = Arc::new(Mutex::new(Size::default()));
@@ -36,35 +36,35 @@ impl Writer {
         Ok(Self { jobs, size, thread })
     }
 
-    /// Appends; whether the writer is still there to do it.
-    pub(crate) async fn append(&self, batch: RecordBatch, note: Note) -> bool {
-        self.jobs.send(Job::Append(batch, Box::new(note))).await.is_ok()
+    /// Appends rows with the progress that they reach. Reports whether the writer still runs.
+    pub(crate) async fn append(&self, batch: RecordBatch, progress: Progress) -> bool {
+        self.jobs.send(Job::Append(batch, Box::new(progress))).await.is_ok()
     }
 
-    /// Has it do what is due without rows, if it has nothing else to do.
-    pub(crate) fn tend(&self) {
-        // If it is busy or gone, appending will notice.
-        drop(self.jobs.try_send(Job::Tend));
+    /// Requests [`Output::maintain`], if the writer is idle.
+    pub(crate) fn maintain(&self) {
+        // A busy writer maintains the output later; appending notices one that has ended.
+        drop(self.jobs.try_send(Job::Maintain));
     }
 
-    /// Whether it has ended, which it does by itself only when it cannot go on.
+    /// Reports whether the writer has ended, which it does by itself only after an error.
     pub(crate) fn is_gone(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// How large the open file is.
+    /// Returns the size of the open file.
     pub(crate) fn size(&self) -> Size {
         *self.size.lock()
     }
 
-    /// Waits until everything is written and the output closed.
+    /// Waits until everything is written and the output is closed.
     pub(crate) async fn finish(self) -> Result<(), OutputError> {
         let Self { jobs, thread, .. } = self;
         drop(jobs);
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         match joined {
             Ok(Ok(outcome)) => outcome,
-            // A panic is shown where it happens; here it goes on.
+            // A panic is logged when it happens, and continues here.
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
@@ -77,21 +77,21 @@ fn run(
     size: &Mutex<Size>,
     closed: &UnboundedSender<Closed>,
 ) -> Result<(), OutputError> {
-    let tell = |output: &mut Output| {
-        for part in output.closed() {
-            // Where nothing is to be copied, nobody listens.
+    let send_closed = |output: &mut Output| {
+        for part in output.take_closed() {
+            // Without an object store there is no receiver.
             drop(closed.send(part));
         }
     };
-    tell(&mut output);
+    send_closed(&mut output);
     while let Some(job) = jobs.blocking_recv() {
         match job {
-            Job::Append(batch, note) => *size.lock() = output.append(&batch, &note)?,
-            Job::Tend => output.tend()?,
+            Job::Append(batch, progress) => *size.lock() = output.append(&batch, &progress)?,
+            Job::Maintain => output.maintain()?,
         }
-        tell(&mut output);
+        send_closed(&mut output);
     }
     output.finish()?;
-    tell(&mut output);
+    send_closed(&mut output);
     Ok(())
 }

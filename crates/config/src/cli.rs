@@ -8,16 +8,16 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 
-use super::error::{ConfigError, Origin};
-use super::kind::Kind;
-use super::model::Config;
-use super::overlay::Assignment;
-use super::table::{SECTIONS, SETTINGS, Section, Setting};
-use super::{tree, yaml};
+use crate::error::{ConfigError, Origin};
+use crate::kind::Kind;
+use crate::model::Config;
+use crate::overlay::Assignment;
+use crate::table::{SECTIONS, SETTINGS, Section, Setting};
+use crate::tree::{self, yaml};
 
-/// What the command line asks for.
+/// The request of a command line.
 #[derive(Debug)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Something that needs the configuration.
     Run(CommandLine),
     /// This help.
@@ -28,18 +28,18 @@ pub(super) enum Request {
 
 /// A command line that needs the configuration.
 #[derive(Debug)]
-pub(super) struct CommandLine {
-    pub(super) action: Action,
-    pub(super) config_file: Option<PathBuf>,
-    pub(super) demo: bool,
-    pub(super) dry_run: bool,
-    pub(super) strict: bool,
-    pub(super) assignments: Vec<Assignment>,
+pub(crate) struct CommandLine {
+    pub(crate) action: Action,
+    pub(crate) config_file: Option<PathBuf>,
+    pub(crate) demo: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) strict: bool,
+    pub(crate) assignments: Vec<Assignment>,
 }
 
-/// What to do with the configuration.
+/// The action to take with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Serve,
     Validate,
     Print,
@@ -48,26 +48,26 @@ pub(super) enum Action {
     Healthcheck(Option<String>),
 }
 
-/// To write where every log ends, in the form of certstream-server-go.
+/// The command that writes every log's current end, in certstream-server-go's format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateIndex {
     /// The file to write; `None` for the one that the configuration names.
     pub file: Option<PathBuf>,
-    /// Whether a file that is there is replaced.
+    /// True if an existing file is replaced.
     pub replace: bool,
 }
 
-/// What to do with the logs in the state file.
+/// An action on the logs in the state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogsCommand {
-    /// Say where each stands.
+    /// Lists the position of each.
     List,
-    /// End the alarms of these logs, each meant by name, URL or id.
+    /// Acknowledges the alarms of these logs, each given by name, URL or id.
     Acknowledge(Vec<String>),
 }
 
 /// Reads a command line, of which the first argument is the program's name.
-pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, ConfigError> {
+pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, ConfigError> {
     let args: Vec<OsString> = args.into_iter().map(with_two_dashes).collect();
     for (flag, advice) in NOT_OFFERED {
         let is_flag = |arg: &str| arg.split_once('=').map_or(arg, |(name, _)| name) == flag;
@@ -95,11 +95,11 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, 
     }
 }
 
-/// Said in place of an argument that may be a token.
+/// The message in place of an argument that may be a token.
 const NOT_QUOTED: &str = "an argument is not understood; it is not shown, because it may be a token: \
                           give several tokens with commas between them, --auth-tokens=ONE,TWO";
 
-/// What other servers' command lines have and ours has not, and what to do instead (`wire.md` 4.4).
+/// Flags of other servers that this one does not have, each with advice (`wire.md` 4.4).
 const NOT_OFFERED: [(&str, &str); 4] = [
     (
         "--export-metrics",
@@ -115,8 +115,8 @@ const NOT_OFFERED: [(&str, &str); 4] = [
     ("-create-index-file", "it is called create-index --out FILE"),
 ];
 
-/// Older certstream servers take `-config FILE` and `-version`, which would otherwise be read as
-/// `-c onfig` and `-v ersion`.
+/// Turns `-config FILE` and `-version` of older certstream servers into long flags; they would
+/// otherwise be read as `-c onfig` and `-v ersion`.
 fn with_two_dashes(arg: OsString) -> OsString {
     match arg.to_str() {
         Some(text) if text == "-version" || text == "-config" || text.starts_with("-config=") => {
@@ -126,7 +126,7 @@ fn with_two_dashes(arg: OsString) -> OsString {
     }
 }
 
-/// The caller puts its own "error: " before a message.
+/// Removes "error: ", which the caller adds itself.
 fn message(rendered: &str) -> String {
     rendered.strip_prefix("error: ").unwrap_or(rendered).trim_end().to_owned()
 }
@@ -169,7 +169,7 @@ fn assignment(setting: &'static Setting, matches: &ArgMatches) -> Option<Assignm
     Some(Assignment { setting, origin: Origin::Flag(flag), text: texts.join(",") })
 }
 
-/// The command line, for what is made from it: help, the manual page, completions.
+/// Returns the command line, from which help, manual page and completions are made.
 #[must_use]
 pub fn command() -> Command {
     let defaults = tree::of(&Config::default());
@@ -303,8 +303,8 @@ fn flag(section: &Section, setting: &Setting, defaults: &Value) -> Option<Arg> {
     })
 }
 
-/// Words that shells complete a value with. Which values are allowed is for [`Kind`] to say, as it is
-/// for variables and files.
+/// The words that shells complete a value with. [`Kind`] decides which values are allowed, as for
+/// variables and files.
 #[derive(Clone)]
 struct Words(&'static [&'static str]);
 

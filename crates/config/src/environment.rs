@@ -1,42 +1,42 @@
-//! The environment: which variables set what.
+//! The environment: the variables of settings, of other servers, and unknown ones.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::error::{ConfigError, Origin};
-use super::overlay::Assignment;
-use super::peers::{Fate, PEER_KEYS, Peer, PeerKey, PeerValue, Theirs};
-use super::suggest;
-use super::table::{SETTINGS, Setting};
+use crate::compat::{COMPAT_KEYS, CompatKey, CompatValue, OtherServer, OtherVariables, Support};
+use crate::error::{ConfigError, Origin};
+use crate::overlay::Assignment;
+use crate::suggest;
+use crate::table::{SETTINGS, Setting};
 
 /// The variable that names the configuration file.
-pub(super) const CONFIG_FILE: &str = "CERTSTREAM_CONFIG";
+pub(crate) const CONFIG_FILE: &str = "CERTSTREAM_CONFIG";
 
 const PREFIX: &str = "CERTSTREAM_";
 
-/// What the variables of certstream-server-go's own sections begin with.
+/// Prefixes of the variables of certstream-server-go's own sections.
 const GO_PREFIXES: [&str; 2] = ["CERTSTREAM_WEBSERVER_", "CERTSTREAM_GENERAL_"];
 
 /// The variables that are set and not blank. A blank one counts as not set, which is what
 /// `${NAME:-}` in a compose file means.
 #[derive(Debug)]
-pub(super) struct Environment(BTreeMap<String, OsString>);
+pub(crate) struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// Variables whose names are not text are none of ours.
-    pub(super) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+    /// Keeps the variables whose names are text.
+    pub(crate) fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let named = variables.into_iter().filter(|(_, value)| !value.is_empty());
         Self(named.filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect())
     }
 
-    /// The configuration file, where a variable names one.
-    pub(super) fn config_file(&self) -> Option<PathBuf> {
+    /// Returns the configuration file that a variable names.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
         self.0.get(CONFIG_FILE).map(PathBuf::from)
     }
 
-    /// What the variables set, in the order of the table.
-    pub(super) fn assignments(
+    /// Returns the values that variables set, in the order of the table.
+    pub(crate) fn assignments(
         &self,
         warnings: &mut Vec<String>,
         problems: &mut Vec<ConfigError>,
@@ -72,16 +72,16 @@ impl Environment {
         if value.to_str().is_none() { Err(assignment.refused()) } else { Ok(Some(assignment)) }
     }
 
-    /// What the variables say that only other servers have.
-    pub(super) fn of_peers(&self, problems: &mut Vec<ConfigError>) -> Theirs {
+    /// Returns the values of variables that only other servers have.
+    pub(crate) fn of_other_servers(&self, problems: &mut Vec<ConfigError>) -> OtherVariables {
         let mut values = Vec::new();
-        for key in PEER_KEYS.iter().filter(|known| !is_setting(known)) {
+        for key in COMPAT_KEYS.iter().filter(|known| !is_setting(known)) {
             let Some((name, value)) = key.env.and_then(|name| Some((name, self.0.get(name)?)))
             else {
                 continue;
             };
             match value.to_str().and_then(|text| key.kind.parse(text)) {
-                Some(value) => values.push(PeerValue { key, value }),
+                Some(value) => values.push(CompatValue { key, value }),
                 None => problems.push(ConfigError::Value {
                     origin: Origin::Variable(name.to_owned()),
                     value: format!("{:?}", value.to_string_lossy()),
@@ -89,13 +89,14 @@ impl Environment {
                 }),
             }
         }
-        let of_go = PEER_KEYS.iter().filter(|known| known.peer == Peer::Go);
+        let of_go = COMPAT_KEYS.iter().filter(|known| known.server == OtherServer::Go);
         let names = of_go.filter_map(|known| known.env);
         let mut own = names.filter(|name| GO_PREFIXES.iter().any(|own| name.starts_with(own)));
-        Theirs { values, of_go: own.find(|name| self.0.contains_key(*name)) }
+        OtherVariables { values, of_go: own.find(|name| self.0.contains_key(*name)) }
     }
 
-    /// What Kubernetes sets in every container beside a service that is called `certstream`.
+    /// Warns of the variables that Kubernetes sets in every container beside a service named
+    /// `certstream`.
     fn warn_of_service(&self, warnings: &mut Vec<String>) {
         let ignored = self.0.iter().filter(|(name, value)| is_of_service(name, value));
         let names: Vec<&str> = ignored.map(|(name, _)| name.as_str()).collect();
@@ -113,7 +114,7 @@ impl Environment {
 
     fn warn_of_unknown(&self, warnings: &mut Vec<String>) {
         let ours = || SETTINGS.iter().flat_map(|setting| setting.env.iter().copied());
-        let theirs = || PEER_KEYS.iter().filter_map(|known| known.env);
+        let theirs = || COMPAT_KEYS.iter().filter_map(|known| known.env);
         let set = self.0.iter().filter(|(name, value)| {
             name.starts_with(PREFIX) && *name != CONFIG_FILE && !is_of_service(name, value)
         });
@@ -121,7 +122,7 @@ impl Environment {
             if ours().chain(theirs()).any(|known| known == name) {
                 continue;
             }
-            // What all names begin with would make any two of them near.
+            // The common prefix would make any two names similar.
             let bare = |name: &'static str| name.strip_prefix(PREFIX);
             let known = ours().chain(theirs()).chain([CONFIG_FILE]).filter_map(bare);
             let near = suggest::nearest(name.strip_prefix(PREFIX).unwrap_or(name), known);
@@ -132,14 +133,14 @@ impl Environment {
     }
 }
 
-/// Whether a variable of another server is one of a setting's own.
-fn is_setting(known: &PeerKey) -> bool {
+/// Reports whether a variable of another server also sets a setting of ours.
+fn is_setting(known: &CompatKey) -> bool {
     let name = known.env.unwrap_or_default();
-    matches!(known.fate, Fate::Honoured)
+    matches!(known.support, Support::Honoured)
         || SETTINGS.iter().any(|setting| setting.env.contains(&name))
 }
 
-/// `LOG_LEVEL` is the variable of CaliDog's server, whose levels have other names in part.
+/// Translates the levels of CaliDog's server in `LOG_LEVEL`, some of which have other names.
 fn level_of_elixir(name: &str, text: String) -> String {
     let known = match text.trim().to_ascii_lowercase().as_str() {
         "warning" => "warn",
@@ -151,8 +152,8 @@ fn level_of_elixir(name: &str, text: String) -> String {
     if name == "LOG_LEVEL" { known.to_owned() } else { text }
 }
 
-/// Whether a variable is one of those that Kubernetes, and Docker with links, set in the containers
-/// beside a service that is called `certstream`: `CERTSTREAM_PORT=tcp://…`, `CERTSTREAM_SERVICE_HOST`,
+/// Reports whether a variable is one that Kubernetes, or Docker with links, sets in the containers
+/// beside a service named `certstream`: `CERTSTREAM_PORT=tcp://…`, `CERTSTREAM_SERVICE_HOST`,
 /// `CERTSTREAM_PORT_8080_TCP`.
 fn is_of_service(name: &str, value: &OsString) -> bool {
     let is_link = || value.to_str().is_some_and(|text| text.contains("://"));

@@ -1,9 +1,9 @@
-//! What can be wrong with a configuration, said so that it can be put right.
+//! The errors of a configuration, each with advice on how to fix it.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use super::kind::Kind;
+use crate::kind::Kind;
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +16,9 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Who asked for it.
+        /// The flag, variable or search path that named it.
         named_by: &'static str,
-        /// Why it cannot be read.
+        /// The reason why it cannot be read.
         source: std::io::Error,
     },
     /// A configuration file is larger than any real one.
@@ -29,28 +29,28 @@ pub enum ConfigError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A configuration file says something that cannot be.
+    /// The text of a configuration file is invalid.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A variable or flag has a value that its setting cannot have.
+    /// A variable or flag has an invalid value.
     #[error("{origin}: {value} is not {expected}")]
     Value {
         /// The variable or flag.
         origin: Origin,
         /// The value as given, quoted; never that of a secret.
         value: String,
-        /// What its setting can be.
+        /// The values that the setting allows.
         expected: Kind,
     },
-    /// A variable asks for something that is not offered, or contradicts another.
+    /// A variable requests something that is not offered, or contradicts another.
     #[error("{origin}: {message}")]
     Variable {
         /// The variable.
         origin: Origin,
-        /// What is wrong and what to do.
+        /// The problem and how to fix it.
         message: String,
     },
-    /// Each value can be, but not all of them together.
+    /// Each value is valid, but they contradict each other.
     #[error("{}", list(problems, file.as_ref()))]
     Rules {
         /// The configuration file, if one was read.
@@ -70,12 +70,12 @@ pub enum ConfigError {
         /// The warnings, at least one.
         warnings: Vec<String>,
     },
-    /// A running server cannot go over to the configuration, because a part of it takes a restart.
+    /// A running server cannot apply the configuration, because a part of it requires a restart.
     #[error("restart the server to use it: without the new {keys}, {}", list(problems, None))]
     Waiting {
-        /// The keys that take a restart.
+        /// The keys that require a restart.
         keys: String,
-        /// Every rule that what is left breaks.
+        /// The rules that the rest breaks.
         problems: Vec<Problem>,
     },
 }
@@ -84,11 +84,11 @@ impl ConfigError {
     /// The status of a process that refuses its configuration: `EX_USAGE` of sysexits.h.
     pub const EXIT_STATUS: u8 = 64;
 
-    /// All problems as one error.
+    /// Returns all problems as one error.
     ///
     /// # Errors
-    /// When there is a problem.
-    pub(super) fn none_of(mut problems: Vec<Self>) -> Result<(), Self> {
+    /// If there is a problem.
+    pub(crate) fn none_of(mut problems: Vec<Self>) -> Result<(), Self> {
         match (problems.pop(), problems.is_empty()) {
             (None, _) => Ok(()),
             (Some(only), true) => Err(only),
@@ -100,7 +100,7 @@ impl ConfigError {
     }
 }
 
-/// Where a value was given outside a file.
+/// The source of a value outside a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// An environment variable, by its name.
@@ -118,7 +118,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A configuration file says something that cannot be.
+/// The text of a configuration file is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub struct FileError {
     /// The file.
@@ -127,7 +127,7 @@ pub struct FileError {
     pub place: Option<(u64, u64)>,
     /// The key, where the place is a key's.
     pub key: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// The line, where it can be shown.
     pub excerpt: Option<String>,
@@ -154,7 +154,7 @@ impl fmt::Display for FileError {
     }
 }
 
-/// A rule about several settings that is broken.
+/// A broken rule about several settings.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{key} is {value}: {advice}")]
 pub struct Problem {
@@ -162,7 +162,7 @@ pub struct Problem {
     pub key: String,
     /// Its value.
     pub value: String,
-    /// What the rule is and what to do.
+    /// The rule and how to follow it.
     pub advice: String,
 }
 

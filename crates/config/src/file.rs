@@ -1,4 +1,7 @@
-//! The configuration file: which one, and what it says.
+//! The configuration file: finding it, reading it, and reporting its mistakes with their places.
+
+mod examine;
+mod places;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,16 +11,16 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use serde_saphyr::{Error, MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use super::error::{ConfigError, FileError, Origin};
-use super::examine::{Mistake, examine, indentation_slip};
-use super::model::Config;
-use super::peers::{self, PeerProblem, ProfileOrigin, Theirs, Translated};
-use super::places::{self, Node, Place, Places};
-use super::table::{SECTIONS, SETTINGS};
-use super::tree;
+use self::examine::{Mistake, examine, indentation_slip};
+use self::places::{Node, Place, Places};
+use crate::compat::{self, CompatProblem, OtherVariables, ProfileOrigin, Translated};
+use crate::error::{ConfigError, FileError, Origin};
+use crate::model::Config;
+use crate::table::{SECTIONS, SETTINGS};
+use crate::tree;
 
-/// Where a file is looked for when none is named; the first that is there counts.
-pub(super) const SEARCH: &[&str] = &["config.yaml", "config.yml", "/etc/certstream/config.yaml"];
+/// The places of a file when none is named; the first that exists is used.
+pub(crate) const SEARCH: &[&str] = &["config.yaml", "config.yml", "/etc/certstream/config.yaml"];
 
 /// Largest configuration file in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -25,38 +28,38 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Longest line shown in an error, in characters.
 const MAX_EXCERPT: usize = 120;
 
-/// A configuration file that somebody asked for.
+/// A configuration file that was named.
 #[derive(Debug)]
-pub(super) struct Named {
-    pub(super) path: PathBuf,
-    /// Who asked, for the error that says it cannot be read.
-    pub(super) by: &'static str,
+pub(crate) struct Named {
+    pub(crate) path: PathBuf,
+    /// The flag or variable that named it, for the error when it cannot be read.
+    pub(crate) by: &'static str,
 }
 
-/// What a file and the variables of other servers come to.
+/// The configuration of a file and of the variables of other servers.
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
-    /// The configuration, without what is wrong.
-    pub(super) config: Config,
-    /// The file as it stands.
-    pub(super) said: Value,
-    /// The file, where there is one.
-    pub(super) file: Option<PathBuf>,
-    /// Why messages have the profile and duplicates they have.
-    pub(super) profile: ProfileOrigin,
+pub(crate) struct Loaded {
+    /// The configuration, without its invalid parts.
+    pub(crate) config: Config,
+    /// The file's unchanged contents.
+    pub(crate) contents: Value,
+    /// The file, if there is one.
+    pub(crate) file: Option<PathBuf>,
+    /// The reason for the profile of messages and the handling of duplicates.
+    pub(crate) profile: ProfileOrigin,
     /// Every mistake; the configuration can be used only if there is none.
-    pub(super) problems: Vec<ConfigError>,
+    pub(crate) problems: Vec<ConfigError>,
 }
 
-/// Reads the file named, or else the first of `search` that is there, or else none. To it are added
-/// the variables of other servers.
+/// Reads the named file, or else the first of `search` that exists, or else none, and applies the
+/// variables of other servers.
 ///
 /// # Errors
-/// When the file cannot be read at all.
-pub(super) fn load(
+/// If the file cannot be read at all.
+pub(crate) fn load(
     named: Option<Named>,
     search: &[PathBuf],
-    theirs: &Theirs,
+    theirs: &OtherVariables,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, ConfigError> {
     if let Some((path, bytes)) = find(named, search)? {
@@ -64,13 +67,13 @@ pub(super) fn load(
         return Ok(Loaded { file: Some(path), ..loaded });
     }
     let Translated { config, profile, problems } =
-        peers::translate(&Config::default(), Value::Null, theirs, warnings);
+        compat::translate(&Config::default(), Value::Null, theirs, warnings);
     let problems = problems.into_iter().map(by_variable).collect();
-    Ok(Loaded { config, said: Value::Null, file: None, profile, problems })
+    Ok(Loaded { config, contents: Value::Null, file: None, profile, problems })
 }
 
-fn by_variable(problem: PeerProblem) -> ConfigError {
-    let PeerProblem { key, message, .. } = problem;
+fn by_variable(problem: CompatProblem) -> ConfigError {
+    let CompatProblem { key, message, .. } = problem;
     ConfigError::Variable { origin: Origin::Variable(key), message }
 }
 
@@ -84,11 +87,11 @@ fn find(
         source,
     };
     if let Some(Named { path, by }) = named {
-        let bytes = contents(&path).map_err(|error| unreadable(&path, by, error))?;
+        let bytes = read_bytes(&path).map_err(|error| unreadable(&path, by, error))?;
         return within_limit(path, bytes).map(Some);
     }
     for path in search {
-        match contents(path) {
+        match read_bytes(path) {
             Ok(bytes) => return within_limit(path.clone(), bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(unreadable(path, "found there", error)),
@@ -101,7 +104,7 @@ fn find(
 ///
 /// The file has to be a regular one: opening a FIFO or a device could block for ever. Its type is
 /// checked after opening, when nobody can exchange it any more.
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let kind = file.metadata()?.file_type();
     if kind.is_dir() {
@@ -122,15 +125,15 @@ fn within_limit(path: PathBuf, bytes: Vec<u8>) -> Result<(PathBuf, Vec<u8>), Con
     Ok((path, bytes))
 }
 
-/// What the text of the file at `path` says, with the variables of other servers. An empty file says
-/// nothing.
+/// Reads the text of the file at `path`, and applies the variables of other servers. An empty file
+/// sets nothing.
 ///
 /// # Errors
-/// When the text is not YAML, or not text.
-pub(super) fn read(
+/// If the text is not YAML, or not text.
+pub(crate) fn read(
     path: &Path,
     bytes: &[u8],
-    theirs: &Theirs,
+    theirs: &OtherVariables,
     warnings: &mut Vec<String>,
 ) -> Result<Loaded, ConfigError> {
     let Ok(text) = str::from_utf8(bytes) else {
@@ -148,16 +151,16 @@ pub(super) fn read(
         }
         Err(error) => document.examine(root.as_ref(), &error)?,
     };
-    let said = serde_saphyr::from_str::<Option<Value>>(text).ok().flatten().unwrap_or_default();
+    let contents = serde_saphyr::from_str::<Option<Value>>(text).ok().flatten().unwrap_or_default();
     let Translated { config, profile, problems: theirs } =
-        peers::translate(&config, said.clone(), theirs, warnings);
+        compat::translate(&config, contents.clone(), theirs, warnings);
     problems.sort_by_key(|problem| problem.place);
     let mut problems: Vec<ConfigError> = problems.into_iter().map(ConfigError::from).collect();
     problems.extend(theirs.into_iter().map(|problem| match problem.by_variable {
         true => by_variable(problem),
-        false => document.peer(problem).into(),
+        false => document.compat(problem).into(),
     }));
-    Ok(Loaded { config, said, file: None, profile, problems })
+    Ok(Loaded { config, contents, file: None, profile, problems })
 }
 
 struct Document<'a> {
@@ -167,7 +170,7 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Every mistake of a text that is not a configuration, and what is right in it.
+    /// Returns the valid parts of a text that is not a configuration, and every mistake.
     fn examine(
         &self,
         root: Option<&Spanned<Node>>,
@@ -188,7 +191,7 @@ impl Document<'_> {
         Ok((config, problems))
     }
 
-    /// The parser's error, with the key it is about.
+    /// Returns the parser's error, with its key.
     fn refuse(&self, error: &Error) -> FileError {
         let place = error.location().map(|at| (at.line(), at.column()));
         let key = place.and_then(|place| self.places.at(place)).map(|found| found.shown.clone());
@@ -199,7 +202,7 @@ impl Document<'_> {
         self.error(place, key, &message)
     }
 
-    /// What the line of a text that is not YAML, or the one before, has probably wrong.
+    /// Guesses the mistake on a line that is not YAML, or on the one before.
     fn slip(&self, line: u64) -> Option<String> {
         let unquoted = |line: u64| {
             let index = usize::try_from(line).ok()?.checked_sub(1)?;
@@ -212,14 +215,15 @@ impl Document<'_> {
         unquoted(line).or(before).or_else(|| indentation_slip(self.text, line))
     }
 
-    /// What another server's key says and cannot be.
-    fn peer(&self, problem: PeerProblem) -> FileError {
-        let PeerProblem { key, place_of, message, .. } = problem;
+    /// Returns the error of another server's key.
+    fn compat(&self, problem: CompatProblem) -> FileError {
+        let CompatProblem { key, place_of, message, .. } = problem;
         let place = self.places.of_key(place_of.as_ref().unwrap_or(&key));
         self.error(place, Some(key), &message)
     }
 
-    /// What breaks the bounds of a setting; the types of [`Config`] alone allow more.
+    /// Returns the values outside the bounds of their settings; the types of [`Config`] alone allow
+    /// more.
     fn out_of_bounds(&self, config: &Config) -> Vec<FileError> {
         let tree = tree::of(config);
         let mut problems = Vec::new();
@@ -228,7 +232,10 @@ impl Document<'_> {
                 if setting.kind.allows(value) {
                     continue;
                 }
-                let alias = peers::alias(&key).filter(|_| self.places.of_key(&key).is_none());
+                let alias = match self.places.of_key(&key) {
+                    None => compat::alias(&key),
+                    Some(_) => None,
+                };
                 let key = alias.map_or(key, str::to_owned);
                 let place = self.places.of_key(&key);
                 let can_be_shown = self.places.of(&key).is_none_or(Place::can_be_shown);
@@ -252,7 +259,7 @@ impl Document<'_> {
         }
     }
 
-    /// A line, unless it may hold a secret.
+    /// Returns a line, unless it may contain a secret.
     fn excerpt(&self, line: u64) -> Option<String> {
         if !self.places.can_be_shown(line) {
             return None;
@@ -264,8 +271,8 @@ impl Document<'_> {
     }
 }
 
-/// The parser's message without what it quotes of the text, unless that is the name of a key: it may
-/// be a secret.
+/// Returns the parser's message without its quotes from the text, except names of keys: they may be
+/// secrets.
 fn hide_quoted(message: &str) -> String {
     const QUOTES: [char; 3] = ['`', '"', '\''];
     let mut shown = String::new();

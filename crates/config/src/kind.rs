@@ -1,5 +1,4 @@
-//! What a setting's value may be: how it is read from text, which values are allowed, and how to
-//! say so.
+//! The kinds of values: reading them from text, checking bounds, and describing them.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,8 +8,8 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::guard::{is_header_name, is_token, network};
-use super::values::{ByteSize, OperatorIntervals, Start, TreeSizeSource, is_http_url};
+use crate::model::guard::{is_header_name, is_token, network};
+use crate::model::values::{ByteSize, OperatorIntervals, Start, TreeSizeSource, is_http_url};
 
 /// The kind of a setting's value. Bounds are inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +52,7 @@ pub enum Kind {
     Urls,
     /// Any number of IP addresses and networks.
     Networks,
-    /// Any number of [`Tokens`](super::Tokens).
+    /// Any number of [`Tokens`](crate::Tokens).
     Tokens,
     /// The name of a request header.
     HeaderName,
@@ -65,9 +64,9 @@ pub enum Kind {
     LogFilter,
     /// As [`Start`].
     Start,
-    /// A list of maps; only in a file.
+    /// A list of maps, only in a file.
     Logs,
-    /// Whatever it is; only of keys that do nothing.
+    /// Any value; only of keys that do nothing.
     Anything,
 }
 
@@ -75,7 +74,7 @@ impl Kind {
     /// The upper bound of a number that has no other.
     pub const ANY: u64 = u32::MAX as u64;
 
-    /// The value that `text`, from a variable or a flag, stands for; none if it is not allowed.
+    /// Reads a value from `text`, of a variable or a flag; `None` if it is not allowed.
     ///
     /// A blank path means no file.
     #[must_use]
@@ -105,7 +104,7 @@ impl Kind {
         self.allows(&value).then_some(value)
     }
 
-    /// Whether a setting may have this value. `null` stands for "not set".
+    /// Reports whether a setting may have this value. `null` stands for "not set".
     #[must_use]
     pub fn allows(self, value: &Value) -> bool {
         if value.is_null() {
@@ -151,7 +150,7 @@ impl Kind {
         }
     }
 
-    /// Whether a setting's text and default alone show what its value may be.
+    /// Reports whether a setting's description and default alone show its possible values.
     #[must_use]
     pub const fn is_obvious(self) -> bool {
         use Kind::{Address, Ascii, Bool, HeaderName, Logs, Path, Text, Texts, Url, Urls};
@@ -190,7 +189,7 @@ impl Kind {
     }
 }
 
-/// What is expected, to follow "expected": `a whole number from 1 to 16`.
+/// Writes the expected values, to follow "expected": `a whole number from 1 to 16`.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -253,14 +252,14 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// An IP address, or the name of the loopback address.
-pub(super) fn address(text: &str) -> Option<IpAddr> {
+/// Reads an IP address, or the name of the loopback address.
+pub(crate) fn address(text: &str) -> Option<IpAddr> {
     let is_loopback = text.eq_ignore_ascii_case("localhost");
     if is_loopback { Some(Ipv4Addr::LOCALHOST.into()) } else { text.parse().ok() }
 }
 
-/// The words between commas. None where the text is a list in JSON or YAML, or a word stands in
-/// quotes: taken literally, `["abc"]` would be a token that nobody has.
+/// Returns the words between commas. `None` where the text is a list in JSON or YAML, or a word is
+/// in quotes: taken literally, `["abc"]` would be a token.
 fn list(text: &str) -> Option<Value> {
     let is_quoted = |word: &str| {
         let inner = |quote| word.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
@@ -283,13 +282,13 @@ fn is_list(value: &Value, is_item: impl Fn(&str) -> bool) -> bool {
     items.is_some_and(|items| items.iter().all(|item| item.as_str().is_some_and(&is_item)))
 }
 
-/// What certstream-server-go takes as a path.
+/// Reports whether certstream-server-go accepts a text as a path.
 fn is_stream_path(text: &str) -> bool {
     text == "/" || text.starts_with('/') && is_route(text)
 }
 
-/// What can be a path without escapes; the slash before it may be missing. A segment of points alone
-/// would be resolved by clients.
+/// Reports whether a text is a path without escapes; the slash before it may be missing. Clients
+/// would resolve a segment that consists of points.
 fn is_route(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let is_segment = |segment: &str| {
@@ -302,8 +301,9 @@ const fn is_printable(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// The filter's own parser takes any bare word for the name of a target, so that a mistyped level
-/// would silence the server; here a bare word has to be a level.
+/// Reports whether a text is a filter of log lines. The filter's own parser reads any bare word as
+/// the name of a target, so that a mistyped level would silence the server; here a bare word has to
+/// be a level.
 fn is_log_filter(text: &str) -> bool {
     let is_bare = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
     let mut bare_words = words(text).filter(is_bare);

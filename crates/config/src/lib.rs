@@ -1,8 +1,7 @@
-//! The configuration: one [`Config`], and how it comes from a file, the environment and the
-//! command line.
+//! The configuration: one [`Config`], read from a file, the environment and the command line.
 //!
 //! A flag overrides a variable, a variable overrides the file, the file overrides the default.
-//! Anything that is not understood is refused: [`parse`] never guesses and never drops a value.
+//! Everything unknown is refused: [`parse`] never guesses and never drops a value.
 //!
 //! * [`SETTINGS`] is the one table of settings, from which variables, flags, help and
 //!   documentation come. A new setting is a field of [`Config`] and a row of the table.
@@ -12,24 +11,18 @@
 //! Nothing here reads a clock, the network or the process's own environment.
 
 mod cli;
+mod compat;
 mod environment;
 mod error;
-mod examine;
 mod file;
-mod guard;
 mod kind;
 mod model;
 mod overlay;
-mod peers;
-mod places;
-pub mod reporting;
 mod rules;
 mod suggest;
 mod summary;
 mod table;
 mod tree;
-mod values;
-mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -41,35 +34,37 @@ use serde::Deserialize as _;
 
 use cli::{Action, CommandLine, Request};
 pub use cli::{CreateIndex, LogsCommand, command};
+pub use compat::{COMPAT_KEYS, CompatKey, OtherServer, ProfileOrigin, Support};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
-pub use guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};
 pub use kind::Kind;
-pub use model::{
-    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, NamedLog, Protocols,
-    Streams,
-};
-pub use peers::{Fate, PEER_KEYS, Peer, PeerKey, ProfileOrigin};
-pub use table::{SECTIONS, SETTINGS, Section, Setting};
-pub use values::{
+pub use model::guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};
+pub use model::reporting;
+pub use model::values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, MetricsCompat,
     OperatorIntervals, ParseByteSizeError, ParseOperatorIntervalsError, ParseStartError,
     ParseTreeSizeSourceError, RemovedLogPolicy, SignatureMode, SlowClient, Start, StateRecovery,
     TreeSizeSource, Verification,
 };
+pub use model::{
+    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, NamedLog, Protocols,
+    Streams,
+};
+pub use table::{SECTIONS, SETTINGS, Section, Setting};
+use tree::yaml;
 
-/// What the process was asked to do.
+/// The request of a command line, with the configuration that it needs.
 #[derive(Debug)]
 pub enum Invocation {
     /// Serve.
     Serve(Box<Setup>),
-    /// Say what the configuration comes to, and exit.
+    /// Print a summary of the configuration, and exit.
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
-    /// Write where every log ends now and exit.
+    /// Write every log's current end, and exit.
     CreateIndex(Box<Setup>, CreateIndex),
-    /// Ask the server of this configuration, or at this URL, how it is, and exit.
+    /// Query the health of the server of this configuration, or at this URL, and exit.
     Healthcheck(Box<Setup>, Option<String>),
     /// Write this YAML and exit.
     PrintConfig(String),
@@ -86,29 +81,29 @@ pub struct Setup {
     pub config: Config,
     /// The file it came from.
     pub file: Option<PathBuf>,
-    /// Serve certificates of the server's own instead of reading logs.
+    /// True to serve simulated certificates instead of reading logs.
     pub demo: bool,
-    /// Serve, but read no logs.
+    /// True to serve, but read no logs.
     pub dry_run: bool,
-    /// Why messages have the profile they have.
+    /// The reason for the profile of messages.
     pub profile: ProfileOrigin,
-    /// Whether warnings are errors.
+    /// True if warnings are errors.
     pub strict: bool,
-    /// What is strange about the configuration, to be logged; one line each.
+    /// Warnings about the configuration, to be logged; one line each.
     pub warnings: Vec<String>,
 }
 
-/// What a server that runs with one configuration can go over to when it is to have another: that,
-/// but for what takes a restart, whose keys are told.
+/// Returns the part of a new configuration that a running server can apply: all but the settings
+/// that require a restart. Also returns the keys of those.
 ///
 /// # Errors
-/// When the two together contradict themselves.
+/// If the two together contradict themselves.
 pub fn without_restart(
     running: &Config,
     wanted: &Config,
 ) -> Result<(Config, Vec<&'static str>), ConfigError> {
     let (old, mut new) = (tree::of(running), tree::of(wanted));
-    let mut waiting = Vec::new();
+    let mut postponed = Vec::new();
     // There is a listener either with TLS or without.
     let tls = running.tls_cert.is_some() != wanted.tls_cert.is_some();
     for setting in SETTINGS {
@@ -117,22 +112,22 @@ pub fn without_restart(
         let changed = both.filter(|((_, old), (_, new))| waits && old != new);
         let Some(value) = changed.map(|((_, old), _)| old.clone()) else { continue };
         tree::set(&mut new, setting.key, value);
-        waiting.push(setting.key);
+        postponed.push(setting.key);
     }
     let config = Config::deserialize(new).map_err(|error| ConfigError::Usage(error.to_string()))?;
     let problems = rules::check(&config);
     if !problems.is_empty() {
-        return Err(ConfigError::Waiting { keys: waiting.join(", "), problems });
+        return Err(ConfigError::Waiting { keys: postponed.join(", "), problems });
     }
-    Ok((config, waiting))
+    Ok((config, postponed))
 }
 
 /// Reads the command line (of which the first argument is the program's name), the environment
 /// and the configuration file.
 ///
 /// # Errors
-/// When anything is not understood or contradicts itself. The process should write the error and
-/// exit with [`ConfigError::EXIT_STATUS`].
+/// If anything is not understood or contradicts itself. The process should write the error
+/// and exit with [`ConfigError::EXIT_STATUS`].
 pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
@@ -177,15 +172,15 @@ fn set_up(
         .or_else(|| Some(file::Named { path: env.config_file()?, by: environment::CONFIG_FILE }));
     assignments.extend(command.assignments);
 
-    let theirs = env.of_peers(&mut problems);
+    let theirs = env.of_other_servers(&mut problems);
     // What is served elsewhere on this machine is not for a demonstration.
     let search = if demo { &[] } else { search };
     let loaded = file::load(named, search, &theirs, &mut warnings)?;
     let in_file = loaded.problems.len();
     problems.splice(0..0, loaded.problems);
     let set = |key: &str| assignments.iter().any(|assignment| assignment.setting.key == key);
-    let is_set = |key: &str| set(key) || tree::has(&loaded.said, key);
-    let base = if demo { overlay::show(loaded.config, is_set) } else { loaded.config };
+    let is_set = |key: &str| set(key) || tree::has(&loaded.contents, key);
+    let base = if demo { overlay::enable_for_demo(loaded.config, is_set) } else { loaded.config };
     let mut config = overlay::apply(base, &assignments, &mut problems);
     let profile = if set("compat_profile") { ProfileOrigin::Set } else { loaded.profile };
     if demo {
@@ -201,8 +196,8 @@ fn set_up(
         problems.push(ConfigError::Rules { file: file.clone(), problems: broken });
     }
     ConfigError::none_of(problems)?;
-    warnings.extend(rules::doubts(&config));
-    warnings.extend(rules::forgotten(&config, is_set));
+    warnings.extend(rules::warnings(&config));
+    warnings.extend(rules::unused_sections(&config, is_set));
     let validates = command.action == Action::Validate;
     if strict && !validates && !warnings.is_empty() {
         return Err(ConfigError::Strict { warnings });
@@ -210,8 +205,8 @@ fn set_up(
     Ok(Setup { config, file, demo, dry_run, profile, strict, warnings })
 }
 
-/// Whether a rule may be broken only because a mistake was left out of the configuration: one of the
-/// first `in_file` problems is about the same section.
+/// Reports whether a rule may be broken only because a mistake was left out of the configuration:
+/// one of the first `in_file` problems is about the same section.
 fn is_consequence(rule: &Problem, problems: &[ConfigError], in_file: usize) -> bool {
     let section = |key: &str| key.split(['.', '[']).next().unwrap_or(key).to_owned();
     problems.iter().take(in_file).any(|problem| match problem {

@@ -1,24 +1,24 @@
-//! Values from variables and flags, laid over the file's.
+//! Values from variables and flags, which override the file's.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::error::{ConfigError, Origin};
-use super::model::Config;
-use super::table::Setting;
-use super::tree;
+use crate::error::{ConfigError, Origin};
+use crate::model::Config;
+use crate::table::Setting;
+use crate::tree;
 
 /// A value for a setting, as text from outside a file.
 #[derive(Debug, Clone)]
-pub(super) struct Assignment {
-    pub(super) setting: &'static Setting,
-    pub(super) origin: Origin,
-    pub(super) text: String,
+pub(crate) struct Assignment {
+    pub(crate) setting: &'static Setting,
+    pub(crate) origin: Origin,
+    pub(crate) text: String,
 }
 
-/// The configuration with each assignment made, the later over the earlier; what cannot be made is a
-/// problem.
-pub(super) fn apply(
+/// Returns the configuration with each assignment made, later ones over earlier ones; an invalid
+/// one is a problem.
+pub(crate) fn apply(
     mut config: Config,
     assignments: &[Assignment],
     problems: &mut Vec<ConfigError>,
@@ -42,23 +42,23 @@ impl Assignment {
         self.setting.kind.parse(&self.text)
     }
 
-    /// None where the type of the field does not take the value.
+    /// Returns the configuration with the value; `None` if the type of the field does not allow it.
     fn assign(&self, config: &Config, value: Value) -> Option<Config> {
         let mut tree = tree::of(config);
         tree::set(&mut tree, self.setting.key, value);
         Config::deserialize(tree).ok()
     }
 
-    /// The error that the text is not a value of the setting. Of the section `auth` no value is
-    /// quoted: a token may have come to a key beside that of tokens.
-    pub(super) fn refused(&self) -> ConfigError {
+    /// Returns the error of an invalid value. Values in the section `auth` are not quoted: a token
+    /// may have been set under another key.
+    pub(crate) fn refused(&self) -> ConfigError {
         let is_hidden = self.setting.secret || self.setting.section() == "auth";
         let value = if is_hidden { "its value".to_owned() } else { format!("{:?}", self.text) };
         ConfigError::Value { origin: self.origin.clone(), value, expected: self.setting.kind }
     }
 }
 
-/// Settings that `--demo` leaves as they are: where certificates come from, and where state is kept.
+/// Settings that `--demo` ignores: those of log sources and state.
 const NOT_IN_DEMO: &[&str] = &[
     "verification_evidence_dir",
     "ct_log.rfc6962_enabled",
@@ -82,8 +82,8 @@ const NOT_IN_DEMO: &[&str] = &[
     "static_logs",
 ];
 
-/// The configuration with everything on that a demonstration can show, unless it was set.
-pub(super) fn show(mut config: Config, is_set: impl Fn(&str) -> bool) -> Config {
+/// Returns the configuration with everything on that a demonstration can show, unless it was set.
+pub(crate) fn enable_for_demo(mut config: Config, is_set: impl Fn(&str) -> bool) -> Config {
     let (shown, on) = (Config::demo().protocols, &mut config.protocols);
     for (key, on, shown) in [
         ("protocols.sse", &mut on.sse, shown.sse),
@@ -95,9 +95,9 @@ pub(super) fn show(mut config: Config, is_set: impl Fn(&str) -> bool) -> Config 
     config
 }
 
-/// The configuration with which `--demo` serves, and the settings of `config` that it leaves out
-/// although they were set.
-pub(super) fn for_demo(config: &Config) -> (Config, Vec<&'static str>) {
+/// Returns the configuration of `--demo`, and the settings of `config` that it ignores although
+/// they were set.
+pub(crate) fn for_demo(config: &Config) -> (Config, Vec<&'static str>) {
     let (ours, demo) = (tree::of(config), tree::of(&Config::demo()));
     let mut changed = ours.clone();
     let mut ignored = Vec::new();

@@ -1,17 +1,17 @@
-//! What has to hold between settings, each of which is allowed by itself.
+//! Rules between settings, each of which is valid by itself.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::PathBuf;
 
-use super::error::Problem;
-use super::model::{Config, NamedLog};
-use super::reporting::route;
-use super::suggest;
-use super::values::SignatureMode;
+use crate::error::Problem;
+use crate::model::reporting::route;
+use crate::model::values::SignatureMode;
+use crate::model::{Config, NamedLog};
+use crate::suggest;
 
-/// Every rule that is broken.
-pub(super) fn check(config: &Config) -> Vec<Problem> {
+/// Returns every broken rule.
+pub(crate) fn check(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     check_tls(config, &mut problems);
     check_metrics(config, &mut problems);
@@ -24,8 +24,8 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// What is allowed but hardly meant.
-pub(super) fn doubts(config: &Config) -> Vec<String> {
+/// Returns warnings about values that are allowed but probably not intended.
+pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let logs = &config.ct_log;
     let streams = &config.streams;
     let cases = [
@@ -63,15 +63,15 @@ pub(super) fn doubts(config: &Config) -> Vec<String> {
     cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
 }
 
-/// Sections that are in force only where `enabled` says so, and hold something although nothing says
-/// whether they are. `is_set` tells which keys somebody has set.
-pub(super) fn forgotten(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+/// Returns warnings about sections that apply only if `enabled`, and have settings although
+/// `enabled` is not set. `is_set` reports whether a key was set.
+pub(crate) fn unused_sections(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<String> {
     let auth = &config.auth;
     let tiers = !auth.standard_tokens.is_empty() || !auth.premium_tokens.is_empty();
-    let mut forgotten = Vec::new();
+    let mut warnings = Vec::new();
     let idle = !auth.enabled && !is_set("auth.enabled");
     if idle && (!auth.tokens.is_empty() || tiers && !config.rate_limit.enabled) {
-        forgotten.push(
+        warnings.push(
             "there are tokens, but auth.enabled is not set: everybody is accepted without one; set \
              auth.enabled: true"
                 .to_owned(),
@@ -81,21 +81,24 @@ pub(super) fn forgotten(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<S
         ("rate_limit", config.rate_limit.enabled, "requests are not limited"),
         ("connection_limit", config.connection_limit.enabled, "connections are not limited"),
     ];
-    // These are in force anyway.
+    // These always apply.
     let always = ["connection_limit.max_pending", "connection_limit.max_pending_per_ip"];
-    for (section, _, outcome) in sections.into_iter().filter(|(_, enabled, _)| !enabled) {
+    for (section, enabled, outcome) in sections {
+        if enabled || is_set(&format!("{section}.enabled")) {
+            continue;
+        }
         let keys = suggest::names_in(section).into_iter().map(|name| format!("{section}.{name}"));
         let mut keys = keys.filter(|key| is_set(key) && !always.contains(&key.as_str()));
-        if let Some(key) = keys.next().filter(|_| !is_set(&format!("{section}.enabled"))) {
-            forgotten.push(format!(
+        if let Some(key) = keys.next() {
+            warnings.push(format!(
                 "{key} is set, but {section}.enabled is not: {outcome}; set {section}.enabled: true"
             ));
         }
     }
-    forgotten
+    warnings
 }
 
-/// Nobody is locked out by mistake, and a token has one tier.
+/// Checks that authentication has tokens, and that each has one tier.
 fn check_guard(config: &Config, problems: &mut Vec<Problem>) {
     let (auth, rates) = (&config.auth, &config.rate_limit);
     let tokens = [
@@ -150,17 +153,20 @@ fn check_metrics(config: &Config, problems: &mut Vec<Problem>) {
     let keys = ["prometheus.cert_path", "prometheus.cert_key_path"];
     check_pair(keys, [&own.cert_path, &own.cert_key_path], problems);
     let shared = config.host == own.listen_addr && config.port == own.listen_port;
-    if let Some(file) = own.cert_path.as_ref().filter(|_| own.enabled && shared) {
+    if own.enabled
+        && shared
+        && let Some(file) = &own.cert_path
+    {
         let advice = "prometheus.listen_addr and listen_port are those of the server, whose TLS is \
                       that of tls_cert; leave it out, or give metrics another port";
         problems.push(problem("prometheus.cert_path", file.display(), advice));
     }
 }
 
-/// Paths that are something else already, and so are those below them.
+/// Paths in use by other routes, with those below them.
 const TAKEN: &[&str] = &["/api", "/example.json", "/health", "/latest.json", "/sse", "/v2"];
 
-/// At each path there is one thing.
+/// Checks that no two routes have the same path.
 fn check_routes(config: &Config, problems: &mut Vec<Problem>) {
     let streams = &config.streams;
     let paths = [
@@ -208,7 +214,7 @@ fn check_sources(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Pairs of which the first must not be larger than the second.
+/// Checks pairs of which the first must not be larger than the second.
 fn check_order(config: &Config, problems: &mut Vec<Problem>) {
     let logs = &config.ct_log;
     if logs.retry_initial_delay_ms > logs.retry_max_delay_ms {
@@ -231,7 +237,7 @@ fn too_large<T: Display>(small: &(&str, T), large: &(&str, T)) -> Problem {
     problem(small.0, &small.1, advice)
 }
 
-/// A limit near nothing would skip entries at every hiccup.
+/// Checks the catch-up limits: a tiny limit would skip entries at every short delay.
 fn check_catch_up(config: &Config, problems: &mut Vec<Problem>) {
     let logs = &config.ct_log;
     for (key, value, least) in [
@@ -255,12 +261,15 @@ fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
                 let advice = "another log has the same URL; leave one of them out";
                 problems.push(problem(&key("url"), format!("{:?}", log.url), advice));
             }
-            if let Some(source) = log.tree_size_source.as_ref().filter(|_| list == "custom_logs") {
+            if list != "custom_logs" {
+                continue;
+            }
+            if let Some(source) = &log.tree_size_source {
                 let advice = "only a static-ct-api log needs it; leave it out, or name the log in \
                               static_logs";
                 problems.push(problem(&key("tree_size_source"), source, advice));
             }
-            if let Some(origin) = log.log_origin.as_ref().filter(|_| list == "custom_logs") {
+            if let Some(origin) = &log.log_origin {
                 let advice = "only a static-ct-api log has an origin; leave it out, or name the \
                               log in static_logs";
                 problems.push(problem(&key("log_origin"), format!("{origin:?}"), advice));
@@ -269,7 +278,7 @@ fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A log's URL names it, with or without a slash at its end.
+/// Returns a log's URL without a slash at its end; both forms name the same log.
 fn base(log: &NamedLog) -> &str {
     log.url.trim_end_matches('/')
 }

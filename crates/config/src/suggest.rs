@@ -1,14 +1,14 @@
-//! The name that was probably meant where one is not known.
+//! Suggestions for unknown names.
 
-use super::peers::PEER_KEYS;
-use super::table::SETTINGS;
+use crate::compat::COMPAT_KEYS;
+use crate::table::SETTINGS;
 
 /// Sections with more names than this are not listed in an error.
 const MOST_LISTED: usize = 12;
 
-/// Says that a section has no key of this name, and which one was probably meant: the nearest name of
-/// the section, or the same name in another one.
-pub(super) fn unknown_key(section: &str, name: &str) -> String {
+/// Returns the message for an unknown key, with a suggestion: the nearest name of the section, or
+/// the same name in another one.
+pub(crate) fn unknown_key(section: &str, name: &str) -> String {
     let names = names_in(section);
     let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     let advice = match (nearest(&name, names.iter().copied()), elsewhere(&name)) {
@@ -22,9 +22,8 @@ pub(super) fn unknown_key(section: &str, name: &str) -> String {
     format!("unknown key {name:?}; {advice}")
 }
 
-/// The nearest of `names`, unless all are too far away to have been meant: more than one edit in
-/// three characters.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the nearest of `names`, unless all differ in more than one edit for three characters.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let distance = |other: &&str| strsim::osa_distance(&name, &other.to_lowercase());
     let near = names.min_by_key(distance)?;
@@ -32,10 +31,10 @@ pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> O
     (distance(&near) <= longest.div_ceil(3)).then_some(near)
 }
 
-/// The names that can stand directly in a section, ours before those of other servers, each once.
-pub(super) fn names_in(section: &str) -> Vec<&'static str> {
+/// Returns the names of a section's keys, ours before those of other servers, each once.
+pub(crate) fn names_in(section: &str) -> Vec<&'static str> {
     let ours = SETTINGS.iter().map(|setting| setting.key);
-    let theirs = PEER_KEYS.iter().map(|known| known.key).filter(|key| !key.is_empty());
+    let theirs = COMPAT_KEYS.iter().map(|known| known.key).filter(|key| !key.is_empty());
     let mut names: Vec<&str> = Vec::new();
     for key in ours.chain(theirs) {
         let rest = match section {
@@ -48,7 +47,7 @@ pub(super) fn names_in(section: &str) -> Vec<&'static str> {
     names
 }
 
-/// The key of the one setting in a section that has this name.
+/// Returns the key of the only setting with this name in any section.
 fn elsewhere(name: &str) -> Option<&'static str> {
     let mut found = SETTINGS.iter().filter(|setting| {
         setting.name() == name && setting.key.contains('.') && !setting.key.contains("[]")
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_that_was_meant_is_suggested() {
+    fn misspelt_and_misplaced_keys_get_a_suggestion() {
         let cases = [
             ("", "prot", "unknown key \"prot\"; did you mean \"port\"?"),
             ("", "protocol", "unknown key \"protocol\"; did you mean \"protocols\"?"),

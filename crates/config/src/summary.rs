@@ -1,14 +1,15 @@
-//! A configuration in a few lines: what an operator checks before a server is replaced.
+//! A summary of a configuration in a few lines, for an operator to check before replacing a server.
 
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::{CompatProfile, Config, ProfileOrigin, Setup, tree, yaml};
+use crate::tree::{self, yaml};
+use crate::{CompatProfile, Config, ProfileOrigin, Setup};
 
 impl Setup {
-    /// What the configuration comes to, one line for each thing that changes what clients see, or
-    /// who they may be. Files that the configuration names are not looked at.
+    /// Returns a summary: one line for each part that changes what clients see or who may connect.
+    /// It does not read the files that the configuration names.
     #[must_use]
     pub fn summary(&self) -> String {
         let config = &self.config;
@@ -33,7 +34,8 @@ impl Setup {
         lines.iter().map(|(name, value)| format!("{:<14}{value}\n", format!("{name}:"))).collect()
     }
 
-    /// Whose messages are sent, why, and the line to add for those of certstream-server-rust.
+    /// Returns the profile of messages, its reason, and the line to add for that of
+    /// certstream-server-rust.
     #[must_use]
     pub fn profile(&self) -> String {
         let name = match self.config.compat_profile {
@@ -123,7 +125,7 @@ fn word(tree: &Value, key: &str) -> String {
     tree::select(tree, key).pop().map(|(_, value)| yaml::flow(value)).unwrap_or_default()
 }
 
-/// The names of what is true in a section.
+/// Returns the names of the switches of a section that are on.
 fn switched_on(tree: &Value, section: &str) -> String {
     let switches = tree.pointer(section).and_then(Value::as_object);
     let on = switches.into_iter().flatten().filter(|(_, value)| value.as_bool() == Some(true));

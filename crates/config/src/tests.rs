@@ -1,8 +1,8 @@
 //! Tests of the configuration as a whole; what they share.
 
+mod compat;
 mod files;
 mod mistakes;
-mod peers;
 mod reference;
 mod sources;
 mod table;
@@ -61,7 +61,7 @@ fn refused(args: &[&str], env: &[(&str, &str)]) -> String {
     }
 }
 
-/// What a file says by itself.
+/// Reads the text of a file by itself.
 fn read_file(name: &str, text: &str) -> Result<Config, FileError> {
     match read_all(name, text) {
         Ok(loaded) => match loaded.problems.into_iter().next() {
@@ -75,6 +75,6 @@ fn read_file(name: &str, text: &str) -> Result<Config, FileError> {
 }
 
 fn read_all(name: &str, text: &str) -> Result<file::Loaded, ConfigError> {
-    let theirs = crate::peers::Theirs::default();
+    let theirs = crate::compat::OtherVariables::default();
     file::read(Path::new(name), text.as_bytes(), &theirs, &mut Vec::new())
 }

@@ -1,16 +1,20 @@
-//! The configuration as a tree of JSON values, in which settings are found by key.
+//! The configuration as a tree of JSON values, in which settings are found by key; and as YAML.
+
+pub(crate) mod yaml;
 
 use serde_json::Value;
 
-use super::model::Config;
+use crate::model::Config;
 
-/// The tree of a configuration. Every setting has a place in it, `null` where it is not set.
-pub(super) fn of(config: &Config) -> Value {
+/// Returns the tree of a configuration. Every setting has a place in it, `null` where it is not
+/// set.
+pub(crate) fn of(config: &Config) -> Value {
     serde_json::to_value(config).unwrap_or_default()
 }
 
-/// The value of a setting; for one of a list's items, that of each item, under its numbered key.
-pub(super) fn select<'a>(tree: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
+/// Returns the value of a setting; for a setting of list items, that of each item, under its
+/// numbered key.
+pub(crate) fn select<'a>(tree: &'a Value, key: &str) -> Vec<(String, &'a Value)> {
     let Some((list, field)) = key.split_once("[].") else {
         return tree
             .pointer(&pointer(key))
@@ -26,15 +30,15 @@ pub(super) fn select<'a>(tree: &'a Value, key: &str) -> Vec<(String, &'a Value)>
 }
 
 /// Puts a value in the place of a setting that is not one of a list's items.
-pub(super) fn set(tree: &mut Value, key: &str, value: Value) {
+pub(crate) fn set(tree: &mut Value, key: &str, value: Value) {
     if let Some(place) = tree.pointer_mut(&pointer(key)) {
         *place = value;
     }
 }
 
-/// Whether a file, as it stands, says something at a key.
-pub(super) fn has(said: &Value, key: &str) -> bool {
-    select(said, key).iter().any(|(_, value)| !value.is_null())
+/// Reports whether a file sets a key.
+pub(crate) fn has(contents: &Value, key: &str) -> bool {
+    select(contents, key).iter().any(|(_, value)| !value.is_null())
 }
 
 fn pointer(key: &str) -> String {

@@ -1,4 +1,4 @@
-//! What the JSON answers of an RFC 6962 log have in common.
+//! Reading of JSON responses, common to all requests of RFC 6962.
 
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
@@ -6,7 +6,7 @@ use thiserror::Error;
 use crate::Hash;
 use crate::encoding::hash_from_base64;
 
-/// Why the body of an answer cannot be used.
+/// An error in the body of a response.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BodyError {
     /// The body is a web page: a proxy or front end reporting some error.
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_is_told_from_broken_json() {
+    fn html_is_distinguished_from_broken_json() {
         let quoted = |body: &[u8]| match parse::<u8>(body) {
             Err(BodyError::Html(quoted)) => quoted,
             other => panic!("{other:?}"),

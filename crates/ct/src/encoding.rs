@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 use base64_simd::STANDARD;
 
 use crate::Hash;
-use crate::leaf::LeafError;
+use crate::leaf_error::LeafError;
 
 /// SHA-256.
 pub(crate) fn sha256(data: &[u8]) -> Hash {

@@ -34,11 +34,11 @@ pub(crate) struct Encoded<'a> {
 
 /// Reads the body of a get-entries answer: any number of entries, none too.
 ///
-/// All entries are slices of one buffer, about three quarters of `body` long, which lives as long as
+/// All entries are slices of one buffer, about three quarters of `body` long, which exists as long as
 /// any of them.
 ///
 /// # Errors
-/// When the body is an HTML page, not the JSON expected, or holds bad base64. One bad entry costs the
+/// If the body is an HTML page, not the JSON expected, or holds bad base64. One bad entry costs the
 /// page: a log that cannot encode cannot be trusted to have counted.
 pub fn parse_get_entries(body: &[u8]) -> Result<Vec<RawEntry>, BodyError> {
     let page: Page<'_> = body::parse(body)?;

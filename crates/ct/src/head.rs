@@ -11,13 +11,13 @@ use crate::encoding::{from_base64, to_base64};
 use crate::signature::{PublicKey, SignatureError};
 use crate::{Hash, LogId};
 
-/// What a log says of its tree at some time. Heads are compared as this, never by their signatures,
-/// which may differ each time.
+/// A log's statement about its tree at some time. Heads are compared as this, never by their
+/// signatures, which may differ each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TreeHead {
-    /// How many leaves the tree has.
+    /// The number of leaves in the tree.
     pub size: u64,
-    /// When the head was signed, in ms since the Unix epoch.
+    /// The time of the signature, in ms since the Unix epoch.
     pub timestamp: u64,
     /// The root of the tree.
     pub root: Hash,
@@ -45,7 +45,7 @@ impl SignedHead {
     /// Reads the body of a get-sth answer.
     ///
     /// # Errors
-    /// When it is an HTML page, not the JSON expected, or holds bad base64.
+    /// If it is an HTML page, not the JSON expected, or holds bad base64.
     pub fn from_sth(json: &[u8]) -> Result<Self, BodyError> {
         let sth: Sth = body::parse(json)?;
         let root = body::hash(&sth.sha256_root_hash, "sha256_root_hash")?;
@@ -77,7 +77,7 @@ impl SignedHead {
     /// passed over.
     ///
     /// # Errors
-    /// When the note is malformed, of another origin, or not signed by the log.
+    /// If the note is malformed, of another origin, or not signed by the log.
     pub fn from_checkpoint(
         note: &[u8],
         origin: &str,
@@ -93,7 +93,7 @@ impl SignedHead {
         checkpoint::write(self, origin, log_id)
     }
 
-    /// What a log signs: `TreeHeadSignature` (RFC 6962 section 3.5).
+    /// Returns the bytes that a log signs: `TreeHeadSignature` (RFC 6962 section 3.5).
     #[must_use]
     pub fn signed_bytes(head: &TreeHead) -> [u8; 50] {
         const V1: u8 = 0;
@@ -110,7 +110,7 @@ impl SignedHead {
     /// Verifies the signature.
     ///
     /// # Errors
-    /// When the log with this key did not sign this head.
+    /// If the log with this key did not sign this head.
     pub fn verify(&self, key: &PublicKey) -> Result<(), SignatureError> {
         key.verify_digitally_signed(&Self::signed_bytes(&self.head), &self.signature)
     }

@@ -4,12 +4,12 @@
 //! or unknown is an error. The leaf hash covers the bytes as served, so it can be computed (see
 //! [`leaf_hash`](crate::merkle::leaf_hash)) whether or not they parse.
 
-use thiserror::Error;
-
 use crate::Hash;
 use crate::encoding::{Reader, put_length24, put_opaque16, put_opaque24};
 
-/// What a leaf holds: `LogEntryType` of RFC 6962 section 3.1.
+pub use crate::leaf_error::LeafError;
+
+/// The type of an entry: `LogEntryType` of RFC 6962 section 3.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntryType {
     /// A certificate: `x509_entry`, 0.
@@ -21,7 +21,8 @@ pub enum EntryType {
 /// A `MerkleTreeLeaf` of version 1, borrowed from the bytes it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf<'a> {
-    /// When the log promised the entry, in ms since the Unix epoch; the same as in the SCT.
+    /// The time at which the log promised the entry, in ms since the Unix epoch; the same as in the
+    /// SCT.
     pub timestamp: u64,
     /// The entry.
     pub entry: LeafEntry<'a>,
@@ -55,58 +56,6 @@ pub struct ExtraData<'a> {
     pub chain: Vec<&'a [u8]>,
 }
 
-/// Why bytes are not a leaf, an `extra_data` or a `TileLeaf`, or why one cannot be written.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum LeafError {
-    /// The input ends inside a field.
-    #[error("{what} is cut short: {needed} bytes needed, {left} left")]
-    Truncated {
-        /// The field.
-        what: &'static str,
-        /// How many bytes the field needs.
-        needed: usize,
-        /// How many there are.
-        left: usize,
-    },
-    /// Bytes follow the end of a structure.
-    #[error("{count} bytes follow the end of {what}")]
-    TrailingBytes {
-        /// The structure.
-        what: &'static str,
-        /// How many bytes.
-        count: usize,
-    },
-    /// `version` is not 0 (v1).
-    #[error("unknown leaf version {0}")]
-    UnknownVersion(u8),
-    /// `leaf_type` is not 0 (`timestamped_entry`).
-    #[error("unknown leaf type {0}")]
-    UnknownLeafType(u8),
-    /// `entry_type` is neither 0 (`x509_entry`) nor 1 (`precert_entry`).
-    #[error("unknown entry type {0}")]
-    UnknownEntryType(u16),
-    /// A field which must hold at least one byte holds none.
-    #[error("{0} is empty")]
-    Empty(&'static str),
-    /// A field is too long for its length prefix.
-    #[error("{what} is too long to be written: {length} bytes")]
-    TooLong {
-        /// The field.
-        what: &'static str,
-        /// Its length in bytes.
-        length: usize,
-    },
-    /// The `leaf_index` extension is there twice, or is not 5 bytes.
-    #[error("the leaf_index extension is malformed: {0}")]
-    LeafIndex(&'static str),
-    /// The chain fingerprints of a `TileLeaf` are not a whole number of SHA-256 hashes.
-    #[error("{0} bytes of chain fingerprints are not a whole number of 32-byte hashes")]
-    Fingerprints(usize),
-    /// A precertificate without a precertificate entry, or the other way round.
-    #[error("a submitted precertificate goes with a precertificate entry, and only with one")]
-    Precertificate,
-}
-
 const LEAF_INDEX_TYPE: u8 = 0;
 
 impl EntryType {
@@ -130,7 +79,7 @@ impl<'a> Leaf<'a> {
     /// Reads a whole `MerkleTreeLeaf`: the decoded `leaf_input` of get-entries.
     ///
     /// # Errors
-    /// When the bytes are not exactly one leaf of a known version and type.
+    /// If the bytes are not exactly one leaf of a known version and type.
     pub fn parse(merkle_tree_leaf: &'a [u8]) -> Result<Self, LeafError> {
         match Self::parse_front(merkle_tree_leaf)? {
             (leaf, []) => Ok(leaf),
@@ -144,7 +93,7 @@ impl<'a> Leaf<'a> {
     /// nothing. The leaf hash covers what follows too.
     ///
     /// # Errors
-    /// When the bytes do not begin with a leaf of a known version and type.
+    /// If the bytes do not begin with a leaf of a known version and type.
     pub fn parse_front(leaf_input: &'a [u8]) -> Result<(Self, &'a [u8]), LeafError> {
         let mut reader = Reader::new(leaf_input);
         match reader.u8("version")? {
@@ -162,7 +111,7 @@ impl<'a> Leaf<'a> {
     /// Reads a whole `TimestampedEntry`: a `MerkleTreeLeaf` without its first two bytes.
     ///
     /// # Errors
-    /// When the bytes are not exactly one entry of a known type.
+    /// If the bytes are not exactly one entry of a known type.
     pub fn parse_timestamped_entry(timestamped_entry: &'a [u8]) -> Result<Self, LeafError> {
         let mut reader = Reader::new(timestamped_entry);
         let leaf = Self::read(&mut reader)?;
@@ -184,7 +133,7 @@ impl<'a> Leaf<'a> {
         Ok(Self { timestamp, entry, extensions })
     }
 
-    /// What the leaf holds.
+    /// Returns the type of the entry.
     #[must_use]
     pub fn entry_type(&self) -> EntryType {
         match self.entry {
@@ -198,7 +147,7 @@ impl<'a> Leaf<'a> {
     /// types are passed over.
     ///
     /// # Errors
-    /// When the extensions are malformed or carry two indexes.
+    /// If the extensions are malformed or carry two indexes.
     pub fn leaf_index(&self) -> Result<Option<u64>, LeafError> {
         let mut reader = Reader::new(self.extensions);
         let mut index = None;
@@ -222,7 +171,7 @@ impl<'a> Leaf<'a> {
     /// the `TimestampedEntry`.
     ///
     /// # Errors
-    /// When a field is empty or too long; `out` then holds part of a leaf.
+    /// If a field is empty or too long; `out` then holds part of a leaf.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), LeafError> {
         out.extend_from_slice(&[0, 0]);
         out.extend_from_slice(&self.timestamp.to_be_bytes());
@@ -251,7 +200,7 @@ impl<'a> ExtraData<'a> {
     /// Reads a whole decoded `extra_data`.
     ///
     /// # Errors
-    /// When the bytes are not exactly the structure that goes with `entry_type`.
+    /// If the bytes are not exactly the structure that goes with `entry_type`.
     pub fn parse(entry_type: EntryType, extra_data: &'a [u8]) -> Result<Self, LeafError> {
         let mut reader = Reader::new(extra_data);
         let precertificate = match entry_type {
@@ -274,8 +223,11 @@ impl<'a> ExtraData<'a> {
         match Self::parse(entry_type, extra_data) {
             Ok(extra) => (extra, None),
             Err(error) => {
-                let front = certificate(&mut Reader::new(extra_data), "precertificate");
-                let precertificate = front.ok().filter(|_| entry_type == EntryType::Precert);
+                let front = || certificate(&mut Reader::new(extra_data), "precertificate").ok();
+                let precertificate = match entry_type {
+                    EntryType::X509 => None,
+                    EntryType::Precert => front(),
+                };
                 (Self { precertificate, chain: Vec::new() }, Some(error))
             }
         }
@@ -284,7 +236,7 @@ impl<'a> ExtraData<'a> {
     /// Appends the `extra_data`.
     ///
     /// # Errors
-    /// When a field is empty or too long; `out` then holds part of it.
+    /// If a field is empty or too long; `out` then holds part of it.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), LeafError> {
         if let Some(precertificate) = self.precertificate {
             put_certificate(out, precertificate, "precertificate")?;

@@ -12,6 +12,7 @@
 
 mod body;
 mod encoding;
+mod leaf_error;
 mod log_id;
 
 pub mod entries;

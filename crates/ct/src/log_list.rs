@@ -29,11 +29,11 @@ pub const MAX_LIST_BYTES: usize = 1 << 20;
 pub struct LogList {
     /// The list's version, which only grows; some lists have none.
     pub version: Option<Version>,
-    /// When the list was made; some lists do not say.
+    /// The time of the list; some lists have none.
     pub timestamp: Option<Timestamp>,
     /// The logs, in the list's order. No two have the same id.
     pub logs: Vec<ListedLog>,
-    /// What of the list is not in `logs`, and why.
+    /// The parts of the list that are not in `logs`, with reasons.
     pub skipped: Vec<Skipped>,
     /// Names of logs and operators that were cut, because they are longer than 120 characters.
     pub shortened: usize,
@@ -44,7 +44,7 @@ pub struct LogList {
 pub struct ListedLog {
     /// The name of its operator, never empty.
     pub operator: String,
-    /// What the list calls it; logs under test often have no name.
+    /// Its name in the list; logs under test often have none.
     pub description: Option<String>,
     /// Its identity.
     pub log_id: LogId,
@@ -61,7 +61,7 @@ pub struct ListedLog {
     pub state_since: Option<Timestamp>,
     /// Which certificates it accepts, by their `notAfter`; `None` means all.
     pub temporal_interval: Option<TemporalInterval>,
-    /// What it is for.
+    /// Its purpose.
     pub log_type: LogType,
 }
 
@@ -71,19 +71,19 @@ pub struct ListedLog {
 pub enum LogKind {
     /// RFC 6962.
     Rfc6962 {
-        /// What `ct/v1/get-sth` is appended to.
+        /// The prefix of `ct/v1/get-sth`.
         url: String,
     },
     /// static-ct-api (c2sp.org/static-ct-api).
     StaticCt {
-        /// Where certificates are submitted; the [`origin`] derives from it.
+        /// The prefix for submitting certificates; the [`origin`] derives from it.
         submission_url: String,
-        /// What `checkpoint` and `tile/...` are appended to: all reads go here.
+        /// The prefix of `checkpoint` and `tile/...`, for everything that is read.
         monitoring_url: String,
     },
 }
 
-/// Where a log stands in its life.
+/// The state of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Asked to be included.
@@ -108,7 +108,7 @@ pub enum State {
 /// The tree a read-only log ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FinalTreeHead {
-    /// How many leaves it has.
+    /// The number of its leaves.
     pub size: u64,
     /// Its root.
     pub root: Hash,
@@ -123,7 +123,7 @@ pub struct TemporalInterval {
     pub end_exclusive: Timestamp,
 }
 
-/// What a log is for: `log_type`.
+/// The purpose of a log: `log_type`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum LogType {
     /// Production: `prod`, and where the list says nothing.
@@ -144,11 +144,11 @@ pub struct Skipped {
     pub operator: Option<String>,
     /// The log's description, or else its URL, or else its place in the list.
     pub what: String,
-    /// Why it was left out.
+    /// The reason for leaving it out.
     pub why: SkipReason,
 }
 
-/// Why something in a list is left out.
+/// A reason for leaving out a part of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SkipReason {
     /// The operator has no name, or an empty one.
@@ -195,7 +195,7 @@ pub enum SkipReason {
     Duplicate,
 }
 
-/// Why bytes are not a log list at all.
+/// An error that makes a whole log list unreadable.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ListError {
     /// Longer than [`MAX_LIST_BYTES`].
@@ -225,8 +225,8 @@ impl LogList {
     /// Reads a list.
     ///
     /// # Errors
-    /// When the bytes are no list of schema version 3. What is wrong with single logs is no error but
-    /// is told in [`skipped`](Self::skipped).
+    /// If the bytes are no list of schema version 3. What is wrong with single logs is no error but
+    /// is listed in [`skipped`](Self::skipped).
     pub fn parse(bytes: &[u8]) -> Result<Self, ListError> {
         read::list(bytes)
     }

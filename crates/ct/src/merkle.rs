@@ -44,8 +44,8 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     sha256(&node)
 }
 
-/// The root of the tree with these leaf hashes: of a full level-0 tile, its hash in the level-1 tile.
-/// The same for hashes of any other one level.
+/// Returns the root of the tree with these leaf hashes, or of complete subtrees of one other level: of
+/// a full tile, its hash in the tile of the next level.
 #[must_use]
 pub fn tree_hash(leaf_hashes: &[Hash]) -> Hash {
     let mut row = match leaf_hashes {

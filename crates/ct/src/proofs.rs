@@ -28,7 +28,7 @@ pub struct EntryAndProof {
 /// Reads the body of a get-sth-consistency answer (RFC 6962 section 4.4).
 ///
 /// # Errors
-/// When the body is an HTML page, not the JSON expected, or a hash is not 32 bytes.
+/// If the body is an HTML page, not the JSON expected, or a hash is not 32 bytes.
 pub fn parse_consistency(body: &[u8]) -> Result<Vec<Hash>, BodyError> {
     #[derive(Deserialize)]
     struct Answer {
@@ -42,7 +42,7 @@ pub fn parse_consistency(body: &[u8]) -> Result<Vec<Hash>, BodyError> {
 /// Reads the body of a get-proof-by-hash answer (RFC 6962 section 4.5).
 ///
 /// # Errors
-/// When the body is an HTML page, not the JSON expected, or a hash is not 32 bytes.
+/// If the body is an HTML page, not the JSON expected, or a hash is not 32 bytes.
 pub fn parse_proof_by_hash(body: &[u8]) -> Result<InclusionProof, BodyError> {
     #[derive(Deserialize)]
     struct Answer {
@@ -57,7 +57,7 @@ pub fn parse_proof_by_hash(body: &[u8]) -> Result<InclusionProof, BodyError> {
 /// Reads the body of a get-entry-and-proof answer (RFC 6962 section 4.8).
 ///
 /// # Errors
-/// When the body is an HTML page, not the JSON expected, holds bad base64, or a hash is not 32 bytes.
+/// If the body is an HTML page, not the JSON expected, holds bad base64, or a hash is not 32 bytes.
 pub fn parse_entry_and_proof(body: &[u8]) -> Result<EntryAndProof, BodyError> {
     #[derive(Deserialize)]
     struct Answer<'a> {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_none() {
+    fn invalid_responses_are_refused() {
         let consistency = |body: &str| parse_consistency(body.as_bytes()).unwrap_err();
         let short = json!({ "consistency": [to_base64(&[6; 31])] }).to_string();
         assert_eq!(consistency(&short), BodyError::Hash { field: "consistency" });

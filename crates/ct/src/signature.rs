@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::LogId;
 use crate::encoding::from_base64;
 
-/// How a key signs.
+/// A signature algorithm of logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on the curve P-256; the signature is the DER of (r, s).
@@ -28,7 +28,7 @@ pub struct PublicKey {
     key: ParsedPublicKey,
 }
 
-/// Why a public key cannot be used.
+/// An error in a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// Not a PEM block `PUBLIC KEY`.
@@ -42,7 +42,7 @@ pub enum KeyError {
     Malformed(Algorithm),
 }
 
-/// Why a signature is refused.
+/// An error in a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureError {
     /// Not a `DigitallySigned` structure, or with bytes after it.
@@ -54,9 +54,9 @@ pub enum SignatureError {
     /// The signature algorithm (RFC 5246 section 7.4.1.4.1) is not that of the key.
     #[error("signature algorithm {found}, but the key's is {expected}")]
     Algorithm {
-        /// What the structure says.
+        /// The algorithm that the structure names.
         found: u8,
-        /// What goes with the key: 1 for RSA, 3 for ECDSA.
+        /// The algorithm of the key: 1 for RSA, 3 for ECDSA.
         expected: u8,
     },
     /// The key did not make this signature over this message.
@@ -118,7 +118,7 @@ impl PublicKey {
     /// Reads a DER `SubjectPublicKeyInfo` (RFC 5280 section 4.1).
     ///
     /// # Errors
-    /// When it is none, or the key is not ECDSA P-256 or RSA of 2048 to 8192 bits.
+    /// If it is none, or the key is not ECDSA P-256 or RSA of 2048 to 8192 bits.
     pub fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
         let algorithm = Algorithm::of_spki(der).ok_or(KeyError::Unsupported)?;
         let key = ParsedPublicKey::new(algorithm.verification(), der)
@@ -129,7 +129,7 @@ impl PublicKey {
     /// Reads the first PEM block `PUBLIC KEY` of a text (RFC 7468 section 13).
     ///
     /// # Errors
-    /// When there is none, or its key cannot be used.
+    /// If there is none, or its key cannot be used.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let (_, rest) = pem.split_once("-----BEGIN PUBLIC KEY-----").ok_or(KeyError::Pem)?;
         let (base64, _) = rest.split_once("-----END PUBLIC KEY-----").ok_or(KeyError::Pem)?;
@@ -137,7 +137,7 @@ impl PublicKey {
         Self::from_spki(&from_base64(&base64).ok_or(KeyError::Pem)?)
     }
 
-    /// How the key signs.
+    /// Returns the algorithm that the key signs with.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -158,7 +158,7 @@ impl PublicKey {
     /// Verifies a `DigitallySigned` structure (RFC 5246 section 4.7) over `message`.
     ///
     /// # Errors
-    /// When the structure is malformed, names other algorithms than SHA-256 and the key's, or the
+    /// If the structure is malformed, names other algorithms than SHA-256 and the key's, or the
     /// signature in it does not verify.
     pub fn verify_digitally_signed(
         &self,

@@ -27,11 +27,11 @@ pub struct Tile {
     pub kind: TileKind,
     /// The tile's position in its row, from 0.
     pub index: u64,
-    /// How many entries or hashes it holds: 256 when full, 1 to 255 when partial.
+    /// The number of entries or hashes: 256 in a full tile, 1 to 255 in a partial one.
     pub width: u16,
 }
 
-/// What a tile holds.
+/// The contents of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TileKind {
     /// Log entries, [`TileLeaf`] after [`TileLeaf`].
@@ -49,7 +49,7 @@ pub struct TileLengthError {
     pub tile: Tile,
     /// Its width times 32, in bytes.
     pub expected: usize,
-    /// What was given, in bytes.
+    /// The length given, in bytes.
     pub actual: usize,
 }
 
@@ -63,7 +63,7 @@ impl Tile {
         (width > 0).then(|| Self { kind, index, width: clamp(width) })
     }
 
-    /// Whether the tile has all its 256 entries or hashes and so will never change.
+    /// Reports whether the tile has all its 256 entries or hashes and so never changes.
     #[must_use]
     pub fn is_full(&self) -> bool {
         u64::from(self.width) == TILE_WIDTH
@@ -108,7 +108,7 @@ impl Tile {
     /// Reads the body of this hash tile.
     ///
     /// # Errors
-    /// When the length is not 32 bytes for each hash.
+    /// If the length is not 32 bytes for each hash.
     pub fn hashes<'a>(&self, body: &'a [u8]) -> Result<&'a [Hash], TileLengthError> {
         match body.as_chunks() {
             (hashes, []) if hashes.len() == usize::from(self.width) => Ok(hashes),

@@ -12,7 +12,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait before attempt `failures + 1`: doubling from `initial` up to `max`, of which a
+    /// Returns the wait before attempt `failures + 1`: doubling from `initial` up to `max`, of which a
     /// random half is kept so that logs which failed together do not come back together.
     /// `entropy` is any number that differs from call to call.
     #[must_use]
@@ -25,7 +25,7 @@ impl Backoff {
     }
 }
 
-/// A number that differs from call to call, for jitter only.
+/// Returns a number that differs from call to call, for jitter only.
 #[must_use]
 pub fn jitter() -> u64 {
     SystemTime::now()

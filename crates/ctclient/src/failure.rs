@@ -1,5 +1,5 @@
-//! Since when a log fails, which bounds every wait at its beginning: most failures are short, and who
-//! looks again often is back at the head soon after their end.
+//! The age of a log's failure, which bounds every wait at its beginning: most failures are short, and
+//! frequent attempts bring a log back to its head soon after their end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub const BEGINNING: Duration = Duration::from_secs(60);
 /// The longest wait then, jitter included, unless the log asks for more.
 pub const LONGEST_AT_FIRST: Duration = Duration::from_secs(4);
 
-/// Since when a log fails, shared by all that ask it.
+/// The beginning of a log's present failure, shared by all who send requests to it.
 #[derive(Debug, Default)]
 pub struct Failure(Mutex<Option<Instant>>);
 
@@ -23,33 +23,33 @@ impl Failure {
         self.0.lock().get_or_insert_with(Instant::now);
     }
 
-    /// Notes that the log does what it should again.
+    /// Ends the failure.
     pub fn end(&self) {
         *self.0.lock() = None;
     }
 
-    /// Whether the log fails, and has not for long.
+    /// Reports whether the log fails, and not for long.
     #[must_use]
     pub fn is_beginning(&self) -> bool {
         is_beginning(*self.0.lock(), Instant::now())
     }
 }
 
-/// Whether something that fails since then has not failed for long.
+/// Reports whether a failure that began at `since` is in its first minute.
 #[must_use]
 pub fn is_beginning(since: Option<Instant>, now: Instant) -> bool {
     since.is_some_and(|since| now.saturating_duration_since(since) < BEGINNING)
 }
 
-/// A back-off, whose waits are short at the beginning of a failure. They keep their jitter.
+/// Bounds the waits of a back-off at the beginning of a failure. They keep their jitter.
 #[must_use]
 pub fn bounded(backoff: Backoff, since: Option<Instant>, now: Instant) -> Backoff {
     let max = backoff.max.min(LONGEST_AT_FIRST);
     if is_beginning(since, now) { Backoff { max, ..backoff } } else { backoff }
 }
 
-/// What is left of a wait after a request that was waited for in vain: at the beginning of a failure
-/// that time counts, so that attempts follow each other as often however they fail.
+/// Returns the rest of a wait after a request that got no response for `waited`: at the beginning of a
+/// failure that time counts, so that attempts are as frequent however they fail.
 #[must_use]
 pub fn left_of(wait: Duration, waited: Duration, since: Option<Instant>, now: Instant) -> Duration {
     let waited = if is_beginning(since, now) { waited } else { Duration::ZERO };

@@ -4,6 +4,7 @@
 //! static-ct-api) by a [`Client`], which paces requests per host and bounds their bytes. [`Heads`]
 //! compares signed heads with each other, and [`Frontier`] recomputes the log's tree from the entries
 //! as served. What does not agree is a [`Contradiction`], and [`Evidence`] is written of it.
+//! [`VerifiedRange`] does all this for a range of entries.
 //!
 //! This crate does not know which logs are read, when, or for what.
 //!
@@ -15,7 +16,6 @@
 
 mod backoff;
 mod batch;
-mod entry;
 pub mod failure;
 mod findings;
 mod http;
@@ -27,7 +27,6 @@ mod tree;
 
 pub use backoff::{Backoff, jitter};
 pub use batch::{Batch, Served};
-pub use entry::{Entry, Issuer};
 pub use findings::{Defects, Findings};
 pub use http::addresses::host_of;
 pub use http::budget::{Budget, Lease, Share};
@@ -39,6 +38,7 @@ pub use log::{Log, LogError, Protocol};
 pub use options::{ReadOptions, Retries};
 pub use read::ahead::Ahead;
 pub use read::fetch::{FailureCounts, Fetched, Fetcher, RequestFailures};
+pub use read::range::{ProvedPage, RangeError, RangeOptions, VerifiedRange};
 pub use source::AnySource;
 pub use source::error::{Bounds, Rejected, SourceError};
 pub use source::integrity::LeafMismatch;
@@ -47,6 +47,6 @@ pub use source::paging::pages;
 pub use source::reader::Source;
 pub use tree::contradiction::{AlarmKind, Contradiction, Point, ServedHead};
 pub use tree::evidence::Evidence;
-pub use tree::frontier::{Frontier, ReadTree};
+pub use tree::explain::explain;
+pub use tree::frontier::Frontier;
 pub use tree::heads::{Accepted, HeadError, Heads, Reached};
-pub use tree::locate::{Finding, locate};

@@ -1,4 +1,4 @@
-//! Which log: its identity, where to read it, and how to check what it says.
+//! The identity of a log: its URL, its protocol, and the key that verifies it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,12 +26,12 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A log that can be followed.
+/// A log that can be read.
 #[derive(Debug, Clone)]
 pub struct Log {
-    /// What people call it: the description in the log list, or the name given by hand.
+    /// Name: the description in the log list, or the configured one.
     pub name: String,
-    /// Who runs it; empty where that is not known.
+    /// Operator; empty if unknown.
     pub operator: String,
     /// The base of every read, with scheme and without trailing slash: the log URL (RFC 6962) or
     /// the monitoring prefix (static-ct-api). It also names the log in the state file.
@@ -44,16 +44,16 @@ pub struct Log {
     pub key: Option<PublicKey>,
     /// The origin line of the log's checkpoints (static-ct-api only).
     pub origin: Option<String>,
-    /// Where a tiled log answers RFC 6962 too, and has no checkpoint: the base of those requests,
-    /// as `url`. Its heads, and what is not yet in a whole tile, are read there.
+    /// For a tiled log without checkpoint that answers RFC 6962 too: the base of those requests, like
+    /// `url`. Its heads, and entries that are not yet in a full tile, are read there.
     pub api_url: Option<String>,
-    /// Most entries to ask for at once, where this log's differs from the common setting.
+    /// The most entries of a request, if this log's differs from the common setting.
     pub batch_size: Option<u64>,
-    /// Longest wait between head requests in milliseconds, where this log's differs.
+    /// The longest wait between head requests in milliseconds, if this log's differs.
     pub poll_interval_ms: Option<u64>,
 }
 
-/// Why a log named by hand cannot be followed.
+/// The reason why a configured log cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The URL does not parse or is not http(s).
@@ -69,7 +69,7 @@ pub enum LogError {
     Key {
         /// The log's name.
         name: String,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
     /// The id is not 32 bytes of base64, or is not the hash of the key.
@@ -83,10 +83,10 @@ pub enum LogError {
 }
 
 impl Log {
-    /// A log as a v3 log list names it.
+    /// Makes a log of an entry in a v3 log list.
     ///
     /// # Errors
-    /// When the key or URL in the list cannot be used; the list's other logs do not care.
+    /// If the key or URL in the list cannot be used; the list's other logs are not affected.
     pub fn from_list(listed: &ListedLog) -> Result<Self, LogError> {
         let (protocol, url, origin) = match &listed.kind {
             LogKind::Rfc6962 { url } => (Protocol::Rfc6962, url, None),
@@ -113,20 +113,20 @@ impl Log {
         })
     }
 
-    /// Whether this is the same log, wherever it is read: the id decides, where both are known.
+    /// Reports whether this is the same log, at whatever URL: by id, if both are known.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.id.zip(other.id).map_or_else(|| self.url == other.url, |(one, two)| one == two)
     }
 
-    /// Whether a follower of this log would do the same as one of `other`.
+    /// Reports whether reading this log takes the same requests and checks as reading `other`.
     #[must_use]
     pub fn is_read_as(&self, other: &Self) -> bool {
         let what = |log: &Self| (log.id, log.protocol, log.url.clone(), log.origin.clone());
         what(self) == what(other)
     }
 
-    /// Whether everything that matters to following it by hand is the same.
+    /// Reports whether two configured logs have the same settings.
     #[must_use]
     pub fn is_followed_as(&self, other: &Self) -> bool {
         let what = |log: &Self| {
@@ -136,21 +136,21 @@ impl Log {
         self.is_read_as(other) && what(self) == what(other)
     }
 
-    /// A tiled log without checkpoint, whose RFC 6962 interface is at `url`.
+    /// Sets the RFC 6962 interface of a tiled log without checkpoint to `url`.
     ///
     /// # Errors
-    /// When the URL cannot be used.
+    /// If the URL cannot be used.
     pub fn with_api(self, url: &str) -> Result<Self, LogError> {
         let api_url = Some(base_url(&self.name, url)?);
         Ok(Self { api_url, ..self })
     }
 
-    /// A log named by hand. `key` is the base64 of its DER public key; without one the log is
-    /// followed but its signatures cannot be checked.
+    /// Makes a configured log. `key` is the base64 of its DER public key; without one the log is
+    /// followed but its signatures are not verified.
     ///
     /// # Errors
-    /// When URL, key or id cannot be used or do not agree.
-    pub fn by_hand(
+    /// If URL, key or id cannot be used or do not agree.
+    pub fn configured(
         protocol: Protocol,
         name: &str,
         url: &str,
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_url_loses_its_trailing_slash() {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://127.0.0.1:6962/log/", None, None)
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://127.0.0.1:6962/log/", None, None)
             .expect("usable");
         assert_eq!(log.url, "http://127.0.0.1:6962/log");
         assert!(log.id.is_none());
@@ -222,7 +222,7 @@ mod tests {
             ("https://a.example", None, Some("AAAA"), "does not agree"),
         ];
         for (url, key, id, expected) in cases {
-            let error = Log::by_hand(Protocol::StaticCt, "x", url, key, id).expect_err(url);
+            let error = Log::configured(Protocol::StaticCt, "x", url, key, id).expect_err(url);
             assert!(error.to_string().contains(expected), "{error}");
         }
     }

@@ -11,7 +11,7 @@ pub struct ReadOptions {
     pub batch_size: u64,
     /// Computes leaf hashes, and checks what they do not cover.
     pub verification: bool,
-    /// Computes [`Entry::tbs_id`](crate::Entry::tbs_id). It costs a hash of every certificate.
+    /// Computes [`Record::link`](record::Record::link). It costs a hash of every certificate.
     pub tbs_ids: bool,
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod contradiction;
 pub(crate) mod evidence;
+pub(crate) mod explain;
 pub(crate) mod frontier;
 pub(crate) mod heads;
 pub(crate) mod locate;

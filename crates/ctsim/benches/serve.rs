@@ -1,4 +1,4 @@
-//! What serving costs: `cargo bench -p ctsim`.
+//! The cost of serving: `cargo bench -p ctsim`.
 //!
 //! The simulator runs on one thread, whose CPU time is read from the kernel; a second thread asks it,
 //! over one connection to the loopback address, for page after page. So the figures hold for all of

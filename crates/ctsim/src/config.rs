@@ -1,4 +1,4 @@
-//! What to simulate.
+//! The configuration of a simulator.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// What to simulate. [`Config::default`] is two logs of each protocol that grow by 10 entries a
-/// second each.
+/// The configuration of a simulator. [`Config::default`] is two logs of each protocol that grow by
+/// 10 entries a second each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// All that is generated follows from this number: keys, log ids, entries.
     pub seed: u64,
-    /// How many RFC 6962 logs, at most 1,000.
+    /// The number of RFC 6962 logs, at most 1,000.
     pub rfc6962: usize,
-    /// How many static-ct-api logs, at most 1,000.
+    /// The number of static-ct-api logs, at most 1,000.
     pub static_ct: usize,
     /// On how many hosts the logs are read, 1 to 100: on the listener's, and on other ports of its
     /// address. They take turns, within each kind.
@@ -23,29 +23,30 @@ pub struct Config {
     /// about as many, spread over both protocols and over the interval in which heads are published;
     /// those of a group hold the same certificates.
     pub copies: usize,
-    /// How many entries each log gains in a second, 0 to 1,000,000. What cannot be generated in time
-    /// comes late. With 0 a log grows by [`LogHandle::grow`](crate::LogHandle::grow) alone.
+    /// The entries a second that each log gains, 0 to 1,000,000. Those that cannot be generated in
+    /// time comes late. With 0 a log grows by [`LogHandle::grow`](crate::LogHandle::grow) alone.
     pub rate: f64,
-    /// How many entries each log has at the start, at most 2^40 - 1.
+    /// The number of entries of each log at the start, at most 2^40 - 1.
     pub initial_size: u64,
-    /// Where each log stops to grow.
+    /// The size at which each log stops growing.
     pub max_size: Option<u64>,
-    /// How often each log looks for new entries and signs a head over them, at least 1 ms. A log
-    /// without new entries signs anew every second, or at this interval when it is longer.
+    /// The interval at which each log looks for new entries and signs a head over them, at least 1
+    /// ms. A log without new entries signs anew every second, or at this interval when it is
+    /// longer.
     pub publish_interval: Duration,
     /// The most entries in a get-entries answer, 1 to 10,000.
     pub page_limit: u64,
-    /// Whether get-entries answers end at multiples of `page_limit`, as those of many logs do.
+    /// True if get-entries responses end at multiples of `page_limit`, as those of many logs do.
     pub page_aligned: bool,
     /// A folder of real entries to serve as further logs; see [`Corpus`](crate::corpus::Corpus).
     pub corpus: Option<PathBuf>,
     /// Names for the certificates of some entries of the first RFC 6962 log, by index, in place of
     /// those drawn; each at most 100 characters.
     pub planted: BTreeMap<u64, String>,
-    /// When the entries there at the start end and the others begin, in ms since the Unix epoch;
-    /// timestamps and dates of generated entries follow from it. `None` is the time of the start, so
-    /// that new entries carry the time at which they appear. Give it to have the same entries, byte for
-    /// byte, in another run.
+    /// The time at which the entries present at the start end and the others begin, in ms since the
+    /// Unix epoch; timestamps and dates of generated entries follow from it. `None` is the time of
+    /// the start, so that new entries carry the time at which they appear. Give it to have the same
+    /// entries, byte for byte, in another run.
     pub epoch: Option<u64>,
     /// A domain that certificates are issued for again and again; `None` for invented ones alone.
     pub named: Option<Named>,
@@ -66,9 +67,9 @@ pub struct Named {
 pub struct ConfigError {
     /// The field of [`Config`].
     pub key: &'static str,
-    /// What it must be.
+    /// The values allowed.
     pub demand: &'static str,
-    /// What it is.
+    /// The value given.
     pub value: String,
 }
 

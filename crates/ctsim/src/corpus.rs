@@ -17,7 +17,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::Protocol;
-use crate::entries::put_opaque24;
+use crate::log::entries::put_opaque24;
 
 /// The real entries found in a folder.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ pub struct CorpusEntry {
     pub extra: Bytes,
 }
 
-/// Why a folder cannot be served.
+/// An error in a folder of real entries.
 #[derive(Debug, Error)]
 pub enum CorpusError {
     /// A file or folder cannot be read.
@@ -54,7 +54,7 @@ pub enum CorpusError {
     Read {
         /// Which.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A data tile does not hold 256 entries.
@@ -62,7 +62,7 @@ pub enum CorpusError {
     Tile {
         /// Which.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// There is nothing to serve.
@@ -74,7 +74,7 @@ impl Corpus {
     /// Reads a folder.
     ///
     /// # Errors
-    /// When something in it cannot be read, a data tile is damaged, or there is no entry at all.
+    /// If something in it cannot be read, a data tile is damaged, or there is no entry at all.
     pub fn load(folder: &Path) -> Result<Self, CorpusError> {
         let mut logs = Vec::new();
         for path in list(&folder.join("rfc6962"))? {
@@ -114,7 +114,7 @@ impl CorpusEntry {
     }
 }
 
-/// What is in a folder, by name; nothing where there is no folder.
+/// Returns the files of a folder, sorted by name; none if there is no folder.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, CorpusError> {
     let failed = |source| CorpusError::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {

@@ -14,9 +14,9 @@ use parking_lot::Mutex;
 
 pub use self::kind::{BodyFault, Fault, HeadFault, PageFault};
 use crate::Endpoint;
-use crate::answer::Answer;
-use crate::call::Call;
-use crate::random::Random;
+use crate::http::answer::Answer;
+use crate::http::call::Call;
+use crate::pki::random::Random;
 
 /// To which requests a fault happens. Requests it could not change are left alone in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Scope {
     Only(Endpoint),
 }
 
-/// How often a fault happens.
+/// The number of times that a fault happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     /// To the next so many requests in its scope.
@@ -58,7 +58,7 @@ pub struct Faults {
 #[derive(Debug)]
 struct Rules {
     list: Vec<Rule>,
-    /// What shares are drawn from.
+    /// The source of random shares.
     random: Random,
 }
 
@@ -70,9 +70,9 @@ struct Rule {
     injected: Instant,
 }
 
-/// What happens to one request.
+/// The effect of faults on one request.
 #[derive(Debug, Default)]
-pub(crate) struct Misfortune {
+pub(crate) struct InjectedFaults {
     pub(crate) delay: Duration,
     pub(crate) fault: Option<Fault>,
 }
@@ -96,7 +96,7 @@ impl Faults {
         self.rules.lock().list.clear();
     }
 
-    /// How many injected faults have not happened as often as they should, or have no end.
+    /// Returns the number of injected faults that are not used up.
     #[must_use]
     pub fn pending(&self) -> usize {
         let mut rules = self.rules.lock();
@@ -104,26 +104,26 @@ impl Faults {
         rules.list.len()
     }
 
-    /// What happens to this request; without a call it is one for the log list.
-    pub(crate) fn take(&self, endpoint: Endpoint, call: Option<&Call>) -> Misfortune {
-        let mut misfortune = Misfortune::default();
+    /// Returns the effect of faults on this request; without a call it is one for the log list.
+    pub(crate) fn take(&self, endpoint: Endpoint, call: Option<&Call>) -> InjectedFaults {
+        let mut injected = InjectedFaults::default();
         let Rules { list, random } = &mut *self.rules.lock();
         list.retain_mut(|rule| {
             if rule.is_over() {
                 return false;
             }
             let is_delay = matches!(rule.fault, Fault::Delay(_));
-            let taken = !is_delay && misfortune.fault.is_some();
+            let taken = !is_delay && injected.fault.is_some();
             if taken || !rule.concerns(endpoint, call) || !rule.happens(random) {
                 return true;
             }
             match &rule.fault {
-                Fault::Delay(delay) => misfortune.delay += *delay,
-                fault => misfortune.fault = Some(fault.clone()),
+                Fault::Delay(delay) => injected.delay += *delay,
+                fault => injected.fault = Some(fault.clone()),
             }
             !rule.is_over()
         });
-        misfortune
+        injected
     }
 }
 
@@ -132,7 +132,7 @@ impl Rule {
         self.scope.contains(endpoint) && self.fault.concerns(endpoint, call)
     }
 
-    /// Whether this is one of its times; counts down.
+    /// Reports whether the fault happens this time, and counts it.
     fn happens(&mut self, random: &mut Random) -> bool {
         match &mut self.times {
             Times::UntilCleared | Times::For(_) => true,
@@ -171,8 +171,8 @@ impl Scope {
     }
 }
 
-impl Misfortune {
-    /// Whether there is any.
+impl InjectedFaults {
+    /// Reports whether there is any.
     pub(crate) fn is_any(&self) -> bool {
         self.fault.is_some() || !self.delay.is_zero()
     }

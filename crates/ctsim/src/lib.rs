@@ -12,64 +12,39 @@
 //! # }
 //! ```
 //!
-//! What is real: keys and log ids, signed tree heads and checkpoints, every hash, tile and proof, the
+//! Real are: keys and log ids, signed tree heads and checkpoints, every hash, tile and proof, the
 //! log list's signature, the CA certificates and their signatures, and how precertificate, leaf,
 //! issuer key hash and chain fit together. What is not: the signatures of generated subscribers'
 //! certificates and of their embedded SCTs are random bytes in the right form.
 //!
-//! What logs get wrong in practice can be had on demand: each log, and the log list, has its
-//! [`fault`]s; logs and hosts can be [limited](Limiter) to so many requests; a [`Host`] can be away;
-//! the list [can be changed](Sim::edit_list) while it is served. Of what they were asked logs keep
-//! [`Stats`], which `stats.json` shows from outside.
+//! Faults of real logs are injected on demand: each log, and the log list, has its [`fault`]s; logs
+//! and hosts can be [limited](Limiter) to so many requests; a [`Host`] can be away; the list [can
+//! be changed](Sim::edit_list) while it is served. Of what they were asked logs keep [`Stats`],
+//! which `stats.json` shows from outside.
 //!
 //! Nothing of an entry is stored: entry `i` of a log follows from the seed, the log and `i` alone
 //! (and, in its times, from [`Config::epoch`]). A log that starts with 65,536 entries or more repeats
 //! its first 65,536, so that it starts quickly: of an RFC 6962 log a repetition has the same hashes
-//! and costs nothing; in a static log each leaf holds its own index, and costs some 0.5 µs of one
+//! and costs nothing; in a static log each leaf holds its own index, and costs about 0.5 µs of one
 //! core (10 million entries start in under 3 s on two). Serving costs 1 to 2 µs of CPU an entry,
 //! growing 2; `cargo bench -p ctsim` measures it.
 
-mod answer;
-mod authority;
-mod body;
-mod call;
-mod certificate;
 mod config;
 pub mod corpus;
-mod der;
-mod entries;
-mod extension;
 pub mod fault;
-mod growth;
-mod handle;
-mod head;
-mod history;
-mod host;
-mod key;
-mod limit;
+mod http;
 mod list;
 mod log;
-mod names;
-mod oid;
-mod page;
-mod random;
-mod rfc6962;
-mod schedule;
-mod server;
+mod pki;
 mod sim;
-mod site;
-mod static_ct;
-mod stats;
-mod tree;
-mod view;
 
-pub use call::Endpoint;
 pub use config::{Config, ConfigError, Named};
-pub use handle::LogHandle;
-pub use host::Host;
-pub use key::KeyError;
-pub use limit::{Limit, Limiter};
+pub use http::call::Endpoint;
+pub use http::host::Host;
+pub use http::limit::{Limit, Limiter};
 pub use list::{ListDraft, Listing};
 pub use log::Protocol;
+pub use log::handle::LogHandle;
+pub use log::stats::Stats;
+pub use pki::key::KeyError;
 pub use sim::{Sim, SimError};
-pub use stats::Stats;

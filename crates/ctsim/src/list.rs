@@ -7,35 +7,35 @@ use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
 use crate::fault::Faults;
-use crate::key::{KeyError, LogKey};
+use crate::http::answer::Answer;
+use crate::log::stats::Stats;
 use crate::log::{Log, Protocol};
-use crate::stats::Stats;
+use crate::pki::key::{KeyError, LogKey};
 
 const DAY_MS: u64 = 86_400_000;
 
-/// What the list says of the logs, and how.
+/// The contents of the list, and faults of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListDraft {
     /// Its version is `1.` and this number, which each edit raises by one before it is made.
     pub version: u64,
-    /// Whether the signature is that of the list.
+    /// True if the signature is valid for the list.
     pub well_signed: bool,
-    /// What it says of each log, in the order of [`Sim::logs`](crate::Sim::logs).
+    /// The listing of each log, in the order of [`Sim::logs`](crate::Sim::logs).
     pub logs: Vec<Listing>,
 }
 
-/// What the list says of a log.
+/// The listing of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Whether the log is on the list.
+    /// True if the log is on the list.
     pub listed: bool,
     /// Its state, such as `usable`; `None` where the list does not say.
     pub state: Option<&'static str>,
-    /// Whether the list describes it.
+    /// True if the list describes it.
     pub described: bool,
-    /// Whether its key is damaged.
+    /// True if its key is damaged.
     pub broken: bool,
 }
 
@@ -186,7 +186,7 @@ fn entry(log: &Log, listing: &Listing, now: u64) -> Value {
     Value::Object(entry)
 }
 
-/// What the list says besides the name of the state.
+/// Returns the value of the state in the list.
 fn state_of(log: &Log, state: &str, now: u64) -> Value {
     let since = rfc3339(now.saturating_sub(100 * DAY_MS));
     if state != "readonly" {

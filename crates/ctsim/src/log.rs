@@ -1,5 +1,15 @@
 //! One log: its identity, its entries, its tree, and the heads it has published.
 
+pub(crate) mod entries;
+pub(crate) mod growth;
+pub(crate) mod handle;
+pub(crate) mod head;
+pub(crate) mod history;
+pub(crate) mod schedule;
+pub(crate) mod stats;
+pub(crate) mod tree;
+pub(crate) mod view;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +21,17 @@ use ct::{Hash, log_list};
 use parking_lot::{Mutex, RwLock};
 use quick_cache::sync::Cache;
 
-use crate::authority::Authorities;
-use crate::entries::{Entries, EntryBuffer};
 use crate::fault::Faults;
-use crate::head::{Published, publish};
-use crate::key::{KeyError, LogKey};
-use crate::limit::Limiter;
-use crate::schedule::Schedule;
-use crate::stats::Stats;
-use crate::tree::{Tree, WIDTH};
+use crate::http::limit::Limiter;
+use crate::log::entries::{Entries, EntryBuffer};
+use crate::log::head::{Published, publish};
+use crate::log::schedule::Schedule;
+use crate::log::stats::Stats;
+use crate::log::tree::{Tree, WIDTH};
+use crate::pki::authority::Authorities;
+use crate::pki::key::{KeyError, LogKey};
 
-/// How many sizes a log remembers to have published, for partial tiles.
+/// The number of published sizes that a log remembers, for partial tiles.
 const SIZES_KEPT: usize = 4_096;
 /// The most entries hashed between two heads.
 const MOST_AT_ONCE: u64 = 16_384;
@@ -39,7 +49,7 @@ pub enum Protocol {
     StaticCt,
 }
 
-/// Who a log is and where.
+/// The identity and addresses of a log.
 #[derive(Debug)]
 pub(crate) struct Identity {
     /// The first segment of its paths.
@@ -47,11 +57,11 @@ pub(crate) struct Identity {
     pub(crate) description: String,
     pub(crate) operator: &'static str,
     pub(crate) protocol: Protocol,
-    /// Where it is read, with a slash at the end.
+    /// The URL for reading, with a slash at the end.
     pub(crate) url: String,
-    /// Where a static log would take certificates, with a slash at the end.
+    /// The submission URL of a static log, with a slash at the end.
     pub(crate) submission_url: Option<String>,
-    /// Whether it tells which certificates it takes, by their `notAfter`.
+    /// True if the list gives the `notAfter` interval of the certificates that it accepts.
     pub(crate) sharded: bool,
 }
 
@@ -66,10 +76,10 @@ pub(crate) struct Log {
     pub(crate) stats: Stats,
     pub(crate) limiter: Limiter,
     schedule: Schedule,
-    /// When it began to grow, in ms since the Unix epoch.
+    /// The start of its growth, in ms since the Unix epoch.
     started: u64,
     max_size: u64,
-    /// Entries grown by hand.
+    /// Entries grown by [`LogHandle::grow`](crate::LogHandle::grow).
     extra: AtomicU64,
     tree: RwLock<Tree>,
     leaf_tiles: Cache<u64, Arc<Vec<Hash>>>,
@@ -80,7 +90,7 @@ pub(crate) struct Log {
     growing: Mutex<()>,
 }
 
-/// What a log is made of.
+/// The parts of a log.
 pub(crate) struct Parts {
     pub(crate) identity: Identity,
     pub(crate) key: LogKey,
@@ -133,7 +143,7 @@ impl Log {
         self.head.read().clone()
     }
 
-    /// How many entries the newest head covers; no others are served.
+    /// Returns the number of entries that the newest head covers; no others are served.
     pub(crate) fn size(&self) -> u64 {
         self.head().signed.head.size
     }
@@ -189,13 +199,13 @@ impl Log {
         self.extra.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How large the log should be at `now`, in ms since the Unix epoch.
+    /// Returns the size due at `now`, in ms since the Unix epoch.
     pub(crate) fn target(&self, now: u64) -> u64 {
         let scheduled = self.schedule.size_after(now.saturating_sub(self.started));
         scheduled.saturating_add(self.extra.load(Ordering::Relaxed)).min(self.max_size)
     }
 
-    /// Whether the tile is, or lately was, part of a published tree in this width.
+    /// Reports whether the tile is, or recently was, part of a published tree in this width.
     pub(crate) fn has_tile(&self, tile: &Tile) -> bool {
         let shift = match tile.kind {
             TileKind::Data => 0,
@@ -255,7 +265,8 @@ impl Log {
 }
 
 impl Identity {
-    /// What a checkpoint begins with: the submission prefix without scheme and slash at the end.
+    /// Returns the origin of checkpoints: the submission prefix without scheme and slash at the
+    /// end.
     pub(crate) fn origin(&self) -> &str {
         log_list::origin(self.submission_url.as_ref().unwrap_or(&self.url))
     }

@@ -2,7 +2,7 @@
 //!
 //! One line of JSON on standard output says where everything is; the program logs to standard error.
 
-mod trouble;
+mod cli;
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
@@ -73,7 +73,7 @@ fn command() -> Command {
             .action(ArgAction::Append)
             .value_parser(planted),
         )
-        .args(trouble::arguments())
+        .args(cli::arguments())
         .arg(
             option("corpus", "DIR", "", "Folder of real entries to serve as further logs")
                 .value_parser(value_parser!(PathBuf)),
@@ -133,7 +133,7 @@ async fn run(matches: &ArgMatches) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {host} port {port}"))?;
     let sim = Sim::start(config(matches)?, listener).await?;
-    trouble::make(&sim, matches);
+    cli::apply(&sim, matches);
     announce(&sim).context("cannot write to standard output")?;
     tokio::select! {
         _ = terminate.recv() => {}

@@ -10,25 +10,25 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::{self, JoinSet};
 
-use crate::authority::Authorities;
-use crate::certificate::Generator;
 use crate::config::{Config, ConfigError};
 use crate::corpus::{Corpus, CorpusError, CorpusLog};
-use crate::entries::{Entries, Generated};
 use crate::fault::Faults;
-use crate::growth::{Growth, unix_ms};
-use crate::handle::LogHandle;
-use crate::history;
-use crate::host::Host;
-use crate::key::{KeyError, LogKey};
+use crate::http::host::Host;
+use crate::http::rfc6962::Pages;
+use crate::http::server;
+use crate::http::site::Site;
 use crate::list::{List, ListDraft};
+use crate::log::entries::{Entries, Generated};
+use crate::log::growth::{Growth, unix_ms};
+use crate::log::handle::LogHandle;
+use crate::log::history;
+use crate::log::schedule::Schedule;
+use crate::log::stats::Stats;
+use crate::log::tree::Tree;
 use crate::log::{Identity, Log, Parts, Protocol};
-use crate::rfc6962::Pages;
-use crate::schedule::Schedule;
-use crate::server;
-use crate::site::Site;
-use crate::stats::Stats;
-use crate::tree::Tree;
+use crate::pki::authority::Authorities;
+use crate::pki::certificate::Generator;
+use crate::pki::key::{KeyError, LogKey};
 
 const OPERATORS: [&str; 3] = ["Alder Log Operations", "Birch Transparency", "Cedar Trust Works"];
 /// Leaf hashes kept of an RFC 6962 log, which finds leaves by hash: 2 MB.
@@ -47,7 +47,7 @@ pub struct Sim {
     servers: JoinSet<()>,
 }
 
-/// Why a simulator cannot start.
+/// An error in starting a simulator.
 #[derive(Debug, Error)]
 pub enum SimError {
     /// The configuration is out of bounds.
@@ -72,7 +72,7 @@ impl Sim {
     /// this returns, every log has a head and answers.
     ///
     /// # Errors
-    /// When `config` is out of bounds or its corpus unreadable, or the system refuses a thread or the
+    /// If `config` is out of bounds or its corpus unreadable, or the system refuses a thread or the
     /// listener's address.
     pub async fn start(config: Config, listener: TcpListener) -> Result<Self, SimError> {
         config.validate()?;
@@ -103,8 +103,8 @@ impl Sim {
         Ok(Self { base_url, site, logs, growth: Some(growth), servers })
     }
 
-    /// Where the log list is served, and `stats.json`: what logs were asked, and how often too often.
-    /// With a slash at the end.
+    /// Returns the base URL of the log list and of `stats.json`, which counts requests and
+    /// violations of limits. With a slash at the end.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.base_url.clone()
@@ -131,18 +131,18 @@ impl Sim {
     /// Publishes another log list, signed now.
     ///
     /// # Errors
-    /// When it cannot be signed.
+    /// If it cannot be signed.
     pub fn edit_list(&self, change: impl FnOnce(&mut ListDraft)) -> Result<(), KeyError> {
         self.site.list.edit(unix_ms(), change)
     }
 
-    /// How often the log list was asked for.
+    /// Returns the counts of requests for the log list.
     #[must_use]
     pub fn list_stats(&self) -> &Stats {
         &self.site.list.stats
     }
 
-    /// Where logs are read; the first has the log list too.
+    /// Returns the hosts of logs; the first one also serves the log list.
     #[must_use]
     pub fn hosts(&self) -> &[Arc<Host>] {
         &self.site.hosts
@@ -179,7 +179,7 @@ struct Builder {
     config: Config,
     /// Those of the hosts.
     base_urls: Vec<String>,
-    /// When the entries there at the start end, in ms since the Unix epoch.
+    /// The end of the entries present at the start, in ms since the Unix epoch.
     epoch: u64,
 }
 
@@ -312,7 +312,7 @@ fn name(protocol: Protocol, number: usize) -> String {
     format!("{}-{}", labels(protocol).0, number + 1)
 }
 
-/// What names and descriptions of logs say of their protocol.
+/// Returns the part of a log's name and description for its protocol.
 fn labels(protocol: Protocol) -> (&'static str, &'static str) {
     match protocol {
         Protocol::Rfc6962 => ("rfc6962", "RFC 6962"),

@@ -1,4 +1,4 @@
-//! What verifying costs: CPU time of following a log, per entry, by protocol and setting.
+//! The cost of verifying: CPU time of following a log, per entry, by protocol and setting.
 //!
 //! `cargo bench -p follow --bench verify`. A simulated log is read from its first entry to its last,
 //! over HTTP on the loopback interface. The simulator has threads of its own, so that only the
@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 const ENTRIES: u64 = 100_000;
 /// The best of so many runs counts.
 const RUNS: usize = 3;
-/// How the follower's threads are called.
+/// The name of the follower's threads.
 const FOLLOWER: &str = "follower";
 
 fn main() -> anyhow::Result<()> {
@@ -71,7 +71,8 @@ fn follow(sim: &ctsim::Sim, verification: Verification) -> anyhow::Result<f64> {
         ..FollowOptions::default()
     };
     let catalogue = Some(CatalogueOptions::new(sim.list_url(), key));
-    let options = FleetOptions { follow, by_hand: Vec::new(), catalogue, saved: State::default() };
+    let options =
+        FleetOptions { follow, configured: Vec::new(), catalogue, saved: State::default() };
     let runtime = runtime(FOLLOWER)?;
     let micros = runtime.block_on(async {
         let client = Client::new("follow-bench/1", Duration::from_secs(30))?;

@@ -1,7 +1,7 @@
-//! Acknowledging alarms of a server that runs.
+//! Acknowledging alarms of a running server.
 //!
 //! The server has the state file locked, so an acknowledgement is a file beside it, which the server
-//! takes away within seconds. It appears as a whole or not at all, and there is one at a time.
+//! removes within seconds. It appears as a whole or not at all, and there is one at a time.
 
 use std::fs;
 use std::io;
@@ -9,14 +9,14 @@ use std::path::Path;
 
 use crate::file;
 
-/// Bytes of an acknowledgement that are read.
+/// The most bytes of an acknowledgement that are read.
 const LONGEST: u64 = 64 * 1024;
 
-/// Leaves an acknowledgement of these logs, each meant by name, URL or id, for the server that has
+/// Leaves an acknowledgement of these logs, each given by name, URL or id, for the server that has
 /// the state file.
 ///
 /// # Errors
-/// When the folder cannot be written, or an earlier one still waits there
+/// If the folder cannot be written, or an earlier one still waits there
 /// ([`AlreadyExists`](io::ErrorKind::AlreadyExists)).
 pub fn leave(state_file: &Path, names: &[String]) -> io::Result<()> {
     let place = file::with_suffix(state_file, ".ack");
@@ -27,15 +27,15 @@ pub fn leave(state_file: &Path, names: &[String]) -> io::Result<()> {
         fs::hard_link(&temporary, &place)
     };
     let left = write();
-    // What is left behind after a failure is of no consequence.
+    // A file left behind after a failure has no consequences.
     let removed = fs::remove_file(&temporary);
     left.and(removed)
 }
 
-/// Whether an acknowledgement has not been taken yet.
+/// Reports whether an acknowledgement has not been taken yet.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// If the folder cannot be read.
 pub fn is_waiting(state_file: &Path) -> io::Result<bool> {
     file::with_suffix(state_file, ".ack").try_exists()
 }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_waits_until_it_is_taken() {
+    fn an_acknowledgement_waits_until_it_is_taken() {
         let folder = tempfile::tempdir().expect("a folder");
         let state_file = folder.path().join("state.json");
         assert!(take(&state_file).expect("reads").is_empty());
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_acknowledgement_is_taken_away_and_reported() {
+    fn an_unparsable_acknowledgement_is_removed_and_reported() {
         let folder = tempfile::tempdir().expect("a folder");
         let state_file = folder.path().join("state.json");
         fs::write(folder.path().join("state.json.ack"), "nonsense").expect("writes");

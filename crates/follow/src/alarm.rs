@@ -1,32 +1,32 @@
-//! What a log has said that cannot be true, kept until somebody has looked at it.
+//! Alarms: contradictions of a log, kept until an operator acknowledges them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ctclient::AlarmKind;
 use serde::{Deserialize, Serialize};
 
-/// Alarms of one log that are kept; of more the number is known.
+/// The most alarms of one log that are kept; further ones are counted.
 pub(crate) const MOST_ALARMS: usize = 16;
 
-/// Something a log has to explain. It stays, across restarts too, until it is acknowledged.
+/// A contradiction of a log. It stays, across restarts too, until it is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
-    /// What was found.
+    /// The kind of the contradiction.
     pub kind: AlarmKind,
-    /// When, Unix seconds.
+    /// Time of the finding, Unix seconds.
     pub at: u64,
-    /// In words.
+    /// The finding in words.
     pub text: String,
-    /// The entries from this index on are not proved, ...
+    /// The first entry that is not proved.
     pub first: u64,
-    /// ... up to this one, which is not among them.
+    /// The index after the last entry that is not proved.
     pub end: u64,
-    /// The folder with the evidence, where there is one.
+    /// The folder with the evidence, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }
 
-/// The time, Unix seconds.
+/// Returns the time, Unix seconds.
 pub(crate) fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,7 +1,7 @@
 //! A log's back-off, which is also its circuit breaker.
 //!
 //! There is one fact, the time of the next permitted attempt, and one way to show it: closed while
-//! the log answers, open while it is left alone, half-open while one attempt decides.
+//! the log answers, open while there are no attempts, half-open while one attempt decides.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use ctclient::Backoff;
 use ctclient::failure::bounded;
 use tokio::time::Instant;
 
-/// How the circuit to a log stands.
+/// The state of the circuit to a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BreakerState {
     /// The log answers.
     #[default]
     Closed,
-    /// The log failed often enough to be left alone for a while.
+    /// The log failed often enough: no attempts for an interval.
     Open,
     /// The wait is over and one attempt decides.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// The word used in metrics and JSON.
+    /// Returns the word used in metrics and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl BreakerState {
     }
 }
 
-/// Counts a log's failures in a row and says how long to leave it alone.
+/// The failures of a log in a row, and the wait that follows from them.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     backoff: Backoff,
@@ -51,7 +51,7 @@ impl Breaker {
         Self { backoff, threshold, open_wait, failures: 0, since: None }
     }
 
-    /// Records an answer; returns whether the log had been failing.
+    /// Records a response; returns whether the log had been failing.
     pub(crate) const fn success(&mut self) -> bool {
         let recovered = self.failures > 0;
         self.failures = 0;
@@ -59,7 +59,7 @@ impl Breaker {
         recovered
     }
 
-    /// Records a failure; returns how long to leave the log alone, which is short at the beginning of
+    /// Records a failure; returns the wait before the next attempt, which is short at the beginning of
     /// a failure. A wait that the log itself asked for (`Retry-After`) is a lower bound.
     pub(crate) fn failure(&mut self, asked: Option<Duration>, entropy: u64) -> Duration {
         self.failures = self.failures.saturating_add(1);
@@ -71,12 +71,12 @@ impl Breaker {
         asked.map_or(wait, |asked| asked.max(wait))
     }
 
-    /// Failures in a row.
+    /// Returns the number of failures in a row.
     pub(crate) const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// When the first of them was.
+    /// Returns the time of the first of them.
     pub(crate) const fn since(&self) -> Option<Instant> {
         self.since
     }
@@ -85,7 +85,7 @@ impl Breaker {
         self.failures >= self.threshold
     }
 
-    /// What to show while waiting after a failure.
+    /// Returns the state to show while waiting after a failure.
     pub(crate) const fn state(&self) -> BreakerState {
         if self.is_open() { BreakerState::Open } else { BreakerState::Closed }
     }

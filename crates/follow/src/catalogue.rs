@@ -1,10 +1,11 @@
-//! The log lists: which logs there are, and which of them are wanted.
+//! The log lists, and the selection of their logs.
 //!
-//! One list is signed, and rules: it alone can have a log stopped. Others only add logs, and say so
-//! in [`Listing::signed`](crate::Listing::signed). A list is never replaced by an older one, across
-//! restarts too where there is a cache, from which a start without network is served.
+//! One list is signed: it alone can stop a log. Others only add logs, and
+//! [`Listing::signed`](crate::Listing::signed) shows which. A list is never replaced by an older one,
+//! across restarts too if there is a cache, which also serves a start without network.
 
 mod cache;
+mod error;
 mod fetch;
 mod merge;
 mod select;
@@ -13,44 +14,45 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ct::log_list::{ListError, LogList, SkipReason, Skipped, Timestamp, Version};
-use ct::signature::{PublicKey, SignatureError};
-use ctclient::{Client, FetchError, Log};
+use ct::log_list::{LogList, SkipReason, Skipped};
+use ct::signature::PublicKey;
+use ctclient::{Client, Log};
 
 use self::cache::{Cache, Stored};
+pub use self::error::{CatalogueError, Edition};
 use self::fetch::Fetched;
 pub(crate) use self::merge::Selected;
 pub use self::select::Selection;
 
 /// Chrome's log list.
 pub const CHROME_LIST_URL: &str = "https://www.gstatic.com/ct/log_list/v3/log_list.json";
-/// Chrome's list of all logs it ever heard of, those for tests among them.
+/// Chrome's list of all known logs, including those for tests.
 pub const CHROME_ALL_LOGS_URL: &str = "https://www.gstatic.com/ct/log_list/v3/all_logs_list.json";
 
-/// A list this old has been abandoned, or is kept from us: Chrome goes by the same time.
+/// The age at which a list counts as abandoned, or as withheld from us: Chrome uses the same.
 const STALE_AFTER: Duration = Duration::from_secs(70 * 86_400);
 
-/// Which lists, and which of their logs.
+/// The lists to read, and the selection of their logs.
 #[derive(Debug, Clone)]
 pub struct CatalogueOptions {
-    /// Where the signed list is; its signature lies beside it, `.json` replaced by `.sig`.
+    /// URL of the signed list; its signature is beside it, `.json` replaced by `.sig`.
     pub url: String,
     /// The key that signs it.
     pub key: PublicKey,
     /// Further lists, without signatures.
     pub extra: Vec<String>,
-    /// Which logs are followed.
+    /// The logs of the lists that are followed.
     pub selection: Selection,
-    /// Whether a log that leaves the signed list is followed nevertheless.
+    /// True if a log that leaves the signed list is still followed.
     pub keep_removed: bool,
     /// The file that keeps the lists for a start without network.
     pub cache: Option<PathBuf>,
-    /// How often the lists are fetched again; zero for never.
+    /// The time between fetches of the lists; zero for never.
     pub refresh: Duration,
 }
 
 impl CatalogueOptions {
-    /// The list at `url`, signed by `key`, read every hour and kept nowhere.
+    /// Returns options for the list at `url`, signed by `key`, fetched every hour and not cached.
     #[must_use]
     pub fn new(url: String, key: PublicKey) -> Self {
         Self {
@@ -65,110 +67,35 @@ impl CatalogueOptions {
     }
 }
 
-/// Why there is no (new) log list.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
-    /// The list could not be fetched.
-    #[error("log list: {0}")]
-    Fetch(#[from] FetchError),
-    /// The list is there, its signature is not.
-    #[error("log list {url}: cannot fetch its signature: {source}")]
-    NoSignature {
-        /// The list.
-        url: String,
-        /// Why.
-        source: FetchError,
-    },
-    /// The bytes are not what the key signed.
-    #[error("log list {url}: the signature does not verify: {source}")]
-    Signature {
-        /// The list.
-        url: String,
-        /// What the check found.
-        source: SignatureError,
-    },
-    /// Not a list this program understands.
-    #[error("log list {url}: {source}")]
-    List {
-        /// The list.
-        url: String,
-        /// What is wrong with it.
-        source: ListError,
-    },
-    /// Older than the one in use.
-    #[error("log list {url}: {offered} is older than {current}, which is in use")]
-    RolledBack {
-        /// The list.
-        url: String,
-        /// The edition just fetched.
-        offered: Edition,
-        /// The edition in use.
-        current: Edition,
-    },
-}
-
-/// Which edition of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edition {
-    /// Its version, which only grows.
-    pub version: Option<Version>,
-    /// When it was made.
-    pub timestamp: Option<Timestamp>,
-}
-
-impl Edition {
-    const fn of(list: &LogList) -> Self {
-        Self { version: list.version, timestamp: list.timestamp }
-    }
-
-    /// Whether version or time has gone back.
-    fn is_before(&self, other: &Self) -> bool {
-        let version = self.version.zip(other.version).is_some_and(|(a, b)| a < b);
-        let timestamp = self.timestamp.zip(other.timestamp).is_some_and(|(a, b)| a < b);
-        version || timestamp
-    }
-}
-
-impl std::fmt::Display for Edition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.version {
-            Some(version) => write!(f, "version {version}")?,
-            None => f.write_str("a list without version")?,
-        }
-        self.timestamp.map_or(Ok(()), |timestamp| write!(f, " of {timestamp}"))
-    }
-}
-
-/// How a list fares.
+/// The state of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListStatus {
-    /// Where it is.
+    /// URL of the list.
     pub url: String,
-    /// Whether it is the one whose signature is verified.
+    /// True for the list whose signature is verified.
     pub signed: bool,
     /// The edition in use, if there is one.
     pub edition: Option<Edition>,
-    /// Logs in it that could be read, wanted or not.
+    /// Logs in it that can be read, selected or not.
     pub logs: usize,
-    /// Logs in it that could not be read.
+    /// Logs in it that cannot be read.
     pub skipped: usize,
-    /// When the edition in use was fetched last, Unix seconds.
+    /// Time of the last fetch of the edition in use, Unix seconds.
     pub fetched: Option<u64>,
-    /// Whether it comes from the cache and has not been had from its place since the start.
+    /// True if it comes from the cache and has not been fetched since the start.
     pub cached: bool,
-    /// Whether it is too old to have a log stopped.
+    /// True if it is too old to stop a log.
     pub stale: bool,
-    /// Why the last attempt to fetch it failed.
+    /// The error of the last attempt to fetch it.
     pub error: Option<String>,
 }
 
-/// What may be stopped because the signed list does not want it.
+/// The logs that may be stopped because they are not in the signed list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Removal {
     /// No log.
     Nothing,
-    /// Every log, except where the list says something of a log by this name, or at this URL, that
-    /// cannot be read.
+    /// Every log, except those with these names or URLs, whose entries in the list cannot be read.
     AllBut(HashSet<String>),
 }
 
@@ -190,14 +117,14 @@ pub(crate) struct Catalogue {
     client: Client,
     cache: Option<Cache>,
     /// The signed one first.
-    lists: Vec<Held>,
+    lists: Vec<List>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct List {
     url: String,
     signed: bool,
-    /// Whether it is at a private address: then its logs may be, too.
+    /// True if it is at a private address: then its logs may be, too.
     private: bool,
     current: Option<Current>,
     error: Option<String>,
@@ -212,17 +139,17 @@ struct Current {
 }
 
 impl Catalogue {
-    /// Begins with what the cache holds.
+    /// Begins with the lists in the cache.
     pub(crate) async fn open(options: CatalogueOptions, client: Client) -> Self {
         let cache = options.cache.clone().map(Cache::new);
-        let lists = Held::none_yet(&options);
+        let lists = List::none_yet(&options);
         let mut catalogue = Self { lists, options, client, cache };
         catalogue.load().await;
         catalogue.find().await;
         catalogue
     }
 
-    /// Finds out which lists are at private addresses.
+    /// Finds the lists at private addresses.
     async fn find(&mut self) {
         for held in &mut self.lists {
             self.client.trust(&held.url);
@@ -230,7 +157,7 @@ impl Catalogue {
         }
     }
 
-    /// Takes what the cache holds for lists that are not there yet.
+    /// Reads missing lists from the cache.
     async fn load(&mut self) {
         let Some(cache) = &self.cache else { return };
         for stored in cache.load().await {
@@ -238,15 +165,14 @@ impl Catalogue {
         }
     }
 
-    /// Wants other lists or other logs of them from now on. Lists at hand stay at hand. Returns the
-    /// URLs of the logs that were wanted and are not any more; what only the signed list can tell,
-    /// because it is another one now, is left to that.
+    /// Changes the lists or the selection. Lists in memory stay. Returns the URLs of the logs that were
+    /// selected and are not any more, except those that depend on a signed list which is not fetched yet.
     pub(crate) async fn change(&mut self, options: CatalogueOptions) -> HashSet<String> {
         let cache_moved = self.options.cache != options.cache;
-        let mut before = std::mem::replace(&mut self.lists, Held::none_yet(&options));
+        let mut before = std::mem::replace(&mut self.lists, List::none_yet(&options));
         let old = std::mem::replace(&mut self.options, options);
         for held in &mut self.lists {
-            let same = |other: &&mut Held| other.url == held.url && other.signed == held.signed;
+            let same = |other: &&mut List| other.url == held.url && other.signed == held.signed;
             let Some(known) = before.iter_mut().find(same) else { continue };
             held.current.clone_from(&known.current);
             held.error.clone_from(&known.error);
@@ -271,14 +197,14 @@ impl Catalogue {
         urls(&before, &old.selection).into_iter().filter(|url| !wanted.contains(url)).collect()
     }
 
-    /// Whether there is a list to be fetched that has never been.
+    /// Reports whether there is a list that has never been fetched.
     pub(crate) fn lacks_a_list(&self) -> bool {
         self.lists.iter().any(|held| held.current.is_none() && held.error.is_none())
     }
 
-    /// Takes a list out of the cache, if it is one of those wanted and what it should be.
+    /// Uses a list from the cache, if it is configured and valid.
     fn restore(&mut self, stored: Stored) {
-        let missing = |held: &&mut Held| held.url == stored.url && held.current.is_none();
+        let missing = |held: &&mut List| held.url == stored.url && held.current.is_none();
         let Some(held) = self.lists.iter_mut().find(missing) else { return };
         let read = match held.signed {
             true => stored.verify(&self.options.key),
@@ -298,10 +224,10 @@ impl Catalogue {
         &self.options
     }
 
-    /// Fetches all lists anew.
+    /// Fetches all lists again.
     ///
     /// # Errors
-    /// When the signed list cannot be had; what is in use stays in use. The others' errors are
+    /// If the signed list is unavailable; the one in use stays in use. The others' errors are
     /// shown in their [`status`](Self::statuses) only.
     pub(crate) async fn refresh(&mut self) -> Result<(), CatalogueError> {
         let mut outcome = Ok(());
@@ -342,7 +268,7 @@ impl Catalogue {
         }
     }
 
-    /// The wanted logs of all lists in use.
+    /// Returns the selected logs of all lists in use.
     pub(crate) fn selected(&self) -> Vec<Selected> {
         let selected = selected(&self.lists, &self.options.selection);
         let private = self.lists.iter().filter(|held| held.private).map(|held| &held.url);
@@ -355,13 +281,13 @@ impl Catalogue {
         selected
     }
 
-    /// What may be stopped because it is not [selected](Self::selected); nothing where the signed
-    /// list is not such that a log which is not in it should be.
+    /// Returns the logs that may be stopped because they are not [selected](Self::selected): none while
+    /// the signed list is cached or stale.
     pub(crate) fn removal(&self) -> Removal {
         let signed = self.lists.iter().find(|held| held.signed);
         let current = signed.and_then(|held| held.current.as_ref());
         let acted_on = current.filter(|current| !current.cached && !current.is_stale());
-        match acted_on.filter(|_| !self.options.keep_removed) {
+        match if self.options.keep_removed { None } else { acted_on } {
             None => Removal::Nothing,
             Some(current) => {
                 let unreadable = current.list.skipped.iter();
@@ -370,25 +296,25 @@ impl Catalogue {
         }
     }
 
-    /// How each list fares, the signed one first.
+    /// Returns the state of each list, the signed one first.
     pub(crate) fn statuses(&self) -> Vec<ListStatus> {
-        self.lists.iter().map(Held::status).collect()
+        self.lists.iter().map(List::status).collect()
     }
 }
 
-fn selected(lists: &[Held], selection: &Selection) -> Vec<Selected> {
+fn selected(lists: &[List], selection: &Selection) -> Vec<Selected> {
     let current = lists
         .iter()
         .filter_map(|held| Some((held.url.as_str(), held.signed, &held.current.as_ref()?.list)));
     merge::merge(&current.collect::<Vec<_>>(), selection)
 }
 
-fn urls(lists: &[Held], selection: &Selection) -> HashSet<String> {
+fn urls(lists: &[List], selection: &Selection) -> HashSet<String> {
     selected(lists, selection).into_iter().map(|selected| selected.log.url).collect()
 }
 
-impl Held {
-    /// The lists that are wanted, none of them at hand.
+impl List {
+    /// Returns the configured lists, none of them fetched.
     fn none_yet(options: &CatalogueOptions) -> Vec<Self> {
         let signed = [(options.url.clone(), true)].into_iter();
         let extra = options.extra.iter().filter(|url| **url != options.url);
@@ -397,7 +323,7 @@ impl Held {
         lists.map(list).collect()
     }
 
-    /// Puts a new edition into use unless it is older than the one in use.
+    /// Replaces the edition in use, unless the new one is older.
     fn replace(&mut self, new: Fetched) -> Result<(), CatalogueError> {
         let offered = Edition::of(&new.list);
         let before = self.current.as_ref().map(|current| Edition::of(&current.list));
@@ -447,31 +373,4 @@ impl Current {
 
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn edition(version: &str, timestamp: &str) -> Edition {
-        Edition { version: version.parse().ok(), timestamp: timestamp.parse().ok() }
-    }
-
-    #[test]
-    fn neither_version_nor_time_may_go_back() {
-        let current = edition("9.100", "2026-05-29T13:42:48Z");
-        for (version, timestamp, before) in [
-            ("9.100", "2026-05-29T13:42:48Z", false),
-            ("10.2", "2026-05-30T00:00:00Z", false),
-            ("9.99", "2026-05-30T00:00:00Z", true),
-            ("9.101", "2026-05-29T13:42:47Z", true),
-            ("9.2", "2026-05-29T13:42:48Z", true),
-            ("9.101", "", false),
-            ("", "2026-05-01T00:00:00Z", true),
-        ] {
-            let offered = edition(version, timestamp);
-            assert_eq!(offered.is_before(&current), before, "{offered}");
-        }
-        assert_eq!(current.to_string(), "version 9.100 of 2026-05-29T13:42:48Z");
-    }
 }

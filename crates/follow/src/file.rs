@@ -1,4 +1,4 @@
-//! Small files: read within a bound, replaced as a whole, never through what somebody else put in
+//! Small files: read within a bound, replaced as a whole, never through a link or a special file in
 //! their place.
 
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Links are followed.
 ///
 /// # Errors
-/// When it cannot be opened, or is something else ([`InvalidInput`](io::ErrorKind::InvalidInput)).
+/// If it cannot be opened, or is something else ([`InvalidInput`](io::ErrorKind::InvalidInput)).
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(File::options().read(true), path, 0)
 }
@@ -18,7 +18,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Reads a regular file, at most `limit` bytes of it; `None` where there is none.
 ///
 /// # Errors
-/// When it cannot be read, or is no regular file.
+/// If it cannot be read, or is not a regular file.
 pub fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -29,12 +29,12 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Opens the file to lock, which is made if need be. It is nobody else's, so no link is followed.
+/// Opens the file to lock, which is created if necessary. It is our own, so no link is followed.
 pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     open_with(File::options().create(true).append(true), path, libc::O_NOFOLLOW)
 }
 
-/// The type is checked after opening, when nobody can exchange the file any more.
+/// Opens a regular file. The type is checked after opening, when the file cannot be exchanged any more.
 fn open_with(options: &mut OpenOptions, path: &Path, flags: i32) -> io::Result<File> {
     let file = options.custom_flags(libc::O_NONBLOCK | flags).open(path)?;
     let kind = file.metadata()?.file_type();
@@ -50,15 +50,15 @@ fn open_with(options: &mut OpenOptions, path: &Path, flags: i32) -> io::Result<F
 /// Replaces a file's content in one step: after a crash it is the old or the new one.
 ///
 /// # Errors
-/// When the folder cannot be written; the old content stays.
+/// If the folder cannot be written; the old content stays.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = with_suffix(path, ".tmp");
     create(&temporary, content)?;
     fs::rename(&temporary, path)
 }
 
-/// Writes a new file to disk, in place of what a crash left there. What is there is removed and
-/// not opened, so a link leads nowhere.
+/// Writes a new file to disk. A file that a crash left in its place is removed and not opened, so a
+/// link is not followed.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -69,7 +69,7 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// A path beside another: the same name with something after it.
+/// Returns a path beside another: the same name with a suffix.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

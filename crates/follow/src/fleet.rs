@@ -1,4 +1,4 @@
-//! Who is followed: logs named by hand and the logs of the lists, each with its own follower.
+//! The followed logs: configured ones and those of the lists, each with its own follower.
 
 mod change;
 mod lists;
@@ -28,20 +28,20 @@ use crate::status::resume::Resume;
 const NO_LIST: &str = "no log list is configured and no log is named by hand";
 const WAITING: &str = "the log list has not been fetched yet";
 
-/// What to follow and how.
+/// The logs to follow, and the options.
 #[derive(Debug)]
 pub struct FleetOptions {
-    /// How each log is followed.
+    /// Options of each follower.
     pub follow: FollowOptions,
-    /// Logs followed whether or not a list can be had.
-    pub by_hand: Vec<Log>,
-    /// The log list; `None` to follow only the logs named by hand.
+    /// Configured logs, which are followed whether or not a list is available.
+    pub configured: Vec<Log>,
+    /// The log list; `None` to follow configured logs only.
     pub catalogue: Option<CatalogueOptions>,
     /// Saved positions; logs that are not followed keep theirs.
     pub saved: State,
 }
 
-/// Why no log is followed, or not as many as could be.
+/// The reason why no log is followed, or the lists are not up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason(pub String);
 
@@ -56,30 +56,30 @@ pub struct Fleet {
     saved: Mutex<State>,
     /// By URL.
     logs: Mutex<BTreeMap<String, Followed>>,
-    /// Logs that are followed no more, of which pages may still be on their way.
+    /// Logs that are not followed any more, of which pages may still wait for the publisher.
     given_up: Mutex<Vec<Arc<LogStatus>>>,
     saves: Option<Saves>,
     lists: Mutex<Vec<ListStatus>>,
-    /// Which lists and logs are wanted, for the task that keeps the lists.
+    /// The lists to follow, for the task that fetches them.
     catalogue: watch::Sender<Option<CatalogueOptions>>,
     reason: Mutex<Option<Reason>>,
     tasks: Mutex<JoinSet<()>>,
     supervisor: Supervisor,
 }
 
-/// A log that is or was followed; its position is kept either way.
+/// A log that is or was followed; its position is kept in both cases.
 #[derive(Debug, Clone)]
 struct Followed {
     status: Arc<LogStatus>,
     client: Arc<Client>,
-    by_hand: bool,
-    /// `None` when the follower has ended.
+    is_configured: bool,
+    /// `None` after the follower has ended.
     running: Option<AbortHandle>,
 }
 
 impl Followed {
-    /// Whether the log has left the list, and may publish more before the next save. After a restart
-    /// that is not read again.
+    /// Reports whether the log has left the list, and may publish more before the next save. After a
+    /// restart that is not read again.
     fn is_draining(&self) -> bool {
         let runs = self.running.as_ref().is_some_and(|running| !running.is_finished());
         self.status.is_retired() && (runs || self.status.has_unpublished())
@@ -91,19 +91,19 @@ impl Followed {
     }
 }
 
-/// A followed log and how it is being asked.
+/// A followed log and the pace of its requests.
 #[derive(Debug)]
 pub struct Standing {
-    /// The log and where it stands.
+    /// The log's status.
     pub status: Arc<LogStatus>,
     /// Its host, which other logs may share; `None` before the first request.
     pub host: Option<HostSnapshot>,
-    /// How much longer the log is left alone because it asked for that.
+    /// The rest of the pause that the log asked for.
     pub paused_for: Option<Duration>,
 }
 
-/// The saved position of a log: by its URL, or by its id where the log has moved. A log that took
-/// another's place begins afresh.
+/// Returns the saved position of a log: by its URL, or by its id if the log has moved. A log that took
+/// another's URL has none.
 fn saved_position<'a>(saved: &'a State, log: &Log) -> Option<&'a Position> {
     let id = log.id.map(|id| id.to_string());
     let other = |position: &&Position| position.log_id.is_some() && position.log_id != id;
@@ -112,13 +112,13 @@ fn saved_position<'a>(saved: &'a State, log: &Log) -> Option<&'a Position> {
     there.or_else(|| id.as_ref().and_then(|_| by_id()))
 }
 
-/// The position that another server had reached, where ours has none.
+/// Returns the position that another server had reached.
 fn imported_position(saved: &State, log: &Log) -> Option<Position> {
     let index = *saved.imported.get(position::without_scheme(&log.url))?;
     Some(Position { current_index: index, ..Position::default() })
 }
 
-/// Brings a saved position up to where a log is to be resumed; nothing changes before the log has
+/// Updates a saved position to where a log is to be resumed; nothing changes before the log has
 /// answered.
 ///
 /// Returns the offset after which all entries of the log are read again from there.
@@ -138,23 +138,23 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
     if status.is_retired() { status.newest_offset() } else { resent_from }
 }
 
-/// Takes out the logs of which nothing is on its way any more. What they have published may not be read
-/// again after a restart.
-fn settle(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
+/// Removes the logs that have no page on its way any more. Their entries may not be read again after a
+/// restart.
+fn forget_published(given_up: &mut Vec<Arc<LogStatus>>, saved: &mut State) {
     given_up.retain_mut(|status| {
-        // Each page on its way has a share of its log.
-        let settled = Arc::get_mut(status).is_some();
-        if settled {
+        // Each page on its way has a reference to its log.
+        let published = Arc::get_mut(status).is_some();
+        if published {
             let newest = status.newest_offset();
             saved.resent_from = saved.resent_from.map(|from| from.max(newest));
         }
-        !settled
+        !published
     });
 }
 
 impl Fleet {
-    /// Starts a follower for each log named by hand at once, and for each of the list as soon as
-    /// there is one. Must be called within a Tokio runtime.
+    /// Starts a follower for each configured log at once, and for each log of the list as soon as there
+    /// is one. Must be called within a Tokio runtime.
     #[must_use]
     pub fn start(
         client: Arc<Client>,
@@ -180,7 +180,7 @@ impl Fleet {
             tasks: Mutex::default(),
             supervisor: Supervisor::default(),
         });
-        for log in options.by_hand {
+        for log in options.configured {
             fleet.follow(log, None);
         }
         let keeper = Arc::clone(&fleet);
@@ -191,14 +191,13 @@ impl Fleet {
         fleet
     }
 
-    /// The tasks that run for ever: those of the fleet, and those that others run under the same
-    /// supervisor.
+    /// Returns the supervisor of the fleet's tasks, under which others may run theirs.
     #[must_use]
     pub const fn tasks(&self) -> &Supervisor {
         &self.supervisor
     }
 
-    /// The followed logs, by URL.
+    /// Returns the followed logs, by URL.
     #[must_use]
     pub fn logs(&self) -> Vec<Arc<LogStatus>> {
         let logs = self.logs.lock();
@@ -206,7 +205,7 @@ impl Fleet {
         running.map(|followed| Arc::clone(&followed.status)).collect()
     }
 
-    /// The followed logs and how each is being asked, by URL.
+    /// Returns the followed logs and the pace of their requests, by URL.
     #[must_use]
     pub fn standings(&self) -> Vec<Standing> {
         let hosts = self.client.hosts();
@@ -221,7 +220,7 @@ impl Fleet {
             .collect()
     }
 
-    /// How every host is being asked, by host.
+    /// Returns the pace of each host, by host.
     #[must_use]
     pub fn hosts(&self) -> Vec<HostSnapshot> {
         self.client.hosts()
@@ -234,33 +233,34 @@ impl Fleet {
         self.saves.as_ref()
     }
 
-    /// How each log list fares, the signed one first; none where no list is configured.
+    /// Returns the state of each log list, the signed one first; none if no list is configured.
     #[must_use]
     pub fn lists(&self) -> Vec<ListStatus> {
         self.lists.lock().clone()
     }
 
-    /// Bytes held at the moment: of answers being read, and of entries waiting to be published.
+    /// Returns the bytes in memory: of responses and pages, and the part in pages that wait for the
+    /// publisher.
     #[must_use]
     pub fn held_bytes(&self) -> (usize, usize) {
         let waiting = self.pages.lock().as_ref().map_or(0, Pages::waiting);
         (self.client.body_bytes(), waiting)
     }
 
-    /// Why no log is followed or the list is not fresh; `None` when all is well.
+    /// Returns why no log is followed or the list is not fresh; `None` if neither is the case.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.reason.lock().clone()
     }
 
-    /// The issuers met so far.
+    /// Returns the issuers seen so far.
     #[must_use]
     pub fn issuers(&self) -> &IssuerStore {
         &self.issuers
     }
 
-    /// What to save: every log's position as it stood the resume overlap ago, and those of logs
-    /// which are not followed at present. `last_offset` is the newest offset published since the
+    /// Returns the state to save: every log's position as it was the resume overlap ago, and those of
+    /// logs which are not followed at present. `last_offset` is the newest offset published since the
     /// start.
     ///
     /// With the positions goes [`State::resent_from`]. Each log's position was published together
@@ -275,7 +275,7 @@ impl Fleet {
         let logs = self.logs.lock();
         let (mut state, mut is_known) = {
             let (mut saved, mut given_up) = (self.saved.lock(), self.given_up.lock());
-            settle(&mut given_up, &mut saved);
+            forget_published(&mut given_up, &mut saved);
             (saved.clone(), given_up.is_empty() && !self.follow.catch_up.is_limited())
         };
         let mut resent_from = 0;
@@ -295,8 +295,8 @@ impl Fleet {
         state
     }
 
-    /// Ends the alarms of the logs that `name` means: by name in any case, URL or id, followed at
-    /// present or not. Returns how many alarms there were.
+    /// Ends the alarms of the logs with this name (in any case), URL or id, followed at present or not.
+    /// Returns the number of alarms.
     pub fn acknowledge(&self, name: &str) -> usize {
         let mut count = 0;
         for Followed { status, .. } in self.logs.lock().values() {
@@ -317,28 +317,27 @@ impl Fleet {
         count
     }
 
-    /// Stops every follower where it stands; the receiver of pages gets those sent and then sees
-    /// the end.
+    /// Stops every follower; the receiver gets the pages sent and then sees the end.
     pub async fn stop(&self) {
         drop(self.pages.lock().take());
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         tasks.shutdown().await;
     }
 
-    /// Starts a follower, of a log named by hand or as lists name it, unless the log has one. A log
-    /// that had one goes on where that one stopped.
+    /// Starts a follower of a configured or listed log, unless the log has one. A log that had one
+    /// resumes where that one stopped.
     fn follow(self: &Arc<Self>, log: Log, listing: Option<Listing>) {
         let Some(pages) = self.pages.lock().clone() else { return };
         let mut logs = self.logs.lock();
         let earlier = logs.values().find(|followed| followed.is(&log)).cloned();
-        if let Some(Followed { status, running: Some(running), by_hand, .. }) = &earlier {
+        if let Some(Followed { status, running: Some(running), is_configured, .. }) = &earlier {
             if let Some(listing) = &listing {
                 status.set_listing(listing.clone());
                 status.set_retired(false);
             }
             let stays = match &listing {
-                Some(_) => *by_hand || status.log.is_read_as(&log),
-                None => *by_hand && status.log.is_followed_as(&log),
+                Some(_) => *is_configured || status.log.is_read_as(&log),
+                None => *is_configured && status.log.is_followed_as(&log),
             };
             if stays {
                 return;
@@ -347,7 +346,7 @@ impl Fleet {
             running.abort();
             logs.remove(&status.log.url);
         }
-        // What was sent but not published is read again: no entry is lost with an old follower.
+        // Entries that were sent but not published are read again: none is lost with an old follower.
         let same_log = |followed: &&Followed| log.is_same(&followed.status.log);
         let stopped_at = earlier.as_ref().filter(same_log).and_then(|followed| {
             let status = &followed.status;
@@ -389,7 +388,7 @@ impl Fleet {
         let client = Arc::new(client);
         status.set_retired(false);
         status.restore_alarms(alarms);
-        let by_hand = listing.is_none();
+        let is_configured = listing.is_none();
         status.set_listing(listing.unwrap_or_default());
         let number = logs.len();
         let run =
@@ -399,13 +398,12 @@ impl Fleet {
             while tasks.try_join_next().is_some() {}
             Some(tasks.spawn(run))
         };
-        logs.insert(status.log.url.clone(), Followed { status, client, by_hand, running });
+        logs.insert(status.log.url.clone(), Followed { status, client, is_configured, running });
         drop(logs);
         self.set_reason(None);
     }
 
-    /// Runs a log's follower to its end. A defect of this program must not lose the log: the
-    /// follower is started again where it stood.
+    /// Runs a log's follower to its end. After a panic it is started again at its position.
     async fn run(
         self: Arc<Self>,
         status: Arc<LogStatus>,

@@ -21,6 +21,7 @@ use ctclient::{
     failure, jitter, pages,
 };
 use futures_util::{StreamExt as _, stream};
+use record::GapReason;
 use tokio::time::Instant;
 
 use self::error::FollowError;
@@ -30,25 +31,25 @@ use self::verifying::Verifying;
 use crate::alarm::unix_seconds;
 use crate::breaker::{Breaker, BreakerState};
 use crate::options::{FollowOptions, Start, Verification};
-use crate::page::{Gap, GapReason, Page};
+use crate::page::{Gap, Page};
 use crate::queue::Pages;
 use crate::status::LogStatus;
 use crate::status::counters::add;
 use crate::status::resume::Resume;
 
-/// Entries read between two looks at the head, when a log is far behind.
+/// Entries read between two polls of the head, if a log is far behind.
 const LONGEST_ROUND: u64 = 1 << 15;
 
-/// A log that left the list and has not answered for so long is not waited for, even if it has
-/// not been read to its end.
+/// The time without a response after which a log that left the list is given up, even if it has not
+/// been read to its end.
 const LONGEST_SILENCE: Duration = Duration::from_secs(86_400);
 
-/// What one round found.
+/// The result of one round.
 #[derive(Debug, PartialEq, Eq)]
 enum Round {
-    /// Everything up to this head has been emitted, or left to a partial tile that may still fill.
+    /// Everything up to this head has been emitted, but for a partial tile that may still fill.
     Done,
-    /// There is more to read at once.
+    /// There are more entries to read.
     Behind,
     /// The log left the list and its last head has been reached.
     Drained,
@@ -63,20 +64,20 @@ pub(crate) struct Follower<S> {
     pages: Pages,
     poll: Poll,
     heads: Heads,
-    /// The tree of what was read; `None` while there is nothing to prove entries by.
+    /// The tree of the entries read; `None` while nothing can be proved.
     frontier: Option<Frontier>,
     verifying: Verifying,
     failures: Arc<RequestFailures>,
     /// The next index to emit; `None` until the first head says where to begin.
     next: Option<u64>,
     last_partial: Option<Instant>,
-    /// Whether a head has come since that was last looked at.
+    /// True if a head has arrived in this round.
     heard: bool,
 }
 
 impl<S: Source> Follower<S> {
-    /// `resume` is the saved position, which wins over `options.start`; `number` is the log's in its
-    /// fleet.
+    /// Makes a follower. `resume` is the saved position, which takes precedence over `options.start`;
+    /// `number` is the log's number in its fleet.
     pub(crate) fn new(
         source: S,
         status: Arc<LogStatus>,
@@ -115,7 +116,7 @@ impl<S: Source> Follower<S> {
         }
     }
 
-    /// Follows the log until it is drained after retirement, or nobody takes entries any more.
+    /// Follows the log until it is drained after retirement, or the publisher has ended.
     pub(crate) async fn run(mut self) {
         let options = &self.options;
         let mut breaker =
@@ -124,7 +125,7 @@ impl<S: Source> Follower<S> {
             self.status.attempting();
             let before = self.next;
             let outcome = self.round().await;
-            // A log that did bring entries is only slow, not failing. One that brought nothing, because
+            // A log that delivered entries is only slow, not failing. One that delivered none, because
             // there was no room, is neither.
             let heard = std::mem::take(&mut self.heard);
             if self.next != before || outcome.is_ok() && heard {
@@ -158,16 +159,16 @@ impl<S: Source> Follower<S> {
         }
     }
 
-    /// When to look again: for a new head, or at the partial tile that was left to fill.
+    /// Returns the time of the next round: for a new head, or for a partial tile that was left to fill.
     fn wake(&self) -> Instant {
         let head = self.heads.newest().map_or(0, |head| head.size);
         let left = self.next.is_some_and(|next| next < head);
-        let partial = self.last_partial.filter(|_| left);
+        let partial = if left { self.last_partial } else { None };
         let partial = partial.map(|last| last + self.options.partial_tile_wait);
         partial.map_or_else(|| self.poll.next(), |partial| partial.min(self.poll.next()))
     }
 
-    /// Whether nothing more can be expected of a log that left the list.
+    /// Reports whether a log that left the list is given up.
     fn is_gone(&self, breaker: &Breaker) -> bool {
         let at = self.status.snapshot();
         let answered = Duration::from_secs(at.last_success.unwrap_or(0));
@@ -203,7 +204,7 @@ impl<S: Source> Follower<S> {
         wait
     }
 
-    /// One head, and everything up to it.
+    /// Reads one head, and everything up to it.
     async fn round(&mut self) -> Result<Round, FollowError> {
         let retired = self.status.is_retired();
         let head = self.head().await?;
@@ -227,7 +228,7 @@ impl<S: Source> Follower<S> {
         })
     }
 
-    /// The largest head known, after asking for the newest if it is time to.
+    /// Returns the largest head known, after requesting the newest if that is due.
     async fn head(&mut self) -> Result<TreeHead, FollowError> {
         let asked = Instant::now();
         if asked < self.poll.next()
@@ -277,13 +278,13 @@ impl<S: Source> Follower<S> {
             "log is too far behind: entries are skipped"
         );
         self.next = Some(to);
-        let gap = Gap { range: next..to, reason: GapReason::TooFarBehind };
+        let gap = Gap { range: next..to, reason: GapReason::Skipped };
         self.status.emitting(Resume { index: to, tree: None });
         self.pages.send(Page::of_gap(Arc::clone(&self.status), gap), None).await?;
         Ok(to)
     }
 
-    /// Where a start at the head begins.
+    /// Returns the first index of a start at the head.
     fn tail(&self, head: &TreeHead) -> u64 {
         match self.status.log.protocol {
             Protocol::Rfc6962 => head.size,
@@ -303,8 +304,8 @@ impl<S: Source> Follower<S> {
         next
     }
 
-    /// How far to read now. A tiled log's partial tile is read again and again while it fills, so
-    /// after one was read the next is left alone for a moment; whole tiles never wait.
+    /// Returns the end of the range to read now. A tiled log's partial tile is read repeatedly while it
+    /// fills, so after one was read the next has to wait for a moment; full tiles never wait.
     fn target(&mut self, next: u64, size: u64) -> u64 {
         let whole = size - size % TILE_WIDTH;
         if self.status.log.protocol == Protocol::Rfc6962 || size == whole || next >= size {
@@ -320,12 +321,12 @@ impl<S: Source> Follower<S> {
     }
 
     /// Fetches the pages of `range` ahead, at most `fetch_concurrency` at once, and emits them in
-    /// order. After an error `next` stands after what has been emitted. Returns whether it ended
-    /// early, to hand on what it holds.
+    /// order. After an error `next` is the index after the last entry emitted. Returns whether it ended
+    /// early, to hand on the pages in memory.
     async fn fetch(&mut self, range: Range<u64>, head: TreeHead) -> Result<bool, FollowError> {
         let Self { source, status, options, pages: sink, next, frontier, heads, .. } = self;
         let verification = options.verification;
-        // What is downloaded all at once need not be delivered piece by piece.
+        // Pages that are downloaded all at once need not be delivered one by one.
         let window = options.fetch_concurrency;
         let page_size = || source.page_size();
         let catching_up = pages(range.clone(), page_size).nth(window).is_some();

@@ -33,12 +33,12 @@ mod view;
 pub use alarm::Alarm;
 pub use breaker::BreakerState;
 pub use ctclient::{
-    AlarmKind, Backoff, Client, Entry, FetchError, HostSnapshot, Intervals, Issuer, IssuerCounts,
-    IssuerStore, Log, LogError, Protocol,
+    AlarmKind, Backoff, Client, FetchError, HostSnapshot, Intervals, IssuerCounts, IssuerStore,
+    Log, LogError, Protocol,
 };
 pub use fleet::{Fleet, FleetOptions, Reason, Standing};
 pub use options::{CatchUp, FollowOptions, Start, Verification};
-pub use page::{Gap, GapReason, Page};
+pub use page::{Gap, Page};
 pub use saves::Saves;
 pub use status::LogStatus;
 pub use status::counters::{Counters, Counts};

@@ -1,82 +1,80 @@
-//! How logs are followed.
+//! Options of following logs.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ctclient::Backoff;
 
-/// Where to begin reading a log that has no saved position.
+/// The first index to read of a log without a saved position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Start {
-    /// At the tree size first seen: only new entries.
+    /// The tree size first seen: only new entries.
     #[default]
     Head,
-    /// At this index; 0 is the whole log. Past the tree head it means the head.
+    /// This index; 0 is the whole log. Beyond the tree head it means the head.
     Index(u64),
 }
 
-/// What becomes of entries that are not those a log has signed.
+/// The handling of entries that are not those that a log has signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// Nothing is delivered before it is proved. A log that raises an alarm stops until that is
-    /// acknowledged.
+    /// Nothing is delivered before it is proved. A log with an alarm stops until that is acknowledged.
     Enforce,
     /// At the tail entries are proved before they are delivered. While catching up they are delivered
-    /// at once and proved at the next head. After an alarm the log goes on.
+    /// at once and proved at the next head. After an alarm the log is still read.
     #[default]
     Report,
-    /// Logs are believed, unsigned heads too.
+    /// Nothing is verified, not even signatures of heads.
     Off,
 }
 
-/// How logs are followed.
+/// Options of each follower.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowOptions {
-    /// Entries to ask an RFC 6962 log for at once.
+    /// Entries in a request to an RFC 6962 log.
     pub batch_size: u64,
     /// Requests of one log in flight: the window it fetches ahead in, in pages.
     pub fetch_concurrency: usize,
-    /// The longest wait between head requests to a log that brings new entries. One that does not
-    /// is asked once a second at most.
+    /// The longest wait between head requests to a log that grows. An idle log gets at most one a
+    /// second.
     pub poll_interval: Duration,
     /// Attempts at one request before the log's breaker counts a failure.
     pub retry_attempts: u32,
     /// Waits between attempts.
     pub backoff: Backoff,
-    /// Answers in a row that make a log healthy again.
+    /// Responses in a row that make a log healthy again.
     pub healthy_threshold: u32,
     /// Failures in a row that make a log unhealthy and open its breaker.
     pub unhealthy_threshold: u32,
     /// The longest wait between attempts at a log that is unhealthy.
     pub unhealthy_wait: Duration,
-    /// When to give up catching up.
+    /// The lag beyond which entries are skipped.
     pub catch_up: CatchUp,
-    /// Where to begin a log without a saved position.
+    /// The first index to read of a log without a saved position.
     pub start: Start,
-    /// With [`Start::Head`], how many entries before the head a tiled log begins: its partial tile
-    /// holds them anyway.
+    /// With [`Start::Head`], the number of entries before the head at which a tiled log begins: its
+    /// partial tile contains them anyway.
     pub start_overlap: u64,
-    /// Whether a log without a saved position waits for its first one to be saved before it
-    /// publishes; see [`Fleet::saves`](crate::Fleet::saves).
+    /// Makes a log without a saved position wait for its first one to be saved before it publishes; see [`Fleet::saves`](crate::Fleet::saves).
     pub saves_first: bool,
-    /// By how much saved positions trail what is published.
+    /// The time by which saved positions trail publishing.
     pub resume_overlap: Duration,
-    /// Whether entries get their [`tbs_id`](crate::Entry::tbs_id), for linking precertificates with
-    /// their final certificates. It costs a hash of every certificate.
+    /// Computes [`link`](record::Record::link) of entries, for linking precertificates with their
+    /// final certificates. It costs a hash of every certificate.
     pub tbs_ids: bool,
-    /// How long a tiled log's partial data tile may be left to fill after one was fetched.
+    /// The time for which a tiled log's partial data tile is left to fill after one was fetched.
     pub partial_tile_wait: Duration,
-    /// What becomes of entries that are not those a log has signed.
+    /// The handling of entries that are not those that a log has signed.
     pub verification: Verification,
-    /// Where evidence of that is kept; `None` for nowhere.
+    /// The folder for evidence of contradictions; `None` for none.
     pub evidence_dir: Option<PathBuf>,
-    /// How long a log may serve bytes that nobody can take apart before the entries in them are left
-    /// out, with an alarm.
+    /// The time for which a log may serve bytes that cannot be parsed before the entries in them are
+    /// skipped, with an alarm.
     pub unreadable_wait: Duration,
 }
 
 impl Default for FollowOptions {
-    /// Only new entries, at a pace that every log bears.
+    /// Returns options for new entries only, at a pace that every log permits.
     fn default() -> Self {
         Self {
             batch_size: 256,
@@ -101,8 +99,7 @@ impl Default for FollowOptions {
     }
 }
 
-/// How far behind its head a log may be before entries are skipped to bring it back. What is
-/// skipped is counted and logged.
+/// The lag beyond which a log's entries are skipped. Skipped entries are counted and logged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CatchUp {
     /// In entries; `None` for any number.
@@ -112,14 +109,13 @@ pub struct CatchUp {
 }
 
 impl CatchUp {
-    /// Whether there is a limit beyond which entries are skipped.
+    /// Reports whether there is a limit beyond which entries are skipped.
     #[must_use]
     pub const fn is_limited(&self) -> bool {
         self.max_entries.is_some() || self.max_lag.is_some()
     }
 
-    /// Whether a log with so many entries, and so much time, between what was read and its head has
-    /// to skip.
+    /// Reports whether a log has to skip that is this many entries, and this time, behind its head.
     #[must_use]
     pub fn is_too_far(&self, entries: u64, lag: Duration) -> bool {
         self.max_entries.is_some_and(|most| entries > most)
@@ -132,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_far_behind() {
+    fn catch_up_limits_entries_and_time() {
         let hour = Duration::from_secs(3600);
         let bounded = CatchUp { max_entries: Some(10_000), max_lag: Some(hour) };
         assert!(!bounded.is_too_far(10_000, hour));

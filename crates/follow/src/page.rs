@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ctclient::{Entry, Lease, ReadTree};
+use ctclient::Lease;
+use record::{GapReason, Record, Tree};
 
 use crate::status::LogStatus;
 
@@ -15,15 +16,18 @@ pub struct Page {
     pub log: Arc<LogStatus>,
     /// The first index that the page accounts for.
     pub first: u64,
-    /// Entries in index order, at most 256 and 512 KiB of them; a single entry may be larger.
-    pub entries: Vec<Entry>,
+    /// Entries in index order, at most 256 and 512 KiB of them; a single entry may be larger. They have
+    /// no log number and no time of sight yet; their certificates share one buffer.
+    pub entries: Vec<Record>,
     /// The index after the last one that the page accounts for: the position once it is published.
     pub end: u64,
     /// The indexes without an entry; the entries and the gap make up `first..end`.
     pub gap: Option<Gap>,
     /// The tree of all entries below `end`, and how far it is proved; `None` if nothing is verified,
     /// or if the log could not prove its tree.
-    pub tree: Option<ReadTree>,
+    pub tree: Option<Tree>,
+    /// The largest tree size that a head of the log has named.
+    pub largest_head: u64,
     /// The page's bytes in the budget of all responses, until it is dropped.
     pub(crate) held: Option<Hold>,
 }
@@ -35,15 +39,6 @@ pub struct Gap {
     pub range: Range<u64>,
     /// The reason why they have no entry.
     pub reason: GapReason,
-}
-
-/// The reason why indexes of a log have no entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapReason {
-    /// The log was too far behind its head ([`CatchUp`](crate::CatchUp)).
-    TooFarBehind,
-    /// The log serves bytes that cannot be parsed.
-    Unreadable,
 }
 
 /// A page's bytes in the budget, from the first byte received until the publisher is done with it.
@@ -69,18 +64,19 @@ impl Drop for Hold {
 
 impl Page {
     /// Makes a page of consecutive entries that begin at `first` and end before `end`.
-    pub(crate) const fn of_entries(
+    pub(crate) fn of_entries(
         log: Arc<LogStatus>,
         first: u64,
-        entries: Vec<Entry>,
+        entries: Vec<Record>,
         end: u64,
     ) -> Self {
-        Self { log, first, entries, end, gap: None, tree: None, held: None }
+        let largest_head = log.largest_head();
+        Self { log, first, entries, end, gap: None, tree: None, largest_head, held: None }
     }
 
     /// Makes a page of indexes without entries.
-    pub(crate) const fn of_gap(log: Arc<LogStatus>, gap: Gap) -> Self {
+    pub(crate) fn of_gap(log: Arc<LogStatus>, gap: Gap) -> Self {
         let (first, end) = (gap.range.start, gap.range.end);
-        Self { log, first, entries: Vec::new(), end, gap: Some(gap), tree: None, held: None }
+        Self { gap: Some(gap), ..Self::of_entries(log, first, Vec::new(), end) }
     }
 }

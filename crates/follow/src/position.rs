@@ -1,10 +1,10 @@
-//! The state file: where each log is to be resumed after a restart.
+//! The state file: the position of each log, for the next start.
 //!
 //! JSON, `{"version":1,"last_offset":N,"logs":{"<url>":{"current_index":N,...}}}`. The form is a
 //! superset of the file certstream-server-rust writes, so that either server reads the other's.
 //! It is written to a temporary file, synced and renamed, and locked against a second process.
-//! With a position goes the tree of what was read ([`SavedTree`]), so that proving goes on where it
-//! stopped, and the alarms nobody has acknowledged yet.
+//! Each position has the tree of the entries read ([`SavedTree`]), so that proving resumes where it
+//! stopped, and the alarms that are not acknowledged.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -13,31 +13,30 @@ use std::path::{Path, PathBuf};
 
 use ct::Hash;
 use ct::merkle::CompactRange;
-use ctclient::{Point, ReadTree};
+use record::{Proved, Tree};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::alarm::{Alarm, unix_seconds};
 use crate::file;
 
-/// A state file, or an index of another server, that is larger is not one: 200 logs take 60 kB. In
-/// bytes.
+/// The most bytes of a state file, or of an index of another server: 200 logs take 60 kB.
 pub const LARGEST: u64 = 16 * 1024 * 1024;
-/// The form written. A file with a higher version is not touched.
+/// The version written. A file with a higher version is not touched.
 const VERSION: u32 = 1;
-/// A larger offset is not one of a server's: they are below 2^53, and one that begins here has a
-/// trillion to go.
+/// The largest plausible offset: offsets are below 2^53, and a server that begins here has a trillion
+/// left.
 const LARGEST_OFFSET: u64 = (1 << 53) - (1 << 40);
 
-/// What is kept across restarts.
+/// The state kept across restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The form of the file.
+    /// Version of the file.
     pub version: u32,
     /// The newest offset published; the first one after a restart is larger.
     #[serde(default, deserialize_with = "offset")]
     pub last_offset: u64,
-    /// Every entry published after this offset is read again from `logs`; `None` where nobody knows.
+    /// Every entry published after this offset is read again from `logs`; `None` if unknown.
     #[serde(default, deserialize_with = "offset_if_any", skip_serializing_if = "Option::is_none")]
     pub resent_from: Option<u64>,
     /// Each log's position, by its URL without trailing slash.
@@ -48,16 +47,16 @@ pub struct State {
     pub imported: Imported,
 }
 
-/// Positions as certstream-server-go keeps them: the index to go on at, by URL without scheme and
-/// without slash at its end. A file that its running server left says the last index read, one that
-/// its `create-index` made the tree size, and the two cannot be told apart; so one entry may be
-/// repeated, and none is skipped. What it knows nothing of is 0, and left out here.
+/// Positions as certstream-server-go stores them: the index to continue at, by URL without scheme and
+/// without slash at its end. A file of its running server has the last index read, one of its
+/// `create-index` the tree size, and the two cannot be distinguished; so one entry may be repeated,
+/// and none is skipped. Unknown positions are 0 there, and omitted here.
 pub type Imported = BTreeMap<String, u64>;
 
-/// Reads the positions of certstream-server-go (`ct_index.json`); `None` where there is no file.
+/// Reads the positions of certstream-server-go (`ct_index.json`); returns `None` if there is no file.
 ///
 /// # Errors
-/// When the file cannot be read, or is something else.
+/// If the file cannot be read, or is something else.
 pub fn import(path: &Path) -> io::Result<Option<Imported>> {
     let Some(bytes) = file::read(path, LARGEST)? else { return Ok(None) };
     let indexes: Imported = serde_json::from_slice(&bytes)?;
@@ -65,13 +64,13 @@ pub fn import(path: &Path) -> io::Result<Option<Imported>> {
     Ok(Some(known.map(|(url, index)| (without_scheme(&url).to_owned(), index)).collect()))
 }
 
-/// A URL as [`Imported`] has it.
+/// Returns a URL in the form of [`Imported`].
 #[must_use]
 pub fn without_scheme(url: &str) -> &str {
     url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/')
 }
 
-/// Where one log is to be resumed.
+/// The position of one log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The next index to read.
@@ -79,19 +78,19 @@ pub struct Position {
     /// The largest tree size seen.
     #[serde(default)]
     pub tree_size: u64,
-    /// When the log last answered, Unix seconds; 0 for never.
+    /// Time of the log's last response, Unix seconds; 0 for never.
     #[serde(default)]
     pub last_success: i64,
-    /// The log's id, base64, where known.
+    /// The log's id, base64, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_id: Option<String>,
-    /// What people call the log.
+    /// The log's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The tree of what was read, where it is being proved.
+    /// The tree of the entries read, if it is being proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree: Option<SavedTree>,
-    /// What the log has to explain, oldest first.
+    /// Alarms that are not acknowledged, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<Alarm>,
 }
@@ -110,7 +109,7 @@ impl State {
     /// Reads a state file that another process may be using.
     ///
     /// # Errors
-    /// When there is none, it cannot be read, or is of a newer form.
+    /// If there is none, it cannot be read, or has a newer version.
     pub fn read(path: &Path) -> Result<Self, StateError> {
         let failed = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
         let bytes = file::read(path, LARGEST).map_err(failed)?;
@@ -166,8 +165,8 @@ impl State {
         mistakes
     }
 
-    /// Leaves out an offset that cannot be one, and keeps a copy of the file, which has these
-    /// `bytes`. Returns where the copy is.
+    /// Removes an implausible offset, and keeps a copy of the file, which has these `bytes`. Returns the
+    /// path of the copy.
     fn ignore_wrong_offset(
         &mut self,
         path: &Path,
@@ -187,20 +186,20 @@ impl State {
     }
 }
 
-/// Reads an offset. What is none becomes one that is too large: nothing else in the file is to be
+/// Reads an offset. Anything else becomes one that is too large, so that the rest of the file is not
 /// lost for it.
 fn offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     Ok(value.as_u64().unwrap_or(u64::MAX))
 }
 
-/// Reads an offset that need not be there. What is none counts as missing, for the same reason.
+/// Reads an optional offset. Anything else counts as missing, for the same reason.
 fn offset_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
 impl Position {
-    /// Whether this is the log that `name` means: its name in any case, its URL or its id.
+    /// Reports whether `name` is the log's name in any case, its URL or its id.
     #[must_use]
     pub fn is_of(&self, url: &str, name: &str) -> bool {
         let named = self.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name));
@@ -208,12 +207,11 @@ impl Position {
     }
 }
 
-/// The tree of a log's entries as far as they were read, as a compact range (see
-/// [`CompactRange`]).
+/// The tree of a log's entries up to the position, as a compact range (see [`CompactRange`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTree {
-    /// Entries in the tree. It is of use only where this is also the position: another server, which
-    /// knows nothing of trees, may have moved that.
+    /// Entries in the tree. The tree is used only if this is also the position: another server, which
+    /// does not know trees, may have moved that.
     pub size: u64,
     /// The hashes of the range one after another, base64.
     pub hashes: String,
@@ -226,8 +224,8 @@ pub struct SavedTree {
 }
 
 impl SavedTree {
-    pub(crate) fn new(tree: &ReadTree) -> Self {
-        let ReadTree { from, proved, range } = tree;
+    pub(crate) fn new(tree: &Tree) -> Self {
+        let Tree { read: range, from, proved } = tree;
         let base64 = |bytes: &[u8]| base64_simd::STANDARD.encode_to_string(bytes);
         Self {
             size: range.size(),
@@ -239,9 +237,9 @@ impl SavedTree {
     }
 
     /// Returns the tree, if that is what the hashes make.
-    pub(crate) fn read(&self) -> Option<ReadTree> {
-        let proved = Point { size: self.proved_size, root: self.proved_root()? };
-        Some(ReadTree { from: self.from, proved, range: self.range()? })
+    pub(crate) fn read(&self) -> Option<Tree> {
+        let proved = Proved { size: self.proved_size, root: self.proved_root()? };
+        Some(Tree { read: self.range()?, from: self.from, proved })
     }
 
     fn range(&self) -> Option<CompactRange> {
@@ -255,10 +253,10 @@ impl SavedTree {
     }
 }
 
-/// Why the state file cannot be used.
+/// The reason why the state file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Another process has it.
+    /// Another process uses it.
     #[error("state file {path}: another process is using it (lock {lock})", path = .path.display(), lock = .lock.display())]
     Locked {
         /// The state file.
@@ -271,12 +269,12 @@ pub enum StateError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Why it failed.
+        /// The error.
         source: io::Error,
     },
-    /// The folder to keep it in is not there.
+    /// Its folder does not exist.
     #[error("state file {path}: folder {folder} does not exist; create it (mkdir -p {folder})", path = .path.display(), folder = .folder.display())]
     NoFolder {
         /// The state file.
@@ -294,32 +292,31 @@ pub enum StateError {
     },
 }
 
-/// The state file, locked for as long as this value lives.
+/// The state file, locked until this value is dropped.
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
     _lock: File,
 }
 
-/// What opening the state file found.
+/// The result of opening the state file.
 #[derive(Debug)]
 pub struct Opened {
     /// The file, locked.
     pub file: StateFile,
-    /// What it held; empty when there was none.
+    /// Its content; empty if there was no file.
     pub state: State,
-    /// Where an unreadable file was set aside, and what was wrong with it.
+    /// The new path of an unreadable file, and the error.
     pub set_aside: Option<(PathBuf, String)>,
-    /// Where a copy of the file is, if its `last_offset` cannot be one and was left out.
+    /// The path of a copy of the file, if its `last_offset` was implausible and was removed.
     pub offset_ignored: Option<PathBuf>,
 }
 
 impl StateFile {
-    /// Locks and reads the state file. One that is there but cannot be understood is set aside
-    /// under another name, never overwritten.
+    /// Locks and reads the state file. One that cannot be parsed is renamed, never overwritten.
     ///
     /// # Errors
-    /// When another process holds it, the folder cannot be written, or the file is of a newer form.
+    /// If another process uses it, the folder cannot be written, or the file has a newer version.
     pub fn open(path: &Path) -> Result<Opened, StateError> {
         let file = Self { path: path.to_owned(), _lock: lock(path)? };
         let unread = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
@@ -346,7 +343,7 @@ impl StateFile {
     /// Replaces the file's content in one step: after a crash it is the old or the new one.
     ///
     /// # Errors
-    /// When the folder cannot be written; the old content stays.
+    /// If the folder cannot be written; the old content stays.
     pub fn save(&self, state: &State) -> Result<(), StateError> {
         let state = State { version: VERSION, ..state.clone() };
         let mut text = serde_json::to_vec(&state)
@@ -355,11 +352,11 @@ impl StateFile {
         file::replace(&self.path, &text).map_err(|source| self.io("write it", source))
     }
 
-    /// The names in the acknowledgements that wait for this file's alarms; see
+    /// Takes the names in the acknowledgement that waits for this file's alarms; see
     /// [`acknowledge`](crate::acknowledge).
     ///
     /// # Errors
-    /// When the folder cannot be read or written.
+    /// If the folder cannot be read or written.
     pub fn take_acknowledgements(&self) -> Result<Vec<String>, StateError> {
         crate::acknowledge::take(&self.path)
             .map_err(|source| self.io("read what was acknowledged", source))
@@ -384,7 +381,7 @@ fn lock(path: &Path) -> Result<File, StateError> {
     }
 }
 
-/// The folder of a file, where that is not there.
+/// Returns the folder of a file, if it does not exist.
 fn missing_folder(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     matches!(folder.try_exists(), Ok(false)).then(|| folder.to_owned())

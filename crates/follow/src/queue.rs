@@ -73,7 +73,7 @@ mod tests {
     use crate::status::LogStatus;
 
     fn page() -> Page {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let status = LogStatus::new(log.expect("usable"), Duration::ZERO);
         Page::of_entries(Arc::new(status), 0, Vec::new(), 0)
     }

@@ -158,6 +158,11 @@ impl LogStatus {
         self.progress.lock().head(tree_size, timestamp);
     }
 
+    /// Returns the largest tree size that a head has named.
+    pub(crate) fn largest_head(&self) -> u64 {
+        self.progress.lock().tree_size
+    }
+
     /// Returns the time from the newest entry read to this head; zero while no entry was read.
     pub(crate) fn lag(&self, head: &TreeHead) -> Duration {
         self.progress.lock().lag_to(head.timestamp)
@@ -273,7 +278,7 @@ mod tests {
     use crate::status::progress::Health;
 
     fn status(overlap: u64) -> LogStatus {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         LogStatus::new(log.expect("usable"), Duration::from_secs(overlap))
     }
 

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_view_has_the_values_of_one_moment() {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let status = LogStatus::new(log.expect("usable"), Duration::ZERO);
         status.counters.entries.store(7, Ordering::Relaxed);
         let view = LogView::of(&status);

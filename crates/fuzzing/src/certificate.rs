@@ -15,7 +15,7 @@ use crate::template::{
     extension, rdn, sequence, typed_rdn,
 };
 
-/// What a message of less than nothing may still have.
+/// The longest message of a certificate without any readable field, in bytes.
 const OUTLINE_BYTES: usize = 32 << 10;
 
 /// Any bytes make a certificate, whose message is JSON that decodes to what was read, is not out of

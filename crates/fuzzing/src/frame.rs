@@ -1,4 +1,4 @@
-//! What a WebSocket client sends.
+//! Frames and messages of a WebSocket client.
 
 use feed::frame::{self, Decoder, Event, MAX_CONTROL_PAYLOAD, Violation, close_code};
 

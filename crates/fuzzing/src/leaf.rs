@@ -1,11 +1,12 @@
-//! What get-entries answers: the page, the leaves and what comes with them.
+//! Responses to get-entries: the page, the leaves and their extra data.
 
 use ct::entries::parse_get_entries;
 use ct::leaf::{EntryType, ExtraData, Leaf, LeafEntry, leaf_index_extension};
 use ct::merkle::leaf_hash;
 use ct::tile::TileLeaf;
 
-/// What is read is written again byte for byte, and means the same in both protocols.
+/// Checks that a leaf is written byte for byte as it was read, and means the same in both
+/// protocols.
 pub fn check(data: &[u8]) {
     if let Ok(leaf) = Leaf::parse(data) {
         leaf_of(data, &leaf);

@@ -1,4 +1,4 @@
-//! What must hold for any input whatever, as one function for each way in from the network.
+//! Properties that hold for any input, as one function for each parser of untrusted input.
 //!
 //! A [`Target`] is run by a fuzzer (`cargo xtask fuzz`, with coverage to guide it) and by the tests
 //! of this crate (over its seeds, mutations of them, and real data), so what is asserted is the
@@ -28,7 +28,7 @@ pub use leaf::check as leaf;
 pub use log_list::check as log_list;
 pub use tile_leaf::check as tile_leaf;
 
-/// A way in, and what must hold there.
+/// A parser of untrusted input, and its property.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// The name, also of the file in `fuzz/fuzz_targets`.

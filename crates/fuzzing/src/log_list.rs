@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::key::keys;
 
-/// What is listed can be followed: it has a key that can verify, an id of its own that is the key's,
-/// and URLs that paths can be appended to. What is not listed is named with a reason.
+/// Checks that each listed log can be followed: it has a key that can verify, an id of its own that
+/// is the key's, and URLs that paths can be appended to. What is not listed is named with a reason.
 pub fn check(data: &[u8]) {
     let Ok(list) = LogList::parse(data) else { return };
     let mut ids = HashSet::new();

@@ -1,13 +1,14 @@
-//! Files that are made from what the code says and checked in, so that people can read them. A test
-//! for each makes it anew and compares.
+//! Checked-in files that are generated from the code, so that people can read them. A test for each
+//! generates it anew and compares.
 
 use std::path::Path;
 
-/// Compares a checked-in file, named from the root of the repository, with what it should be. Where
-/// `UPDATE_EXPECT` is set, it is written instead. `remake` is what to give `cargo test` for that.
+/// Compares a checked-in file, named from the root of the repository, with its expected contents. If
+/// `UPDATE_EXPECT` is set, the file is written instead; `remake` are the arguments of `cargo test` for
+/// that.
 ///
 /// # Panics
-/// When the file is another, or cannot be written.
+/// If the file has other contents, or cannot be written.
 pub fn check(file: &str, expected: impl AsRef<[u8]>, remake: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
     if std::env::var_os("UPDATE_EXPECT").is_some() {

@@ -36,7 +36,7 @@ use crate::{demo, options, resume};
 /// of a fast catch-up.
 const WAITING_PAGES: usize = 64;
 
-/// The reason why the server ends when its publisher does. The panic is logged before.
+/// The reason why the server ends with its publisher. The panic is logged before.
 const PUBLISHER_ENDED: &str = "the publisher's thread has ended, nothing can be published any more: \
                                the server ends so that it is started again (systemd, Docker)";
 
@@ -93,7 +93,7 @@ impl Server {
     /// Binds, opens the state file and begins to follow. Nothing is served before [`Server::run`].
     ///
     /// # Errors
-    /// When the address is taken, the state file is locked, or a key file cannot be read.
+    /// If the address is taken, the state file is locked, or a key file cannot be read.
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let tls = tls(&config)?;
@@ -179,7 +179,7 @@ impl Server {
     /// Returns the address it listens on.
     ///
     /// # Errors
-    /// When the operating system does not know it.
+    /// If the operating system cannot tell.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
         self.listener.local_addr()
     }
@@ -204,7 +204,7 @@ impl Server {
     /// Returns the address of the metrics' own listener, if they have one.
     ///
     /// # Errors
-    /// When the operating system does not know it.
+    /// If the operating system cannot tell.
     pub fn metrics_address(&self) -> std::io::Result<Option<std::net::SocketAddr>> {
         self.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
     }
@@ -214,7 +214,7 @@ impl Server {
     /// state is saved.
     ///
     /// # Errors
-    /// When the publisher's thread ended by itself, which is a defect.
+    /// If the publisher's thread ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let Self { services, fleet, live, mut publisher, .. } = self;
         let (stopping, shutdown) = watch::channel(false);
@@ -352,7 +352,8 @@ fn metrics_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     Ok(Some(tls))
 }
 
-/// Reads the TLS files, if TLS is configured. The rules of the configuration require both.
+/// Loads TLS, where it is configured. The rules of the configuration ensure that both files are
+/// named.
 fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
     Ok(Some(Tls::load(cert, key)?))
@@ -394,12 +395,12 @@ async fn followed(
     saved: State,
 ) -> anyhow::Result<(FleetOptions, Option<ctsim::Sim>)> {
     let follow = options::follow_options(config);
-    let nothing = FleetOptions { follow, by_hand: Vec::new(), catalogue: None, saved };
+    let nothing = FleetOptions { follow, configured: Vec::new(), catalogue: None, saved };
     match mode {
         Mode::Serve => {
             let catalogue = options::catalogue(config)?;
-            let by_hand = options::configured_logs(config)?;
-            Ok((FleetOptions { by_hand, catalogue, ..nothing }, None))
+            let configured = options::configured_logs(config)?;
+            Ok((FleetOptions { configured, catalogue, ..nothing }, None))
         }
         Mode::DryRun => Ok((nothing, None)),
         Mode::Demo => {

@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 
 /// Entries per second of each simulated log.
 const RATE: f64 = 4.0;
-/// One entry in so many of each log is for [`DOMAIN`]: with six logs, one every few seconds.
+/// The interval in entries of each log between certificates for [`DOMAIN`]: with six logs, one
+/// every few seconds.
 const EVERY: u64 = 72;
-/// The domain that alerts can be tried with.
+/// A domain for testing alerts.
 const DOMAIN: &str = "example.org";
 
 /// Starts the simulated logs on a free port of the loopback interface.
@@ -30,7 +31,7 @@ pub(crate) async fn start() -> anyhow::Result<Sim> {
     Sim::start(config, listener).await.context("cannot start the demo logs")
 }
 
-/// The simulated logs' own signed list.
+/// Returns the options of the simulated logs' own signed list.
 pub(crate) fn catalogue(sim: &Sim) -> anyhow::Result<CatalogueOptions> {
     let key = PublicKey::from_pem(&sim.list_key_pem()).context("the demo's list key")?;
     let refresh = Duration::ZERO;

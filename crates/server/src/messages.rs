@@ -114,7 +114,7 @@ impl Stream for MessageStream {
     }
 
     fn read<'e>(&self, offset: u64, entry: &'e RingEntry) -> Message<'e> {
-        let certificate = Certificate::read_known(&entry.record.certificate, &entry.digests);
+        let certificate = Certificate::read_with_digests(&entry.record.certificate, &entry.digests);
         if let Some(error) = &certificate.parse_error
             && entry.is_news(PARSE_ERROR)
         {

@@ -291,7 +291,7 @@ impl ConnectionMetrics {
         }
     }
 
-    /// Counts that the server closed the connection, for whatever reason.
+    /// Counts that the server closed the connection, for any reason.
     pub fn closed_by_server(&self) {
         self.closed.inc();
     }

@@ -256,7 +256,7 @@ pub(crate) fn each_configured_log(
 
 fn configured_log(protocol: Protocol, named: &NamedLog) -> Result<Log, LogError> {
     let (key, id) = (named.key.as_deref(), named.expected_log_id.as_deref());
-    let log = Log::by_hand(protocol, &named.name, &named.url, key, id)?;
+    let log = Log::configured(protocol, &named.name, &named.url, key, id)?;
     let log = match &named.tree_size_source {
         None | Some(TreeSizeSource::Checkpoint) => log,
         Some(TreeSizeSource::GetSth) => log.with_api(&named.url)?,

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ctclient::{Log, Protocol, ReadTree};
-use follow::{GapReason, LogStatus, Page};
-use record::{LogIdentity, Proved, Tree};
+use ctclient::{Log, Protocol};
+use follow::{LogStatus, Page};
+use record::LogIdentity;
 
 /// Converts pages, and keeps one identity for each log.
 #[derive(Debug, Default)]
@@ -17,15 +17,15 @@ pub(crate) struct Pages {
 impl Pages {
     /// Converts a page.
     pub(crate) fn convert(&mut self, page: Page) -> ingest::Page<Arc<LogStatus>> {
-        let Page { log, first, entries, end, gap, tree, .. } = page;
+        let Page { log, first, entries, end, gap, tree, largest_head, .. } = page;
         ingest::Page {
             log: self.identity(&log.log),
             first,
             end,
             records: entries,
-            gap: gap.map(|gap| (gap.range, reason(gap.reason))),
-            largest_head: log.largest_head(),
-            tree: tree.map(read_tree).filter(|tree| tree.is_consistent(end)),
+            gap: gap.map(|gap| (gap.range, gap.reason)),
+            largest_head,
+            tree: tree.filter(|tree| tree.is_consistent(end)),
             ticket: log,
         }
     }
@@ -50,16 +50,4 @@ impl Pages {
         self.identities.insert(log.url.clone(), row);
         identity
     }
-}
-
-const fn reason(reason: GapReason) -> record::GapReason {
-    match reason {
-        GapReason::TooFarBehind => record::GapReason::Skipped,
-        GapReason::Unreadable => record::GapReason::Unreadable,
-    }
-}
-
-fn read_tree(tree: ReadTree) -> Tree {
-    let proved = Proved { size: tree.proved.size, root: tree.proved.root };
-    Tree { read: tree.range, from: tree.from, proved }
 }

@@ -173,7 +173,7 @@ async fn watch_and_reload(
         let hot = config.hot_reload.enabled;
         let paths = file.iter().chain(&config.hot_reload.watch_path);
         let mut watch = hot.then(|| Watch::new(paths.cloned().collect()));
-        // Until another configuration is in use, what is watched stays the same.
+        // The watched files stay the same until another configuration is in use.
         loop {
             let signalled = tokio::select! {
                 told = on.recv() => told.is_some(),

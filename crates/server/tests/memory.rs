@@ -1,4 +1,4 @@
-//! What is bounded in memory, and what the allocator really gives for it.
+//! Memory bounds, against the memory that the allocator really uses for them.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ fn hash(number: u64) -> [u8; 32] {
 }
 
 #[test]
-fn blocks_are_counted_as_the_allocator_gives_them() {
+fn block_sizes_equal_those_of_the_allocator() {
     let _alone = ALONE.lock();
     for bytes in [1, 100, 129, 1_000, 1_400, 5_000, 20_000, 130_000, 1_100_000] {
         // So many that what a thread keeps of its own does not matter.
@@ -59,7 +59,7 @@ fn blocks_are_counted_as_the_allocator_gives_them() {
 }
 
 #[test]
-fn the_dedup_window_takes_what_its_setting_says() {
+fn the_dedup_window_uses_the_documented_memory() {
     let _alone = ALONE.lock();
     const CAPACITY: u64 = 200_000;
     let now = Instant::now();
@@ -83,7 +83,7 @@ fn the_dedup_window_takes_what_its_setting_says() {
 }
 
 #[test]
-fn recent_certificates_take_their_bytes_and_little_more() {
+fn recent_certificates_use_little_more_than_their_bytes() {
     let _alone = ALONE.lock();
     const MOST: usize = 1_000;
     /// Beside the certificate, for each that is kept.
@@ -167,7 +167,7 @@ fn join(hub: &Hub<Texts>, framing: Framing, since: Option<u64>) -> Reader<Texts>
 }
 
 #[test]
-fn the_ring_takes_what_it_counts() {
+fn the_ring_uses_the_memory_that_it_counts() {
     let _alone = ALONE.lock();
     let limits = Limits { ring_bytes: 8 << 20, ..Limits::default() };
     // Pages of one entry, of some, of many, and of one that is larger than the whole ring.
@@ -204,7 +204,7 @@ fn published(
 }
 
 #[test]
-fn chunks_take_what_they_count_and_a_little_for_each_page() {
+fn chunks_use_little_more_than_the_memory_that_they_count() {
     let _alone = ALONE.lock();
     /// Beside its bytes, for each chunk.
     const BESIDE: usize = 400;
@@ -239,7 +239,7 @@ fn chunks_take_what_they_count_and_a_little_for_each_page() {
 }
 
 #[test]
-fn late_work_leaves_nothing_but_what_is_counted() {
+fn late_rendering_leaves_no_uncounted_memory() {
     let _alone = ALONE.lock();
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime");

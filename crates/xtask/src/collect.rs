@@ -1,9 +1,8 @@
-//! The collector end to end: simulated logs, the server, `certstream-arrow`, and the programs that
-//! analysts read its files with.
+//! The collector beside a server that follows simulated logs, for the end-to-end run and for the
+//! benchmark that kills both.
 
 mod kills;
 mod site;
-mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,69 +10,51 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
-use crate::clients::{analysts, folder};
-use crate::command::complete;
-use crate::processes::{Process, binary};
-pub(crate) use kills::{Kills, run as kills};
-use site::Site;
-pub(crate) use store::run as store;
+use crate::{python, root};
+pub use kills::{Kills, Outcome, run as kills};
+pub use site::Site;
 
-/// Which build of the programs is used.
-pub(crate) type Programs = fn(&str) -> Command;
+/// Returns the command of a program, by its name, from one of the builds.
+pub type Programs = fn(&str) -> Command;
 
-/// Entries of each of the logs.
-const ENTRIES: u64 = 700;
-
-/// What is collected at once from one server.
-const VARIANTS: [(&str, &[&str]); 5] = [
-    ("none", &["--compression", "none"]),
-    ("lz4", &["--compression", "lz4", "-b", "77"]),
-    ("zstd", &["--with-der"]),
-    ("parts", &["--rotate", "150kB", "-b", "100"]),
-    ("parquet", &["--format", "parquet", "--rotate", "300kB", "-b", "500", "--with-der"]),
+/// Python packages that analysts read files with, and a store that speaks S3.
+const ANALYSTS: [&str; 8] = [
+    "pandas>=3,<4",
+    "pyarrow>=24,<28",
+    "polars>=1.30,<3",
+    "duckdb>=1.4,<3",
+    "pytz",
+    "publicsuffixlist>=1,<2",
+    "moto[server]>=5,<6",
+    "websockets>=14,<18",
 ];
 
-/// Every format: row count, order and every column against what the server sent and the logs hold,
-/// read by pandas, pyarrow, Polars and DuckDB; then the examples of the documentation.
-pub(crate) fn formats() -> anyhow::Result<()> {
-    let python = analysts()?;
-    let here = fresh("collect")?;
-    let site = Site::start(binary, &here, &[("initial-size", ENTRIES), ("rate", 0)], &[])?;
-    let truth = here.join("truth.jsonl");
-    let total = site.entries(ENTRIES);
-    let mut record = script(&python, "record.py");
-    record.arg(site.url()).arg(total.to_string()).arg(&truth);
-    let mut collectors = Vec::new();
-    for (name, arguments) in VARIANTS {
-        let within = here.join(name);
-        std::fs::create_dir(&within)?;
-        let mut command = binary("certstream-arrow");
-        command.current_dir(&within).args(["--url", &site.url(), "--from-oldest"]);
-        command.args(["--flush-interval", "200ms", "--log-level", "warn"]).args(arguments);
-        collectors.push(Process::start(&mut command)?);
-    }
-    complete(&mut record)?;
-    for (collector, (name, _)) in collectors.into_iter().zip(VARIANTS) {
-        site.wait_for_rows(&here.join(name), total)?;
-        let (status, _) = collector.terminate()?;
-        ensure!(status.success(), "the collector of {name} ended with {status}");
-    }
-    let docs = crate::root().join("docs/arrow.md");
-    complete(script(&python, "tables.py").arg(&here).arg(&truth).args(site.log_urls()))?;
-    complete(script(&python, "examples.py").arg(&here).arg(&truth).arg(docs))
+/// A program that fails without these packages.
+const ANALYSTS_CHECK: &str = "import boto3, duckdb, flask, moto, pandas, polars, publicsuffixlist, pyarrow.parquet, pytz, websockets";
+
+/// Returns the interpreter of an environment that has the packages of analysts.
+///
+/// # Errors
+/// If the packages cannot be installed.
+pub fn analysts() -> anyhow::Result<PathBuf> {
+    python::environment("venv-analysts", &ANALYSTS, ANALYSTS_CHECK)
 }
 
-/// A script of `crates/xtask/e2e/collect`.
-fn script(python: &Path, name: &str) -> Command {
+/// Returns a command that runs a script of `crates/xtask/e2e/collect`, for at most five minutes.
+#[must_use]
+pub fn script(python: &Path, name: &str) -> Command {
     let mut command = Command::new("timeout");
-    let path = crate::root().join("crates/xtask/e2e/collect").join(name);
+    let path = root().join("crates/xtask/e2e/collect").join(name);
     command.arg("300").arg(python).arg("-B").arg(path);
     command
 }
 
-/// An empty folder.
-fn fresh(name: &str) -> anyhow::Result<PathBuf> {
-    let path = folder()?.join(name);
+/// Returns an empty folder; whatever was in it is deleted.
+///
+/// # Errors
+/// If the folder cannot be emptied or created.
+pub fn empty_folder(name: &str) -> anyhow::Result<PathBuf> {
+    let path = python::folder()?.join(name);
     if path.try_exists()? {
         std::fs::remove_dir_all(&path)?;
     }
@@ -81,10 +62,10 @@ fn fresh(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// What `certstream-arrow inspect` says of a file.
+/// Returns the report of `certstream-arrow inspect` about a file.
 fn inspect(programs: Programs, path: &Path) -> anyhow::Result<Value> {
     let output = programs("certstream-arrow").args(["inspect", "--json"]).arg(path).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}: {said}", path.display());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {stderr}", path.display());
     serde_json::from_slice(&output.stdout).context("inspect --json")
 }

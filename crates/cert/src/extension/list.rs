@@ -14,7 +14,7 @@ pub struct AccessDescriptions<'a>(pub(super) Reader<'a>);
 /// One place to find something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessDescription<'a> {
-    /// What is found there, and by which protocol.
+    /// The kind of information found there, and the protocol for it.
     pub method: Oid<'a>,
     /// The place.
     pub location: GeneralName<'a>,
@@ -49,7 +49,7 @@ impl<'a> Iterator for Purposes<'a> {
     }
 }
 
-/// What certificatePolicies holds, policy by policy (RFC 5280 section 4.2.1.4).
+/// The policies of certificatePolicies, one by one (RFC 5280 section 4.2.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policies<'a> {
     policies: Reader<'a>,
@@ -61,9 +61,9 @@ pub struct Policies<'a> {
 pub enum PolicyItem<'a> {
     /// The policy's identifier.
     Policy(Oid<'a>),
-    /// Where its certification practice statement is: a URI, not validated.
+    /// The URI of its certification practice statement, not validated.
     Cps(DirectoryString<'a>),
-    /// What a relying party should be shown, if there is text.
+    /// The text to show to a relying party, if there is one.
     UserNotice(Option<DirectoryString<'a>>),
     /// A qualifier of another kind.
     OtherQualifier,
@@ -115,7 +115,7 @@ impl<'a> Iterator for Policies<'a> {
     }
 }
 
-/// What cRLDistributionPoints holds, point by point (RFC 5280 section 4.2.1.13).
+/// The points of cRLDistributionPoints, one by one (RFC 5280 section 4.2.1.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DistributionPoints<'a> {
     points: Reader<'a>,

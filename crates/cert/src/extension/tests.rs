@@ -192,7 +192,7 @@ fn policies() {
 }
 
 #[test]
-fn a_practice_statement_that_is_no_text() {
+fn a_practice_statement_that_is_not_utf8_is_shown_with_replacements() {
     let qualifier = |value| sequence(&[oid(b"\x2b\x06\x01\x05\x05\x07\x02\x01"), value]);
     let qualifiers = [
         qualifier(sequence(&[element(tag::IA5_STRING, b"not here")])),
@@ -248,7 +248,7 @@ fn a_broken_member_costs_only_itself() {
 }
 
 #[test]
-fn what_cannot_be_read_at_all() {
+fn unreadable_extensions_are_marked() {
     for kind in [SAN, POLICIES, CRL_POINTS, EKU, AKI, SKI, USAGE, CONSTRAINTS, AIA] {
         for value in [b"".as_slice(), b"\x05\x00", b"\x30\x80\x00\x00", b"\xff\xff"] {
             let extension = read(kind, value);

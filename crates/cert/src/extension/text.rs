@@ -178,7 +178,7 @@ fn known_purposes<W: Write>(list: Purposes<'_>, out: &mut W) -> fmt::Result {
     })
 }
 
-/// What stands before a general name; `None` for those that are not shown.
+/// A function that returns the label of a general name; `None` for those that are not shown.
 type Label = fn(&GeneralName<'_>) -> Option<&'static str>;
 
 const fn calidog_label(name: &GeneralName<'_>) -> Option<&'static str> {

@@ -58,7 +58,7 @@ fn the_three_dialects() {
 }
 
 #[test]
-fn an_empty_name() {
+fn an_empty_name_has_no_text() {
     assert_eq!(aggregated(b"", Dialect::Calidog), "/");
     assert_eq!(aggregated(b"", Dialect::Go), "/CN=");
     assert_eq!(aggregated(b"", Dialect::Rust), "");
@@ -97,7 +97,7 @@ fn a_name_cut_short_keeps_what_came_before() {
 }
 
 #[test]
-fn a_value_that_is_no_string_is_no_text() {
+fn a_value_of_another_type_than_string_has_no_text() {
     let name = element(tag::SET, &attribute(CN, tag::INTEGER, b"\x05"));
     let (name, outcome) = Name::read(&name);
     assert_eq!(outcome, Ok(()));

@@ -1,4 +1,7 @@
+use columns::Compression;
+
 use super::*;
+use crate::settings::{Format, Retention, Target};
 
 fn parse_words(words: &str) -> Result<Invocation, UsageError> {
     let arguments = ["certstream-arrow"].into_iter().chain(words.split_whitespace());
@@ -13,7 +16,7 @@ fn settings_of(words: &str) -> Settings {
 }
 
 #[test]
-fn defaults() {
+fn defaults_collect_lite_messages_into_one_file() {
     let settings = settings_of("");
     assert_eq!(settings.address.name(), "ws://127.0.0.1:8080");
     assert_eq!(settings.buffer_size, 1000);
@@ -25,7 +28,7 @@ fn defaults() {
 }
 
 #[test]
-fn parts() {
+fn formats_rotation_and_stores_make_parts() {
     for (words, folder, format, rotation, store) in [
         ("--format parquet", "certstream_data", Format::Parquet, (None, Some(600)), None),
         ("-o x.parquet", "x.parquet", Format::Parquet, (None, Some(600)), None),
@@ -64,14 +67,14 @@ fn der_implies_the_full_stream() {
 }
 
 #[test]
-fn filters_are_joined() {
+fn repeated_filters_are_joined() {
     let settings = settings_of("--domain a.example --domain b.example --log argon");
     let request = settings.address.request(None, false).unwrap();
     assert_eq!(request.uri().query(), Some("domain=a.example%2Cb.example&log=argon"));
 }
 
 #[test]
-fn tokens() {
+fn tokens_come_from_the_file_or_else_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
     std::fs::write(&file, "from-file\n").unwrap();
@@ -95,7 +98,7 @@ fn tokens() {
 }
 
 #[test]
-fn refusals_say_what_to_write() {
+fn invalid_options_are_refused_with_advice() {
     for (words, expected) in [
         ("--buffer-size 0", "0 is not in 1..=1000000"),
         ("--format csv", "[possible values: feather, parquet]"),
@@ -130,7 +133,7 @@ fn refusals_say_what_to_write() {
 }
 
 #[test]
-fn other_commands() {
+fn subcommands_help_and_version() {
     assert!(matches!(
         parse_words("inspect --json x"),
         Ok(Invocation::Inspect { path, json: true }) if path.as_os_str() == "x"

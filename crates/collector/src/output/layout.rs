@@ -1,6 +1,6 @@
-//! What parts are called and where they lie:
+//! Names and folders of parts:
 //! `date=2026-11-26/hour=18/certs-20261126T185301Z-00000042.feather` below the output. The open part
-//! is in a [folder of its own](super::workshop) and has a name that no pattern for data files fits.
+//! is in a [folder of its own](super::staging), and its name matches no pattern for data files.
 
 use std::fs;
 use std::io;
@@ -10,21 +10,21 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::paths::{self, PathError};
-use super::workshop;
+use super::staging;
 use crate::settings::Format;
 
-/// How times stand in names.
+/// The format of times in names.
 const TIME: &str = "%Y%m%dT%H%M%SZ";
-/// What is put behind the name of a file that is being written.
+/// The suffix of a file that is being written.
 const TEMPORARY: &str = ".tmp";
-/// How the name of an open part ends.
+/// The suffix of an open part.
 const OPEN: &str = ".open";
 
-/// What a part is called by: its number, which only grows, and when it was begun.
+/// The identity of a part: its number, which only grows, and the time at which it was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Part {
     pub(super) number: u64,
-    /// Whole seconds.
+    /// The time in whole seconds.
     pub(super) begun: Timestamp,
 }
 
@@ -38,22 +38,22 @@ impl Part {
         format!("certs-{}-{:08}", self.begun.strftime(TIME), self.number)
     }
 
-    /// The name of the closed part.
+    /// Returns the name of the closed part.
     pub(super) fn name(self, format: Format) -> String {
         format!("{}.{}", self.stem(), format.extension())
     }
 
-    /// The name of the open part, which is Feather whatever it will be.
+    /// Returns the name of the open part, which is Feather whatever the format of the closed one.
     pub(super) fn open_name(self) -> String {
         format!("{}{OPEN}", self.stem())
     }
 
-    /// The name under which a closed part is written.
+    /// Returns the name under which a closed part is written.
     pub(super) fn temporary_name(self, format: Format) -> String {
         format!("{}{TEMPORARY}", self.name(format))
     }
 
-    /// The folders of the closed part.
+    /// Returns the folders of the closed part.
     pub(super) fn folders(self) -> [String; 2] {
         let begun = self.begun.to_zoned(TimeZone::UTC);
         [begun.strftime("date=%Y-%m-%d").to_string(), begun.strftime("hour=%H").to_string()]
@@ -77,21 +77,21 @@ pub(crate) struct ClosedPart {
     pub(super) bytes: u64,
 }
 
-/// What is below an output.
+/// The files found below an output.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Open parts, oldest first; there is more than one only after something went wrong.
+    /// Open parts, oldest first; more than one only after a failure.
     pub(crate) open: Vec<(Part, PathBuf)>,
     /// Closed parts, oldest first.
     pub(crate) closed: Vec<ClosedPart>,
-    /// What is left of files that were not finished.
+    /// Files that were not finished.
     pub(super) unfinished: Vec<PathBuf>,
 }
 
 impl Found {
-    /// Looks at a file of a folder of open parts. Earlier versions had them in the output itself,
-    /// under names that begin with a dot.
-    fn look_at(&mut self, name: &str, path: PathBuf) {
+    /// Adds a file from a folder of open parts. Earlier versions had them in the output itself, with
+    /// names that begin with a dot.
+    fn add(&mut self, name: &str, path: PathBuf) {
         let old = name.strip_prefix('.');
         if old.unwrap_or(name).starts_with("certs-") && name.ends_with(TEMPORARY) {
             self.unfinished.push(path);
@@ -102,17 +102,17 @@ impl Found {
     }
 }
 
-/// Looks for parts.
+/// Finds the parts of an output.
 pub(crate) fn find(output: &Path) -> Result<Found, PathError> {
     let mut found = Found::default();
-    for place in workshop::places(output) {
+    for place in staging::places(output) {
         for (name, path, _) in entries(&place)? {
-            found.look_at(&name, path);
+            found.add(&name, path);
         }
     }
     for (name, path, _) in entries(output)? {
         if !name.starts_with("date=") {
-            found.look_at(&name, path);
+            found.add(&name, path);
         } else {
             for (name, path, _) in entries(&path)? {
                 if name.starts_with("hour=") {
@@ -136,8 +136,8 @@ fn closed_parts(folder: &Path) -> Result<Vec<ClosedPart>, PathError> {
     Ok(parts.collect())
 }
 
-/// The names in a folder that are no links and are text, with their sizes; nothing of what is no
-/// folder, or not there.
+/// Returns the entries of a folder with their sizes, without links and names that are not text;
+/// nothing if it is not a folder, or missing.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf, u64)>, PathError> {
     let mut entries = Vec::new();
     let listed = match fs::read_dir(folder) {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn names() {
+    fn names_contain_time_and_number_and_are_parsed_back() {
         let part = part();
         assert_eq!(part.name(Format::Parquet), "certs-20261126T185301Z-00000042.parquet");
         assert_eq!(part.open_name(), "certs-20261126T185301Z-00000042.open");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_parts_are_found() {
+    fn files_that_are_not_parts_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let hour = paths::make_folders(folder.path(), &["date=2026-11-26", "hour=18"]).unwrap();
         let name = part().name(Format::Feather);

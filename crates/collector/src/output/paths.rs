@@ -1,50 +1,50 @@
-//! Where files may be made.
+//! Paths: which are allowed, and opening and creating them without following links.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-/// Why a path is refused.
+/// A path that is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PathError {
-    /// It leaves the folder it is in.
+    /// It contains `..`.
     #[error("{0}: paths with .. are refused; write the path without it")]
     Parent(PathBuf),
-    /// It has no name at its end.
+    /// It does not end in a name.
     #[error("{0}: this names no file or folder")]
     NoName(PathBuf),
-    /// It is a link to somewhere else.
+    /// It is a symbolic link.
     #[error("{0}: this is a symbolic link, which is refused; give the path it leads to")]
     Link(PathBuf),
-    /// It is a folder, or a device.
+    /// It is not a regular file.
     #[error("{0}: this is no regular file")]
     NoFile(PathBuf),
-    /// It is something else.
+    /// It is not a folder.
     #[error("{0} is a file, where a folder is needed; move it away, or give another --output")]
     NoFolder(PathBuf),
-    /// It is a file, and the output has parts.
+    /// It is a file, but the output has parts.
     #[error("{path} is a file; with {option}, --output must be a folder")]
     NoFolderForParts {
         /// The path.
         path: PathBuf,
-        /// The option that asks for parts.
+        /// The option that requires parts.
         option: &'static str,
     },
-    /// It is outside of where files may be made.
+    /// It is outside the allowed folders.
     #[error("{path}: this is not in {}, the only places that --allow-dir allows", list(.allowed))]
     NotAllowed {
         /// The path.
         path: PathBuf,
-        /// The folders.
+        /// The allowed folders.
         allowed: Vec<PathBuf>,
     },
-    /// The system refuses.
+    /// An error of the system.
     #[error("{path}: {source}")]
     Io {
         /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 }
@@ -59,11 +59,11 @@ pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> PathError {
     move |source| PathError::Io { path, source }
 }
 
-/// Whether something may be made at a path that was given by hand.
+/// Checks that a path from the command line may be written to.
 ///
 /// # Errors
 ///
-/// When it may not.
+/// If it may not.
 pub fn check(path: &Path, allowed: &[PathBuf]) -> Result<(), PathError> {
     if path.components().any(|part| part == Component::ParentDir) {
         return Err(PathError::Parent(path.to_owned()));
@@ -72,7 +72,7 @@ pub fn check(path: &Path, allowed: &[PathBuf]) -> Result<(), PathError> {
         return Err(PathError::NoName(path.to_owned()));
     }
     match fs::symlink_metadata(path) {
-        Ok(there) if there.is_symlink() => return Err(PathError::Link(path.to_owned())),
+        Ok(found) if found.is_symlink() => return Err(PathError::Link(path.to_owned())),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(at(path)(error)),
@@ -89,28 +89,28 @@ pub fn check(path: &Path, allowed: &[PathBuf]) -> Result<(), PathError> {
     Err(PathError::NotAllowed { path: path.to_owned(), allowed: allowed.to_vec() })
 }
 
-/// Where a path leads that may not be there yet: its deepest part that is there, without links, and
+/// Returns the real path of one that may not exist yet: its deepest existing part without links, and
 /// the rest.
 fn real(path: &Path) -> Result<PathBuf, PathError> {
     let absolute = std::path::absolute(path).map_err(at(path))?;
-    for there in absolute.ancestors() {
-        match fs::canonicalize(there) {
+    for existing in absolute.ancestors() {
+        match fs::canonicalize(existing) {
             Ok(real) => {
-                let rest = absolute.strip_prefix(there).unwrap_or_else(|_| Path::new(""));
+                let rest = absolute.strip_prefix(existing).unwrap_or_else(|_| Path::new(""));
                 return Ok(real.join(rest));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(at(there)(error)),
+            Err(error) => return Err(at(existing)(error)),
         }
     }
     Ok(absolute)
 }
 
-/// Opens a file to read and write it, making it if it is not there. Links are not followed.
+/// Opens a file for reading and writing, and creates it if it is missing. Links are not followed.
 ///
 /// # Errors
 ///
-/// When there is something else, or the system refuses.
+/// If it is anything but a regular file, or the system refuses.
 pub fn open(path: &Path) -> Result<File, PathError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -126,11 +126,11 @@ pub fn open(path: &Path) -> Result<File, PathError> {
     Ok(file)
 }
 
-/// Makes folders below one that is given, none of which may be a link.
+/// Creates nested folders below a folder. None of them may be a link.
 ///
 /// # Errors
 ///
-/// When one is, or the system refuses.
+/// If one is, or the system refuses.
 pub fn make_folders(below: &Path, names: &[&str]) -> Result<PathBuf, PathError> {
     let mut folder = below.to_owned();
     for name in names {
@@ -140,17 +140,17 @@ pub fn make_folders(below: &Path, names: &[&str]) -> Result<PathBuf, PathError> 
     Ok(folder)
 }
 
-/// Makes a folder if it is not there.
+/// Creates a folder if it is missing.
 ///
 /// # Errors
 ///
-/// When there is something else, or the system refuses.
+/// If it is anything but a folder, or the system refuses.
 pub fn make_folder(folder: &Path) -> Result<(), PathError> {
     match fs::create_dir(folder) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let there = fs::symlink_metadata(folder).map_err(at(folder))?;
-            match (there.is_symlink(), there.is_dir()) {
+            let found = fs::symlink_metadata(folder).map_err(at(folder))?;
+            match (found.is_symlink(), found.is_dir()) {
                 (true, _) => Err(PathError::Link(folder.to_owned())),
                 (_, false) => Err(PathError::NoFolder(folder.to_owned())),
                 _ => Ok(()),
@@ -160,27 +160,37 @@ pub fn make_folder(folder: &Path) -> Result<(), PathError> {
     }
 }
 
-/// Whether a path still leads to an open file.
+/// Reports whether a path still leads to an open file.
 ///
 /// # Errors
 ///
-/// When the system refuses.
+/// If the system refuses.
 pub fn leads_to(path: &Path, file: &File) -> Result<bool, PathError> {
-    let there = match fs::symlink_metadata(path) {
+    let found = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        there => there.map_err(at(path))?,
+        found => found.map_err(at(path))?,
     };
     let open = file.metadata().map_err(at(path))?;
-    Ok((there.dev(), there.ino()) == (open.dev(), open.ino()))
+    Ok((found.dev(), found.ino()) == (open.dev(), open.ino()))
 }
 
 /// Waits until the names in a folder are on the disk.
 ///
 /// # Errors
 ///
-/// When the system refuses.
+/// If the system refuses.
 pub fn sync_folder(folder: &Path) -> Result<(), PathError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
+}
+
+/// Removes the folders of a part that was the last one in them, up to the output.
+pub(super) fn remove_empty_folders(path: &Path, output: &Path) {
+    for folder in path.ancestors().skip(1).take_while(|folder| *folder != output).take(2) {
+        // A folder that is not empty stays.
+        if fs::remove_dir(folder).is_err() {
+            return;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -190,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refused() {
+    fn links_parents_and_paths_outside_the_allowed_folders_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), "x").unwrap();

@@ -1,14 +1,15 @@
-//! Closed parts copied to an object store.
+//! Copies of closed parts in an object store.
 //!
-//! Parts are written to a folder on this machine first, the spool; closed ones are copied and then
-//! deleted here, but for the newest, which says where to go on. A part is written to the store under
-//! the same name however often that is tried, so that a copy cut short is simply made again.
+//! Parts are written to a local folder first, the spool; closed ones are copied and then deleted
+//! here, except the newest, which contains the position to resume from. A part has the same name in
+//! the store at every attempt, so an interrupted copy is simply repeated.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::Backoff;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path as Key;
 use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, PutPayload};
@@ -16,32 +17,30 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::Closed;
-use super::parts::remove_empty_folders;
-use super::paths::{self, PathError};
-use crate::stream::backoff::Backoff;
+use super::parts::Closed;
+use super::paths::{self, PathError, remove_empty_folders};
 
-/// What is read and sent at once of a part: the memory that copying takes.
+/// The number of bytes of a part that are read and sent at once: the memory that copying takes.
 const CHUNK: usize = 8 << 20;
-/// How long copying may go on after the collector was asked to stop.
-const FAREWELL: Duration = Duration::from_secs(30);
-/// The largest part that is fetched back to learn where to go on.
+/// The longest time of copying after the collector was stopped.
+const GRACE: Duration = Duration::from_secs(30);
+/// The largest part that is fetched back to find the position to resume from.
 const MAX_FETCHED: u64 = 2 << 30;
 
-/// Why an object store cannot be used.
+/// An object store that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not an address of a bucket.
+    /// Not the address of a bucket.
     #[error("--output {0:?}: write it as s3://BUCKET/PREFIX")]
     Address(String),
-    /// The store refuses, or cannot be reached.
+    /// The store refuses a request, or cannot be reached.
     #[error(
         "{url}: {source}; the address and the keys come from the variables AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
     )]
     Store {
         /// The store.
         url: String,
-        /// What it says.
+        /// The error of the store.
         source: Box<Error>,
     },
     /// An address without TLS.
@@ -54,12 +53,12 @@ pub enum StoreError {
         "{0}: there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_SKIP_SIGNATURE=true for a store without keys; or AWS_METADATA_ENDPOINT=http://169.254.169.254 to ask the cloud machine's metadata service for them"
     )]
     NoKeys(String),
-    /// A file of the spool.
+    /// A path of the spool cannot be used.
     #[error(transparent)]
     Path(#[from] PathError),
 }
 
-/// An object store and the spool before it.
+/// An object store, and its spool.
 #[derive(Clone, Debug)]
 pub struct Store {
     url: String,
@@ -68,17 +67,17 @@ pub struct Store {
     spool: PathBuf,
 }
 
-/// Copies under way.
+/// The task that copies.
 #[derive(Debug)]
 pub struct Copies(JoinHandle<()>);
 
 impl Store {
-    /// The store at an address `s3://BUCKET/PREFIX`; everything else comes from the environment, as
-    /// the programs of AWS have it.
+    /// Returns the store at an address `s3://BUCKET/PREFIX`. Endpoint and keys come from the
+    /// environment, in the variables of the AWS tools.
     ///
     /// # Errors
     ///
-    /// When it is no such address, or the environment makes no sense.
+    /// If the address or the environment is invalid.
     pub fn new(url: &str, spool: &Path) -> Result<Self, StoreError> {
         let wrong = || StoreError::Address(url.to_owned());
         let parsed = Url::parse(url).map_err(|_| wrong())?;
@@ -91,7 +90,7 @@ impl Store {
         Ok(Self::over(Arc::new(objects), prefix, url, spool))
     }
 
-    /// Any store.
+    /// Returns a store with any implementation.
     pub(super) fn over(
         objects: Arc<dyn ObjectStore>,
         prefix: Key,
@@ -101,12 +100,12 @@ impl Store {
         Self { url: url.to_owned(), prefix, objects, spool: spool.to_owned() }
     }
 
-    /// Makes the spool. Where it is empty, the newest part is fetched back, which says where to go
-    /// on.
+    /// Creates the spool. If it is empty, fetches the newest part back, which contains the position to
+    /// resume from.
     ///
     /// # Errors
     ///
-    /// When the spool cannot be made, or it is empty and the store cannot be asked.
+    /// If the spool cannot be created, or it is empty and the store cannot be read.
     pub async fn prepare(&self) -> Result<(), StoreError> {
         paths::make_folder(&self.spool)?;
         let found = super::layout::find(&self.spool)?;
@@ -134,7 +133,7 @@ impl Store {
         Ok(written.map_err(|source| PathError::Io { path, source })?)
     }
 
-    /// The newest part in the store, looked for day by day from the end.
+    /// Finds the newest part in the store: in the last hour of the last day.
     async fn newest(&self) -> Result<Option<object_store::ObjectMeta>, Error> {
         let days = self.objects.list_with_delimiter(Some(&self.prefix)).await?;
         let mut days = days.common_prefixes;
@@ -151,18 +150,18 @@ impl Store {
         Ok(parts.max_by(|a, b| a.location.cmp(&b.location)))
     }
 
-    /// Copies the parts that are told, in order, for as long as any may come.
+    /// Starts copying the parts that are received, in order, until the channel is closed.
     #[must_use]
-    pub fn start(self, news: UnboundedReceiver<Closed>) -> Copies {
-        Copies(tokio::spawn(self.copy_all(news)))
+    pub fn start(self, closed: UnboundedReceiver<Closed>) -> Copies {
+        Copies(tokio::spawn(self.copy_all(closed)))
     }
 
-    async fn copy_all(self, mut news: UnboundedReceiver<Closed>) {
+    async fn copy_all(self, mut closed: UnboundedReceiver<Closed>) {
         let mut copied: VecDeque<Closed> = VecDeque::new();
-        while let Some(part) = news.recv().await {
-            self.copy_for_certain(&part).await;
+        while let Some(part) = closed.recv().await {
+            self.copy_with_retries(&part).await;
             copied.push_back(part);
-            // The newest stays, because it says where to go on.
+            // The newest stays, because it contains the position to resume from.
             while copied.len() > 1 {
                 let Some(old) = copied.pop_front() else { break };
                 match std::fs::remove_file(&old.path) {
@@ -173,8 +172,8 @@ impl Store {
         }
     }
 
-    /// Copies a part, however often that must be tried.
-    async fn copy_for_certain(&self, part: &Closed) {
+    /// Copies a part, and retries until it succeeds or the part is deleted.
+    async fn copy_with_retries(&self, part: &Closed) {
         let mut backoff = Backoff::default();
         loop {
             match self.copy(part).await {
@@ -204,7 +203,7 @@ impl Store {
             key = key.join(name);
         }
         match self.objects.head(&key).await {
-            Ok(there) if there.size == part.bytes => return Ok(()),
+            Ok(existing) if existing.size == part.bytes => return Ok(()),
             Ok(_) | Err(Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -245,10 +244,10 @@ impl Store {
 }
 
 impl Copies {
-    /// Waits for the copies, but not for ever: what is not copied by then is at the next start.
+    /// Waits for the copies for a bounded time. The rest is copied after the next start.
     pub async fn finish(self) {
         let Self(mut task) = self;
-        match tokio::time::timeout(FAREWELL, &mut task).await {
+        match tokio::time::timeout(GRACE, &mut task).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "copying has broken down"),
             Err(_) => {
@@ -259,9 +258,9 @@ impl Copies {
     }
 }
 
-/// Refuses what the library would only find out by asking: an address that it may not use, and keys
-/// that nobody has given. Without keys it asks a metadata service, which is not everywhere, and
-/// elsewhere may be anybody's.
+/// Refuses an endpoint without TLS, and missing keys, which the library would only find out by a
+/// request. Without keys it queries a metadata service, which does not exist everywhere, and may
+/// belong to anyone elsewhere.
 fn check_environment(builder: &AmazonS3Builder, url: &str) -> Result<(), StoreError> {
     use AmazonS3ConfigKey as Is;
     let value = |key: Is| builder.get_config_value(&key);

@@ -1,13 +1,13 @@
-//! Everything once, whatever happens to the collector and to the server.
+//! Every entry is collected exactly once, whatever happens to the collector and to the server.
 
 use std::collections::BTreeSet;
 
 use crate::harness::{
-    Collector, Running, batches, eventually, has_rows, indexes, logs, reads_all, walked,
+    Collector, Running, batches, eventually, has_rows, indexes, logs, reads_all, state,
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_once_and_in_order() {
+async fn every_entry_is_collected_once_and_in_order() {
     let folder = tempfile::tempdir().expect("a folder");
     let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
     let server = Running::start(reads_all(&sim, folder.path())).await;
@@ -25,7 +25,7 @@ async fn everything_once_and_in_order() {
     for (name, found) in found {
         assert_eq!(found, (0..1_000).collect::<Vec<_>>(), "{name}");
     }
-    let state = walked(&path).expect("a file").state;
+    let state = state(&path).expect("a file");
     assert_eq!((state.rows, state.gaps.count()), (4_000, 0));
     server.stop().await;
 }
@@ -34,9 +34,9 @@ fn url_of(server: &Running) -> String {
     format!("ws://{}/", server.address)
 }
 
-/// The collector is killed again and again, and the server is stopped without saving where it is.
+/// The collector is killed repeatedly, and the server is stopped without saving its position.
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_again_and_again() {
+async fn every_entry_is_collected_once_despite_kills() {
     let folder = tempfile::tempdir().expect("a folder");
     let sim = logs(ctsim::Config {
         rate: 400.0,
@@ -53,14 +53,14 @@ async fn killed_again_and_again() {
     let path = folder.path().join("certstream_data.feather");
     let start = || Collector::start(folder.path(), &["--url", &url, "-b", "50"]);
     let mut collector = start();
-    let rows = || walked(&path).map_or(0, |walked| walked.state.rows);
+    let rows = || state(&path).map_or(0, |state| state.rows);
     for _ in 0..12 {
         let before = rows();
         eventually("more rows", || (rows() > before || before >= 12_000).then_some(())).await;
         drop(collector); // SIGKILL
         collector = start();
     }
-    // Everything comes again from the beginning, under new offsets.
+    // The server sends everything again, with new offsets.
     server.stop().await;
     let server = Running::start(config).await;
     has_rows(&path, 12_000).await;
@@ -74,9 +74,8 @@ async fn killed_again_and_again() {
     server.stop().await;
 }
 
-/// Filters go to the server, and a domains-only stream has a file of its own kind.
 #[tokio::test(flavor = "multi_thread")]
-async fn filters_and_domains() {
+async fn the_server_filters_and_domains_have_their_own_columns() {
     let folder = tempfile::tempdir().expect("a folder");
     let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
     let server = Running::start(reads_all(&sim, folder.path())).await;

@@ -1,4 +1,4 @@
-//! The program as a child process, and what it has written.
+//! The program as a child process, and its output.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,6 +11,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::reader::FileReader;
+use collector::state::State;
 
 pub(crate) use crate::support::{PATIENCE, Running, logs, reads_all, shared_data};
 
@@ -21,7 +22,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Starts one that writes at once, and logs into `folder`.
+    /// Starts a collector that writes at once, and logs into `folder`.
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = program();
         command.args(["--flush-interval", "100ms", "--log-level", "debug"]).args(arguments);
@@ -35,12 +36,12 @@ impl Collector {
         Self { child: command.spawn().expect("the program starts"), log }
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).expect("a log")
     }
 
-    /// Its id as a process.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -49,14 +50,14 @@ impl Collector {
         eventually(text, || self.log().contains(text).then_some(())).await;
     }
 
-    /// As an operator ends it; the status and all it has logged.
+    /// Ends it as an operator does; returns the status and the log.
     pub(crate) async fn terminate(self) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
         self.end().await
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself; returns the status and the log.
     pub(crate) async fn end(mut self) -> (Option<i32>, String) {
         let status: ExitStatus =
             eventually("the end", || self.child.try_wait().expect("a child")).await;
@@ -78,44 +79,45 @@ pub(crate) fn program() -> Command {
     command
 }
 
-/// Asks again and again until there is an answer.
-pub(crate) async fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is a value.
+pub(crate) async fn eventually<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(value) = poll() {
+            return value;
         }
         assert!(start.elapsed() < PATIENCE, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// What a file knows of itself, as it can be read at this moment.
-pub(crate) fn walked(path: &Path) -> Option<collector::feather::Walked> {
-    collector::feather::walk(&File::open(path).ok()?).ok()
+/// The state of a Feather file at this moment.
+pub(crate) fn state(path: &Path) -> Option<State> {
+    let scanned = columns::feather::scan(&File::open(path).ok()?).ok()?;
+    Some(collector::output::state_of(&scanned))
 }
 
-/// The open part in a folder of open parts.
+/// Finds the open part in a staging folder.
 pub(crate) fn open_part(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let mut entries = entries.into_iter();
-    entries.find(|path| path.extension().is_some_and(|it| it == "open") && walked(path).is_some())
+    entries.find(|path| path.extension().is_some_and(|it| it == "open") && state(path).is_some())
 }
 
-/// Waits until a file has so many rows.
+/// Waits until a file has this number of rows.
 pub(crate) async fn has_rows(path: &Path, rows: u64) {
     let what = format!("{rows} rows in {}", path.display());
-    eventually(&what, || walked(path).filter(|walked| walked.state.rows >= rows)).await;
+    eventually(&what, || state(path).filter(|state| state.rows >= rows)).await;
 }
 
-/// All batches of a Feather file, as any reader of the format finds them.
+/// Reads all batches of a Feather file, as any reader of the format does.
 pub(crate) fn batches(path: &Path) -> Vec<RecordBatch> {
     let file = File::open(path).expect("the file is there");
     let reader = FileReader::try_new(file, None).expect("a whole file");
     reader.collect::<Result<_, _>>().expect("whole batches")
 }
 
-/// The indexes of each log in the order of the rows.
+/// Returns the indexes of each log in the order of the rows.
 pub(crate) fn indexes(batches: &[RecordBatch]) -> BTreeMap<String, Vec<u64>> {
     let mut logs: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for batch in batches {

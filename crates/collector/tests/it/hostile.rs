@@ -1,13 +1,13 @@
-//! What no server should send, and connections that do not last.
+//! Invalid messages, and connections that break.
 
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Collector, batches, has_rows, indexes, walked};
+use crate::harness::{Collector, batches, has_rows, indexes, state};
 use crate::replay::{Replay, Session, message, messages};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn odd_messages_are_survived() {
+async fn invalid_messages_are_counted_and_skipped() {
     let folder = tempfile::tempdir().expect("a folder");
     let huge = format!(r#"{{"message_type":"news","data":"{}"}}"#, "x".repeat(17 << 20));
     let mut session = Session::of(
@@ -43,9 +43,9 @@ async fn odd_messages_are_survived() {
     assert_eq!(indexes(&batches(&path))["https://log"], [1, 2, 3, 4]);
 }
 
-/// A message that cannot be received ends the connection; it is not asked for again.
+/// A message that cannot be received ends the connection; it is not requested again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_too_long_is_passed_over() {
+async fn a_message_that_is_too_long_is_skipped() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut first = Session::of([message(Some(1), "log", 1)], true);
     first.messages.push(Message::binary(vec![b' '; 65 << 20]));
@@ -54,15 +54,15 @@ async fn a_message_that_is_too_long_is_passed_over() {
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     let path = folder.path().join("certstream_data.feather");
     has_rows(&path, 2).await;
-    let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+    let targets: Vec<_> = replay.requests().into_iter().map(|request| request.target).collect();
     assert_eq!(targets, ["/", "/"]);
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
-    assert_eq!(walked(&path).expect("a file").state.gaps.count(), 1);
+    assert_eq!(state(&path).expect("a file").gaps.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_connections_are_made_again_and_gaps_written_down() {
+async fn lost_connections_are_restored_and_gaps_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let evicted = r#"{"message_type":"gap","dropped":5,"disconnecting":false,"reason":"evicted"}"#;
     let sessions = vec![
@@ -74,19 +74,19 @@ async fn lost_connections_are_made_again_and_gaps_written_down() {
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     let path = folder.path().join("certstream_data.feather");
     has_rows(&path, 195).await;
-    let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+    let targets: Vec<_> = replay.requests().into_iter().map(|request| request.target).collect();
     assert_eq!(targets, ["/", "/?since=109", "/?since=159"]);
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
-    let state = walked(&path).expect("a file").state;
+    let state = state(&path).expect("a file");
     assert_eq!(state.offset, Some(209));
     let gaps: Vec<_> = state.gaps.listed().map(|gap| (gap.missing, gap.after)).collect();
     assert_eq!(gaps, [(Some(5), Some(159))]);
-    inspected(&path);
+    check_inspection(&path);
 }
 
-/// What `inspect` says of that file.
-fn inspected(path: &std::path::Path) {
+/// Checks the output of `inspect` and `repair` for that file.
+fn check_inspection(path: &std::path::Path) {
     let run = |arguments: &[&str]| {
         let output = crate::harness::program().args(arguments).arg(path).output().expect("runs");
         assert!(output.status.success(), "{output:?}");
@@ -116,9 +116,9 @@ fn inspected(path: &std::path::Path) {
     assert_eq!(indexes(&batches(path)).values().map(Vec::len).sum::<usize>(), 195);
 }
 
-/// A server without offsets cannot be asked to go on, and what is missing shows in the indexes.
+/// A server without offsets cannot be requested to resume; the indexes show how much is missing.
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_servers_leave_gaps() {
+async fn indexes_measure_the_gap_of_a_server_without_offsets() {
     let folder = tempfile::tempdir().expect("a folder");
     let entries = |indexes: std::ops::Range<u64>| indexes.map(|index| message(None, "log", index));
     let sessions = vec![
@@ -132,14 +132,14 @@ async fn foreign_servers_leave_gaps() {
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(log.contains("10 duplicates"), "{log}");
-    let state = walked(&path).expect("a file").state;
+    let state = state(&path).expect("a file");
     let gaps: Vec<_> = state.gaps.listed().map(|gap| (gap.reason.as_str(), gap.missing)).collect();
     assert_eq!(gaps, [("reconnected", Some(0))]);
 }
 
-/// A server that is told to go on, and does not, cannot fill the disk with log lines.
+/// A server that ignores the request to resume cannot fill the disk with log lines.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_cannot_make_it_log_without_end() {
+async fn the_number_of_log_lines_is_bounded() {
     let folder = tempfile::tempdir().expect("a folder");
     let gap = r#"{"message_type":"gap","dropped":1,"disconnecting":false,"reason":"x"}"#.to_owned();
     let mut flood = vec![message(Some(1), "log", 1)];
@@ -154,13 +154,12 @@ async fn a_server_cannot_make_it_log_without_end() {
     assert_eq!(status, Some(0), "{log}");
     assert!(log.len() < 30_000, "{} bytes of log", log.len());
     assert!(log.contains(", 20000 gaps"), "{log}");
-    let state = walked(&path).expect("a file").state;
+    let state = state(&path).expect("a file");
     assert!(state.gaps.count() >= 20_000, "{}", state.gaps.count());
 }
 
-/// A file whose metadata do not fit its contents is refused with a message.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crafted_file_is_refused() {
+async fn a_crafted_file_is_refused_with_a_message() {
     let Some(data) = crate::harness::shared_data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.feather");
@@ -172,9 +171,9 @@ async fn a_crafted_file_is_refused() {
     assert!(log.contains("the file is damaged") && !log.contains("panicked"), "{log}");
 }
 
-/// A server that only pings, and reads no answer, costs no memory.
+/// A server that sends pings and never reads the answers costs no memory.
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_to_pings_have_a_bound() {
+async fn answers_to_pings_take_bounded_memory() {
     use tokio::io::AsyncWriteExt as _;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -203,25 +202,24 @@ async fn answers_to_pings_have_a_bound() {
     drop(socket);
 }
 
-/// A server that refuses parameters it does not know is asked without them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strict_server_is_asked_without_what_it_does_not_know() {
+async fn a_server_that_refuses_unknown_parameters_is_requested_without_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut session = Session::of([message(Some(1), "log", 1)], true);
     session.is_strict = true;
     let replay = Replay::start(vec![session]).await;
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
-    let extras: Vec<_> = replay.asked().into_iter().map(|asked| asked.has_extras).collect();
+    let extras: Vec<_> = replay.requests().into_iter().map(|request| request.has_extras).collect();
     assert_eq!(extras, [true, false]);
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
 }
 
-/// A request with what only our server knows is tried first at each new connection: a refusal may
-/// have had other reasons. A server that has accepted one is never asked without it.
+/// Each new connection first tries the parameters that only certstream-server needs: a refusal may
+/// have had other reasons. A server that has accepted them is never requested without them.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_passing_refusal_does_not_make_requests_plain_for_good() {
+async fn a_temporary_refusal_does_not_omit_parameters_permanently() {
     let session = |offset, stays| Session::of([message(Some(offset), "log", offset)], stays);
     let strict = |offset, stays| Session { is_strict: true, ..session(offset, stays) };
     let refused = Session { is_refused: true, ..session(0, false) };
@@ -234,14 +232,15 @@ async fn a_passing_refusal_does_not_make_requests_plain_for_good() {
         let replay = Replay::start(sessions).await;
         let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
         has_rows(&folder.path().join("certstream_data.feather"), 2).await;
-        let extras: Vec<_> = replay.asked().into_iter().map(|asked| asked.has_extras).collect();
+        let extras: Vec<_> =
+            replay.requests().into_iter().map(|request| request.has_extras).collect();
         assert_eq!(extras, expected);
         let (status, log) = collector.terminate().await;
         assert_eq!(status, Some(0), "{log}");
     }
 }
 
-/// A watcher of a rare domain resumes where the server has searched, not where it last matched.
+/// A collector of a rare domain resumes from the last offset searched, not from the last match.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_heartbeat_is_resumed_from_after_a_restart() {
     let heartbeat = |offset: u64| {
@@ -264,7 +263,7 @@ async fn a_heartbeat_is_resumed_from_after_a_restart() {
         for offset in [5_000, 7_000, 9_000] {
             let collector = Collector::start(folder.path(), &arguments);
             let reached = || {
-                let state = walked(&file()?)?.state;
+                let state = state(&file()?)?;
                 (state.offset == Some(offset)).then_some(state)
             };
             let state = crate::harness::eventually("the offset is saved", reached).await;
@@ -277,7 +276,7 @@ async fn a_heartbeat_is_resumed_from_after_a_restart() {
                 assert!(log.contains(", 0 gaps"), "{log}");
             }
         }
-        let targets: Vec<_> = replay.asked().into_iter().map(|asked| asked.target).collect();
+        let targets: Vec<_> = replay.requests().into_iter().map(|request| request.target).collect();
         let filter = "/?domain=example.com";
         let since = |offset: u64| format!("{filter}&since={offset}");
         assert_eq!(targets, [filter.to_owned(), since(5_000), since(7_000)]);

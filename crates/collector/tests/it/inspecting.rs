@@ -1,4 +1,4 @@
-//! What `inspect` says of files and folders, whatever is in them.
+//! The output of `inspect` for files and folders, whatever their contents.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -18,9 +18,9 @@ fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")
 }
 
-/// A server's words reach no terminal as commands.
+/// Text of a server never reaches the terminal as control sequences.
 #[tokio::test(flavor = "multi_thread")]
-async fn control_characters_are_not_shown() {
+async fn control_characters_are_never_printed() {
     let folder = tempfile::tempdir().expect("a folder");
     let evil = "log\u{1b}]0;owned\u{7}\u{9b}2J\nrows:     1";
     let entry = message(Some(1), "evil", 1).replace("\"evil\"", &Value::from(evil).to_string());
@@ -41,7 +41,7 @@ async fn control_characters_are_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_folder_is_the_sum_of_its_parts() {
+async fn the_report_of_a_folder_is_the_sum_of_its_parts() {
     let folder = tempfile::tempdir().expect("a folder");
     let replay = Replay::start(vec![Session::of(messages(1, "log", 0..2_000), true)]).await;
     let url = replay.url();
@@ -73,9 +73,9 @@ async fn a_folder_is_the_sum_of_its_parts() {
     assert!(String::from_utf8_lossy(&empty.stderr).contains("there are no parts"), "{empty:?}");
 }
 
-/// As in `inspect x | head -1`: the reader has seen enough, and nothing has failed.
+/// As in `inspect x | head -1`: the reader closes the pipe, which is not an error.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_may_leave() {
+async fn a_closed_pipe_is_not_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let replay = Replay::start(vec![Session::of([message(Some(1), "log", 1)], true)]).await;
     let collector = Collector::start(folder.path(), &["-u", &replay.url(), "-o", "x.feather"]);

@@ -1,4 +1,4 @@
-//! A log that cannot be written: the collector works on, and ends when it is asked to.
+//! A log that cannot be written: the collector continues, and ends when it is stopped.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,12 +8,12 @@ use std::process::{Child, Command, Stdio};
 
 use crate::harness::{Collector, Running, eventually, has_rows, logs, program, reads_all};
 
-/// Ended when it goes out of scope, also where a test fails.
+/// A process that is killed when it goes out of scope, also if a test fails.
 struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // It may have ended already, which is all that is wanted.
+        // It may have ended already.
         let _gone = self.0.kill();
         let _reaped = self.0.wait();
     }
@@ -30,7 +30,7 @@ fn nobody_reads() -> Stdio {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_cannot_be_written_delays_neither_work_nor_end() {
+async fn a_log_that_cannot_be_written_delays_neither_rows_nor_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let sim = logs(ctsim::Config { rate: 0.0, initial_size: 300, ..Default::default() }).await;
     let server = Running::start(reads_all(&sim, folder.path())).await;
@@ -68,7 +68,7 @@ async fn a_log_that_cannot_be_written_delays_neither_work_nor_end() {
 }
 
 #[test]
-fn commands_report_an_output_that_is_full_and_are_quiet_when_nobody_reads() {
+fn commands_report_a_full_output_and_ignore_a_closed_pipe() {
     let run = |output: Stdio| {
         let help = program().arg("--help").stdout(output).output().expect("the program runs");
         (help.status.code(), String::from_utf8_lossy(&help.stderr).into_owned())

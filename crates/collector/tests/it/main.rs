@@ -1,6 +1,6 @@
-//! The program as its users run it, against our server, and against recorded messages of others.
+//! The program as users run it, with certstream-server and with recorded messages of other servers.
 
-#![allow(clippy::print_stdout, reason = "tests say what they skip")]
+#![allow(clippy::print_stdout, reason = "tests report what they skip")]
 
 mod collecting;
 mod harness;
@@ -15,5 +15,5 @@ mod peers;
 mod proxied;
 mod replay;
 mod secure;
-#[path = "../../../server/tests/support/mod.rs"]
+#[path = "../../../server/tests/support/running.rs"]
 mod support;

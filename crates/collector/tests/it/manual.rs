@@ -8,14 +8,14 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// The command lines of the programs that are packaged.
+/// Returns the command lines of the packaged programs.
 fn programs() -> [Command; 2] {
     [config::command(), collector::cli::command()]
 }
 
 const REMAKE: &str = "-p collector --test it manual::";
 
-/// The page of a program. Its subcommands are described in it: they have no pages of their own.
+/// Returns the page of a program. It describes the subcommands, which have no pages of their own.
 fn page(command: &Command) -> String {
     const HEADING: &str = ".SH SUBCOMMANDS\n";
     let mut page = Vec::new();
@@ -48,7 +48,7 @@ fn describe_subcommands(command: &Command, name: &str, text: &mut String) {
     }
 }
 
-/// Text as roff takes it: hyphens that can be copied, and no line that begins as a request.
+/// Escapes text for roff: hyphens can be copied, and no line starts like a request.
 fn roff(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
@@ -99,7 +99,7 @@ fn the_completions_are_those_of_the_command_lines() {
     }
 }
 
-/// The words that bash offers for the last one of a line.
+/// Returns the words that bash offers for the last one of a line.
 fn completed_by_bash(words: &[&str]) -> Option<Vec<String>> {
     let program = words.first().expect("a program");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/completions");

@@ -17,14 +17,14 @@ use wire::filter::Parameter;
 use crate::harness::{Collector, program};
 use crate::replay::message;
 
-/// Entries of the log; those with an even index have a name that is wanted.
+/// The number of entries of the log; those with an even index match the filter.
 const ENTRIES: u64 = 40;
-/// The connection is lost after so many.
+/// The number of entries after which the connection is lost.
 const FIRST: u64 = 20;
-/// A server that cannot be asked to go on sends what comes after so many.
+/// The number of entries after which a server that cannot resume continues.
 const MISSED: u64 = 30;
 
-/// What a server can do.
+/// The abilities of a server.
 #[derive(Clone, Copy, Debug)]
 struct Abilities {
     filters: bool,
@@ -40,7 +40,7 @@ const SERVERS: [Abilities; 5] = [
     Abilities { filters: false, offsets: false, stream: None },
 ];
 
-/// Arguments, and what comes of them: the path, and whether it is a folder of Parquet or Feather.
+/// Arguments with the path and the kind of output that they produce.
 const OUTPUTS: [(&[&str], &str, Kind); 9] = [
     (&["-o", "out.feather"], "out.feather", Kind::File),
     (&["-o", "out.arrow"], "out.arrow", Kind::File),
@@ -56,15 +56,15 @@ const OUTPUTS: [(&[&str], &str, Kind); 9] = [
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     File,
-    /// Of parts with this extension.
+    /// A folder of parts with this extension.
     Folder(&'static str),
 }
 
-/// A server and what it was asked.
+/// A server and the requests it received.
 struct Server {
     url: String,
-    asked: Arc<Mutex<Vec<Url>>>,
-    /// The client has read everything.
+    requests: Arc<Mutex<Vec<Url>>>,
+    /// Notified when the client has read everything.
     read: Arc<Notify>,
 }
 
@@ -72,30 +72,30 @@ impl Server {
     async fn start(abilities: Abilities) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("ws://{}/", listener.local_addr().expect("bound"));
-        let (asked, read) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
-        let (seen, done) = (Arc::clone(&asked), Arc::clone(&read));
+        let (requests, read) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
+        let (seen, done) = (Arc::clone(&requests), Arc::clone(&read));
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 serve(socket, abilities, &seen, &done).await;
             }
         });
-        Self { url, asked, read }
+        Self { url, requests, read }
     }
 }
 
 #[allow(clippy::result_large_err, reason = "the library's type")]
-async fn serve(socket: TcpStream, abilities: Abilities, asked: &Mutex<Vec<Url>>, read: &Notify) {
+async fn serve(socket: TcpStream, abilities: Abilities, requests: &Mutex<Vec<Url>>, read: &Notify) {
     let see = |request: &Request, response: Response| {
         let url = Url::parse("ws://server").and_then(|it| it.join(&request.uri().to_string()));
-        asked.lock().push(url.expect("a URL"));
+        requests.lock().push(url.expect("a URL"));
         Ok(response)
     };
     let mut socket = tokio_tungstenite::accept_hdr_async(socket, see).await.expect("a request");
-    let requests = asked.lock().clone();
+    let requests = requests.lock().clone();
     let url = requests.last().expect("this one");
     let is_first = requests.len() == 1;
     let value = |name: &str| url.query_pairs().find(|it| it.0 == name).map(|it| it.1.into_owned());
-    let since = value("since").filter(|_| abilities.offsets);
+    let since = if abilities.offsets { value("since") } else { None };
     let since =
         since.map(|it| it.split('@').next().unwrap_or_default().parse::<u64>().expect("an offset"));
     let entries = match (is_first, since) {
@@ -161,7 +161,7 @@ fn encoded(entry: u64, abilities: Abilities, is_domains: bool) -> Value {
     message
 }
 
-/// Collects what is wanted, with a filter in the URL or an option; what was logged.
+/// Collects the matching entries, with a filter in the URL or an option; returns the log.
 async fn collects(
     filter: Option<&str>,
     (arguments, output, kind): (&[&str], &str, Kind),
@@ -202,15 +202,15 @@ async fn collects(
             }
         }
     }
-    let asked = server.asked.lock().clone();
+    let requests = server.requests.lock().clone();
     let since =
-        asked[1].query_pairs().find(|(name, _)| name == "since").map(|it| it.1.into_owned());
+        requests[1].query_pairs().find(|(name, _)| name == "since").map(|it| it.1.into_owned());
     let id = abilities.stream.map_or_else(String::new, |stream| format!("@{stream}"));
     assert_eq!(since, abilities.offsets.then(|| format!("{FIRST}{id}")), "{case}");
     log
 }
 
-/// What `inspect --json` says.
+/// Returns the output of `inspect --json`.
 fn report(path: &Path) -> Value {
     let output = program().args(["inspect", "--json"]).arg(path).output().expect("runs");
     assert!(output.status.success(), "{output:?}");
@@ -221,7 +221,7 @@ fn has_magic(path: &Path, magic: &[u8]) -> bool {
     std::fs::read(path).expect("a file").starts_with(magic)
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -229,7 +229,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_output_of_every_stream_of_every_server() {
+async fn every_output_works_with_every_stream_of_every_server() {
     for output in OUTPUTS {
         if matches!(output.2, Kind::Folder("parquet")) && !cfg!(feature = "parquet") {
             continue;
@@ -241,10 +241,9 @@ async fn every_output_of_every_stream_of_every_server() {
     }
 }
 
-/// Whether the server applies a filter or leaves that to the collector: the same rows, and nothing
-/// to warn of.
+/// A filter yields the same rows without warnings, whether the server or the collector applies it.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_filter_with_every_server() {
+async fn every_filter_works_with_every_server() {
     for (filter, stream) in [
         ("entry=precert", "lite"),
         ("part=1/2", "lite"),
@@ -260,7 +259,7 @@ async fn every_filter_with_every_server() {
 }
 
 #[test]
-fn names_that_promise_something_else_are_refused() {
+fn misleading_output_names_are_refused() {
     for arguments in [
         &["-o", "out.csv"][..],
         &["-o", "out.json", "--rotate", "1h"],

@@ -1,4 +1,4 @@
-//! Outputs that are refused, locked or full.
+//! Outputs that are refused, locked, full or deleted.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,14 +8,14 @@ use std::process::Command;
 use crate::harness::{Collector, batches, has_rows, indexes, program};
 use crate::replay::{Replay, Session, message, messages};
 
-/// The status and the message of a program that ends at once.
+/// Runs a program that ends at once; returns its status and message.
 fn refused(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = program().current_dir(folder).args(arguments).output().expect("runs");
     (output.status.code(), String::from_utf8(output.stderr).expect("text"))
 }
 
 #[test]
-fn paths_are_refused() {
+fn invalid_outputs_are_refused_and_left_unchanged() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
     fs::write(at("diary.feather"), "dear diary").expect("writable");
@@ -57,7 +57,7 @@ fn paths_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_collector_is_kept_out() {
+async fn an_output_is_locked_against_a_second_collector() {
     let folder = tempfile::tempdir().expect("a folder");
     let replay = Replay::start(vec![Session::of([message(Some(1), "log", 1)], true)]).await;
     let url = replay.url();
@@ -78,10 +78,10 @@ async fn a_second_collector_is_kept_out() {
     }
 }
 
-/// A limit on the size of files stands for the disk: the system refuses in the same place. The
-/// signal that comes with it does not end the program.
+/// A limit on the size of files simulates a full disk. The signal that comes with it does not end the
+/// program.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_ends_it_with_everything_readable() {
+async fn after_a_full_disk_everything_is_readable_and_collecting_resumes() {
     let folder = tempfile::tempdir().expect("a folder");
     let session = Session::of(messages(1, "log", 0..20_000), true);
     let replay = Replay::start(vec![session]).await;
@@ -97,18 +97,18 @@ async fn a_full_disk_ends_it_with_everything_readable() {
     let rows = found["https://log"].len() as u64;
     assert!((100..20_000).contains(&rows), "{rows}");
     assert_eq!(found["https://log"], (0..rows).collect::<Vec<_>>());
-    // With room it goes on.
+    // With room, it resumes.
     let collector = Collector::start(folder.path(), &["--url", &replay.url(), "-b", "100"]);
     has_rows(&path, 20_000).await;
-    assert_eq!(replay.asked()[1].target, format!("/?since={rows}"));
+    assert_eq!(replay.requests()[1].target, format!("/?since={rows}"));
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(indexes(&batches(&path))["https://log"], (0..20_000).collect::<Vec<_>>());
 }
 
-/// What was written into a file that nobody can find is lost, so it is not written on.
+/// Rows in a file that nobody can find are lost, so the collector stops.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_output_ends_it_with_a_message() {
+async fn a_deleted_output_ends_the_collector_with_a_message() {
     let replay = Replay::start(vec![Session::of(messages(1, "log", 0..10), true)]).await;
     let url = replay.url();
     for (arguments, file) in [
@@ -132,9 +132,9 @@ async fn a_deleted_output_ends_it_with_a_message() {
     }
 }
 
-/// Keys are asked for nowhere, and an address without TLS is named before it is used.
+/// The collector queries no other service for keys, and refuses an endpoint without TLS.
 #[test]
-fn object_stores_say_what_is_missing() {
+fn object_stores_without_keys_or_tls_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (variables, expected) in [
         (&[("AWS_ENDPOINT", "http://127.0.0.1:9")][..], "AWS_ALLOW_HTTP=true"),

@@ -1,12 +1,12 @@
-//! Parts: closed by size, kept or deleted, and gone on with after a kill.
+//! Parts: closed by size, kept or deleted, and resumed after a kill.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Collector, batches, eventually, indexes, open_part, walked};
+use crate::harness::{Collector, batches, eventually, indexes, open_part, state};
 use crate::replay::{Replay, Session, messages};
 
-/// All closed parts, oldest first.
+/// Returns all closed parts, oldest first.
 fn closed(output: &Path) -> Vec<PathBuf> {
     let inside = |folder: PathBuf| {
         let entries = fs::read_dir(folder).map(|it| it.collect::<Result<Vec<_>, _>>());
@@ -20,19 +20,19 @@ fn closed(output: &Path) -> Vec<PathBuf> {
     parts
 }
 
-/// The open part, which is beside the output.
+/// Returns the open part, which is beside the output.
 fn open(output: &Path) -> Option<PathBuf> {
     let name = output.file_name().expect("a name").to_str().expect("text");
     open_part(&output.with_file_name(format!(".{name}.open")))
 }
 
-/// The rows of the open part.
+/// Returns the number of rows of the open part.
 fn rows_of_open(output: &Path) -> u64 {
-    open(output).and_then(|path| walked(&path)).map_or(0, |it| it.state.rows)
+    open(output).and_then(|path| state(&path)).map_or(0, |state| state.rows)
 }
 
-/// Collects 5,000 entries into parts, killed after the first half by a server that is restarted then
-/// and sends again what was there; `rows` are those of a closed part.
+/// Collects 5,000 entries into parts. The collector is killed after the first half, when the server is
+/// restarted and sends entries again. `rows` returns the number of rows of a closed part.
 async fn collect_despite_a_kill(folder: &Path, flags: &[&str], rows: impl Fn(&Path) -> u64) {
     let output = folder.join("parts");
     let sessions = vec![
@@ -51,20 +51,20 @@ async fn collect_despite_a_kill(folder: &Path, flags: &[&str], rows: impl Fn(&Pa
     drop(collector); // SIGKILL
     let collector = Collector::start(folder, &arguments);
     eventually("5,000 rows", || (written() == 5_000).then_some(())).await;
-    assert_eq!(replay.asked()[1].target, "/?since=2500");
+    assert_eq!(replay.requests()[1].target, "/?since=2500");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert_eq!(open(&output), None);
-    // Nothing but closed parts is where readers look.
+    // Readers find only closed parts.
     let names = fs::read_dir(&output).expect("there").map(|it| it.expect("there").file_name());
     let names: Vec<_> = names.map(|name| name.into_string().expect("text")).collect();
     assert!(names.iter().all(|name| name.starts_with("date=")), "{names:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn feather_parts_after_kills() {
+async fn feather_parts_are_complete_after_a_kill() {
     let folder = tempfile::tempdir().expect("a folder");
-    let rows = |path: &Path| walked(path).map_or(0, |it| it.state.rows);
+    let rows = |path: &Path| state(path).map_or(0, |state| state.rows);
     collect_despite_a_kill(folder.path(), &["--rotate", "40kB"], rows).await;
     let parts = closed(&folder.path().join("parts"));
     assert!(parts.len() > 3, "{parts:?}");
@@ -74,7 +74,7 @@ async fn feather_parts_after_kills() {
 
 #[cfg(feature = "parquet")]
 #[tokio::test(flavor = "multi_thread")]
-async fn parquet_parts_after_kills() {
+async fn parquet_parts_are_complete_after_a_kill() {
     use collector::output::parquet;
 
     let folder = tempfile::tempdir().expect("a folder");
@@ -95,7 +95,7 @@ async fn parquet_parts_after_kills() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn old_parts_are_deleted() {
+async fn parts_beyond_the_size_limit_are_deleted() {
     let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join("parts");
     let replay = Replay::start(vec![Session::of(messages(1, "log", 0..10_000), true)]).await;
@@ -109,7 +109,7 @@ async fn old_parts_are_deleted() {
     };
     let last = || {
         let part = closed(&output).into_iter().chain(open(&output)).last()?;
-        walked(&part).and_then(|walked| walked.state.offset)
+        state(&part).and_then(|state| state.offset)
     };
     let all = || (last() == Some(10_000) && size() <= 150_000).then_some(());
     eventually("all rows, and little space", all).await;
@@ -124,11 +124,10 @@ async fn the_open_part_of_an_earlier_version_is_closed() {
     use std::sync::Arc;
 
     use arrow_schema::Schema;
-    use collector::feather::{Compression, Feather};
-    use collector::note::Note;
-    use collector::table::Table;
-    use collector::table::columns::Row;
-    use collector::table::schema::{Rows, schema};
+    use client::Progress;
+    use columns::feather::Feather;
+    use columns::schema::schema;
+    use columns::{Compression, MessageRow, Rows, Table};
 
     let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join("parts");
@@ -139,20 +138,21 @@ async fn the_open_part_of_an_earlier_version_is_closed() {
     let old = Arc::new(Schema::new(fields).with_metadata(now.metadata().clone()));
     let mut table = Table::new(&old);
     let update = wire::decode::Update { cert_index: Some(7), ..Default::default() };
-    table.push(&Row { update: &update, der: None }, 0);
+    table.push(&MessageRow { update: &update, der: None }, 0);
     let path = output.join(".certs-20261126T185301Z-00000041.feather");
     let file = fs::File::create_new(&path).expect("a file");
-    let mut feather = Feather::create(file, &old, Compression::Zstd).expect("a file");
+    let mut feather = Feather::create(file, &old, Compression::Zstd, &[]).expect("a file");
     let replay = Replay::start(vec![Session::of(messages(6, "log", 0..10), true)]).await;
     let server = Some(replay.url().trim_end_matches('/').to_owned());
-    let note = Note { offset: Some(5), server, ..Note::default() };
-    feather.append(&table.take().expect("a row"), &note).expect("written");
+    let progress = Progress { offset: Some(5), server, ..Progress::default() };
+    let text = serde_json::to_string(&progress).expect("JSON");
+    feather.append(&table.take().expect("a row"), &text, &[]).expect("written");
     drop(feather);
 
     let arguments = ["--url", &replay.url(), "-o", "parts", "--rotate", "1h"];
     let collector = Collector::start(folder.path(), &arguments);
     eventually("all rows", || (rows_of_open(&output) == 10).then_some(())).await;
-    assert_eq!(replay.asked()[0].target, "/?since=5");
+    assert_eq!(replay.requests()[0].target, "/?since=5");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(!path.try_exists().expect("known"));

@@ -1,4 +1,4 @@
-//! Messages of other servers, as they were recorded.
+//! Recorded messages of other servers.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::harness::{Collector, batches, has_rows, indexes, shared_data};
 use crate::replay::{Replay, Session};
 
-/// Collects the messages, and compares what came with what a general JSON reader finds in them.
+/// Collects the messages, and compares the rows with the values that a general JSON reader finds.
 async fn collects(messages: Vec<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let values = messages.iter().map(|it| serde_json::from_str::<Value>(it).expect("JSON"));
@@ -47,7 +47,7 @@ async fn collects(messages: Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_the_rust_server() {
+async fn messages_of_certstream_server_rust_become_rows() {
     let Some(data) = shared_data() else { return };
     for key in ["expected_full", "expected_lite"] {
         let mut messages = vec![r#"{"message_type":"heartbeat"}"#.to_owned()];
@@ -61,7 +61,7 @@ async fn of_the_rust_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_the_go_server() {
+async fn messages_of_certstream_server_go_become_rows() {
     let Some(data) = shared_data() else { return };
     let printed = std::fs::read_to_string(data.join("vectors/go_peer.txt")).expect("a file");
     let mut messages = Vec::new();
@@ -72,7 +72,8 @@ async fn of_the_go_server() {
         }
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
         let message = values.next().expect("a value").expect("JSON").get();
-        // All are about few entries; as this server sends them, they end in a line feed.
+        // The messages are about few entries, so each gets its own index. This server ends them with
+        // a line feed.
         let number = messages.len() + 1;
         let message = message.replace("\"cert_index\": ", "\"cert_index\":");
         let message = message.replace("\"cert_index\":", &format!("\"cert_index\":{number}"));
@@ -83,7 +84,7 @@ async fn of_the_go_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_names() {
+async fn domains_only_messages_become_rows() {
     let Some(data) = shared_data() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let json = std::fs::read(data.join("rfc6962/certstream-live/live_ct.json")).expect("a file");
@@ -95,7 +96,7 @@ async fn only_names() {
     let replay = Replay::start(vec![Session::of(messages, true)]).await;
     let collector = Collector::start(folder.path(), &["-u", &replay.url(), "--stream", "domains"]);
     has_rows(&folder.path().join("certstream_data.feather"), count).await;
-    assert_eq!(replay.asked()[0].target, "/domains-only");
+    assert_eq!(replay.requests()[0].target, "/domains-only");
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
 }

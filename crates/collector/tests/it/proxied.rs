@@ -1,4 +1,4 @@
-//! Through a proxy that knows CONNECT and nothing else.
+//! Connections through a proxy that supports only CONNECT.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use crate::harness::{Collector, has_rows, program};
 use crate::replay::{Replay, Session, certified, message};
 
-/// A name that only the proxy knows an address for.
+/// A name that only the proxy can resolve.
 const HOST: &str = "certs.invalid";
 /// All variables that name proxies.
 const VARIABLES: [&str; 8] = [
@@ -25,10 +25,10 @@ const VARIABLES: [&str; 8] = [
     "no_proxy",
 ];
 
-/// A proxy that leads every tunnel to one address.
+/// A proxy that connects every tunnel to one address.
 struct Proxy {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -39,23 +39,23 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// One that begins its answers with `answer`, and leads on where that is `200`.
+    /// Starts a proxy that answers with `answer`, and opens a tunnel if that is `200`.
     async fn start(to: SocketAddr, answer: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
         let task = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 tokio::spawn(tunnel(socket, to, answer, Arc::clone(&seen)));
             }
         });
-        Self { address, asked, task }
+        Self { address, requests, task }
     }
 
-    /// The requests as they came, without their ends of lines.
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().clone()
+    /// Returns the requests, without line ends.
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().clone()
     }
 }
 
@@ -63,12 +63,12 @@ async fn tunnel(
     socket: TcpStream,
     to: SocketAddr,
     answer: &str,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 ) -> std::io::Result<()> {
     let mut socket = BufReader::new(socket);
     let mut request = String::new();
     while !request.ends_with("\r\n\r\n") && socket.read_line(&mut request).await? > 0 {}
-    asked.lock().push(request.trim_end().replace("\r\n", " | "));
+    requests.lock().push(request.trim_end().replace("\r\n", " | "));
     socket.write_all(format!("HTTP/1.1 {answer}\r\n\r\n").as_bytes()).await?;
     if answer.starts_with("200") {
         copy_bidirectional(&mut socket, &mut TcpStream::connect(to).await?).await?;
@@ -88,7 +88,7 @@ fn collect(folder: &std::path::Path, url: &str, variables: &[(&str, &str)]) -> C
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_schemes_go_through_tunnels() {
+async fn both_schemes_are_tunnelled_through_the_proxy() {
     let (certificate, tls) = certified(HOST);
     for (scheme, variable, tls) in [
         ("ws", "HTTP_PROXY", None),
@@ -108,15 +108,15 @@ async fn both_schemes_go_through_tunnels() {
         assert_eq!(status, Some(0), "{log}");
         assert!(log.contains(&format!("through the proxy http://{}\n", proxy.address)), "{log}");
         assert!(!log.contains("user"), "{log}");
-        let asked = "CONNECT certs.invalid:4711 HTTP/1.1 | Host: certs.invalid:4711 | \
+        let requests = "CONNECT certs.invalid:4711 HTTP/1.1 | Host: certs.invalid:4711 | \
                      Proxy-Authorization: Basic dXNlcjpwQHNz";
-        assert_eq!(proxy.asked(), [asked], "{variable}");
-        assert_eq!(replay.asked()[0].target, "/");
+        assert_eq!(proxy.requests(), [requests], "{variable}");
+        assert_eq!(replay.requests()[0].target, "/");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_excepted_is_reached_directly() {
+async fn excepted_hosts_are_reached_directly() {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, _) = certified(HOST);
     std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");
@@ -133,11 +133,11 @@ async fn what_is_excepted_is_reached_directly() {
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
-    assert_eq!(proxy.asked(), [""; 0]);
+    assert_eq!(proxy.requests(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proxies_that_refuse_are_told_of() {
+async fn refusals_of_proxies_are_reported() {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, _) = certified(HOST);
     std::fs::write(folder.path().join("ca.pem"), certificate).expect("writable");

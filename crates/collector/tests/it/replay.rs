@@ -1,4 +1,4 @@
-//! A small WebSocket server that sends what it is told to.
+//! A small WebSocket server that sends given messages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use wire::{Profile, StreamKind};
 
-/// What is done with one connection.
+/// The script of one connection.
 #[derive(Clone)]
 pub(crate) struct Session {
     /// Messages to send.
     pub(crate) messages: Vec<Message>,
-    /// Whether the connection is then kept; it is dropped otherwise.
+    /// True if the connection stays open afterwards.
     pub(crate) stays: bool,
-    /// Whether parameters that only our server knows are refused.
+    /// True if parameters that only certstream-server knows are refused.
     pub(crate) is_strict: bool,
-    /// Whether one request is refused, whatever it asks, in place of a connection.
+    /// True if one request is refused in place of a connection.
     pub(crate) is_refused: bool,
 }
 
@@ -38,24 +38,23 @@ impl Session {
     }
 }
 
-/// What every request has, for servers of ours.
+/// The parameters that every request has, for certstream-server.
 const EXTRAS: &str = "compat=calidog&heartbeat=true";
 
-/// A request as it came.
+/// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
-    /// Without what every request has.
+pub(crate) struct ReceivedRequest {
+    /// The path and query, without the parameters that every request has.
     pub(crate) target: String,
-    /// Whether it had that.
+    /// True if it had those parameters.
     pub(crate) has_extras: bool,
     pub(crate) authorization: Option<String>,
 }
 
-/// A server that deals with one connection after the other, the last session for all that come
-/// later.
+/// A server with a session for each connection; the last session serves all later ones.
 pub(crate) struct Replay {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     task: JoinHandle<()>,
 }
 
@@ -73,24 +72,24 @@ impl Replay {
     pub(crate) async fn start_with(sessions: Vec<Session>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(serve(listener, sessions, Arc::clone(&asked), tls));
-        Self { address, asked, task }
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let task = tokio::spawn(serve(listener, sessions, Arc::clone(&requests), tls));
+        Self { address, requests, task }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/", self.address)
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().clone()
+    pub(crate) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().clone()
     }
 }
 
 async fn serve(
     listener: TcpListener,
     sessions: Vec<Session>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     tls: Option<TlsAcceptor>,
 ) {
     let mut next = 0;
@@ -98,9 +97,9 @@ async fn serve(
         let Ok((socket, _)) = listener.accept().await else { return };
         let session = sessions[next.min(sessions.len() - 1)].clone();
         let served = match &tls {
-            None => run(socket, session, &asked).await,
+            None => run(socket, session, &requests).await,
             Some(tls) => match tls.accept(socket).await {
-                Ok(socket) => run(socket, session, &asked).await,
+                Ok(socket) => run(socket, session, &requests).await,
                 Err(_) => false,
             },
         };
@@ -108,8 +107,8 @@ async fn serve(
     }
 }
 
-/// Whether there was a session at all.
-async fn run<S>(socket: S, session: Session, asked: &Mutex<Vec<Asked>>) -> bool
+/// Runs a session, and reports whether there was one.
+async fn run<S>(socket: S, session: Session, requests: &Mutex<Vec<ReceivedRequest>>) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -121,7 +120,7 @@ where
         let has_extras = target.contains(EXTRAS);
         let target = target.replace(EXTRAS, "").replace("?&", "?").replace("&&", "&");
         let target = target.trim_end_matches(['?', '&']).to_owned();
-        asked.lock().push(Asked { target, has_extras, authorization });
+        requests.lock().push(ReceivedRequest { target, has_extras, authorization });
         if has_extras && session.is_strict {
             let refusal = Response::builder().status(400).body(Some("what is compat?".to_owned()));
             return Err(refusal.expect("a response"));
@@ -144,21 +143,21 @@ where
         return true;
     }
     if session.stays {
-        // Answers pings, until the client has gone.
+        // Answers pings until the client disconnects.
         tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
     } else {
-        // Without a farewell, as when a server is killed; it does not matter whether that works.
+        // Without a Close frame, as when a server is killed; failures do not matter.
         drop(socket.get_mut().shutdown().await);
     }
     true
 }
 
-/// A certificate for a name (PEM) that vouches for itself, and what serves with it.
+/// Returns a self-signed certificate for a name (PEM), and an acceptor that serves with it.
 pub(crate) fn certified(name: &str) -> (String, TlsAcceptor) {
     certified_as(&CertificateParams::new(vec![name.to_owned()]).expect("a name"))
 }
 
-/// The same of other parameters.
+/// Returns a self-signed certificate with these parameters (PEM), and an acceptor for it.
 pub(crate) fn certified_as(params: &CertificateParams) -> (String, TlsAcceptor) {
     let key = KeyPair::generate().expect("a key");
     let certificate = params.self_signed(&key).expect("a certificate");
@@ -173,7 +172,7 @@ pub(crate) fn certified_as(params: &CertificateParams) -> (String, TlsAcceptor) 
     (certificate.pem(), TlsAcceptor::from(Arc::new(tls)))
 }
 
-/// A complete lite message about an entry.
+/// Returns a complete lite message about an entry.
 pub(crate) fn message(offset: Option<u64>, log: &str, index: u64) -> String {
     let mut message = Vec::new();
     wire::sample(StreamKind::Lite, Profile::Calidog, &mut message);
@@ -189,7 +188,7 @@ pub(crate) fn message(offset: Option<u64>, log: &str, index: u64) -> String {
     message.to_string()
 }
 
-/// Messages about entries of a log one after the other, numbered on from `offset`.
+/// Returns messages about consecutive entries of a log, with offsets from `offset` on.
 pub(crate) fn messages(offset: u64, log: &str, indexes: std::ops::Range<u64>) -> Vec<String> {
     let first = indexes.start;
     indexes.map(|index| message(Some(offset + index - first), log, index)).collect()

@@ -1,4 +1,4 @@
-//! TLS, tokens, and servers that refuse.
+//! TLS, tokens, and servers that refuse requests.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa};
 use crate::replay::{Replay, Session, certified, certified_as, message};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tls_and_tokens() {
+async fn tls_failures_are_explained_and_tokens_are_sent() {
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, tls) = certified("localhost");
     let session = Session::of([message(Some(1), "log", 1)], true);
@@ -35,16 +35,16 @@ async fn tls_and_tokens() {
     command.env("CERTSTREAM_TOKEN", "hush");
     let collector = Collector::start_command(folder.path(), command);
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
-    assert_eq!(replay.asked()[0].authorization.as_deref(), Some("Bearer hush"));
+    assert_eq!(replay.requests()[0].authorization.as_deref(), Some("Bearer hush"));
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(!log.contains("hush"), "{log}");
 }
 
-/// `openssl req -x509` makes a server's certificate that calls itself an authority. It is trusted
-/// where the user gives exactly that one, for its name and while it is valid.
+/// `openssl req -x509` marks a server's certificate as an authority. It is trusted if the user gives
+/// exactly that one, for its name and while it is valid.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_self_signed_authority_is_trusted_when_it_is_given() {
+async fn a_pinned_self_signed_authority_is_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
     let authority = || {
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
@@ -86,9 +86,9 @@ async fn a_self_signed_authority_is_trusted_when_it_is_given() {
     collector.logs("the server's certificate has expired").await;
 }
 
-/// `openssl req -x509 -subj /CN=NAME` writes the name nowhere but into the common name.
+/// `openssl req -x509 -subj /CN=NAME` writes the name only into the common name.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_given_certificate_without_alternative_names_is_for_its_common_name() {
+async fn a_pinned_certificate_without_alternative_names_matches_its_common_name() {
     for (common_name, host, other_host, is_ca) in [
         ("localhost", "localhost", "127.0.0.1", IsCa::Ca(BasicConstraints::Unconstrained)),
         ("127.0.0.1", "127.0.0.1", "localhost", IsCa::Ca(BasicConstraints::Unconstrained)),
@@ -117,9 +117,9 @@ async fn a_given_certificate_without_alternative_names_is_for_its_common_name() 
     }
 }
 
-/// Alternative names are the only ones where there are any: the common name may be anybody's.
+/// The common name is ignored if there are alternative names.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_given_certificate_with_alternative_names_is_not_for_its_common_name() {
+async fn a_pinned_certificate_with_alternative_names_does_not_match_its_common_name() {
     let mut params = CertificateParams::new(vec!["ct.example.org".to_owned()]).expect("a name");
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -132,7 +132,7 @@ async fn a_given_certificate_with_alternative_names_is_not_for_its_common_name()
     collector.logs("for another name than the one in --url").await;
 }
 
-/// Answers every connection with the same text.
+/// Starts a server that answers every connection with the same text.
 async fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("ws://{}/", listener.local_addr().expect("bound"));
@@ -147,7 +147,7 @@ async fn answering(answer: &'static str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_are_explained() {
+async fn refused_requests_are_explained() {
     for (answer, expected) in [
         ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 12\r\n\r\nUnauthorized", "CERTSTREAM_TOKEN"),
         (
@@ -166,7 +166,7 @@ async fn refusals_are_explained() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn busy_servers_are_waited_for() {
+async fn the_pause_that_a_busy_server_requests_is_obeyed() {
     for answer in [
         "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n",

@@ -1,3 +1,5 @@
+//! Configuration files: every section, and the place of each mistake.
+
 use super::*;
 
 fn read(text: &str) -> Result<Config, FileError> {
@@ -12,7 +14,7 @@ fn message(text: &str) -> String {
 }
 
 #[test]
-fn nothing_said_is_nothing_changed() {
+fn an_empty_file_changes_nothing() {
     let blanks = ["", "\n\n", "# only a comment\n", "{}", "---\n", "# c\n---\n# d\n", "\u{feff}"];
     let blank_sections = ["ct_log:\n", "feed: ~\n", "custom_logs:\n  # - name: none\n"];
     for text in blanks.iter().chain(&blank_sections) {
@@ -55,7 +57,7 @@ static_logs:
 }
 
 #[test]
-fn keys_of_the_go_server_mean_ours() {
+fn keys_of_the_go_server_set_ours() {
     let text = r#"
 webserver:
   listen_addr: "127.0.0.1"
@@ -122,7 +124,7 @@ fn an_error_shows_file_line_column_key_and_expectation() {
 }
 
 #[test]
-fn each_kind_of_mistake_is_found_at_its_place() {
+fn each_kind_of_mistake_is_reported_at_its_place() {
     let cases = [
         ("port: 0", "1:7: port: 0 is not a whole number from 1 to 65535"),
         ("port: 70000", "1:7: port: expected a whole number from 1 to 65535"),
@@ -206,8 +208,8 @@ fn control_characters_and_long_lines_are_not_repeated() {
 }
 
 #[test]
-fn a_file_of_other_bytes_is_refused() {
-    let theirs = crate::peers::Theirs::default();
+fn a_file_that_is_not_utf8_is_refused() {
+    let theirs = crate::compat::OtherVariables::default();
     let read = file::read(Path::new("c.yaml"), b"port: \xff", &theirs, &mut Vec::new());
     let error = read.expect_err("not text");
     assert_eq!(error.to_string(), "c.yaml: the file is not UTF-8 text");
@@ -246,7 +248,7 @@ fn hostile_files_are_refused() {
 }
 
 #[test]
-fn sizes_have_one_meaning() {
+fn every_spelling_of_a_size_is_read() {
     let cases: [(&str, Option<u64>); 12] = [
         ("0", Some(0)),
         ("1048576", Some(1 << 20)),
@@ -273,7 +275,7 @@ fn sizes_have_one_meaning() {
 }
 
 #[test]
-fn operators_and_their_intervals_are_a_map_or_a_text() {
+fn operator_intervals_are_read_from_a_map_or_a_text() {
     let intervals = |text: &str| {
         let config = read(&format!("ct_log: {{operator_rate_limits: {text}}}"));
         config.map(|config| config.ct_log.operator_rate_limits.to_string())
@@ -289,7 +291,7 @@ fn operators_and_their_intervals_are_a_map_or_a_text() {
 }
 
 #[test]
-fn tree_sizes_come_from_three_places() {
+fn the_three_tree_size_sources_are_read() {
     let source = |text: &str| {
         let log = format!("{{name: a, url: https://a.example, tree_size_source: {text}}}");
         read(&format!("static_logs: [{log}]"))
@@ -304,7 +306,7 @@ fn tree_sizes_come_from_three_places() {
 }
 
 #[test]
-fn the_plain_names_of_rates_are_those_of_free() {
+fn rate_keys_without_a_tier_set_the_free_tier() {
     let config = read("rate_limit: {max_tokens: 5, refill_rate: 0.5, burst: 2}").expect("valid");
     let rates = &config.rate_limit;
     assert_eq!((rates.free_max_tokens, rates.free_refill_rate, rates.free_burst), (5.0, 0.5, 2.0));

@@ -6,7 +6,7 @@ const RUST: &str = include_str!("rust_server.yaml");
 const GO: &str = include_str!("go_server.yaml");
 
 #[test]
-fn no_error_shows_what_stands_under_an_unknown_key_or_auth() {
+fn no_error_quotes_values_under_an_unknown_key_or_auth() {
     let hash = "0".repeat(64);
     let files = [
         "auth: {tokens: [s3cret, 'two s3cret']}".to_owned(),
@@ -72,12 +72,12 @@ fn no_error_shows_what_stands_under_an_unknown_key_or_auth() {
 }
 
 #[test]
-fn a_known_value_is_still_shown() {
+fn values_under_known_keys_are_quoted() {
     let said = read_file("c.yaml", "port: http").expect_err("no port").to_string();
     assert!(said.contains("1 | port: http"), "{said}");
 }
 
-/// A file with one mistake in each section, and what is said of each, by its beginning.
+/// A file with one mistake in each section, and the beginning of each message.
 fn named(text: &str, changes: &[(&str, &str, &str)]) {
     let mut wrong = text.to_owned();
     for (right, mistake, _) in changes {
@@ -224,7 +224,7 @@ fn mistakes_elsewhere_and_broken_rules_are_named_too() {
 }
 
 #[test]
-fn what_was_left_out_for_a_mistake_breaks_no_rule() {
+fn a_mistake_does_not_also_break_rules_of_its_section() {
     let file = Written::new("auth: {enabled: true, tokns: [a]}");
     let said = refused(&[&file.flag()], &[]);
     assert!(!said.contains("there is no token"), "{said}");
@@ -232,7 +232,7 @@ fn what_was_left_out_for_a_mistake_breaks_no_rule() {
 }
 
 #[test]
-fn sections_without_their_switch_are_warned_of() {
+fn sections_without_their_switch_cause_a_warning() {
     let warnings = |text: &str| setup(text).warnings;
     let tokens = warnings("auth: {tokens: [abc]}");
     assert_eq!(tokens.len(), 1, "{tokens:?}");
@@ -262,7 +262,7 @@ fn setup(text: &str) -> Setup {
 }
 
 #[test]
-fn strict_makes_warnings_errors() {
+fn strict_turns_warnings_into_errors() {
     let file = Written::new("auth: {tokens: [abc]}");
     let said = refused(&[&file.flag(), "--strict"], &[]);
     assert!(said.starts_with("--strict refuses") && said.contains("auth.enabled"), "{said}");

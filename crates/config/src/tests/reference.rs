@@ -7,23 +7,23 @@ use super::*;
 const REMAKE: &str = "-p config";
 
 #[test]
-fn the_documentation_is_that_of_the_table() {
+fn the_documentation_matches_the_table() {
     golden::check("docs/configuration.md", documentation(), REMAKE);
 }
 
 #[test]
-fn the_example_is_that_of_the_table() {
+fn the_example_matches_the_table() {
     golden::check("config.example.yaml", example(), REMAKE);
 }
 
 #[test]
-fn the_example_says_the_defaults() {
+fn the_example_contains_the_defaults() {
     let read = read_file("config.example.yaml", &example());
     assert_eq!(read, Ok(Config::default()));
 }
 
 #[test]
-fn what_the_example_leaves_out_can_be_put_in() {
+fn the_commented_values_of_the_example_are_valid() {
     let put_in: String = example()
         .lines()
         .filter(|line| !line.ends_with("_logs: []"))
@@ -108,7 +108,7 @@ fn example_item(setting: &Setting) -> String {
     format!("{}{begin}{}: {value}\n", comment("", setting), setting.name())
 }
 
-/// What a setting does and can be, over as many lines as that takes.
+/// Returns the description and the values of a setting, wrapped to lines.
 fn comment(indent: &str, setting: &Setting) -> String {
     const WIDTH: usize = 100;
     let kind = match setting.kind {
@@ -127,7 +127,7 @@ fn comment(indent: &str, setting: &Setting) -> String {
     format!("{lines}{line}\n")
 }
 
-/// A sentence that goes on after a colon.
+/// Returns a sentence that continues after a colon.
 fn lower(sentence: &str) -> String {
     let mut letters = sentence.chars();
     let first = letters.next().map(|letter| letter.to_lowercase().collect::<String>());
@@ -179,34 +179,34 @@ fn documentation_row(setting: &Setting, defaults: &Value) -> String {
 
 const PEERS_HEAD: &str = include_str!("peers.head.md");
 
-fn peers() -> String {
+fn other_servers() -> String {
     let sections = [
-        (Peer::Rust, "certstream-server-rust"),
-        (Peer::Go, "certstream-server-go"),
-        (Peer::Elixir, "CaliDog's certstream-server"),
+        (OtherServer::Rust, "certstream-server-rust"),
+        (OtherServer::Go, "certstream-server-go"),
+        (OtherServer::Elixir, "CaliDog's certstream-server"),
     ];
-    let sections = sections.map(|(peer, name)| {
-        let keys = PEER_KEYS.iter().filter(|known| known.peer == peer);
-        let rows: String = keys.map(peer_row).collect();
+    let sections = sections.map(|(server, name)| {
+        let keys = COMPAT_KEYS.iter().filter(|known| known.server == server);
+        let rows: String = keys.map(row_of_other_server).collect();
         format!("\n## {name}\n\n| Key | Variable | Handling | Note |\n|---|---|---|---|\n{rows}")
     });
     format!("{PEERS_HEAD}{}", sections.concat())
 }
 
-fn peer_row(known: &PeerKey) -> String {
+fn row_of_other_server(known: &CompatKey) -> String {
     let code = |text: &str| match text {
         "" => String::new(),
         text => format!("`{text}`"),
     };
-    let fate = match known.fate {
-        Fate::Mapped(to, _) => format!("mapped to `{to}`"),
-        fate => fate.as_str().to_owned(),
+    let support = match known.support {
+        Support::Mapped(to, _) => format!("mapped to `{to}`"),
+        support => support.as_str().to_owned(),
     };
     let (key, variable) = (code(known.key), code(known.env.unwrap_or_default()));
-    format!("| {key} | {variable} | {fate} | {} |\n", known.note)
+    format!("| {key} | {variable} | {support} | {} |\n", known.note)
 }
 
 #[test]
-fn the_page_of_other_servers_is_that_of_the_table() {
-    golden::check("docs/peers.md", peers(), REMAKE);
+fn the_page_of_other_servers_matches_the_table() {
+    golden::check("docs/peers.md", other_servers(), REMAKE);
 }

@@ -1,9 +1,11 @@
+//! Flags, variables and files: precedence, and the actions of the command line.
+
 use super::*;
 
 const LOG: &str = "[{name: a log, url: https://ct.example/log/}]";
 
 #[test]
-fn a_flag_overrides_a_variable_overrides_the_file_overrides_the_default() {
+fn flags_override_variables_override_the_file_override_defaults() {
     let file = Written::new("ct_log:\n  batch_size: 11\n  fetch_concurrency: 5\n  start: 7\n");
     let file_flag = file.flag();
     let variables =
@@ -35,7 +37,7 @@ fn the_file_is_the_one_named_by_flag_then_by_variable_then_the_first_one_found()
 }
 
 #[test]
-fn every_spelling_of_the_file_flag_is_understood() {
+fn every_spelling_of_the_config_flag_is_accepted() {
     let file = Written::new("port: 4000");
     let path = file.path.to_str().expect("text");
     let joined = [format!("--config={path}"), format!("-config={path}"), format!("-c{path}")];
@@ -48,7 +50,7 @@ fn every_spelling_of_the_file_flag_is_understood() {
 }
 
 #[test]
-fn a_file_that_is_named_must_be_there() {
+fn a_named_file_must_exist() {
     let reason = "No such file or directory (os error 2)";
     assert_eq!(
         refused(&["--config", "/not/here.yaml"], &[]),
@@ -61,7 +63,7 @@ fn a_file_that_is_named_must_be_there() {
 }
 
 #[test]
-fn a_file_that_is_found_must_be_readable() {
+fn an_existing_default_file_must_be_readable() {
     let directory = tempfile::tempdir().expect("a directory");
     let search = [directory.path().to_owned()];
     let error = invoke_with(&[], &[], &search).expect_err("a directory is no file").to_string();
@@ -69,7 +71,7 @@ fn a_file_that_is_found_must_be_readable() {
 }
 
 #[test]
-fn port_zero_is_only_for_the_command_line() {
+fn port_zero_is_allowed_only_on_the_command_line() {
     assert_eq!(serve(&["--port", "0"], &[]).config.port, 0);
     assert_eq!(
         refused(&[], &[("CERTSTREAM_PORT", "0")]),
@@ -120,7 +122,7 @@ fn an_unknown_flag_is_refused_with_the_nearest_known() {
 }
 
 #[test]
-fn the_logs_in_the_state_file_are_a_command_of_their_own() {
+fn the_logs_command_lists_and_acknowledges() {
     let written = Written::new("ct_log: {state_file: /state.json}");
     let file = written.flag();
     let command = |args: &[&str]| match invoke(args, &[]) {
@@ -145,7 +147,7 @@ fn the_logs_in_the_state_file_are_a_command_of_their_own() {
 }
 
 #[test]
-fn rust_log_overrides_the_other_variable_and_says_so() {
+fn rust_log_overrides_the_other_variable_with_a_warning() {
     let variables = [("RUST_LOG", "debug"), ("CERTSTREAM_LOG_LEVEL", "warn")];
     let setup = serve(&[], &variables);
     assert_eq!(setup.config.log_level, "debug");
@@ -156,7 +158,7 @@ fn rust_log_overrides_the_other_variable_and_says_so() {
 }
 
 #[test]
-fn a_blank_variable_is_not_set_and_a_blank_flag_unsets() {
+fn a_blank_variable_is_ignored_and_a_blank_flag_unsets() {
     let file = Written::new("ct_log: {state_file: /state.json, user_agent: somebody}");
     let flag = file.flag();
     let blank = [("CERTSTREAM_CT_LOG_STATE_FILE", ""), ("CERTSTREAM_PORT", "")];
@@ -167,7 +169,7 @@ fn a_blank_variable_is_not_set_and_a_blank_flag_unsets() {
 }
 
 #[test]
-fn variables_of_a_service_called_certstream_are_left_alone() {
+fn variables_of_a_kubernetes_service_named_certstream_are_ignored() {
     let variables = [
         ("CERTSTREAM_PORT", "tcp://10.0.0.7:80"),
         ("CERTSTREAM_PORT_80_TCP_ADDR", "10.0.0.7"),
@@ -186,7 +188,7 @@ fn variables_of_a_service_called_certstream_are_left_alone() {
 }
 
 #[test]
-fn an_unknown_variable_is_warned_of() {
+fn an_unknown_variable_causes_a_warning() {
     let setup = serve(&[], &[("CERTSTREAM_BATCH_SIZE", "3"), ("OTHER_THING", "4")]);
     assert_eq!(setup.config, Config::default());
     assert_eq!(setup.warnings, ["CERTSTREAM_BATCH_SIZE sets nothing: there is no such variable"]);
@@ -211,7 +213,7 @@ fn a_variable_that_is_not_text_is_refused() {
 }
 
 #[test]
-fn demo_takes_every_setting_but_sources_and_state() {
+fn demo_accepts_every_setting_but_sources_and_state() {
     let file = Written::new("port: 1\nheartbeat: {interval_secs: 7}\nprotocols: {page: off}\n");
     let flag = file.flag();
     let args = [
@@ -245,7 +247,7 @@ fn demo_takes_every_setting_but_sources_and_state() {
 }
 
 #[test]
-fn demo_does_not_look_for_a_file() {
+fn demo_reads_no_default_file() {
     let file = Written::new("port: 1\n");
     let search = [file.path];
     match invoke_with(&["--demo"], &[], &search) {
@@ -258,7 +260,7 @@ fn demo_does_not_look_for_a_file() {
 }
 
 #[test]
-fn dry_run_is_a_way_to_serve() {
+fn dry_run_serves() {
     let setup = serve(&["--dry-run"], &[]);
     assert!(setup.dry_run && !setup.demo);
     assert!(!serve(&[], &[]).dry_run);
@@ -288,7 +290,7 @@ fn help_and_version_need_no_configuration() {
 }
 
 #[test]
-fn validation_says_what_the_configuration_comes_to() {
+fn validation_prints_a_summary() {
     let file = Written::new(&format!("port: 4000\ncustom_logs: {LOG}\nstreams: {{full: off}}"));
     let Ok(Invocation::ValidateConfig(setup)) = invoke(&[&file.flag(), "--validate-config"], &[])
     else {
@@ -329,7 +331,7 @@ fn the_configuration_is_printed_as_yaml() {
 }
 
 #[test]
-fn rules_between_settings_name_key_value_and_remedy() {
+fn broken_rules_name_key_value_and_remedy() {
     let retry = "ct_log.retry_initial_delay_ms is 60000: it must not exceed \
                  ct_log.retry_max_delay_ms (30000); lower one or raise the other";
     let cases: [(&str, &str); 16] = [
@@ -425,7 +427,7 @@ fn rules_between_settings_name_key_value_and_remedy() {
 }
 
 #[test]
-fn only_logs_named_by_hand_may_be_followed() {
+fn following_only_configured_logs_is_allowed() {
     let file = Written::new(&format!("ct_log: {{disable_default_logs: on}}\ncustom_logs: {LOG}"));
     let setup = serve(&[&file.flag()], &[]);
     assert!(setup.config.ct_log.disable_default_logs);
@@ -433,7 +435,7 @@ fn only_logs_named_by_hand_may_be_followed() {
 }
 
 #[test]
-fn doubtful_configurations_are_warned_of() {
+fn doubtful_configurations_cause_warnings() {
     let file = Written::new(&format!("custom_logs: {LOG}"));
     let off = ["--ct-log-rfc6962-enabled=off", "--protocols-websocket=off"];
     let setup = serve(&[&file.flag(), off[0], off[1]], &[]);

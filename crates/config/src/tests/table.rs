@@ -1,10 +1,12 @@
+//! The table of settings: one row for each field, and the effect of each variable and flag.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::*;
+use crate::model::reporting::Prometheus;
 use crate::overlay::Assignment;
-use crate::reporting::Prometheus;
 
 /// A configuration in which every setting has a place, also those of a list's items.
 fn filled() -> Config {
@@ -37,7 +39,7 @@ fn filled() -> Config {
     }
 }
 
-/// What is printed, with the one secret of [`filled`] put back.
+/// Returns the printed configuration, with the one secret of [`filled`] put back.
 fn shown(config: &Config) -> String {
     yaml::print(config).replace("\"(hidden)\"", "[a-token]")
 }
@@ -157,7 +159,7 @@ fn assigned(setting: &'static Setting, origin: Origin, text: &str) -> Result<Con
 }
 
 #[test]
-fn every_leaf_of_the_struct_has_one_row() {
+fn every_field_of_the_configuration_has_one_row() {
     let leaves: Vec<String> = leaves_of(&filled()).into_keys().collect();
     let mut rows: Vec<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
     rows.sort_unstable();
@@ -177,7 +179,7 @@ fn defaults_are_allowed() {
 }
 
 #[test]
-fn rows_stand_in_the_order_of_the_sections() {
+fn rows_are_in_the_order_of_the_sections() {
     let by_section = SECTIONS.iter().flat_map(Section::settings).map(|setting| setting.key);
     let rows = SETTINGS.iter().map(|setting| setting.key);
     assert_eq!(by_section.collect::<Vec<_>>(), rows.collect::<Vec<_>>());
@@ -234,7 +236,7 @@ const KEPT_NAMES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn variables_are_called_as_their_keys_or_as_they_always_were() {
+fn variables_are_named_after_their_keys_with_known_exceptions() {
     let mut kept = Vec::new();
     for setting in SETTINGS {
         let by_rule = format!("CERTSTREAM_{}", setting.key.replace('.', "_").to_uppercase());
@@ -264,7 +266,7 @@ fn a_variable_and_a_flag_set_their_key_and_nothing_else() {
 }
 
 #[test]
-fn each_variable_and_flag_is_listened_to() {
+fn each_variable_and_flag_takes_effect() {
     let file = Written::new(&shown(&filled()));
     let before = leaves_of(&filled());
     for (setting, flag) in settable() {
@@ -286,7 +288,7 @@ fn each_variable_and_flag_is_listened_to() {
 }
 
 #[test]
-fn a_wrong_value_is_refused_by_name_value_and_expectation() {
+fn an_invalid_value_is_refused_with_name_value_and_expectation() {
     for (setting, flag) in settable() {
         for wrong in wrong_values(setting.kind) {
             let is_hidden = setting.secret || setting.section() == "auth";
@@ -303,7 +305,7 @@ fn a_wrong_value_is_refused_by_name_value_and_expectation() {
 }
 
 #[test]
-fn what_is_printed_reads_back() {
+fn printed_configurations_read_back() {
     let before = leaves_of(&filled());
     let mut configs = vec![Config::default(), Config::demo(), filled()];
     for (setting, flag) in settable().filter(|(setting, _)| !setting.secret) {
@@ -319,7 +321,7 @@ fn what_is_printed_reads_back() {
 }
 
 #[test]
-fn words_are_quoted_where_some_yaml_reads_them_as_something_else() {
+fn ambiguous_yaml_words_are_quoted() {
     let plain = ["info", "0.0.0.0", "16MiB", "/var/lib/a_b-c", "https://ct.example/2027"];
     let quoted =
         ["", "off", "No", "null", "1e3", "12", "0x1f", "::", "a: b", "a #b", "-x", "12:30"];

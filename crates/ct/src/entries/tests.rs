@@ -30,7 +30,7 @@ fn pages() {
 }
 
 #[test]
-fn pages_that_are_none() {
+fn invalid_pages_are_refused() {
     let base64 = |field| BodyError::Base64 { field };
     for (body, error) in [
         (r#"{"entries":[{"leaf_input":"AA=","extra_data":""}]}"#, base64("leaf_input")),
@@ -61,7 +61,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(bytes in vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(bytes in vec(any::<u8>(), 0..200)) {
         parse_get_entries(&bytes).ok();
     }
 }

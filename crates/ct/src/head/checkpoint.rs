@@ -10,7 +10,7 @@ use crate::{Hash, LogId};
 /// The longest checkpoint that is read, in bytes: room for hundreds of signature lines.
 pub const MAX_CHECKPOINT_BYTES: usize = 64 * 1024;
 
-/// Why bytes are not a checkpoint of the log.
+/// An error in a checkpoint of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CheckpointError {
     /// Longer than [`MAX_CHECKPOINT_BYTES`].
@@ -131,7 +131,10 @@ fn parse_text(text: &str, origin: &str) -> Result<(u64, Hash), CheckpointError> 
         return Err(CheckpointError::Origin { expected: origin.into(), found: found.into() });
     }
     let canonical = size == "0" || size.starts_with(|c: char| matches!(c, '1'..='9'));
-    let size = size.parse().ok().filter(|_| canonical).ok_or(CheckpointError::Size)?;
+    if !canonical {
+        return Err(CheckpointError::Size);
+    }
+    let size = size.parse().map_err(|_| CheckpointError::Size)?;
     let root = hash_from_base64(root).ok_or(CheckpointError::Root)?;
     Ok((size, root))
 }
@@ -153,8 +156,8 @@ fn split_signature(body: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_be_bytes(*timestamp), signature))
 }
 
-/// Whether a signature line of unknown key is of an RFC 6962 log: the structure fits to the byte and
-/// names SHA-256 with RSA or ECDSA.
+/// Reports whether a signature line of unknown key is of an RFC 6962 log: the structure fits to the
+/// byte and names SHA-256 with RSA or ECDSA.
 fn is_tree_head_signature(body: &[u8]) -> bool {
     let signature =
         split_signature(body).and_then(|(_, signature)| split_digitally_signed(signature));

@@ -25,7 +25,7 @@ fn parse(note: &str) -> Result<SignedHead, CheckpointError> {
 }
 
 #[test]
-fn the_signed_bytes() {
+fn signed_bytes_match_rfc_6962() {
     let head = TreeHead { size: 0x0102, timestamp: 0x0304, root: [0xee; 32] };
     let bytes = SignedHead::signed_bytes(&head);
     let expected =
@@ -62,7 +62,7 @@ fn a_head_verifies_in_both_forms() {
 }
 
 #[test]
-fn heads_that_are_none() {
+fn invalid_heads_are_refused() {
     let good = signed(1).to_sth();
     assert_eq!(SignedHead::from_sth(good.as_bytes()), Ok(signed(1)));
     let root = to_base64(&[9; 32]);
@@ -84,7 +84,7 @@ fn heads_that_are_none() {
 }
 
 #[test]
-fn lines_of_others_are_passed_over() {
+fn signatures_of_other_keys_are_ignored() {
     let (text, ours) =
         note().split_once("\n\n").map(|(t, l)| (t.to_owned(), l.to_owned())).unwrap();
     let others: String = (0..500)
@@ -112,7 +112,7 @@ fn lines_of_others_are_passed_over() {
 }
 
 #[test]
-fn checkpoints_that_are_none() {
+fn invalid_checkpoints_are_refused() {
     let note = note();
     let root = to_base64(&[9; 32]);
     let origin = CheckpointError::Origin { expected: ORIGIN.into(), found: "other".into() };
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(
+    fn arbitrary_bytes_do_not_panic(
         mut bytes in vec(any::<u8>(), 0..200),
         at: prop::sample::Index,
         to: u8,

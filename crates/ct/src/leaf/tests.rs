@@ -22,7 +22,7 @@ fn encoded(leaf: &Leaf<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn the_bytes_of_a_leaf() {
+fn a_leaf_is_encoded_as_rfc_6962_says() {
     let expected = b"\0\0\x01\x02\x03\x04\x05\x06\x07\x08\0\0\0\0\x03der\0\x02ab";
     assert_eq!(encoded(&x509(b"ab")), expected);
     assert_eq!(Leaf::parse(expected), Ok(x509(b"ab")));
@@ -49,7 +49,7 @@ fn every_cut_and_every_addition_is_refused() {
 }
 
 #[test]
-fn what_is_not_known_is_told_with_its_value() {
+fn unknown_codes_are_reported_with_their_value() {
     let with = |at: usize, value: u8| {
         let mut leaf = encoded(&x509(b""));
         leaf[at] = value;
@@ -158,7 +158,7 @@ proptest! {
 
     /// Whatever parses is what was read: nothing is dropped, nothing made up.
     #[test]
-    fn no_panic_and_no_loss(mut bytes in vec(any::<u8>(), 0..200), plausible: bool) {
+    fn arbitrary_leaves_do_not_panic_and_are_rewritten_unchanged(mut bytes in vec(any::<u8>(), 0..200), plausible: bool) {
         if plausible {
             // The head of a small certificate entry, so that not everything fails at the version.
             for (to, from) in bytes.iter_mut().zip(*b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0") {
@@ -180,7 +180,7 @@ proptest! {
 }
 
 #[test]
-fn a_leaf_is_read_whatever_follows_it_and_whatever_its_extra_data_is() {
+fn a_leaf_is_read_despite_trailing_bytes_and_bad_extra_data() {
     let whole = encoded(&x509(b"ab"));
     let more = [&whole[..], b"more"].concat();
     assert_eq!(Leaf::parse_front(&more), Ok((x509(b"ab"), &b"more"[..])));

@@ -42,7 +42,7 @@ struct RawOperator<'a> {
     tiled_logs: Option<Vec<Raw<'a>>>,
 }
 
-/// What a log may be called in a report, read as forgivingly as can be.
+/// The fields that name a log in reports, read as leniently as possible.
 #[derive(Deserialize)]
 struct RawNames<'a> {
     #[serde(borrow)]

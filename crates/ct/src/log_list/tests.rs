@@ -103,7 +103,7 @@ fn a_log_with_everything() {
 }
 
 #[test]
-fn states() {
+fn every_log_state_is_read() {
     let state = |state: Value| only(with(log(), json!({ "state": state }))).map(|log| log.state);
     for (name, expected) in [
         ("pending", State::Pending),
@@ -133,7 +133,7 @@ fn states() {
 }
 
 #[test]
-fn log_types() {
+fn every_log_type_is_read() {
     for (name, expected) in [
         ("prod", LogType::Prod),
         ("monitoring_only", LogType::MonitoringOnly),
@@ -198,7 +198,7 @@ fn a_malformed_log_costs_itself_and_is_reported() {
 }
 
 #[test]
-fn of_two_logs_with_one_key_the_first_stays() {
+fn the_second_of_two_logs_with_one_key_is_skipped() {
     let log = log();
     let again =
         with(log.clone(), json!({ "url": "https://ct.example.net/two/", "description": "two" }));
@@ -232,7 +232,7 @@ fn a_malformed_operator_costs_itself() {
 }
 
 #[test]
-fn lists_that_are_none() {
+fn invalid_lists_are_refused() {
     let parse = |list: Value| LogList::parse(list.to_string().as_bytes()).map(|_| ());
     let json_error = |bytes: &[u8]| matches!(LogList::parse(bytes), Err(ListError::Json(_)));
     assert!(json_error(b"") && json_error(b"[]") && json_error(b"{") && json_error(b"\xff"));
@@ -265,7 +265,7 @@ fn versions_and_timestamps_of_other_publishers() {
 }
 
 #[test]
-fn versions_compare_as_numbers() {
+fn list_versions_compare_as_numbers() {
     let version = |text: &str| text.parse::<Version>();
     let ordered = ["0.9", "0.10", "1", "9.100", "10.2", "10.10", "85.92"];
     for pair in ordered.windows(2) {
@@ -327,7 +327,7 @@ fn origins() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text: String, bytes: Vec<u8>) {
+    fn arbitrary_text_does_not_panic(text: String, bytes: Vec<u8>) {
         LogList::parse(&bytes).ok();
         LogList::parse(text.as_bytes()).ok();
         text.parse::<Version>().ok();
@@ -345,7 +345,7 @@ proptest! {
 }
 
 #[test]
-fn names_that_are_too_long_are_cut_and_urls_are_refused() {
+fn long_names_are_cut_and_urls_are_refused_as_names() {
     let long = "ä".repeat(100_000);
     let mut log = log();
     log["description"] = long.as_str().into();

@@ -19,8 +19,8 @@ pub(super) fn prefix(url: &str) -> Option<String> {
     Some(format!("{url}{slash}"))
 }
 
-/// Whether the host of a [`prefix`] is example.com or below it (RFC 6761 section 6.5): reserved, and so
-/// never a log.
+/// Reports whether the host of a [`prefix`] is example.com or below it (RFC 6761 section 6.5):
+/// reserved, and so never a log.
 pub(super) fn is_placeholder(prefix: &str) -> bool {
     let rest = prefix.split_once("://").map_or(prefix, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{empty_root, node_hash};
 use crate::Hash;
 
-/// Why a proof is refused, or why there is none.
+/// An error in verifying or making a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProofError {
     /// The leaf is not below the size of the tree.
@@ -42,7 +42,7 @@ pub enum ProofError {
 /// (RFC 9162 section 2.1.3.2). The path is from leaf to root.
 ///
 /// # Errors
-/// When it does not prove that.
+/// If it does not prove that.
 pub fn verify_inclusion(
     leaf_hash: &Hash,
     index: u64,
@@ -76,7 +76,7 @@ pub(super) fn left_siblings(index: u64, size: u64, path: &[Hash]) -> Vec<Hash> {
 /// 2.1.4.2).
 ///
 /// # Errors
-/// When it does not prove that. The proof of a tree with itself is empty; there is none from an empty
+/// If it does not prove that. The proof of a tree with itself is empty; there is none from an empty
 /// tree.
 pub fn verify_consistency(
     first: u64,
@@ -127,7 +127,7 @@ pub fn verify_consistency(
 /// 2.1.1). `node(level, index)` is asked only for complete subtrees within `size`.
 ///
 /// # Errors
-/// When `index` is not below `size`.
+/// If `index` is not below `size`.
 pub fn inclusion_proof(
     index: u64,
     size: u64,
@@ -155,7 +155,7 @@ pub fn inclusion_proof(
 /// `node(level, index)` is asked only for complete subtrees within `second`.
 ///
 /// # Errors
-/// When `first` is 0 or greater than `second`.
+/// If `first` is 0 or greater than `second`.
 pub fn consistency_proof(
     first: u64,
     second: u64,
@@ -211,7 +211,8 @@ fn subtree_root(leaves: Range<u64>, node: &dyn Fn(u8, u64) -> Hash) -> Hash {
     root.unwrap_or_else(empty_root)
 }
 
-/// Where a tree is split: at the largest power of two smaller than its size. `None` for one leaf.
+/// Returns the largest power of two smaller than the size of a tree, at which it is split. `None`
+/// for one leaf.
 fn split(tree: &Range<u64>) -> Option<u64> {
     let last = tree.end.saturating_sub(tree.start).saturating_sub(1);
     tree.start.checked_add(1_u64.checked_shl(last.checked_ilog2()?)?)

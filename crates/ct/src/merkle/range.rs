@@ -16,7 +16,7 @@ pub struct CompactRange {
     hashes: Vec<Hash>,
 }
 
-/// Why hashes make no compact range.
+/// An error in making or extending a compact range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RangeError {
     /// Not one hash per one-bit of the size.
@@ -26,7 +26,7 @@ pub enum RangeError {
         size: u64,
         /// The one-bits of `size`.
         expected: u32,
-        /// How many hashes were given.
+        /// The number of hashes given.
         actual: usize,
     },
     /// The audit path of the last leaf is not of the length that goes with the size.
@@ -36,7 +36,7 @@ pub enum RangeError {
         size: u64,
         /// The one-bits of `size - 1`.
         expected: u32,
-        /// How many hashes were given.
+        /// The number of hashes given.
         actual: usize,
     },
     /// An empty tree has no last leaf.
@@ -47,9 +47,9 @@ pub enum RangeError {
     Tiles {
         /// The number of leaves.
         size: u64,
-        /// How many tiles there should be.
+        /// The number of tiles needed.
         expected: usize,
-        /// How many were given.
+        /// The number of tiles given.
         actual: usize,
     },
     /// A tile on the right edge holds too few hashes.
@@ -57,13 +57,13 @@ pub enum RangeError {
     Width {
         /// The tile.
         tile: Tile,
-        /// How many hashes were given.
+        /// The number of hashes given.
         actual: usize,
     },
     /// The tree would have more than 2^63 leaves.
     #[error("a tree of {0} leaves is too large")]
     TooLarge(u64),
-    /// The tile does not go on where the range ends; see [`CompactRange::next_tile`].
+    /// The tile does not begin where the range ends; see [`CompactRange::next_tile`].
     #[error("{tile} does not go on where a range of {size} leaves ends")]
     Elsewhere {
         /// The tile.
@@ -95,7 +95,7 @@ impl CompactRange {
     /// The range with these hashes, as [`hashes`](Self::hashes) gave them.
     ///
     /// # Errors
-    /// When there is not one hash per one-bit of `size`, or `size` is beyond 2^63. Whether they are the right ones shows only
+    /// If there is not one hash per one-bit of `size`, or `size` is beyond 2^63. Whether they are the right ones shows only
     /// when the [`root`](Self::root) is compared.
     pub fn from_hashes(size: u64, hashes: Vec<Hash>) -> Result<Self, RangeError> {
         let expected = size.count_ones();
@@ -110,11 +110,11 @@ impl CompactRange {
     /// 6962 section 2.1.1; get-entry-and-proof or get-proof-by-hash for leaf `size - 1`): read
     /// backwards, that path is the range of the leaves before.
     ///
-    /// When the [`root`](Self::root) then equals that of a signed head, this is also the proof that the
+    /// If the [`root`](Self::root) then equals that of a signed head, this also proves that the
     /// last leaf is in the tree.
     ///
     /// # Errors
-    /// When `size` is 0 or beyond 2^63, or the path has not the length that goes with it.
+    /// If `size` is 0 or beyond 2^63, or the path has not the length that goes with it.
     pub fn from_audit_path(
         size: u64,
         last_leaf: &Hash,
@@ -138,7 +138,7 @@ impl CompactRange {
     /// beginning.
     ///
     /// # Errors
-    /// When the proof does not prove the leaf.
+    /// If the proof does not prove the leaf.
     pub fn from_inclusion_proof(
         last_leaf: &Hash,
         index: u64,
@@ -160,7 +160,7 @@ impl CompactRange {
     /// beyond `size` is not looked at.
     ///
     /// # Errors
-    /// When there are too few or too many tiles, one holds too few hashes, or `size` is beyond 2^63.
+    /// If there are too few or too many tiles, one holds too few hashes, or `size` is beyond 2^63.
     pub fn from_right_edge<T: AsRef<[Hash]>>(size: u64, tiles: &[T]) -> Result<Self, RangeError> {
         if size > MAX_SIZE {
             return Err(RangeError::TooLarge(size));
@@ -194,7 +194,7 @@ impl CompactRange {
     /// [`tree_hash`](super::tree_hash) at level 8.
     ///
     /// # Errors
-    /// When the range does not end at a multiple of 2^`level`, or would grow beyond 2^63 leaves; it is
+    /// If the range does not end at a multiple of 2^`level`, or would grow beyond 2^63 leaves; it is
     /// then as before.
     pub fn push_subtree(&mut self, level: u8, root: Hash) -> Result<(), RangeError> {
         let unaligned = RangeError::Unaligned { size: self.size, level };
@@ -228,13 +228,14 @@ impl CompactRange {
     /// not looked at.
     ///
     /// # Errors
-    /// When the tile does not go on where the range ends, or there are too few hashes. The range is then
+    /// If the tile does not begin where the range ends, or there are too few hashes. The range is then
     /// as before.
     pub fn push_tile(&mut self, tile: &Tile, hashes: &[Hash]) -> Result<(), RangeError> {
         let elsewhere = RangeError::Elsewhere { tile: *tile, size: self.size };
         let TileKind::Level(level) = tile.kind else { return Err(elsewhere) };
         let leaves = leaves_below(level);
-        let done = self.size.checked_div(leaves).filter(|_| self.size.is_multiple_of(leaves));
+        let is_aligned = self.size.is_multiple_of(leaves);
+        let done = if is_aligned { self.size.checked_div(leaves) } else { None };
         let first = tile.index.checked_mul(TILE_WIDTH);
         let skipped = done
             .zip(first)
@@ -249,7 +250,7 @@ impl CompactRange {
         hashes.iter().skip(skipped).try_for_each(|hash| self.push_subtree(level, *hash))
     }
 
-    /// How many leaves there are.
+    /// Returns the number of leaves.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
@@ -285,7 +286,7 @@ impl CompactRange {
     }
 }
 
-/// How many leaves stand below one hash of a tile's level; 0 where that is beyond all counting.
+/// Returns the number of leaves below one hash of a tile's level; 0 if it exceeds a `u64`.
 fn leaves_below(level: u8) -> u64 {
     1_u64.checked_shl(u32::from(level).saturating_mul(8)).unwrap_or(0)
 }

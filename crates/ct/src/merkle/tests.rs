@@ -45,7 +45,7 @@ fn hex(hash: &Hash) -> String {
 /// The hashes of RFC 6962 implementations everywhere: `""`, `00`, `10`, ... are the first leaves of
 /// the trees that the original implementation was tested with.
 #[test]
-fn hashes_known_to_all() {
+fn hashes_equal_published_vectors() {
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(hex(&empty_root()), empty);
     assert_eq!(hex(&CompactRange::new().root()), empty);
@@ -59,7 +59,7 @@ fn hashes_known_to_all() {
 }
 
 #[test]
-fn every_small_tree() {
+fn roots_of_small_trees_match_the_definition() {
     let all = leaves(200);
     for size in 0..=200_u64 {
         let tree = &all[..size as usize];
@@ -74,7 +74,7 @@ fn every_small_tree() {
 }
 
 #[test]
-fn every_proof_of_small_trees() {
+fn proofs_of_small_trees_verify() {
     let all = leaves(40);
     for size in 1..=40_u64 {
         let tree = &all[..size as usize];
@@ -101,7 +101,7 @@ fn every_proof_of_small_trees() {
 }
 
 #[test]
-fn what_cannot_be_proved() {
+fn proofs_beyond_the_tree_are_errors() {
     let (root, other) = ([1; 32], [2; 32]);
     let index = Err(ProofError::Index { index: 5, size: 5 });
     assert_eq!(verify_inclusion(&root, 5, 5, &[], &root), index);
@@ -121,7 +121,7 @@ fn what_cannot_be_proved() {
 }
 
 #[test]
-fn a_range_is_told_from_what_is_none() {
+fn invalid_ranges_are_refused() {
     let hashes = |n| vec![[0; 32]; n];
     let error = RangeError::Hashes { size: 5, expected: 2, actual: 1 };
     assert_eq!(CompactRange::from_hashes(5, hashes(1)), Err(error));
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn no_other_proof_verifies(
+    fn altered_proofs_are_refused(
         size in 2..300_u64,
         index: prop::sample::Index,
         change: prop::sample::Index,
@@ -293,7 +293,7 @@ proptest! {
     }
 
     #[test]
-    fn no_proof_panics(first: u64, second: u64, proof in vec(any::<Hash>(), 0..70)) {
+    fn arbitrary_proofs_do_not_panic(first: u64, second: u64, proof in vec(any::<Hash>(), 0..70)) {
         let root = [0; 32];
         for (first, second) in [(first, second), (second, first), (first, first.saturating_add(1))] {
             verify_inclusion(&root, first, second, &proof, &root).ok();

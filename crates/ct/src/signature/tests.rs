@@ -108,7 +108,7 @@ fn pem() {
 
 proptest! {
     #[test]
-    fn no_bytes_panic(bytes in vec(any::<u8>(), 0..200), text: String) {
+    fn arbitrary_bytes_do_not_panic(bytes in vec(any::<u8>(), 0..200), text: String) {
         let key = PublicKey::from_pem(crate::log_list::CHROME_KEY_PEM).unwrap();
         prop_assert!(key.verify_digitally_signed(&bytes, &bytes).is_err());
         prop_assert!(key.verify_sha256(&bytes, &bytes).is_err());

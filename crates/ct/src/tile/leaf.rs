@@ -24,7 +24,7 @@ pub struct TileLeaf<'a> {
 /// An entry of a data tile of which only the bounds are known; see [`TileLeaf::delimit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delimited<'a> {
-    /// What the tree covers: the `MerkleTreeLeaf` without its first two bytes `00 00`.
+    /// The part that the tree covers: the `MerkleTreeLeaf` without its first two bytes `00 00`.
     pub timestamped_entry: &'a [u8],
     /// All bytes of the entry.
     pub whole: &'a [u8],
@@ -48,7 +48,7 @@ impl<'a> TileLeaf<'a> {
     /// Reads one entry from the front of `input`; returns it and what follows it.
     ///
     /// # Errors
-    /// When `input` does not begin with a whole entry of a known type.
+    /// If `input` does not begin with a whole entry of a known type.
     pub fn parse(input: &'a [u8]) -> Result<(Self, &'a [u8]), LeafError> {
         let mut reader = Reader::new(input);
         let leaf = Leaf::read(&mut reader)?;
@@ -65,12 +65,12 @@ impl<'a> TileLeaf<'a> {
         Ok((Self { leaf, timestamped_entry, precertificate, fingerprints }, reader.rest()))
     }
 
-    /// Where the entry at the front of `input` ends, told by its lengths alone: its `TimestampedEntry`,
+    /// Splits off the entry at the front of `input` by its lengths alone: its `TimestampedEntry`,
     /// all of it, and what follows it. So an entry that [`parse`](Self::parse) refuses can still be
     /// hashed and passed over.
     ///
     /// # Errors
-    /// When `input` ends within the entry, or its type, from which its form follows, is not known.
+    /// If `input` ends within the entry, or its type, from which its form follows, is not known.
     pub fn delimit(input: &'a [u8]) -> Result<(Delimited<'a>, &'a [u8]), LeafError> {
         let before = |reader: &Reader<'a>| {
             input.get(..input.len().saturating_sub(reader.rest().len())).unwrap_or_default()
@@ -94,7 +94,7 @@ impl<'a> TileLeaf<'a> {
     /// The tile entry of a leaf given as RFC 6962 has it (`leaf_input`, beginning `00 00`).
     ///
     /// # Errors
-    /// When `merkle_tree_leaf` is not a leaf, or `precertificate` does not go with its type.
+    /// If `merkle_tree_leaf` is not a leaf, or `precertificate` does not go with its type.
     pub fn from_merkle_tree_leaf(
         merkle_tree_leaf: &'a [u8],
         precertificate: Option<&'a [u8]>,
@@ -124,7 +124,7 @@ impl<'a> TileLeaf<'a> {
     /// Appends the entry as a data tile has it. `timestamped_entry` is written as it is.
     ///
     /// # Errors
-    /// When a field is empty or too long, or the precertificate does not go with the entry's type;
+    /// If a field is empty or too long, or the precertificate does not go with the entry's type;
     /// `out` then holds part of it.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), LeafError> {
         out.extend_from_slice(self.timestamped_entry);
@@ -136,7 +136,7 @@ impl<'a> TileLeaf<'a> {
         put_opaque16(out, self.fingerprints.as_flattened(), "chain fingerprints")
     }
 
-    /// Where a static log keeps the chain certificate with this fingerprint, below its monitoring
+    /// Returns the path of the chain certificate with this fingerprint, below the log's monitoring
     /// prefix: `issuer/<64 lower-case hexadecimal digits>`.
     #[must_use]
     pub fn issuer_path(fingerprint: &Hash) -> String {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{MAX_LEVEL, TILE_WIDTH, Tile, TileKind};
 
-/// Why a path names no tile.
+/// An error in the path of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ParseTileError {
     /// It does not begin with `tile/`.
@@ -19,7 +19,7 @@ pub enum ParseTileError {
     /// The index is not written in groups of three digits, all but the last after an `x`, or is too big.
     #[error("the index of a tile is groups of three digits, all but the last after an x: x001/234")]
     Index,
-    /// What follows the index is not `.p/` and a number from 1 to 255.
+    /// The part after the index is not `.p/` and a number from 1 to 255.
     #[error("the width of a partial tile is a number from 1 to 255 after .p/")]
     Width,
 }

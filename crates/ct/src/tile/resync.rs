@@ -44,14 +44,14 @@ impl Work {
     }
 }
 
-/// Where a data tile can be read again.
+/// The place at which a data tile can be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumption {
     /// Bytes up to the next entry that can be read, or to the end.
     pub length: usize,
-    /// How many entries these bytes are, at least one.
+    /// The number of entries in these bytes, at least one.
     pub entries: usize,
-    /// Whether the bytes are one entry, as the log has hashed it: a beginning of them, followed by
+    /// True if the bytes are one entry, as the log has hashed it: a beginning of them, followed by
     /// what can be a chain, has the first leaf hash.
     pub proved: bool,
 }
@@ -80,7 +80,8 @@ pub fn resume(
     Some(Resumption { length, entries, proved })
 }
 
-/// Where the first entry starts that has one of these hashes, and how many entries come before.
+/// Returns the start of the first entry that has one of these hashes, and the number of entries
+/// before it.
 fn next_entry(
     rest: &[u8],
     later: &[Hash],
@@ -101,14 +102,14 @@ fn next_entry(
     None
 }
 
-/// Whether an entry of a known type and with a plausible time may start here.
+/// Reports whether an entry of a known type and with a plausible time may start here.
 fn may_start(bytes: &[u8], times: &Range<u64>) -> bool {
     let Some((time, rest)) = bytes.split_first_chunk() else { return false };
     matches!(rest, [0, 0 | 1, ..]) && times.contains(&u64::from_be_bytes(*time))
 }
 
-/// Whether these bytes are an entry with this leaf hash: a `TimestampedEntry` of whatever form, perhaps
-/// a precertificate, and fingerprints.
+/// Reports whether these bytes are an entry with this leaf hash: a `TimestampedEntry` of any form,
+/// perhaps a precertificate, and fingerprints.
 fn is_entry(bytes: &[u8], hash: &Hash, work: &mut Work) -> bool {
     (0..=LONGEST_CHAIN).any(|fingerprints| {
         let Some(before) = before_chain(bytes, fingerprints) else { return false };
@@ -123,7 +124,7 @@ fn is_hashed(timestamped_entry: &[u8], hash: &Hash, work: &mut Work) -> bool {
     work.leaf_hash(timestamped_entry).is_some_and(|found| found == *hash)
 }
 
-/// What stands before so many fingerprints at the end, if their length stands there too.
+/// Returns the bytes before so many fingerprints at the end, if the length of these precedes them.
 fn before_chain(bytes: &[u8], fingerprints: usize) -> Option<&[u8]> {
     let length = fingerprints.checked_mul(32)?;
     let rest = bytes.get(..bytes.len().checked_sub(length)?)?;
@@ -131,14 +132,16 @@ fn before_chain(bytes: &[u8], fingerprints: usize) -> Option<&[u8]> {
     (usize::from(u16::from_be_bytes(*field)) == length).then_some(before)
 }
 
-/// What stands before anything at the end that has a length of three bytes before it.
+/// Returns each beginning of the bytes whose rest is preceded by its length in three bytes.
 fn submissions(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let fields = bytes.windows(3).enumerate();
     fields.filter_map(|(start, field)| {
         let [a, b, c] = field else { return None };
         let length = u32::from_be_bytes([0, *a, *b, *c]);
         let left = bytes.len().checked_sub(start)?.checked_sub(3)?;
-        let fits = u32::try_from(left) == Ok(length) && length > 0;
-        bytes.get(..start).filter(|_| fits)
+        if u32::try_from(left) != Ok(length) || length == 0 {
+            return None;
+        }
+        bytes.get(..start)
     })
 }

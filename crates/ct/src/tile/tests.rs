@@ -16,7 +16,7 @@ fn level(level: u8, index: u64, width: u16) -> Tile {
 }
 
 #[test]
-fn paths() {
+fn tile_paths_are_written_and_read() {
     for (tile, path) in [
         (level(0, 0, 256), "tile/0/000"),
         (level(0, 5, 256), "tile/0/005"),
@@ -33,7 +33,7 @@ fn paths() {
 }
 
 #[test]
-fn paths_that_are_none() {
+fn invalid_tile_paths_are_refused() {
     for (error, paths) in [
         (ParseTileError::Prefix, &["", "tile", "/tile/0/000", "Tile/0/000"][..]),
         (
@@ -150,7 +150,7 @@ fn precert_leaf(issuer_key_hash: &Hash) -> Vec<u8> {
 }
 
 #[test]
-fn the_bytes_of_a_tile_leaf() {
+fn a_tile_leaf_is_encoded_as_the_specification_says() {
     let merkle_tree_leaf = precert_leaf(&[9; 32]);
     let chain = [[3; 32], [4; 32]];
     let leaf = TileLeaf::from_merkle_tree_leaf(&merkle_tree_leaf, Some(b"pre"), &chain).unwrap();
@@ -178,9 +178,10 @@ fn the_bytes_of_a_tile_leaf() {
     assert_eq!(TileLeaf { fingerprints: &long, ..leaf }.encode(&mut out), Err(error));
 }
 
-/// What cannot be read but has an end is hashed as any other entry, and does not hide the next.
+/// An entry that cannot be read but has an end is hashed like any other and does not hide the next
+/// one.
 #[test]
-fn entries_are_told_apart_by_their_lengths_alone() {
+fn entries_are_delimited_by_their_lengths_alone() {
     let precert = precert_leaf(&[9; 32]);
     let empty_certificate = [&[0; 8][..], &[0, 0], &[0, 0, 0], &[0, 0], &[0, 0]].concat();
     let odd_chain = [&precert[2..], b"\0\0\x03pre\0\x02ab"].concat();
@@ -228,7 +229,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(path: String) {
+    fn arbitrary_text_does_not_panic(path: String) {
         path.parse::<Tile>().ok();
     }
 
@@ -246,7 +247,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(bytes in vec(any::<u8>(), 0..300), type_code in 0..3_u8) {
+    fn arbitrary_bytes_do_not_panic(bytes in vec(any::<u8>(), 0..300), type_code in 0..3_u8) {
         let plausible = [&[0, 0, 0, 0, 0, 0, 0, 0, 0, type_code, 0, 0], bytes.as_slice()].concat();
         for input in [&bytes, &plausible] {
             for leaf in TileLeaf::iter(input).flatten() {
@@ -323,7 +324,7 @@ fn an_entry_of_an_unknown_type_with_a_submission_is_proved() {
 }
 
 #[test]
-fn nothing_is_found_where_nothing_is_or_it_takes_too_much_work() {
+fn resynchronisation_stops_without_a_match_or_beyond_its_work_limit() {
     let times = 0..u64::MAX;
     assert_eq!(resume(b"", &[], &times, &mut Work::for_tile()), None);
     let good = entry(1_002, 30, &[]);

@@ -89,7 +89,7 @@ fn vectors_of_transparency_dev() {
     assert!(valid > 10 && invalid > 100, "{valid} valid, {invalid} invalid");
 }
 
-/// Where a vector proves something, our own proof of the same is the same.
+/// Our own proof equals that of each vector that is a valid proof.
 #[test]
 fn proofs_made_equal_those_of_transparency_dev() {
     let Some(data) = data() else { return };
@@ -154,7 +154,7 @@ fn proofs_of_argon2020() {
     let verify = |index| verify_inclusion(&leaf, index, head.size, &proof.audit_path, &head.root);
     assert_eq!(verify(10_000), Ok(()));
     assert_eq!(verify(10_001), Err(ProofError::Root));
-    // The same proof gives the tree of the first 10,001 entries, and so where to go on from.
+    // The same proof gives the tree of the first 10,001 entries, and so the range to continue from.
     let range = |root| {
         CompactRange::from_inclusion_proof(&leaf, 10_000, head.size, &proof.audit_path, root)
     };
@@ -170,7 +170,7 @@ fn proofs_of_argon2020() {
     assert!(verify(3_654_489).is_err());
 }
 
-/// What get-entry-and-proof answers for the last leaf gives the range to go on from.
+/// The answer of get-entry-and-proof for the last leaf gives the range to continue from.
 #[test]
 fn a_range_begins_with_the_audit_path_of_the_last_leaf() {
     let leaves: Vec<Hash> = (0..1000_u64).map(|i| leaf_hash(&i.to_be_bytes())).collect();

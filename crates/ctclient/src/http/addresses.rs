@@ -1,5 +1,5 @@
-//! Which addresses are connected to. A log list is somebody else's word, and must not have this program
-//! ask machines of the network it stands in.
+//! The addresses that may be connected to. A log list is untrusted here: it must not make this program
+//! send requests to machines of its own network.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,13 +14,13 @@ use url::{Host, Url};
 const PROXIES: [&str; 6] =
     ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
-/// A host has none but private addresses.
+/// The error of a host with private addresses only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is a private address")]
 pub(super) struct PrivateAddress(pub(super) IpAddr);
 
-/// The hosts that may have private addresses: those the operator has named. It is asked with each
-/// request and each connection, so a name that comes to mean another address is found out.
+/// The hosts that may have private addresses: those the operator has named. Each request and each
+/// connection is checked, so a name that changes its address is noticed.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     all: AtomicBool,
@@ -28,7 +28,7 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// Those of the proxies in the environment, which whoever set them wants to be used.
+    /// Permits the proxies in the environment.
     pub(super) fn with_proxies() -> Arc<Self> {
         let addresses = Self::default();
         for proxy in PROXIES.iter().filter_map(|name| std::env::var(name).ok()) {
@@ -38,12 +38,12 @@ impl Addresses {
         Arc::new(addresses)
     }
 
-    /// Sets whether every host may.
+    /// Sets whether every host may have private addresses.
     pub(super) fn trust_all(&self, all: bool) {
         self.all.store(all, Ordering::Relaxed);
     }
 
-    /// Has the host of a URL be one of them.
+    /// Permits the host of a URL.
     pub(super) fn trust(&self, url: &str) {
         if let Some(host) = host(url) {
             self.hosts.write().insert(host);
@@ -54,8 +54,7 @@ impl Addresses {
         self.all.load(Ordering::Relaxed) || self.hosts.read().contains(host)
     }
 
-    /// Refuses a URL that has a private address for a host. Names are looked at when they are
-    /// resolved.
+    /// Refuses a URL with a private address as its host. Names are checked when they are resolved.
     pub(super) fn check(&self, url: &str) -> Result<(), PrivateAddress> {
         match literal(url).filter(|address| is_private(*address)) {
             Some(address) if !host(url).is_some_and(|host| self.trusts(&host)) => {
@@ -66,7 +65,7 @@ impl Addresses {
     }
 }
 
-/// The host of a URL, with its port where it has one.
+/// Returns the host of a URL, with its port if it has one.
 #[must_use]
 pub fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
@@ -77,7 +76,7 @@ fn host(url: &str) -> Option<String> {
     Url::parse(url).ok()?.host_str().map(str::to_ascii_lowercase)
 }
 
-/// The address that a URL has for a host.
+/// Returns the address that a URL has as its host.
 fn literal(url: &str) -> Option<IpAddr> {
     match Url::parse(url).ok()?.host()? {
         Host::Ipv4(address) => Some(address.into()),
@@ -86,7 +85,7 @@ fn literal(url: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether the host of a URL has none but private addresses, as far as can be told now.
+/// Reports whether the host of a URL resolves to private addresses only.
 pub(super) async fn has_private_host(url: &str) -> bool {
     if let Some(address) = literal(url) {
         return is_private(address);
@@ -97,7 +96,7 @@ pub(super) async fn has_private_host(url: &str) -> bool {
     found.peek().is_some() && found.all(|address| is_private(address.ip()))
 }
 
-/// Whether an address is of this machine or its networks, rather than of the internet
+/// Reports whether an address is of this machine or its networks, rather than of the internet
 /// (RFC 6890 and the registries it began).
 fn is_private(address: IpAddr) -> bool {
     match address {
@@ -171,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_addresses_are_told_from_those_of_the_internet() {
+    fn private_and_public_addresses_are_distinguished() {
         for private in [
             "127.0.0.1",
             "10.1.2.3",
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_looked_at_when_it_is_resolved() {
+    async fn a_host_name_is_checked_when_it_is_resolved() {
         let addresses = Arc::new(Addresses::default());
         let resolver = Resolver(Arc::clone(&addresses));
         let resolve = || resolver.resolve("localhost".parse().expect("a name"));

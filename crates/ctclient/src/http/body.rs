@@ -1,4 +1,4 @@
-//! Bodies: bounded in size, paid for out of the shared budget, and never a page for people.
+//! Response bodies: bounded in size, counted in the shared budget, and never an HTML page.
 
 use std::future::Future;
 use std::io::Read as _;
@@ -13,26 +13,26 @@ use tokio::time::timeout;
 use super::budget::{Budget, Lease};
 use super::error::{FetchError, transport};
 
-/// How gzip begins (RFC 1952 section 2.3.1). Nothing that logs serve begins so.
+/// The first bytes of gzip (RFC 1952 section 2.3.1). No response of a log begins with them.
 const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
 
 /// Bytes decompressed at a time.
 const INFLATED: usize = 64 << 10;
 
-/// How long an answer waits for room in the budget.
+/// The longest wait of a response for room in the budget.
 const LONGEST_FOR_ROOM: Duration = Duration::from_secs(4);
 
-/// A successful answer's body as it comes.
+/// The body of a successful response while it is received.
 pub(super) struct Parts {
     pub(super) response: Response,
-    /// So many bytes are taken at most.
+    /// The most bytes of the body.
     pub(super) limit: usize,
-    /// So long each part is waited for.
+    /// The longest wait for each part.
     pub(super) patience: Duration,
 }
 
 impl Parts {
-    /// The whole body; `None` when it was given up because nothing more came.
+    /// Reads the whole body; returns `None` if no more bytes came in time.
     pub(super) async fn read(
         mut self,
         url: &str,
@@ -71,7 +71,7 @@ impl Parts {
     }
 }
 
-/// Waits for room, but not for long: what is held meanwhile may be what others wait for.
+/// Waits for room, but not for long: others may wait for the bytes that the caller has.
 pub(super) async fn room<T>(url: &str, room: impl Future<Output = T>) -> Result<T, FetchError> {
     let no_room = |_| FetchError::NoRoom { url: url.to_owned() };
     timeout(LONGEST_FOR_ROOM, room).await.map_err(no_room)
@@ -105,7 +105,7 @@ async fn gunzip(
     }
 }
 
-/// A body that gives its bytes back to the budget when the last reference to it goes.
+/// Makes a body that returns its bytes to the budget when the last reference to it is dropped.
 pub(super) fn holding(body: Bytes, mut lease: Lease) -> Bytes {
     struct Held {
         body: Bytes,
@@ -127,7 +127,7 @@ fn says_html(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
-/// Whether a body is a web page, whatever it says of itself.
+/// Reports whether a body is a web page, whatever its headers say.
 fn is_html(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
     [&b"<!doctype"[..], b"<html"]
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn web_pages_are_told_by_their_beginning() {
+    fn html_is_recognised_by_its_first_bytes() {
         for page in ["<!DOCTYPE html><p>", " \n<HTML>", "\u{feff}<!doctype html>"] {
             assert!(is_html(page.as_bytes()), "{page}");
         }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn gzip_is_bounded_and_has_to_be_whole() {
+    async fn gzip_beyond_the_limit_or_truncated_is_an_error() {
         let budget = Budget::new(1 << 20);
         let mut lease = budget.reserve(1, None).await;
         let mut gunzip =
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_holds_its_share_of_the_budget_until_it_is_dropped() {
+    async fn a_body_returns_its_bytes_to_the_budget_when_dropped() {
         let budget = Budget::new(1000);
         let body = holding(Bytes::from_static(b"0123456789"), budget.reserve(500, None).await);
         let part = body.slice(2..4);

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_reserved_is_given_back() {
+    async fn reserved_bytes_are_returned() {
         let budget = Budget::new(1000);
         let mut first = budget.reserve(600, None).await;
         assert!(budget.reserve(500, None).now_or_never().is_none(), "it would be too much");
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_at_a_time_goes_beyond() {
+    async fn one_lease_at_a_time_exceeds_the_budget() {
         let budget = Budget::new(1000);
         let mut first = budget.reserve(500, None).await;
         let mut second = budget.reserve(500, None).await;
@@ -236,7 +236,7 @@ mod tests {
         assert!(first.is_beyond());
         assert_eq!(budget.used(), 1200, "what is beyond is counted");
         assert!(budget.grow(&mut second, 700).now_or_never().is_none(), "the second waits");
-        budget.grow(&mut first, 900).now_or_never().expect("and goes on");
+        budget.grow(&mut first, 900).now_or_never().expect("and continues");
         first.set(300);
         assert!(!first.is_beyond());
         drop(first);
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_holder_takes_no_more_than_its_share() {
+    async fn a_log_takes_no_more_than_its_share() {
         let budget = Budget::new(1000);
         let (one, other) = (Share::new(250), Share::new(250));
         let first = budget.reserve(800, Some(&one)).await;

@@ -1,5 +1,5 @@
-//! Who asks: one log's claim on the shared HTTP client, the pause it has been told to make, and how
-//! long its answers usually take.
+//! One log as a caller of the shared HTTP client: its pause after refusals, and the usual time and size
+//! of its responses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +11,20 @@ use tokio::time::Instant;
 use crate::backoff::{Backoff, jitter};
 use crate::failure::{Failure, LONGEST_AT_FIRST, bounded};
 
-/// A caller that nothing else is known of.
+/// The back-off of a caller without its own.
 const BACKOFF: Backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
 
-/// A body of a page that was not asked for before may be as large as this.
+/// The expected size of the first page, in bytes.
 const FIRST_PAGE: usize = 2 << 20;
 
-/// However quickly a log answers, it is given so long to begin an answer or to go on with one.
+/// The shortest patience with a log, however quickly it answers.
 const LEAST_PATIENCE: Duration = Duration::from_secs(3);
-/// The same, as a multiple, while the log fails: then a short wait finds out sooner when it is over.
+/// Patience as a multiple of the slowest recent response while the log fails: a short one notices
+/// sooner when the failure is over.
 const PATIENCE_AT_FIRST: u32 = 2;
-/// How many times longer than the slowest answer lately another one may take to begin, before the log
-/// counts as failing. Logs differ: most answer within a second, and are given 4 s at most; a few take
-/// 25 s and more for entries, and would never be read if each request had to be answered in 4 s.
+/// Patience as a multiple of the slowest recent response; after that the log counts as failing. Logs
+/// differ: most answer within a second, and get 4 s at most; a few take 25 s and more for entries, and
+/// could never be read if each request had to be answered in 4 s.
 const PATIENCE: u32 = 4;
 
 /// One log, or the log lists.
@@ -33,21 +34,21 @@ pub(super) struct Caller {
     pub(super) id: u64,
     pub(super) backoff: Backoff,
     pause: Mutex<Pause>,
-    /// How large a page is expected to be, in bytes.
+    /// The expected size of a page, in bytes.
     page: Mutex<usize>,
     patience: Mutex<Patience>,
     failure: Arc<Failure>,
-    /// Answers received to their end.
+    /// Responses received to their end.
     received: AtomicU64,
 }
 
-/// How long to wait for an answer to begin. A request that is left without one would otherwise keep
-/// its log from being read until the time limit of whole requests.
+/// The time to wait for a response to begin. A stalled request would otherwise keep its log from being
+/// read until the time limit of whole requests.
 #[derive(Debug, Default)]
 struct Patience {
-    /// The time until the slowest answer lately began; `None` before the first.
+    /// The time until the slowest recent response began; `None` before the first.
     slowest: Option<Duration>,
-    /// Requests in a row that were left without an answer.
+    /// Requests in a row without a response.
     unanswered: u32,
     since: Option<Instant>,
 }
@@ -55,7 +56,7 @@ struct Patience {
 /// The pause after refusals (429, or 503 with `Retry-After`).
 #[derive(Debug, Default)]
 struct Pause {
-    /// Refusals in a row, and when the first was.
+    /// Refusals in a row, and the time of the first.
     refusals: u32,
     first: Option<Instant>,
     since: Option<Instant>,
@@ -63,7 +64,7 @@ struct Pause {
 }
 
 impl Caller {
-    /// `failure` says whether the log fails, as its follower sees it.
+    /// Makes a caller. `failure` is the log's present failure.
     pub(super) fn new(id: u64, backoff: Option<Backoff>, failure: Arc<Failure>) -> Self {
         Self {
             id,
@@ -76,7 +77,7 @@ impl Caller {
         }
     }
 
-    /// Waits until a pause is over, however often it is made longer meanwhile.
+    /// Waits until the pause is over, however often it is extended meanwhile.
     pub(super) async fn wait(&self) {
         loop {
             let until = self.paused_until();
@@ -85,12 +86,12 @@ impl Caller {
         }
     }
 
-    /// When the pause ends, or ended.
+    /// Returns the end of the pause, which may be over.
     pub(super) fn paused_until(&self) -> Option<Instant> {
         self.pause.lock().until
     }
 
-    /// A request sent at `sent` was refused; the answer asked for a pause of `asked`.
+    /// Notes that a request sent at `sent` was refused; the response asked for a pause of `asked`.
     pub(super) fn refused(&self, sent: Instant, asked: Option<Duration>) {
         self.pause.lock().refused(sent, asked, &self.backoff, Instant::now());
     }
@@ -101,37 +102,37 @@ impl Caller {
         pause.first = None;
     }
 
-    /// A request failed, for a reason that may pass.
+    /// Notes that a request failed, for a reason that may pass.
     pub(super) fn failed(&self) {
         self.failure.begin();
     }
 
-    /// How many answers were received to their end.
+    /// Returns the number of responses received to their end.
     pub(super) fn answers(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// How long to wait for an answer to begin, or for more of it, `longest` at most.
+    /// Returns the time to wait for a response to begin, or for more of it, at most `longest`.
     pub(super) fn patience(&self, longest: Duration) -> Duration {
         self.patience.lock().wait(longest, self.failure.is_beginning())
     }
 
-    /// An answer, of whatever kind, began so long after its request was sent.
+    /// Notes the time from a request to the beginning of its response.
     pub(super) fn began(&self, after: Duration) {
         self.patience.lock().began(after);
     }
 
-    /// A request sent at `sent` was given up for want of an answer.
+    /// Notes that a request sent at `sent` was cancelled without a response.
     pub(super) fn unanswered(&self, sent: Instant) {
         self.patience.lock().unanswered(sent, Instant::now());
     }
 
-    /// How large the body of an answer is likely to be that may be `limit` at most.
+    /// Returns the likely size of a body of at most `limit` bytes.
     pub(super) fn expected(&self, limit: usize) -> usize {
         if limit < FIRST_PAGE { limit.min(64 << 10) } else { *self.page.lock() }
     }
 
-    /// An answer that might have had `limit` bytes had `length`.
+    /// Notes the `length` of a body of at most `limit` bytes.
     pub(super) fn received(&self, limit: usize, length: usize) {
         self.received.fetch_add(1, Ordering::Relaxed);
         if limit >= FIRST_PAGE {
@@ -160,8 +161,8 @@ impl Pause {
 }
 
 impl Patience {
-    /// `is_failing`: the log fails, and has not for long. Then a request is given up soon, but never
-    /// before the log has had time enough for an answer as slow as others lately.
+    /// Returns the time to wait. `is_failing`: the log is in the first minute of a failure. Then a
+    /// request is cancelled soon, but not before a response as slow as other recent ones could begin.
     fn wait(&self, longest: Duration, is_failing: bool) -> Duration {
         let usual = self.slowest.map_or(longest, |slowest| slowest * PATIENCE);
         let doubled = usual.max(LEAST_PATIENCE).saturating_mul(1 << self.unanswered.min(16));
@@ -192,7 +193,7 @@ mod tests {
     use crate::http::pace::{Kind, Paces};
 
     #[test]
-    fn refusals_of_requests_under_way_together_are_one() {
+    fn refusals_of_concurrent_requests_count_once() {
         let mut pause = Pause::default();
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_asked_for_is_kept_even_if_a_shorter_one_follows() {
+    fn a_shorter_pause_does_not_replace_a_longer_one() {
         let mut pause = Pause::default();
         let start = Instant::now();
         pause.refused(start, Some(Duration::from_secs(90)), &BACKOFF, start);
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_expected_size_follows_the_pages_slowly_down_and_at_once_up() {
+    fn the_expected_page_size_grows_at_once_and_shrinks_slowly() {
         let caller = Caller::new(1, None, Arc::default());
         assert_eq!((caller.expected(1000), caller.expected(64 << 20)), (1000, FIRST_PAGE));
         for _ in 0..200 {
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_is_a_multiple_of_the_usual_and_doubles_while_nothing_comes() {
+    fn patience_is_a_multiple_of_the_slowest_response_and_doubles_without_one() {
         let [longest, ms] = [Duration::from_secs(30), Duration::from_millis(1)];
         let mut patience = Patience::default();
         let start = Instant::now();
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(patience.wait(longest, false), LEAST_PATIENCE);
     }
     #[test]
-    fn a_stalled_request_is_given_up_soon_while_the_log_fails() {
+    fn a_stalled_request_is_cancelled_soon_while_the_log_fails() {
         let [longest, ms] = [Duration::from_secs(30), Duration::from_millis(1)];
         let start = Instant::now();
         let mut patience = Patience::default();

@@ -26,25 +26,25 @@ use super::retry_after::retry_after;
 use crate::backoff::Backoff;
 use crate::failure::Failure;
 
-/// Requests under way at most, to all hosts together.
+/// The most requests in flight, to all hosts together.
 const REQUESTS: usize = 256;
-/// Bytes of bodies held at most, unless [`Client::with_body_bytes`] says otherwise.
+/// The most bytes of bodies in memory, unless [`Client::with_body_bytes`] sets another bound.
 const BODY_BYTES: usize = 64 << 20;
-/// What one log may hold of them, as a part. The smallest useful part is that of a few pages.
+/// The fraction of them that one log may use. The smallest useful share is that of a few pages.
 const SHARES: usize = 4;
 const LEAST_SHARE: usize = 4 << 20;
-/// Bytes of small bodies held at most: heads, proofs, issuers, lists. They are counted by themselves, so
-/// that pages do not keep a log's head from being read.
+/// The most bytes of small bodies in memory: heads, proofs, issuers, lists. They are counted
+/// separately, so that pages do not prevent a log's head from being read.
 const SMALL_BODY_BYTES: usize = 8 << 20;
 /// Bodies bounded by less are small.
 const SMALL: usize = 2 << 20;
-/// Connections to a host that are kept while nobody uses them: more than a host's logs need where
-/// they stand still. Each keeps the buffer that its largest answer needed.
+/// Idle connections kept to a host: more than a host's logs need while they do not grow. Each keeps
+/// the buffer that its largest response needed.
 const IDLE_CONNECTIONS: usize = 4;
-/// How long they are kept: a log in use is asked more often than that.
+/// The time for which they are kept: requests to a log in use are more frequent.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// The HTTP client all followers share, as one of them sees it: a handle, cheap to clone.
+/// The HTTP client shared by all readers, as one log's reader sees it: a handle, cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -66,20 +66,20 @@ struct Shared {
     timeout: Duration,
 }
 
-/// An answer and what it holds of the budget.
+/// A response and its bytes in the budget.
 struct Fetched {
-    /// `None` when nothing has changed since what is remembered.
+    /// `None` if the response is unchanged since the remembered one.
     headers: Option<HeaderMap>,
     body: Bytes,
     lease: Lease,
 }
 
 impl Client {
-    /// `user_agent` should name product, version and a contact: several operators give clients
+    /// Makes a client. `user_agent` should name product, version and a contact: several operators give clients
     /// that do a larger share. `timeout` bounds a whole request, body included.
     ///
     /// # Errors
-    /// When the TLS machinery or the proxy settings of the environment cannot be used.
+    /// If TLS or the proxy settings of the environment cannot be used.
     pub fn new(user_agent: &str, timeout: Duration) -> Result<Self, reqwest::Error> {
         let addresses = Addresses::with_proxies();
         let resolver = Arc::new(Resolver(Arc::clone(&addresses)));
@@ -119,7 +119,7 @@ impl Client {
         Self { shared: Arc::new(shared), caller, share }
     }
 
-    /// The same client, which has asked nobody yet.
+    /// Makes a client with the same connections and new paces and budgets.
     fn anew(&self, intervals: Intervals, body_bytes: usize) -> Self {
         let shared = &self.shared;
         Self::around(Shared {
@@ -140,32 +140,31 @@ impl Client {
         self.shared.addresses.trust_all(allow);
     }
 
-    /// Has the host of this URL be one that may have private addresses, because the operator has named
-    /// it.
+    /// Permits private addresses for the host of this URL, because the operator has named it.
     pub fn trust(&self, url: &str) {
         self.shared.addresses.trust(url);
     }
 
-    /// Whether the host of a URL has none but private addresses, as far as can be told now.
+    /// Reports whether the host of a URL resolves to private addresses only.
     pub async fn has_private_host(url: &str) -> bool {
         addresses::has_private_host(url).await
     }
 
-    /// The same client, which leaves these times between requests.
+    /// Returns a client with these intervals between requests.
     #[must_use]
     pub fn with_intervals(&self, intervals: Intervals) -> Self {
         self.anew(intervals, self.shared.bodies.total())
     }
 
-    /// The same client, which holds so many bytes of pages at most, from their first byte until they
-    /// are published; the largest answer is excepted.
+    /// Returns a client with this bound on bytes of pages, from their first byte until they are
+    /// published; the largest response may exceed it.
     #[must_use]
     pub fn with_body_bytes(&self, bytes: usize) -> Self {
         self.anew(self.shared.intervals.clone(), bytes)
     }
 
-    /// The handle of a log of this operator at this URL, which pauses by itself: for as long as an
-    /// answer asks, or else as `backoff` says. `failure` says whether the log fails.
+    /// Returns the handle of a log of this operator at this URL, which pauses by itself: for as long as
+    /// a response asks, or else as `backoff` says. `failure` is the log's present failure.
     #[must_use]
     pub fn for_log(
         &self,
@@ -181,24 +180,24 @@ impl Client {
         Self { shared: Arc::clone(&self.shared), caller, share }
     }
 
-    /// How every host is being asked, by host.
+    /// Returns the pace of each host, by host.
     #[must_use]
     pub fn hosts(&self) -> Vec<HostSnapshot> {
         self.shared.paces.snapshots()
     }
 
-    /// Bytes held at the moment: of answers being read, and of pages until they are published.
+    /// Returns the bytes in memory: of responses being read, and of pages until they are dropped.
     #[must_use]
     pub fn body_bytes(&self) -> usize {
         self.shared.bodies.used() + self.shared.small_bodies.used()
     }
 
-    /// How many answers this log has given in full.
+    /// Returns the number of whole responses of this log.
     pub(crate) fn answers(&self) -> u64 {
         self.caller.answers()
     }
 
-    /// How much longer this log is left alone because it asked for that.
+    /// Returns the rest of the pause that this log asked for.
     #[must_use]
     pub fn paused_for(&self) -> Option<Duration> {
         let until = self.caller.paused_until()?;
@@ -209,14 +208,14 @@ impl Client {
     /// Fetches `url`, of which at most `limit` bytes are read after decompression.
     ///
     /// # Errors
-    /// As [`FetchError`] lists.
+    /// See [`FetchError`].
     pub async fn get(&self, url: &str, limit: usize) -> Result<Bytes, FetchError> {
         let (body, lease) = self.get_page(url, limit).await?;
         Ok(body::holding(body, lease))
     }
 
-    /// As [`get`](Self::get), with what the body holds of the budget apart, to travel with what is made
-    /// of it.
+    /// Fetches like [`get`](Self::get), and returns the body's lease separately, to travel with the
+    /// entries made of it.
     pub(crate) async fn get_page(
         &self,
         url: &str,
@@ -226,7 +225,7 @@ impl Client {
         Ok((body, lease))
     }
 
-    /// As [`get`](Self::get), but what was had before is not sent again while it has not changed.
+    /// Fetches like [`get`](Self::get), but an unchanged response is not sent again.
     pub(crate) async fn get_again(
         &self,
         url: &str,
@@ -315,14 +314,14 @@ impl Client {
         Ok(Fetched { headers: Some(headers), body, lease })
     }
 
-    /// Refuses a URL that names a private address which it may not.
+    /// Refuses a URL with a private address that is not permitted.
     fn check_address(&self, url: &str) -> Result<(), FetchError> {
         let refused =
             |PrivateAddress(address)| FetchError::PrivateAddress { url: url.to_owned(), address };
         self.shared.addresses.check(url).map_err(refused)
     }
 
-    /// Waits for an answer to begin, for as long as the log may be expected to take.
+    /// Waits for a response to begin, for as long as the log may take.
     async fn answer(
         &self,
         url: &str,
@@ -338,7 +337,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// The error of a request that was given up after nothing had come for so long.
+    /// Returns the error of a request that was cancelled after `waited` without a response.
     fn unanswered(&self, url: &str, sent: Instant, waited: Duration) -> FetchError {
         self.caller.unanswered(sent);
         let url = url.to_owned();
@@ -348,7 +347,7 @@ impl Client {
         FetchError::Unanswered { url, waited }
     }
 
-    /// The error of an answer that asks for fewer requests, after the log's pause has begun.
+    /// Returns the error of a response that asks for fewer requests, and begins the log's pause.
     fn refusal(&self, url: &str, response: &Response, sent: Instant) -> Option<FetchError> {
         let status = response.status();
         if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
@@ -363,18 +362,18 @@ impl Client {
     }
 }
 
-/// What one log may hold of a budget.
+/// Returns the share of one log.
 fn share_of(bodies: &Budget) -> Share {
     Share::new((bodies.total() / SHARES).max(LEAST_SHARE).min(bodies.total()))
 }
 
-/// The root certificates of Mozilla's programme, as of the build.
+/// Returns the root certificates of Mozilla's programme, as of the build.
 fn built_in_roots() -> Vec<Certificate> {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
     roots.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
 }
 
-/// A redirect may not leave the origin: a log's answers count because of where they come from.
+/// Follows redirects within the origin only: a log's responses count because of their origin.
 fn same_origin_only(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let same_origin =
         attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());

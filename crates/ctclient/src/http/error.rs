@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::addresses::{PrivateAddress, host_of};
 
-/// Why a request failed.
+/// The reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// 429 or 503: the host wants to be asked less often.
+    /// 429 or 503: the host wants fewer requests.
     #[error("{url}: asked too often (status {status}){}", wait_text(*.retry_after))]
     Limited {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The status code.
         status: u16,
@@ -21,68 +21,68 @@ pub enum FetchError {
     /// Any other status that is not success.
     #[error("{url}: status {status}")]
     Status {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The status code.
         status: u16,
     },
-    /// A page for people where data were expected, as front ends send when the log is down.
+    /// An HTML page instead of data, as front ends send while the log is down.
     #[error("{url}: an HTML page instead of data")]
     Html {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
     },
-    /// The body is larger than any honest answer.
+    /// The body is larger than any honest response.
     #[error("{url}: the body is larger than {limit} bytes")]
     TooLarge {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The bound in bytes.
         limit: usize,
     },
-    /// The answer did not come whole within the time limit.
+    /// The response was not complete within the time limit.
     #[error("{url}: no whole answer within the time limit (ct_log.request_timeout_secs)")]
     Timeout {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
     },
-    /// No answer began, or it did not go on, for much longer than this log usually takes.
+    /// No bytes of a response came for much longer than this log usually takes.
     #[error("{url}: nothing came for {:.1} s, much longer than usual", waited.as_secs_f64())]
     Unanswered {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// How long it was waited for.
+        /// The time without a response.
         waited: Duration,
     },
-    /// The body's compression is broken, as when the connection ended early.
+    /// The body cannot be decompressed, for example because the connection ended early.
     #[error("{url}: the compressed body cannot be read: {reason}")]
     Compression {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
-    /// Too much is held already of other answers.
+    /// Other responses fill the budget.
     #[error("{url}: no room for the answer (ct_log.in_flight_bytes)")]
     NoRoom {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
     },
-    /// A log list, or what a name means, leads to a private address.
+    /// A log of a list has a private address.
     #[error(
         "{url}: {address} is a private address, which a log of a list may not have unless \
          ct_log.allow_private_addresses is set"
     )]
     PrivateAddress {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Where it is.
+        /// The address.
         address: IpAddr,
     },
     /// No connection, a broken one or a TLS failure.
     #[error("{url}: {reason}")]
     Transport {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The chain of causes.
         reason: String,
@@ -94,7 +94,7 @@ fn wait_text(retry_after: Option<Duration>) -> String {
 }
 
 impl FetchError {
-    /// The pause the server asked for, if it did.
+    /// Returns the pause that the server asked for.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -103,19 +103,19 @@ impl FetchError {
         }
     }
 
-    /// Whether the answer was larger than could be taken, so that asking for less helps.
+    /// Reports whether the response was too large, so that a smaller request helps.
     #[must_use]
     pub const fn is_too_much(&self) -> bool {
         matches!(self, Self::TooLarge { .. })
     }
 
-    /// Whether the answer did not come in time: because it is too much, or because the log fails.
+    /// Reports whether the response did not come in time: because it is too large, or the log fails.
     #[must_use]
     pub const fn is_late(&self) -> bool {
         matches!(self, Self::Timeout { .. } | Self::Unanswered { .. })
     }
 
-    /// How long an answer was waited for in vain.
+    /// Returns the time spent waiting for a response that did not come.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         match self {
@@ -125,13 +125,13 @@ impl FetchError {
         }
     }
 
-    /// Whether other answers left no room for this one, which says nothing of the log.
+    /// Reports whether other responses left no room for this one, which says nothing about the log.
     #[must_use]
     pub const fn is_no_room(&self) -> bool {
         matches!(self, Self::NoRoom { .. })
     }
 
-    /// Whether it is a failure of the log or of the way to it, which may pass.
+    /// Reports whether the log or the network failed, which may pass.
     pub(super) const fn is_failure(&self) -> bool {
         match self {
             Self::Status { status, .. } => *status >= 500,
@@ -140,15 +140,15 @@ impl FetchError {
         }
     }
 
-    /// Whether the thing asked for does not exist there.
+    /// Reports whether the requested resource does not exist.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Status { status: 404 | 410, .. })
     }
 }
 
-/// The causes of an HTTP client error in one line, because the outermost says only "error sending
-/// request" and hides the refused connection below.
+/// Converts an HTTP client error: lists its causes in one line, because the outermost is only "error
+/// sending request" and hides the refused connection below.
 pub(super) fn transport(url: &str, error: &reqwest::Error) -> FetchError {
     if error.is_timeout() && !error.is_connect() {
         return FetchError::Timeout { url: url.to_owned() };
@@ -186,12 +186,12 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_transport_error_says_the_cause_and_no_layers() {
+    async fn a_transport_error_names_the_cause_only() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let closed = format!("http://{}/", listener.local_addr().expect("bound"));
         drop(listener);
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let error = client.get(&closed).send().await.expect_err("nobody answers");
+        let error = client.get(&closed).send().await.expect_err("the port is closed");
         let said = transport(&closed, &error).to_string();
         assert!(said.starts_with(&format!("{closed}: Connection refused")), "{said}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The fixed time between two requests to a host that the configuration asks for.
+/// The configured fixed time between two requests to a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intervals {
     /// For every host; zero for none.
@@ -19,7 +19,7 @@ impl Intervals {
     }
 }
 
-/// A name's letters and digits, in lower case.
+/// Returns a name's letters and digits, in lower case.
 #[must_use]
 pub fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn intervals_are_found_however_the_operator_is_written() {
+    fn intervals_match_operators_without_case_and_punctuation() {
         let (default, special) = (Duration::from_millis(25), Duration::from_secs(1));
         let by_operator = vec![("lets-encrypt".to_owned(), special)];
         let intervals = Intervals { default, by_operator };

@@ -5,7 +5,7 @@ use reqwest::header::{
     ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 
-/// An answer that can be asked for again without being sent again (RFC 9110 section 13).
+/// A response for a conditional request (RFC 9110 section 13).
 #[derive(Debug, Clone)]
 pub(crate) struct Remembered {
     pub(super) body: Bytes,
@@ -13,7 +13,7 @@ pub(crate) struct Remembered {
 }
 
 impl Remembered {
-    /// `None` when the answer carries nothing by which it could be recognised.
+    /// Keeps a response; `None` if it has no validator.
     pub(super) fn new(headers: &HeaderMap, body: &Bytes) -> Option<Self> {
         let etag = headers.get(ETAG).map(|tag| (IF_NONE_MATCH, tag.clone()));
         let validator =

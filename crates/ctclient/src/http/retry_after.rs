@@ -1,4 +1,4 @@
-//! How long a server wants to be left alone.
+//! The pause that a server asks for.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 /// A server that asks for a longer pause than this gets this.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// `Retry-After` in both its forms, seconds and HTTP date (RFC 9110 section 10.2.3), at most
+/// Reads `Retry-After` in both its forms, seconds and HTTP date (RFC 9110 section 10.2.3), at most
 /// [`LONGEST`]; what is neither is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_read() {
+    fn seconds_and_dates_are_read() {
         let cases = [
             ("7", Some(7)),
             (" 7 ", Some(7)),
@@ -60,7 +60,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_value_is_too_long_a_pause(text in "[ -~]{0,40}") {
+        fn every_pause_is_bounded(text in "[ -~]{0,40}") {
             prop_assert!(read(&text).is_none_or(|seconds| seconds <= LONGEST.as_secs()));
         }
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 /// A future on a task of its own; dropping it ends the task.
 ///
 /// Pages are downloaded ahead of the one being emitted. When emitting waits, because the publisher
-/// is behind, downloads must not: an answer that nobody reads runs into its time limit.
+/// is behind, downloads must not: a response that is not read runs into its time limit.
 #[derive(Debug)]
 pub struct Ahead<T>(JoinHandle<T>);
 
@@ -30,7 +30,7 @@ impl<T> Future for Ahead<T> {
             Ok(done) => Poll::Ready(done),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
-                // The runtime is ending, and the one who waits with it.
+                // The runtime is ending, and the caller with it.
                 Err(_) => Poll::Pending,
             },
         }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_goes_on_while_nobody_waits_and_ends_with_its_handle() {
+    async fn a_task_runs_without_being_polled_and_ends_with_its_handle() {
         let (done, told) = oneshot::channel();
         let work = Ahead::spawn(async move { done.send(7) });
         assert_eq!(told.await, Ok(7), "without being polled");
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_reaches_who_waits() {
+    async fn a_panic_reaches_the_caller() {
         let work = Ahead::spawn(async { panic!("a defect") });
         let outcome: Result<(), _> = AssertUnwindSafe(work).catch_unwind().await;
         assert!(outcome.is_err());

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ct::Hash;
+use record::Record;
 use tokio::time::Instant;
 
 use crate::backoff::jitter;
 use crate::batch::{Batch, Served};
-use crate::entry::Entry;
 use crate::failure;
 use crate::findings::Findings;
 use crate::http::budget::Lease;
@@ -89,7 +89,7 @@ impl RequestFailures {
 #[derive(Debug, Default)]
 pub struct Fetched {
     /// Consecutive entries, in index order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Record>,
     /// The leaf hash of each entry; empty if nothing is verified.
     pub leaf_hashes: Vec<Hash>,
     /// Defects of the entries.
@@ -109,7 +109,7 @@ pub struct Fetched {
 impl Fetched {
     fn add(&mut self, batch: Batch, keeps: bool) {
         let Batch { mut entries, mut leaf_hashes, findings, served, mut lease } = batch;
-        let weight = entries.iter().map(Entry::weight).sum::<usize>() + 32 * leaf_hashes.len();
+        let weight = entries.iter().map(Record::weight).sum::<usize>() + 32 * leaf_hashes.len();
         let kept = served.filter(|served| keeps && served.body.len() <= ANSWER_BYTES);
         // Evidence is kept where there is room for it.
         let kept = kept.filter(|served| lease.try_grow(weight + served.body.len()));

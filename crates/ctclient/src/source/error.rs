@@ -9,7 +9,7 @@ use crate::http::budget::Lease;
 use crate::http::error::FetchError;
 use crate::tree::evidence::ANSWER_BYTES;
 
-/// Why a log could not be read.
+/// The reason why a log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The request failed.
@@ -18,96 +18,95 @@ pub enum SourceError {
     /// The body is not the JSON expected.
     #[error("{url}: {source}")]
     Body {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         source: BodyError,
     },
     /// A checkpoint could not be read, or is not the log's.
     #[error("{url}: {source}")]
     Checkpoint {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         source: CheckpointError,
     },
-    /// Entries came that cannot be told apart or taken apart.
+    /// Entries that cannot be parsed, or have no known bounds.
     #[error("{url}: entry {index}: {reason}")]
     Unreadable {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// The first entry that cannot be had.
+        /// The first unavailable entry.
         index: u64,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
-        /// What is kept of the answer.
+        /// The part of the response that is kept.
         answer: Box<Rejected>,
     },
-    /// A hash tile has another length than its width demands.
+    /// A hash tile has the wrong length for its width.
     #[error("{url}: {source}")]
     HashTile {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         source: TileLengthError,
     },
-    /// The proof is of another entry, as it may be when the same leaf was logged twice.
+    /// The proof is of another entry, as it may be if the same leaf was logged twice.
     #[error("{url}: the proof is of entry {found} instead of {index}")]
     OtherLeaf {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The entry that is proved.
         found: u64,
-        /// The entry that should be.
+        /// The requested entry.
         index: u64,
     },
     /// The log's proof does not lead to the head it is meant for.
     #[error("{url}: {reason}")]
     Proof {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
-    /// The answer has another number of entries than the protocol allows.
+    /// The response has a number of entries that the protocol does not allow.
     #[error("{url}: {got} entries where {expected} were asked for")]
     Count {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// Entries in the answer.
+        /// Entries in the response.
         got: u64,
-        /// Entries asked for: a maximum with RFC 6962, exact with tiles.
+        /// Entries requested: a maximum with RFC 6962, exact with tiles.
         expected: u64,
     },
 }
 
-/// The most bytes of entries that cannot be taken apart which are passed on: a leaf's certificate can
-/// have as many.
+/// The most bytes of unparsable entries that are delivered: a leaf's certificate can have as many.
 const MOST_RAW_BYTES: usize = 16 << 20;
 
-/// Entries that cannot be taken apart, between others that can.
+/// Entries that cannot be parsed, between others that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// The first entry after them.
     pub end: u64,
-    /// Their bytes; none where they are too many to be passed on.
+    /// Their bytes; empty if there are too many to be delivered.
     pub bytes: Bytes,
 }
 
-/// What is kept of an answer that cannot be taken apart.
+/// The parts of an unparsable response that are kept.
 #[derive(Debug, Default)]
 pub struct Rejected {
     /// Its beginning, as evidence.
     pub body: Bytes,
-    /// The entries that cannot be taken apart, where that can be told.
+    /// The entries that cannot be parsed, if their bounds are known.
     pub bounds: Option<Bounds>,
-    /// What both hold of the budget.
+    /// Their bytes in the budget.
     pub lease: Option<Lease>,
 }
 
 impl Rejected {
-    /// Keeps what may be needed of `body`, and of `entries` in it up to the index given with them. The
-    /// rest of the budget goes back.
+    /// Keeps the beginning of `body`, and the bytes of the `entries` in it up to the index given with
+    /// them. The rest of the budget is returned.
     pub(crate) fn new(body: Bytes, entries: Option<(u64, &[u8])>, mut lease: Lease) -> Box<Self> {
         let bounds = entries.map(|(end, bytes)| {
             let bytes = if bytes.len() <= MOST_RAW_BYTES { bytes } else { &[] };
@@ -121,7 +120,7 @@ impl Rejected {
 }
 
 impl SourceError {
-    /// Whether other answers left no room for this one, which says nothing of the log.
+    /// Reports whether other responses left no room for this one, which says nothing about the log.
     #[must_use]
     pub fn is_no_room(&self) -> bool {
         self.fetch().is_some_and(FetchError::is_no_room)
@@ -143,7 +142,7 @@ mod tests {
     use crate::http::budget::Budget;
 
     #[tokio::test]
-    async fn little_is_kept_of_an_answer_that_cannot_be_taken_apart() {
+    async fn an_unparsable_response_keeps_few_bytes() {
         let budget = Budget::new(64 << 20);
         let body = Bytes::from(vec![1; MOST_RAW_BYTES + 5]);
         for (length, passed) in [(MOST_RAW_BYTES, MOST_RAW_BYTES), (MOST_RAW_BYTES + 1, 0)] {

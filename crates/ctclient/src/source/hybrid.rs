@@ -1,6 +1,6 @@
-//! Reading a log that serves whole tiles but no checkpoint, and answers RFC 6962 besides: heads,
-//! proofs and what is not yet in a whole tile come from there, all else from the tiles, which take
-//! a quarter of the bytes.
+//! Reading a log that serves full tiles but no checkpoint, and RFC 6962 besides: heads, proofs and
+//! entries that are not yet in a full tile are read there, all others from the tiles, which take a
+//! quarter of the bytes.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub(super) struct Hybrid {
     pub(super) api: Rfc6962,
 }
 
-/// Whether the tile that holds `index` is whole in a tree of this size.
+/// Reports whether the tile with `index` is full in a tree of this size.
 const fn is_whole(index: u64, tree_size: u64) -> bool {
     index / TILE_WIDTH < tree_size / TILE_WIDTH
 }

@@ -1,14 +1,13 @@
 //! Checks of what no tree hash covers: the precertificate as submitted and the chain above it.
 //!
-//! A log, or somebody between, could alter them unnoticed; but the leaf names both (RFC 6962 section
+//! A log, or a proxy on the way, could alter them unnoticed; but the leaf names both (RFC 6962 section
 //! 3.2). A final certificate's leaf does not name its chain, so nothing is checked there.
 
 use std::sync::Arc;
 
 use cert::precertificate::goes_with;
 use ct::leaf::LeafEntry;
-
-use crate::entry::Issuer;
+use record::Issuer;
 
 /// Parts of an entry that disagree with its leaf.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn real_logs_serve_what_their_leaves_say_and_changes_are_seen() {
+    fn real_entries_match_their_leaves_and_changes_are_detected() {
         let Some(data) = shared_data() else { return };
         let (mut precertificates, mut by_signing_ca) = (0, 0);
         for file in fs::read_dir(data.join("rfc6962/ctlog-fetcher")).expect("a folder") {
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_precertificates_of_a_real_static_log_are_those_of_its_leaves() {
+    fn real_static_precertificates_match_their_leaves() {
         let Some(data) = shared_data() else { return };
         let mut compared = 0;
         for number in 0..4 {
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_chain_nothing_can_be_told() {
+    fn without_a_chain_nothing_is_checked() {
         let entry = LeafEntry::Precert { issuer_key_hash: &[1; 32], tbs: b"tbs" };
         assert_eq!(LeafMismatch::check(&entry, Some(b"other"), &[]), LeafMismatch::default());
         let entry = LeafEntry::X509 { certificate: b"certificate" };

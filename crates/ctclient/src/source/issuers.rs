@@ -16,31 +16,32 @@ use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use record::Issuer;
 use tokio::time::Instant;
 
-use crate::entry::Issuer;
 use crate::failure::{LONGEST_AT_FIRST, is_beginning};
 use crate::http::client::Client;
 use crate::http::error::FetchError;
 use crate::log::Log;
 
-/// Certificates kept at most.
+/// The most certificates in memory.
 const ISSUERS: usize = 8192;
-/// Bytes of certificates kept at most, by each of the two indexes.
+/// The most bytes of certificates in each of the two indexes.
 const ISSUER_BYTES: u64 = 16 * 1024 * 1024;
 /// A single issuer certificate larger than this is not one.
 const LARGEST_ISSUER: usize = 256 * 1024;
-/// How long one page waits for the next issuer; what has not come by then is left out of the chains.
+/// The longest wait of a page for the next issuer; issuers that do not arrive by then are omitted from
+/// the chains.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it waits for all of them. A host that limits requests is slow with the first page, which
+/// The longest wait of a page for all of them. A host that limits requests is slow with the first page, which
 /// names dozens of issuers; later ones name hardly any that are new.
 pub(crate) const LONGEST: Duration = Duration::from_secs(60);
-/// How long an issuer is not asked for again that the log does not have, or has other bytes for; and
-/// one that has failed to come for longer than the beginning of a failure.
+/// The time before an issuer is requested again that the log does not have, or has other bytes for; or
+/// that has failed to arrive for longer than the beginning of a failure.
 const MISSING_FOR: Duration = Duration::from_secs(60);
 /// The wait after an answer that asks for fewer requests, besides the log's own pause.
 const LIMITED_FOR: Duration = Duration::from_millis(250);
-/// Issuers fetched at once for one page.
+/// Concurrent fetches for one page.
 const CONCURRENT: usize = 8;
 
 #[derive(Debug, Clone)]
@@ -58,19 +59,19 @@ impl Weighter<Hash, Arc<Issuer>> for Weight {
     }
 }
 
-/// What did not come from a log.
+/// Issuers that did not arrive, by log and fingerprint.
 type Missing = HashMap<(String, Hash), Absence>;
 
-/// An issuer that did not come.
+/// The absence of an issuer.
 #[derive(Debug, Clone, Copy)]
 struct Absence {
-    /// When it first did not.
+    /// The first failure.
     since: Instant,
-    /// Until when it is not asked for again.
+    /// The time before which it is not requested again.
     until: Instant,
 }
 
-/// Why an issuer did not come.
+/// The reason why an issuer did not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
     /// The log does not have it.
@@ -91,7 +92,7 @@ impl Cause {
     }
 }
 
-/// All issuers met so far, bounded in number and bytes; the least useful ones are forgotten.
+/// All issuers seen so far, bounded in number and bytes; the least useful ones are forgotten.
 #[derive(Debug)]
 pub struct IssuerStore {
     by_bytes: Cache<Bytes, Arc<Issuer>, Weight>,
@@ -101,7 +102,7 @@ pub struct IssuerStore {
     counts: Mutex<IssuerCounts>,
 }
 
-/// What the store has done since the start.
+/// Counts of the store since the start.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct IssuerCounts {
     /// Certificates fetched from `issuer/`.
@@ -122,7 +123,7 @@ impl Default for IssuerStore {
 }
 
 impl IssuerStore {
-    /// The shared copy of a chain certificate.
+    /// Returns the shared copy of a chain certificate.
     #[must_use]
     pub fn intern(&self, der: &[u8]) -> Arc<Issuer> {
         if let Some(issuer) = self.by_bytes.get(der) {
@@ -134,32 +135,32 @@ impl IssuerStore {
         issuer
     }
 
-    /// Certificates held at the moment.
+    /// Returns the number of certificates in memory.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_bytes.len() + self.by_fingerprint.len()
     }
 
-    /// Whether none is held.
+    /// Reports whether no certificate is in memory.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What has been fetched and what could not be.
+    /// Returns the counts of fetches since the start.
     #[must_use]
     pub fn counts(&self) -> IssuerCounts {
         *self.counts.lock()
     }
 
-    /// An issuer named by its fingerprint, if it is held.
+    /// Returns the issuer with this fingerprint, if it is in memory.
     pub(crate) fn get(&self, fingerprint: &Hash) -> Option<Arc<Issuer>> {
         self.by_fingerprint.get(fingerprint)
     }
 
-    /// Fetches those of `wanted` that are neither held nor known to be missing, from
-    /// `<log URL>/issuer/<hex>`. Gives up after some seconds in which none came: an issuer does not hold
-    /// a page back for long. Returns the number of those for which the log has other bytes.
+    /// Fetches those of `wanted` that are neither in memory nor known to be missing, from
+    /// `<log URL>/issuer/<hex>`. Gives up after a few seconds without a response: an issuer does not
+    /// delay a page for long. Returns the number of those for which the log has other bytes.
     pub(crate) async fn fetch(&self, client: &Client, log: &Log, wanted: &[Hash]) -> u64 {
         let base = log.url.as_str();
         let mut forged = 0;
@@ -245,14 +246,14 @@ impl IssuerStore {
         is_forged
     }
 
-    /// Notes that an issuer did not come. At the beginning of a failure it is asked for again after
-    /// seconds: until then its chains are cut for good.
+    /// Notes that an issuer did not arrive. At the beginning of a failure it is requested again after
+    /// seconds: until then chains stay incomplete.
     fn note_absent(&self, base: &str, fingerprint: Hash, cause: Cause) {
         self.counts.lock().failed += 1;
         let now = Instant::now();
         let mut missing = self.missing.lock();
         let name = (base.to_owned(), fingerprint);
-        // Long after nobody has asked for it, this is another failure.
+        // Long after the last request for it, this is another failure.
         let before = missing.get(&name).filter(|absence| now < absence.until + MISSING_FOR);
         let since = before.map_or(now, |absence| absence.since);
         let how_long = match cause {
@@ -275,7 +276,7 @@ mod tests {
     use crate::failure::BEGINNING;
 
     #[test]
-    fn equal_certificates_are_kept_once() {
+    fn equal_certificates_share_memory() {
         let store = IssuerStore::default();
         let first = store.intern(b"certificate");
         assert!(Arc::ptr_eq(&first, &store.intern(b"certificate")));
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_issuer_that_failed_to_come_is_due_again_within_seconds() {
+    async fn a_failed_issuer_is_requested_again_within_seconds() {
         let url = || LOG.to_owned();
         let failures = [
             status(500),
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_issuer_without_room_is_always_due_again_within_seconds() {
+    async fn an_issuer_without_room_is_requested_again_within_seconds() {
         let store = IssuerStore::default();
         for _ in 0..100 {
             let cause = Cause::of(&FetchError::NoRoom { url: LOG.to_owned() });
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_issuer_that_the_log_does_not_have_is_left_for_a_minute() {
+    async fn a_missing_issuer_is_requested_again_after_a_minute() {
         for code in [404, 410] {
             let store = IssuerStore::default();
             store.note_absent(LOG, [1; 32], Cause::of(&status(code)));

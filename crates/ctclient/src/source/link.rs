@@ -1,13 +1,12 @@
-//! What a precertificate and its final certificate have in common.
+//! The key that a precertificate and its final certificate share.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use cert::tbs::{CtExtension, without};
 use ct::Hash;
 use ct::leaf::LeafEntry;
+use record::Issuer;
 
-use crate::entry::Issuer;
-
-/// SHA-256 of the issuer's key hash and the `TBSCertificate` without poison and SCTs: the same for
+/// Returns SHA-256 of the issuer's key hash and the `TBSCertificate` without poison and SCTs: the same for
 /// a precertificate and the certificate made from it, in whatever log (RFC 6962 section 3.2).
 ///
 /// A precertificate's is that of its leaf, which the log's tree covers. `None` for a final

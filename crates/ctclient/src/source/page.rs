@@ -1,4 +1,4 @@
-//! Putting a page's entries together.
+//! Building the entries of a page.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use bytes::Bytes;
 use cert::tbs::subject_public_key_info;
 use ct::Hash;
 use ct::leaf::{EntryType, Leaf, LeafEntry};
+use record::{Issuer, LogNumber, Record};
 
-use crate::entry::{Entry, Issuer};
 use crate::source::link::tbs_id;
 
-/// Certificates of a chain that are kept at most.
+/// The most certificates of a chain that are kept.
 const LONGEST_CHAIN: usize = 32;
-/// Bytes of them at most: real chains take some 5 kB.
+/// The most bytes of them: real chains take about 5 kB.
 const CHAIN_BYTES: usize = 256 * 1024;
 
-/// How many certificates of a chain are kept. No tree hash covers chains, so a log could attach
-/// anything.
+/// Returns the number of certificates of a chain that are kept. No tree hash covers chains, so a log
+/// could attach anything.
 pub(crate) fn bounded_chain_len(lengths: impl Iterator<Item = usize>) -> usize {
     let mut bytes = 0_usize;
     let fits = |length: &usize| {
@@ -26,8 +26,8 @@ pub(crate) fn bounded_chain_len(lengths: impl Iterator<Item = usize>) -> usize {
     lengths.take(LONGEST_CHAIN).take_while(fits).count()
 }
 
-/// The certificate of an entry as submitted. Where a precertificate is not there or cannot be read, it
-/// is what the leaf has of it, which names the same domains.
+/// Returns the certificate of an entry as submitted. If there is no readable precertificate, it is the
+/// leaf's TBS, which names the same domains.
 pub(crate) fn submitted<'a>(entry: &LeafEntry<'a>, precertificate: Option<&'a [u8]>) -> &'a [u8] {
     let (tbs, submitted) = match (*entry, precertificate) {
         (LeafEntry::X509 { certificate }, _) => return certificate,
@@ -39,7 +39,7 @@ pub(crate) fn submitted<'a>(entry: &LeafEntry<'a>, precertificate: Option<&'a [u
 }
 
 /// Builds a page's entries with all their certificates in one buffer of exactly the size needed,
-/// so that an entry kept for long keeps nothing of the answer it came in.
+/// so that an entry that stays in memory does not keep the response.
 #[derive(Debug)]
 pub(crate) struct PageBuilder<'a> {
     parts: Vec<Part<'a>>,
@@ -49,11 +49,11 @@ pub(crate) struct PageBuilder<'a> {
 #[derive(Debug)]
 struct Part<'a> {
     index: u64,
-    timestamp: u64,
-    entry_type: EntryType,
+    submitted: u64,
+    kind: EntryType,
     certificate: &'a [u8],
     chain: Vec<Arc<Issuer>>,
-    tbs_id: Option<Hash>,
+    link: Option<Hash>,
 }
 
 impl<'a> PageBuilder<'a> {
@@ -70,34 +70,37 @@ impl<'a> PageBuilder<'a> {
         chain: Vec<Arc<Issuer>>,
     ) {
         let issuer = chain.first().map(|issuer| &**issuer);
-        let tbs_id = if self.tbs_ids { tbs_id(&leaf.entry, issuer) } else { None };
-        let (timestamp, entry_type) = (leaf.timestamp, leaf.entry_type());
-        self.parts.push(Part { index, timestamp, entry_type, certificate, chain, tbs_id });
+        let link = if self.tbs_ids { tbs_id(&leaf.entry, issuer) } else { None };
+        let (submitted, kind) = (leaf.timestamp, leaf.entry_type());
+        self.parts.push(Part { index, submitted, kind, certificate, chain, link });
     }
 
     /// Adds an entry that could not be decoded: its bytes take the certificate's place.
     pub(crate) fn push_undecoded(&mut self, index: u64, bytes: &'a [u8]) {
-        let entry_type = EntryType::X509;
-        let (chain, tbs_id) = (Vec::new(), None);
-        let part = Part { index, timestamp: 0, entry_type, certificate: bytes, chain, tbs_id };
+        let (kind, chain, link) = (EntryType::X509, Vec::new(), None);
+        let part = Part { index, submitted: 0, kind, certificate: bytes, chain, link };
         self.parts.push(part);
     }
 
-    pub(crate) fn finish(self) -> Vec<Entry> {
+    /// Returns the entries as records without a log number and a time of sight.
+    pub(crate) fn finish(self) -> Vec<Record> {
         let total = self.parts.iter().map(|part| part.certificate.len()).sum();
         let mut buffer = Vec::with_capacity(total);
         for part in &self.parts {
             buffer.extend_from_slice(part.certificate);
         }
         let mut rest = Bytes::from(buffer);
-        let entry = |part: Part<'_>| Entry {
+        let record = |part: Part<'_>| Record {
+            log: LogNumber::default(),
             index: part.index,
-            timestamp: part.timestamp,
-            entry_type: part.entry_type,
+            submitted: part.submitted,
+            seen: 0,
+            kind: part.kind,
+            fingerprint: ct::sha256(part.certificate),
             certificate: rest.split_to(part.certificate.len()),
             chain: part.chain,
-            tbs_id: part.tbs_id,
+            link: part.link,
         };
-        self.parts.into_iter().map(entry).collect()
+        self.parts.into_iter().map(record).collect()
     }
 }

@@ -1,31 +1,31 @@
-//! How many entries an RFC 6962 log gives at once, learned from its answers.
+//! The number of entries in a page of an RFC 6962 log, learned from its responses.
 //!
-//! Logs cut answers short at some number of entries, many of them at multiples of that number
-//! (32 or 256). Who asks from one such boundary to the next gets whole pages; who does not gets a
-//! page and a scrap, for ever. So requests begin and end at multiples of the size learned.
+//! Logs cut responses short at some number of entries, many of them at multiples of that number
+//! (32 or 256). Requests from one such boundary to the next get whole pages; all others get a page
+//! and a remainder. So requests begin and end at multiples of the size learned.
 
 use std::ops::Range;
 
-/// Whole pages after which a page of twice the size is tried. It costs nothing: what is missing
-/// of it is asked for next.
+/// Whole pages after which a page of twice the size is tried. It costs nothing: the missing part is
+/// requested next.
 const PAGES_TO_GROW: u32 = 64;
-/// The same, after larger pages were refused again and again.
+/// The most whole pages before a larger one is tried, after larger pages were refused repeatedly.
 const MOST_PAGES_TO_GROW: u32 = 1024;
 
 /// The size of one log's pages.
 #[derive(Debug)]
 pub(crate) struct Paging {
-    /// What is asked for at most.
+    /// The most entries of a request.
     most: u64,
     size: u64,
-    /// Whole pages in a row, and how many make a larger one worth trying.
+    /// Whole pages in a row, and the number of them after which a larger one is tried.
     whole: u32,
     to_grow: u32,
-    /// The answer before, if it was cut short.
+    /// The previous response, if it was cut short.
     short: Option<Short>,
 }
 
-/// An answer that was cut short.
+/// A response that was cut short.
 #[derive(Debug, Clone, Copy)]
 struct Short {
     /// The index after its last entry.
@@ -39,16 +39,16 @@ impl Paging {
         Self { most, size: most, whole: 0, to_grow: PAGES_TO_GROW, short: None }
     }
 
-    /// The size learned: no request should cross a multiple of it.
+    /// Returns the size learned: no request should cross a multiple of it.
     pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 
-    /// An answer with the entries of `range` up to `end`.
+    /// Notes a response with the entries of `range` up to `end`.
     ///
-    /// One short answer says little: it may have begun within a page, or come from a front end
-    /// that does not have the newest entries yet. Two end at multiples of the page, or else it is
-    /// the longer one that is a page.
+    /// One short response says little: it may have begun within a page, or come from a front end
+    /// that does not have the newest entries yet. Two of them end at multiples of the page, or the
+    /// longer one is a page.
     pub(crate) fn answered(&mut self, range: &Range<u64>, end: u64) {
         if end >= range.end {
             let got = range.end - range.start;
@@ -73,7 +73,7 @@ impl Paging {
         self.short = None;
     }
 
-    /// The answer was larger, or took longer, than can be borne.
+    /// Notes that a response was too large, or took too long.
     pub(crate) fn too_much(&mut self) {
         self.size = (self.size / 2).max(1);
         self.whole = 0;
@@ -100,15 +100,15 @@ const fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// The part of `range` within the page that holds its first index.
+/// Returns the part of `range` within the page of its first index.
 pub(crate) fn first_page(range: Range<u64>, page_size: u64) -> Range<u64> {
     let page_size = page_size.max(1);
     let boundary = (range.start / page_size).saturating_add(1).saturating_mul(page_size);
     range.start..boundary.min(range.end)
 }
 
-/// Splits a range at the page boundaries. The page size is asked for anew with each page, because
-/// it is learned while the pages are read.
+/// Splits a range at the page boundaries. `page_size` is called for each page, because the size is
+/// learned while the pages are read.
 pub fn pages(range: Range<u64>, page_size: impl Fn() -> u64) -> impl Iterator<Item = Range<u64>> {
     let mut rest = range;
     std::iter::from_fn(move || {

@@ -11,9 +11,9 @@ use ct::merkle::{CompactRange, leaf_hash, verify_consistency};
 use ct::proofs::{InclusionProof, parse_consistency, parse_entry_and_proof, parse_proof_by_hash};
 use ct::{BodyError, Hash};
 use parking_lot::Mutex;
+use record::Issuer;
 
 use crate::batch::{Batch, Served};
-use crate::entry::Issuer;
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::http::client::Client;
@@ -31,10 +31,10 @@ use crate::tree::contradiction::ServedHead;
 
 /// Bound of a `get-entries` body. A page of 256 ordinary entries is 1.5 MB.
 const LARGEST_PAGE: usize = 64 * 1024 * 1024;
-/// Bound of a body with one entry, unless that turns out larger. It is a small one, for which there is
-/// room while pages fill the log's share of the budget.
+/// Bound of a body with one entry, unless that turns out larger. It counts as small, so there is room
+/// for it while pages fill the log's share of the budget.
 const LARGEST_ENTRY: usize = 1 << 20;
-/// Bound of a `get-sth` body and of those with nothing but hashes.
+/// Bound of a `get-sth` body, and of bodies with hashes only.
 const LARGEST_HEAD: usize = 64 * 1024;
 
 /// An RFC 6962 log.
@@ -45,9 +45,9 @@ pub(super) struct Rfc6962 {
     issuers: Arc<IssuerStore>,
     paging: Mutex<Paging>,
     options: ReadOptions,
-    /// The newest head, which is asked for again and again.
+    /// The newest head, for conditional requests.
     head: tokio::sync::Mutex<Option<Remembered>>,
-    /// How many answers the log had given when less was asked for because one was late.
+    /// The number of the log's responses when the page size was last halved for lateness.
     late_at: Mutex<Option<u64>>,
 }
 
@@ -82,8 +82,8 @@ impl Rfc6962 {
         certificates.iter().take(kept).map(|der| self.issuers.intern(der)).collect()
     }
 
-    /// Adds one entry to the page. A certificate that is whole is passed on whatever goes with it, and
-    /// of what cannot be decoded the bytes are: every index of a log reaches the stream.
+    /// Adds one entry to the page. A whole certificate is delivered whatever the rest of the entry
+    /// contains; if nothing can be decoded, the bytes are: every index of a log reaches the stream.
     fn push<'a>(
         &self,
         page: &mut PageBuilder<'a>,
@@ -124,14 +124,14 @@ impl Rfc6962 {
         Ok((url, body, lease))
     }
 
-    /// Whether a late answer may be late because of its size. While a log gives no answers at all, it is
-    /// not, and smaller pages would only make it slow to come back.
+    /// Reports whether a response may be late because of its size. While a log does not respond at all,
+    /// it is not, and smaller pages would only slow it down afterwards.
     fn may_be_size(&self) -> bool {
         let answers = self.client.answers();
         self.late_at.lock().replace(answers) != Some(answers)
     }
 
-    /// An answer with one entry.
+    /// Fetches a response with one entry.
     async fn get_one(&self, url: &str) -> Result<Bytes, FetchError> {
         match self.client.get(url, LARGEST_ENTRY).await {
             Err(FetchError::TooLarge { .. }) => self.client.get(url, LARGEST_PAGE).await,
@@ -139,7 +139,7 @@ impl Rfc6962 {
         }
     }
 
-    /// The leaf hash of entry `index`, and its proof in the tree of `size` entries.
+    /// Fetches the leaf hash of entry `index`, and its proof in the tree of `size` entries.
     async fn proof(&self, index: u64, size: u64) -> Result<(String, Hash, Vec<Hash>), SourceError> {
         let url = self.url(&format!("get-entry-and-proof?leaf_index={index}&tree_size={size}"));
         match self.get_one(&url).await {
@@ -179,7 +179,7 @@ impl Rfc6962 {
         Ok((url, hash, audit_path))
     }
 
-    /// Whether the log's own consistency proof shows the range to be the head's beginning.
+    /// Reports whether the log's consistency proof shows the range to be the beginning of the head's.
     async fn is_consistent(
         &self,
         range: &CompactRange,
@@ -201,11 +201,11 @@ fn body_error(url: &str, source: BodyError) -> SourceError {
     SourceError::Body { url: url.to_owned(), source }
 }
 
-/// An entry whose leaf can be read.
+/// An entry with a readable leaf.
 struct Decoded<'a> {
     leaf: Leaf<'a>,
     extra: ExtraData<'a>,
-    /// What is wrong with the rest.
+    /// The error in the rest of the entry.
     error: Option<LeafError>,
 }
 
@@ -238,7 +238,7 @@ impl Source for Rfc6962 {
         let raw = match parse_get_entries(&body) {
             Ok(raw) => raw,
             Err(error @ BodyError::Base64 { .. }) => {
-                // Less may still be had: in the end only the entry that cannot be.
+                // Fewer entries may be available: in the end all but one.
                 self.paging.lock().too_much();
                 let (index, reason) = (range.start, error.to_string());
                 let answer = Rejected::new(body, None, lease);
@@ -265,8 +265,8 @@ impl Source for Rfc6962 {
         Ok(Batch { entries: page.finish(), leaf_hashes, findings, served, lease })
     }
 
-    /// The inclusion proof of the last of these entries is all it takes: what stands left of its way
-    /// to the root is the tree of the entries before.
+    /// Requests the inclusion proof of the last of these entries, which is enough: the hashes to the
+    /// left of its path are the tree of the entries before.
     async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
         let Some(last) = size.checked_sub(1) else { return Ok(CompactRange::new()) };
         let (url, leaf, path) = self.proof(last, head.size).await?;

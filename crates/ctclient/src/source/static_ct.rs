@@ -10,10 +10,10 @@ use ct::head::{MAX_CHECKPOINT_BYTES, SignedHead, TreeHead};
 use ct::leaf::Leaf;
 use ct::merkle::CompactRange;
 use ct::tile::{TILE_WIDTH, Tile, TileKind, TileLeaf};
+use record::Issuer;
 use tokio::sync::Mutex;
 
 use crate::batch::{Batch, Served};
-use crate::entry::Issuer;
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::http::client::Client;
@@ -32,7 +32,7 @@ use crate::tree::contradiction::ServedHead;
 const LARGEST_TILE: usize = 64 * 1024 * 1024;
 /// Bound of a hash tile: 256 hashes.
 const LARGEST_HASH_TILE: usize = 8192;
-/// Hash tiles that lead from one tree to another at most: two of each level.
+/// The most hash tiles that lead from one tree to another: two of each level.
 const MOST_HASH_TILES: usize = 12;
 
 /// A static-ct log.
@@ -42,9 +42,9 @@ pub(super) struct StaticCt {
     client: Arc<Client>,
     issuers: Arc<IssuerStore>,
     options: ReadOptions,
-    /// Held while issuers are fetched.
+    /// Locked while issuers are fetched.
     issuing: Mutex<()>,
-    /// The newest checkpoint, which is asked for again and again.
+    /// The newest checkpoint, for conditional requests.
     checkpoint: Mutex<Option<Remembered>>,
 }
 
@@ -69,8 +69,8 @@ impl StaticCt {
         &self.log.url
     }
 
-    /// A leaf's chain up to the first certificate that could not be had: what follows a hole would
-    /// pass for the issuer. What is left out is counted.
+    /// Returns a leaf's chain up to the first unavailable certificate: one after a hole would pass for
+    /// the issuer. Omitted certificates are counted.
     fn chain(&self, index: u64, leaf: &TileLeaf<'_>, findings: &mut Findings) -> Vec<Arc<Issuer>> {
         let mut chain: Vec<_> =
             leaf.fingerprints.iter().map_while(|name| self.issuers.get(name)).collect();
@@ -84,8 +84,8 @@ impl StaticCt {
         chain
     }
 
-    /// A tile. A log may delete a partial tile once the full one exists, so where the partial is gone
-    /// the full one is asked for.
+    /// Fetches a tile. A log may delete a partial tile once the full one exists, so if the partial one
+    /// is gone, the full one is fetched.
     async fn tile(&self, tile: Tile, limit: usize) -> Result<(Tile, Served, Lease), SourceError> {
         let url = format!("{}/{tile}", self.url());
         match self.client.get_page(&url, limit).await {
@@ -94,7 +94,7 @@ impl StaticCt {
                 let full = tile.to_full();
                 let url = format!("{}/{full}", self.url());
                 let answer = self.client.get_page(&url, limit).await;
-                // The partial's absence is what the operator should hear about, not the full's.
+                // The error names the partial tile, not the full one.
                 let (body, lease) =
                     answer.map_err(|second| if second.is_missing() { error } else { second })?;
                 Ok((full, Served { url, body }, lease))
@@ -103,7 +103,7 @@ impl StaticCt {
         }
     }
 
-    /// Leads a range on to the tree of `to` entries by the log's hash tiles, which are as wide as the
+    /// Extends a range to the tree of `to` entries by the log's hash tiles, which are as wide as the
     /// published tree of `published` entries makes them.
     async fn lead(
         &self,
@@ -127,7 +127,7 @@ impl StaticCt {
         Err(SourceError::Proof { url: self.url().to_owned(), reason })
     }
 
-    /// Adds one entry to the page, and checks that it is where it says it is.
+    /// Adds one entry to the page, and checks its index.
     fn push<'a>(
         &self,
         page: &mut PageBuilder<'a>,
@@ -160,7 +160,7 @@ impl StaticCt {
         page.push(index, &leaf.leaf, certificate, chain);
     }
 
-    /// Counts a leaf that does not say that it is where it is.
+    /// Counts a leaf whose index is not its place.
     fn check_index(&self, index: u64, leaf: &Leaf<'_>, findings: &mut Findings) {
         match leaf.leaf_index() {
             Ok(Some(found)) if found == index => {}
@@ -170,11 +170,11 @@ impl StaticCt {
         }
     }
 
-    /// The leaf hashes of a data tile's entries, as the log's hash tile has them; none where the log has
-    /// no such tile, or one of another length.
+    /// Fetches the leaf hashes of a data tile's entries from the log's hash tile; returns none if the log
+    /// has no such tile, or one of the wrong length.
     ///
     /// # Errors
-    /// When the tile may come another time: without it more entries would be left out than need be.
+    /// If the tile may be available later: without it more entries would be skipped than necessary.
     async fn leaf_hashes(&self, data: Tile) -> Result<Vec<Hash>, SourceError> {
         let tile = Tile { kind: TileKind::Level(0), ..data };
         let hashes = async {
@@ -248,7 +248,7 @@ impl Source for StaticCt {
         let (got, served, lease) = self.tile(tile, LARGEST_TILE).await?;
         let body = served.body.clone();
         let mut split = Split::of(&body);
-        // What there is before the fault is taken first.
+        // The entries before the fault come first.
         let reached = first + split.pieces.len() as u64;
         if split.rest.is_some() && reached <= range.start {
             split.resume(&self.leaf_hashes(got).await?, got.is_full());
@@ -264,10 +264,11 @@ impl Source for StaticCt {
         }
         let wanted = pieces.into_iter().take_while(|piece| !piece.is_unproved());
         let pieces: Vec<_> = range.clone().zip(wanted).collect();
-        // What follows a fault is asked for again.
+        // The entries after a fault are requested again.
         if count > expected || pieces.is_empty() {
             let Served { url, body } = served;
-            let reason = match split.rest.filter(|_| count <= expected) {
+            let rest = if count <= expected { split.rest } else { None };
+            let reason = match rest {
                 Some((_, error)) => error.to_string(),
                 // A full tile never changes: that its lengths do not give its entries will not pass.
                 None if got.is_full() => format!("{count} entries where {expected} are due"),
@@ -291,7 +292,8 @@ impl Source for StaticCt {
         Ok(Batch { entries: page.finish(), leaf_hashes, findings, served, lease })
     }
 
-    /// From nothing to `size`, by the tiles on its right edge, and on to the head's root as the proof.
+    /// Builds the tree of `size` entries from the tiles on its right edge, and extends it to the head's
+    /// root as the proof.
     async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
         let range = self.lead(CompactRange::new(), size, head.size).await?;
         if size == 0 || self.extends(&range, head).await? {
@@ -306,8 +308,8 @@ impl Source for StaticCt {
         Ok(whole.size() == head.size && whole.root() == head.root)
     }
 
-    /// Where an entry ends cannot be told, not even by the hash tile, so all that follows in its tile is
-    /// lost. While the tile is not full, nothing else is.
+    /// Returns the rest of the tile: the end of the entry is unknown, even by the hash tile. `None` while
+    /// the tile is not full.
     fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
         let end = (index / TILE_WIDTH).saturating_add(1).saturating_mul(TILE_WIDTH);
         (end <= tree_size).then_some(index..end)

@@ -15,16 +15,16 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(86_400);
 /// One entry of a data tile.
 pub(super) enum Piece<'a> {
     Leaf(TileLeaf<'a>),
-    /// Its leaf can be read, what goes with it cannot.
+    /// The leaf can be parsed, the rest of the entry cannot.
     Malformed(Leaf<'a>, Hash, LeafError),
-    /// It cannot be read, but it is what the log has hashed.
+    /// The entry cannot be parsed, but its bytes are those that the log has hashed.
     Undecodable(&'a [u8], Hash, LeafError),
-    /// Nobody can tell what it is: bytes before an entry that can be read, where it is the first of them.
+    /// The entry has no known bounds. The first of several has the bytes up to the next readable entry.
     Unproved(&'a [u8], LeafError),
 }
 
 impl<'a> Piece<'a> {
-    /// An entry of which only the bounds are known so far.
+    /// Makes a piece of an entry whose bounds are known.
     fn of(entry: Delimited<'a>, error: LeafError) -> Self {
         match Leaf::parse_timestamped_entry(entry.timestamped_entry) {
             Ok(leaf) => Self::Malformed(leaf, entry.leaf_hash(), error),
@@ -45,10 +45,10 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A data tile taken apart.
+/// A data tile, split into entries.
 pub(super) struct Split<'a> {
     pub(super) pieces: Vec<Piece<'a>>,
-    /// What follows, if it cannot be taken apart, and why.
+    /// The bytes that follow, if they cannot be parsed, and the reason.
     pub(super) rest: Option<(&'a [u8], LeafError)>,
 }
 
@@ -80,9 +80,9 @@ impl<'a> Split<'a> {
         }
     }
 
-    /// Goes on behind what could not be taken apart, as far as the leaf hashes of the tile's entries tell
-    /// where.
-    /// A partial tile is left alone where nothing follows: it is served anew when it has grown.
+    /// Continues behind bytes that cannot be parsed, where the leaf hashes of the tile's entries show
+    /// that the next entry starts. At the end of a partial tile it does not: the tile is served again
+    /// when it has grown.
     pub(super) fn resume(&mut self, hashes: &[Hash], is_full: bool) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let latest = u64::try_from((now + CLOCKS_DIFFER).as_millis()).unwrap_or(u64::MAX);
@@ -112,8 +112,8 @@ impl<'a> Split<'a> {
     }
 }
 
-/// The entries that cannot be told which `pieces` begins with, the first at `index`: where they end,
-/// their bytes, and why.
+/// Returns the entries without known bounds at the beginning of `pieces`, which begins at `index`:
+/// their end, their bytes, and the reason.
 pub(super) fn unproved<'a>(index: u64, pieces: &[Piece<'a>]) -> Option<(u64, &'a [u8], String)> {
     let Some(Piece::Unproved(bytes, error)) = pieces.first() else { return None };
     let count = pieces.iter().take_while(|piece| piece.is_unproved()).count() as u64;

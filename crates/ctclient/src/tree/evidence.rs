@@ -184,7 +184,7 @@ mod tests {
     use crate::log::Protocol;
 
     fn evidence(name: &str, bytes: usize) -> Evidence {
-        let log = Log::by_hand(Protocol::Rfc6962, name, "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, name, "http://a.example", None, None);
         let head = TreeHead { size: 9, timestamp: 5, root: [1; 32] };
         let signed = SignedHead { head, signature: vec![7] };
         let body = Bytes::from(vec![b'x'; bytes]);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_kept_in_a_folder_of_its_own() {
+    fn an_incident_is_written_to_its_own_folder() {
         let folder = tempfile::tempdir().expect("a folder");
         let folder = folder.path().join("evidence");
         let first = evidence("../Etc/Pässwd 2027", 10).write(&folder).expect("writes");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_safe_whatever_a_log_is_called() {
+    fn folder_names_are_safe_for_any_log_name() {
         for (name, safe) in [("", "log"), ("..", "log"), ("a/../b", "a-b"), ("\0CON\n", "con")] {
             assert_eq!(plain(name), safe);
         }

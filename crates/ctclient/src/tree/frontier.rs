@@ -6,23 +6,13 @@
 
 use ct::Hash;
 use ct::merkle::CompactRange;
+use record::{Proved, Tree};
 
 use crate::tree::contradiction::{Contradiction, Point};
 use crate::tree::heads::{Heads, Reached};
 
-/// Points remembered between two proofs. When there are more, every other one is dropped.
+/// The most points remembered between two proofs. If there are more, every other one is dropped.
 const MOST_MARKS: usize = 128;
-
-/// A tree of entries that were read, and how far it is proved: enough to resume from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReadTree {
-    /// Entries below this index were not read: the tree only commits to them.
-    pub from: u64,
-    /// The newest tree that a head proves.
-    pub proved: Point,
-    /// The tree of the entries.
-    pub range: CompactRange,
-}
 
 /// The tree of one log's entries as they are read, and how far it is proved.
 #[derive(Debug, Clone)]
@@ -37,13 +27,13 @@ pub struct Frontier {
     read: CompactRange,
     /// Trees between `proved` and `read`, to narrow down where a mismatch lies.
     marks: Vec<Point>,
-    /// Of how many batches one is marked.
+    /// The number of batches for each mark.
     spacing: usize,
     unmarked: usize,
 }
 
 impl Frontier {
-    /// Begins with a tree that a head has been proved to begin with.
+    /// Begins with a tree that is proved to be the beginning of a head's.
     pub fn new(proved: CompactRange) -> Self {
         let point = Point::of_range(&proved);
         Self::with(point.size, point, proved)
@@ -56,44 +46,44 @@ impl Frontier {
 
     /// Resumes from a tree that was saved; returns `None` if it is not one of `position` entries.
     #[must_use]
-    pub fn resume(saved: ReadTree, position: u64) -> Option<Self> {
-        let ReadTree { from, proved, range } = saved;
-        let in_order = from <= proved.size && proved.size <= position;
-        if range.size() != position || !in_order {
+    pub fn resume(saved: Tree, position: u64) -> Option<Self> {
+        if !saved.is_consistent(position) || saved.from > saved.proved.size {
             return None;
         }
-        let mut frontier = Self::with(from, proved, range);
+        let Tree { read, from, proved: Proved { size, root } } = saved;
+        let mut frontier = Self::with(from, Point { size, root }, read);
         frontier.mark();
         Some(frontier)
     }
 
     /// Returns the tree of the entries emitted, to resume from.
     #[must_use]
-    pub fn save(&self) -> ReadTree {
-        ReadTree { from: self.from, proved: self.proved, range: self.emitted.clone() }
+    pub fn save(&self) -> Tree {
+        let Point { size, root } = self.proved;
+        Tree { read: self.emitted.clone(), from: self.from, proved: Proved { size, root } }
     }
 
-    /// Entries below were not read.
+    /// Returns the index below which entries were not read.
     pub const fn from(&self) -> u64 {
         self.from
     }
 
-    /// The newest tree that a head proves.
+    /// Returns the newest tree that a head proves.
     pub const fn proved(&self) -> Point {
         self.proved
     }
 
-    /// The tree of the entries read.
+    /// Returns the tree of the entries read.
     pub const fn read(&self) -> &CompactRange {
         &self.read
     }
 
-    /// The tree of the entries emitted.
+    /// Returns the tree of the entries emitted.
     pub const fn emitted(&self) -> &CompactRange {
         &self.emitted
     }
 
-    /// Trees between the one proved and the one read, smallest first, that one last.
+    /// Returns trees between the one proved and the one read, smallest first; that one is last.
     pub fn marks(&self) -> Vec<Point> {
         let mut marks = self.marks.clone();
         if marks.last().is_none_or(|last| last.size < self.read.size()) {
@@ -102,8 +92,7 @@ impl Frontier {
         marks
     }
 
-    /// Appends entries, and compares the tree with every head on the way. Whatever contradicts it is
-    /// returned.
+    /// Appends entries, and compares the tree with every head on the way. Returns the contradictions.
     pub fn push(&mut self, leaf_hashes: &[Hash], heads: &mut Heads) -> Vec<Contradiction> {
         if heads.next_size().is_some_and(|size| size <= self.read.size()) {
             heads.pass_over(self.read.size());
@@ -141,7 +130,7 @@ impl Frontier {
         }
     }
 
-    /// What was read is proved.
+    /// Notes that the entries read are proved; returns their tree.
     pub fn prove(&mut self) -> Point {
         self.proved = Point::of_range(&self.read);
         self.marks.clear();
@@ -149,12 +138,12 @@ impl Frontier {
         self.proved
     }
 
-    /// What was read has been emitted.
+    /// Notes that the entries of `range` have been emitted.
     pub fn emit(&mut self, range: CompactRange) {
         self.emitted = range;
     }
 
-    /// Forgets what was read and not emitted.
+    /// Forgets the entries that were read and not emitted.
     pub fn rewind(&mut self) {
         self.read = self.emitted.clone();
         let end = self.read.size();
@@ -220,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_is_resumed_and_what_makes_no_tree_is_not() {
+    fn a_saved_tree_is_resumed_and_an_inconsistent_one_is_not() {
         let mut frontier = Frontier::new(CompactRange::new());
         let mut heads = heads(&[(100, tree_hash(&leaves(100)))]);
         assert!(frontier.push(&leaves(130), &mut heads).is_empty());
-        assert_eq!(frontier.save().range.size(), 0, "nothing has been emitted");
+        assert_eq!(frontier.save().read.size(), 0, "nothing has been emitted");
         frontier.emit(frontier.read().clone());
         let saved = frontier.save();
         let resumed = Frontier::resume(saved.clone(), 130).expect("it makes a tree");
@@ -233,16 +222,14 @@ mod tests {
         assert_eq!(resumed.marks(), [Point::of_range(frontier.read())]);
 
         assert!(Frontier::resume(saved.clone(), 131).is_none(), "another position");
-        let beyond = Point { size: 131, ..saved.proved };
-        for corrupt in
-            [ReadTree { proved: beyond, ..saved.clone() }, ReadTree { from: 101, ..saved }]
-        {
+        let beyond = Proved { size: 131, ..saved.proved };
+        for corrupt in [Tree { proved: beyond, ..saved.clone() }, Tree { from: 101, ..saved }] {
             assert!(Frontier::resume(corrupt.clone(), 130).is_none(), "{corrupt:?}");
         }
     }
 
     #[test]
-    fn marks_are_thinned_and_never_more_than_so_many() {
+    fn marks_are_thinned_and_bounded() {
         let all = leaves(10_000);
         let mut frontier = Frontier::new(CompactRange::new());
         for batch in all.chunks(10) {
@@ -258,9 +245,9 @@ mod tests {
     }
 
     proptest! {
-        /// However entries come in batches and wherever heads are, the tree is the same.
+        /// The tree is the same for all batches and all positions of heads.
         #[test]
-        fn batches_do_not_matter(
+        fn the_tree_does_not_depend_on_batches(
             cuts in proptest::collection::vec(1..40_usize, 1..20),
             sizes in proptest::collection::btree_set(1..300_u64, 0..10),
         ) {

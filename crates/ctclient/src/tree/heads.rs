@@ -27,9 +27,9 @@ pub enum HeadError {
     /// The signature is not the log's.
     #[error("the tree head of size {size} is not signed by the log's key: {source}")]
     Signature {
-        /// Its tree size.
+        /// The head's tree size.
         size: u64,
-        /// What the check found.
+        /// The result of the check.
         source: SignatureError,
     },
 }
@@ -101,7 +101,8 @@ impl Heads {
         std::mem::replace(&mut self.unaudited, 0)
     }
 
-    /// Accepts or refuses a head. One that contradicts another of its size is not used.
+    /// Accepts or refuses a head. `position` is the number of entries read. A head that contradicts
+    /// another of its size is not used.
     ///
     /// # Errors
     /// If the signature does not verify.

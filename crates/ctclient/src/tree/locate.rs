@@ -21,15 +21,15 @@ const MOST_ENTRIES: u64 = 1024;
 
 /// The result of narrowing a mismatch down.
 #[derive(Debug)]
-pub struct Finding {
+pub(super) struct Finding {
     /// The kind of the contradiction.
-    pub kind: AlarmKind,
+    pub(super) kind: AlarmKind,
     /// The result in words, to follow a description of the mismatch.
-    pub text: String,
+    pub(super) text: String,
     /// The entries that are not proved.
-    pub entries: Range<u64>,
+    pub(super) entries: Range<u64>,
     /// The responses to requests for these entries once more.
-    pub served: Vec<Served>,
+    pub(super) served: Vec<Served>,
 }
 
 impl Finding {
@@ -43,7 +43,7 @@ impl Finding {
 
 /// Compares the entries read with the tree under `head`, which contradicts them: by the entries read
 /// it should be `expected`.
-pub async fn locate<S: Source>(
+pub(super) async fn locate<S: Source>(
     source: &S,
     head: &TreeHead,
     read: &Frontier,
@@ -130,8 +130,9 @@ async fn first_wrong<S: Source>(
     points: &[Point],
 ) -> Result<usize, SourceError> {
     let (mut right, mut wrong) = (0, points.len());
-    while let Some(point) = points.get(usize::midpoint(right, wrong)).filter(|_| right < wrong) {
+    while right < wrong {
         let middle = usize::midpoint(right, wrong);
+        let Some(point) = points.get(middle) else { break };
         if source.frontier(point.size, head).await?.root() == point.root {
             right = middle + 1;
         } else {
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_bytes_of_answers_are_kept() {
+    fn few_bytes_of_responses_are_kept() {
         let (kind, text) = (AlarmKind::Mismatch, String::new());
         let mut found = Finding { kind, text, entries: 0..0, served: Vec::new() };
         let served = |length| Served { url: String::new(), body: Bytes::from(vec![0; length]) };

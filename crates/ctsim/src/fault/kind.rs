@@ -5,7 +5,7 @@ use std::time::Duration;
 use ct::leaf::EntryType;
 
 use crate::Endpoint;
-use crate::call::Call;
+use crate::http::call::Call;
 
 /// One way to misbehave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Fault {
     /// and proofs of the fork fit together and its heads are really signed. In the scope of heads alone
     /// it is a split view: the entries stay those of the log.
     Fork {
-        /// How many entries both have in common.
+        /// The number of entries that both have in common.
         shared: u64,
     },
     /// Has no partial tiles: they are answered with 404.
@@ -51,7 +51,7 @@ pub enum Fault {
     WrongIssuer,
 }
 
-/// How an answer is spoiled on its way.
+/// Corruption of a response in transit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyFault {
     /// The connection breaks in the middle of the body.
@@ -75,15 +75,15 @@ pub enum BodyFault {
     Dribble(Duration),
 }
 
-/// How a page of entries is wrong. An `index` says which entry; `None` is the first of the answer
-/// that can be changed so.
+/// Corruption of a page of entries. An `index` says which entry; `None` is the first of the
+/// response that can be changed so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageFault {
     /// No entries, or no bytes.
     Empty,
     /// Fewer than asked for.
     Short {
-        /// How many at most.
+        /// The largest number of entries.
         most: u64,
     },
     /// The page ends where an index is a multiple of this number, as those of many front ends do.
@@ -93,7 +93,7 @@ pub enum PageFault {
     },
     /// More than asked for.
     Long {
-        /// How many more.
+        /// The number of additional entries.
         by: u64,
     },
     /// A bit of the leaf is another one.
@@ -124,8 +124,8 @@ pub enum PageFault {
         /// Which entry.
         index: Option<u64>,
     },
-    /// What goes with the leaf is not there: in an RFC 6962 log `extra_data` is empty, in a static log the
-    /// fingerprints are cut to no whole number.
+    /// The data beside the leaf is missing: in an RFC 6962 log `extra_data` is empty, in a static
+    /// log the fingerprints are cut to no whole number.
     NoChain {
         /// Which entry.
         index: Option<u64>,
@@ -134,12 +134,12 @@ pub enum PageFault {
     LongChain {
         /// Which entry.
         index: Option<u64>,
-        /// How often, at most 2,000.
+        /// The number of repetitions, at most 2,000.
         certificates: u16,
     },
 }
 
-/// How a head is wrong.
+/// Corruption of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadFault {
     /// A head of the past, really signed: as a front end that lags behind sends it, or a log which no
@@ -150,7 +150,7 @@ pub enum HeadFault {
         /// By how much it is older.
         age: Duration,
     },
-    /// A head of the future, really signed, whose last entries cannot be had yet.
+    /// A head of the future, really signed, whose last entries are unavailable so far.
     Ahead {
         /// By how many entries it is larger than the newest head.
         by: u64,
@@ -166,7 +166,8 @@ pub enum HeadFault {
 }
 
 impl Fault {
-    /// Whether it can change the answer to this request; `None` is a request for the log list.
+    /// Reports whether it can change the response to this request; `None` is a request for the log
+    /// list.
     pub(super) fn concerns(&self, endpoint: Endpoint, call: Option<&Call>) -> bool {
         use Endpoint::{Checkpoint, DataTile, GetEntries, GetSth, Issuer};
         match self {
@@ -214,7 +215,7 @@ impl PageFault {
         }
     }
 
-    /// Whether it can happen to an entry of this type.
+    /// Reports whether it can happen to an entry of this type.
     pub(crate) fn fits(&self, entry_type: EntryType) -> bool {
         let of_precertificates =
             matches!(self, Self::FlipPrecertificate { .. } | Self::FlipChain { .. });

@@ -35,7 +35,7 @@ fn a_fault_without_end_is_cleared() {
 }
 
 #[test]
-fn a_fault_for_a_while_ends_by_itself() {
+fn a_fault_with_a_time_limit_ends() {
     let faults = Faults::default();
     faults.inject(Scope::Every, BUSY, Times::For(Duration::from_secs(3_600)));
     assert_eq!(take(&faults, Endpoint::GetSth), Some(BUSY));

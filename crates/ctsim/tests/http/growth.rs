@@ -92,7 +92,7 @@ async fn a_run_can_be_repeated_exactly() {
 }
 
 #[tokio::test]
-async fn growing_by_hand_comes_on_top_of_the_rate() {
+async fn explicit_growth_adds_to_the_rate() {
     let sim = start(growing(Protocol::Rfc6962)).await;
     let log = &sim.logs()[0];
     let before = log.size();

@@ -13,7 +13,7 @@ fn only(burst: u32) -> Option<Limit> {
 }
 
 #[tokio::test]
-async fn a_log_that_is_asked_too_often_says_so_and_counts() {
+async fn requests_beyond_the_limit_get_429_and_are_counted() {
     let sim = start(one(Protocol::Rfc6962)).await;
     let log = &sim.logs()[0];
     log.limiter().set(only(2));

@@ -89,7 +89,7 @@ async fn a_simulator_may_have_no_logs() {
 }
 
 #[tokio::test]
-async fn logs_are_told_apart_by_their_paths() {
+async fn each_log_has_its_own_path() {
     let sim = start(still()).await;
     let names: Vec<_> = sim.logs().iter().map(|log| (log.name(), log.protocol())).collect();
     let expected = [

@@ -18,12 +18,12 @@ use ct::signature::PublicKey;
 use ctsim::{Config, LogHandle, Protocol, Sim};
 use tokio::net::TcpListener;
 
-/// A simulator whose logs grow by hand alone.
+/// Returns a configuration of logs that grow only on request.
 fn still() -> Config {
     Config { rate: 0.0, initial_size: 1_000, ..Config::default() }
 }
 
-/// One log that grows by hand alone.
+/// Returns a configuration of one log that grows only on request.
 fn one(protocol: Protocol) -> Config {
     let [rfc6962, static_ct] = match protocol {
         Protocol::Rfc6962 => [1, 0],

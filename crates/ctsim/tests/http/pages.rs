@@ -122,7 +122,7 @@ async fn another_entry_is_not_altered() {
 }
 
 #[tokio::test]
-async fn a_leaf_may_lie_about_its_index() {
+async fn a_leaf_may_have_a_wrong_index() {
     let sim = start(one(Protocol::StaticCt)).await;
     let fault = PageFault::WrongIndex { index: Some(8) };
     let (faulty, _) = with_and_without(&sim, fault).await;
@@ -145,35 +145,35 @@ async fn a_chain_may_be_overlong() {
 }
 
 #[tokio::test]
-async fn bodies_are_spoiled_on_their_way() {
+async fn bodies_are_corrupted_in_transit() {
     let sim = start(one(Protocol::StaticCt)).await;
     let log = &sim.logs()[0];
     let url = path(log);
     let good = get_ok(&url).await;
-    let spoil = |fault| log.faults().inject(Scope::Every, Fault::Body(fault), Times::Next(1));
+    let corrupt = |fault| log.faults().inject(Scope::Every, Fault::Body(fault), Times::Next(1));
 
-    spoil(BodyFault::Truncated);
+    corrupt(BodyFault::Truncated);
     assert_eq!(get_ok(&url).await, good[..good.len() * 2 / 3]);
-    spoil(BodyFault::Padded { bytes: 2_000_000 });
+    corrupt(BodyFault::Padded { bytes: 2_000_000 });
     let padded = get_ok(&url).await;
     assert_eq!((padded.len(), &padded[..good.len()]), (2_000_000, &good[..]));
-    spoil(BodyFault::Foreign);
+    corrupt(BodyFault::Foreign);
     assert!(get_ok(&url).await.starts_with(b"{\"error_message\""));
-    spoil(BodyFault::GzipUnmarked);
+    corrupt(BodyFault::GzipUnmarked);
     assert!(get_ok(&url).await.starts_with(&[0x1f, 0x8b]));
-    spoil(BodyFault::Dribble(std::time::Duration::from_millis(1)));
+    corrupt(BodyFault::Dribble(std::time::Duration::from_millis(1)));
     assert_eq!(get_ok(&url).await, good);
 
-    spoil(BodyFault::Gzip);
+    corrupt(BodyFault::Gzip);
     let plain = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
     let response = plain.get(&url).send().await.unwrap();
     assert_eq!(response.headers()["content-encoding"], "gzip");
     assert!(response.bytes().await.unwrap().starts_with(&[0x1f, 0x8b]));
     // The other client unpacks what says that it is packed.
-    spoil(BodyFault::Gzip);
+    corrupt(BodyFault::Gzip);
     assert_eq!(get_ok(&url).await, good);
     for fault in [BodyFault::Cut, BodyFault::GzipTruncated] {
-        spoil(fault);
+        corrupt(fault);
         let response = client().get(&url).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
         assert!(response.bytes().await.is_err(), "{fault:?}");

@@ -123,7 +123,7 @@ async fn pages_end_where_they_should() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_answered_is_refused() {
+async fn invalid_requests_are_refused() {
     let sim = start(one(Protocol::Rfc6962)).await;
     let log = &sim.logs()[0];
     for (path, expected) in [

@@ -1,8 +1,7 @@
-//! The lists on disk: for a start without network, and so that none is ever replaced by an older
-//! one.
+//! The lists on disk: for a start without network, and so that no list is replaced by an older one.
 //!
 //! JSON, `{"version":1,"lists":[{"url","fetched","text","signature"}]}`. The signed list is
-//! verified again when it is read, so that nothing depends on who can write the file.
+//! verified again when it is read, so that the file need not be trusted.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,12 +10,13 @@ use ct::log_list::LogList;
 use ct::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogueError, fetch};
+use super::error::CatalogueError;
+use super::fetch;
 use crate::file;
 
-/// A larger file is not one: it holds some lists of 1 MiB at most.
+/// The most bytes of the file: it has a few lists of at most 1 MiB.
 const LARGEST: u64 = 32 << 20;
-/// The form written.
+/// The version written.
 const VERSION: u32 = 1;
 
 #[derive(Debug)]
@@ -30,11 +30,11 @@ struct Content {
     lists: Vec<Stored>,
 }
 
-/// A list as it was fetched.
+/// A list as fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stored {
     pub(super) url: String,
-    /// When, Unix seconds.
+    /// Time of the fetch, Unix seconds.
     pub(super) fetched: u64,
     pub(super) text: String,
     #[serde(with = "base64", skip_serializing_if = "Option::is_none", default)]
@@ -42,7 +42,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// The list, whose signature has to be that of `key`.
+    /// Returns the list if its signature is that of `key`.
     pub(super) fn verify(&self, key: &PublicKey) -> Result<LogList, CatalogueError> {
         let signature = self.signature.as_deref().unwrap_or_default();
         fetch::verify(&self.url, key, self.text.as_bytes(), signature)?;
@@ -59,7 +59,7 @@ impl Cache {
         Self { path }
     }
 
-    /// What is there; nothing if it cannot be read, which is logged.
+    /// Reads the cache; empty if it cannot be read, which is logged.
     pub(super) async fn load(&self) -> Vec<Stored> {
         let path = self.path.clone();
         let read = tokio::task::spawn_blocking(move || file::read(&path, LARGEST)).await;
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_kept_is_read_back_and_nonsense_is_nothing() {
+    async fn a_cache_is_read_back_and_an_unparsable_one_is_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lists");
         let cache = Cache::new(path.clone());

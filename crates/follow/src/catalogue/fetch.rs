@@ -6,7 +6,7 @@ use ct::log_list::{ListError, LogList, MAX_LIST_BYTES};
 use ct::signature::PublicKey;
 use ctclient::Client;
 
-use super::CatalogueError;
+use super::error::CatalogueError;
 
 /// Bound of a signature: RSA-8192.
 const LARGEST_SIGNATURE: usize = 1024;
@@ -17,12 +17,12 @@ const DISAGREEMENT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) list: LogList,
-    /// The list as it came, which is what the signature is over.
+    /// The list's text, which is what the signature covers.
     pub(super) text: String,
     pub(super) signature: Option<Vec<u8>>,
 }
 
-/// The list at `url`, signed by `key`.
+/// Fetches the list at `url`, signed by `key`.
 pub(super) async fn signed(
     client: &Client,
     url: &str,
@@ -53,7 +53,7 @@ async fn signed_once(
     Ok(Fetched { list, text, signature: Some(signature.to_vec()) })
 }
 
-/// The list at `url`, which nobody signed.
+/// Fetches the list at `url`, which has no signature.
 pub(super) async fn unsigned(client: &Client, url: &str) -> Result<Fetched, CatalogueError> {
     let bytes = client.get(url, MAX_LIST_BYTES).await?;
     let (list, text) = read(url, &bytes)?;

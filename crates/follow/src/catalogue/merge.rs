@@ -10,15 +10,15 @@ use ctclient::Log;
 use super::select::{Selection, state_name};
 use crate::status::listing::Listing;
 
-/// A log to follow, and what the lists say of it.
+/// A log to follow, and its description in the lists.
 #[derive(Debug, Clone)]
 pub(crate) struct Selected {
     pub(crate) log: Log,
     pub(crate) listing: Listing,
 }
 
-/// The logs that at least one list has in a wanted state. Where lists differ, the one that comes
-/// first says where the log is and in which state, so the signed one should be first.
+/// Returns the logs that at least one list selects. If lists differ, the first one decides the log's
+/// URL and state, so the signed one should be first.
 pub(super) fn merge(lists: &[(&str, bool, &LogList)], selection: &Selection) -> Vec<Selected> {
     let mut logs: Vec<(Selected, bool)> = Vec::new();
     let mut by_id: HashMap<LogId, usize> = HashMap::new();
@@ -40,7 +40,7 @@ pub(super) fn merge(lists: &[(&str, bool, &LogList)], selection: &Selection) -> 
                     continue;
                 }
             };
-            // Another log there would be taken for the one that is.
+            // The two logs could not be distinguished.
             if !urls.insert(log.url.clone()) {
                 tracing::warn!(
                     log = log.name,

@@ -1,22 +1,21 @@
-//! Which logs of a list are followed.
+//! The selection of logs of a list.
 
 use ct::log_list::{ListedLog, LogKind, LogType, State};
-
 use ctclient::plain;
 
 use crate::position::without_scheme;
 
-/// Which logs of the lists are followed.
+/// The logs of the lists that are followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
     /// The names of the states whose logs are followed, such as `usable`.
     pub states: Vec<String>,
-    /// Whether logs that are not for production (tests, mirrors) and logs without a state are
+    /// True if logs that are not for production (tests, mirrors) and logs without a state are
     /// followed too, unless they have retired or been rejected.
     pub include_test: bool,
-    /// Whether RFC 6962 logs are followed.
+    /// True if RFC 6962 logs are followed.
     pub rfc6962: bool,
-    /// Whether static-ct logs are followed.
+    /// True if static-ct logs are followed.
     pub static_ct: bool,
     /// Operators whose logs are not followed. Case and punctuation of names do not matter.
     pub excluded_operators: Vec<String>,
@@ -26,7 +25,7 @@ pub struct Selection {
 }
 
 impl Default for Selection {
-    /// The logs that are in use, as far as clients are concerned, or were lately.
+    /// Returns the logs that clients accept or accepted recently.
     fn default() -> Self {
         Self {
             states: ["qualified", "usable", "readonly"].map(str::to_owned).to_vec(),
@@ -40,7 +39,7 @@ impl Default for Selection {
 }
 
 impl Selection {
-    /// Whether this log is followed, as this list has it.
+    /// Reports whether this log is followed, as this list describes it.
     pub(super) fn wants(&self, log: &ListedLog) -> bool {
         let protocol = match log.kind {
             LogKind::Rfc6962 { .. } => self.rfc6962,
@@ -66,7 +65,7 @@ impl Selection {
     }
 }
 
-/// Whether a text is a log's name, id or URL.
+/// Reports whether a text is a log's name, id or URL.
 fn is_meant(what: &str, log: &ListedLog) -> bool {
     let urls = match &log.kind {
         LogKind::Rfc6962 { url } => [url, url],
@@ -77,7 +76,8 @@ fn is_meant(what: &str, log: &ListedLog) -> bool {
         || urls.iter().any(|url| is_at_or_below(without_scheme(url), without_scheme(what)))
 }
 
-/// Whether one address is another or lies below it. Only what looks like an address has logs below.
+/// Reports whether one address is another or lies below it. Only a text with the form of an address has
+/// logs below it.
 fn is_at_or_below(url: &str, address: &str) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
     address.contains(['.', ':']) && url.strip_prefix(address).is_some_and(below)

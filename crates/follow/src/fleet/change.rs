@@ -8,25 +8,25 @@ use super::{Fleet, Followed, update};
 use crate::catalogue::CatalogueOptions;
 
 impl Fleet {
-    /// Follows these logs by hand, and of the lists what is wanted now; lets go of all others at
-    /// once. Their positions are kept, and a log that is followed again goes on there. Lists already
-    /// fetched are not fetched again for it.
-    pub fn change(self: &Arc<Self>, by_hand: Vec<Log>, catalogue: Option<CatalogueOptions>) {
-        self.leave(|followed| {
+    /// Follows these configured logs, and those of the lists as configured now; stops all others at
+    /// once. Their positions are kept, and a log that is followed again resumes there. Lists already
+    /// fetched are not fetched again.
+    pub fn change(self: &Arc<Self>, configured: Vec<Log>, catalogue: Option<CatalogueOptions>) {
+        self.unfollow(|followed| {
             let same = |wanted: &Log| wanted.is_followed_as(&followed.status.log);
-            followed.by_hand && !by_hand.iter().any(same)
+            followed.is_configured && !configured.iter().any(same)
         });
-        for log in by_hand {
+        for log in configured {
             self.follow(log, None);
         }
         self.catalogue.send_replace(catalogue);
     }
 
     /// Stops following some logs where they stand.
-    pub(super) fn leave(&self, is_left: impl Fn(&Followed) -> bool) {
+    pub(super) fn unfollow(&self, is_meant: impl Fn(&Followed) -> bool) {
         let mut logs = self.logs.lock();
         let urls: Vec<String> =
-            logs.iter().filter(|(_, log)| is_left(log)).map(|(url, _)| url.clone()).collect();
+            logs.iter().filter(|(_, log)| is_meant(log)).map(|(url, _)| url.clone()).collect();
         for url in urls {
             let Some(Followed { status, running, .. }) = logs.remove(&url) else { continue };
             if let Some(running) = running {

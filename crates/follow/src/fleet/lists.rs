@@ -12,12 +12,12 @@ use super::{Fleet, NO_LIST, Reason};
 use crate::breaker::Breaker;
 use crate::catalogue::{Catalogue, CatalogueOptions, Removal, Selected};
 
-/// Waits between attempts to get the log list while there is none or it failed. They are shorter in
-/// the first minute, as of a log that fails.
+/// Waits between attempts to fetch the log list while there is none or it failed. They are shorter in
+/// the first minute, as for a failing log.
 const LIST_BACKOFF: Backoff = Backoff { initial: Duration::from_secs(5), max: LONGEST_LIST_WAIT };
 const LONGEST_LIST_WAIT: Duration = Duration::from_secs(300);
 
-/// When the lists are fetched next; `None` for never.
+/// The time of the next fetch of the lists; `None` for never.
 #[derive(Debug)]
 struct Schedule {
     next: Option<Instant>,
@@ -30,7 +30,7 @@ impl Schedule {
         Self { next: Some(Instant::now()), failing }
     }
 
-    /// The interval has changed, and perhaps the lists. What was due stays due.
+    /// Adapts to a changed interval, and perhaps other lists. A fetch that was due stays due.
     fn change(&mut self, catalogue: &Catalogue) {
         let now = Instant::now();
         self.next = match spread(catalogue.options().refresh) {
@@ -42,8 +42,8 @@ impl Schedule {
 }
 
 impl Fleet {
-    /// Follows the logs that lists name, and lets those drain that left the signed list. What a list
-    /// without signature does not name any more goes on.
+    /// Follows the logs of the lists, and drains those that left the signed list. A log that left an
+    /// unsigned list is still followed.
     fn apply(self: &Arc<Self>, selected: Vec<Selected>, removal: &Removal) {
         let urls: HashSet<&str> =
             selected.iter().map(|selected| selected.log.url.as_str()).collect();
@@ -53,7 +53,7 @@ impl Fleet {
                 || selected.iter().any(|selected| followed.is(&selected.log));
             let signed = status.listing().signed;
             let removed = signed && removal.concerns(&status.log);
-            if named || followed.by_hand || !removed || status.is_retired() {
+            if named || followed.is_configured || !removed || status.is_retired() {
                 continue;
             }
             if followed.running.is_some() {
@@ -67,7 +67,7 @@ impl Fleet {
         }
     }
 
-    /// Keeps the lists fresh and follows what they name, whichever are wanted at the moment.
+    /// Keeps the configured lists fresh and follows their logs.
     pub(super) async fn keep_lists(
         self: Arc<Self>,
         mut wanted: watch::Receiver<Option<CatalogueOptions>>,
@@ -79,7 +79,7 @@ impl Fleet {
             held = match (options, held) {
                 (None, None) => None,
                 (None, Some(_)) => {
-                    self.leave(|followed| !followed.by_hand);
+                    self.unfollow(|followed| !followed.is_configured);
                     self.lists.lock().clear();
                     self.set_reason(
                         self.logs.lock().is_empty().then(|| Reason(NO_LIST.to_owned())),
@@ -92,8 +92,8 @@ impl Fleet {
                 }
                 (Some(options), Some(mut catalogue)) => {
                     let unwanted = catalogue.change(options).await;
-                    self.leave(|followed| {
-                        !followed.by_hand && unwanted.contains(&followed.status.log.url)
+                    self.unfollow(|followed| {
+                        !followed.is_configured && unwanted.contains(&followed.status.log.url)
                     });
                     schedule.change(&catalogue);
                     Some(catalogue)
@@ -149,15 +149,15 @@ impl Fleet {
         }
     }
 
-    /// Acts on the lists as they are now.
+    /// Applies the lists as they are now.
     fn take(self: &Arc<Self>, catalogue: &Catalogue) {
         *self.lists.lock() = catalogue.statuses();
         self.apply(catalogue.selected(), &catalogue.removal());
     }
 }
 
-/// An interval that is up to a tenth shorter or longer, so that servers which were started together
-/// do not ask together.
+/// Returns an interval that is up to a tenth shorter or longer, so that servers which were started
+/// together do not send requests together.
 fn spread(interval: Duration) -> Duration {
     let share = (jitter() % 1024) as u32;
     interval * 9 / 10 + interval / 5 * share / 1023
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_that_fails_is_asked_for_every_few_seconds_in_the_first_minute() {
+    async fn a_failing_list_is_requested_every_few_seconds_in_the_first_minute() {
         let mut schedule = Schedule::at_once();
         let start = Instant::now();
         while (Instant::now() - start) < BEGINNING {

@@ -4,18 +4,18 @@ use super::*;
 use crate::options::CatchUp;
 
 fn fleet(follow: FollowOptions) -> (Arc<Fleet>, mpsc::Receiver<Page>) {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let url = format!("http://{}", nobody.local_addr().expect("bound"));
-    let log = Log::by_hand(Protocol::Rfc6962, "a", &url, None, None).expect("a log");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", closed.local_addr().expect("bound"));
+    let log = Log::configured(Protocol::Rfc6962, "a", &url, None, None).expect("a log");
     let saved = State { last_offset: 7, resent_from: Some(5), ..State::default() };
     let client = Client::new("follow-tests/1", Duration::from_secs(1)).expect("a client");
     let (sender, pages) = mpsc::channel(1);
-    let options = FleetOptions { follow, by_hand: vec![log], catalogue: None, saved };
+    let options = FleetOptions { follow, configured: vec![log], catalogue: None, saved };
     (Fleet::start(Arc::new(client), options, sender), pages)
 }
 
 #[tokio::test]
-async fn while_a_retired_log_drains_nobody_knows_what_is_read_again() {
+async fn resent_from_is_unknown_while_a_retired_log_drains() {
     let follow = FollowOptions { resume_overlap: Duration::ZERO, ..FollowOptions::default() };
     let (fleet, _pages) = fleet(follow);
     let status = Arc::clone(&fleet.logs()[0]);
@@ -33,7 +33,7 @@ async fn while_a_retired_log_drains_nobody_knows_what_is_read_again() {
 }
 
 #[tokio::test]
-async fn where_logs_may_skip_nobody_knows_what_is_read_again() {
+async fn resent_from_is_unknown_with_a_catch_up_limit() {
     let hour = Duration::from_secs(3600);
     for (max_entries, max_lag) in [(Some(10), None), (None, Some(hour))] {
         let catch_up = CatchUp { max_entries, max_lag };

@@ -1,41 +1,16 @@
 //! Alarms of a log that contradicts itself: finding the entries concerned, evidence, reminders.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use ctclient::{
-    AlarmKind, Contradiction, Evidence, Finding, Frontier, Point, Served, ServedHead, Source,
-    locate,
-};
+use ctclient::{AlarmKind, Contradiction, Evidence, Point, Served, Source, explain};
 use tokio::time::Instant;
 
 use super::Follower;
 use super::error::FollowError;
 use crate::alarm::Alarm;
 
-/// The longest time spent on finding the entries concerned.
-const LONGEST_SEARCH: Duration = Duration::from_secs(60);
 /// The time between two reminders of an alarm that is not acknowledged.
 const REMIND_EVERY: Duration = Duration::from_secs(3600);
-
-/// Describes a contradiction of the head of `size` entries.
-fn describe(kind: AlarmKind, size: u64, expected: &Point) -> String {
-    match kind {
-        AlarmKind::Equivocation => {
-            format!("two roots are signed, or signed and proved, for one tree of {size} entries")
-        }
-        AlarmKind::FinalHead => format!(
-            "the tree of {size} entries is not the one of {} the log was to end with",
-            expected.size
-        ),
-        AlarmKind::Fork => {
-            format!("the tree of {size} entries is no beginning of the one signed later")
-        }
-        AlarmKind::Mismatch | AlarmKind::Gap => {
-            format!("the entries below {size} do not have the root that is signed")
-        }
-    }
-}
 
 impl<S: Source> Follower<S> {
     /// Logs the alarms that are not acknowledged, now and then.
@@ -62,44 +37,23 @@ impl<S: Source> Follower<S> {
 
     /// Raises the alarm of a contradiction, after asking the log which entries are concerned.
     pub(super) async fn report_violation(&mut self, found: Contradiction, served: Vec<Served>) {
-        let Contradiction { kind, head, other, expected } = found;
-        let claimed = head.signed.head;
-        let first_time = self.note_raised(kind, Point::of_head(&claimed));
-        let size = claimed.size;
-        let mut finding =
-            Finding { kind, text: String::new(), entries: size..size, served: Vec::new() };
-        let mut text = describe(kind, size, &expected);
-        let before = self
-            .frontier
-            .as_ref()
-            .map(|frontier| (frontier.emitted().size(), frontier.emitted().hashes().to_vec()));
-        let proved = self.frontier.as_ref().map(Frontier::proved);
+        let kind = found.kind;
+        let first_time = self.is_new_subject(kind, Point::of_head(&found.head.signed.head));
+        let mut first = found.head.signed.head.size;
+        let mut evidence = None;
+        if first_time {
+            let (source, log) = (&*self.source, &self.status.log);
+            let frontier = self.frontier.as_ref();
+            let found = explain(source, log, &self.heads, frontier, found, served).await;
+            first = found.entries.start;
+            evidence = Some(found);
+        }
         if kind == AlarmKind::Mismatch {
-            if first_time && let Some(frontier) = self.frontier.as_ref() {
-                let search = locate(&*self.source, &claimed, frontier, expected);
-                match tokio::time::timeout(LONGEST_SEARCH, search).await {
-                    Ok(located) => finding = located,
-                    Err(_) => finding.text = "narrowing it down took too long".to_owned(),
-                }
-                text = format!("{text}: {}", finding.text);
-            }
-            self.reset_proof(finding.entries.start);
+            self.reset_proof(first);
         }
-        if !first_time {
-            return;
+        if let Some(evidence) = evidence {
+            self.raise(evidence).await;
         }
-        let heads = [Some(&head), other.as_ref(), self.heads.newest_served()];
-        let mut heads: Vec<&Arc<ServedHead>> = heads.into_iter().flatten().collect();
-        heads.dedup_by(|a, b| Arc::ptr_eq(a, b));
-        let evidence = Evidence {
-            heads: heads.into_iter().map(|head| (**head).clone()).collect(),
-            expected: Some(expected),
-            proved,
-            before,
-            served: served.into_iter().chain(finding.served).collect(),
-            ..Evidence::new(&self.status.log, finding.kind, text, finding.entries)
-        };
-        self.raise(evidence).await;
     }
 
     /// Forgets the tree of what was read, after a mismatch: with `report` proving begins anew, with
@@ -118,7 +72,7 @@ impl<S: Source> Follower<S> {
     }
 
     /// Notes the subject of an alarm; returns whether it is new.
-    fn note_raised(&mut self, kind: AlarmKind, head: Point) -> bool {
+    fn is_new_subject(&mut self, kind: AlarmKind, head: Point) -> bool {
         const REMEMBERED: usize = 64;
         let raised = &mut self.verifying.raised;
         if raised.contains(&(kind, head)) {

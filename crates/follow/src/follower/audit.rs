@@ -50,7 +50,10 @@ impl<S: Source> Follower<S> {
     pub(super) fn check_head_age(&self) {
         let listing = self.status.listing();
         let frozen = listing.final_head.is_some() || self.status.is_retired();
-        let Some(mmd) = listing.mmd.filter(|_| !frozen) else { return };
+        let Some(mmd) = listing.mmd else { return };
+        if frozen {
+            return;
+        }
         let age = unix_seconds().saturating_sub(self.status.snapshot().head_timestamp / 1000);
         let overdue = age > mmd.saturating_add(SLACK).as_secs();
         if self.status.set_overdue(overdue) {

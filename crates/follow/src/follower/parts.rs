@@ -1,7 +1,8 @@
 //! Cutting a downloaded page into the parts in which it is emitted.
 
 use ct::Hash;
-use ctclient::{Entry, Lease};
+use ctclient::Lease;
+use record::Record;
 
 /// The most entries of a part.
 const MOST_ENTRIES: usize = 256;
@@ -11,7 +12,7 @@ const MOST_BYTES: usize = 512 << 10;
 /// Consecutive entries that are emitted together.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<Record>,
     /// The leaf hash of each entry; empty if nothing is verified.
     pub(super) leaf_hashes: Vec<Hash>,
     /// The part's bytes in the budget of all responses.
@@ -23,7 +24,7 @@ impl Part {
     /// entries stay with the rest.
     fn take(&mut self) -> Option<Self> {
         let mut bytes = 0;
-        let fits = |entry: &&Entry| {
+        let fits = |entry: &&Record| {
             bytes += entry.weight();
             bytes <= MOST_BYTES
         };
@@ -39,7 +40,7 @@ impl Part {
             let rest = self.leaf_hashes.split_off(count.min(self.leaf_hashes.len()));
             std::mem::replace(&mut self.leaf_hashes, rest)
         };
-        let weight = entries.iter().map(Entry::weight).sum::<usize>() + 32 * leaf_hashes.len();
+        let weight = entries.iter().map(Record::weight).sum::<usize>() + 32 * leaf_hashes.len();
         let lease = self.lease.as_mut().map(|lease| lease.split(weight));
         Some(Self { entries, leaf_hashes, lease })
     }
@@ -62,17 +63,21 @@ mod tests {
     use bytes::Bytes;
     use ct::leaf::EntryType;
     use ctclient::Budget;
+    use record::LogNumber;
 
     use super::*;
 
-    fn entry(index: u64, bytes: usize) -> Entry {
-        Entry {
+    fn entry(index: u64, bytes: usize) -> Record {
+        Record {
+            log: LogNumber::default(),
             index,
-            timestamp: 0,
-            entry_type: EntryType::X509,
+            submitted: 0,
+            seen: 0,
+            kind: EntryType::X509,
+            fingerprint: [0; 32],
             certificate: Bytes::from(vec![0; bytes]),
             chain: Vec::new(),
-            tbs_id: None,
+            link: None,
         }
     }
 

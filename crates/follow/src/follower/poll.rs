@@ -1,50 +1,50 @@
-//! When to ask a log for its head again.
+//! The time of the next request for a log's head.
 //!
 //! Logs publish in a rhythm: static-ct logs every second or so, RFC 6962 logs every few seconds or
 //! minutes. The time between changed heads and the time it takes for one to appear are learned,
-//! and the next question is asked when an answer is due. Questions that bring nothing are bounded
-//! by an allowance: one a second, however often an idle log is to be asked, and as many as
-//! configured while a log moves.
+//! and the next request is sent when a new head is due. Requests that find nothing new are bounded
+//! by an allowance: one a second for an idle log, and as many as configured while a log grows.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The wait after a question that brought nothing; it doubles with each further one.
+/// The wait after a request that found nothing new; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// The shortest wait after a head that did bring entries, unless the log is to be asked more often.
+/// The shortest wait after a head with new entries, unless the configured interval is shorter.
 const AFTER_NEWS: Duration = Duration::from_millis(500);
-/// By how much a question comes earlier when the one before found what was due, in milliseconds.
+/// The time by which a request is sent earlier after one that found a new head, in milliseconds.
 const EARLIER: i64 = 25;
-/// Questions a second that may bring nothing while a log moves, however small the configured wait.
+/// The most requests a second that may find nothing while a log grows, however short the configured
+/// wait.
 const MOST_A_SECOND: f64 = 20.0;
-/// Questions that may bring nothing in quick succession.
+/// Requests that may find nothing in quick succession.
 const BURST: f64 = 3.0;
-/// For so long after a change a log counts as moving.
+/// The time after a change in which a log counts as growing.
 const MOVING: Duration = Duration::from_secs(3);
 /// Changes whose distances are remembered.
 const REMEMBERED: usize = 8;
 
-/// One log's next question.
+/// The schedule of one log's head requests.
 #[derive(Debug)]
 pub(crate) struct Poll {
     longest: Duration,
-    /// By how much the second question is put off.
+    /// The time by which the second request is put off.
     stagger: Duration,
     size: Option<u64>,
     rhythm: Rhythm,
     allowance: Allowance,
-    /// Questions in a row that brought nothing although something was due.
+    /// Requests in a row that found nothing although a new head was due.
     vain: u32,
-    /// The question before, if it brought nothing.
+    /// The previous request, if it found nothing.
     missed: Option<Instant>,
     next: Instant,
 }
 
 impl Poll {
-    /// `longest` is the longest wait between two questions to a log that brings news; a log that
-    /// does not is asked once a second at most.
+    /// Makes a schedule. `longest` is the longest wait between two requests to a log that grows; an
+    /// idle log gets at most one a second.
     pub(crate) fn new(longest: Duration, now: Instant) -> Self {
         let allowance = Allowance::new(longest, now);
         let rhythm = Rhythm::new(now);
@@ -52,22 +52,22 @@ impl Poll {
         Self { longest, stagger, size: None, rhythm, allowance, vain: 0, missed: None, next: now }
     }
 
-    /// The same for log number `number` of a fleet: logs that begin together ask at once, and from
-    /// then on evenly spread. However many there are, multiples of the golden ratio leave no large
-    /// gaps between them.
+    /// Puts the second request off, by log number `number` of a fleet: requests of logs that begin
+    /// together are evenly spread from then on. Multiples of the golden ratio leave no large gaps
+    /// between them, for any number of logs.
     pub(crate) fn staggered(self, number: usize) -> Self {
         const GOLDEN_RATIO: f64 = 0.618_033_988_749_895;
         let share = (number as f64 * GOLDEN_RATIO).fract();
         Self { stagger: self.longest.mul_f64(share), ..self }
     }
 
-    /// When to ask.
+    /// Returns the time of the next request.
     pub(crate) const fn next(&self) -> Instant {
         self.next
     }
 
-    /// The log's answer to a question asked at `now`: its tree size and the head's time in
-    /// milliseconds since 1970.
+    /// Notes the response to a request sent at `now`: the tree size and the head's time in milliseconds
+    /// since 1970.
     pub(crate) fn answered(&mut self, size: u64, timestamp: u64, now: Instant) {
         let changed = self.size.is_some_and(|before| size > before);
         if changed {
@@ -100,17 +100,17 @@ impl Poll {
     }
 }
 
-/// How often a log's head changes and how long a change takes to show.
+/// The interval between changes of a log's head, and the time until a change is visible.
 #[derive(Debug)]
 struct Rhythm {
     /// Moments are counted in milliseconds from here.
     base: Instant,
-    /// The time in the newest head that brought entries.
+    /// The time in the newest head with new entries.
     newest: Option<u64>,
     /// Distances of such times, in milliseconds.
     distances: VecDeque<u64>,
-    /// The moment less the time in the head at which it can first be had, in milliseconds: what
-    /// publishing takes, and by how much the clocks differ.
+    /// The time from the time in a head until it is available, in milliseconds: the delay of publishing
+    /// plus the difference of the clocks.
     lag: Option<i64>,
 }
 
@@ -119,8 +119,7 @@ impl Rhythm {
         Self { base, newest: None, distances: VecDeque::new(), lag: None }
     }
 
-    /// A head with new entries was seen; `missed` is how long before that it was not there yet,
-    /// where it was asked for in vain.
+    /// Notes a head with new entries; `missed` is the time since the last request that did not find it.
     fn changed(&mut self, timestamp: u64, now: Instant, missed: Option<Duration>) {
         let distance = self.newest.and_then(|newest| timestamp.checked_sub(newest));
         if let Some(distance) = distance.filter(|distance| *distance > 0) {
@@ -132,32 +131,32 @@ impl Rhythm {
         self.newest = Some(timestamp);
         let moment = now.saturating_duration_since(self.base).as_millis();
         let seen = (moment as i64).wrapping_sub(timestamp as i64);
-        // It was not there yet when it was asked for in vain, if it was.
+        // It was not there yet at the last request that did not find it.
         let earliest =
             missed.map_or(i64::MIN, |missed| seen.wrapping_sub(missed.as_millis() as i64));
         self.lag = Some(match self.lag {
-            // It came when it was due or before: the next question comes a little earlier.
+            // It came when it was due or before: the next request is sent a little earlier.
             Some(lag) if lag > earliest => lag.min(seen).wrapping_sub(EARLIER).max(earliest),
             // It came in between.
             _ => missed.map_or(seen, |missed| seen.wrapping_sub(missed.as_millis() as i64 / 2)),
         });
     }
 
-    /// When the next change is likely to show.
+    /// Returns the time at which the next change is likely to be visible.
     fn due(&self) -> Option<Instant> {
-        // Questions come too late for some changes, so that distances are often multiples.
+        // Requests miss some changes, so distances are often multiples.
         let distance = *self.distances.iter().min()?;
         let next = (self.newest?.checked_add(distance)? as i64).wrapping_add(self.lag?);
         self.base.checked_add(Duration::from_millis(u64::try_from(next).ok()?))
     }
 }
 
-/// The questions that may bring nothing: one a second, more while the log moves, and a few saved up.
+/// The requests that may find nothing: one a second, more while the log grows, and a few saved up.
 #[derive(Debug)]
 struct Allowance {
     left: f64,
     at: Instant,
-    /// Questions a second while the log moves.
+    /// Requests a second while the log grows.
     while_moving: f64,
     moving_until: Instant,
 }
@@ -184,7 +183,7 @@ impl Allowance {
         (self.left + earned).min(BURST)
     }
 
-    /// When there is one left.
+    /// Returns the time at which a request is permitted.
     fn ready(&self, now: Instant) -> Instant {
         let lacking = (1.0 - self.left_at(now)).clamp(0.0, BURST);
         let soon = now + Duration::from_secs_f64(lacking / self.while_moving);

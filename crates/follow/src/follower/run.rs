@@ -1,17 +1,16 @@
 //! One run from the position towards a head: take pages, prove them, emit them.
 //!
 //! At the tail a run is short: its pages are downloaded all at once, and proved before they are
-//! emitted. A longer run is catching up: with `report` its pages are emitted as they come and proved
-//! where it ends, with `enforce` they are held back, so many bytes at most, until they are proved.
+//! emitted. A longer run is catching up: with `report` its pages are emitted at once and proved at the
+//! end of the run, with `enforce` they wait until they are proved, up to a bound in bytes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
-use ctclient::{
-    AlarmKind, Contradiction, Entry, Fetched, Frontier, Heads, Lease, Point, Served, Source,
-};
+use ctclient::{AlarmKind, Contradiction, Fetched, Frontier, Heads, Lease, Point, Served, Source};
+use record::Record;
 
 use super::error::FollowError;
 use super::parts::Part;
@@ -22,26 +21,26 @@ use crate::status::LogStatus;
 use crate::status::counters::add;
 use crate::status::resume::Resume;
 
-/// Bytes of entries and answers held back until they are proved, one page excepted. Then they are
-/// proved and handed on, for the run may need room for its next page.
+/// The most bytes of entries and responses that wait to be proved, one page excepted. Beyond that they
+/// are proved and emitted, for the run may need room for its next page.
 const HELD_BYTES: usize = 4 << 20;
 
-/// A run and what it works on.
+/// A run, and the parts of its follower that it changes.
 pub(super) struct Run<'a, S> {
     pub(super) source: &'a S,
     pub(super) status: &'a Arc<LogStatus>,
     pub(super) pages: &'a Pages,
     pub(super) verification: Verification,
     pub(super) head: TreeHead,
-    /// Where it ends.
+    /// The end of the run.
     pub(super) end: u64,
-    /// Whether it is longer than what is downloaded at once.
+    /// True if the run is longer than the window of downloads.
     pub(super) catching_up: bool,
     pub(super) next: &'a mut Option<u64>,
     pub(super) frontier: &'a mut Option<Frontier>,
     pub(super) heads: &'a mut Heads,
     pub(super) held: Held,
-    /// What contradicts a head.
+    /// Contradictions of heads.
     pub(super) found: Vec<Contradiction>,
 }
 
@@ -50,7 +49,7 @@ pub(super) struct Run<'a, S> {
 pub(super) struct Held {
     pages: VecDeque<HeldPage>,
     bytes: usize,
-    /// The answers they came in.
+    /// The responses that they came in.
     pub(super) served: Vec<Served>,
 }
 
@@ -58,8 +57,8 @@ pub(super) struct Held {
 struct HeldPage {
     /// The index of the first entry.
     first: u64,
-    entries: Vec<Entry>,
-    /// The index after the last.
+    entries: Vec<Record>,
+    /// The index after the last entry.
     end: u64,
     /// The tree up to there.
     tree: Option<CompactRange>,
@@ -76,7 +75,7 @@ impl Held {
         *self = Self::default();
     }
 
-    /// Whether it is more than should be held back.
+    /// Reports whether more waits than should.
     fn is_much(&self) -> bool {
         let beyond = |page: &HeldPage| page.lease.as_ref().is_some_and(Lease::is_beyond);
         self.bytes > HELD_BYTES || self.pages.iter().any(beyond)
@@ -84,7 +83,7 @@ impl Held {
 }
 
 impl<S: Source> Run<'_, S> {
-    /// Takes the next page. Where something contradicts a head the run should not go on.
+    /// Takes the next page. After a contradiction the run has to end.
     pub(super) async fn take(&mut self, fetched: Fetched) -> Result<(), FollowError> {
         let Fetched { entries, leaf_hashes, served, lease, cut, error, .. } = fetched;
         let mut last = error.is_some() || cut;
@@ -102,7 +101,7 @@ impl<S: Source> Run<'_, S> {
         let enforce = self.verification == Verification::Enforce;
         last |= !enforce && !self.catching_up && self.held.is_much();
         let proved = if self.found.is_empty() && (last || enforce && self.held.is_much()) {
-            // A log that has just failed is not asked for a proof that can wait.
+            // A log that has just failed gets no request for a proof that can wait.
             if enforce || error.is_none() { self.prove().await } else { Ok(()) }
         } else {
             Ok(())
@@ -114,7 +113,7 @@ impl<S: Source> Run<'_, S> {
         }
     }
 
-    /// Proves what was read, unless a head has.
+    /// Proves the entries read, unless a head has proved them.
     async fn prove(&mut self) -> Result<(), FollowError> {
         let Some(frontier) = self.frontier.as_mut() else { return Ok(()) };
         if frontier.proved().size == frontier.read().size() {
@@ -143,8 +142,8 @@ impl<S: Source> Run<'_, S> {
         Ok(())
     }
 
-    /// Emits what may be emitted: with `enforce` what is proved, otherwise everything, as soon as it
-    /// comes or, at the tail, once it has been compared with the head.
+    /// Emits pages: with `enforce` those that are proved, otherwise all of them, at once or, at the tail,
+    /// after they have been compared with the head.
     async fn emit(&mut self, last: bool) -> Result<(), FollowError> {
         let proved = self.frontier.as_ref().map_or(0, |frontier| frontier.proved().size);
         let may = |end: u64| match self.verification {
@@ -168,7 +167,7 @@ impl<S: Source> Run<'_, S> {
     async fn send(&mut self, page: HeldPage) -> Result<(), FollowError> {
         let HeldPage { first, entries, end, tree, lease } = page;
         let count = entries.len() as u64;
-        let timestamp = entries.last().map_or(0, |entry| entry.timestamp);
+        let timestamp = entries.last().map_or(0, |entry| entry.submitted);
         if let (Some(frontier), Some(tree)) = (self.frontier.as_mut(), tree) {
             frontier.emit(tree);
         }

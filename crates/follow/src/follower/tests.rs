@@ -1,4 +1,4 @@
-//! How often a follower asks a log that fails, on a clock of its own.
+//! The frequency of requests to a failing log, with a paused clock.
 
 use bytes::Bytes;
 use ct::head::SignedHead;
@@ -11,16 +11,16 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::status::progress::Health;
 
-/// How a log fails.
+/// The way in which a log fails.
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Refused,
     Status500,
-    /// After so long the client gives up.
+    /// The client cancels the request after this time.
     Stalled(Duration),
-    /// The client keeps the pause by itself; the log asks for none.
+    /// The client pauses by itself; the log asks for no pause.
     Limited,
-    /// The log asks for a pause, and then others leave no room for its answers.
+    /// The log asks for a pause, and then others leave no room for its responses.
     Starved,
 }
 
@@ -97,7 +97,7 @@ impl Source for Shared {
     }
 }
 
-/// When a log was asked that failed for so long.
+/// Returns the times of requests to a log that fails for this time.
 async fn asked(trouble: Trouble, has_heads: bool, lasts: Duration) -> Vec<Instant> {
     asked_with(trouble, has_heads, lasts, options()).await.0
 }
@@ -110,7 +110,7 @@ fn options() -> FollowOptions {
     }
 }
 
-/// The same with these options, and what became of the log.
+/// Returns the times of requests with these options, and the log's status.
 async fn asked_with(
     trouble: Trouble,
     has_heads: bool,
@@ -119,7 +119,7 @@ async fn asked_with(
 ) -> (Vec<Instant>, Arc<LogStatus>) {
     let source = Failing { trouble, has_heads, asked: Mutex::default() };
     let source = Arc::new(source);
-    let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
     let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let (sender, _pages) = mpsc::channel(1);
     let pages = Pages::new(sender);
@@ -137,7 +137,7 @@ fn longest(asked: &[Instant]) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_fails_is_asked_every_four_seconds_at_least_in_the_first_minute() {
+async fn a_failing_log_is_requested_every_four_seconds_in_the_first_minute() {
     for trouble in [
         Trouble::Refused,
         Trouble::Status500,
@@ -157,7 +157,7 @@ async fn a_log_that_fails_is_asked_every_four_seconds_at_least_in_the_first_minu
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute() {
+async fn a_failing_proof_is_requested_every_few_seconds_in_the_first_minute() {
     // At the head there is nothing to read: all that is asked for besides heads is the proof.
     let asked = async |lasts| {
         let options = FollowOptions { start: Start::Head, ..FollowOptions::default() };
@@ -171,7 +171,7 @@ async fn a_proof_that_fails_is_asked_for_every_few_seconds_in_the_first_minute()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_log_that_fails_for_long_is_left_alone_for_longer() {
+async fn a_log_that_fails_for_long_is_requested_less_often() {
     let asked = asked(Trouble::Refused, false, 10 * BEGINNING).await;
     assert!(longest(&asked) > Duration::from_secs(20), "{:?}", longest(&asked));
 }

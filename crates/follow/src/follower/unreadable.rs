@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ct::leaf::EntryType;
-use ctclient::{
-    AlarmKind, Entry, Evidence, FetchError, Lease, Rejected, Served, Source, SourceError,
-};
+use ctclient::{AlarmKind, Evidence, FetchError, Lease, Rejected, Served, Source, SourceError};
+use record::{GapReason, LogNumber, Record};
 use tokio::time::Instant;
 
 use super::Follower;
 use super::error::FollowError;
 use super::verifying::Unreadable;
-use crate::page::{Gap, GapReason, Page};
+use crate::page::{Gap, Page};
 use crate::status::counters::add;
 use crate::status::resume::Resume;
 
@@ -78,13 +77,16 @@ impl<S: Source> Follower<S> {
             lease.set(bytes.len());
         }
         let (first, end) = (gap.start, gap.end);
-        let entry = Entry {
+        let entry = Record {
+            log: LogNumber::default(),
             index: first,
-            timestamp: 0,
-            entry_type: EntryType::X509,
+            submitted: 0,
+            seen: 0,
+            kind: EntryType::X509,
+            fingerprint: ct::sha256(&bytes),
             certificate: bytes,
             chain: Vec::new(),
-            tbs_id: None,
+            link: None,
         };
         let is_passed = !self.enforces() && !entry.certificate.is_empty();
         let entries = if is_passed { vec![entry] } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! What a follower remembers about proofs, alarms and unreadable entries between two rounds.
+//! The follower's memory of proofs, alarms and unreadable entries between two rounds.
 
 use ctclient::{AlarmKind, Point};
 use tokio::time::Instant;

@@ -12,7 +12,7 @@ fn state(index: u64) -> State {
 }
 
 #[test]
-fn what_is_saved_is_read_back() {
+fn a_saved_state_is_read_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.json");
     let opened = StateFile::open(&path).expect("opens");
@@ -74,7 +74,7 @@ fn the_index_of_certstream_server_go_is_read() {
 }
 
 #[test]
-fn a_log_is_meant_by_its_name_url_or_id() {
+fn a_log_is_found_by_name_url_or_id() {
     let position = Position {
         name: Some("Example 2027".to_owned()),
         log_id: Some("aWQ=".to_owned()),
@@ -90,7 +90,7 @@ fn a_log_is_meant_by_its_name_url_or_id() {
 }
 
 #[test]
-fn an_offset_that_cannot_be_one_costs_nothing_else() {
+fn an_implausible_offset_loses_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.json");
     let mut expected = state(42);
@@ -118,7 +118,7 @@ fn an_offset_that_cannot_be_one_costs_nothing_else() {
 }
 
 #[test]
-fn a_wrong_resent_from_costs_nothing_else() {
+fn a_wrong_resent_from_loses_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.json");
     let text = serde_json::to_string(&state(42)).expect("encodes");
@@ -161,14 +161,14 @@ fn an_unreadable_file_is_set_aside_and_a_newer_one_refused() {
 fn a_saved_tree_is_read_back_and_a_corrupt_one_is_not() {
     let mut range = CompactRange::new();
     (0..130).for_each(|number| range.push([number; 32]));
-    let proved = Point { size: 100, root: [7; 32] };
-    let tree = ReadTree { from: 3, proved, range };
+    let proved = Proved { size: 100, root: [7; 32] };
+    let tree = Tree { read: range, from: 3, proved };
     let saved = SavedTree::new(&tree);
     assert_eq!(saved.read().as_ref(), Some(&tree));
     for corrupt in [
         SavedTree { hashes: String::new(), ..saved.clone() },
         SavedTree { hashes: "no base64".into(), ..saved.clone() },
-        SavedTree { size: 129, ..saved.clone() },
+        SavedTree { size: 131, ..saved.clone() },
         SavedTree { proved_root: "AAAA".into(), ..saved },
     ] {
         assert_eq!(corrupt.read(), None, "{corrupt:?}");

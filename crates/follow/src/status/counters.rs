@@ -1,4 +1,4 @@
-//! What is counted of one log.
+//! The counters of one log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,47 +33,46 @@ counters! {
     entries,
     /// Requests, reads or checks that failed.
     errors,
-    /// Answers 429 and 503.
+    /// Responses 429 and 503.
     limited,
     /// Heads smaller than one seen before, which stale front ends serve.
     stale_heads,
     /// Heads refused: signature, origin or two roots at one size.
     refused_heads,
-    /// Heads that were never compared with anything, because too many came or the log did not prove
-    /// them.
+    /// Heads that were never compared with anything, because there were too many or the log did not
+    /// prove them.
     unaudited_heads,
     /// Stale heads that the log has proved to be beginnings of its tree.
     audited_heads,
-    /// Proofs that could not be had, or do not lead to the head they are meant for.
+    /// Proofs that were unavailable, or do not lead to their head.
     proof_errors,
-    /// Alarms raised: whatever the log has said that cannot be true.
+    /// Alarms raised: contradictions of the log.
     alarms,
-    /// Entries left out because the log serves bytes that nobody can take apart.
+    /// Entries skipped because the log serves bytes that cannot be parsed.
     unreadable,
-    /// Leaves of a static log that carry another index than their place, or none.
+    /// Leaves of a static log with another index than their place, or none.
     wrong_leaf_indexes,
-    /// Precertificates of which the leaf was not made.
+    /// Precertificates that the leaf was not made from.
     foreign_precertificates,
-    /// Chains whose issuer has another key than the leaf says.
+    /// Chains whose issuer has another key than the leaf names.
     foreign_issuers,
     /// Issuers served under a name that is not their hash.
     forged_issuers,
-    /// Entries whose leaf could not be read; emitted without a certificate.
+    /// Entries whose leaf could not be parsed; their bytes are delivered.
     undecodable,
-    /// Entries whose certificate is whole while what goes with it cannot be read; emitted without a
-    /// chain.
+    /// Entries with a whole certificate whose other parts cannot be parsed; delivered without a chain.
     malformed,
     /// Requests not made because they lead to a private address.
     refused_addresses,
-    /// Chain certificates that could not be had within the bound and were left out.
+    /// Chain certificates that did not arrive in time and were omitted.
     missing_issuers,
     /// Chains longer than any honest one, which were cut.
     cut_chains,
-    /// Times entries were skipped because the log was further behind than it may be.
+    /// Skips because the log was further behind than it may be.
     gaps,
-    /// Entries skipped then.
+    /// Entries skipped in them.
     skipped_entries,
-    /// Times the follower failed by a defect of this program and was started again.
+    /// Panics of the follower, after which it was started again.
     panics,
 }
 

@@ -1,20 +1,20 @@
-//! What log lists say of a log that is followed.
+//! The description of a followed log in the log lists.
 
 use std::time::Duration;
 
 use ct::log_list::FinalTreeHead;
 
-/// What the lists in use say of a log; nothing, of a log named by hand.
+/// The description of a log in the lists in use; empty for a configured log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Its state as lists spell it, such as `usable`; the signed list's, where that names the log.
+    /// Its state as lists spell it, such as `usable`; that of the signed list, if the log is in it.
     pub state: Option<String>,
-    /// The URLs of the lists that name it.
+    /// The URLs of the lists that contain it.
     pub lists: Vec<String>,
-    /// Whether the signed list is one of them.
+    /// True if the signed list is one of them.
     pub signed: bool,
     /// The head it must end with, once it is read-only.
     pub final_head: Option<FinalTreeHead>,
-    /// The time within which it has to sign what it has taken in, its maximum merge delay.
+    /// Its maximum merge delay: the time within which it has to include a submitted entry.
     pub mmd: Option<Duration>,
 }

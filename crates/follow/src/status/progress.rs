@@ -1,4 +1,4 @@
-//! How far a log was read and how it fares, as its follower notes it and as readers see it.
+//! The progress and health of a log, as its follower notes them and as readers see them.
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -94,7 +94,7 @@ pub(crate) fn lag(head: u64, entry: Option<u64>) -> Duration {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) next_index: Option<u64>,
-    tree_size: u64,
+    pub(crate) tree_size: u64,
     head_timestamp: u64,
     last_timestamp: Option<u64>,
     failures: u32,

@@ -1,26 +1,26 @@
-//! Where a log is to be resumed after a restart: what was published, some seconds ago.
+//! The position from which a log is resumed after a restart: that which was published a few seconds ago.
 //!
-//! With each position goes the tree of what was read, as far as there is one. Followers say what
-//! they emit, the publisher says what it has published; both name the same positions.
+//! Each position has the tree of the entries below it, if there is one. Followers report the positions
+//! that they emit, the publisher those that it has published.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ctclient::ReadTree;
+use record::Tree;
 use tokio::time::Instant;
 
 /// Published positions are remembered at this grain; the resume overlap is exact to it.
 const MARK_EVERY: Duration = Duration::from_secs(1);
-/// Pages under way to the publisher whose trees are remembered; without its tree a position is
-/// resumed all the same, and the tree asked for anew.
+/// The most pages on their way to the publisher whose trees are remembered; a position without its
+/// tree is resumed too, and the tree is requested again.
 const MOST_EMITTED: usize = 1024;
 
-/// A position and the tree of what was read up to there.
+/// A position and the tree of the entries below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resume {
     /// The next index to read.
     pub(crate) index: u64,
-    pub(crate) tree: Option<ReadTree>,
+    pub(crate) tree: Option<Tree>,
 }
 
 /// One log's positions between emitting and saving.
@@ -43,14 +43,14 @@ struct Mark {
 }
 
 impl Marks {
-    /// The follower begins here, unless it has begun before.
+    /// Notes where the follower begins, unless it has begun before.
     pub(crate) fn begin(&mut self, resume: Resume) {
         if self.published.is_empty() {
             self.published.push_back(Mark { at: Instant::now(), resume, offset: 0 });
         }
     }
 
-    /// Everything below has been handed to the publisher.
+    /// Notes that everything below has been sent to the publisher.
     pub(crate) fn emitted(&mut self, resume: Resume) {
         if self.emitted.len() == MOST_EMITTED {
             self.emitted.pop_front();
@@ -58,7 +58,7 @@ impl Marks {
         self.emitted.push_back(resume);
     }
 
-    /// Everything below `index` has been published, with offsets up to `offset`.
+    /// Notes that everything below `index` has been published, with offsets up to `offset`.
     pub(crate) fn published(&mut self, index: u64, offset: u64, overlap: Duration) {
         let now = Instant::now();
         let mut tree = None;
@@ -76,33 +76,33 @@ impl Marks {
         self.forget(now, overlap);
     }
 
-    /// The trees beyond `size` are not those that the log has signed: their positions are resumed
-    /// without one.
+    /// Forgets the trees beyond `size`, which are not those that the log has signed: their positions
+    /// are resumed without one.
     pub(crate) fn reset_proof(&mut self, size: u64) {
         let published = self.published.iter_mut().map(|mark| &mut mark.resume);
         for resume in self.emitted.iter_mut().chain(published) {
-            resume.tree.take_if(|tree| tree.range.size() > size);
+            resume.tree.take_if(|tree| tree.read.size() > size);
         }
     }
 
-    /// What was published `overlap` ago, with the offset that all entries below it are up to; `None`
-    /// until the follower began.
+    /// Returns the position published `overlap` ago, with the offset that all entries below it are up
+    /// to; `None` until the follower began.
     pub(crate) fn saved(&mut self, overlap: Duration) -> Option<(Resume, u64)> {
         self.forget(Instant::now(), overlap);
         self.published.front().map(|mark| (mark.resume.clone(), mark.offset))
     }
 
-    /// The offset that all entries published are up to.
+    /// Returns the offset that all entries published are up to.
     pub(crate) fn newest_offset(&self) -> u64 {
         self.published.back().map_or(0, |mark| mark.offset)
     }
 
-    /// Whether something was emitted that is not published yet, as far as is known.
+    /// Reports whether a position is known to be emitted and not published.
     pub(crate) fn has_unpublished(&self) -> bool {
         !self.emitted.is_empty()
     }
 
-    /// Drops the marks that are too old to be saved, but for the newest of those.
+    /// Drops the marks that are too old to be saved, except the newest of those.
     fn forget(&mut self, now: Instant, overlap: Duration) {
         while self.published.get(1).is_some_and(|mark| now - mark.at >= overlap) {
             self.published.pop_front();
@@ -113,6 +113,7 @@ impl Marks {
 #[cfg(test)]
 mod tests {
     use ct::merkle::CompactRange;
+    use record::Proved;
 
     use super::*;
 
@@ -121,7 +122,8 @@ mod tests {
     fn at(index: u64) -> Resume {
         let mut range = CompactRange::new();
         (0..index).for_each(|_| range.push([0; 32]));
-        Resume { index, tree: Some(ReadTree { range, ..ReadTree::default() }) }
+        let proved = Proved::default();
+        Resume { index, tree: Some(Tree { read: range, from: 0, proved }) }
     }
 
     fn saved(marks: &mut Marks, overlap: Duration) -> Option<Resume> {
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_saved_trails_publishing_by_the_overlap() {
+    async fn the_saved_position_trails_publishing_by_the_overlap() {
         let mut marks = Marks::default();
         assert_eq!(marks.saved(10 * SECOND), None);
         marks.begin(at(100));
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_tree_goes_with_its_own_position_only() {
+    async fn a_tree_is_saved_with_its_own_position_only() {
         let mut marks = Marks::default();
         marks.begin(at(0));
         for index in [10, 20, 30] {
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_tree_that_was_found_wrong_is_not_saved() {
+    async fn a_tree_beyond_the_proved_one_is_not_saved_after_a_mismatch() {
         let mut marks = Marks::default();
         marks.begin(at(10));
         [20, 30].into_iter().for_each(|index| marks.emitted(at(index)));

@@ -49,7 +49,7 @@ fn answer(path: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_be_read_is_read_and_what_cannot_is_told_apart() {
+async fn each_unusable_response_has_its_own_error() {
     let site = Site::serve(|asked| answer(&asked.path)).await;
     let client = Client::new("follow-tests/1 (+https://example.org)", Duration::from_secs(10));
     let client = client.expect("a client");
@@ -82,7 +82,7 @@ async fn what_can_be_read_is_read_and_what_cannot_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_addresses_are_not_asked_unless_that_is_allowed() {
+async fn private_addresses_are_refused_unless_permitted() {
     let site = Site::serve(|asked| answer(&asked.path)).await;
     let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
     let by_name = site.base.replace("127.0.0.1", "localhost");

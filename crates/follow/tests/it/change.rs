@@ -15,9 +15,9 @@ fn once(sim: &ctsim::Sim) -> CatalogueOptions {
     CatalogueOptions { refresh: Duration::ZERO, ..catalogue(sim) }
 }
 
-fn follow(by_hand: Vec<Log>, catalogue: Option<CatalogueOptions>) -> Followed {
+fn follow(configured: Vec<Log>, catalogue: Option<CatalogueOptions>) -> Followed {
     let saved = State::default();
-    Followed::with(FleetOptions { follow: options(), by_hand, catalogue, saved })
+    Followed::with(FleetOptions { follow: options(), configured, catalogue, saved })
 }
 
 fn urls(followed: &Followed) -> BTreeSet<String> {
@@ -31,7 +31,7 @@ fn excluding(catalogue: CatalogueOptions, urls: &[&str]) -> CatalogueOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_excluded_log_is_left_at_once_and_goes_on_where_it_stood_when_it_is_wanted_again() {
+async fn an_excluded_log_stops_at_once_and_resumes_when_included_again() {
     let sim = simulate(still(300)).await;
     let (kept, left) = (url_of(&sim.logs()[0]), url_of(&sim.logs()[1]));
     let mut followed = follow(Vec::new(), Some(once(&sim)));
@@ -62,31 +62,31 @@ async fn an_excluded_log_is_left_at_once_and_goes_on_where_it_stood_when_it_is_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_of_a_log_that_was_left_count_once_they_are_published() {
+async fn pages_of_a_stopped_log_count_once_published() {
     let sim = simulate(still(300)).await;
     let url = url_of(&sim.logs()[0]);
-    let log = Log::by_hand(Protocol::Rfc6962, "a", &url, None, None).expect("a log");
+    let log = Log::configured(Protocol::Rfc6962, "a", &url, None, None).expect("a log");
     let saved = State { resent_from: Some(0), ..State::default() };
-    let by_hand = vec![log];
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let configured = vec![log];
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let mut followed = Followed::with(options);
     let all_sent = |this: &Followed| this.status(&url).snapshot().next_index == Some(300);
     eventually("its pages wait to be published", || all_sent(&followed)).await;
     let resent_from = |this: &Followed| this.fleet.state(None).resent_from;
     assert_eq!(resent_from(&followed), Some(0), "nothing is published");
     followed.fleet.change(Vec::new(), None);
-    assert_eq!(resent_from(&followed), None, "nobody knows which offsets they get");
+    assert_eq!(resent_from(&followed), None, "their offsets are not known");
     followed.read_to(1, 300).await;
     eventually("it is settled", || resent_from(&followed) == Some(300)).await;
     followed.fleet.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_named_by_hand_come_change_and_go() {
+async fn configured_logs_come_change_and_go() {
     let sim = simulate(still(300)).await;
     let url = url_of(&sim.logs()[0]);
     let named = |name: &str, batch_size: Option<u64>| {
-        let log = Log::by_hand(Protocol::Rfc6962, name, &url, None, None).expect("a log");
+        let log = Log::configured(Protocol::Rfc6962, name, &url, None, None).expect("a log");
         Log { batch_size, ..log }
     };
     let mut followed = follow(Vec::new(), None);
@@ -102,10 +102,10 @@ async fn logs_named_by_hand_come_change_and_go() {
     sim.logs()[0].grow(30).expect("grows");
     followed.read_to(1, 330).await;
 
-    // The list names it too, and takes over where it is not named by hand any more.
+    // The list contains it too, and takes over when it is not configured any more.
     followed.fleet.change(vec![named("second", Some(7))], Some(once(&sim)));
     followed.read_until(|this| this.entries.len() == 2).await;
-    assert_eq!(followed.status(&url).log.name, "second", "by hand counts");
+    assert_eq!(followed.status(&url).log.name, "second", "the configuration has precedence");
     followed.fleet.change(Vec::new(), Some(once(&sim)));
     eventually("the list's name", || {
         let logs = followed.fleet.logs();
@@ -123,7 +123,7 @@ async fn logs_named_by_hand_come_change_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_list_is_fetched_at_once_and_nothing_is_left_before_it_is_there() {
+async fn another_list_is_fetched_at_once_and_logs_stay_until_it_is_there() {
     let old = simulate(still(300)).await;
     let new = simulate(ctsim::Config { seed: 7, ..still(200) }).await;
     let mut followed = follow(Vec::new(), Some(once(&old)));

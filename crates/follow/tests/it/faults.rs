@@ -5,26 +5,26 @@
 //! every row, and `docs/faults.md` is written from them.
 
 mod document;
-mod ground;
 mod lines;
 mod lists;
 mod single;
 mod table;
+mod trial;
 
 use std::future::Future;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use self::ground::try_row;
 use self::lines::Lines;
 use self::table::{GROUPS, Row};
+use self::trial::try_row;
 
 /// Rows tried at a time: most of the time each of them waits.
 const AT_ONCE: usize = 24;
 
 #[test]
-fn no_fault_costs_an_entry_and_what_is_forged_is_noticed() {
+fn no_fault_loses_an_entry_and_forgeries_are_noticed() {
     let tried = |row: &'static Row| row.protocols().iter().map(move |protocol| (row, *protocol));
     let only = std::env::var("FAULT").unwrap_or_default();
     let rows = GROUPS.iter().flat_map(|group| group.rows);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use ct::leaf::EntryType;
 use follow::position::{Position, State};
-use follow::{Entry, FleetOptions, Health, Log, Protocol, Start};
+use follow::{FleetOptions, Health, Log, Protocol, Start};
+use record::Record;
 
 use crate::harness::{Followed, eventually, options, simulate, still, url_of};
 
@@ -26,8 +27,8 @@ async fn whole_logs_of_both_protocols_are_read_in_order_and_then_followed() {
     for (url, entries) in &followed.entries {
         assert_eq!(entries[0].index, 0, "{url}");
         assert!(entries.iter().all(|entry| !entry.chain.is_empty()), "{url}: chains");
-        assert!(entries.iter().any(|entry| entry.entry_type == EntryType::Precert), "{url}");
-        assert!(entries.iter().any(|entry| entry.entry_type == EntryType::X509), "{url}");
+        assert!(entries.iter().any(|entry| entry.kind == EntryType::Precert), "{url}");
+        assert!(entries.iter().any(|entry| entry.kind == EntryType::X509), "{url}");
         assert!(entries.iter().all(|entry| entry.certificate[0] == 0x30), "{url}: DER");
         check_links(entries);
         let status = followed.status(url);
@@ -43,15 +44,13 @@ async fn whole_logs_of_both_protocols_are_read_in_order_and_then_followed() {
 
 /// The simulator's final certificates repeat the precertificate 97 entries before them, where that
 /// entry is one; both have the same id, and nothing else has.
-fn check_links(entries: &[Entry]) {
+fn check_links(entries: &[Record]) {
     let mut pairs = 0;
     let mut seen = HashMap::new();
-    for entry in entries.iter().filter(|entry| entry.tbs_id.is_some()) {
-        if let Some((index, entry_type)) =
-            seen.insert(entry.tbs_id, (entry.index, entry.entry_type))
-        {
+    for entry in entries.iter().filter(|entry| entry.link.is_some()) {
+        if let Some((index, entry_type)) = seen.insert(entry.link, (entry.index, entry.kind)) {
             assert_eq!((index + 97, entry_type), (entry.index, EntryType::Precert));
-            assert_eq!(entry.entry_type, EntryType::X509);
+            assert_eq!(entry.kind, EntryType::X509);
             pairs += 1;
         }
     }
@@ -129,22 +128,22 @@ async fn a_saved_position_wins_and_is_saved_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_named_by_hand_need_no_list() {
+async fn configured_logs_need_no_list() {
     let sim = simulate(still(300)).await;
-    let by_hand = sim.logs().iter().map(|log| {
+    let configured = sim.logs().iter().map(|log| {
         let protocol = match log.protocol() {
             ctsim::Protocol::Rfc6962 => Protocol::Rfc6962,
             ctsim::Protocol::StaticCt => Protocol::StaticCt,
         };
         let key = base64_simd::STANDARD.encode_to_string(log.key());
         let id = log.log_id().to_string();
-        let hand = Log::by_hand(protocol, log.name(), log.url(), Some(&key), Some(&id));
+        let hand = Log::configured(protocol, log.name(), log.url(), Some(&key), Some(&id));
         // The origin of a tiled log is learned from its checkpoint.
         hand.expect("usable")
     });
-    let by_hand = by_hand.collect();
+    let configured = configured.collect();
     let saved = State::default();
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let mut followed = Followed::with(options);
     followed.read_to(2, 300).await;
     assert_eq!(followed.fleet.reason(), None);
@@ -152,14 +151,14 @@ async fn logs_named_by_hand_need_no_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_signed_by_another_key_is_never_acted_on() {
+async fn a_head_signed_by_another_key_is_never_used() {
     let sim = simulate(still(300)).await;
     let [first, second] = sim.logs() else { panic!("two logs") };
     let key = base64_simd::STANDARD.encode_to_string(second.key());
-    let forged = Log::by_hand(Protocol::Rfc6962, "forged", first.url(), Some(&key), None);
-    let by_hand = vec![forged.expect("usable")];
+    let forged = Log::configured(Protocol::Rfc6962, "forged", first.url(), Some(&key), None);
+    let configured = vec![forged.expect("usable")];
     let saved = State::default();
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let followed = Followed::with(options);
     let status = followed.status(&url_of(first));
     let refused = |status: &Arc<follow::LogStatus>| {

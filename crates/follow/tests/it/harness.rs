@@ -8,11 +8,12 @@ use ct::signature::PublicKey;
 use ctsim::Sim;
 use follow::catalogue::CatalogueOptions;
 use follow::position::State;
-use follow::{Backoff, Client, Entry, Fleet, FleetOptions, FollowOptions, LogStatus, Page, Start};
+use follow::{Backoff, Client, Fleet, FleetOptions, FollowOptions, Gap, LogStatus, Page, Start};
+use record::Record;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-/// How long anything may take on a slow machine before a test gives up.
+/// The longest wait on a slow machine before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn simulate(config: ctsim::Config) -> Sim {
@@ -59,27 +60,50 @@ pub(crate) fn catalogue(sim: &Sim) -> CatalogueOptions {
     CatalogueOptions { refresh, ..CatalogueOptions::new(sim.list_url(), key) }
 }
 
-/// A fleet and what it has emitted so far, checked as it comes.
+/// A fleet and the entries it has emitted so far, checked on arrival.
 pub(crate) struct Followed {
     pub(crate) fleet: Arc<Fleet>,
     pages: mpsc::Receiver<Page>,
     /// By log URL: the entries from the first emitted on.
-    pub(crate) entries: BTreeMap<String, Vec<Entry>>,
+    pub(crate) entries: BTreeMap<String, Vec<Record>>,
+    /// By log URL: indexes without an entry.
+    pub(crate) gaps: BTreeMap<String, Vec<Gap>>,
+    /// By log URL: the end of the last page.
+    ends: BTreeMap<String, u64>,
     /// The newest offset: entries are numbered as they come.
     pub(crate) offset: u64,
+}
+
+/// Checks that a page accounts for each of its indexes once, keeps its bounds, and has the tree of its
+/// end.
+pub(crate) fn check_page(page: &Page) {
+    let gap = page.gap.as_ref().map_or(page.end..page.end, |gap| gap.range.clone());
+    let indexes = page.entries.iter().map(|entry| entry.index);
+    assert!(indexes.eq(page.first..gap.start), "{}..{}: {gap:?}", page.first, page.end);
+    assert_eq!(gap.end, page.end);
+    let bytes: usize = page.entries.iter().map(Record::weight).sum();
+    assert!(page.entries.len() <= 1 || page.entries.len() <= 256 && bytes <= 512 << 10, "{bytes}");
+    assert!(page.tree.as_ref().is_none_or(|tree| tree.is_consistent(page.end)));
 }
 
 impl Followed {
     pub(crate) fn start(sim: &Sim, follow: FollowOptions, saved: State) -> Self {
         let catalogue = Some(catalogue(sim));
-        Self::with(FleetOptions { follow, by_hand: Vec::new(), catalogue, saved })
+        Self::with(FleetOptions { follow, configured: Vec::new(), catalogue, saved })
     }
 
     pub(crate) fn with(options: FleetOptions) -> Self {
         let (sender, pages) = mpsc::channel(4);
         let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
         let fleet = Fleet::start(Arc::new(client), options, sender);
-        Self { fleet, pages, entries: BTreeMap::new(), offset: 0 }
+        Self {
+            fleet,
+            pages,
+            entries: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            offset: 0,
+        }
     }
 
     /// Reads until `done`, checking that each log's entries come in order and without holes.
@@ -92,6 +116,12 @@ impl Followed {
     }
 
     fn take(&mut self, page: Page) {
+        check_page(&page);
+        let before = self.ends.insert(page.log.log.url.clone(), page.end);
+        assert!(before.is_none_or(|end| end == page.first), "{before:?}, then {}", page.first);
+        if let Some(gap) = page.gap {
+            self.gaps.entry(page.log.log.url.clone()).or_default().push(gap);
+        }
         let entries = self.entries.entry(page.log.log.url.clone()).or_default();
         for entry in page.entries {
             if let Some(last) = entries.last() {
@@ -103,8 +133,8 @@ impl Followed {
         page.log.published(page.end, self.offset);
     }
 
-    /// Takes what comes until `done`, which must become true even if nothing comes any more, and then
-    /// what has come by then.
+    /// Takes pages until `done`, which must become true even without further pages, and then those that
+    /// have arrived by then.
     pub(crate) async fn read_until_quiet(&mut self, mut done: impl FnMut() -> bool) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let moment = Duration::from_millis(5);
@@ -120,7 +150,8 @@ impl Followed {
     /// Reads until each log has emitted everything below `size`.
     pub(crate) async fn read_to(&mut self, logs: usize, size: u64) {
         self.read_until(|this| {
-            let at_end = |entries: &Vec<Entry>| entries.last().is_some_and(|e| e.index + 1 == size);
+            let at_end =
+                |entries: &Vec<Record>| entries.last().is_some_and(|e| e.index + 1 == size);
             this.entries.len() == logs && this.entries.values().all(at_end)
         })
         .await;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::harness::{Followed, eventually, options, simulate, still};
 use crate::site::{Answer, Asked, Site};
 
-/// What the log serves, taken from a simulated static-ct log.
+/// The responses of the log, taken from a simulated static-ct log.
 #[derive(Debug, Default)]
 struct Served {
     sth: String,
@@ -95,18 +95,18 @@ fn tail(tile: &[u8], first: u64) -> HashMap<u64, Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_tiles_and_the_tail_come_from_different_sides_of_a_log() {
+async fn full_tiles_are_read_as_tiles_and_the_tail_over_rfc_6962() {
     let sim = simulate(ctsim::Config { rfc6962: 0, ..still(700) }).await;
     let log = &sim.logs()[0];
     let served = Arc::new(Mutex::new(Served::of(log).await));
     let answers = Arc::clone(&served);
     let site = Site::serve(move |asked| answers.lock().answer(asked)).await;
     let key = STANDARD.encode_to_string(log.key());
-    let by_hand = Log::by_hand(Protocol::StaticCt, "hybrid", &site.base, Some(&key), None);
-    let by_hand = by_hand.and_then(|log| log.with_api(&site.base)).expect("usable");
+    let configured = Log::configured(Protocol::StaticCt, "hybrid", &site.base, Some(&key), None);
+    let configured = configured.and_then(|log| log.with_api(&site.base)).expect("usable");
     let saved = State::default();
     let options =
-        FleetOptions { follow: options(), by_hand: vec![by_hand], catalogue: None, saved };
+        FleetOptions { follow: options(), configured: vec![configured], catalogue: None, saved };
     let mut followed = Followed::with(options);
     followed.read_to(1, 700).await;
     for growth in [30, 200] {
@@ -127,7 +127,7 @@ async fn whole_tiles_and_the_tail_come_from_different_sides_of_a_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_tile_does_not_give_comes_from_the_other_side() {
+async fn entries_missing_from_a_tile_are_read_over_rfc_6962() {
     let sim = simulate(ctsim::Config { rfc6962: 0, ..still(256) }).await;
     let log = &sim.logs()[0];
     let mut served = Served::of(log).await;
@@ -138,15 +138,15 @@ async fn what_a_tile_does_not_give_comes_from_the_other_side() {
     for _ in 0..100 {
         rest = TileLeaf::parse(rest).expect("a leaf").1;
     }
-    // A type nobody knows; there is no hash tile to find the next entry by.
+    // An unknown type; there is no hash tile to find the next entry by.
     let start = whole.len() - rest.len();
     tile[start + 9] = 7;
     let site = Site::serve(move |asked| served.answer(asked)).await;
     let key = STANDARD.encode_to_string(log.key());
-    let by_hand = Log::by_hand(Protocol::StaticCt, "hybrid", &site.base, Some(&key), None);
-    let by_hand = by_hand.and_then(|log| log.with_api(&site.base)).expect("usable");
-    let (by_hand, saved) = (vec![by_hand], State::default());
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let configured = Log::configured(Protocol::StaticCt, "hybrid", &site.base, Some(&key), None);
+    let configured = configured.and_then(|log| log.with_api(&site.base)).expect("usable");
+    let (configured, saved) = (vec![configured], State::default());
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let mut followed = Followed::with(options);
     followed.read_to(1, 256).await;
     let status = followed.status(&site.base);

@@ -23,7 +23,7 @@ use crate::site::{Answer, Site};
 fn follow(catalogue: CatalogueOptions) -> Followed {
     let saved = State::default();
     let catalogue = Some(catalogue);
-    Followed::with(FleetOptions { follow: options(), by_hand: Vec::new(), catalogue, saved })
+    Followed::with(FleetOptions { follow: options(), configured: Vec::new(), catalogue, saved })
 }
 
 fn urls(fleet: &Fleet) -> BTreeSet<String> {
@@ -41,7 +41,7 @@ async fn refreshed(sim: &ctsim::Sim) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_leaves_is_read_to_its_end_and_one_that_returns_goes_on() {
+async fn a_log_that_leaves_is_read_to_its_end_and_resumes_if_it_returns() {
     for leave in [None, Some("rejected"), Some("retired"), Some("asleep")] {
         let sim = simulate(still(700)).await;
         let (staying, leaving) = (url_of(&sim.logs()[0]), url_of(&sim.logs()[1]));
@@ -80,7 +80,7 @@ async fn a_log_that_leaves_is_read_to_its_end_and_one_that_returns_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_returns_while_it_drains_is_followed_on() {
+async fn a_log_that_returns_while_it_drains_is_still_followed() {
     let sim = simulate(still(300)).await;
     let leaving = url_of(&sim.logs()[0]);
     let mut followed = follow(catalogue(&sim));
@@ -210,7 +210,7 @@ async fn a_start_without_network_is_served_from_the_cache_which_is_never_rolled_
     eventually("it is refused", || error().contains("is older than version 1.7")).await;
     followed.fleet.stop().await;
 
-    // What somebody has changed on disk is not believed.
+    // A cache that was changed on disk is not used.
     let path: PathBuf = cache.clone().expect("a path");
     let mut content: Value =
         serde_json::from_slice(&std::fs::read(&path).expect("kept")).expect("JSON");
@@ -313,7 +313,7 @@ fn refused_lists() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_kind_of_wrong_list_is_refused_with_its_own_words() {
+async fn each_kind_of_wrong_list_has_its_own_error() {
     let signer = Signer::new();
     let lists = refused_lists();
     let mut answers: HashMap<String, Answer> = HashMap::new();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{Followed, eventually, options, simulate, still, url_of};
 use crate::site::{Answer, Site};
 
-/// A head that nobody can check.
+/// A head without a verifiable signature.
 fn head(size: usize) -> Value {
     json!({
         "tree_size": size,
@@ -38,16 +38,16 @@ async fn log_of(rows: Vec<Value>) -> Site {
 }
 
 async fn follow_rows(site: &Site, rows: usize) -> Followed {
-    let log = Log::by_hand(Protocol::Rfc6962, "log", &site.base, None, None).expect("usable");
+    let log = Log::configured(Protocol::Rfc6962, "log", &site.base, None, None).expect("usable");
     let follow = FollowOptions { verification: Verification::Off, ..options() };
-    let (by_hand, saved) = (vec![log], State::default());
-    let mut followed = Followed::with(FleetOptions { follow, by_hand, catalogue: None, saved });
+    let (configured, saved) = (vec![log], State::default());
+    let mut followed = Followed::with(FleetOptions { follow, configured, catalogue: None, saved });
     followed.read_to(1, rows as u64).await;
     followed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_certificate_keeps_its_names_whatever_goes_with_it() {
+async fn a_whole_certificate_keeps_its_names_beside_any_malformed_rest() {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/reports/entries.json");
     let Ok(text) = std::fs::read(file) else {
@@ -67,13 +67,13 @@ async fn a_whole_certificate_keeps_its_names_whatever_goes_with_it() {
     }
     let site = log_of(rows.clone()).await;
     let followed = follow_rows(&site, rows.len()).await;
-    let named = |entry: &follow::Entry| {
+    let named = |entry: &record::Record| {
         let certificate = Certificate::read(&entry.certificate);
         certificate.dns_names().any(|name| name == "00-plain.case.example")
     };
     let entries = &followed.entries[&site.base];
     let names: Vec<_> = entries.iter().map(named).collect();
-    // A type nobody knows, and bytes that are no certificate, are passed on raw.
+    // An entry of an unknown type, and bytes that are not a certificate, are delivered unchanged.
     assert_eq!(names, [true, false, true, false, true, true, true]);
     assert!(entries.iter().all(|entry| entry.chain.is_empty() && !entry.certificate.is_empty()));
     let status = followed.status(&site.base);
@@ -83,7 +83,7 @@ async fn a_whole_certificate_keeps_its_names_whatever_goes_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_precertificate_without_a_submission_shows_the_names_of_its_leaf() {
+async fn a_precertificate_without_a_submission_has_the_names_of_its_leaf() {
     let sim = simulate(ctsim::Config { static_ct: 0, ..still(64) }).await;
     let url = format!("{}ct/v1/get-entries?start=0&end=63", sim.logs()[0].url());
     let page = reqwest::get(url).await.expect("an answer").bytes().await.expect("bytes");
@@ -99,7 +99,7 @@ async fn a_precertificate_without_a_submission_shows_the_names_of_its_leaf() {
     let rows = vec![sound.clone(), with(""), with("AAAIAQIDBAUGBwgAAAA=")];
     let site = log_of(rows).await;
     let followed = follow_rows(&site, 3).await;
-    let names = |entry: &follow::Entry| {
+    let names = |entry: &record::Record| {
         let certificate = Certificate::read(&entry.certificate);
         certificate.dns_names().map(std::borrow::Cow::into_owned).collect::<Vec<_>>()
     };
@@ -111,7 +111,7 @@ async fn a_precertificate_without_a_submission_shows_the_names_of_its_leaf() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undecodable_entry_of_a_tile_costs_no_other() {
+async fn an_undecodable_entry_of_a_tile_loses_no_other() {
     let sim = simulate(ctsim::Config { rfc6962: 0, ..still(600) }).await;
     let log = &sim.logs()[0];
     let unknown = Fault::Page(PageFault::UnknownType { index: Some(256 + 100) });
@@ -122,9 +122,9 @@ async fn an_undecodable_entry_of_a_tile_costs_no_other() {
     followed.read_to(1, 600).await;
     let entries = &followed.entries[&url_of(log)];
     assert_eq!(entries.len(), 600);
-    assert_eq!(entries[356].timestamp, 0, "its bytes are passed on");
+    assert_eq!(entries[356].submitted, 0, "its bytes are passed on");
     let readable =
-        |entry: &follow::Entry| Certificate::read(&entry.certificate).parse_error.is_none();
+        |entry: &record::Record| Certificate::read(&entry.certificate).parse_error.is_none();
     assert!(entries.iter().all(|entry| readable(entry) == (entry.index != 356)));
     let status = followed.status(&url_of(log));
     assert_eq!(status.counters.unreadable.load(Ordering::Relaxed), 1);

@@ -1,4 +1,4 @@
-//! What logs and their hosts are asked, and how often.
+//! Requests to logs and their hosts: number, size and frequency.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use ctsim::fault::{Fault, Scope, Times};
 use ctsim::{Endpoint, Limit, Sim};
 use follow::position::{Position, State};
 use follow::{
-    CatchUp, Client, Fleet, FleetOptions, FollowOptions, Intervals, Log, Protocol, Start,
+    CatchUp, Client, Fleet, FleetOptions, FollowOptions, Gap, Intervals, Log, Protocol, Start,
 };
+use record::GapReason;
 use tokio::sync::mpsc;
 
 use crate::harness::{Followed, PATIENCE, catalogue, eventually, options, simulate, still, url_of};
@@ -68,7 +69,7 @@ async fn a_log_that_answers_429_does_not_slow_down_its_neighbour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_tail_an_ordinary_limit_is_never_met() {
+async fn an_ordinary_rate_limit_is_never_met_at_the_tail() {
     let sim = simulate(growing(2, 2, 50.0)).await;
     sim.hosts()[0].limiter().set(Some(Limit { rate: 25.0, burst: 25, retry_after: false }));
     let follow = FollowOptions { start_overlap: 0, ..FollowOptions::default() };
@@ -80,7 +81,7 @@ async fn at_the_tail_an_ordinary_limit_is_never_met() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_met_while_catching_up_is_learned() {
+async fn a_rate_limit_met_while_catching_up_is_learned() {
     let sim = simulate(ctsim::Config { page_limit: 32, page_aligned: true, ..still(6_000) }).await;
     let limiter = sim.hosts()[0].limiter();
     limiter.set(Some(Limit { rate: 60.0, burst: 10, retry_after: false }));
@@ -151,10 +152,10 @@ async fn a_checkpoint_that_has_not_changed_is_not_sent_again() {
     })
     .await;
     let key = base64_simd::STANDARD.encode_to_string(log.key());
-    let by_hand = Log::by_hand(Protocol::StaticCt, "log", &site.base, Some(&key), None);
-    let by_hand = vec![by_hand.expect("usable")];
+    let configured = Log::configured(Protocol::StaticCt, "log", &site.base, Some(&key), None);
+    let configured = vec![configured.expect("usable")];
     let saved = State::default();
-    let options = FleetOptions { follow: options(), by_hand, catalogue: None, saved };
+    let options = FleetOptions { follow: options(), configured, catalogue: None, saved };
     let mut followed = Followed::with(options);
     followed.read_to(1, 256).await;
     let checkpoints = || {
@@ -192,13 +193,13 @@ async fn downloads_do_not_time_out_while_the_publisher_is_behind() {
     let sim = simulate(ctsim::Config { static_ct: 0, ..still(4_096) }).await;
     let site = slow_copy(&sim.logs()[0], Duration::from_millis(300)).await;
     let key = base64_simd::STANDARD.encode_to_string(sim.logs()[0].key());
-    let log = Log::by_hand(Protocol::Rfc6962, "log", &site.base, Some(&key), None);
+    let log = Log::configured(Protocol::Rfc6962, "log", &site.base, Some(&key), None);
     let timeout = Duration::from_millis(1_000);
     let client = Arc::new(Client::new("follow-tests/1", timeout).expect("a client"));
     let (sender, mut pages) = mpsc::channel(1);
     let follow = FollowOptions { fetch_concurrency: 8, ..options() };
-    let by_hand = vec![log.expect("usable")];
-    let options = FleetOptions { follow, by_hand, catalogue: None, saved: State::default() };
+    let configured = vec![log.expect("usable")];
+    let options = FleetOptions { follow, configured, catalogue: None, saved: State::default() };
     let fleet = Fleet::start(client, options, sender);
     let first = tokio::time::timeout(PATIENCE, pages.recv()).await.expect("in time");
     let first = first.expect("a page");
@@ -227,7 +228,7 @@ async fn pages_wait_for_room_in_bytes() {
     let (sender, mut pages) = mpsc::channel(64);
     let saved = State::default();
     let catalogue = Some(catalogue(&sim));
-    let options = FleetOptions { follow: options(), by_hand: Vec::new(), catalogue, saved };
+    let options = FleetOptions { follow: options(), configured: Vec::new(), catalogue, saved };
     let fleet = Fleet::start(client, options, sender);
     eventually("a page waits", || fleet.held_bytes().1 > 0).await;
     let mut next = 0;
@@ -254,7 +255,7 @@ async fn a_fixed_interval_is_kept_between_requests_to_a_host() {
     let (sender, mut pages) = mpsc::channel(64);
     let saved = State::default();
     let catalogue = Some(catalogue(&sim));
-    let options = FleetOptions { follow: options(), by_hand: Vec::new(), catalogue, saved };
+    let options = FleetOptions { follow: options(), configured: Vec::new(), catalogue, saved };
     let fleet = Fleet::start(Arc::new(client), options, sender);
     let mut entries = 0;
     while entries < 1_200 {
@@ -267,7 +268,7 @@ async fn a_fixed_interval_is_kept_between_requests_to_a_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_too_far_behind_skips_to_its_head_and_says_so() {
+async fn a_log_too_far_behind_skips_to_its_head_and_reports_a_gap() {
     let sim = simulate(still(30_000)).await;
     let mut saved = State::default();
     for log in sim.logs() {
@@ -292,6 +293,8 @@ async fn a_log_too_far_behind_skips_to_its_head_and_says_so() {
         let url = url_of(log);
         let status = followed.status(&url);
         assert_eq!(followed.entries[&url][0].index, first);
+        let gap = Gap { range: 11..first, reason: GapReason::Skipped };
+        assert_eq!(followed.gaps[&url], [gap], "skipped entries are accounted for");
         assert_eq!(status.counters.gaps.load(Ordering::Relaxed), 1);
         assert_eq!(status.counters.skipped_entries.load(Ordering::Relaxed), first - 11);
         // Proving begins anew behind the gap.

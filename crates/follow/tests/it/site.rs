@@ -1,4 +1,4 @@
-//! A web site of a test's own: it answers whatever a closure says, and remembers what was asked.
+//! A web site for tests: a closure makes the responses, and requests are remembered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What was asked.
+/// A request.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     /// Path and query, with the slash at the beginning.
@@ -17,14 +17,14 @@ pub(crate) struct Asked {
     pub(crate) head: String,
 }
 
-/// What is answered.
+/// A response.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Lines of the head, without ends.
     pub(crate) fields: Vec<String>,
     pub(crate) body: Vec<u8>,
-    /// How long it takes.
+    /// Time until the response.
     pub(crate) delay: Duration,
 }
 
@@ -68,7 +68,7 @@ impl Site {
         Self { base, asked, task }
     }
 
-    /// What was asked so far.
+    /// Returns the requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().clone()
     }

@@ -18,7 +18,7 @@ fn gaps(alarms: &[Alarm]) -> Vec<(AlarmKind, u64, u64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_out_because_the_hash_tile_fails_for_a_while() {
+async fn a_temporary_failure_of_the_hash_tile_skips_no_entry() {
     let sim = simulate(ctsim::Config { rfc6962: 0, ..still(512) }).await;
     let log = &sim.logs()[0];
     let unknown = || Fault::Page(PageFault::UnknownType { index: Some(256 + 100) });
@@ -40,7 +40,7 @@ async fn nothing_is_left_out_because_the_hash_tile_fails_for_a_while() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_tile_of_another_number_of_entries_does_not_stop_its_log() {
+async fn a_full_tile_with_a_wrong_number_of_entries_does_not_stop_its_log() {
     let short = PageFault::Short { most: 255 };
     for (fault, gap) in [(short, 255..256), (PageFault::Long { by: 1 }, 0..256)] {
         let sim = simulate(ctsim::Config { rfc6962: 0, ..still(256) }).await;

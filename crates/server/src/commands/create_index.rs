@@ -1,5 +1,5 @@
-//! `certstream-server create-index`: where every log ends now, in the form of certstream-server-go
-//! (`wire.md` 6). A server that starts later with `ct_log.import_index` goes on there.
+//! `certstream-server create-index`: writes every log's current end in certstream-server-go's
+//! format (`wire.md` 6). A server that starts later with `ct_log.import_index` resumes there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,22 +17,22 @@ use tokio::time::Instant;
 use crate::app;
 use crate::options;
 
-/// How long logs have to answer.
+/// The time limit for the logs' answers.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is looked whether they have.
+/// The interval at which the answers are checked.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Writes the file and returns what to print.
 ///
 /// # Errors
-/// When the file is there already, cannot be written, or no log can be asked.
+/// If the file exists already, cannot be written, or no log can be queried.
 pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     let named = command.file.clone().or_else(|| config.ct_log.import_index.clone());
     let path = named.unwrap_or_else(|| PathBuf::from("ct_index.json"));
     if !command.replace && path.try_exists()? {
         bail!("{} is there already; --force replaces it", path.display());
     }
-    // A FIFO or a device, which `replace` would put a file in the place of.
+    // A FIFO or a device, which `replace` would replace with a file.
     if path.try_exists()? {
         file::open(&path).with_context(|| format!("cannot replace {}", path.display()))?;
     }
@@ -46,7 +46,7 @@ pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The tree size of each log, and the names of those that have not answered.
+/// Returns the tree size of each log, and the names of those that have not answered.
 async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<String>)> {
     let follow = FollowOptions { start: follow::Start::Head, ..options::follow_options(config) };
     let configured = options::configured_logs(config)?;
@@ -57,11 +57,11 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
             saves_first: false,
             ..follow
         },
-        by_hand: configured,
+        configured,
         catalogue: options::catalogue(config)?,
         saved: State::default(),
     };
-    // Nobody reads the pages: a log that has a new entry meanwhile waits.
+    // No task reads the pages: a log that gets a new entry meanwhile waits.
     let (pages, _unread) = tokio::sync::mpsc::channel(1);
     let fleet = Fleet::start(Arc::new(app::http_client(config)?), options, pages);
     let deadline = Instant::now() + PATIENCE;
@@ -94,7 +94,7 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
     }
 }
 
-/// Indented by one space, as certstream-server-go does it.
+/// Writes the index, indented by one space as by certstream-server-go.
 fn write(path: &Path, sizes: &BTreeMap<String, u64>) -> anyhow::Result<()> {
     let mut text = Vec::new();
     let mut json = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b" "));

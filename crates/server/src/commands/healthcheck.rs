@@ -1,5 +1,5 @@
-//! `certstream-server healthcheck`: asks the server that this configuration is of how it is doing.
-//! For images without curl.
+//! `certstream-server healthcheck`: queries the health of the server of this configuration, for
+//! images without curl.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,19 +11,19 @@ use url::Url;
 
 use config::Config;
 
-/// How long the server may take to answer.
+/// The time limit of the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What of an answer is shown.
+/// Characters of an answer that are shown.
 const SHOWN: usize = 500;
-/// Longer answers are not those of a health check.
+/// Bytes of an answer that are read; a health check's answer is shorter.
 const LONGEST: usize = 64 * 1024;
 
 /// Requests `url`, or else `/health/deep` of the server with this configuration, and returns the
 /// answer. A URL without a path means `/health/deep` too.
 ///
 /// # Errors
-/// When there is no answer, its status is not one of success, or it does not say what an answer of
-/// that path says when all is well.
+/// If there is no answer, its status is not a success, or its content is not that of a
+/// healthy server.
 pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
     if url.is_none() && !config.protocols.health {
         bail!("protocols.health is off, so the server does not say how it is; name another --url");
@@ -61,7 +61,7 @@ async fn read(mut answer: reqwest::Response) -> reqwest::Result<String> {
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-/// What the answer to a request has to say.
+/// The content of a healthy server's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Check {
     /// `/health`: `OK`.
@@ -112,7 +112,7 @@ fn named_url(text: &str) -> anyhow::Result<Url> {
     Ok(url)
 }
 
-/// Why there is no answer, in one sentence and without the layers of libraries that say it.
+/// Returns the reason why there is no answer, in one sentence without the layers of libraries.
 fn no_answer(asked: &Url, error: &reqwest::Error) -> anyhow::Error {
     let host = asked.host_str().unwrap_or_default();
     let address = format!("{host}:{}", asked.port_or_known_default().unwrap_or_default());
@@ -137,7 +137,8 @@ fn own_url(config: &Config) -> anyhow::Result<Url> {
     Ok(Url::parse(&format!("{scheme}://{}/health/deep", reachable(config.address())))?)
 }
 
-/// Where this machine reaches a server that listens on an address, which may stand for all of them.
+/// Returns the address at which this machine reaches a server that listens on an address, which may
+/// be the unspecified one.
 #[must_use]
 pub fn reachable(address: SocketAddr) -> SocketAddr {
     let host = match address.ip() {
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_says_where_the_server_is() {
+    fn the_url_follows_from_the_configuration() {
         let mut config = Config::default();
         assert_eq!(own(&config), "http://127.0.0.1:8080/health/deep");
         config.host = Ipv6Addr::UNSPECIFIED.into();
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_does_not_say_how_it_is_cannot_be_asked() {
+    fn the_check_fails_if_health_routes_are_disabled() {
         let mut config = Config::default();
         config.protocols.health = false;
         let error = run(&config, None).expect_err("off").to_string();

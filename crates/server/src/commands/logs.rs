@@ -1,7 +1,7 @@
-//! `certstream-server logs`: what the state file says of the logs, and acknowledging their alarms.
+//! `certstream-server logs`: lists the logs of the state file, and acknowledges their alarms.
 //!
-//! An alarm can be acknowledged whether or not the server runs. If it does, it has the state file
-//! locked; then the acknowledgement is left beside that, and the server takes it.
+//! An alarm can be acknowledged whether or not the server is running. A running server has the
+//! state file locked; then the acknowledgement is written beside it, and the server processes it.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -16,13 +16,13 @@ use jiff::Timestamp;
 
 use config::{Config, LogsCommand};
 
-/// A running server looks for acknowledgements every few seconds.
+/// The time that a running server has to process an acknowledgement; it checks every few seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Does what was asked for and returns what to print.
+/// Executes the command and returns the text to print.
 ///
 /// # Errors
-/// When there is no state file, or none that can be used, or a name means no log with an alarm.
+/// If there is no usable state file, or a name matches no log with an alarm.
 pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
     let path = config.ct_log.state_file.as_deref().context(
         "no state file is configured (ct_log.state_file); a running server shows its logs at \
@@ -86,7 +86,7 @@ fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Resu
     }
 }
 
-/// Leaves the acknowledgement for the server that runs, and waits until it has taken it.
+/// Writes the acknowledgement for the running server, and waits until that has processed it.
 fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<String> {
     match acknowledge::leave(path, names) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_server_is_told() {
+    fn an_acknowledgement_reaches_a_running_server() {
         let folder = tempfile::tempdir().expect("a folder");
         let (config, file) = alarmed(folder.path());
         let server = thread::spawn(move || {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_state_file_there_is_nothing_to_see() {
+    fn without_a_state_file_the_command_fails() {
         let error = run(&Config::default(), &LogsCommand::List).expect_err("no state file");
         assert!(error.to_string().contains("ct_log.state_file"), "{error}");
     }

@@ -1,4 +1,4 @@
-//! `--validate-config`: everything that can be wrong with a start, without starting.
+//! `--validate-config`: checks everything that a start would, without starting.
 
 use std::path::Path;
 
@@ -10,20 +10,20 @@ use serde_json::Value;
 
 use crate::app;
 
-/// What validation found.
+/// The findings of a validation.
 #[derive(Debug, Default)]
 pub struct Findings {
-    /// Why the server would not start; one each.
+    /// Problems that prevent the start.
     pub problems: Vec<String>,
-    /// What it would start with, though hardly meant; one each.
+    /// Warnings about a configuration that is valid but probably not intended.
     pub warnings: Vec<String>,
 }
 
 impl Findings {
-    /// What to print for the setup they are of: every problem, or a summary and every warning.
+    /// Returns the text to print: every problem, or a summary and every warning.
     ///
     /// # Errors
-    /// When there is a problem, or a warning where these are errors.
+    /// If there is a problem, or a warning where these are errors.
     pub fn report(&self, setup: &Setup) -> Result<String, String> {
         let lines = |items: &[String]| -> String {
             items.iter().map(|item| format!("\n  {item}")).collect()
@@ -48,7 +48,7 @@ impl Findings {
     }
 }
 
-/// Looks for everything that would keep the server from starting, or would lose positions.
+/// Finds everything that would prevent the start, or would lose positions.
 #[must_use]
 pub fn run(setup: &Setup) -> Findings {
     let mut findings = Findings {
@@ -56,13 +56,13 @@ pub fn run(setup: &Setup) -> Findings {
         warnings: setup.warnings.clone(),
     };
     if !setup.demo {
-        look_at_state(&setup.config, &mut findings);
-        look_at_index(&setup.config, &mut findings);
+        check_state_file(&setup.config, &mut findings);
+        check_import_index(&setup.config, &mut findings);
     }
     findings
 }
 
-fn look_at_state(config: &Config, findings: &mut Findings) {
+fn check_state_file(config: &Config, findings: &mut Findings) {
     let Some(path) = &config.ct_log.state_file else { return };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -77,14 +77,14 @@ fn look_at_state(config: &Config, findings: &mut Findings) {
     }
     let mistakes = if path.is_file() { mistakes_in_state(path) } else { Vec::new() };
     let Err(error) = State::read(path) else {
-        // The server starts without what is wrong.
+        // The server starts without the invalid parts.
         findings.warnings.extend(mistakes.into_iter().map(|mistake| {
             format!("ct_log.state_file: {}: {mistake}; it would be ignored", path.display())
         }));
         return;
     };
     if mistakes.is_empty() || matches!(error, StateError::Newer { .. }) {
-        // A newer form, or a file that cannot be read at all: then the server does not start.
+        // With a newer format, or a file that cannot be read at all, the server does not start.
         findings.problems.push(format!("ct_log.state_file: {error}"));
         return;
     }
@@ -104,7 +104,7 @@ fn look_at_state(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Every part of a state file that cannot be used; none where all can.
+/// Returns every part of a state file that cannot be used.
 fn mistakes_in_state(path: &Path) -> Vec<String> {
     match read_json(path) {
         Ok(file) => State::mistakes(&file),
@@ -112,7 +112,7 @@ fn mistakes_in_state(path: &Path) -> Vec<String> {
     }
 }
 
-fn look_at_index(config: &Config, findings: &mut Findings) {
+fn check_import_index(config: &Config, findings: &mut Findings) {
     let logs = &config.ct_log;
     let Some(path) = &logs.import_index else { return };
     let started_before = logs.state_file.as_ref().is_some_and(|file| file.is_file());
@@ -138,7 +138,7 @@ fn look_at_index(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Every part of certstream-server-go's index that cannot be understood.
+/// Returns every invalid part of certstream-server-go's index.
 fn mistakes_in_index(path: &Path) -> Vec<String> {
     match read_json(path) {
         Ok(Value::Object(indexes)) => {

@@ -372,7 +372,7 @@ mod tests {
         let hold =
             || guard.take_slot(&policy, address.into(), peer.clone()).expect("room").into_slot();
 
-        // One whose body nobody asks for, as with HEAD.
+        // One whose body is never read, as with HEAD.
         let held = hold();
         assert_eq!(in_use(), (1, 1));
         drop(held);

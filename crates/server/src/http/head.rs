@@ -1,4 +1,4 @@
-//! Requests that are refused for their head alone, before any route sees them.
+//! Requests that are refused because of their head, before any route handles them.
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 /// Longest path and query in bytes.
 const LONGEST_TARGET: usize = 8 * 1024;
 
-/// Passes sound requests on. After any other the connection ends, so that nothing that came with it
-/// is taken for a request.
+/// Passes valid requests on. After any other the connection ends, so that no bytes behind it are
+/// read as a request.
 pub(super) async fn check(request: Request<Body>, next: Next) -> Response {
     match problem(&request) {
         None => next.run(request).await,

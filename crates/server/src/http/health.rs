@@ -19,7 +19,7 @@ use crate::http::Services;
 use crate::liveness::Liveness;
 use crate::messages::MessageStream;
 
-/// The publisher's thread has this long to answer.
+/// The time that the publisher's thread has to respond.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The reason while nothing is published although logs answer.
 const NO_PUBLISHER: &str = "the publisher does not answer: nothing is published";
@@ -201,8 +201,8 @@ struct Found<'a> {
     reason: Option<String>,
 }
 
-/// One failing log among many is no reason to restart the server, so it does not change the
-/// status. A log that has something to explain does, until that is acknowledged.
+/// Decides about the status, and its reason. One failing log among many is no reason to restart the
+/// server, so it does not change the status. A log with an alarm does, until that is acknowledged.
 fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
     let [healthy, degraded, unhealthy] = found.counts;
     let total = healthy + degraded + unhealthy;
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_bad_log_among_many_does_not_change_the_status() {
+    fn one_unhealthy_log_among_many_does_not_change_the_status() {
         let cases = [
             ([0, 0, 0], "unhealthy"),
             ([40, 0, 0], "healthy"),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn logs_that_never_answered_are_not_healthy() {
+    fn logs_that_never_responded_are_unhealthy() {
         for counts in [[0, 1, 0], [0, 40, 0], [0, 0, 1]] {
             let (status, reason) = verdict(&Found { counts, ..Found::default() });
             assert_eq!(status, "unhealthy", "{counts:?}");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alarm_cannot_be_missed() {
+    fn an_open_alarm_degrades_the_status_and_is_the_reason() {
         let alarms = ["a log: fork: two trees".to_owned(), "another".to_owned()];
         let found = Found { counts: [40, 0, 0], alarms: &alarms, ..Found::default() };
         let (status, reason) = verdict(&found);
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_is_down_is_named() {
+    fn a_task_that_is_down_degrades_the_status_and_is_named() {
         let task = |name, down| TaskStatus { name, panics: 3, down };
         let down = first_down(&[task("accept", 0), task("log_list", 1)]);
         let (status, reason) = verdict(&Found { counts: [9, 0, 0], down, ..Found::default() });
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(first_down(&[task("accept", 0)]), None);
     }
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_is_seen_until_it_runs_again() {
+    async fn a_panicked_task_degrades_the_status_until_it_restarts() {
         let tasks = Supervisor::default();
         let mut starts = 0;
         let mut run = pin!(tasks.run("log_list", || {

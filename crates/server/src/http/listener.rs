@@ -29,17 +29,18 @@ use self::tls::Tls;
 use crate::http::guard::{Guard, Peer, Policy};
 use crate::metrics::Metrics;
 
-/// A client has this long to complete its TLS handshake.
+/// The time limit of a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client has this long to send its request's headers, however it spreads them.
+/// The time limit for a request's headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bound of a request's head.
+/// Maximum size of a request's head in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
-/// Most header lines of a request.
+/// Maximum number of header lines of a request.
 const MOST_HEADERS: usize = 100;
-/// The pause after an accept that failed for want of file descriptors or memory.
+/// The pause after an accept that failed because file descriptors or memory ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Failed accepts, and connections closed for want of descriptors, are logged this often at most.
+/// The shortest time between two log lines about failed accepts or connections closed because
+/// descriptors ran out.
 const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// A sign of everything that must end before the process does; shutdown waits until all are dropped.
@@ -212,7 +213,7 @@ impl Service {
         let socket = match tls {
             None => Socket::Plain(tcp),
             Some(tls) => {
-                // Boxed, so that it is gone once it is done.
+                // Boxed, so that its memory is freed once it is done.
                 let handshake = Box::pin(timeout(TLS_TIMEOUT, tls.accept(tcp)));
                 let outcome = tokio::select! {
                     outcome = handshake => outcome,

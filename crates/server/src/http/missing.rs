@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_off_names_its_setting() {
+    fn a_disabled_route_names_its_setting() {
         let mut config = Config::default();
         config.protocols.stats = false;
         config.protocols.example_json = false;

@@ -25,7 +25,7 @@ use tower_service::Service as _;
 use crate::http::streams::{filters, parameters, websocket};
 use crate::http::{Services, not_found};
 
-/// Nothing but what this server serves, and no text that turns into markup or code.
+/// The Content-Security-Policy: only files of this server, and no text that becomes markup or code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
@@ -48,7 +48,8 @@ pub(super) fn routes(services: &Services, config: &Arc<Config>) -> Router {
     Router::new().route("/page/{file}", get(file)).merge(filter).merge(logs)
 }
 
-/// A path is matched as it is spelled, so the name is not the one that the router decodes.
+/// Serves a file of the page. Serves a file of the page. A path is matched as it is spelled, so the
+/// name is not the one that the router decodes.
 async fn file(uri: Uri) -> Response {
     match uri.path().strip_prefix("/page/").and_then(files::find) {
         Some(file) => respond(file),

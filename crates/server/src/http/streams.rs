@@ -22,7 +22,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use config::Config;
-use feed::{Framing, Hub, Owner, Request as Wanted, Subscription, frame};
+use feed::{Framing, Hub, Owner, Request as FeedRequest, Subscription, frame};
 use tokio::sync::watch;
 use wire::StreamKind;
 use wire::filter::{Filters, Registered};
@@ -122,8 +122,8 @@ async fn websocket(
     let filtered = filter.is_some();
     let (rendering, framing) = (requested.rendering, accepted.framing());
     let since = requested.since_offset();
-    let wanted = Wanted { rendering, framing, since, filter, owner };
-    let Subscription { mut reader, gap } = streams.hub.subscribe(wanted);
+    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
+    let Subscription { mut reader, gap } = streams.hub.subscribe(feed_request);
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
         let message = gap::message(gap.dropped, requested.gap_reason(&gap), false);
@@ -185,8 +185,8 @@ async fn sse(
     let rendering = requested.rendering;
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
     let since = requested.since_offset();
-    let wanted = Wanted { rendering, framing, since, filter, owner };
-    let Subscription { reader, gap } = streams.hub.subscribe(wanted);
+    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
+    let Subscription { reader, gap } = streams.hub.subscribe(feed_request);
     let greeting = gap.map_or_else(Vec::new, |missed| {
         gap::event(missed.dropped, requested.gap_reason(&missed), false)
     });

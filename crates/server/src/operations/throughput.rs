@@ -12,9 +12,9 @@ use crate::metrics::Metrics;
 
 /// The time between two lines.
 const EVERY: Duration = Duration::from_secs(60);
-/// A log is at its head as long as it is behind by less than this.
+/// The lag below which a log counts as at its head.
 const NEAR: Duration = Duration::from_secs(60);
-/// Most logs named in a line.
+/// Maximum number of logs named in a line.
 const MOST_NAMED: usize = 3;
 
 /// The parts that the line is made from.
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn log(lag_secs: u64, health: Health) -> Snapshot {
-        let log = Log::by_hand(Protocol::Rfc6962, "a", "http://a.example", None, None);
+        let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
         let fresh = LogStatus::new(log.expect("usable"), Duration::ZERO).snapshot();
         let head_timestamp = 1_700_000_000_000;
         Snapshot {

@@ -17,16 +17,16 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-/// How often files are looked at without being told to.
+/// The interval at which files are read without a notification.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// A change is over when nothing more has happened for this long.
+/// The quiet time after which a change is complete.
 const QUIET: Duration = Duration::from_millis(100);
-/// Larger files are no configuration; what is beyond this does not count as a change.
+/// Bytes of a file that are compared; larger files are not configuration.
 const LARGEST: u64 = 1 << 20;
-/// Files of a folder looked at, in the order of their names.
+/// Maximum number of files of a folder, in the order of their names.
 const MOST_FILES: usize = 100;
 
-/// Some files and folders of files.
+/// A watch on files and folders of files.
 #[derive(Debug)]
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
@@ -36,11 +36,11 @@ pub(super) struct Watch {
     look: Look,
 }
 
-/// What the files said; `None` of one that cannot be read.
+/// The digests of the files; `None` for one that cannot be read.
 type Look = Vec<(PathBuf, Option<Hash>)>;
 
 impl Watch {
-    /// Begins to watch. What the files say now is what later is compared with.
+    /// Begins to watch. Later reads are compared with the current contents.
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
         let (tell, told) = mpsc::channel(1);
         let watcher = watcher(&paths, tell);
@@ -51,12 +51,12 @@ impl Watch {
         Self { paths, told, _watcher: watcher.ok(), look }
     }
 
-    /// Resolves when a file says something else and has been left alone for a moment. Never where
-    /// nothing is watched.
+    /// Resolves when the contents of a file have changed and nothing more happens for a moment.
+    /// Never resolves where nothing is watched.
     pub(super) async fn changed(watch: Option<&mut Self>) {
         let Some(watch) = watch else { return std::future::pending().await };
         loop {
-            // A watcher that is gone tells nothing; then the time counts.
+            // Without a watcher, only the interval counts.
             if let Ok(None) = tokio::time::timeout(LOOK_EVERY, watch.told.recv()).await {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -91,7 +91,7 @@ fn watcher(paths: &[PathBuf], tell: mpsc::Sender<()>) -> notify::Result<Recommen
         if event.is_ok_and(|event| is_reading(event.kind)) {
             return;
         }
-        // One that waits already says as much as two.
+        // One notification in the queue is enough.
         let _told = tell.try_send(());
     })?;
     let folders: BTreeSet<PathBuf> = paths.iter().flat_map(|path| folders_of(path)).collect();
@@ -101,7 +101,7 @@ fn watcher(paths: &[PathBuf], tell: mpsc::Sender<()>) -> notify::Result<Recommen
     Ok(watcher)
 }
 
-/// Whether it is no more than that somebody reads, as is done here.
+/// Reports whether an event is only a read, as this module's own.
 const fn is_reading(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => !matches!(access, AccessKind::Close(AccessMode::Write)),
@@ -109,7 +109,7 @@ const fn is_reading(kind: EventKind) -> bool {
     }
 }
 
-/// The folders in which something happens when a file changes: its own, and that of what it links to.
+/// Returns the folders that are changed with a file: its own, and that of its link's target.
 fn folders_of(path: &Path) -> Vec<PathBuf> {
     let folder = |path: &Path| match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// However long a change takes to be noticed on a slow machine.
+    /// The time that detecting a change may take on a slow machine.
     const PATIENCE: Duration = Duration::from_secs(60);
 
     async fn notices(watch: &mut Watch, what: &str, change: impl FnOnce()) {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_change_is_noticed_however_it_comes() {
+    async fn a_change_is_detected_in_place_by_rename_by_link_and_by_removal() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| fs::write(at(name), text).expect("writable");
@@ -192,7 +192,7 @@ mod tests {
         })
         .await;
 
-        // What says the same is no change.
+        // The same contents are no change.
         write("config.yaml", "made");
         write("config.yaml.swp", "of an editor");
         let quiet = tokio::time::timeout(QUIET * 5, Watch::changed(Some(&mut watch))).await;

@@ -13,23 +13,26 @@ mod routes;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use config::{Config, Fate, Invocation, PEER_KEYS, SETTINGS};
+use config::{COMPAT_KEYS, Config, Invocation, SETTINGS, Support};
 use serde_json::Value;
 
 /// Settings with their values as variables have them.
 type Group = &'static [(&'static str, &'static str)];
 
-/// What other tests observe, and which.
+/// The settings whose effect is observed elsewhere, and the tests that do.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("max_message_bytes", "violations, wire::render: what is too large is left out"),
-    ("compat_profile", "lifecycle::profiles_are_chosen_by_configuration_and_by_request"),
+    ("compat_profile", "lifecycle::profiles_are_selected_by_configuration_and_by_request"),
     ("slow_client", "slow: both ways"),
     ("shutdown_grace_ms", "slow, lifecycle: how long is waited"),
     ("verification", "alarms, follow's proof: all three"),
     ("verification_evidence_dir", "alarms: where evidence lies"),
     ("dedup.", "duplicates, dedup: what is left out, how long and how many"),
     ("feed.", "gaps, resume, gather: what is kept, and how it goes out"),
-    ("ct_log.log_list_url", "lifecycle::without_a_list_it_serves_and_says_why"),
+    (
+        "ct_log.log_list_url",
+        "lifecycle::without_a_log_list_the_server_serves_and_reports_the_reason",
+    ),
     ("ct_log.log_list_key_file", "lifecycle::a_list_signed_by_another_key_is_refused"),
     ("ct_log.log_list_cache", "follow's lists: a start without network"),
     ("ct_log.extra_log_lists", "follow's lists: they add logs"),
@@ -50,16 +53,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ct_log.unhealthy_threshold", "follow's breaker and faults"),
     ("ct_log.health_check_interval_secs", "follow's breaker and faults"),
     ("connection_limit.max_pending", "pending: both"),
-    ("rate_limit.max_clients", "http::guard::rate::accounts: who is forgotten"),
+    ("rate_limit.max_clients", "http::guard::rate: evicted clients"),
     ("hot_reload.", "reload, reload::watch: both"),
-    ("custom_logs", "logs, follow's following, by hand"),
-    ("static_logs", "follow's hybrid and following, by hand"),
-    ("general.additional_", "config::peers: the logs that they become"),
-    ("general.drop_old_logs", "config::peers: ct_log.removed_log_policy"),
-    ("general.buffer_sizes.websocket", "config::peers: buffer_size"),
+    ("custom_logs", "logs, follow's following, configured logs"),
+    ("static_logs", "follow's hybrid and following, configured logs"),
+    ("general.additional_", "config::compat: the logs that they become"),
+    ("general.drop_old_logs", "config::compat: ct_log.removed_log_policy"),
+    ("general.buffer_sizes.websocket", "config::compat: buffer_size"),
     ("general.excluded_logs[]", "logs, in the list"),
-    ("general.recovery.", "logs, as ct_log.import_index; config::peers"),
-    ("ct_log.partial_tile_wait_secs", "config::peers: ct_log.partial_tile_wait_ms"),
+    ("general.recovery.", "logs, as ct_log.import_index; config::compat"),
+    ("ct_log.partial_tile_wait_secs", "config::compat: ct_log.partial_tile_wait_ms"),
 ];
 
 /// The configuration of a file, variables and flags.
@@ -80,7 +83,7 @@ fn configured(file: &Value, variables: &[(&str, &str)], flags: &[String]) -> Con
 /// The variables of a key.
 fn variables_of(key: &str) -> Vec<&'static str> {
     let ours = SETTINGS.iter().find(|setting| setting.key == key);
-    let theirs = PEER_KEYS.iter().filter(|known| known.key == key).filter_map(|known| known.env);
+    let theirs = COMPAT_KEYS.iter().filter(|known| known.key == key).filter_map(|known| known.env);
     ours.map_or_else(|| theirs.collect(), |setting| setting.env.to_vec())
 }
 
@@ -124,13 +127,13 @@ fn ways(group: &[(&str, &'static str)], flags: &[String]) -> Vec<(String, Config
 }
 
 #[test]
-fn every_key_is_observed() {
+fn every_setting_has_a_test_of_its_effect() {
     let groups =
         [routes::GROUPS, guard::GROUPS, reporting::GROUPS, logs::GROUPS, binary::GROUPS].concat();
     let observed: BTreeSet<&str> = groups.iter().copied().flatten().map(|(key, _)| *key).collect();
     let ours = SETTINGS.iter().map(|setting| setting.key);
-    let does_something = |fate: &Fate| matches!(fate, Fate::Mapped(..));
-    let theirs = PEER_KEYS.iter().filter(|known| does_something(&known.fate));
+    let does_something = |support: &Support| matches!(support, Support::Mapped(..));
+    let theirs = COMPAT_KEYS.iter().filter(|known| does_something(&known.support));
     let theirs = theirs.map(|known| known.key).filter(|key| !key.is_empty());
     let is_observed = |key: &str| {
         observed.contains(key) || ELSEWHERE.iter().any(|(prefix, _)| key.starts_with(prefix))

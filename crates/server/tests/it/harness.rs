@@ -13,7 +13,7 @@ pub(crate) use crate::support::{PATIENCE, Running, logs, reads_all, shared_data}
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Running {
-    /// A WebSocket client of this path that wants everything from the oldest entry on.
+    /// Connects a WebSocket client that reads everything from the oldest entry on.
     pub(crate) async fn connect_from_oldest(&self, path: &str) -> Socket {
         let mut socket = self.connect(&format!("{path}?since=0")).await;
         let first = next_json(&mut socket).await;
@@ -27,7 +27,7 @@ impl Running {
         connected.expect("the server accepts").0
     }
 
-    /// The data of the events of an SSE stream, from the oldest entry on.
+    /// Returns the data of the events of an SSE stream, from the oldest entry on.
     pub(crate) async fn events(&self, stream: &str) -> impl Stream<Item = Value> + use<> {
         let url = format!("http://{}/sse?stream={stream}&since=0", self.address);
         let response = reqwest::get(url).await.expect("the server answers");
@@ -66,7 +66,7 @@ where
     })
 }
 
-/// The next message that is not a heartbeat or control frame.
+/// Returns the next message that is not a heartbeat or control frame.
 pub(crate) async fn next_json(socket: &mut Socket) -> Value {
     loop {
         if let Message::Text(text) = next_frame(socket).await {
@@ -78,13 +78,13 @@ pub(crate) async fn next_json(socket: &mut Socket) -> Value {
     }
 }
 
-/// The next frame of any kind.
+/// Returns the next frame of any kind.
 pub(crate) async fn next_frame(socket: &mut Socket) -> Message {
     let frame = tokio::time::timeout(PATIENCE, socket.next()).await;
     frame.expect("something within the patience").expect("an open connection").expect("no error")
 }
 
-/// Asks again and again until the answer is as wanted.
+/// Repeats a request until the answer is as expected.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {

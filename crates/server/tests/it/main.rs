@@ -2,43 +2,14 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
-mod alarms;
-mod api;
-mod bounds;
-mod compression;
-mod corpus;
-mod dashboards;
-mod descriptors;
-mod duplicates;
+mod clients;
 mod effects;
-mod faults;
-mod filters;
-mod gaps;
-mod generated;
-mod guard;
+mod entries;
 mod harness;
-mod heartbeats;
-mod hostile;
-mod index;
-mod large_entries;
-mod lifecycle;
-mod log_output;
-mod memory;
-mod metrics_document;
-mod migration;
-mod page;
-mod pending;
-mod process;
+mod limits;
+mod operations;
 mod program;
-mod proxies;
 mod raw;
-mod reload;
-mod reporting;
-mod requests;
-mod resume;
-mod slow;
-#[path = "../support/mod.rs"]
+mod reports;
+#[path = "../support/running.rs"]
 mod support;
-mod tls;
-mod validate;
-mod violations;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::harness::PATIENCE;
-use crate::process::PROGRAM;
+use crate::operations::process::PROGRAM;
 
 /// A running server and what it has logged.
 pub(crate) struct Process {
@@ -26,7 +26,7 @@ impl Process {
         Self::start_as(Command::new(PROGRAM), file, variables, flags)
     }
 
-    /// The same, where the program may have so many descriptors open.
+    /// Starts the program with a limit on open descriptors.
     pub(crate) fn start_with_descriptors(most: u64, file: &str, flags: &[&str]) -> Self {
         let mut shell = Command::new("/bin/sh");
         let limited = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
@@ -89,7 +89,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Where its configuration file is.
+    /// The path of its configuration file.
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("config.yaml")
     }

@@ -25,13 +25,13 @@ pub(crate) const COMPRESSED_TEXT: u8 = TEXT | RSV1;
 /// The header that offers compression, and what the server must make of it.
 pub(crate) const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 pub(crate) const AGREED: &str = "permessage-deflate; client_no_context_takeover";
-/// The same of a client that keeps no context, as gorilla/websocket and Java-WebSocket offer it.
+/// The offer of a client without context takeover, as gorilla/websocket and Java-WebSocket send it.
 pub(crate) const OFFER_EACH: &str = "Sec-WebSocket-Extensions: permessage-deflate; \
                                      server_no_context_takeover; client_no_context_takeover\r\n";
 pub(crate) const AGREED_EACH: &str =
     "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-/// A frame as it came: its first byte and its payload.
+/// A received frame: its first byte and its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub(crate) first: u8,
@@ -108,7 +108,8 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     lines.find(|(line, _)| line.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// Whether this is the answer to [`handshake`] that RFC 6455 section 4.1 has a client insist on.
+/// Reports whether this is the answer to [`handshake`] that RFC 6455 section 4.1 has a client
+/// insist on.
 pub(crate) fn is_accepted(head: &str) -> bool {
     head.starts_with("HTTP/1.1 101 ")
         && header(head, "upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))

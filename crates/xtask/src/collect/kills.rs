@@ -6,37 +6,45 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::site::Site;
-use super::{Programs, fresh, inspect, script};
-use crate::clients::analysts;
-use crate::command::complete;
-use crate::processes::Process;
+use super::{Programs, analysts, empty_folder, inspect, script};
+use crate::process::{Process, complete};
 
-/// How often, and how many certificates pass.
+/// The number of kills, and the entries and growth of the logs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kills {
-    pub(crate) programs: Programs,
-    pub(crate) collector: u64,
-    pub(crate) server: u64,
+pub struct Kills {
+    /// The build of the programs.
+    pub programs: Programs,
+    /// The number of kills of the collector.
+    pub collector: u64,
+    /// The number of kills of the server.
+    pub server: u64,
     /// Entries of each of the four logs.
-    pub(crate) entries: u64,
+    pub entries: u64,
     /// Entries a second that each log gains.
-    pub(crate) rate: u64,
+    pub rate: u64,
 }
 
-/// What came of it.
+/// The contents of the collector's file after all kills.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) rows: u64,
-    pub(crate) gaps: u64,
-    pub(crate) open_gaps: u64,
-    pub(crate) took: Duration,
+pub struct Outcome {
+    /// The certificates in it.
+    pub rows: u64,
+    /// The gaps in it.
+    pub gaps: u64,
+    /// The gaps of unknown size in it.
+    pub open_gaps: u64,
+    /// The length of the run.
+    pub took: Duration,
 }
 
-/// Kills at random moments; then the file must have each certificate once.
-pub(crate) fn run(kills: Kills) -> anyhow::Result<Outcome> {
+/// Kills at random moments; then checks that the file has each certificate once.
+///
+/// # Errors
+/// If a program does not start, the rows do not arrive, or a certificate is missing or repeated.
+pub fn run(kills: Kills) -> anyhow::Result<Outcome> {
     let python = analysts()?;
     let start = Instant::now();
-    let here = fresh("kills")?;
+    let here = empty_folder("kills")?;
     let state = format!("--ct-log-state-file={}", here.join("state.json").display());
     let logs = [("initial-size", 0), ("rate", kills.rate), ("max-size", kills.entries)];
     let mut site = Site::start(kills.programs, &here, &logs, &[&state])?;

@@ -7,14 +7,14 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::{Programs, inspect};
-use crate::command::complete;
-use crate::processes::{Process, free_port, start_ready, wait_for};
+use crate::process::{Process, complete, free_port, start_ready, wait_for};
 
-/// How long a condition may take to come true.
+/// The longest wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-pub(super) struct Site {
-    /// Kept, because it ends with this.
+/// Simulated logs and a server; both end when this is dropped.
+#[derive(Debug)]
+pub struct Site {
     _logs: Process,
     server: Option<Process>,
     said: Value,
@@ -25,8 +25,12 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Two logs of each protocol with these numbers, and the server with these flags.
-    pub(super) fn start(
+    /// Starts two logs of each protocol with these numeric options of `ctsim`, and the server with these
+    /// flags.
+    ///
+    /// # Errors
+    /// If a program does not start or the server does not become healthy.
+    pub fn start(
         programs: Programs,
         folder: &Path,
         logs: &[(&str, u64)],
@@ -48,7 +52,10 @@ impl Site {
     }
 
     /// Kills the server if it runs, and starts it.
-    pub(super) fn start_server(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start_server(&mut self) -> anyhow::Result<()> {
         drop(self.server.take()); // SIGKILL
         let mut command = (self.programs)("certstream-server");
         command.args(["--host=127.0.0.1", "--log-level=error", "--dedup-enabled=false"]);
@@ -61,23 +68,31 @@ impl Site {
         Ok(())
     }
 
-    pub(super) fn url(&self) -> String {
+    /// Returns the URL of the stream of full messages.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("ws://127.0.0.1:{}/", self.port)
     }
 
-    /// How many entries there are when each log has so many.
-    pub(super) fn entries(&self, each: u64) -> u64 {
+    /// Returns the number of entries of all logs, when each log has `each`.
+    #[must_use]
+    pub fn entries(&self, each: u64) -> u64 {
         each * self.log_urls().len() as u64
     }
 
-    pub(super) fn log_urls(&self) -> Vec<String> {
+    /// Returns the URLs of all logs.
+    #[must_use]
+    pub fn log_urls(&self) -> Vec<String> {
         let logs = self.said.get("logs").and_then(Value::as_array);
         let urls = logs.into_iter().flatten().filter_map(|log| log.get("url")?.as_str());
         urls.map(str::to_owned).collect()
     }
 
-    /// Waits until the files in a folder have so many rows, the open one too.
-    pub(super) fn wait_for_rows(&self, folder: &Path, wanted: u64) -> anyhow::Result<()> {
+    /// Waits until the files in a folder, including the open one, have so many rows.
+    ///
+    /// # Errors
+    /// If they do not within ten minutes, or the folder cannot be read.
+    pub fn wait_for_rows(&self, folder: &Path, wanted: u64) -> anyhow::Result<()> {
         let start = Instant::now();
         let mut rows = 0;
         while start.elapsed() < PATIENCE {
@@ -91,7 +106,7 @@ impl Site {
     }
 }
 
-/// The rows of all files in a folder and below it, as far as they can be read now.
+/// Returns the rows of all files in a folder and below it, as far as they can be read now.
 fn rows_in(programs: Programs, folder: &Path) -> anyhow::Result<u64> {
     let mut rows = 0;
     for entry in std::fs::read_dir(folder)? {

@@ -24,18 +24,18 @@ async fn stored(objects: &InMemory, key: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn parts_are_copied_and_then_deleted_but_the_newest() {
+async fn parts_are_copied_and_then_deleted_except_the_newest() {
     let objects = Arc::new(InMemory::new());
     let spool = tempfile::tempdir().unwrap();
     let store = store(&objects, spool.path());
     let large = vec![7; CHUNK + 1000];
     let parts = [part(spool.path(), KEY, b"first"), part(spool.path(), NEXT, &large)];
-    let (closed, news) = mpsc::unbounded_channel();
+    let (closed, parts_to_copy) = mpsc::unbounded_channel();
     for part in parts.clone() {
         closed.send(part).unwrap();
     }
     drop(closed);
-    store.start(news).finish().await;
+    store.start(parts_to_copy).finish().await;
     assert_eq!(stored(&objects, KEY).await, b"first");
     assert_eq!(stored(&objects, NEXT).await, large);
     assert!(!parts[0].path.try_exists().unwrap());
@@ -44,7 +44,7 @@ async fn parts_are_copied_and_then_deleted_but_the_newest() {
 }
 
 #[tokio::test]
-async fn an_empty_spool_gets_the_newest_part_back() {
+async fn an_empty_spool_fetches_the_newest_part_back() {
     let objects = Arc::new(InMemory::new());
     let spool = tempfile::tempdir().unwrap();
     let folder = spool.path().join("spool");
@@ -58,14 +58,14 @@ async fn an_empty_spool_gets_the_newest_part_back() {
     }
     store.prepare().await.unwrap();
     assert_eq!(std::fs::read(folder.join(NEXT)).unwrap(), b"new");
-    // What is there is left alone.
+    // A part in the spool is not replaced.
     std::fs::write(folder.join(NEXT), "mine").unwrap();
     store.prepare().await.unwrap();
     assert_eq!(std::fs::read(folder.join(NEXT)).unwrap(), b"mine");
 }
 
 #[test]
-fn addresses() {
+fn addresses_without_a_bucket_are_refused() {
     let spool = Path::new("spool");
     assert!(Store::new("s3:///prefix", spool).is_err());
     let error = Store::new("s3://", spool).unwrap_err().to_string();

@@ -20,14 +20,14 @@ fn requests_of_a_limited_host_are_spread() {
     assert_eq!(schedule.send(now), now);
     assert_eq!(schedule.send(now), now + SECOND / 20);
     assert_eq!(schedule.send(now), now + SECOND / 10);
-    let late = now + SECOND * 3 / 20 + LATE / 2;
+    let late = now + SECOND * 3 / 20 + TUNING.timer_slack / 2;
     assert_eq!(schedule.send(late), late);
     assert_eq!(schedule.send(late), now + SECOND / 5, "a late timer does not add up");
     assert_eq!(schedule.send(now + SECOND), now + SECOND);
     assert_eq!(schedule.send(now + SECOND), now + SECOND * 21 / 20, "an unused moment is gone");
     schedule.interval = SECOND;
     assert_eq!(schedule.send(now + 2 * SECOND), now + 2 * SECOND);
-    let late = now + 3 * SECOND + LATE / 2;
+    let late = now + 3 * SECOND + TUNING.timer_slack / 2;
     assert_eq!(schedule.send(late), late);
     assert_eq!(schedule.send(late), late + SECOND, "a fixed interval is never shorter");
 }
@@ -44,7 +44,7 @@ impl Schedule {
 /// A host that is asked once a second, and how many turns of each kind wait for it.
 async fn waiting(pages: usize, small: usize) -> (Arc<HostPace>, Vec<tokio::task::JoinHandle<()>>) {
     let pace = Paces::default().of("host");
-    pace.schedule.lock().rate = Some(LOWEST_RATE);
+    pace.schedule.lock().rate = Some(TUNING.lowest_rate);
     drop(pace.turn(0, Kind::Page).await);
     let kinds = (0..pages).map(|_| Kind::Page).chain((0..small).map(|_| Kind::Small));
     let tasks = kinds.map(|kind| {
@@ -62,12 +62,12 @@ async fn a_head_does_not_wait_behind_pages() {
     let start = Instant::now();
     drop(pace.turn(2, Kind::Small).await);
     // One page was in the queue before it, after the request that has just been sent.
-    let most = 2 * SECOND + LATE;
+    let most = 2 * SECOND + TUNING.timer_slack;
     assert!((Instant::now() - start) <= most, "{:?}", (Instant::now() - start));
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_are_given_up_cost_no_turn() {
+async fn cancelled_requests_use_no_time_slot() {
     let (pace, tasks) = waiting(40, 10).await;
     tokio::time::advance(SECOND / 2).await;
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
@@ -78,18 +78,18 @@ async fn requests_that_are_given_up_cost_no_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn turns_come_in_order_at_the_host_s_rate() {
+async fn requests_are_sent_in_order_at_the_rate_of_the_host() {
     let start = Instant::now();
     let (_pace, tasks) = waiting(3, 3).await;
     for task in tasks {
         task.await.expect("its turn");
     }
     let took = Instant::now() - start;
-    assert!((6 * SECOND..6 * SECOND + LATE).contains(&took), "{took:?}");
+    assert!((6 * SECOND..6 * SECOND + TUNING.timer_slack).contains(&took), "{took:?}");
 }
 
 #[test]
-fn a_429_halves_what_the_host_answered_and_counts_once_a_moment() {
+fn a_429_halves_the_answered_rate_and_counts_once_a_second() {
     let mut schedule = Schedule::default();
     let now = Instant::now();
     for second in 0..60 {
@@ -106,7 +106,7 @@ fn a_429_halves_what_the_host_answered_and_counts_once_a_moment() {
     for second in 2..40 {
         schedule.limited(1, now + SECOND * second);
     }
-    assert_eq!(schedule.rate, Some(LOWEST_RATE));
+    assert_eq!(schedule.rate, Some(TUNING.lowest_rate));
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn stray_429s_do_not_slow_a_host() {
 }
 
 #[test]
-fn a_429_in_the_first_moment_is_measured_by_that_moment() {
+fn a_429_in_the_first_second_uses_the_rate_of_that_second() {
     let mut schedule = Schedule::default();
     let now = Instant::now();
     for number in 0..30 {
@@ -148,16 +148,16 @@ fn a_429_in_the_first_moment_is_measured_by_that_moment() {
 }
 
 #[test]
-fn a_host_that_objects_before_it_answers_is_soon_asked_at_a_fair_rate_again() {
+fn the_rate_recovers_after_429s_before_any_response() {
     let mut schedule = Schedule::default();
     let mut now = Instant::now();
     schedule.limited(1, now);
-    assert_eq!(schedule.rate, Some(FIRST_RATE / 2.0));
+    assert_eq!(schedule.rate, Some(TUNING.first_rate / 2.0));
     for _ in 0..6 {
         now += 2 * SECOND;
         schedule.limited(1, now);
     }
-    assert_eq!(schedule.rate, Some(LOWEST_RATE), "it goes on objecting");
+    assert_eq!(schedule.rate, Some(TUNING.lowest_rate), "it still objects");
     for second in 0..10 {
         let rate = schedule.rate.expect("limited") as u32;
         a_second_of_answers(&mut schedule, 1, rate, now + SECOND * second);
@@ -167,7 +167,7 @@ fn a_host_that_objects_before_it_answers_is_soon_asked_at_a_fair_rate_again() {
 }
 
 #[test]
-fn a_cut_leaves_the_other_logs_what_they_are_answered() {
+fn a_cut_keeps_the_rate_of_the_other_logs() {
     let mut schedule = Schedule { rate: Some(30.0), ..Schedule::default() };
     let start = Instant::now();
     for second in 0..60 {
@@ -188,11 +188,11 @@ fn a_cut_leaves_the_other_logs_what_they_are_answered() {
         schedule.limited(2, now + 2 * SECOND);
         now += 4 * SECOND;
     }
-    assert_eq!(schedule.rate, Some(LOWEST_RATE));
+    assert_eq!(schedule.rate, Some(TUNING.lowest_rate));
 }
 
 #[test]
-fn only_answers_to_requests_that_waited_raise_the_rate() {
+fn only_responses_to_paced_requests_raise_the_rate() {
     let mut schedule = Schedule { rate: Some(10.0), ..Schedule::default() };
     let now = Instant::now();
     for _ in 0..1000 {
@@ -211,8 +211,8 @@ fn only_answers_to_requests_that_waited_raise_the_rate() {
 }
 
 #[test]
-fn a_rate_settles_just_under_what_the_host_allows() {
-    // A host that allows 20 a second and answers 429 above it, asked for as much as can be had.
+fn the_rate_settles_just_below_the_limit() {
+    // A host that allows 20 requests a second and answers 429 beyond, with unlimited demand.
     let mut schedule = Schedule { rate: Some(40.0), ..Schedule::default() };
     let mut now = Instant::now();
     let end = now + 1800 * SECOND;
@@ -235,14 +235,14 @@ fn a_rate_settles_just_under_what_the_host_allows() {
 }
 
 #[test]
-fn callers_that_have_gone_are_forgotten() {
+fn silent_callers_are_forgotten() {
     let mut schedule = Schedule::default();
     let mut now = Instant::now();
     for caller in 0..10_000 {
         schedule.answered(caller, false, now);
         now += SECOND;
     }
-    assert!(schedule.callers.len() <= MANY_CALLERS, "{}", schedule.callers.len());
+    assert!(schedule.callers.len() <= TUNING.many_callers, "{}", schedule.callers.len());
 }
 
 proptest! {
@@ -265,7 +265,7 @@ proptest! {
                     prop_assert!(schedule.send(now) >= now);
                 }
             }
-            prop_assert!(schedule.rate.is_none_or(|rate| (LOWEST_RATE..UNLIMITED_RATE).contains(&rate)));
+            prop_assert!(schedule.rate.is_none_or(|rate| (TUNING.lowest_rate..TUNING.unlimited_rate).contains(&rate)));
         }
     }
 }

@@ -10,7 +10,7 @@ struct Server {
 }
 
 impl Server {
-    /// Where the answer ends.
+    /// The end of the response.
     fn answer(self, asked: &Range<u64>) -> u64 {
         match self.aligned {
             true => first_page(asked.clone(), self.limit).end,
@@ -71,7 +71,7 @@ fn a_change_of_the_page_is_learned() {
 }
 
 #[test]
-fn less_is_asked_for_after_too_much_and_more_after_a_while() {
+fn the_size_shrinks_after_too_much_and_grows_again_later() {
     let mut paging = Paging::new(256);
     paging.too_much();
     paging.too_much();
@@ -89,7 +89,7 @@ fn less_is_asked_for_after_too_much_and_more_after_a_while() {
 }
 
 #[test]
-fn a_scrap_at_the_end_teaches_nothing() {
+fn a_short_last_page_changes_nothing() {
     let mut paging = Paging::new(256);
     paging.answered(&(0..256), 9);
     paging.answered(&(0..256), 256);
@@ -113,7 +113,7 @@ fn pages_end_at_boundaries() {
 }
 
 #[test]
-fn short_answers_among_longer_ones_are_strays() {
+fn short_responses_among_longer_ones_are_ignored() {
     let mut paging = Paging::new(256);
     for round in 0..100 {
         let start = round * 75;
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn any_answers_leave_a_size_that_can_be_asked_for(
+    fn the_size_stays_usable_after_any_responses(
         most in 0..5000_u64,
         answers in prop::collection::vec((any::<u32>(), 1..6000_u64, 0..6000_u64, any::<bool>()), 0..200),
     ) {

@@ -12,8 +12,8 @@ fn at(size: u64, root: u8) -> Point {
     Point { size, root: [root; 32] }
 }
 
-/// What a head means where entries below `position` were read: whether it is stale, and what it
-/// contradicts.
+/// Accepts a head after entries below `position` were read; returns whether it is stale, and the kind
+/// of its contradiction.
 fn accept(heads: &mut Heads, head: ServedHead, position: u64) -> (bool, Option<AlarmKind>) {
     let accepted = heads.accept(head, position).expect("nothing is signed here");
     (accepted.stale, accepted.contradiction.map(|contradiction| contradiction.kind))
@@ -35,7 +35,7 @@ fn smaller_heads_are_stale_and_two_roots_of_one_size_contradict() {
 }
 
 #[test]
-fn a_log_without_verification_is_believed() {
+fn without_verification_every_head_is_accepted() {
     let mut heads = Heads::new(None, false);
     assert_eq!(accept(&mut heads, head(10, 1), 0), (false, None));
     assert_eq!(accept(&mut heads, head(10, 2), 0), (false, None));
@@ -44,7 +44,7 @@ fn a_log_without_verification_is_believed() {
 }
 
 #[test]
-fn heads_wait_until_reading_gets_there() {
+fn heads_wait_until_reading_reaches_them() {
     let mut heads = Heads::new(None, true);
     for (size, root) in [(10, 1), (20, 2), (15, 3)] {
         accept(&mut heads, head(size, root), 5);
@@ -80,7 +80,7 @@ fn heads_that_reading_never_reaches_are_put_aside_for_an_audit() {
 }
 
 #[test]
-fn what_is_kept_is_bounded_and_what_is_not_is_counted() {
+fn heads_in_memory_are_bounded_and_dropped_ones_counted() {
     let mut heads = Heads::new(None, true);
     for size in 1..=1_000 {
         accept(&mut heads, head(size, 1), 0);

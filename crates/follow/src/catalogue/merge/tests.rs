@@ -50,7 +50,7 @@ fn names(selected: &[Selected]) -> Vec<&str> {
 }
 
 #[test]
-fn the_union_says_which_lists_name_a_log() {
+fn the_union_names_the_lists_of_each_log() {
     let (a, b, c) = (log("a"), log("b"), log("c"));
     let all = merged(&list(&[&a, &b]), &list(&[&b, &c]));
     assert_eq!(names(&all), ["a", "b", "c"]);
@@ -59,7 +59,7 @@ fn the_union_says_which_lists_name_a_log() {
 }
 
 #[test]
-fn the_signed_list_says_where_a_log_is_and_any_list_that_it_is_wanted() {
+fn the_signed_list_decides_the_url_and_any_list_selects_a_log() {
     let a = log("a");
     let head = Some(FinalTreeHead { size: 7, root: [1; 32] });
     let retired = in_state(&a, Some(State::Retired));
@@ -153,7 +153,7 @@ fn logs_are_excluded_by_operator_name_id_and_url() {
 
 proptest! {
     #[test]
-    fn no_log_is_followed_twice_nor_without_being_wanted(
+    fn no_log_is_selected_twice_or_unless_a_list_selects_it(
         picks in prop::collection::vec((0..4_usize, 0..3_usize, 0..4_usize), 0..24),
     ) {
         let logs = ["a", "b", "c", "d"].map(log);

@@ -10,7 +10,7 @@ struct Run {
     questions: usize,
     /// Of them those that brought nothing.
     vain: usize,
-    /// How long after it appeared each change was seen, in the second half.
+    /// The delay with which each change was seen, in the second half.
     delays: Vec<Duration>,
 }
 
@@ -50,7 +50,7 @@ fn changes_are_seen_soon_after_they_appear() {
 }
 
 #[test]
-fn an_idle_log_is_asked_once_a_second_at_most() {
+fn an_idle_log_is_polled_once_a_second_at_most() {
     let never = Duration::from_secs(1 << 20);
     for longest in [1, 10, 50, 1000] {
         let longest = Duration::from_millis(longest);
@@ -63,7 +63,7 @@ fn an_idle_log_is_asked_once_a_second_at_most() {
 }
 
 #[test]
-fn a_log_that_always_has_news_is_asked_as_often_as_configured_but_twice_a_second_by_default() {
+fn a_log_that_always_grows_is_polled_as_configured_or_twice_a_second() {
     let always = Duration::from_millis(1);
     let span = Duration::from_secs(100);
     let by_default = run(LONGEST, always, Duration::ZERO, 0, span).questions;
@@ -73,7 +73,7 @@ fn a_log_that_always_has_news_is_asked_as_often_as_configured_but_twice_a_second
 }
 
 #[test]
-fn a_log_that_moves_is_asked_as_often_as_configured() {
+fn a_growing_log_is_polled_as_often_as_configured() {
     let (longest, period) = (Duration::from_millis(100), Duration::from_millis(200));
     for phase in [0, 33, 150, 199] {
         let phase = Duration::from_millis(phase);
@@ -86,7 +86,7 @@ fn a_log_that_moves_is_asked_as_often_as_configured() {
 
 proptest! {
     #[test]
-    fn whatever_a_log_says_vain_questions_are_bounded_and_waits_are_not_too_long(
+    fn useless_requests_and_waits_are_bounded_for_any_log(
         longest in 1..5000_u64,
         answers in prop::collection::vec((0..4_u64, any::<u64>()), 1..400),
     ) {

@@ -1,4 +1,4 @@
-//! What a server at its default level would have logged.
+//! The log lines of a server at its default level.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ impl Lines {
             .finish()
     }
 
-    /// Whether a line says this of the log.
+    /// Reports whether a line about the log has this text.
     pub(super) fn say(&self, what: &str, of: &str) -> bool {
         let text = self.text();
         text.lines().any(|line| line.contains(what) && line.contains(of))

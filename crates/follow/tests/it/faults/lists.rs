@@ -7,8 +7,8 @@ use std::time::Duration;
 use ctsim::fault::{Fault, Scope, Times};
 use ctsim::{Config, LogHandle, Sim};
 
-use super::ground::{Followers, eventually, grow};
 use super::lines::Lines;
+use super::trial::{Followers, eventually, grow};
 use super::{AT_ONCE, next, on_this_thread};
 use crate::harness::{simulate, still, url_of};
 
@@ -16,10 +16,10 @@ use crate::harness::{simulate, still, url_of};
 pub(super) struct Row {
     pub(super) fault: &'static str,
     make: fn(&Sim),
-    /// What a line of the server's log says, besides that the list was read.
+    /// Text of a line of the server's log, besides that the list was read.
     pub(super) line: Option<&'static str>,
     pub(super) does: &'static str,
-    /// What becomes of the first log on the list; nothing happens to the second.
+    /// The effect on the first log on the list; the second is not affected.
     first: Fate,
 }
 
@@ -29,7 +29,7 @@ enum Fate {
     ReadToItsEnd,
 }
 
-/// What is said when a list is used that an edit has made.
+/// Text of the line for a list in use that an edit has made.
 const READ: &str = "edition=version 1.11";
 
 /// The table.
@@ -97,7 +97,7 @@ fn answer(sim: &Sim, fault: Fault) {
 }
 
 #[test]
-fn faults_of_the_list_cost_no_entry() {
+fn faults_of_the_list_lose_no_entry() {
     let rows = Mutex::new(ROWS.iter());
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {

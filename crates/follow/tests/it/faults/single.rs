@@ -1,4 +1,4 @@
-//! What the table cannot say: time, counts, what clients get instead.
+//! Faults whose effects the table cannot express: times, counts, replacements.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn stale_heads_are_counted_and_never_followed_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_issuer_that_cannot_be_had_does_not_hold_entries_back() {
+async fn an_unavailable_issuer_does_not_delay_entries() {
     let sim = simulate(ctsim::Config { rfc6962: 0, ..still(256) }).await;
     let log = &sim.logs()[0];
     let issuers = Scope::Only(ctsim::Endpoint::Issuer);

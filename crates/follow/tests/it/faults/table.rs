@@ -1,4 +1,4 @@
-//! Every fault there is a drill for: what is seen of it, and what the server does.
+//! Every tested fault: its visible effects, and the behaviour of the server.
 
 mod altered;
 mod answers;
@@ -26,18 +26,18 @@ pub(super) struct Row {
     /// Of which protocol's logs.
     pub(super) at: Where,
     pub(super) trouble: Trouble,
-    /// What a line of the server's log says, at its default level.
+    /// Text of a line of the server's log, at its default level.
     pub(super) line: Option<&'static str>,
     /// A counter of the log that grows.
     pub(super) metric: Option<&'static Metric>,
-    /// How the log is shown meanwhile, where it is not healthy all the time.
+    /// The log's status meanwhile, if it is not healthy all the time.
     pub(super) status: Option<Status>,
     pub(super) does: &'static str,
-    /// Whether entries may come that are not what the log holds.
+    /// True if entries may arrive that are not the log's.
     pub(super) altered: bool,
-    /// When it can be noticed.
+    /// The phase in which it can be noticed.
     pub(super) noticed: Noticed,
-    /// How long bytes that cannot be taken apart are asked for again.
+    /// The time for which unparsable bytes are requested again.
     pub(super) unreadable_wait: Duration,
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Where {
 /// To which requests what happens how often.
 pub(super) type Rule = (Scope, Fault, Times);
 
-/// How it is made.
+/// The cause of a fault.
 pub(super) enum Trouble {
     Faults(fn() -> Vec<Rule>),
     /// The log has a limit.
@@ -62,10 +62,10 @@ pub(super) enum Trouble {
     Away,
 }
 
-/// When a fault can be noticed.
+/// The phase in which a fault can be noticed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noticed {
-    /// Whenever it happens.
+    /// In every phase.
     Always,
     /// Only by who follows the log already.
     Following,
@@ -80,7 +80,7 @@ pub(super) struct Metric {
     counter: fn(&Counters) -> &AtomicU64,
 }
 
-/// What is shown of a log.
+/// A log's status as shown.
 #[derive(Clone, Copy)]
 pub(super) enum Status {
     Unhealthy,
@@ -97,7 +97,7 @@ impl Row {
         }
     }
 
-    /// Whether it changes which issuers can be had.
+    /// Reports whether it changes the availability of issuers.
     pub(super) fn is_of_issuers(&self) -> bool {
         let Trouble::Faults(make) = &self.trouble else { return false };
         make().iter().any(|(scope, fault, _)| {
@@ -105,7 +105,7 @@ impl Row {
         })
     }
 
-    /// Whether it changes what heads say.
+    /// Reports whether it changes heads.
     pub(super) fn is_of_heads(&self) -> bool {
         let Trouble::Faults(make) = &self.trouble else { return false };
         make().iter().any(|(_, fault, _)| matches!(fault, Fault::Head(_) | Fault::Fork { .. }))

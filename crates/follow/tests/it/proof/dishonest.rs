@@ -1,4 +1,4 @@
-//! Logs that do not.
+//! Logs that contradict themselves.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,13 @@ use ctsim::Endpoint;
 use ctsim::fault::{BodyFault, Fault, HeadFault, PageFault, Scope, Times};
 use follow::position::State;
 use follow::{AlarmKind, FollowOptions, LogStatus};
+use record::GapReason;
 use serde_json::Value;
 
 use super::{alarmed, both, count, enforcing, flip, kinds, proved};
 use crate::harness::{Followed, eventually, options, simulate, still, url_of};
 
-/// What the evidence of the log's only alarm says, and the files beside it.
+/// Returns the summary of the evidence of the log's only alarm, and the files beside it.
 fn evidence(status: &LogStatus, folder: &Path) -> (Value, Vec<String>) {
     let alarm = status.snapshot().alarms.remove(0);
     let own = alarm.evidence.expect("evidence is kept");
@@ -32,7 +33,7 @@ fn evidence(status: &LogStatus, folder: &Path) -> (Value, Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_leaf_is_reported_and_following_goes_on() {
+async fn a_changed_leaf_is_reported_and_following_continues() {
     // At the tail, and in the middle of catching up.
     for (size, growth, wrong) in [(600, 50, 620), (0, 3_000, 1_234)] {
         let sim = simulate(still(size)).await;
@@ -61,7 +62,7 @@ async fn a_changed_leaf_is_reported_and_following_goes_on() {
             // From the next head on entries are proved again, but for those in question.
             log.grow(10).expect("grows");
             let snapshot = || status.snapshot().proved;
-            eventually("proving goes on", || snapshot() == Some(end..end + 10)).await;
+            eventually("proving continues", || snapshot() == Some(end..end + 10)).await;
             assert_eq!(kinds(&status), [AlarmKind::Mismatch], "there is one alarm");
         }
         // The alarms outlast a restart, and an acknowledgement ends them.
@@ -72,9 +73,9 @@ async fn a_changed_leaf_is_reported_and_following_goes_on() {
         eventually("both logs are followed", two).await;
         for (_, status) in both(&sim, &followed) {
             let snapshot = || status.snapshot().proved;
-            eventually("proving goes on", || snapshot() == Some(end..end + 10)).await;
+            eventually("proving continues", || snapshot() == Some(end..end + 10)).await;
             assert_eq!(kinds(&status), [AlarmKind::Mismatch], "it is not raised again");
-            assert_eq!(followed.fleet.acknowledge("nobody"), 0);
+            assert_eq!(followed.fleet.acknowledge("another"), 0);
             assert_eq!(followed.fleet.acknowledge(&status.log.name.to_uppercase()), 1);
             assert!(!status.has_alarms());
         }
@@ -85,7 +86,7 @@ async fn a_changed_leaf_is_reported_and_following_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leaf_that_was_changed_on_its_way_is_told_from_one_that_the_log_serves() {
+async fn a_leaf_changed_in_transit_is_distinguished_from_a_served_one() {
     let sim = simulate(still(300)).await;
     let mut followed = Followed::start(&sim, options(), State::default());
     followed.read_to(2, 300).await;
@@ -104,7 +105,7 @@ async fn a_leaf_that_was_changed_on_its_way_is_told_from_one_that_the_log_serves
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_contradicts_what_was_proved_before_a_restart_is_noticed() {
+async fn a_head_that_contradicts_a_proof_before_a_restart_is_noticed() {
     let sim = simulate(still(600)).await;
     let mut followed = Followed::start(&sim, options(), State::default());
     followed.read_to(2, 600).await;
@@ -123,7 +124,7 @@ async fn a_head_that_contradicts_what_was_proved_before_a_restart_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_changed_leaf_is_never_delivered_where_proof_is_enforced() {
+async fn a_changed_leaf_is_never_delivered_with_enforce() {
     for (size, growth, wrong) in [(600, 50, 620), (0, 20_000, 11_111)] {
         let sim = simulate(still(size)).await;
         let mut followed = Followed::start(&sim, enforcing(), State::default());
@@ -149,7 +150,7 @@ async fn a_changed_leaf_is_never_delivered_where_proof_is_enforced() {
             log.faults().clear();
             assert_eq!(followed.fleet.acknowledge(&url_of(log)), 1);
         }
-        // The log serves what it has signed, so it goes on where it stopped.
+        // The log serves what it has signed, so reading resumes where it stopped.
         followed.read_to(2, size + growth).await;
         for (_, status) in &statuses {
             proved(status, 0, size + growth).await;
@@ -159,7 +160,7 @@ async fn a_changed_leaf_is_never_delivered_where_proof_is_enforced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fork_is_told_from_a_changed_leaf() {
+async fn a_fork_is_distinguished_from_a_changed_leaf() {
     for follow in [options(), enforcing()] {
         let sim = simulate(still(600)).await;
         let mut followed = Followed::start(&sim, follow, State::default());
@@ -211,7 +212,7 @@ async fn two_heads_of_one_size_are_kept_as_evidence() {
     }
     followed.read_to(2, 640).await;
     for (_, status) in both(&sim, &followed) {
-        eventually("proving goes on", || status.snapshot().proved == Some(0..640)).await;
+        eventually("proving continues", || status.snapshot().proved == Some(0..640)).await;
         assert_eq!(kinds(&status), [AlarmKind::Equivocation]);
         assert!(count(&status.counters.refused_heads) >= 1);
     }
@@ -266,7 +267,7 @@ async fn a_frozen_log_must_not_grow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_tree_hash_covers_is_checked_too() {
+async fn chains_and_precertificates_are_checked_against_the_leaf() {
     for chain in [false, true] {
         let sim = simulate(still(256)).await;
         let mut honest = Followed::start(&sim, options(), State::default());
@@ -275,7 +276,7 @@ async fn what_no_tree_hash_covers_is_checked_too() {
         for log in sim.logs() {
             // The chain of a final certificate is not what its leaf speaks of.
             let entries = &honest.entries[&url_of(log)];
-            let precert = entries.iter().find(|entry| entry.entry_type == EntryType::Precert);
+            let precert = entries.iter().find(|entry| entry.kind == EntryType::Precert);
             let index = precert.map(|entry| entry.index);
             assert!(index.is_some());
             let fault = match chain {
@@ -295,7 +296,7 @@ async fn what_no_tree_hash_covers_is_checked_too() {
                 &counters.foreign_issuers,
                 &counters.missing_issuers,
             ];
-            // A static log names its issuers by their hash, so that another one cannot be had. Of
+            // A static log names its issuers by their hash, so that another one is not accepted. Of
             // an entry in a partial tile that was read twice, it may be counted twice.
             let expected = match (chain, log.protocol()) {
                 (false, _) => [true, false, false],
@@ -320,7 +321,7 @@ async fn what_no_tree_hash_covers_is_checked_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_tile_that_nobody_can_take_apart_is_left_out_with_an_alarm() {
+async fn an_unparsable_tile_is_skipped_with_an_alarm() {
     let sim = simulate(ctsim::Config { rfc6962: 0, ..still(600) }).await;
     let log = &sim.logs()[0];
     let nonsense = Fault::Body(BodyFault::Foreign);
@@ -335,6 +336,9 @@ async fn a_tile_that_nobody_can_take_apart_is_left_out_with_an_alarm() {
     let first = followed.entries[&url_of(log)][0].index;
     assert!([256, 512].contains(&first), "whole tiles are left out, not {first} entries");
     assert_eq!(count(&status.counters.unreadable), first);
+    let gaps = &followed.gaps[&url_of(log)];
+    assert_eq!(gaps.last().map(|gap| gap.range.end), Some(first), "skipped entries are a gap");
+    assert!(gaps.iter().all(|gap| gap.reason == GapReason::Unreadable));
     assert!(kinds(&status).iter().all(|kind| *kind == AlarmKind::Gap));
     eventually("the rest is proved", || status.snapshot().proved == Some(first..600)).await;
     followed.fleet.stop().await;

@@ -67,7 +67,7 @@ async fn without_get_entry_and_proof_a_start_is_proved_by_hash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_proves_nothing_is_read_all_the_same_and_proved_once_it_does() {
+async fn a_log_without_proofs_is_read_and_proved_later() {
     let sim = simulate(still(600)).await;
     let gone = || Fault::Status { code: 501, retry_after: None };
     for log in sim.logs() {
@@ -92,7 +92,7 @@ async fn a_log_that_proves_nothing_is_read_all_the_same_and_proved_once_it_does(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proving_goes_on_after_a_restart() {
+async fn proving_resumes_after_a_restart() {
     let sim = simulate(still(500)).await;
     let mut followed = Followed::start(&sim, options(), State::default());
     followed.read_to(2, 500).await;
@@ -159,7 +159,7 @@ async fn at_the_tail_pages_are_proved_before_they_are_published() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_enforced_is_delivered_when_it_is_proved() {
+async fn entries_are_delivered_once_proved_with_enforce() {
     let sim = simulate(still(5_000)).await;
     let start = FollowOptions { start: Start::Index(77), ..enforcing() };
     let mut followed = Followed::start(&sim, start, State::default());
@@ -194,7 +194,7 @@ async fn stale_heads_are_audited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_honest_log_has_nothing_foreign() {
+async fn an_honest_log_has_no_leaf_mismatches() {
     let sim = simulate(still(2_000)).await;
     let mut followed = Followed::start(&sim, options(), State::default());
     followed.read_to(2, 2_000).await;
@@ -213,7 +213,7 @@ async fn an_honest_log_has_nothing_foreign() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_is_believed_where_verification_is_off() {
+async fn nothing_is_verified_if_verification_is_off() {
     let sim = simulate(still(300)).await;
     for log in sim.logs() {
         flip(log, 123);

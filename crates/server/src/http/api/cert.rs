@@ -1,4 +1,4 @@
-//! `/api/cert/{hash}`: a certificate that was published lately (wire.md 4.6).
+//! `/api/cert/{hash}`: a certificate that was published recently (wire.md 4.6).
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub(super) struct Found<'m> {
     #[schema(value_type = Vec<String>)]
     all_domains: &'m RawValue,
     signature_algorithm: &'m str,
-    /// When this server processed it, Unix seconds.
+    /// The time at which this server processed it, Unix seconds.
     seen: f64,
     /// The log it came from.
     source: &'m str,

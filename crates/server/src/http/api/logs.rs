@@ -66,7 +66,7 @@ struct Log {
     paced: bool,
     /// Responses of this log that asked for fewer requests.
     limited: u64,
-    /// How much longer requests pause because the log asked for it.
+    /// The remaining pause that the log requested.
     paused_secs: Option<u64>,
 }
 
@@ -123,7 +123,7 @@ struct List {
 struct Alarm {
     /// `equivocation`, `fork`, `mismatch`, `final_head` or `gap`.
     kind: &'static str,
-    /// When, Unix seconds.
+    /// The time, Unix seconds.
     at: u64,
     /// A description.
     text: String,

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document. It is made from the types of the answers, checked in as
+//! The OpenAPI 3.1 document. It is generated from the types of the answers, checked in as
 //! `docs/openapi.json`, and served as checked in.
 
 use axum::http::header::CONTENT_TYPE;
@@ -45,7 +45,7 @@ mod tests {
     )]
     struct Api;
 
-    /// What authentication and limits answer, wherever they apply.
+    /// Adds the answers of authentication and limits to the routes that they apply to.
     struct Guarded;
 
     impl Modify for Guarded {
@@ -78,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn the_document_is_that_of_the_types() {
+    fn the_checked_in_openapi_document_matches_the_types() {
         let expected = Api::openapi().to_pretty_json().expect("JSON") + "\n";
         golden::check("docs/openapi.json", expected, "-p server openapi");
     }
 
     #[test]
-    fn it_is_openapi_3_1_and_names_every_answer_of_a_guarded_route() {
+    fn the_document_is_openapi_3_1_and_lists_every_status_of_guarded_routes() {
         let document: serde_json::Value = serde_json::from_str(DOCUMENT).expect("JSON");
         assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
         for path in ["/api/stats", "/api/logs", "/api/cert/{hash}", "/stats", "/latest.json"] {

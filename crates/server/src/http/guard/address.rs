@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_client_is_its_subnet() {
+    fn an_ipv6_client_is_identified_by_its_64_bit_prefix() {
         let key = |text: &str| ClientKey::from(text.parse::<IpAddr>().expect("an address"));
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1:2:3"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));

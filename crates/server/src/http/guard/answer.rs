@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_have_their_status_and_say_when() {
+    fn refusals_have_their_status_and_retry_after() {
         let often =
             |ms| Refusal::TooOften { limit: Limit::Bucket, wait: Duration::from_millis(ms) };
         let cases = [

@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 /// The scheme before a token in a header (RFC 6750 section 2.1); it may be absent.
 const SCHEME: &[u8] = b"bearer ";
-/// The parameter of a query that holds a token.
+/// The parameter of a query with a token.
 const PARAMETER: &str = "token";
 
 /// The tier of a client, which decides its limits.
@@ -75,7 +75,7 @@ impl Auth {
         self.required
     }
 
-    /// The header that holds the token.
+    /// Returns the header with the token.
     pub(super) const fn header(&self) -> &HeaderName {
         &self.header
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_its_tier() {
+    fn each_token_selects_its_tier() {
         let config = config();
         let cases: [(&[&str], Option<Tier>); 17] = [
             (&["free"], Some(Tier::Free)),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_query_is_read_where_it_may_and_the_header_is_absent() {
+    fn the_query_token_is_read_only_if_enabled_and_without_a_header() {
         let off = config();
         let on = config::Auth { query_token: true, ..config() };
         let nothing = |config: &config::Auth, query| {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_authentication_tokens_only_choose_a_tier() {
+    fn with_auth_disabled_tokens_only_select_a_tier() {
         let shown = |config: &config::Auth, token| {
             let headers = [(AUTHORIZATION, HeaderValue::from_static(token))].into_iter().collect();
             Auth::compile(config).expect("compiles").read(&headers, None)

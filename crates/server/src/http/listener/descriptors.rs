@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quarter_is_reserved_within_bounds() {
+    fn a_quarter_of_the_descriptors_is_reserved_within_bounds() {
         let cases = [
             (0, 0, 0),
             (64, 32, 48),

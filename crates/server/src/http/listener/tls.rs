@@ -1,4 +1,4 @@
-//! TLS: the server's certificate and key, read again when their files change.
+//! TLS: the server's certificate and key, which are reloaded when their files change.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -21,13 +21,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
 
-/// How often the files are looked at. They are small, so they are simply read: what they say counts,
-/// however it came there.
+/// The interval at which the files are read. They are small, so only their contents are compared.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Larger files are neither certificates nor keys.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// Why a certificate cannot be served with.
+/// The reason why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -37,7 +36,7 @@ pub enum TlsError {
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// A file is larger than 1 MiB.
@@ -48,37 +47,37 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
-    /// A file is no PEM, or has not what is looked for.
+    /// A file is not PEM, or does not contain the expected part.
     #[error("{setting}: {} has no usable {what} in PEM: {source}", path.display())]
     Pem {
         /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is looked for.
+        /// The missing part.
         what: &'static str,
-        /// Why it cannot be had.
+        /// The reason why it cannot be read.
         source: pem::Error,
     },
-    /// A file has nothing of what is looked for.
+    /// A file does not contain the expected part.
     #[error("{setting}: {} contains no {what} (expected -----BEGIN {label}-----)", path.display())]
     Nothing {
         /// The setting that names the file.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is looked for.
+        /// The missing part.
         what: &'static str,
-        /// What it begins with in PEM.
+        /// Its label in PEM.
         label: &'static str,
     },
-    /// The key is protected by a passphrase, for which nobody can be asked.
+    /// The key is protected by a passphrase, which a server cannot enter.
     #[error("tls_key: {0} is encrypted; decrypt it: openssl pkey -in {0} -out decrypted.pem", path.display())]
     Encrypted {
         /// The key's file.
         path: PathBuf,
     },
-    /// The key is not that of the certificate.
+    /// The key does not belong to the certificate.
     #[error("tls_key: {} is not the key of the certificate in {}", key.display(), cert.display())]
     Mismatch {
         /// The certificate's file.
@@ -86,14 +85,14 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
-    /// Certificate or key are of a kind that cannot be served with.
+    /// Certificate or key are of a kind that is not supported.
     #[error("tls_cert and tls_key: cannot serve with {} and {}: {source}", cert.display(), key.display())]
     Unusable {
         /// The certificate's file.
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// Why.
+        /// The reason.
         source: rustls::Error,
     },
 }
@@ -105,21 +104,21 @@ struct Files {
     key: PathBuf,
 }
 
-/// Where the certificate and its key are: a handle by which that can be changed.
+/// The paths of certificate and key: a handle that changes them.
 #[derive(Debug, Clone)]
 pub struct TlsFiles(watch::Sender<Files>);
 
 impl TlsFiles {
-    /// The files are these from now on. They are looked at soon, even if they are the same as before.
+    /// Sets the files. They are read soon, even if the paths are the same as before.
     pub fn set(&self, cert: &Path, key: &Path) {
         self.0.send_replace(Files { cert: cert.to_owned(), key: key.to_owned() });
     }
 }
 
-/// What the files said when they were last looked at, or why they could not be read.
+/// The digests of the files at the last read, or the reason why they could not be read.
 type Look = Result<[Hash; 2], String>;
 
-/// TLS with a certificate that can be replaced while the server runs. Clones serve with the same one.
+/// TLS with a certificate that can be replaced while the server runs. Clones share it.
 #[derive(Clone)]
 pub struct Tls {
     files: watch::Receiver<Files>,
@@ -135,7 +134,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The certificate that handshakes are answered with.
+/// The certificate in use.
 #[derive(Debug)]
 struct Current(ArcSwap<CertifiedKey>);
 
@@ -149,7 +148,7 @@ impl Tls {
     /// Reads the certificate chain and its key.
     ///
     /// # Errors
-    /// When a file cannot be read or is no PEM, or the key is not that of the certificate.
+    /// If a file cannot be read or is no PEM, or the key is not that of the certificate.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
         let files = Files { cert: cert.to_owned(), key: key.to_owned() };
         let provider = Arc::new(default_provider());
@@ -170,20 +169,20 @@ impl Tls {
         Ok(Self { files, place: TlsFiles(place), look, current, acceptor })
     }
 
-    /// A handle by which other files can be named.
+    /// Returns a handle that changes the paths of the files.
     #[must_use]
     pub fn files(&self) -> TlsFiles {
         self.place.clone()
     }
 
-    /// What turns a TCP connection into a TLS connection.
+    /// Returns the acceptor, which turns a TCP connection into a TLS connection.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.clone()
     }
 
-    /// Looks at the files for ever. A certificate that cannot be served with is reported once, and
-    /// the one before it stays.
+    /// Reads the files for ever. An unusable certificate is reported once, and the previous one
+    /// stays.
     pub async fn follow_files(mut self, metrics: &Metrics) {
         loop {
             // Its sender is here too, so there is no error.
@@ -216,7 +215,7 @@ impl Tls {
     }
 }
 
-/// What is in the files.
+/// The contents of the files.
 struct Contents {
     cert: Vec<u8>,
     key: Vec<u8>,
@@ -234,7 +233,7 @@ impl Files {
         Ok(Contents { cert, key: read("tls_key", &self.key)? })
     }
 
-    /// What the files say now, and what is to be made of it unless they said it before.
+    /// Reads the files, and parses them unless they are unchanged.
     fn look_again(&self, before: &Look) -> (Look, Option<Result<CertifiedKey, TlsError>>) {
         match self.read() {
             Ok(contents) => {
@@ -297,7 +296,8 @@ impl Files {
     }
 }
 
-/// Whether a key is encrypted, in the form of PKCS #8 (RFC 5958) or of OpenSSL before 1.0 (RFC 1421).
+/// Reports whether a key is encrypted, in the form of PKCS #8 (RFC 5958) or of OpenSSL before 1.0
+/// (RFC 1421).
 fn is_encrypted(pem: &[u8]) -> bool {
     let has = |mark: &[u8]| pem.windows(mark.len()).any(|bytes| bytes == mark);
     has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_served_with_is_refused_by_file_and_reason() {
+    fn an_unusable_certificate_or_key_is_refused_with_file_and_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         let (cert, key) = made();
         let other = made().1;
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_seen_once_however_it_comes() {
+    fn a_changed_file_is_reported_once_whether_written_renamed_or_linked() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| fs::write(at(name), text).expect("writable");

@@ -29,7 +29,7 @@ impl Exposition {
     /// Appends everything that is registered.
     ///
     /// # Errors
-    /// When a metric cannot be written, which would be a defect of the metric.
+    /// If a metric cannot be written, which would be a defect of the metric.
     pub(crate) fn registry(&mut self, registry: &Registry) -> fmt::Result {
         let mut open_metrics = String::new();
         encode_registry(&mut open_metrics, registry)?;

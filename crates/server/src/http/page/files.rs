@@ -22,7 +22,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 pub(super) const PAGE: File = file!("index.html", "text/html; charset=utf-8");
 
-/// What the page refers to, under `/page/`.
+/// The files that the page refers to, under `/page/`.
 const PARTS: [File; 10] = [
     file!("page.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),

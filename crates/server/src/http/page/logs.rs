@@ -1,4 +1,5 @@
-//! `/page/logs.json`: what the page shows besides the stream. Nothing of clients is in it.
+//! `/page/logs.json`: the data that the page shows besides the stream. It contains nothing about
+//! clients.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,12 +53,12 @@ struct Answer {
     head: Option<u64>,
     serves: Serves,
     verification: Verification,
-    /// Why no log is followed, or not all that should be.
+    /// The reason why no log is followed, or not all that should be.
     reason: Option<String>,
     logs: Vec<Log>,
 }
 
-/// What the page may tell people to connect to.
+/// The streams and routes that the page can show.
 #[derive(Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
 struct Serves {
@@ -67,7 +68,7 @@ struct Serves {
     full: bool,
     domains: bool,
     health: bool,
-    /// Where metrics are read, unless they have a listener of their own.
+    /// The path of metrics, unless they have a separate listener.
     metrics: Option<String>,
 }
 
@@ -80,7 +81,7 @@ struct Log {
     state: Option<String>,
     draining: bool,
     health: &'static str,
-    /// What is wrong, while it is.
+    /// The current error.
     error: Option<String>,
     paused_secs: Option<u64>,
     lag_entries: u64,

@@ -1,10 +1,10 @@
-//! Which content coding a client wants (RFC 9110 section 12.5.3).
+//! Negotiation of the content coding (RFC 9110 section 12.5.3).
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_ENCODING;
 
-/// Whether to send gzip: the client accepts it, and does not like the plain form better. A client
-/// that accepts neither gets the plain form, as one that says nothing does.
+/// Reports whether to send gzip: the client accepts it, and does not prefer the plain form. A
+/// client that accepts neither gets the plain form, as one without the header does.
 #[must_use]
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
@@ -18,15 +18,15 @@ pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
             "*" => &mut others,
             _ => continue,
         };
-        // What is said twice counts as it is liked best.
+        // Of a repeated coding the highest weight counts.
         *slot = (*slot).max(Some(quality));
     }
     let gzip = gzip.or(others).unwrap_or(0);
     gzip > 0 && gzip >= plain.unwrap_or(0)
 }
 
-/// One element of the header: the coding and how much it is liked, in thousandths. None if it cannot
-/// be read; it then says nothing.
+/// Reads one element of the header: the coding and its weight, in thousandths. `None` if it is
+/// invalid; it is then ignored.
 fn coding(element: &str) -> Option<(&str, u16)> {
     let mut parts = element.split(';').map(str::trim);
     let coding = parts.next().filter(|coding| !coding.is_empty())?;
@@ -35,7 +35,7 @@ fn coding(element: &str) -> Option<(&str, u16)> {
     Some((coding, thousandths(value)?))
 }
 
-/// A weight from 0 to 1 with at most three decimals (RFC 9110 section 12.4.2).
+/// Reads a weight from 0 to 1 with at most three decimals (RFC 9110 section 12.4.2).
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     let is_number = decimals.len() <= 3 && decimals.bytes().all(|byte| byte.is_ascii_digit());
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_want_it() {
+    fn gzip_is_used_only_if_accept_encoding_prefers_it() {
         let cases: [(&'static str, bool); 27] = [
             ("", false),
             ("gzip", true),
@@ -85,7 +85,7 @@ mod tests {
             ("identity;q=0, gzip;q=0", false),
             ("identity;q=0, *", true),
             ("gzip;q=0, gzip", true),
-            // What cannot be read says nothing.
+            // Invalid elements are ignored.
             ("gzip;q=2", false),
             ("gzip;q=0.1234", false),
             ("gzip;q=, ;q=1, gzip;level=9", false),

@@ -1,19 +1,19 @@
-//! How a client is told that messages are missing.
+//! The messages that report missing messages to a client.
 
 use feed::{Hub, Reader};
 
 use crate::messages::MessageStream;
 
-/// The reason given to a client that reads too slowly.
+/// The reason for a client that reads too slowly.
 pub(super) const SLOW_CLIENT: &str = "slow_client";
-/// The reason given to a client that is behind when the server shuts down.
+/// The reason for a client that is behind when the server shuts down.
 pub(super) const SHUTDOWN: &str = "shutdown";
 
-/// The reason given to a client that comes with an offset of another stream.
+/// The reason for a client that resumes with an offset of another stream.
 pub(super) const OTHER_STREAM: &str = "other_stream";
 
-/// The message: how many are missing here, null where nobody knows, why, and whether the server
-/// ends the connection for it.
+/// Returns the message: the number missing, null if unknown, the reason, and whether the server
+/// closes the connection for it.
 #[must_use]
 pub(super) fn message(dropped: Option<u64>, reason: &str, disconnecting: bool) -> String {
     serde_json::json!({
@@ -25,15 +25,15 @@ pub(super) fn message(dropped: Option<u64>, reason: &str, disconnecting: bool) -
     .to_string()
 }
 
-/// The same as a server-sent event.
+/// Returns the message as a server-sent event.
 #[must_use]
 pub(super) fn event(dropped: Option<u64>, reason: &str, disconnecting: bool) -> Vec<u8> {
     let message = message(dropped, reason, disconnecting);
     format!("event: gap\ndata: {message}\n\n").into_bytes()
 }
 
-/// How many of the entries published a client has not got; one with a filter may not have wanted
-/// all of them.
+/// Returns the number of published entries that a client has not received; with a filter, not all
+/// of them may match.
 #[must_use]
 pub(super) fn missed(hub: &Hub<MessageStream>, reader: &Reader<MessageStream>) -> u64 {
     let next = hub.head().map_or(0, |head| head + 1);

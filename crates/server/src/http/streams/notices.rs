@@ -1,7 +1,7 @@
-//! What a client gets besides certificates: heartbeats, their offsets, and gaps.
+//! The messages that a client gets besides certificates: heartbeats, their offsets, and gaps.
 //!
-//! Both protocols take it from here. A client that gets offsets also gets every loss before any later
-//! offset, or its offset would say that it misses nothing.
+//! Both protocols use it. A client that gets offsets also gets every loss before any later offset;
+//! otherwise its offset would hide the loss.
 
 use std::time::Duration;
 
@@ -10,45 +10,47 @@ use wire::{Profile, StreamKind};
 
 use crate::messages::Rendering;
 
-/// The interval of the server whose `rust` profile is imitated.
+/// The interval of certstream-server-rust, for the `rust` profile.
 const RUST_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How soon a client that resumes has a heartbeat.
+/// The time until the first heartbeat of a client that resumes.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// What a client asked for in its request.
+/// The parts of a client's request that decide about these messages.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Asked {
-    /// To go on after an offset.
+    /// True if it resumes after an offset.
     pub(super) since: bool,
-    /// Heartbeats (`heartbeat=true`).
+    /// True if it requests heartbeats (`heartbeat=true`).
     pub(super) heartbeats: bool,
 }
 
-/// What a client gets besides certificates.
+/// The rules for one client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notices {
-    /// Heartbeats never, when nothing was sent for a while, or always: then also at the beginning.
+    /// The times of heartbeats: never, after an interval of silence, or always; then also at the
+    /// beginning.
     pub(super) mode: HeartbeatMode,
-    /// The while.
+    /// The interval.
     pub(super) interval: Duration,
-    /// The while before the first heartbeat; it doubles until it is the interval. Shorter for a client
-    /// that resumes: it has an old offset until it is told that nothing else was for it.
+    /// The time before the first heartbeat; it grows twofold each time, up to the interval. Shorter
+    /// for a client that resumes: it has an old offset until a heartbeat shows that nothing else
+    /// matched.
     pub(super) first: Duration,
-    /// After this long without anything something is sent: proxies end silent connections.
+    /// The longest silence before something is sent: proxies close silent connections.
     pub(super) longest_silence: Duration,
-    /// Whether messages or heartbeats say which offset the client has come to.
+    /// True if messages or heartbeats contain the client's offset.
     pub(super) offsets: bool,
-    /// Whether it gets every loss as a `gap`.
+    /// True if it gets every loss as a `gap`.
     pub(super) gaps: bool,
 }
 
 impl Notices {
-    /// Of a WebSocket client: heartbeats as configured, or as the server whose messages are imitated
-    /// has them, or because the client asked.
+    /// Returns the rules for a WebSocket client: heartbeats as configured, as in the server of its
+    /// profile, or as the client requested.
     ///
-    /// Some clients of the domains-only stream take every message for a list of names. So it has
-    /// neither heartbeats nor gaps unless the client asked for one of them.
+    /// Some clients of the domains-only stream read every message as a list of names. So it has
+    /// neither heartbeats nor gaps unless the client requested one of them.
     pub(super) fn websocket(
         config: &config::Heartbeat,
         rendering: Rendering,
@@ -68,8 +70,8 @@ impl Notices {
         Self { mode, interval, first, longest_silence: configured, offsets, gaps }
     }
 
-    /// Of an SSE client: gaps have an event type of their own, and a heartbeat dispatches nothing, so
-    /// every client can have both.
+    /// Returns the rules for an SSE client: gaps have an event type of their own, and a heartbeat
+    /// dispatches nothing, so every client can get both.
     pub(super) fn sse(config: &config::Heartbeat, profile: Profile, asked: Asked) -> Self {
         let interval = Duration::from_secs(config.interval_secs);
         let mode = if asked.heartbeats { HeartbeatMode::Always } else { HeartbeatMode::Idle };
@@ -78,19 +80,19 @@ impl Notices {
         Self { mode, interval, first, longest_silence: interval, offsets, gaps: true }
     }
 
-    /// The while before the heartbeat after the next, if it is `pace` before the next.
+    /// Returns the time before the heartbeat after the next, if it is `pace` before the next.
     pub(super) fn slower(self, pace: Duration) -> Duration {
         pace.saturating_mul(2).min(self.interval)
     }
 
-    /// Whether heartbeats come whatever else is sent, beginning with the first message.
+    /// Reports whether heartbeats are sent regardless of other messages, beginning with the first.
     pub(super) fn always(self) -> bool {
         self.mode == HeartbeatMode::Always
     }
 
-    /// Whether the client gets a last heartbeat before the server ends the connection in good order,
-    /// so that it knows all that was searched for it: it gets heartbeats, with offsets.
-    pub(super) fn say_goodbye(self) -> bool {
+    /// Reports whether the client gets a last heartbeat before an orderly end of the connection, so
+    /// that it knows how far its stream was searched: it does if it gets heartbeats with offsets.
+    pub(super) fn ends_with_heartbeat(self) -> bool {
         self.offsets && self.mode != HeartbeatMode::Off
     }
 }
@@ -99,7 +101,8 @@ fn first(interval: Duration, resumes: bool) -> Duration {
     if resumes { interval.min(FIRST) } else { interval }
 }
 
-/// Whether a client gets offsets: in messages of the `calidog` profile, in the heartbeats of any.
+/// Reports whether a client gets offsets: in messages of the `calidog` profile, in the heartbeats
+/// of any.
 fn has_offsets(profile: Profile, asked: Asked) -> bool {
     asked.heartbeats || profile == Profile::Calidog
 }
@@ -117,9 +120,10 @@ mod tests {
         Notices::websocket(&config, Rendering { kind, profile }, asked)
     }
 
-    /// Whoever gets offsets gets gaps, but for a client of domains-only that knows only lists of names.
+    /// Every client that gets offsets gets gaps, except clients of domains-only that know only
+    /// lists of names.
     #[test]
-    fn gaps_go_with_offsets() {
+    fn clients_that_get_offsets_get_gaps() {
         for profile in [Profile::Calidog, Profile::Go, Profile::Rust] {
             for kind in [StreamKind::Full, StreamKind::Lite, StreamKind::Domains] {
                 for asked in [SINCE, HEARTBEATS] {
@@ -132,6 +136,6 @@ mod tests {
             assert!(Notices::sse(&config::Heartbeat::default(), profile, NOTHING).gaps);
         }
         let domains = websocket(Profile::Calidog, StreamKind::Domains, NOTHING);
-        assert!(domains.offsets && !domains.gaps && !domains.say_goodbye());
+        assert!(domains.offsets && !domains.gaps && !domains.ends_with_heartbeat());
     }
 }

@@ -1,5 +1,4 @@
-//! The names of the parameters of a stream: one that is nearly ours is a mistake, which would
-//! stream everything.
+//! The names of the parameters of a stream. A misspelt one is refused: it would stream everything.
 
 use url::form_urlencoded;
 use wire::filter::{EXACT, Parameter};
@@ -7,19 +6,18 @@ use wire::filter::{EXACT, Parameter};
 /// The names besides those of filters.
 const OTHERS: [&str; 6] = [EXACT, "since", "compat", "stream", "heartbeat", "token"];
 
-/// The names that have a meaning which this server does not offer, with what to tell the client.
+/// Names of features that this server does not offer, with the answer to the client.
 const NOT_OFFERED: [(&str, &str); 3] = [
     ("since_time", "this server resumes by offset only; give since=OFFSET"),
     ("new", "this server keeps no record of the domains it has seen"),
     ("backfilled", "this server does not backfill"),
 ];
 
-/// Edits that make a name a misspelling of another at most: characters inserted, left out or
-/// replaced.
+/// Maximum number of edits in a misspelling: characters inserted, left out or replaced.
 const MOST_EDITS: usize = 2;
 
-/// Refuses a query string with a parameter that is nearly one of ours, or that is not offered. Other
-/// names that are not ours pass. `Err` is what to tell the client.
+/// Refuses a query string with a misspelt parameter, or one that is not offered. Other unknown
+/// names pass. `Err` is the answer to the client.
 pub(in crate::http) fn check(query: Option<&str>) -> Result<(), String> {
     for (name, _) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         if let Some((name, why)) = NOT_OFFERED.iter().find(|(other, _)| *other == name) {
@@ -33,13 +31,13 @@ pub(in crate::http) fn check(query: Option<&str>) -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the names of what this server offers: nothing else is suggested.
+/// Returns the names that this server offers: nothing else is suggested.
 fn names() -> impl Iterator<Item = &'static str> {
     Parameter::ALL.into_iter().map(Parameter::name).chain(OTHERS)
 }
 
-/// Returns the parameter of ours that a name is a misspelling or the plural of; none for a name that
-/// is ours or like none of them.
+/// Returns the parameter that a name is a misspelling or the plural of; `None` for a known name or
+/// one unlike all of them.
 fn suggestion(name: &str) -> Option<&'static str> {
     if names().any(|ours| ours == name) {
         return None;
@@ -67,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_of_ours_is_known_and_far_from_the_others() {
+    fn known_parameters_are_accepted_and_not_similar_to_each_other() {
         for name in names() {
             assert_eq!(suggestion(name), None, "{name}");
         }
@@ -78,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_name_is_refused_with_the_right_one() {
+    fn a_misspelt_parameter_is_refused_with_a_suggestion() {
         let cases = [
             ("domains", "domain"),
             ("doman", "domain"),
@@ -110,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_pass() {
+    fn unrelated_parameters_are_accepted() {
         for name in [
             "regex",
             "utm_source",
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_offered_is_refused() {
+    fn parameters_of_missing_features_are_refused() {
         for name in ["since_time", "new", "backfilled"] {
             let problem = check(Some(&format!("domain=a.com&{name}=true"))).unwrap_err();
             assert!(problem.starts_with(&format!("{name}: this server ")), "{problem}");

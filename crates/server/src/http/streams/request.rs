@@ -1,4 +1,4 @@
-//! The request of a stream: which messages a client asks for, and from where on.
+//! The request of a stream: kind, profile and position.
 
 use axum::http::HeaderMap;
 use feed::Gap;
@@ -84,7 +84,7 @@ impl Parameters {
     /// Returns the kind of stream that an SSE request names.
     ///
     /// # Errors
-    /// When there is no such stream; the text is the answer.
+    /// If there is no such stream; the text is the answer.
     pub(super) fn kind(&self) -> Result<StreamKind, String> {
         match self.stream.as_deref() {
             None | Some("lite") => Ok(StreamKind::Lite),
@@ -97,7 +97,7 @@ impl Parameters {
     /// Reads the request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
     ///
     /// # Errors
-    /// When a parameter has no such value; the text is the answer.
+    /// If a parameter has no such value; the text is the answer.
     pub(super) fn read(
         &self,
         default_profile: Profile,

@@ -26,22 +26,22 @@ use crate::metrics::ConnectionMetrics;
 /// Bytes handed to the connection at once.
 const BUDGET: usize = 32 * 1024;
 
-/// What a connection needs.
+/// The parts that a connection is served with.
 #[derive(Debug)]
 pub(super) struct Client {
-    /// Where it reads.
+    /// Its position in the stream.
     pub(super) reader: Reader<MessageStream>,
-    /// The stream it reads.
+    /// The stream.
     pub(super) hub: Arc<Hub<MessageStream>>,
-    /// Whether the response is a gzip stream.
+    /// True if the response is a gzip stream.
     pub(super) gzip: bool,
-    /// Which heartbeats it gets.
+    /// The heartbeats that it gets.
     pub(super) notices: Notices,
-    /// What becomes of it when it is too slow.
+    /// The handling of the client when it is too slow.
     pub(super) slow_client: SlowClient,
-    /// Where to count.
+    /// Its counters.
     pub(super) metrics: ConnectionMetrics,
-    /// Turns true when a client that is behind is not waited for any longer.
+    /// Turns true when the server no longer waits for clients that are behind.
     pub(super) last_call: watch::Receiver<bool>,
     /// A sign that the connection is open; shutdown waits until all are dropped.
     pub(super) _alive: Alive,
@@ -51,23 +51,23 @@ pub(super) struct Client {
 
 struct Events {
     client: Client,
-    /// The gzip stream that the response is, until it ends.
+    /// The gzip stream of the response, until it ends.
     member: Option<Member>,
-    /// Taken already, to be sent after what was said before it.
+    /// Bytes to send next.
     next: Option<Bytes>,
-    /// Nothing follows `next`.
+    /// True if nothing follows `next`.
     ends: bool,
-    /// When the last message or heartbeat was sent; heartbeats alone where they are always sent.
+    /// The time of the last message or heartbeat; of heartbeats alone where they are always sent.
     last_sent: Instant,
-    /// The while before the next heartbeat.
+    /// The time before the next heartbeat.
     pace: Duration,
-    /// Whether a heartbeat waits for the end of a chunk.
+    /// True if a heartbeat waits for the end of a chunk.
     due: bool,
-    /// Set for some moment at or before the next heartbeat.
+    /// The timer, set for a time at or before the next heartbeat.
     timer: Pin<Box<Sleep>>,
 }
 
-/// The response without its body.
+/// Returns the response without its body.
 #[must_use]
 pub(super) fn head(gzip: bool) -> Response<Body> {
     let mut response = Response::new(Body::empty());
@@ -88,7 +88,7 @@ pub(super) fn head(gzip: bool) -> Response<Body> {
     response
 }
 
-/// The endless body, which begins with `greeting`: events to send before anything else.
+/// Returns the endless body, which begins with `greeting`: events to send before anything else.
 pub(super) fn body(mut client: Client, greeting: &[u8]) -> Body {
     let gzip = client.gzip;
     let mut first = Vec::new();
@@ -108,7 +108,7 @@ pub(super) fn body(mut client: Client, greeting: &[u8]) -> Body {
     }))
 }
 
-/// Appends what is not compressed yet, in the form in which it belongs into the response.
+/// Appends uncompressed bytes in the coding of the response.
 fn encode(bytes: &[u8], member: &mut Option<Member>, out: &mut Vec<u8>) {
     match member {
         Some(member) => member.store(bytes, out),
@@ -117,10 +117,11 @@ fn encode(bytes: &[u8], member: &mut Option<Member>, out: &mut Vec<u8>) {
 }
 
 impl Client {
-    /// A heartbeat as of now: an event with an id and without data, which a client notes and does not
-    /// dispatch, or a comment where the client gets no offsets.
+    /// Returns a heartbeat with the current offset: an event with an id and without data, which a
+    /// client notes and does not dispatch, or a comment where the client gets no offsets.
     fn heartbeat(&mut self) -> Vec<u8> {
-        match self.reader.searched().filter(|_| self.notices.offsets) {
+        let offset = if self.notices.offsets { self.reader.searched() } else { None };
+        match offset {
             Some(offset) => format!("id: {offset}\n\n").into_bytes(),
             None => b": heartbeat\n\n".to_vec(),
         }
@@ -141,23 +142,23 @@ impl Events {
             }
             tokio::select! {
                 biased;
-                // Before what is ready: a client far behind always has something.
+                // Polled first: a client far behind always has something ready.
                 () = self.timer.as_mut() => self.tick(),
                 ready = self.client.reader.ready() => match ready {
-                    Ready::Closed => self.say_goodbye(),
+                    Ready::Closed => self.end_complete(),
                     Ready::More => self.take(),
                 },
-                () = stopped(&mut self.client.last_call) => self.cut_short(),
+                () = stopped(&mut self.client.last_call) => self.end_behind(),
             }
         }
     }
 
-    /// Takes what there is to send.
+    /// Takes the next bytes to send.
     fn take(&mut self) {
         let client = &mut self.client;
-        // That it has changed once is enough: it changes only once.
+        // It changes only once.
         if client.last_call.has_changed().unwrap_or(true) {
-            return self.cut_short();
+            return self.end_behind();
         }
         let is_plain = client.reader.framing() == Framing::Sse;
         let Some((bytes, written)) = client.reader.next_bytes(BUDGET) else { return };
@@ -170,7 +171,7 @@ impl Events {
             let gap = gap::event(Some(written.lost), gap::SLOW_CLIENT, false);
             encode(&gap, &mut self.member, &mut out);
         }
-        // A copy: while a slow client takes its time, it must not hold on to a whole chunk.
+        // A copy: a slow client must not keep a whole chunk in memory.
         match &mut self.member {
             Some(member) if !is_plain => {
                 member.wrote(written.inflated);
@@ -185,18 +186,18 @@ impl Events {
         self.next = Some(out.into());
     }
 
-    /// The server shuts down, and there is no time for what the client has not got by now. What it
-    /// has lost and was not told of is missing too.
-    fn cut_short(&mut self) {
+    /// Ends the connection of a client that is behind at shutdown. Unreported losses count as
+    /// missed too.
+    fn end_behind(&mut self) {
         let lost = self.client.reader.take_lost();
         let missed = lost + gap::missed(&self.client.hub, &self.client.reader);
         self.client.metrics.missed(missed);
         self.end(missed, gap::SHUTDOWN);
     }
 
-    /// The server shuts down, and there is nothing left for the client. A last heartbeat says so,
-    /// after what was lost by now.
-    fn say_goodbye(&mut self) {
+    /// Ends the connection of a client that has everything at shutdown, with unreported losses and
+    /// a last heartbeat.
+    fn end_complete(&mut self) {
         let client = &mut self.client;
         let lost = client.reader.take_lost();
         client.metrics.missed(lost);
@@ -207,7 +208,7 @@ impl Events {
         if lost > 0 {
             last = gap::event(Some(lost), gap::SLOW_CLIENT, false);
         }
-        if client.notices.say_goodbye() {
+        if client.notices.ends_with_heartbeat() {
             last.extend(client.heartbeat());
         }
         let mut out = Vec::new();
@@ -215,7 +216,7 @@ impl Events {
         self.finish(out);
     }
 
-    /// Says how many messages the client misses, and ends.
+    /// Reports the number of messages that the client misses, and ends.
     fn end(&mut self, missed: u64, reason: &str) {
         self.client.metrics.closed_by_server();
         let mut out = Vec::new();
@@ -223,7 +224,7 @@ impl Events {
         self.finish(out);
     }
 
-    /// Ends the response after these bytes, as its coding wants it.
+    /// Ends the response after these bytes, as its coding requires.
     fn finish(&mut self, mut out: Vec<u8>) {
         if let Some(member) = self.member.take() {
             member.end(&mut out);
@@ -232,8 +233,8 @@ impl Events {
         self.ends = true;
     }
 
-    /// The timer has fired. A heartbeat goes out at once, or after the chunk that was begun, and says
-    /// the offset as of then.
+    /// Handles the timer. A heartbeat is sent at once, or after the current chunk, with the offset
+    /// at that time.
     fn tick(&mut self) {
         let now = Instant::now();
         if now >= self.last_sent + self.pace {

@@ -27,7 +27,7 @@ pub(in crate::http) fn is_upgrade(request: &Request<Body>) -> bool {
         && upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
-/// What the answer to a handshake says.
+/// The accepted parameters of a handshake.
 #[derive(Debug)]
 pub(super) struct Accepted {
     accept: String,
@@ -36,7 +36,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    /// Whether messages may be compressed.
+    /// Reports whether messages may be compressed.
     pub(super) const fn deflate(&self) -> bool {
         self.deflate.is_some()
     }
@@ -47,7 +47,7 @@ impl Accepted {
     }
 }
 
-/// Why a request does not open a WebSocket.
+/// The reason why a request does not open a WebSocket.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {
     /// It does not ask for a WebSocket.
@@ -85,7 +85,7 @@ pub(super) fn handshake(request: &Request<Body>, compression: bool) -> Result<Ac
     Ok(Accepted { accept, deflate })
 }
 
-/// A header that came in several lines is one list.
+/// Joins the lines of a header into one list.
 fn joined(headers: &HeaderMap, name: HeaderName) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     (!lines.is_empty()).then(|| lines.join(&b','))
@@ -101,7 +101,7 @@ pub(super) fn upgrade(
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(|upgraded| upgraded.downcast::<TokioIo<Socket>>()) {
-            // A task of its own: what the handshake needed is let go.
+            // A separate task: the memory of the handshake is freed.
             Ok(Ok(parts)) => {
                 tokio::spawn(client.run(parts.io.into_inner(), &parts.read_buf));
             }

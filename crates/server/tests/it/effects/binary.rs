@@ -1,4 +1,4 @@
-//! What only the program itself shows: its log lines and its threads.
+//! The settings that only the program shows take effect: its log lines and its threads.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn start(group: Group, number: Option<usize>) -> Process {
 }
 
 #[test]
-fn log_lines_are_as_is_said() {
+fn log_settings_take_effect() {
     for number in [None, Some(0), Some(1), Some(2)] {
         let process = start(LINES, number);
         process.wait_for_line("open files");
@@ -38,7 +38,7 @@ fn log_lines_are_as_is_said() {
 }
 
 #[test]
-fn there_are_as_many_threads_as_is_said() {
+fn worker_threads_takes_effect() {
     for number in [None, Some(0), Some(1)] {
         let process = start(THREADS, number);
         let tasks = format!("/proc/{}/task", process.id());

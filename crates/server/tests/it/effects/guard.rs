@@ -1,4 +1,4 @@
-//! Who is served, and how often.
+//! The settings of the guard take effect.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -35,7 +35,7 @@ const PLACES_OF_ONE: Group =
     &[("connection_limit.enabled", "true"), ("connection_limit.per_ip_limit", "2")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_are_two_places() {
+async fn connection_limits_take_effect() {
     for (way, config) in ways(PLACES, &flags()).into_iter().chain(ways(PLACES_OF_ONE, &flags())) {
         let server = Running::start(config).await;
         let streams = [server.connect("/").await, server.connect("/").await];
@@ -100,7 +100,7 @@ const FREE: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_names_without_a_tier_are_those_of_free() {
+async fn rate_keys_without_a_tier_are_aliases_of_the_free_tier() {
     let flags = [flags(), vec!["--rate-limit-burst-window-seconds=3600".to_owned()]].concat();
     for (way, config) in ways(FREE, &flags) {
         let server = Running::start(config).await;
@@ -127,7 +127,7 @@ const WINDOW: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_holds_so_many() {
+async fn the_request_window_takes_effect() {
     for (way, config) in ways(WINDOW, &flags()) {
         let server = Running::start(config).await;
         for _ in 0..2 {
@@ -145,18 +145,18 @@ const HEADER: Group = &[("auth.tokens", "[\"tin\"]"), ("auth.header_name", "X-Ke
 const QUERY: Group = &[("auth.tokens", "[\"tin\"]"), ("auth.query_token", "true")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_read_where_it_is_said_to_be() {
+async fn token_header_and_query_settings_take_effect() {
     let flags = [flags(), vec!["--auth-enabled".to_owned()]].concat();
     for (group, by_header, by_query) in [(HEADER, true, false), (QUERY, false, true)] {
         for (way, config) in ways(group, &flags) {
             let server = Running::start(config).await;
-            let is_let_in = async |path, header| {
+            let is_accepted = async |path, header| {
                 let (status, _) = asked(&server, path, header).await;
                 status == StatusCode::OK
             };
-            assert_eq!(is_let_in("/api/logs", ("x-key", "tin")).await, by_header, "{way}");
-            assert_eq!(is_let_in("/api/logs?token=tin", NOTHING).await, by_query, "{way}");
-            assert!(!is_let_in("/api/logs", NOTHING).await, "{way}");
+            assert_eq!(is_accepted("/api/logs", ("x-key", "tin")).await, by_header, "{way}");
+            assert_eq!(is_accepted("/api/logs?token=tin", NOTHING).await, by_query, "{way}");
+            assert!(!is_accepted("/api/logs", NOTHING).await, "{way}");
             server.stop().await;
         }
     }
@@ -175,7 +175,7 @@ const CLIENTS_OF_GO: Group = &[
 const NOBODY: Group = &[("real_ip", "false")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_listed_clients_are_let_in_and_proxies_are_believed_about_them() {
+async fn allow_list_and_trusted_proxies_take_effect() {
     for (way, config) in ways(CLIENTS, &flags()).into_iter().chain(ways(CLIENTS_OF_GO, &flags())) {
         let server = Running::start(config).await;
         for (from, status) in

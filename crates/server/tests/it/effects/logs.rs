@@ -89,7 +89,7 @@ const STATES: Group = &[("ct_log.states", r#"["retired"]"#)];
 const WITH_TESTS: Group = &[("ct_log.include_test", "true")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_logs_are_those_that_are_wanted() {
+async fn log_selection_settings_take_effect() {
     let folder = tempfile::tempdir().expect("a folder");
     let (sim, flags) = simulated(&folder).await;
     let (rfc6962, tiled) = (url(&sim, 0), url(&sim, 1));
@@ -128,9 +128,9 @@ async fn the_logs_are_those_that_are_wanted() {
         check(config, &way, &[&rfc6962, &tiled]).await;
     }
     check(super::configured(&super::file_of(&[]), &[], &flags), "", &[&rfc6962]).await;
-    // Without the list there is only what is named by hand.
+    // Without the list there are only the configured logs.
     let asked = sim.list_stats().all_requests();
-    let custom = format!(r#"{{"custom_logs": [{{"name": "by hand", "url": "{rfc6962}"}}]}}"#);
+    let custom = format!(r#"{{"custom_logs": [{{"name": "configured", "url": "{rfc6962}"}}]}}"#);
     let custom: Value = serde_json::from_str(&custom).expect("JSON");
     for name in super::variables_of("ct_log.disable_default_logs") {
         check(super::configured(&custom, &[(name, "true")], &flags), name, &[&rfc6962]).await;
@@ -151,7 +151,7 @@ const ASKED: Group = &[
     ("ct_log.fetch_concurrency", "3"),
 ];
 
-/// What a log was asked for: queries of `get-entries`, and names of who asks.
+/// Returns the requests to a log: queries of `get-entries`, and User-Agents.
 #[derive(Default)]
 struct Asked {
     queries: Mutex<BTreeSet<String>>,
@@ -192,7 +192,7 @@ async fn silent(asked: &Asked, agent: String, uri: &Uri) -> Response {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn logs_are_asked_as_is_said() {
+async fn request_settings_take_effect() {
     let flags =
         ["--host=127.0.0.1", "--port=0", "--ct-log-disable-default-logs", "--protocols-api"];
     let flags: Vec<String> = flags.map(str::to_owned).to_vec();
@@ -226,7 +226,7 @@ async fn logs_are_asked_as_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_takes_no_longer_than_is_said() {
+async fn request_timeout_takes_effect() {
     let asked = Arc::new(Asked::default());
     let log = silent_log(Arc::clone(&asked)).await;
     let flags =
@@ -248,7 +248,7 @@ async fn a_request_takes_no_longer_than_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn positions_are_kept_and_taken_over() {
+async fn state_file_and_import_index_take_effect() {
     let folder = tempfile::tempdir().expect("a folder");
     let (sim, flags) = simulated(&folder).await;
     let at = |name: &str| folder.path().join(name);

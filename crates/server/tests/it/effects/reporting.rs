@@ -1,4 +1,4 @@
-//! What the server tells about itself.
+//! The settings of metrics, statistics and the API take effect.
 
 use config::Config;
 use reqwest::StatusCode;
@@ -25,7 +25,7 @@ const METRICS: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_as_is_said() {
+async fn metrics_settings_take_effect() {
     for (way, config) in ways(METRICS, &flags()) {
         let server = Running::start(config).await;
         let _client = server.connect("/").await;
@@ -71,14 +71,14 @@ async fn metrics_for(config: Config, client: &reqwest::Client, from: &str) -> St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_have_a_listener_and_readers_of_their_own() {
+async fn a_separate_metrics_listener_has_its_own_allow_list() {
     let folder = tempfile::tempdir().expect("a folder");
     let (files, client) = super::routes::certificate(&folder);
     let client = client.build().expect("a client");
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let number = port.local_addr().expect("bound").port().to_string();
     drop(port);
-    // Leaked, as what is said of a group lives as long as the program.
+    // Leaked, because the descriptions of groups are static.
     let leaked = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
     let [cert, key] = files.map(leaked);
     let number = leaked(number);
@@ -106,7 +106,7 @@ async fn metrics_have_a_listener_and_readers_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_list_of_readers_also_holds_on_a_shared_listener() {
+async fn the_metrics_allow_list_also_applies_on_a_shared_listener() {
     let mut config = super::configured(&Value::Object(serde_json::Map::new()), &[], &flags());
     config.prometheus.whitelist = vec!["192.0.2.0/24".to_owned()];
     let server = Running::start(config).await;
@@ -119,7 +119,7 @@ const STATISTICS: Group =
     &[("protocols.stats", "true"), ("stats.url", "/who"), ("stats.client_addresses", "true")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statistics_are_where_and_as_is_said() {
+async fn statistics_settings_take_effect() {
     for (way, config) in ways(STATISTICS, &flags()) {
         let server = Running::start(config).await;
         let _client = server.connect("/").await;
@@ -132,7 +132,7 @@ async fn statistics_are_where_and_as_is_said() {
 const CACHE: Group = &[("api.cache_capacity", "3"), ("api.cache_bytes", "65536")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn so_many_certificates_are_remembered() {
+async fn the_api_cache_settings_take_effect() {
     let sim = logs(ctsim::Config {
         rfc6962: 1,
         static_ct: 0,

@@ -1,4 +1,4 @@
-//! What is served, where and how.
+//! The settings of routes and streams take effect.
 
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -45,7 +45,7 @@ const SWITCHES: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_off_is_not_there() {
+async fn a_disabled_protocol_has_no_routes() {
     for (way, config) in ways(SWITCHES, &flags()) {
         let server = Running::start(config).await;
         assert_eq!(handshake(&server, "/").await, Err(404), "{way}");
@@ -62,7 +62,7 @@ const STREAMS: Group =
     &[("streams.full", "false"), ("streams.lite", "false"), ("streams.domains_only", "false")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_is_off_is_not_there() {
+async fn a_disabled_stream_has_no_routes() {
     for off in 0..STREAMS.len() {
         let group: &[_] = STREAMS.get(off..=off).expect("a stream");
         for (way, config) in ways(group, &flags()) {
@@ -90,7 +90,7 @@ const PATHS_OF_GO: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn streams_are_where_they_are_put() {
+async fn streams_are_served_at_their_configured_paths() {
     for (way, config) in ways(PATHS, &flags()).into_iter().chain(ways(PATHS_OF_GO, &flags())) {
         let server = Running::start(config).await;
         for path in ["/a/full", "/a/full/", "/b.lite", "/b.lite/", "/c-names", "/c-names/", "/"] {
@@ -116,7 +116,7 @@ const CLIENTS: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_are_served_as_is_said() {
+async fn stream_settings_take_effect() {
     let flags = [flags(), vec!["--protocols-sse".to_owned()]].concat();
     for (way, config) in ways(CLIENTS, &flags) {
         let server = Running::start(config).await;
@@ -174,7 +174,7 @@ const ADDRESS_OF_GO: Group = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_listens_where_it_is_told_to() {
+async fn the_server_listens_on_the_configured_address() {
     let folder = tempfile::tempdir().expect("a folder");
     let (files, client) = certificate(&folder);
     let port = std::net::TcpListener::bind("127.0.0.7:0").expect("a port");
@@ -182,7 +182,7 @@ async fn it_listens_where_it_is_told_to() {
     drop(port);
     let client = client.resolve("localhost", address).build().expect("a client");
     let [cert, key] = files;
-    // Leaked, as what is said of a group lives as long as the program.
+    // Leaked, because the descriptions of groups are static.
     let values = [address.port().to_string(), cert, key];
     let values = values.map(|text| -> &'static str { Box::leak(text.into_boxed_str()) });
     let flags = ["--ct-log-log-list-url=http://127.0.0.1:9/none".to_owned()];
@@ -205,7 +205,7 @@ async fn it_listens_where_it_is_told_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_of_each_peer_starts_the_server() {
+async fn a_configuration_of_each_other_server_starts_this_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).display().to_string();
     for (text, sse) in [

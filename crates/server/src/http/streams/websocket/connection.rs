@@ -1,8 +1,7 @@
 //! A WebSocket connection while it runs: one task that moves bytes from the feed to the socket.
 //!
-//! What it waits for is polled in one future: news from the feed, the socket, and one timer. So
-//! nothing is registered or given back when it is woken but its place among those who wait for the
-//! next publish.
+//! It polls the feed, the socket and one timer in one future. So a wake-up registers nothing anew
+//! but its place among the readers that wait for the next publish.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,7 +17,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use wire::Profile;
 
-use super::peer::{Closing, Errand, Peer};
+use super::peer::{Closing, Peer, PeerEvent};
 use crate::http::guard::StreamSlot;
 use crate::http::listener::socket::Socket;
 use crate::http::listener::{Alive, stopped};
@@ -27,29 +26,29 @@ use crate::http::streams::notices::Notices;
 use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
 
-/// How long the closing handshake may take.
+/// The time limit of the closing handshake.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// Everything a connection needs once the handshake is done.
+/// The parts that a connection is served with after its handshake.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// Where it reads.
+    /// Its position in the stream.
     pub(crate) reader: Reader<MessageStream>,
-    /// The stream it reads.
+    /// The stream.
     pub(crate) hub: Arc<Hub<MessageStream>>,
-    /// Whether permessage-deflate was agreed on.
+    /// True if permessage-deflate was negotiated.
     pub(crate) deflate: bool,
-    /// Whether it gets only what passes a filter.
+    /// True if it has a filter.
     pub(crate) filtered: bool,
-    /// Whose conventions its messages follow.
+    /// The profile of its messages.
     pub(crate) profile: Profile,
-    /// Which heartbeats and gaps it gets.
+    /// The heartbeats and gaps that it gets.
     pub(crate) notices: Notices,
-    /// What becomes of it when it is too slow.
+    /// The handling of the client when it is too slow.
     pub(crate) slow_client: SlowClient,
-    /// Where to count.
+    /// Its counters.
     pub(crate) metrics: ConnectionMetrics,
-    /// Turns true when a client that is behind is not waited for any longer.
+    /// Turns true when the server no longer waits for clients that are behind.
     pub(crate) last_call: watch::Receiver<bool>,
     /// A sign that the connection is open; shutdown waits until all are dropped.
     pub(crate) _alive: Alive,
@@ -64,25 +63,25 @@ struct Connection {
     closing: Option<Closing>,
 }
 
-/// What ended a wait.
-enum Turn {
-    Peer(Errand),
+/// The event that ended a wait.
+enum Event {
+    Peer(PeerEvent),
     Feed(Ready),
     Wrote(Written),
     LastCall,
 }
 
 impl Client {
-    /// Serves the client; `early` came with the handshake and is not kept.
+    /// Serves the client; `early` are bytes that came with the handshake.
     pub(super) fn run(self, socket: Socket, early: &[u8]) -> impl Future<Output = ()> + use<> {
         let mut peer = Peer::new(socket, self.deflate, self.notices);
         if !early.is_empty() {
             peer.received(early);
         }
-        // Boxed, because a future keeps room for what it is given besides what it makes of it.
+        // Boxed, because a future keeps room for its arguments besides its own state.
         let mut connection = Box::new(Connection { client: self, peer, closing: None });
-        let errand = connection.peer.errand();
-        connection.see_to(errand);
+        let event = connection.peer.take_event();
+        connection.handle(event);
         connection.run()
     }
 }
@@ -98,27 +97,27 @@ impl Connection {
 
     /// Streams until the connection is to be closed.
     async fn stream(&mut self) -> io::Result<Closing> {
-        // Waited for once and polled often, which is cheaper than to begin anew with each wait.
+        // Created once and polled often, which is cheaper than a new one for each wait.
         let mut called = self.client.last_call.clone();
         let mut last_call = pin!(stopped(&mut called));
         loop {
-            let news = self.news(last_call.as_mut()).await?;
-            if matches!(news, Turn::LastCall) {
-                return Ok(self.cut_short());
+            let event = self.next_event(last_call.as_mut()).await?;
+            if matches!(event, Event::LastCall) {
+                return Ok(self.end_behind());
             }
-            // First of all: nothing that comes later may be sent before it.
-            let told = self.note_loss();
-            match news {
-                Turn::Feed(Ready::Closed) if !told => return Ok(self.say_goodbye()),
-                Turn::Peer(errand) => self.see_to(errand),
-                Turn::Feed(_) | Turn::Wrote(_) | Turn::LastCall => {}
+            // First of all: nothing later may be sent before it.
+            let announced = self.handle_loss();
+            match event {
+                Event::Feed(Ready::Closed) if !announced => return Ok(self.end_complete()),
+                Event::Peer(event) => self.handle(event),
+                Event::Feed(_) | Event::Wrote(_) | Event::LastCall => {}
             }
             if self.closing.is_none() {
                 match self.write(last_call.as_mut()).await? {
-                    Turn::Wrote(written) => self.wrote(written),
-                    Turn::LastCall => return Ok(self.cut_short()),
-                    Turn::Peer(errand) => self.see_to(errand),
-                    Turn::Feed(_) => {}
+                    Event::Wrote(written) => self.wrote(written),
+                    Event::LastCall => return Ok(self.end_behind()),
+                    Event::Peer(event) => self.handle(event),
+                    Event::Feed(_) => {}
                 }
             }
             if let Some(closing) = self.closing.take() {
@@ -127,70 +126,70 @@ impl Connection {
         }
     }
 
-    /// Waits until there is something to write or to see to.
-    async fn news(
+    /// Waits until there is something to write or to handle.
+    async fn next_event(
         &mut self,
         mut last_call: Pin<&mut impl Future<Output = ()>>,
-    ) -> io::Result<Turn> {
+    ) -> io::Result<Event> {
         let Self { client, peer, .. } = self;
         let mut ready = pin!(client.reader.ready());
         poll_fn(|cx| {
-            if let Poll::Ready(errand) = peer.poll_errand(cx) {
-                return Poll::Ready(errand.map(Turn::Peer));
+            if let Poll::Ready(event) = peer.poll_event(cx) {
+                return Poll::Ready(event.map(Event::Peer));
             }
             if let Poll::Ready(ready) = ready.as_mut().poll(cx) {
-                return Poll::Ready(Ok(Turn::Feed(ready)));
+                return Poll::Ready(Ok(Event::Feed(ready)));
             }
             peer.flush(cx)?;
-            last_call.as_mut().poll(cx).map(|()| Ok(Turn::LastCall))
+            last_call.as_mut().poll(cx).map(|()| Ok(Event::LastCall))
         })
         .await
     }
 
-    /// Writes what the socket takes at once. While it takes nothing the client is still listened
-    /// to: it may ping, or close.
+    /// Writes as much as the socket accepts at once. While it accepts nothing, the client's frames
+    /// are still read: it may ping, or close.
     async fn write(
         &mut self,
         mut last_call: Pin<&mut impl Future<Output = ()>>,
-    ) -> io::Result<Turn> {
+    ) -> io::Result<Event> {
         let Self { client, peer, .. } = self;
-        // That it has changed once is enough: it changes only once.
+        // It changes only once.
         if client.last_call.has_changed().unwrap_or(true) {
-            return Ok(Turn::LastCall);
+            return Ok(Event::LastCall);
         }
         poll_fn(|cx| {
-            // It may be dropped at any time, so it is made anew for each attempt.
+            // It may be dropped at any time, so it is created for each attempt.
             let wrote = pin!(client.reader.write_some(&mut peer.socket)).poll(cx);
             if let Poll::Ready(wrote) = wrote {
-                return Poll::Ready(wrote.map(Turn::Wrote));
+                return Poll::Ready(wrote.map(Event::Wrote));
             }
-            if let Poll::Ready(errand) = peer.poll_errand(cx) {
-                return Poll::Ready(errand.map(Turn::Peer));
+            if let Poll::Ready(event) = peer.poll_event(cx) {
+                return Poll::Ready(event.map(Event::Peer));
             }
-            last_call.as_mut().poll(cx).map(|()| Ok(Turn::LastCall))
+            last_call.as_mut().poll(cx).map(|()| Ok(Event::LastCall))
         })
         .await
     }
 
-    fn see_to(&mut self, errand: Errand) {
-        // Where pongs pile up because the client reads none, the ping goes unanswered.
-        if !errand.replies.is_empty() {
-            self.client.reader.interject(&errand.replies);
+    fn handle(&mut self, event: PeerEvent) {
+        // If pongs pile up because the client reads none, the ping is not answered.
+        if !event.replies.is_empty() {
+            self.client.reader.interject(&event.replies);
         }
-        if errand.beat {
+        if event.beat {
             let heartbeat = self.heartbeat();
             self.client.reader.interject(&heartbeat);
         }
-        self.closing = errand.closing.or_else(|| self.closing.take());
+        self.closing = event.closing.or_else(|| self.closing.take());
     }
 
-    /// A heartbeat as of now. It is written before any further message, so what was searched by now
-    /// is all that it may say.
+    /// Returns a heartbeat with the current offset. It is written before any further message, so it
+    /// may only report what was searched by now.
     fn heartbeat(&mut self) -> Vec<u8> {
         let Client { reader, profile, notices, .. } = &mut self.client;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
-        let offset = reader.searched().filter(|_| notices.offsets);
+        let offset = if notices.offsets { reader.searched() } else { None };
         let (mut json, mut message) = (Vec::new(), Vec::new());
         wire::heartbeat(*profile, now, offset, &mut json);
         frame::text(&json, &mut message);
@@ -202,16 +201,17 @@ impl Connection {
         self.client.metrics.wrote(written);
     }
 
-    /// Sees to what the client has lost by now. Whether it is told of it in a message.
-    fn note_loss(&mut self) -> bool {
+    /// Handles the messages that the client has lost by now. Reports whether a message announces
+    /// them.
+    fn handle_loss(&mut self) -> bool {
         let lost = self.client.reader.take_lost();
         if lost == 0 {
             return false;
         }
         self.client.metrics.missed(lost);
-        let told = self.client.slow_client == SlowClient::Drop;
+        let stays = self.client.slow_client == SlowClient::Drop;
         let knows_gaps = self.client.notices.gaps;
-        if told && (!knows_gaps || self.tell_loss(lost)) {
+        if stays && (!knows_gaps || self.announce_loss(lost)) {
             return knows_gaps;
         }
         let reason = format!("too slow: {lost} messages missed");
@@ -219,37 +219,38 @@ impl Connection {
         false
     }
 
-    /// Says at the next boundary how many messages are missing; whether there was room for that.
-    fn tell_loss(&mut self, lost: u64) -> bool {
+    /// Announces the number of missing messages at the next boundary; reports whether there was
+    /// room for that.
+    fn announce_loss(&mut self, lost: u64) -> bool {
         let mut message = Vec::new();
         let gap = gap::message(Some(lost), gap::SLOW_CLIENT, false);
         frame::text(gap.as_bytes(), &mut message);
         self.client.reader.interject(&message)
     }
 
-    /// The server shuts down, and there is no time for what the client has not got by now. What it
-    /// has lost and was not told of is missing too.
-    fn cut_short(&mut self) -> Closing {
+    /// Ends the connection of a client that is behind at shutdown. Unreported losses count as
+    /// missed too.
+    fn end_behind(&mut self) -> Closing {
         let lost = self.client.reader.take_lost();
         let missed = lost + missed(&self.client.hub, &self.client.reader);
         self.client.metrics.missed(missed);
         shutting_down(missed, self.client.filtered)
     }
 
-    /// The server shuts down, and the client has everything there is. A last heartbeat says so, or a
-    /// filter that seldom matches would have it ask for what it has.
-    fn say_goodbye(&mut self) -> Closing {
+    /// Ends the connection of a client that has everything at shutdown. A last heartbeat shows
+    /// that; otherwise a client with a rarely matching filter would resume from an old offset.
+    fn end_complete(&mut self) -> Closing {
         if let Some(closing) = self.closing.take() {
             return closing;
         }
         let mut closing = shutting_down(0, false);
-        if self.client.notices.say_goodbye() {
+        if self.client.notices.ends_with_heartbeat() {
             closing.frame.splice(..0, self.heartbeat());
         }
         closing
     }
 
-    /// The closing handshake (RFC 6455 section 7).
+    /// Performs the closing handshake (RFC 6455 section 7).
     async fn close(&mut self, closing: Closing) {
         if let Some(reason) = &closing.reason {
             tracing::debug!(reason, "closing a connection");
@@ -265,9 +266,9 @@ impl Connection {
         }
     }
 
-    /// Finishes the message begun and what is to be said between messages (a gap may be among it),
-    /// sends Close, and waits for the client's unless it was first. Then the server is the first to
-    /// end the connection (RFC 6455 section 7.1.1).
+    /// Finishes the current message and the frames to send between messages (perhaps a gap), sends
+    /// Close, and waits for the client's unless it came first. Then the server ends the connection
+    /// first (RFC 6455 section 7.1.1).
     async fn shake_hands(&mut self, closing: &Closing) -> io::Result<()> {
         let Client { reader, metrics, .. } = &mut self.client;
         while reader.owes()
@@ -287,7 +288,8 @@ impl Connection {
     }
 }
 
-/// Why the connection ends. How much of what was missed would have passed a filter nobody knows.
+/// Returns the end of a connection at shutdown. With a filter, the number of missed messages is an
+/// upper bound.
 fn shutting_down(missed: u64, filtered: bool) -> Closing {
     let up_to = if filtered { "up to " } else { "" };
     let reason = match missed {
@@ -301,14 +303,14 @@ fn shutting_down(missed: u64, filtered: bool) -> Closing {
 mod tests {
     use super::*;
 
-    /// The size of the future that `_run` makes, without one.
+    /// Returns the size of the future that `_run` returns, without running it.
     fn size_of_future<T, F>(_run: impl FnOnce(T) -> F) -> usize {
         size_of::<F>()
     }
 
-    /// With thousands of idle clients their tasks are much of the memory there is.
+    /// With thousands of idle clients, their tasks are a large part of the memory.
     #[test]
-    fn a_connection_is_small() {
+    fn an_idle_connection_uses_at_most_two_kibibytes() {
         let size = size_of_future(Connection::run) + size_of::<Connection>();
         assert!(size <= 2 * 1024, "{size} bytes");
     }

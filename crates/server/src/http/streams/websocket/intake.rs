@@ -1,5 +1,6 @@
-//! Limits on what a client may send. Clients have little to say: pongs, perhaps a ping or a text
-//! every few seconds. One that sends all the time would use a core, so it is disconnected.
+//! Limits on the bytes and frames that a client may send. Clients send little: pongs, perhaps a
+//! ping or a text every few seconds. One that floods the server would use a core, so it is
+//! disconnected.
 
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ pub(super) const BYTES: Limit = Limit { per_second: 8 * 1024, at_once: 256 * 102
 /// Frames, also those that end no message.
 pub(super) const FRAMES: Limit = Limit { per_second: 20, at_once: 1_000 };
 
-/// How much a client may send.
+/// A limit on what a client may send.
 #[derive(Debug)]
 pub(super) struct Limit {
     pub(super) per_second: u32,
     at_once: u32,
 }
 
-/// What a client has sent lately.
+/// The recent traffic of a client.
 #[derive(Debug)]
 pub(super) struct Intake {
     bytes: Bucket,
@@ -36,8 +37,8 @@ impl Intake {
         Self { bytes: Bucket(now), frames: Bucket(now), counted: 0 }
     }
 
-    /// Counts what came: so many bytes, and so many frames since the connection began. Returns
-    /// whether that is allowed.
+    /// Counts received bytes, and frames since the connection began. Reports whether they are
+    /// allowed.
     pub(super) fn take(&mut self, bytes: usize, frames: u64, now: Instant) -> bool {
         let new = u32::try_from(frames - self.counted).unwrap_or(u32::MAX);
         self.counted = frames;
@@ -59,8 +60,8 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    /// The second in which a client is refused that sends so much every `every`; none within an
-    /// hour.
+    /// Returns the second in which a client is refused that sends this much at each interval;
+    /// `None` within an hour.
     fn refused(every: Duration, bytes: usize, frames: u64) -> Option<u64> {
         let start = Instant::now();
         let mut intake = Intake::new(start);
@@ -77,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn clients_that_ping_are_never_refused_and_floods_soon() {
+    fn clients_that_ping_are_never_disconnected_and_floods_soon_are() {
         let second = Duration::from_secs(1);
         // A text `ping` every 5 s, as a C# client sends it; a ping every 100 ms; the largest
         // message every 8 s.
         assert_eq!(refused(5 * second, 10, 1), None);
         assert_eq!(refused(second / 10, 6, 1), None);
         assert_eq!(refused(8 * second, 64 * 1024, 1), None);
-        // A thousand frames are fine once, twice what is allowed only for a while.
+        // A thousand frames are allowed once, twice the rate only temporarily.
         assert_eq!(refused(2 * 3600 * second, 6_000, 1_000), None);
         assert_eq!(refused(second / 40, 6, 1), Some(49));
         assert_eq!(refused(second, 16 * 1024, 1), Some(31));

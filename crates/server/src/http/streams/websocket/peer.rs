@@ -1,4 +1,4 @@
-//! The other end: what comes from it, and what is due to it.
+//! The client's end of a connection: the frames that it sends, and the timers that apply to it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,53 +14,55 @@ use super::timing::{Due, Timing};
 use crate::http::listener::socket::Socket;
 use crate::http::streams::notices::Notices;
 
-/// Bytes read from a client at once. Clients have little to say.
+/// Bytes read from a client at once. Clients send little.
 const READ_BUFFER: usize = 1024;
 
-/// Bytes that a client may still send while the connection closes. What is on the way when it
-/// learns of it is less; one that sends on is not read any longer.
+/// Bytes that a client may still send while the connection closes. Data in flight is less; a client
+/// that continues to send is not read any longer.
 const MOST_WHILE_CLOSING: usize = 4 * 1024 * 1024;
 
-/// The socket with what is read from it, and the clock.
+/// The socket, the decoder of the client's frames, and the timers.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) socket: Socket,
     decoder: Decoder,
     intake: Intake,
-    /// Bytes read since the connection closes.
+    /// Bytes read since the connection began to close.
     read_while_closing: usize,
     timing: Timing,
-    /// Set for the next moment at which something may be due; set again only when it fires.
+    /// The timer, set for the next time at which something may be due; set again only when it
+    /// fires.
     timer: Pin<Box<Sleep>>,
-    /// Whether something written may not have left yet.
+    /// True if written bytes may still be buffered.
     unflushed: bool,
     /// Frames to send between two messages.
     replies: Vec<u8>,
-    /// Whether a heartbeat is due.
+    /// True if a heartbeat is due.
     beat: bool,
     closing: Option<Closing>,
 }
 
-/// How a connection ends.
+/// The end of a connection.
 #[derive(Debug)]
 pub(super) struct Closing {
     /// The Close frame to end with.
     pub(super) frame: Vec<u8>,
-    /// Why the server ends it, for the log; none where the client closed first, so that nothing
-    /// more is to be waited for.
+    /// The server's reason, for the log; `None` if the client closed first, so that no answer is
+    /// awaited.
     pub(super) reason: Option<String>,
-    /// Whether it is for how much the client sends.
+    /// True if it ends because the client sent too much.
     pub(super) flooded: bool,
 }
 
 impl Closing {
-    /// The server ends the connection.
+    /// Returns an end by the server.
     pub(super) fn by_server(code: u16, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self { frame: frame::close(code, &reason), reason: Some(reason), flooded: false }
     }
 
-    /// The client sends too much. Not with code 1008, after which some clients never connect again.
+    /// Returns an end because the client sent too much. Not with code 1008, after which some
+    /// clients never connect again.
     fn flooded() -> Self {
         let reason = format!(
             "too much sent: more than {} bytes or {} frames a second",
@@ -81,19 +83,19 @@ impl From<Violation> for Closing {
     }
 }
 
-/// What the connection has to see to.
+/// Something that the connection has to handle.
 #[derive(Debug, Default)]
-pub(super) struct Errand {
+pub(super) struct PeerEvent {
     /// Frames to send at the next message boundary.
     pub(super) replies: Vec<u8>,
-    /// That a heartbeat is due.
+    /// True if a heartbeat is due.
     pub(super) beat: bool,
-    /// That the connection is to end.
+    /// The end of the connection.
     pub(super) closing: Option<Closing>,
 }
 
 impl Peer {
-    /// The client at the other end of a connection just upgraded; `deflate` where it may compress.
+    /// The client of a connection just upgraded; `deflate` if it may compress.
     pub(super) fn new(socket: Socket, deflate: bool, notices: Notices) -> Self {
         let now = Instant::now();
         let timing = Timing::new(notices, now);
@@ -113,23 +115,23 @@ impl Peer {
         }
     }
 
-    /// Whatever there is to see to now.
-    pub(super) fn errand(&mut self) -> Errand {
-        Errand {
+    /// Takes everything that is to be handled now.
+    pub(super) fn take_event(&mut self) -> PeerEvent {
+        PeerEvent {
             replies: std::mem::take(&mut self.replies),
             beat: std::mem::take(&mut self.beat),
             closing: self.closing.take(),
         }
     }
 
-    /// Reads what the client sends and watches the clock until there is something to see to.
+    /// Reads what the client sends and watches the timer until there is something to handle.
     ///
     /// # Errors
-    /// When the client has gone.
-    pub(super) fn poll_errand(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Errand>> {
+    /// If the client has disconnected.
+    pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<PeerEvent>> {
         loop {
             if !self.replies.is_empty() || self.beat || self.closing.is_some() {
-                return Poll::Ready(Ok(self.errand()));
+                return Poll::Ready(Ok(self.take_event()));
             }
             if self.timer.as_mut().poll(cx).is_ready() {
                 self.tick();
@@ -139,7 +141,7 @@ impl Peer {
         }
     }
 
-    /// Notes that something was written, `message` if the end of a message was with it.
+    /// Notes a write, with `message` if it contained the end of a message.
     pub(super) fn wrote(&mut self, message: bool) {
         self.unflushed = true;
         if message {
@@ -147,8 +149,8 @@ impl Peer {
         }
     }
 
-    /// Has what TLS keeps leave, where no more is written behind it. Never waits for it: whoever
-    /// polls again learns of a failure.
+    /// Flushes the bytes that TLS buffers, where no more are written behind them. Never waits: the
+    /// next poll returns a failure.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.unflushed
             && let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(cx)
@@ -159,7 +161,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes bytes that came from the client.
+    /// Processes bytes from the client.
     pub(super) fn received(&mut self, mut bytes: &[u8]) {
         let now = Instant::now();
         let length = bytes.len();
@@ -181,8 +183,7 @@ impl Peer {
         }
     }
 
-    /// Waits for the client's Close frame, or its end; whatever else comes is of no interest any
-    /// more.
+    /// Waits for the client's Close frame, or its end, and ignores everything else.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.closing.is_none() {
             if ready!(self.poll_rest(cx)).is_err() {
@@ -192,14 +193,14 @@ impl Peer {
         Poll::Ready(())
     }
 
-    /// Reads until the client has ended the connection, and forgets what it reads. To leave it unread
-    /// would reset the connection, and the client would lose what it was sent last.
+    /// Reads until the client has ended the connection, and discards the data. Leaving it unread
+    /// would reset the connection, and the client would lose the last messages.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while ready!(self.poll_rest(cx)).is_ok() {}
         Poll::Ready(())
     }
 
-    /// Reads once while the connection closes, in all no more than a bound.
+    /// Reads once while the connection closes, within a bound in all.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.read_while_closing >= MOST_WHILE_CLOSING {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
@@ -209,7 +210,7 @@ impl Peer {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once, and returns how much. The buffer is on the stack: a client that says nothing
+    /// Reads once, and returns the number of bytes. The buffer is on the stack: a silent client
     /// needs none.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let mut bytes = [MaybeUninit::uninit(); READ_BUFFER];
@@ -222,7 +223,7 @@ impl Peer {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// The timer has fired.
+    /// Handles the timer.
     fn tick(&mut self) {
         match self.timing.due(Instant::now()) {
             Due::End => {

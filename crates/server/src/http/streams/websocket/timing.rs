@@ -1,4 +1,4 @@
-//! What is due on a connection, and when.
+//! The timers of a connection: heartbeats, pings, and the end of a silent client.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 
 use crate::http::streams::notices::Notices;
 
-/// A Ping is sent this often at least, so that dead connections are noticed.
+/// The longest time between two Pings, so that dead connections are detected.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// A client from which no frame came for this long (a Pong is enough) is gone.
+/// The silence after which a client counts as gone; a Pong is enough.
 const SILENT_CLIENT: Duration = Duration::from_secs(120);
 
-/// When what happened last on a connection. Everything due follows from it, and only ever moves
-/// later, so a timer has to be set again only when it fires.
+/// The times of the last events on a connection. Due times follow from them and only move later, so
+/// a timer has to be set again only when it fires.
 #[derive(Debug)]
 pub(super) struct Timing {
     notices: Notices,
-    /// The while before the next heartbeat.
+    /// The time before the next heartbeat.
     pace: Duration,
     inbound: Instant,
     data: Instant,
@@ -25,12 +25,12 @@ pub(super) struct Timing {
     ping: Instant,
 }
 
-/// What is due now.
+/// The action that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// To end the connection: nothing came from the client for too long.
+    /// End the connection: the client was silent for too long.
     End,
-    /// To send something.
+    /// Send something.
     Frames {
         /// A Ping.
         ping: bool,
@@ -40,29 +40,29 @@ pub(super) enum Due {
 }
 
 impl Timing {
-    /// Of a connection that begins now.
+    /// Begins with a new connection.
     pub(super) const fn new(notices: Notices, now: Instant) -> Self {
         Self { notices, pace: notices.first, inbound: now, data: now, beat: now, ping: now }
     }
 
-    /// Something came from the client.
+    /// Notes that something came from the client.
     pub(super) const fn received(&mut self, now: Instant) {
         self.inbound = now;
     }
 
-    /// A message was written.
+    /// Notes that a message was written.
     pub(super) const fn sent(&mut self, now: Instant) {
         self.data = now;
     }
 
-    /// When to ask again what is [due](Self::due).
+    /// Returns the next time at which something may be [due](Self::due).
     pub(super) fn next(&self) -> Instant {
         let ping = self.next_ping();
         let end = self.inbound + SILENT_CLIENT;
         self.next_beat().map_or(ping, |beat| beat.min(ping)).min(end)
     }
 
-    /// What is due; it counts as done.
+    /// Returns the action that is due, which then counts as done.
     pub(super) fn due(&mut self, now: Instant) -> Due {
         if now >= self.inbound + SILENT_CLIENT {
             return Due::End;
@@ -72,7 +72,7 @@ impl Timing {
             self.beat = now;
             self.pace = self.notices.slower(self.pace);
         }
-        // Where a heartbeat ends the silence, no Ping has to.
+        // A heartbeat ends the silence too.
         let ping = now >= self.next_ping();
         if ping {
             self.ping = now;
@@ -109,8 +109,8 @@ mod tests {
         Notices { mode, interval, first, longest_silence: interval, offsets: true, gaps: true }
     }
 
-    /// What a timer that is set again only when it fires finds due within two minutes, on a
-    /// connection to which messages go until second `until`.
+    /// Returns the actions within two minutes, with a timer that is set again only when it fires,
+    /// on a connection that gets messages until second `until`.
     fn found(mode: HeartbeatMode, interval: u64, until: u64) -> Vec<(u64, &'static str)> {
         let start = Instant::now();
         let mut timing = Timing::new(notices(mode, interval), start);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn heartbeats_and_pings_come_when_they_are_due() {
+    fn heartbeats_pings_and_the_end_are_due_at_their_times() {
         use HeartbeatMode::{Always, Idle, Off};
         let pings = [(30, "ping"), (60, "ping"), (90, "ping"), (120, "end")];
         let beats = |seconds: &[u64]| -> Vec<_> {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_resumes_has_the_first_heartbeats_soon() {
+    fn a_resuming_client_gets_its_first_heartbeats_early() {
         let resumes = Notices { first: seconds(1), ..notices(HeartbeatMode::Always, 10) };
         let start = Instant::now();
         let mut timing = Timing::new(resumes, start);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_says_something_lives() {
+    fn any_frame_from_the_client_restarts_the_silence_timeout() {
         let start = Instant::now();
         let mut timing = Timing::new(notices(HeartbeatMode::Off, 10), start);
         timing.received(start + seconds(119));

@@ -1,0 +1,31 @@
+//! The benchmarks: what each sets up, measures and requires.
+
+mod collect;
+mod fanout;
+mod faults;
+mod filters;
+mod freshness;
+mod hostile;
+mod ingest;
+mod internet;
+mod memory;
+mod restart;
+mod soak;
+
+use crate::plan::Benchmark;
+
+/// All benchmarks, in the order in which they run.
+pub(crate) const BENCHMARKS: [Benchmark; 12] = [
+    internet::BENCHMARK,
+    ingest::BENCHMARK,
+    fanout::BENCHMARK,
+    filters::BENCHMARK,
+    memory::BENCHMARK,
+    freshness::BENCHMARK,
+    restart::BENCHMARK,
+    faults::BENCHMARK,
+    hostile::BENCHMARK,
+    restart::KILLS,
+    soak::BENCHMARK,
+    collect::KILLS,
+];

@@ -1,0 +1,196 @@
+//! Parquet files, which DuckDB and Spark read directly.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{TimestampMillisecondType, TimestampSecondType};
+use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression as Codec, ZstdLevel};
+use parquet::errors::ParquetError as LibraryError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+use crate::compression::Compression;
+use crate::feather::FeatherError;
+use crate::schema::{self, SchemaError};
+use crate::validate::{Damaged, catch_panic};
+
+/// Rows of a row group, which are in memory while it is written.
+const GROUP: usize = 1 << 16;
+/// The key of the caller's text in a file's metadata.
+const TEXT: &str = "certstream.note";
+
+/// A file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ParquetError {
+    /// An error of the system.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A file that cannot be decoded or encoded.
+    #[error(transparent)]
+    Parquet(#[from] LibraryError),
+    /// A batch that cannot be read.
+    #[error(transparent)]
+    Feather(#[from] FeatherError),
+    /// A file with other columns.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+impl ParquetError {
+    /// Returns the error of the system that caused this one, if any.
+    #[must_use]
+    pub fn system_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io(error) | Self::Feather(FeatherError::Io(error)) => Some(error),
+            Self::Parquet(LibraryError::External(inner)) => inner.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
+impl From<ArrowError> for ParquetError {
+    fn from(error: ArrowError) -> Self {
+        Self::Parquet(error.into())
+    }
+}
+
+impl From<Damaged> for ParquetError {
+    fn from(damaged: Damaged) -> Self {
+        FeatherError::from(damaged).into()
+    }
+}
+
+/// Writes batches of this schema to an empty file, with a text that is stored in its metadata. The
+/// caller waits until it is on the disk.
+///
+/// # Errors
+///
+/// If a batch cannot be read, or the file cannot be written.
+pub fn write(
+    file: &File,
+    schema: &Schema,
+    batches: impl Iterator<Item = Result<RecordBatch, FeatherError>>,
+    compression: Compression,
+    text: String,
+) -> Result<(), ParquetError> {
+    let schema = parquet_schema(schema);
+    let codec = match compression {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Lz4 => Codec::LZ4_RAW,
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
+    };
+    let properties = WriterProperties::builder()
+        .set_compression(codec)
+        .set_max_row_group_row_count(Some(GROUP))
+        .set_key_value_metadata(Some(vec![KeyValue::new(TEXT.to_owned(), text)]))
+        .build();
+    let file = file.try_clone()?;
+    let mut writer = ArrowWriter::try_new(&file, SchemaRef::clone(&schema), Some(properties))?;
+    for batch in batches {
+        writer.write(&to_parquet(&batch?, &schema)?)?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+/// Returns the schema with seconds as milliseconds: Parquet has no seconds.
+fn parquet_schema(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            let finer = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
+            Arc::new(Field::clone(field).with_data_type(finer))
+        }
+        _ => Arc::clone(field),
+    });
+    let fields: Vec<_> = fields.collect();
+    Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()))
+}
+
+fn to_parquet(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().map(|column| -> ArrayRef {
+        let Some(seconds) = column.as_primitive_opt::<TimestampSecondType>() else {
+            return Arc::clone(column);
+        };
+        let finer: PrimitiveArray<TimestampMillisecondType> =
+            seconds.unary(|second| second.saturating_mul(1000));
+        Arc::new(finer.with_timezone_opt(seconds.timezone()))
+    });
+    RecordBatch::try_new(SchemaRef::clone(schema), columns.collect())
+}
+
+/// A file that is open for reading. Its library may panic on a damaged file; that is an error here.
+pub struct Reader {
+    builder: ParquetRecordBatchReaderBuilder<File>,
+    rows: u64,
+    text: Option<String>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or was not written by this crate.
+    pub fn open(file: File) -> Result<Self, ParquetError> {
+        let builder = catch_panic(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
+        schema::check(builder.schema())?;
+        let metadata = builder.metadata().file_metadata();
+        let pairs = metadata.key_value_metadata().into_iter().flatten();
+        let text = pairs.filter(|pair| pair.key == TEXT).find_map(|pair| pair.value.clone());
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
+        Ok(Self { builder, rows, text })
+    }
+
+    /// Returns the number of rows.
+    #[must_use]
+    pub const fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Returns the text stored in the file, if there is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// Returns the columns.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        SchemaRef::clone(self.builder.schema())
+    }
+
+    /// Reads some columns, by name, and passes them on batch by batch.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub fn columns(
+        self,
+        names: &[&str],
+        mut each: impl FnMut(RecordBatch),
+    ) -> Result<(), ParquetError> {
+        let builder = self.builder;
+        let fields = builder.schema().fields().iter().enumerate();
+        let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
+        let wanted: Vec<_> = wanted.map(|(place, _)| place).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let mut batches = catch_panic(|| builder.with_projection(mask).build())??;
+        while let Some(batch) = catch_panic(|| batches.next())? {
+            each(batch?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! Finds every mistake of a configuration file; reading it into [`Config`] finds only the first.
+//!
+//! It walks the text as a tree. Each key has to be known; each value is read by itself, as a file
+//! that contains nothing else, so that the same rules apply as in its place.
+
+use serde::Deserialize as _;
+use serde_json::Value;
+use serde_saphyr::{Location, Spanned};
+
+use crate::compat;
+use crate::file::places::{Node, Place, is_known, is_section, line_and_column};
+use crate::model::Config;
+use crate::suggest;
+use crate::table::Setting;
+use crate::tree;
+
+/// Most mistakes reported of one file.
+const MOST: usize = 100;
+
+/// A mistake in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    /// Line and column, from 1.
+    pub(crate) place: (u64, u64),
+    /// The key, or the section of an unknown one; empty for the whole text.
+    pub(crate) key: String,
+    pub(crate) message: String,
+}
+
+/// Returns the configuration without its invalid parts, and the mistakes in the order of the text.
+pub(crate) fn examine(text: &str, root: &Spanned<Node>) -> (Config, Vec<Mistake>) {
+    let mut examination =
+        Examination { text, tree: tree::of(&Config::default()), mistakes: Vec::new() };
+    examination.section(root, &Place::default());
+    let Examination { tree, mut mistakes, .. } = examination;
+    mistakes.sort_by_key(|mistake| mistake.place);
+    mistakes.truncate(MOST);
+    (Config::deserialize(tree).unwrap_or_default(), mistakes)
+}
+
+struct Examination<'a> {
+    text: &'a str,
+    /// The valid values, as a tree of a [`Config`].
+    tree: Value,
+    mistakes: Vec<Mistake>,
+}
+
+impl Examination<'_> {
+    fn section(&mut self, node: &Spanned<Node>, place: &Place) {
+        let Node::Map(fields) = &node.value else { return self.section_replacement(node, place) };
+        for (name, value) in fields {
+            let field = place.field(&name.value);
+            if compat::setting(&field.key).is_some() {
+                self.setting(value, &field);
+            } else if is_section(&field.key) {
+                self.section(value, &field);
+            } else if !is_known(&field.key) {
+                let message = suggest::unknown_key(&place.key, &name.value);
+                self.mistake(name.referenced, &place.shown, message);
+            }
+        }
+    }
+
+    /// Reads a value in the place of a section: nothing, or a short form of it, as in `dedup:
+    /// false`.
+    fn section_replacement(&mut self, node: &Spanned<Node>, place: &Place) {
+        if matches!(node.value, Node::Scalar(Value::Null)) {
+            return;
+        }
+        match self.alone(node, &place.key) {
+            Some(config) if !place.key.is_empty() => {
+                let read = tree::of(&config);
+                let section = tree::select(&read, &place.key).pop().map(|(_, value)| value.clone());
+                tree::set(&mut self.tree, &place.key, section.unwrap_or_default());
+            }
+            _ => {
+                let names = suggest::names_in(&place.key).join(", ");
+                let message = match place.key.as_str() {
+                    "" => "expected keys with values, such as port: 8080".to_owned(),
+                    _ => format!("expected a section with {names}"),
+                };
+                self.mistake(node.referenced, &place.shown, message);
+            }
+        }
+    }
+
+    fn setting(&mut self, node: &Spanned<Node>, place: &Place) {
+        let Some(setting) = place.setting() else { return };
+        if let (Node::List(items), true) = (&node.value, is_section(&place.key)) {
+            return self.items(items, place);
+        }
+        let expected = || format!("expected {}", setting.kind);
+        let Some(config) = self.alone(node, &place.key) else {
+            let message = self.indentation_mistake(node).unwrap_or_else(expected);
+            return self.mistake(node.referenced, &place.shown, message);
+        };
+        let read = tree::of(&config);
+        let Some((_, value)) = tree::select(&read, setting.key).pop() else { return };
+        if setting.kind.allows(value) {
+            tree::set(&mut self.tree, setting.key, value.clone());
+        } else {
+            self.mistake(node.referenced, &place.shown, not_allowed(setting, place, value));
+        }
+    }
+
+    /// Reads the items of `custom_logs` or `static_logs`.
+    fn items(&mut self, items: &[Spanned<Node>], list: &Place) {
+        for (index, item) in items.iter().enumerate() {
+            let place = list.item(index);
+            let before = self.mistakes.len();
+            self.item(item, &place);
+            let whole = format!("{}:\n- {}\n", list.key, self.flow(item));
+            let is_right = self.mistakes.len() == before;
+            match serde_saphyr::from_str::<Config>(&whole) {
+                Ok(config) if is_right => {
+                    let read = tree::of(&config);
+                    let new = tree::select(&read, &list.key).pop().and_then(|(_, all)| all.get(0));
+                    let all = self.tree.get_mut(&list.key).and_then(Value::as_array_mut);
+                    if let Some((all, new)) = all.zip(new.cloned()) {
+                        all.push(new);
+                    }
+                }
+                Err(_) if is_right => {
+                    let message = "expected a log with name and url".to_owned();
+                    self.mistake(item.referenced, &place.shown, message);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Spanned<Node>, place: &Place) {
+        let Node::Map(fields) = &item.value else { return };
+        let mut misspelt = false;
+        for (name, value) in fields {
+            let field = place.field(&name.value);
+            let Some(setting) = field.setting() else {
+                let message = suggest::unknown_key(&place.key, &name.value);
+                self.mistake(name.referenced, &place.shown, message);
+                misspelt = true;
+                continue;
+            };
+            let list = setting.section();
+            let needed = [("name", "a"), ("url", "https://a.example")];
+            let others = needed.iter().filter(|(key, _)| *key != setting.name());
+            let others: String = others.map(|(key, value)| format!("  {key}: {value}\n")).collect();
+            let text = format!("{list}:\n-\n{others}  {}: {}\n", setting.name(), self.flow(value));
+            let read = serde_saphyr::from_str::<Config>(&text).map(|config| tree::of(&config));
+            let message = match read.as_ref().map(|read| tree::select(read, setting.key).pop()) {
+                Ok(Some((_, value))) if !setting.kind.allows(value) => {
+                    not_allowed(setting, &field, value)
+                }
+                Err(_) => format!("expected {}", setting.kind),
+                Ok(_) => continue,
+            };
+            self.mistake(value.referenced, &field.shown, message);
+        }
+        for needed in ["name", "url"] {
+            if !misspelt && !fields.iter().any(|(name, _)| name.value == needed) {
+                let message = format!("{needed} is missing");
+                self.mistake(item.referenced, &place.shown, message);
+            }
+        }
+    }
+
+    /// Reads a file that contains only this value.
+    fn alone(&self, node: &Spanned<Node>, key: &str) -> Option<Config> {
+        let mut text = String::new();
+        for (depth, name) in key.split('.').enumerate() {
+            text += &format!("\n{}{name}: ", "  ".repeat(depth));
+        }
+        text += &self.flow(node);
+        serde_saphyr::from_str(&text).ok()
+    }
+
+    /// Writes the node on one line. A scalar is written as in the text, so that `off` stays a word
+    /// and `007` a text; JSON is YAML too.
+    fn flow(&self, node: &Spanned<Node>) -> String {
+        match &node.value {
+            Node::Scalar(value) => {
+                let written = self.written(node.defined).filter(|written| is_plain(written));
+                written.map_or_else(|| value.to_string(), str::to_owned)
+            }
+            Node::List(items) => {
+                let items: Vec<String> = items.iter().map(|item| self.flow(item)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Node::Map(fields) => {
+                let field = |(name, value): &(Spanned<String>, Spanned<Node>)| {
+                    format!("{}: {}", Value::from(name.value.as_str()), self.flow(value))
+                };
+                format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    fn written(&self, location: Location) -> Option<&str> {
+        let span = location.span();
+        let start = usize::try_from(span.byte_offset()?).ok()?;
+        let end = start.checked_add(usize::try_from(span.byte_len()?).ok()?)?;
+        self.text.get(start..end)
+    }
+
+    /// Describes the mistake where a value continues on the next line because that is indented
+    /// further.
+    fn indentation_mistake(&self, node: &Spanned<Node>) -> Option<String> {
+        indentation_slip(self.text, node.referenced.line())
+    }
+
+    fn mistake(&mut self, at: Location, key: &str, message: String) {
+        self.mistakes.push(Mistake { place: line_and_column(at), key: key.to_owned(), message });
+    }
+}
+
+fn not_allowed(setting: &Setting, place: &Place, value: &Value) -> String {
+    match place.can_be_shown() {
+        true => format!("{value} is not {}", setting.kind),
+        false => format!("expected {}", setting.kind),
+    }
+}
+
+/// Reports whether a text is a plain scalar that means the same in a list or map on one line.
+fn is_plain(text: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "_-./+ ".contains(c);
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/') && text.chars().all(is_word)
+}
+
+/// Names a line that is indented further than the one before it, although that already has a value:
+/// YAML reads the two as one value.
+pub(crate) fn indentation_slip(text: &str, line: u64) -> Option<String> {
+    let index = usize::try_from(line).ok()?.checked_sub(1)?;
+    // The key of a list's item begins behind the dash.
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let has_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let lines: Vec<&str> = text.lines().collect();
+    let pair = |first: usize| {
+        let second = lines.iter().skip(first + 1).position(has_content)? + first + 1;
+        Some((first, second))
+    };
+    // The parser may find fault with either of the two lines.
+    let before = lines.get(..index)?.iter().rposition(has_content);
+    let pairs = [pair(index), before.map(|before| (before, index))];
+    let slipped = |(first, second): &(usize, usize)| {
+        let (Some(first), Some(second)) = (lines.get(*first), lines.get(*second)) else {
+            return false;
+        };
+        let value = first.split_once(": ").map(|(_, value)| value.trim());
+        let has_value = value.is_some_and(|value| {
+            !value.is_empty() && !value.starts_with(['|', '>', '[', '{', '&', '#', '"', '\''])
+        });
+        has_value && second.contains(':') && indent(second) > indent(first)
+    };
+    let (first, second) = pairs.into_iter().flatten().find(slipped)?;
+    let (first, second) = (first + 1, second + 1);
+    Some(format!("the indentation of line {second} differs from that of line {first}"))
+}

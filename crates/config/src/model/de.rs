@@ -1,0 +1,34 @@
+//! Deserializers of values that have more than one spelling.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::kind;
+
+/// Reads a section. One whose keys are all commented out is `null` in YAML; it means the section's
+/// defaults.
+pub(super) fn blank_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads an IP address or `localhost`.
+pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let expected = || D::Error::custom("expected an IP address or localhost");
+    kind::address(&text).ok_or_else(expected)
+}
+
+/// Reads a path; a blank one means "not set" to certstream-server-go.
+pub(super) fn blank_is_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    let path: Option<PathBuf> = Option::deserialize(deserializer)?;
+    Ok(path.filter(|path| !path.as_os_str().is_empty()))
+}

@@ -1,0 +1,3 @@
+//! Reading and proving simulated logs, without a follower.
+
+mod range;

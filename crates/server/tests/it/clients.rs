@@ -1,0 +1,10 @@
+//! Clients of streams: exact delivery, resuming, filters, compression, slow readers.
+
+mod compression;
+mod duplicates;
+mod filters;
+mod gaps;
+mod heartbeats;
+mod resume;
+mod slow;
+mod violations;

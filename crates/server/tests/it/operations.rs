@@ -1,0 +1,10 @@
+//! Operating the program: commands, start and stop, reload, TLS, logs, migration.
+
+mod index;
+mod lifecycle;
+mod log_output;
+mod migration;
+pub(crate) mod process;
+mod reload;
+mod tls;
+mod validate;

@@ -1,0 +1,86 @@
+//! A log that lies: what the operator sees of it, until it is acknowledged.
+
+use std::time::Duration;
+
+use config::LogsCommand;
+use ctsim::fault::{Fault, PageFault, Scope, Times};
+use server::commands::logs;
+
+use crate::harness::{Running, eventually, logs as simulate, next_json, reads_all};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
+    let sim = simulate(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 1,
+        rate: 0.0,
+        initial_size: 300,
+        publish_interval: Duration::from_millis(50),
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.ct_log.state_file = Some(folder.path().join("state.json"));
+    config.ct_log.resume_overlap_secs = 0;
+    let log = &sim.logs()[0];
+    let flip = Fault::Page(PageFault::FlipLeaf { index: Some(310) });
+    log.faults().inject(Scope::Entries, flip, Times::UntilCleared);
+
+    let server = Running::start(config.clone()).await;
+    let mut socket = server.connect_from_oldest("/").await;
+    let health = async |server: &Running| -> serde_json::Value {
+        server.get("/health/deep").await.json().await.expect("JSON")
+    };
+    let healthy = async || {
+        let health = health(&server).await;
+        (health["status"] == "healthy" && health["logs_total"] == 2).then_some(health)
+    };
+    let before = eventually("all is well", healthy).await;
+    assert_eq!(before["alarms"], 0);
+    for log in sim.logs() {
+        log.grow(20).expect("grows");
+    }
+    // With `report` everything is sent all the same.
+    for _ in 0..640 {
+        next_json(&mut socket).await;
+    }
+    let degraded = async |server: &Running| {
+        let health = health(server).await;
+        (health["status"] == "degraded").then_some(health)
+    };
+    let alarmed = eventually("the alarm is seen", async || degraded(&server).await).await;
+    assert_eq!(alarmed["alarms"], 1);
+    let reason = alarmed["reason"].as_str().expect("a reason");
+    assert!(reason.contains("entry 310 is not the one the log has signed"), "{reason}");
+    let metric = async |server: &Running, name: &str| {
+        let text = server.get("/metrics").await.text().await.expect("text");
+        let of_log = format!("certstream_{name}{{log=\"{}\"", log.description());
+        let line = text.lines().find(|line| line.starts_with(&of_log));
+        let line = line.unwrap_or_else(|| panic!("{of_log} is missing: {text}"));
+        line.rsplit(' ').next().expect("a value").to_owned()
+    };
+    assert_eq!(metric(&server, "log_open_alarms").await, "1");
+    assert_eq!(metric(&server, "log_alarms_total").await, "1");
+    let kept = std::fs::read_dir(folder.path().join("state.json.evidence")).expect("evidence");
+    assert_eq!(kept.count(), 1);
+    server.stop().await;
+
+    // It outlasts a restart.
+    let server = Running::start(config.clone()).await;
+    eventually("the alarm is still there", async || degraded(&server).await).await;
+    let listed = logs::run(&config, &LogsCommand::List).expect("a state file");
+    assert!(listed.contains("mismatch"), "{listed}");
+    let names = vec![log.description().to_owned()];
+    let asked = config.clone();
+    let acknowledged =
+        tokio::task::spawn_blocking(move || logs::run(&asked, &LogsCommand::Acknowledge(names)));
+    let told = acknowledged.await.expect("no panic").expect("the server takes it");
+    assert_eq!(told, "acknowledged, the server knows");
+    let over = async || (health(&server).await["alarms"] == 0).then_some(());
+    eventually("the alarm is over", over).await;
+    assert_eq!(metric(&server, "log_open_alarms").await, "0");
+    server.stop().await;
+    let listed = logs::run(&config, &LogsCommand::List).expect("a state file");
+    assert!(!listed.contains("ALARM"), "{listed}");
+}

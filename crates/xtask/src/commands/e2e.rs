@@ -1,0 +1,263 @@
+//! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
+
+mod collector;
+mod scripts;
+mod store;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
+use serde_json::Value;
+
+use xtask::collect::{self, Kills};
+use xtask::process::{
+    Process, binary, build_programs, complete, free_port, is_installed, start_logs, wait_for,
+};
+use xtask::python::folder;
+
+use crate::commands::clients;
+use scripts::{CERTSTREAM_CLI, Runner, SCRIPTS, Script};
+
+/// Many of them are `cargo xtask bench collect-kill`.
+const FEW_KILLS: Kills =
+    Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
+
+/// Fails early, with the packages to install.
+pub(crate) fn prerequisites() -> anyhow::Result<()> {
+    let wanted: [(&[&str], &str); 5] = [
+        (&["curl", "--version"], "curl"),
+        (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
+        (&["node", "--version"], "nodejs"),
+        (&["npm", "--version"], "npm"),
+        (&["timeout", "--version"], "coreutils"),
+    ];
+    let missing: Vec<_> =
+        wanted.iter().filter(|(words, _)| !is_installed(words)).map(|(_, name)| *name).collect();
+    ensure!(
+        missing.is_empty(),
+        "the end-to-end run needs more: apt-get install {}",
+        missing.join(" ")
+    );
+    Ok(())
+}
+
+/// The outcomes of the checks so far.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Tally {
+    fn report(&mut self, name: &str, outcome: anyhow::Result<Duration>) {
+        match outcome {
+            Ok(took) => {
+                self.passed += 1;
+                println!("e2e: {name}: ok, {:.1} s", took.as_secs_f64());
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("e2e: {name}: FAILED: {error:#}");
+            }
+        }
+    }
+
+    fn skip(&mut self, name: &str, why: &str) {
+        self.skipped += 1;
+        println!("e2e: {name}: skipped: {why}");
+    }
+}
+
+pub(crate) const NAME: &str = "e2e";
+
+pub(crate) fn command_line() -> Cli {
+    let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
+    let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
+    Cli::new(NAME)
+        .about("The programs against simulated logs and clients that others wrote")
+        .arg(collector.help("Only what is about certstream-arrow"))
+        .arg(no_build.help("With the programs that are there"))
+        .arg(script.help("Only these scripts of crates/xtask/e2e"))
+}
+
+pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
+    if !arguments.get_flag("no-build") {
+        build_programs()?;
+    }
+    let only: Vec<_> = arguments.get_many::<String>("script").into_iter().flatten().collect();
+    let mut tally = Tally::default();
+    if arguments.get_flag("collector") {
+        prerequisites()?;
+        check_collector(&mut tally);
+    } else if only.is_empty() {
+        run_checks(&mut tally)?;
+    } else {
+        let find = |name: &String| {
+            let script = SCRIPTS.into_iter().find(|script| script.name == name);
+            script.with_context(|| format!("there is no script {name}"))
+        };
+        let scripts = only.into_iter().map(find).collect::<anyhow::Result<Vec<_>>>()?;
+        let (setup, _server) = Setup::start()?;
+        run_scripts(&scripts, &setup.runner(), &mut tally);
+    }
+    finish(&tally)
+}
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    run_some(&command_line().get_matches_from([NAME]))
+}
+
+fn finish(tally: &Tally) -> anyhow::Result<()> {
+    let Tally { passed, failed, skipped } = tally;
+    println!("e2e: {passed} passed, {failed} failed, {skipped} skipped");
+    ensure!(*failed == 0, "{failed} end-to-end checks failed");
+    Ok(())
+}
+
+/// Everything that scripts need besides the server.
+struct Setup {
+    _logs: Process,
+    /// The server, as `HOST:PORT`.
+    address: String,
+    /// The server's state file.
+    state: PathBuf,
+    chromium: Option<PathBuf>,
+    gorilla: Option<PathBuf>,
+}
+
+impl Setup {
+    /// Starts all of it, and the server. The clients are installed under `target/e2e`.
+    fn start() -> anyhow::Result<(Self, Process)> {
+        prerequisites()?;
+        let chromium = clients::chromium()?;
+        let gorilla = clients::gorilla()?;
+        clients::python()?;
+        clients::install_node()?;
+
+        let logs = ["--port", "0", "--rfc6962", "2", "--static-ct", "2", "--rate", "20"];
+        let (logs, said) = start_logs(&logs)?;
+        let state = folder()?.join("state.json");
+        if state.try_exists()? {
+            std::fs::remove_file(&state)?;
+        }
+        let port = free_port()?;
+        let server = Process::start(&mut server(&said, port, &state)?)?;
+        let address = format!("127.0.0.1:{port}");
+        wait_for(&format!("http://{address}/health/deep"))?;
+        Ok((Self { _logs: logs, address, state, chromium, gorilla }, server))
+    }
+
+    fn runner(&self) -> Runner<'_> {
+        Runner {
+            address: &self.address,
+            chromium: self.chromium.as_deref(),
+            gorilla: self.gorilla.as_deref(),
+        }
+    }
+}
+
+fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
+    let (setup, server) = Setup::start()?;
+    let runner = setup.runner();
+    run_scripts(&SCRIPTS, &runner, tally);
+    tally.report("stop", timed(|| stop(server, &runner)));
+    tally.report("state", timed(|| check_state(&setup.state)));
+    tally.report("demo", timed(demo));
+    check_collector(tally);
+    Ok(())
+}
+
+fn check_collector(tally: &mut Tally) {
+    tally.report("collector: formats", timed(collector::formats));
+    tally.report("collector: object store", timed(store::run));
+    tally.report("collector: kills", timed(|| collect::kills(FEW_KILLS).map(drop)));
+}
+
+/// Runs scripts at the same time: most of theirs passes with waiting.
+fn run_scripts(scripts: &[Script], runner: &Runner<'_>, tally: &mut Tally) {
+    let (runnable, skipped): (Vec<_>, Vec<_>) =
+        scripts.iter().copied().partition(|script| runner.missing(*script).is_none());
+    for script in skipped {
+        tally.skip(script.name, runner.missing(script).unwrap_or_default());
+    }
+    std::thread::scope(|scope| {
+        let run = |script| scope.spawn(move || runner.run(script));
+        let running: Vec<_> = runnable.iter().map(|script| (script.name, run(*script))).collect();
+        for (name, thread) in running {
+            let outcome = thread.join();
+            tally.report(name, outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked"))));
+        }
+    });
+}
+
+fn timed(check: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Duration> {
+    let start = Instant::now();
+    check()?;
+    Ok(start.elapsed())
+}
+
+/// The server has saved where it stands in each of the four logs.
+fn check_state(state: &Path) -> anyhow::Result<()> {
+    let saved = std::fs::read_to_string(state).context("no state file was written")?;
+    let saved: Value = serde_json::from_str(&saved)?;
+    let positions = saved.get("logs").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+    ensure!(positions == 4, "the state file has {positions} logs instead of 4");
+    Ok(())
+}
+
+/// The server configured by the environment alone, as a container would be.
+fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
+    let text = |key: &str| {
+        let value = logs.get(key).and_then(Value::as_str);
+        value.map(str::to_owned).with_context(|| format!("ctsim does not say {key}"))
+    };
+    let key = folder()?.join("log_list_key.pem");
+    let url = text("list_key_url")?;
+    complete(Command::new("curl").args(["--silent", "--fail", "--output"]).arg(&key).arg(url))?;
+    let mut server = binary("certstream-server");
+    server
+        .env("CERTSTREAM_HOST", "127.0.0.1")
+        .env("CERTSTREAM_PORT", port.to_string())
+        .env("CERTSTREAM_LOG_LEVEL", "warn")
+        .env("CERTSTREAM_SSE_ENABLED", "true")
+        .env("CERTSTREAM_API_ENABLED", "true")
+        .env("CERTSTREAM_METRICS_COMPAT", "go,rust")
+        // Room for all that is published meanwhile: clients begin with the oldest.
+        .env("CERTSTREAM_FEED_RING_BYTES", (64 << 20).to_string())
+        .env("CERTSTREAM_CT_LOG_LOG_LIST_URL", text("list_url")?)
+        .env("CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE", &key)
+        .env("CERTSTREAM_CT_LOG_POLL_INTERVAL_MS", "200")
+        .env("CERTSTREAM_CT_LOG_STATE_FILE", state);
+    Ok(server)
+}
+
+/// The README's first command, on a machine without CA certificates.
+fn demo() -> anyhow::Result<()> {
+    let port = free_port()?;
+    let mut command = binary("certstream-server");
+    command.args(["--demo", "--host", "127.0.0.1", "--log-level", "error", "--port"]);
+    let no_certificates = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let server = Process::start(command.arg(port.to_string()).envs(no_certificates))?;
+    let address = format!("127.0.0.1:{port}");
+    wait_for(&format!("http://{address}/health/deep"))?;
+    Runner { address: &address, chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
+    let (status, _) = server.terminate()?;
+    ensure!(status.success(), "the demo ended with {status}");
+    Ok(())
+}
+
+/// SIGTERM: every client sees the end its protocol has for this (WebSocket: close code 1001), and
+/// the process ends with status 0 in time.
+fn stop(server: Process, runner: &Runner<'_>) -> anyhow::Result<()> {
+    runner.stay(|| {
+        let (status, took) = server.terminate()?;
+        ensure!(status.success(), "the server ended with {status}");
+        ensure!(took.as_secs() < 5, "the server took {took:?} to end");
+        Ok(())
+    })
+}
