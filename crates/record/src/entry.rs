@@ -28,7 +28,7 @@ pub struct Record {
     /// Kind of entry: final certificate or precertificate.
     pub kind: EntryType,
     /// The DER certificate as submitted; for a precertificate the one with the poison extension.
-    /// An allocation of its own, so that a record keeps no page in memory.
+    /// Once published, an allocation of its own, so that a record keeps no page in memory.
     pub certificate: Bytes,
     /// SHA-256 of `certificate`, computed once. Not encoded: a decoder computes it.
     pub fingerprint: Hash,
@@ -40,6 +40,21 @@ pub struct Record {
 }
 
 impl Record {
+    /// Creates the record of an entry that was read, and hashes its certificate. The sequencer gives it
+    /// a log number and the time at which it was seen.
+    #[must_use]
+    pub fn as_read(
+        index: u64,
+        submitted: u64,
+        kind: EntryType,
+        certificate: Bytes,
+        chain: Vec<Arc<Issuer>>,
+    ) -> Self {
+        let fingerprint = ct::sha256(&certificate);
+        let (log, seen, link) = (LogNumber::default(), 0, None);
+        Self { log, index, submitted, seen, kind, certificate, fingerprint, chain, link }
+    }
+
     /// Returns the bytes of memory that the record takes by itself. Issuers are shared and not counted.
     #[must_use]
     pub const fn weight(&self) -> usize {

@@ -242,6 +242,14 @@ impl State {
         Ok(())
     }
 
+    /// Checks that [`apply`](Self::apply) will take a batch.
+    ///
+    /// # Errors
+    /// As those of [`apply`](Self::apply).
+    pub fn check(&self, batch: &Batch) -> Result<(), Refused> {
+        check::batch(self, batch)
+    }
+
     /// Applies a committed batch. `hash` is that of the encoded batch, [`BatchHash::NONE`] where none
     /// is encoded.
     ///

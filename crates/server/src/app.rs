@@ -1,5 +1,6 @@
 //! Wiring: the one file that knows every part.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -10,22 +11,25 @@ use feed::Hub;
 use follow::catalogue::CatalogueOptions;
 use follow::position::State;
 use follow::{Client, Fleet, FleetOptions, LogsView, Page};
+use ingest::{Heartbeat, MemoryLog, Sequencer, Stopped};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
+use crate::fanout::FeedFanout;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
 use crate::http::listener::{self, Port, Service};
 use crate::http::{self, Services};
+use crate::liveness::Liveness;
+use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
-use crate::publish::{CertificateStream, Publisher};
+use crate::pages::Pages;
 use crate::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
 use crate::save::{Saved, Saver};
-use crate::vitals::Vitals;
 use crate::{demo, options, resume};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
@@ -41,14 +45,14 @@ const PUBLISHER_ENDED: &str = "the publisher's thread has ended, nothing can be 
 pub enum Mode {
     /// Follow the configured logs.
     Serve,
-    /// Follow nothing: see whether the configuration serves.
+    /// Follow nothing: check that the server starts with the configuration.
     DryRun,
     /// Follow built-in simulated logs.
     Demo,
 }
 
-/// Everything wrong with a configuration although each setting is right: keys that cannot be read, or
-/// do not agree with what they are given for.
+/// Returns what is wrong with a configuration although each setting is valid: keys that cannot be read,
+/// or do not match what they are configured for.
 #[must_use]
 pub fn check(config: &Config) -> Vec<anyhow::Error> {
     let mut problems: Vec<anyhow::Error> = [
@@ -71,8 +75,8 @@ pub struct Server {
     services: Services,
     fleet: Arc<Fleet>,
     saver: Option<Saver>,
-    /// Resolves when the publisher's thread ends. What it knows (the order of the stream, the dedup
-    /// window) is lost with it, so it is not started again: the server ends with it.
+    /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
+    /// window) is lost with it, so it is not restarted: the server ends with it.
     publisher: oneshot::Receiver<()>,
     live: Live,
     listener: TcpListener,
@@ -105,7 +109,7 @@ impl Server {
         let first_offset = first_offset(saved.last_offset);
         let filters = Filters::new(options::filter_limits(&config));
         let renderer = options::renderer(&config);
-        let stream = CertificateStream::new(renderer, filters.clone(), Arc::clone(&metrics));
+        let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics));
         let resent_from = saved.resent_from(first_offset);
         saved.resent_from = Some(resent_from);
         let limits = options::limits(&config);
@@ -120,12 +124,14 @@ impl Server {
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
-        let publisher =
-            Publisher::new(Arc::clone(&hub), Arc::clone(&metrics), window, Arc::clone(&recent));
-        let vitals = Arc::new(Vitals::default());
-        let pulse = Arc::clone(&vitals);
+        let (commit_log, state) = MemoryLog::begin(first_offset, random())?;
+        let (shows, counts) = (Arc::clone(&hub), Arc::clone(&metrics));
+        let fanout = FeedFanout::new(shows, counts, Arc::clone(&recent), &state);
+        let sequencer = Sequencer::new(commit_log, fanout, state, window);
+        let liveness = Arc::new(Liveness::default());
+        let heartbeat = Arc::clone(&liveness.publisher);
         let gather = Duration::from_millis(config.feed.gather_ms);
-        let ended = publisher_thread(move || publisher.run(waiting, gather, pulse))?;
+        let ended = publisher_thread(move || publish(sequencer, waiting, gather, heartbeat))?;
 
         let (hold, alive) = mpsc::channel(1);
         let (last_call, called) = watch::channel(false);
@@ -148,7 +154,7 @@ impl Server {
             registry,
             guard,
             recent,
-            vitals,
+            liveness,
             started,
             alive: hold,
             last_call: called,
@@ -173,7 +179,7 @@ impl Server {
         })
     }
 
-    /// The address it listens on.
+    /// Returns the address it listens on.
     ///
     /// # Errors
     /// If the operating system cannot tell.
@@ -198,7 +204,7 @@ impl Server {
         Reloads::new(&self.live, parts)
     }
 
-    /// The address of the metrics' own listener, where they have one.
+    /// Returns the address of the metrics' own listener, if they have one.
     ///
     /// # Errors
     /// If the operating system cannot tell.
@@ -231,20 +237,20 @@ impl Server {
         let outcome = tokio::select! {
             () = listener::serve(self.listener, self.tls, service) => Ok(()),
             () = of_metrics => Ok(()),
-            () = services.tasks.run("watchdog", || systemd::watchdog(&services.vitals)) => Ok(()),
+            () = services.tasks.run("watchdog", || systemd::watchdog(&services.liveness)) => Ok(()),
             () = services.tasks.run("throughput", || throughput::log_every(&sources, every)) => Ok(()),
             () = stop => Ok(()),
             _ = &mut publisher => Err(anyhow::anyhow!(PUBLISHER_ENDED)),
         };
         tracing::info!("stopping");
         systemd::stopping();
-        services.vitals.stop();
+        services.liveness.stop();
         let grace = Duration::from_millis(live.config().shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
             fleet.stop().await;
             if outcome.is_ok() {
-                // An error means that the thread is gone, which is what is waited for.
+                // An error means that the thread has ended, as it should.
                 drop(publisher.await);
             }
         };
@@ -279,6 +285,25 @@ fn saved_parts(services: &Services, fleet: &Arc<Fleet>) -> Saved {
     }
 }
 
+/// Publishes pages until there are no more.
+fn publish(
+    sequencer: Sequencer<MemoryLog, FeedFanout>,
+    pages: mpsc::Receiver<Page>,
+    gather: Duration,
+    heartbeat: Arc<Heartbeat>,
+) {
+    let mut converter = Pages::default();
+    match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
+        Ok(()) | Err(Stopped::Closed) => {}
+        Err(error) => tracing::error!(%error, "nothing more can be published"),
+    }
+}
+
+/// Returns a random number.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
 /// Starts the publisher's thread; the returned value resolves when the thread has ended, also by a
 /// panic.
 fn publisher_thread(work: impl FnOnce() + Send + 'static) -> anyhow::Result<oneshot::Receiver<()>> {
@@ -291,7 +316,8 @@ fn publisher_thread(work: impl FnOnce() + Send + 'static) -> anyhow::Result<ones
     Ok(ended)
 }
 
-/// Half of the time is for messages, the other half for saying goodbye.
+/// Waits until all connections are closed: half of the time is for messages, the other half for Close
+/// frames.
 async fn wait_for_connections(
     mut alive: mpsc::Receiver<()>,
     last_call: &watch::Sender<bool>,
@@ -307,7 +333,7 @@ async fn wait_for_connections(
     }
 }
 
-/// Serves metrics on their own listener; never resolves, also where there is none.
+/// Serves metrics on their own listener. Never resolves, also if there is none.
 async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Service) {
     if let Some((listener, tls)) = listener {
         listener::serve(listener, tls, Service { port: Port::Metrics, ..service }).await;
@@ -315,7 +341,7 @@ async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Se
     std::future::pending::<()>().await;
 }
 
-/// The metrics' own listener, where they have one.
+/// Binds the metrics' own listener, if they have one.
 fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Option<Tls>)>> {
     let Some(address) = options::own_metrics_address(config) else { return Ok(None) };
     let settings = "prometheus.listen_addr and prometheus.listen_port";
@@ -337,7 +363,7 @@ fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     Ok(Some(Tls::load(cert, key)?))
 }
 
-/// Offsets only grow, across restarts too.
+/// Returns the first offset of this process. Offsets only grow, across restarts too.
 fn first_offset(last_saved: u64) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(now.as_micros()).unwrap_or(0);
@@ -397,12 +423,12 @@ mod tests {
     async fn a_panic_of_the_publisher_ends_the_server_with_an_error() {
         let config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
         let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
-        let vitals = Arc::clone(&server.services.vitals);
+        let liveness = Arc::clone(&server.services.liveness);
         // In place of the thread that publishes: one with a defect.
         server.publisher = publisher_thread(|| panic!("a defect")).expect("a thread");
         let outcome = server.run(std::future::pending()).await;
         assert_eq!(outcome.expect_err("it ends by itself").to_string(), PUBLISHER_ENDED);
-        assert!(vitals.is_stopping(), "it is not ready for clients any more");
+        assert!(liveness.is_stopping(), "it is not ready for clients any more");
     }
 
     #[tokio::test]

@@ -35,11 +35,11 @@ use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
+use crate::liveness::Liveness;
+use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 use crate::options;
-use crate::publish::CertificateStream;
 use crate::recent::RecentCertificates;
-use crate::vitals::Vitals;
 
 /// The parts of the server that routes are built from. They stay when the configuration changes.
 ///
@@ -47,7 +47,7 @@ use crate::vitals::Vitals;
 #[derive(Debug, Clone)]
 pub struct Services {
     /// The stream.
-    pub hub: Arc<Hub<CertificateStream>>,
+    pub hub: Arc<Hub<MessageStream>>,
     /// The filters of all connections.
     pub filters: Filters,
     /// The status of the followed logs.
@@ -61,7 +61,7 @@ pub struct Services {
     /// The newest certificates.
     pub recent: Arc<RecentCertificates>,
     /// The liveness of the publisher, and whether the server is about to stop.
-    pub vitals: Arc<Vitals>,
+    pub liveness: Arc<Liveness>,
     /// The start of the process.
     pub started: Instant,
     /// A clone of it is held by every connection.

@@ -3,16 +3,17 @@
 
 pub mod app;
 pub mod commands;
-pub mod dedup;
 mod demo;
-mod gather;
+mod fanout;
 pub mod http;
+pub mod issuers;
+pub mod liveness;
+pub mod messages;
 pub mod metrics;
 pub mod operations;
 mod options;
-pub mod publish;
+mod pages;
 pub mod recent;
 pub mod reload;
 mod resume;
 mod save;
-pub mod vitals;

@@ -15,9 +15,8 @@ use ct::signature::PublicKey;
 use feed::Limits;
 use follow::catalogue::{CHROME_ALL_LOGS_URL, CHROME_LIST_URL, CatalogueOptions, Selection};
 use follow::{Backoff, CatchUp, FollowOptions, Intervals, Log, LogError, Protocol, file};
+use ingest::Window;
 use wire::{Profile, Renderer};
-
-use crate::dedup::Window;
 
 /// Most bytes of a key's file that are read.
 const LARGEST_KEY: u64 = 64 * 1024;

@@ -1,17 +1,17 @@
 //! The newest certificates by fingerprint, for `/api/cert/{hash}`.
 //!
-//! Bounded in number and in bytes. The DER is shared with the ring while it is in both. The ring
-//! itself is not searched: it is kept by offset, so every question would hash all of it.
+//! Bounded in number and in bytes. A record is shared with the ring while it is in both. The ring
+//! itself is not searched: it is ordered by offset, so every look-up would hash all of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use cert::Digests;
 use parking_lot::Mutex;
-use wire::{EntryKind, Source};
+use record::Record;
+use wire::Source;
 
-/// A fingerprint that a certificate can be asked for by.
+/// A fingerprint by which a certificate can be looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fingerprint {
     /// SHA-1 of the DER.
@@ -62,23 +62,15 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
-/// A certificate as it was published.
+/// A record as it was published.
 #[derive(Debug, Clone)]
 pub struct Recent {
     /// Its offset in the stream.
     pub offset: u64,
-    /// The log it came from.
+    /// The record.
+    pub record: Arc<Record>,
+    /// The log it was read from.
     pub source: Arc<Source>,
-    /// Its index there.
-    pub index: u64,
-    /// When this server processed it, milliseconds since 1970.
-    pub seen: u64,
-    /// The SCT's time, milliseconds since 1970.
-    pub submitted: u64,
-    /// Whether it is a certificate or a precertificate.
-    pub kind: EntryKind,
-    /// Its DER.
-    pub certificate: Bytes,
 }
 
 /// The newest certificates.
@@ -91,30 +83,30 @@ struct State {
     most_bytes: usize,
     bytes: usize,
     queue: VecDeque<(Recent, Keys)>,
-    /// Which certificate is the first of the queue, counted from the first that ever was in it.
+    /// Number of the first certificate of the queue, counted from the first that ever was in it.
     first: u64,
-    /// The newest certificate with this key, counted in the same way.
+    /// Number of the newest certificate with this key.
     by_key: HashMap<u64, u64>,
 }
 
-/// The beginnings of a certificate's fingerprints. Whether a certificate is the one that is asked for
-/// is seen when it is found; who takes the pains to make two with the same key hides one of them.
+/// The beginnings of a certificate's fingerprints. A certificate that is found is compared in full;
+/// somebody who takes the effort to make two with the same key hides one of them.
 type Keys = [u64; 2];
 
-/// How much is held.
+/// The size of [`RecentCertificates`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Certificates held.
+pub struct RecentSize {
+    /// Certificates in memory.
     pub entries: usize,
-    /// Certificates that can be held at most.
+    /// Certificates in memory at most.
     pub capacity: usize,
     /// Bytes of their DER.
     pub bytes: usize,
 }
 
 impl RecentCertificates {
-    /// Holds at most so many certificates, and bytes of their DER; what is too much is forgotten.
-    /// With none of either nothing is held.
+    /// Limits the number of certificates and the bytes of their DER. The oldest beyond are forgotten;
+    /// with a limit of zero nothing is remembered.
     pub fn limit(&self, certificates: usize, bytes: usize) {
         let mut state = self.0.lock();
         state.most = certificates;
@@ -122,7 +114,7 @@ impl RecentCertificates {
         state.shrink();
     }
 
-    /// Whether anything is held at all.
+    /// Reports whether anything is remembered at all.
     #[must_use]
     pub fn is_on(&self) -> bool {
         let state = self.0.lock();
@@ -137,25 +129,25 @@ impl RecentCertificates {
         }
     }
 
-    /// The newest certificate with this fingerprint.
+    /// Finds the newest certificate with this fingerprint.
     #[must_use]
     pub fn find(&self, fingerprint: Fingerprint) -> Option<Recent> {
         let found = self.0.lock().get(fingerprint.key()).cloned();
-        found.filter(|recent| fingerprint.is_of(&recent.certificate))
+        found.filter(|recent| fingerprint.is_of(&recent.record.certificate))
     }
 
-    /// How much is held.
+    /// Returns the size.
     #[must_use]
-    pub fn held(&self) -> Held {
+    pub fn size(&self) -> RecentSize {
         let state = self.0.lock();
-        Held { entries: state.queue.len(), capacity: state.most, bytes: state.bytes }
+        RecentSize { entries: state.queue.len(), capacity: state.most, bytes: state.bytes }
     }
 }
 
 impl State {
     fn push(&mut self, recent: Recent, keys: Keys) {
         let place = self.first + self.queue.len() as u64;
-        self.bytes += recent.certificate.len();
+        self.bytes += recent.record.certificate.len();
         for key in keys {
             self.by_key.insert(key, place);
         }
@@ -171,7 +163,7 @@ impl State {
     fn shrink(&mut self) {
         while self.queue.len() > self.most || self.bytes > self.most_bytes {
             let Some((oldest, keys)) = self.queue.pop_front() else { return };
-            self.bytes -= oldest.certificate.len();
+            self.bytes -= oldest.record.certificate.len();
             for key in keys {
                 // The same certificate may have come again since.
                 if self.by_key.get(&key) == Some(&self.first) {
@@ -183,29 +175,35 @@ impl State {
     }
 }
 
-/// The first eight bytes.
+/// Returns the first eight bytes.
 fn key(digest: &[u8]) -> u64 {
     digest.first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use ct::leaf::EntryType;
+    use record::LogNumber;
     use wire::SourceKind;
 
     use super::*;
 
     fn recent(offset: u64, der: &'static [u8]) -> (Recent, Digests) {
         let source = Source::new("a log", "https://ct.example", "", SourceKind::Rfc6962, None);
-        let recent = Recent {
-            offset,
-            source: Arc::new(source),
+        let digests = Digests::of(der);
+        let record = Record {
+            log: LogNumber(0),
             index: offset,
-            seen: 0,
             submitted: 0,
-            kind: EntryKind::X509LogEntry,
+            seen: 0,
+            kind: EntryType::X509,
             certificate: Bytes::from_static(der),
+            fingerprint: digests.sha256,
+            chain: Vec::new(),
+            link: None,
         };
-        (recent, Digests::of(der))
+        (Recent { offset, record: Arc::new(record), source: Arc::new(source) }, digests)
     }
 
     fn offset(held: &RecentCertificates, text: &str) -> Option<u64> {
@@ -221,7 +219,7 @@ mod tests {
         let held = RecentCertificates::default();
         assert!(!held.is_on());
         held.extend(vec![recent(0, b"a")]);
-        assert_eq!(offset(&held, SHA1_OF_A), None, "it holds nothing until it is told to");
+        assert_eq!(offset(&held, SHA1_OF_A), None, "nothing is remembered without a limit");
         held.limit(2, 100);
         held.extend(vec![recent(1, b"a"), recent(2, b"b")]);
         assert_eq!(offset(&held, SHA1_OF_A), Some(1));
@@ -229,11 +227,11 @@ mod tests {
         held.extend(vec![recent(3, b"a")]);
         assert_eq!(offset(&held, SHA256_OF_A), Some(3), "the newest, and the older one's leaving");
         assert_eq!(offset(&held, SHA1_OF_B), Some(2));
-        assert_eq!(held.held(), Held { entries: 2, capacity: 2, bytes: 2 });
+        assert_eq!(held.size(), RecentSize { entries: 2, capacity: 2, bytes: 2 });
         held.extend(vec![recent(4, b"cc")]);
         assert_eq!(offset(&held, SHA1_OF_B), None);
         assert_eq!(offset(&held, SHA1_OF_A), Some(3));
-        assert_eq!(held.held().bytes, 3);
+        assert_eq!(held.size().bytes, 3);
     }
 
     #[test]
@@ -256,17 +254,17 @@ mod tests {
         let held = RecentCertificates::default();
         held.limit(10, 3);
         held.extend(vec![recent(1, b"a"), recent(2, b"b"), recent(3, b"cc")]);
-        assert_eq!(held.held(), Held { entries: 2, capacity: 10, bytes: 3 });
+        assert_eq!(held.size(), RecentSize { entries: 2, capacity: 10, bytes: 3 });
         held.extend(vec![recent(4, b"more than there is room for")]);
-        assert_eq!(held.held().entries, 0);
+        assert_eq!(held.size().entries, 0);
         held.extend(vec![recent(5, b"a")]);
         held.limit(0, 0);
-        assert_eq!(held.held(), Held { entries: 0, capacity: 0, bytes: 0 });
+        assert_eq!(held.size(), RecentSize { entries: 0, capacity: 0, bytes: 0 });
         assert_eq!(offset(&held, SHA1_OF_A), None);
     }
 
     #[test]
-    fn what_is_no_fingerprint_is_told() {
+    fn text_that_is_no_fingerprint_is_refused() {
         for wrong in [
             "",
             "86",

@@ -12,8 +12,8 @@ use supervise::Supervisor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::messages::MessageStream;
 use crate::metrics::Metrics;
-use crate::publish::CertificateStream;
 
 /// How often the state file is written, if anything has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
@@ -26,7 +26,7 @@ const TASK: &str = "save_state";
 #[derive(Debug, Clone)]
 pub(crate) struct Saved {
     pub(crate) fleet: Arc<Fleet>,
-    pub(crate) hub: Arc<Hub<CertificateStream>>,
+    pub(crate) hub: Arc<Hub<MessageStream>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Supervisor,
 }

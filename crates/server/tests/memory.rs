@@ -1,14 +1,16 @@
 //! Memory bounds, against the memory that the allocator really uses for them.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cert::{Certificate, Digests};
+use ct::leaf::EntryType;
 use feed::{Framing, Hub, Limits, Owner, Reader, Ready, Request, Stream, block};
 use follow::IssuerStore;
-use server::dedup::Window;
-use server::publish::Issuers;
+use ingest::Window;
+use record::{LogNumber, Record};
+use server::issuers::Issuers;
 use server::recent::{Recent, RecentCertificates};
 use tikv_jemalloc_ctl::{epoch, stats};
 use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
@@ -63,9 +65,12 @@ fn the_dedup_window_uses_the_documented_memory() {
     let _alone = ALONE.lock();
     const CAPACITY: u64 = 200_000;
     let now = Instant::now();
-    let (mut window, taken) = takes(|| {
+    let (window, taken) = takes(|| {
         let mut window = Window::new(CAPACITY as usize, Duration::from_secs(900));
-        (0..3 * CAPACITY).for_each(|number| assert!(window.is_first(&hash(number), now)));
+        for number in 0..3 * CAPACITY {
+            assert_eq!(window.find(&hash(number), now), None);
+            window.insert(&hash(number), number, now);
+        }
         window
     });
     let each = taken as f64 / CAPACITY as f64;
@@ -73,9 +78,10 @@ fn the_dedup_window_uses_the_documented_memory() {
     assert_eq!(window.len(), CAPACITY as usize);
     assert!(each <= 36.0, "{each} bytes a certificate");
     // What it remembers is right all the same.
-    assert!(!window.is_first(&hash(3 * CAPACITY - 1), now));
-    assert!(!window.is_first(&hash(2 * CAPACITY + 1), now));
-    assert!(window.is_first(&hash(0), now));
+    for number in [3 * CAPACITY - 1, 2 * CAPACITY + 1] {
+        assert_eq!(window.find(&hash(number), now), Some(number));
+    }
+    assert_eq!(window.find(&hash(0), now), None);
 }
 
 #[test]
@@ -84,20 +90,23 @@ fn recent_certificates_use_little_more_than_their_bytes() {
     const MOST: usize = 1_000;
     /// Beside the certificate, for each that is kept.
     const BESIDE: usize = 400;
-    let source = std::sync::Arc::new(Source::new("log", "https://x", "", SourceKind::Tiled, None));
+    let source = Arc::new(Source::new("log", "https://x", "", SourceKind::Tiled, None));
     let recent = |number: u64| {
         let certificate = Bytes::from([&number.to_be_bytes()[..], &[7; 1_400]].concat());
         let digests = Digests::of(&certificate);
-        let kept = Recent {
-            offset: number,
-            source: std::sync::Arc::clone(&source),
+        let record = Record {
+            log: LogNumber(0),
             index: number,
-            seen: 0,
             submitted: 0,
-            kind: EntryKind::X509LogEntry,
+            seen: 0,
+            kind: EntryType::X509,
             certificate,
+            fingerprint: digests.sha256,
+            chain: Vec::new(),
+            link: None,
         };
-        (kept, digests)
+        let (record, source) = (Arc::new(record), Arc::clone(&source));
+        (Recent { offset: number, record, source }, digests)
     };
     let (held, taken) = takes(|| {
         let held = RecentCertificates::default();
@@ -105,9 +114,9 @@ fn recent_certificates_use_little_more_than_their_bytes() {
         (0..10 * MOST as u64).for_each(|number| held.extend(vec![recent(number)]));
         held
     });
-    let counted = held.held().bytes;
+    let counted = held.size().bytes;
     println!("recent certificates: {taken} bytes, counted {counted}");
-    assert_eq!(held.held().entries, MOST);
+    assert_eq!(held.size().entries, MOST);
     assert!(taken <= counted * 5 / 4 + MOST * BESIDE, "{taken} for {counted}");
 }
 

@@ -14,8 +14,8 @@ use wire::{Profile, StreamKind};
 
 use crate::http::Services;
 use crate::http::streams::paths;
+use crate::messages::{MessageStream, Rendering};
 use crate::options;
-use crate::publish::{CertificateStream, Rendering};
 
 /// Messages that `/latest.json` shows.
 const LATEST: usize = 25;
@@ -23,7 +23,7 @@ const LATEST: usize = 25;
 /// The state of the routes.
 #[derive(Debug, Clone)]
 pub(super) struct Examples {
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     profile: Profile,
 }
 

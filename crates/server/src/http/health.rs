@@ -16,8 +16,8 @@ use supervise::{Supervisor, TaskStatus};
 use utoipa::ToSchema;
 
 use crate::http::Services;
-use crate::publish::CertificateStream;
-use crate::vitals::Vitals;
+use crate::liveness::Liveness;
+use crate::messages::MessageStream;
 
 /// The time that the publisher's thread has to respond.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,9 +27,9 @@ const NO_PUBLISHER: &str = "the publisher does not answer: nothing is published"
 /// The state of the routes.
 #[derive(Debug)]
 pub(super) struct Checks {
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     logs: Arc<dyn LogsView>,
-    vitals: Arc<Vitals>,
+    liveness: Arc<Liveness>,
     tasks: Supervisor,
     started: Instant,
 }
@@ -39,7 +39,7 @@ pub(super) fn routes(services: &Services) -> Router {
     let checks = Checks {
         hub: Arc::clone(&services.hub),
         logs: Arc::clone(&services.logs),
-        vitals: Arc::clone(&services.vitals),
+        liveness: Arc::clone(&services.liveness),
         tasks: services.tasks.clone(),
         started: services.started,
     };
@@ -101,8 +101,8 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
     let mut answer = assess(&checks);
-    if !checks.vitals.publisher.answers(PATIENCE).await {
-        (answer.status, answer.reason) = ("unhealthy", Some(NO_PUBLISHER.to_owned()));
+    if let Some(reason) = not_publishing(&checks.liveness).await {
+        (answer.status, answer.reason) = ("unhealthy", Some(reason));
     }
     respond(answer.status != "unhealthy", answer)
 }
@@ -119,17 +119,26 @@ pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
     )
 )]
 pub(super) async fn ready(State(checks): State<Arc<Checks>>) -> Response {
-    let reason = if checks.vitals.is_stopping() {
+    let reason = if checks.liveness.is_stopping() {
         Some("the server is about to stop".to_owned())
     } else if checks.logs.count() == 0 {
         let reason = checks.logs.reason().map(|reason| reason.0);
         Some(reason.unwrap_or_else(|| "no log is followed".to_owned()))
-    } else if !checks.vitals.publisher.answers(PATIENCE).await {
-        Some(NO_PUBLISHER.to_owned())
     } else {
-        None
+        not_publishing(&checks.liveness).await
     };
     respond(reason.is_none(), Ready { ready: reason.is_none(), reason })
+}
+
+/// Returns the reason why nothing is published, if its thread hangs or has been waiting for the commit
+/// log.
+async fn not_publishing(liveness: &Liveness) -> Option<String> {
+    if !liveness.publisher.responds(PATIENCE).await {
+        return Some(NO_PUBLISHER.to_owned());
+    }
+    let waits = liveness.publisher.waits_for_commit_log().filter(|waits| *waits > PATIENCE)?;
+    let seconds = waits.as_secs();
+    Some(format!("the publisher has been waiting for the commit log for {seconds} s"))
 }
 
 /// Answers with 200 or 503, which monitors and load balancers check first.

@@ -32,16 +32,16 @@ use self::request::Parameters;
 use crate::http::guard::{Admission, Gate, Policy};
 use crate::http::listener::Alive;
 use crate::http::{Services, guard, missing, page};
+use crate::messages::MessageStream;
 use crate::metrics::{ConnectionLabels, Metrics};
 use crate::options;
-use crate::publish::CertificateStream;
 
 /// The state of the stream routes.
 #[derive(Debug)]
 struct Streams {
     config: Arc<Config>,
     policy: Arc<Policy>,
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     filters: Filters,
     metrics: Arc<Metrics>,
     alive: Alive,

@@ -3,7 +3,7 @@
 
 use sd_notify::NotifyState;
 
-use crate::vitals::Vitals;
+use crate::liveness::Liveness;
 
 /// Notifies that clients are served from now on.
 pub fn ready() {
@@ -25,13 +25,13 @@ pub fn stopping() {
 
 /// Notifies the watchdog while the runtime and the publisher's thread respond. If either hangs, systemd
 /// is not notified and acts as the unit says. Never resolves, also where there is no watchdog.
-pub(crate) async fn watchdog(vitals: &Vitals) {
+pub(crate) async fn watchdog(liveness: &Liveness) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
     tracing::debug!(?limit, "systemd watches");
     let mut beat = tokio::time::interval(limit / 3);
     loop {
         beat.tick().await;
-        let felt = tokio::time::timeout(limit, vitals.publisher.felt()).await;
+        let felt = tokio::time::timeout(limit, liveness.publisher.response()).await;
         match felt {
             Ok(()) => notify(&[NotifyState::Watchdog]),
             Err(_) => tracing::error!(

@@ -7,8 +7,8 @@ use feed::Hub;
 use follow::{Health, LogsView, Snapshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::messages::MessageStream;
 use crate::metrics::Metrics;
-use crate::publish::CertificateStream;
 
 /// The time between two lines.
 pub(crate) const EVERY: Duration = Duration::from_secs(60);
@@ -20,14 +20,14 @@ const MOST_NAMED: usize = 3;
 /// The parts that the line is made from.
 #[derive(Debug)]
 pub(crate) struct Sources {
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     logs: Arc<dyn LogsView>,
     metrics: Arc<Metrics>,
 }
 
 impl Sources {
     pub(crate) fn new(
-        hub: Arc<Hub<CertificateStream>>,
+        hub: Arc<Hub<MessageStream>>,
         logs: Arc<dyn LogsView>,
         metrics: Arc<Metrics>,
     ) -> Self {

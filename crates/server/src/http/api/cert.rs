@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use wire::{Event, Profile, Renderer, StreamKind};
 
 use crate::http::Services;
+use crate::messages::entry_kind;
 use crate::options;
 use crate::recent::{Fingerprint, Recent, RecentCertificates};
 
@@ -126,13 +127,13 @@ pub(super) async fn cert(State(lookup): State<Lookup>, Path(hash): Path<String>)
         return (StatusCode::NOT_FOUND, "Certificate not found").into_response();
     };
     let mut message = Vec::new();
-    let certificate = Certificate::read(&recent.certificate);
+    let certificate = Certificate::read(&recent.record.certificate);
     let event = Event {
         offset: recent.offset,
-        seen: recent.seen,
-        submitted: recent.submitted,
-        kind: recent.kind,
-        cert_index: recent.index,
+        seen: recent.record.seen,
+        submitted: recent.record.submitted,
+        kind: entry_kind(recent.record.kind),
+        cert_index: recent.record.index,
         source: &recent.source,
         certificate: &certificate,
         chain: &[],
@@ -141,7 +142,7 @@ pub(super) async fn cert(State(lookup): State<Lookup>, Path(hash): Path<String>)
     match serde_json::from_slice(&message) {
         Ok(message) => Json(found_in(&message, &recent)).into_response(),
         Err(error) => {
-            let (log, index) = (recent.source.name(), recent.index);
+            let (log, index) = (recent.source.name(), recent.record.index);
             tracing::error!(log, index, %error, "a message cannot be read back");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
@@ -164,9 +165,9 @@ fn found_in<'m>(Message { data }: &Message<'m>, recent: &'m Recent) -> Found<'m>
         signature_algorithm: leaf.signature_algorithm,
         seen: data.seen,
         source: recent.source.name(),
-        cert_index: recent.index,
+        cert_index: recent.record.index,
         cert_link: data.cert_link,
-        update_type: recent.kind.update_type(),
+        update_type: entry_kind(recent.record.kind).update_type(),
         source_url: recent.source.url(),
         offset: recent.offset,
     }

@@ -14,14 +14,14 @@ use wire::filter::Filters;
 
 use crate::http::Services;
 use crate::http::metrics::resident_bytes;
+use crate::messages::MessageStream;
 use crate::metrics::Metrics;
-use crate::publish::CertificateStream;
 use crate::recent::RecentCertificates;
 
 /// The state of the route.
 #[derive(Debug)]
 pub(super) struct Sources {
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     filters: Filters,
     logs: Arc<dyn LogsView>,
     metrics: Arc<Metrics>,
@@ -115,7 +115,7 @@ struct FollowedLogs {
 pub(super) async fn stats(State(sources): State<Arc<Sources>>) -> Json<Stats> {
     let metrics = &sources.metrics;
     let ring = sources.hub.stats();
-    let held = sources.recent.held();
+    let held = sources.recent.size();
     let [websocket, sse] = ["websocket", "sse"].map(|protocol| metrics.open_connections(protocol));
     Json(Stats {
         uptime_seconds: sources.started.elapsed().as_secs(),

@@ -15,15 +15,15 @@ use wire::filter::Filters;
 
 use super::logs::Logs;
 use super::process;
+use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
-use crate::publish::CertificateStream;
 
 /// Builds the registry with every metric in it, ready to be scraped.
 #[must_use]
 pub fn registry(
     metrics: &Metrics,
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     filters: Filters,
     logs: Arc<dyn LogsView>,
     tasks: Supervisor,
@@ -161,7 +161,7 @@ fn register_connections(registry: &mut Registry, metrics: &Metrics) {
 
 /// The state of the ring, read at the scrape.
 #[derive(Debug)]
-struct Ring(Arc<Hub<CertificateStream>>);
+struct Ring(Arc<Hub<MessageStream>>);
 
 impl Collector for Ring {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {

@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::http::Services;
+use crate::messages::MessageStream;
 use crate::options;
-use crate::publish::CertificateStream;
 
 /// An answer is reused for this long, however many pages ask.
 const FRESH: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const FRESH: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct PageLogs {
     config: Arc<Config>,
-    hub: Arc<Hub<CertificateStream>>,
+    hub: Arc<Hub<MessageStream>>,
     logs: Arc<dyn LogsView>,
     started: Instant,
     /// The last answer, and the time at which it was made.

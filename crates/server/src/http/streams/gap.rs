@@ -2,7 +2,7 @@
 
 use feed::{Hub, Reader};
 
-use crate::publish::CertificateStream;
+use crate::messages::MessageStream;
 
 /// The reason for a client that reads too slowly.
 pub(super) const SLOW_CLIENT: &str = "slow_client";
@@ -35,7 +35,7 @@ pub(super) fn event(dropped: Option<u64>, reason: &str, disconnecting: bool) -> 
 /// Returns the number of published entries that a client has not received; with a filter, not all
 /// of them may match.
 #[must_use]
-pub(super) fn missed(hub: &Hub<CertificateStream>, reader: &Reader<CertificateStream>) -> u64 {
+pub(super) fn missed(hub: &Hub<MessageStream>, reader: &Reader<MessageStream>) -> u64 {
     let next = hub.head().map_or(0, |head| head + 1);
     next.saturating_sub(reader.offset())
 }

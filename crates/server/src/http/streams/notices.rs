@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::HeartbeatMode;
 use wire::{Profile, StreamKind};
 
-use crate::publish::Rendering;
+use crate::messages::Rendering;
 
 /// The interval of certstream-server-rust, for the `rust` profile.
 const RUST_INTERVAL: Duration = Duration::from_secs(30);

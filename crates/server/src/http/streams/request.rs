@@ -7,7 +7,7 @@ use wire::{Profile, StreamKind};
 
 use super::gap;
 use super::notices::Asked;
-use crate::publish::Rendering;
+use crate::messages::Rendering;
 
 /// The parameters of the query string, besides those of a filter.
 #[derive(Debug, Default, Deserialize)]

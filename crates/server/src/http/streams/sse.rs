@@ -20,8 +20,8 @@ use super::gap;
 use super::notices::Notices;
 use crate::http::guard::StreamSlot;
 use crate::http::listener::{Alive, stopped};
+use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
-use crate::publish::CertificateStream;
 
 /// Bytes handed to the connection at once.
 const BUDGET: usize = 32 * 1024;
@@ -30,9 +30,9 @@ const BUDGET: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Client {
     /// Its position in the stream.
-    pub(super) reader: Reader<CertificateStream>,
+    pub(super) reader: Reader<MessageStream>,
     /// The stream.
-    pub(super) hub: Arc<Hub<CertificateStream>>,
+    pub(super) hub: Arc<Hub<MessageStream>>,
     /// True if the response is a gzip stream.
     pub(super) gzip: bool,
     /// The heartbeats that it gets.

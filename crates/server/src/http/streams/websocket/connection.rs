@@ -23,8 +23,8 @@ use crate::http::listener::socket::Socket;
 use crate::http::listener::{Alive, stopped};
 use crate::http::streams::gap::{self, missed};
 use crate::http::streams::notices::Notices;
+use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
-use crate::publish::CertificateStream;
 
 /// The time limit of the closing handshake.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -33,9 +33,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Client {
     /// Its position in the stream.
-    pub(crate) reader: Reader<CertificateStream>,
+    pub(crate) reader: Reader<MessageStream>,
     /// The stream.
-    pub(crate) hub: Arc<Hub<CertificateStream>>,
+    pub(crate) hub: Arc<Hub<MessageStream>>,
     /// True if permessage-deflate was negotiated.
     pub(crate) deflate: bool,
     /// True if it has a filter.

@@ -1,3 +1,5 @@
+//! Gathering against a clock that moves only by waiting and publishing.
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -6,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::MAX_BYTES;
 
 /// A clock that moves only by waiting and publishing.
 #[derive(Debug, Clone)]
@@ -34,15 +37,20 @@ struct Script {
 impl Intake for Script {
     type Page = Page;
 
-    fn next(&mut self, until: Option<Instant>) -> Next<Page> {
-        let Some(page) = self.pages.front() else { return Next::End };
+    fn next(
+        &mut self,
+        until: Option<Instant>,
+        poll: &mut dyn FnMut(&mut Context<'_>) -> Result<(), Stopped>,
+    ) -> Result<Next<Page>, Stopped> {
+        poll(&mut Context::from_waker(Waker::noop()))?;
+        let Some(page) = self.pages.front() else { return Ok(Next::End) };
         // A page that is there already is taken even if the time is up.
         if page.comes > self.now() && until.is_some_and(|until| page.comes > until) {
             self.clock.advance_to(until.expect("just seen"));
-            return Next::TimeUp;
+            return Ok(Next::TimeUp);
         }
         self.clock.advance_to(page.comes);
-        self.pages.pop_front().map_or(Next::End, Next::Page)
+        Ok(self.pages.pop_front().map_or(Next::End, Next::Page))
     }
 
     fn now(&self) -> Instant {
@@ -60,6 +68,8 @@ struct Notes {
     open_for: usize,
     gathered: Vec<(Page, Instant)>,
     published: Vec<Publish>,
+    polls: usize,
+    is_finished: bool,
 }
 
 struct Publish {
@@ -67,21 +77,46 @@ struct Publish {
     pages: Vec<(Page, Instant)>,
 }
 
+impl Notes {
+    fn gathered(&self) -> Size {
+        let sizes = self.gathered.iter().map(|(page, _)| page.size);
+        sizes.fold(Size::default(), |sum, size| Size {
+            bytes: sum.bytes + size.bytes,
+            entries: sum.entries + size.entries,
+        })
+    }
+}
+
 impl Outlet<Page> for Notes {
+    fn fits(&self, page: &Page) -> bool {
+        let Size { bytes, entries } = self.gathered();
+        bytes + page.size.bytes <= MAX_BYTES && entries + page.size.entries <= MAX_ENTRIES
+    }
+
     fn take(&mut self, page: Page) -> Size {
         let size = page.size;
         self.gathered.push((page, self.clock.0.get()));
         size
     }
 
-    fn publish(&mut self) -> bool {
+    fn publish(&mut self) -> Result<(), Stopped> {
         if self.published.len() == self.open_for {
-            return false;
+            return Err(Stopped::Closed);
         }
         let at = self.clock.0.get();
         self.published.push(Publish { at, pages: std::mem::take(&mut self.gathered) });
         self.clock.advance_to(at + self.takes);
-        true
+        Ok(())
+    }
+
+    fn poll(&mut self, _context: &mut Context<'_>) -> Result<(), Stopped> {
+        self.polls += 1;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Stopped> {
+        self.is_finished = true;
+        Ok(())
     }
 
     fn readers(&self) -> usize {
@@ -115,8 +150,11 @@ fn publish(most: Duration, readers: usize, takes: Duration, pauses: &[(u64, Size
         open_for: usize::MAX,
         gathered: Vec::new(),
         published: Vec::new(),
+        polls: 0,
+        is_finished: false,
     };
-    run(most, &mut Script { clock, pages: script(start, pauses) }, &mut notes);
+    run(most, &mut Script { clock, pages: script(start, pauses) }, &mut notes).expect("open");
+    assert!(notes.is_finished && notes.polls > pauses.len(), "polled before each wait");
     notes
 }
 
@@ -143,8 +181,16 @@ fn what_comes_close_together_goes_out_together() {
             [vec![(0, SMALL); 3], vec![(0, Size { bytes: 256 << 10, entries: 1 }); 2]].concat(),
             &[1, 3, 1],
         ),
-        ("enough entries", 500, vec![(0, Size { bytes: 1, entries: 256 }); 6], &[1, 2, 2, 1]),
-        ("many pages without entries", 500, vec![(0, Size::default()); 1_030], &[1, 512, 512, 5]),
+        ("enough entries", 500, vec![(0, Size { bytes: 1, entries: 128 }); 6], &[1, 2, 2, 1]),
+        ("too many together", 500, vec![(0, Size { bytes: 1, entries: 150 }); 4], &[1, 1, 1, 1]),
+        (
+            "too large together",
+            500,
+            vec![(0, Size { bytes: 200 << 10, entries: 1 }); 5],
+            &[1, 2, 2],
+        ),
+        ("too large alone", 500, vec![(0, Size { bytes: 700 << 10, entries: 1 }); 3], &[1, 1, 1]),
+        ("many pages without entries", 500, vec![(0, Size::default()); 518], &[1, 256, 256, 5]),
     ];
     for (name, readers, pauses, expected) in cases {
         let notes = publish(most, *readers, Duration::ZERO, pauses);
@@ -236,29 +282,41 @@ fn a_closed_stream_ends_it() {
         open_for: 2,
         gathered: Vec::new(),
         published: Vec::new(),
+        polls: 0,
+        is_finished: false,
     };
     let mut intake = Script { clock, pages };
-    run(micros(5_000), &mut intake, &mut notes);
+    let stopped = run(micros(5_000), &mut intake, &mut notes);
+    assert!(matches!(stopped, Err(Stopped::Closed)), "{stopped:?}");
     assert_eq!((pages_each(&notes), intake.pages.len()), (vec![1, 1], 2));
 }
 
 #[test]
 fn a_channel_gives_what_it_has_waits_and_ends() {
     let (sender, pages) = mpsc::channel(4);
-    let mut channel = Channel::new(pages, Arc::default());
+    let mut channel = Channel::new(pages, |page: i32| page, Arc::default());
+    let mut polls = 0;
+    let mut next = |until| {
+        let next = channel.next(until, &mut |_| {
+            polls += 1;
+            Ok(())
+        });
+        next.expect("nothing stops")
+    };
     let past = Instant::now();
-    assert_eq!(channel.next(Some(past)), Next::TimeUp);
+    assert_eq!(next(Some(past)), Next::TimeUp);
     sender.blocking_send(1).expect("room");
     sender.blocking_send(2).expect("room");
-    assert_eq!(channel.next(Some(past)), Next::Page(1), "what is there is taken");
-    assert_eq!(channel.next(None), Next::Page(2));
+    assert_eq!(next(Some(past)), Next::Page(1), "what is there is taken");
+    assert_eq!(next(None), Next::Page(2));
     let until = Instant::now() + Duration::from_millis(2);
-    assert_eq!(channel.next(Some(until)), Next::TimeUp);
+    assert_eq!(next(Some(until)), Next::TimeUp);
     assert!(Instant::now() >= until);
     let sending = thread::spawn(move || sender.blocking_send(3));
-    assert_eq!(channel.next(None), Next::Page(3), "woken by the sender");
+    assert_eq!(next(None), Next::Page(3), "woken by the sender");
     sending.join().expect("no panic").expect("received");
-    assert_eq!(channel.next(None), Next::<i32>::End);
+    assert_eq!(next(None), Next::<i32>::End);
+    assert!(polls >= 6, "{polls}");
 }
 
 fn size() -> impl Strategy<Value = Size> {
@@ -291,6 +349,13 @@ proptest! {
             for (_, taken) in &publish.pages {
                 prop_assert!(publish.at - *taken <= window);
             }
+            let sum = |pages: &[(Page, Instant)]| {
+                let bytes: usize = pages.iter().map(|(page, _)| page.size.bytes).sum();
+                (bytes, pages.iter().map(|(page, _)| page.size.entries).sum::<usize>())
+            };
+            let (bytes, entries) = sum(&publish.pages);
+            let fits = bytes <= MAX_BYTES && entries <= MAX_ENTRIES;
+            prop_assert!(publish.pages.len() == 1 || fits, "{bytes} {entries}");
             // Without its last page it was not enough.
             let (_, before) = publish.pages.split_last().expect("not empty");
             let bytes: usize = before.iter().map(|(page, _)| page.size.bytes).sum();

@@ -1,62 +1,69 @@
 //! Gathering: under load, pages that come close after each other go out together.
 //!
 //! To send something to a client costs about as much for one message as for fifty: the system call
-//! and waking the connection are most of it. So after each publish the next one is held for a
-//! while that grows with the number of readers, and whatever comes in that while goes out with it.
-//! With few readers that while is too short to matter, and a page that comes after a pause is
-//! published at once however many there are.
+//! and waking the connection are most of it. So after each publish the next one is delayed by an
+//! interval that grows with the number of readers, and whatever comes in that interval goes out with
+//! it. With few readers the interval is too short to matter, and a page that comes after a pause is
+//! published at once, for any number of readers.
 //!
-//! How long that while is depends on how often pages come too. Where the next page is expected
+//! How long the interval is depends on how often pages come too. Where the next page is expected
 //! within it, waiting for it saves every reader a write. Where it is not, waiting would only delay,
-//! and the while is no longer than it takes to write the last page to everybody.
+//! and the interval is no longer than it takes to write the last page to everybody.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::vitals::Vitals;
+use crate::heartbeat::Heartbeat;
+use crate::sequencer::Stopped;
+use crate::{MAX_ENTRIES, park};
 
-/// What each reader adds to the while where no page is expected in it: about what it takes to wake it
-/// and write to its socket.
+/// What each reader adds to the interval where no page is expected in it: about what it takes to wake
+/// it and write to its socket.
 const PER_READER: Duration = Duration::from_micros(10);
-/// The most that comes to, however many readers there are.
+/// The most that comes to, for any number of readers.
 const UNEXPECTED: Duration = Duration::from_millis(5);
-/// What each reader adds to the while where more pages are expected in it.
+/// What each reader adds to the interval where more pages are expected in it.
 const PER_READER_EXPECTING: Duration = Duration::from_micros(200);
-/// How many pages the time between pages is averaged over.
+/// Number of pages that the time between pages is averaged over.
 const AVERAGED: u32 = 16;
 /// The longest time between pages that counts, and what is assumed at the start.
 const SELDOM: Duration = Duration::from_secs(1);
 /// What has gathered goes out when it is this large; more would not make writes cheaper.
 const ENOUGH_BYTES: usize = 256 * 1024;
 /// The same in entries.
-const ENOUGH_ENTRIES: usize = 512;
+const ENOUGH_ENTRIES: usize = MAX_ENTRIES;
 
 /// How much a page adds to what has gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     /// Bytes of the entries.
     pub(crate) bytes: usize,
-    /// Entries to publish.
+    /// Number of entries.
     pub(crate) entries: usize,
 }
 
-/// Where pages come from, and the time.
+/// The source of pages, and the clock.
 pub(crate) trait Intake {
-    /// What comes.
+    /// A page.
     type Page;
 
-    /// Waits for the next page, but not past `until`.
-    fn next(&mut self, until: Option<Instant>) -> Next<Self::Page>;
+    /// Waits for the next page, but not past `until`. Calls `poll` before each wait, with a context
+    /// that ends it.
+    fn next(
+        &mut self,
+        until: Option<Instant>,
+        poll: &mut dyn FnMut(&mut Context<'_>) -> Result<(), Stopped>,
+    ) -> Result<Next<Self::Page>, Stopped>;
 
-    /// The time now.
+    /// Returns the time.
     fn now(&self) -> Instant;
 }
 
-/// What [`Intake::next`] waited for.
+/// Outcome of [`Intake::next`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<P> {
     /// A page.
@@ -67,38 +74,57 @@ pub(crate) enum Next<P> {
     End,
 }
 
-/// Where pages gather and go out.
+/// The place where pages gather and go out.
 pub(crate) trait Outlet<P> {
-    /// Adds a page to what has gathered.
+    /// Reports whether a page may join what has gathered.
+    fn fits(&self, page: &P) -> bool;
+
+    /// Adds a page to what has gathered. Returns what of it is to be published.
     fn take(&mut self, page: P) -> Size;
 
-    /// Publishes what has gathered. Whether the stream is still open.
-    fn publish(&mut self) -> bool;
+    /// Publishes what has gathered.
+    fn publish(&mut self) -> Result<(), Stopped>;
 
-    /// How many read what is published.
+    /// Completes what was published before and could not be completed then. Wakes the context when
+    /// there may be more to do.
+    fn poll(&mut self, context: &mut Context<'_>) -> Result<(), Stopped>;
+
+    /// Waits until everything published is complete.
+    fn finish(&mut self) -> Result<(), Stopped>;
+
+    /// Returns the number of clients that read what is published.
     fn readers(&self) -> usize;
 }
 
-/// Moves pages from `intake` to `outlet` until there are no more or the stream is closed. None is
-/// held longer than `most`, nor longer than the readers are worth.
-pub(crate) fn run<I: Intake>(most: Duration, intake: &mut I, outlet: &mut impl Outlet<I::Page>) {
+/// Moves pages from `intake` to `outlet` until there are no more or the outlet stops. None waits
+/// longer than `most`, nor longer than the readers are worth.
+pub(crate) fn run<I: Intake>(
+    most: Duration,
+    intake: &mut I,
+    outlet: &mut impl Outlet<I::Page>,
+) -> Result<(), Stopped> {
     let mut gate = Gate::new(most);
     loop {
-        match intake.next(gate.due()) {
-            Next::Page(page) => gate.add(outlet.take(page), intake.now()),
+        match intake.next(gate.due(), &mut |context| outlet.poll(context))? {
+            Next::Page(page) => {
+                if gate.pages > 0 && !outlet.fits(&page) {
+                    outlet.publish()?;
+                    gate.published(intake.now(), outlet.readers());
+                }
+                gate.add(outlet.take(page), intake.now());
+            }
             Next::TimeUp => {}
             Next::End => break,
         }
         if gate.is_open(intake.now()) {
-            if !outlet.publish() {
-                return;
-            }
+            outlet.publish()?;
             gate.published(intake.now(), outlet.readers());
         }
     }
-    if gate.due().is_some() {
-        outlet.publish();
+    if gate.pages > 0 {
+        outlet.publish()?;
     }
+    outlet.finish()
 }
 
 /// Decides when what has gathered goes out.
@@ -109,7 +135,7 @@ struct Gate {
     opens: Option<Instant>,
     /// The time between pages with entries, on average.
     between: Duration,
-    /// When the last of them came.
+    /// The time at which the last of them came.
     last: Option<Instant>,
     gathered: Size,
     /// Pages gathered, those without an entry included: their position is to be published too.
@@ -133,9 +159,9 @@ impl Gate {
         }
     }
 
-    /// When to publish what has gathered; none while there is nothing.
-    fn due(&self) -> Option<Instant> {
-        self.opens.filter(|_| self.pages > 0)
+    /// Returns when to publish what has gathered; none while there is nothing.
+    const fn due(&self) -> Option<Instant> {
+        if self.pages > 0 { self.opens } else { None }
     }
 
     fn is_open(&self, now: Instant) -> bool {
@@ -152,7 +178,7 @@ impl Gate {
         (self.gathered, self.pages) = (Size::default(), 0);
     }
 
-    /// How long what comes next may be held.
+    /// Returns how long what comes next may wait.
     fn window(&self, readers: usize) -> Duration {
         let readers = u32::try_from(readers).unwrap_or(u32::MAX);
         let expecting = PER_READER_EXPECTING.saturating_mul(readers).min(self.most);
@@ -168,43 +194,41 @@ impl Gate {
 /// The channel is tokio's because its senders are asynchronous. A runtime's timer counts in
 /// milliseconds, which is too coarse here, so the thread itself does the waiting.
 #[derive(Debug)]
-pub(crate) struct Channel<P> {
-    pages: mpsc::Receiver<P>,
+pub(crate) struct Channel<S, R> {
+    pages: mpsc::Receiver<S>,
+    /// Makes a page of what the channel brings.
+    read: R,
     waker: Waker,
-    vitals: Arc<Vitals>,
+    heartbeat: Arc<Heartbeat>,
 }
 
-#[derive(Debug)]
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+impl<S, R> Channel<S, R> {
+    /// Creates an intake that only the calling thread may use. It shows that the thread is alive.
+    pub(crate) fn new(pages: mpsc::Receiver<S>, read: R, heartbeat: Arc<Heartbeat>) -> Self {
+        Self { pages, read, waker: park::waker(), heartbeat }
     }
 }
 
-impl<P> Channel<P> {
-    /// To be used by the thread that makes it, and by no other. Shows that the thread lives.
-    pub(crate) fn new(pages: mpsc::Receiver<P>, vitals: Arc<Vitals>) -> Self {
-        Self { pages, waker: Arc::new(Unpark(thread::current())).into(), vitals }
-    }
-}
-
-impl<P> Intake for Channel<P> {
+impl<S, P, R: FnMut(S) -> P> Intake for Channel<S, R> {
     type Page = P;
 
-    fn next(&mut self, until: Option<Instant>) -> Next<P> {
+    fn next(
+        &mut self,
+        until: Option<Instant>,
+        poll: &mut dyn FnMut(&mut Context<'_>) -> Result<(), Stopped>,
+    ) -> Result<Next<P>, Stopped> {
         let mut context = Context::from_waker(&self.waker);
         loop {
-            self.vitals.publisher.beat();
+            self.heartbeat.tick();
+            poll(&mut context)?;
             match self.pages.poll_recv(&mut context) {
-                Poll::Ready(Some(page)) => return Next::Page(page),
-                Poll::Ready(None) => return Next::End,
+                Poll::Ready(Some(page)) => return Ok(Next::Page((self.read)(page))),
+                Poll::Ready(None) => return Ok(Next::End),
                 Poll::Pending => {}
             }
             match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
-                Some(Duration::ZERO) => return Next::TimeUp,
+                Some(Duration::ZERO) => return Ok(Next::TimeUp),
                 Some(left) => thread::park_timeout(left),
             }
         }

@@ -1,0 +1,163 @@
+//! Messages of records: how the feed reads, renders and filters what was committed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use cert::{Certificate, Digests};
+use ct::leaf::EntryType;
+use feed::{Stream, block};
+use record::Record;
+use wire::filter::{Filters, Registered, Subject};
+use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, StreamKind};
+
+use crate::metrics::Metrics;
+
+/// Bytes that an entry adds for the page it is part of, which about five share.
+const PAGE_SHARE: usize = 32;
+/// Bytes that `Bytes` and `Arc` take besides their contents.
+const SHARED_BYTES: usize = 32;
+
+/// One form of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rendering {
+    /// The contents of each message.
+    pub kind: StreamKind,
+    /// The server whose conventions it follows.
+    pub profile: Profile,
+}
+
+/// A record in the ring, with what it takes to render it again without work done before.
+#[derive(Debug)]
+pub struct RingEntry {
+    /// The record; its certificate is parsed when it is rendered.
+    pub(crate) record: Arc<Record>,
+    /// The log it was read from.
+    pub(crate) source: Arc<Source>,
+    /// Digests of the certificate, computed once for any number of renderings.
+    pub(crate) digests: Digests,
+    /// The chain with its renderings.
+    pub(crate) chain: Vec<Arc<Issuer>>,
+    /// Memory of the chain certificates that were new with this entry, once they are rendered for one
+    /// profile.
+    pub(crate) new_issuers: usize,
+    /// What has been counted and logged of it: a message rendered again for a late reader, or in
+    /// another form, is not counted again.
+    pub(crate) noted: AtomicU8,
+}
+
+/// [`RingEntry::noted`]: the certificate cannot be parsed in full.
+const PARSE_ERROR: u8 = 1;
+/// [`RingEntry::noted`]: a message had to leave out something.
+const TRUNCATED: u8 = 2;
+
+impl RingEntry {
+    /// Reports whether this is the first time that something is noted of the entry.
+    fn is_news(&self, what: u8) -> bool {
+        self.noted.fetch_or(what, Ordering::Relaxed) & what == 0
+    }
+}
+
+/// Returns the kind of an entry as messages name it.
+pub(crate) const fn entry_kind(kind: EntryType) -> EntryKind {
+    match kind {
+        EntryType::X509 => EntryKind::X509LogEntry,
+        EntryType::Precert => EntryKind::PrecertLogEntry,
+    }
+}
+
+/// A certificate parsed for rendering.
+#[derive(Debug)]
+pub struct Message<'e> {
+    offset: u64,
+    entry: &'e RingEntry,
+    certificate: Certificate<'e>,
+}
+
+impl Message<'_> {
+    fn describe(&self, subject: &mut Subject) {
+        let kind = entry_kind(self.entry.record.kind);
+        subject.read(&self.certificate, &self.entry.source, kind);
+    }
+}
+
+/// The stream of messages that the feed distributes.
+#[derive(Debug)]
+pub struct MessageStream {
+    renderer: Renderer,
+    filters: Filters,
+    metrics: Arc<Metrics>,
+}
+
+impl MessageStream {
+    /// Creates a stream that renders with these bounds and switches, for clients with these filters,
+    /// and counts certificates that cannot be parsed.
+    #[must_use]
+    pub const fn new(renderer: Renderer, filters: Filters, metrics: Arc<Metrics>) -> Self {
+        Self { renderer, filters, metrics }
+    }
+}
+
+impl Stream for MessageStream {
+    type Entry = RingEntry;
+    type Message<'e> = Message<'e>;
+    type Rendering = Rendering;
+    type Filter = Registered;
+
+    fn weight(&self, entry: &RingEntry) -> usize {
+        block(size_of::<RingEntry>())
+            + PAGE_SHARE
+            + block(size_of::<Record>() + SHARED_BYTES)
+            + block(entry.record.certificate.len())
+            + SHARED_BYTES
+            + 2 * block(entry.chain.len() * size_of::<Arc<Issuer>>())
+            + entry.new_issuers
+    }
+
+    fn read<'e>(&self, offset: u64, entry: &'e RingEntry) -> Message<'e> {
+        let certificate = Certificate::read_with_digests(&entry.record.certificate, &entry.digests);
+        if let Some(error) = &certificate.parse_error
+            && entry.is_news(PARSE_ERROR)
+        {
+            self.metrics.parse_errors.inc();
+            let (log, index) = (entry.source.name(), entry.record.index);
+            tracing::warn!(log, index, %error, "certificate could not be parsed in full");
+        }
+        Message { offset, entry, certificate }
+    }
+
+    fn render(&self, rendering: Rendering, message: &Message<'_>, out: &mut Vec<u8>) {
+        let RingEntry { record, source, chain, .. } = message.entry;
+        let event = Event {
+            offset: message.offset,
+            seen: record.seen,
+            submitted: record.submitted,
+            kind: entry_kind(record.kind),
+            cert_index: record.index,
+            source,
+            certificate: &message.certificate,
+            chain,
+        };
+        let before = out.len();
+        let rendered = self.renderer.render(rendering.kind, rendering.profile, &event, out);
+        self.metrics.rendered_bytes.inc_by(out.len().saturating_sub(before) as u64);
+        if rendered == Rendered::Truncated && message.entry.is_news(TRUNCATED) {
+            self.metrics.truncated.inc();
+            let (log, index) = (source.name(), record.index);
+            tracing::warn!(log, index, "message left out what made it too large");
+        }
+    }
+
+    fn filter_id(filter: &Registered) -> u64 {
+        filter.id()
+    }
+
+    fn matching(&self, messages: &[Message<'_>], found: &mut Vec<(u64, u32)>) -> u64 {
+        self.filters.matching(messages, Message::describe, found)
+    }
+
+    fn passes(&self, filter: &Registered, message: &Message<'_>) -> bool {
+        let mut subject = Subject::default();
+        message.describe(&mut subject);
+        filter.filter().passes(&subject)
+    }
+}

@@ -1,0 +1,53 @@
+//! Pages of followers as pages of the sequencer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ctclient::{Log, Protocol};
+use follow::{LogStatus, Page};
+use record::LogIdentity;
+
+/// Converts pages, and keeps one identity for each log.
+#[derive(Debug, Default)]
+pub(crate) struct Pages {
+    /// By URL.
+    identities: HashMap<String, (Arc<Log>, Arc<LogIdentity>)>,
+}
+
+impl Pages {
+    /// Converts a page.
+    pub(crate) fn convert(&mut self, page: Page) -> ingest::Page<Arc<LogStatus>> {
+        let Page { log, first, entries, end, gap, tree, largest_head, .. } = page;
+        ingest::Page {
+            log: self.identity(&log.log),
+            first,
+            end,
+            records: entries,
+            gap: gap.map(|gap| (gap.range, gap.reason)),
+            largest_head,
+            tree: tree.filter(|tree| tree.is_consistent(end)),
+            ticket: log,
+        }
+    }
+
+    fn identity(&mut self, log: &Arc<Log>) -> Arc<LogIdentity> {
+        if let Some((known, identity)) = self.identities.get(&log.url)
+            && Arc::ptr_eq(known, log)
+        {
+            return Arc::clone(identity);
+        }
+        let identity = Arc::new(LogIdentity {
+            id: log.id,
+            url: log.url.clone(),
+            name: log.name.clone(),
+            operator: log.operator.clone(),
+            protocol: match log.protocol {
+                Protocol::Rfc6962 => record::Protocol::Rfc6962,
+                Protocol::StaticCt => record::Protocol::StaticCt,
+            },
+        });
+        let row = (Arc::clone(log), Arc::clone(&identity));
+        self.identities.insert(log.url.clone(), row);
+        identity
+    }
+}
