@@ -348,10 +348,9 @@ impl Outlet<Page> for Publisher {
         let counts = count(&entries);
         let mut recent = self.worth_finding(&entries);
         if !entries.is_empty() {
-            let offsets = self.hub.publish(entries);
-            if offsets.is_empty() {
+            let Ok(offsets) = self.hub.publish(self.hub.next_offset(), entries) else {
                 return false;
-            }
+            };
             for ((recent, _), offset) in recent.iter_mut().zip(offsets) {
                 recent.offset = offset;
             }
