@@ -76,7 +76,7 @@ impl<S: Stream> Feeds<S> {
         }
     }
 
-    /// Takes out the feeds that nobody has read for `linger`. The caller drops them after the lock.
+    /// Takes out the feeds that have had no reader for `linger`. The caller drops them after the lock.
     pub(crate) fn retire(&mut self, linger: Duration) -> Vec<Arc<FeedOf<S>>> {
         let now = Instant::now();
         let expired = |audience: &mut Audience<S>| {

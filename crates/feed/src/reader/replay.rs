@@ -14,6 +14,7 @@ use crate::protocol::framing::Framing;
 use crate::ring::Ring;
 use crate::ring::filter::FilterCursor;
 use crate::ring::span::Cursor;
+use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
 
@@ -56,12 +57,18 @@ impl Replay {
         }
     }
 
-    /// Returns how many entries the stream has before the `offset` of the reader, where it is known.
-    fn entries_before<E>(&self, offset: u64, ring: &Ring<E>) -> Option<u64> {
-        if offset == self.end && self.entries.is_some() {
-            return self.entries;
-        }
-        ring.entries_before_any(offset)
+    /// Returns how many entries the stream has before the `offset` of the reader. Where that is not
+    /// known, it is older than the process, and every offset since may have been an entry.
+    fn entries_before<S: Stream>(
+        &self,
+        offset: u64,
+        shared: &Shared<S>,
+        ring: &Ring<S::Entry>,
+    ) -> u64 {
+        let here = if offset == self.end { self.entries } else { None };
+        here.or_else(|| ring.entries_before_any(offset)).unwrap_or_else(|| {
+            shared.first_entries.saturating_sub(shared.first.saturating_sub(offset))
+        })
     }
 
     fn take(&mut self, replayed: &Replayed) {
@@ -135,8 +142,8 @@ impl<S: Stream> Reader<S> {
         let Some(start) = &replayed.start else { return self.leave_history() };
         let mut lost = 0;
         if start.from > offset {
-            let before = replay.entries_before(offset, &self.shared.ring.lock());
-            lost = before.map_or(start.from - offset, |before| start.before.saturating_sub(before));
+            let before = replay.entries_before(offset, &self.shared, &self.shared.ring.lock());
+            lost = start.before.saturating_sub(before).min(start.from - offset);
             self.inside = false;
         }
         replay.take(replayed);
@@ -158,10 +165,10 @@ impl<S: Stream> Reader<S> {
         let (at, lost) = {
             let ring = self.shared.ring.lock();
             let offset = self.at.offset;
-            let before = replay.entries_before(offset, &ring);
+            let before = replay.entries_before(offset, &self.shared, &ring);
             let missing = |to: u64| {
                 let after = ring.entries_before_any(to).unwrap_or_else(|| ring.entries_before(to));
-                before.map_or(to - offset, |before| after.saturating_sub(before))
+                after.saturating_sub(before).min(to - offset)
             };
             let oldest = ring.oldest().min(head.next).max(offset);
             let live = live.unwrap_or(0).max(oldest).min(head.next);

@@ -1,3 +1,5 @@
+//! Pages pushed, counted and sought, with holes between them.
+
 use std::time::Instant;
 
 use proptest::collection::vec;

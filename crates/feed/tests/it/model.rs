@@ -428,10 +428,11 @@ impl World {
             .filter(|(offset, note)| pattern.is_none_or(|p| p.passes(**offset, note)))
             .map(|(offset, _)| *offset)
             .collect();
-        if lost.is_empty() && from >= FIRST {
+        let oldest = self.oldest();
+        let nothing_unknown = if pattern.is_some() { from >= oldest } else { from >= FIRST };
+        if lost.is_empty() && nothing_unknown {
             return ready;
         }
-        let oldest = self.oldest();
         // What its filter was not applied to may count as lost, and have it jump to the live chunks.
         let gone = if pattern.is_some() { Some(&from) } else { lost.first() };
         assert!(gone.is_none_or(|gone| *gone < oldest), "{from} to {to}, but {oldest} is there");
