@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
 use cert::Digests;
-use feed::Hub;
+use feed::{Hub, PublishError};
 use follow::LogStatus;
 use ingest::{Committed, Fanout};
 use record::{LogChange, LogIdentity, LogNumber, Protocol, Record, State};
@@ -74,15 +74,17 @@ impl FeedFanout {
         (first_offset..).zip(entries).map(recent).collect()
     }
 
-    /// Gives entries to the feed, which numbers them as the batch does. Returns `false` once it is
-    /// closed.
+    /// Gives entries to the feed. Returns `false` if it does not take them, after which nothing more can
+    /// be shown.
     fn publish(&self, first_offset: u64, entries: Vec<RingEntry>) -> bool {
-        let offsets = self.hub.publish(entries);
-        if offsets.is_empty() {
-            return false;
+        match self.hub.publish(first_offset, entries) {
+            Ok(_) => true,
+            Err(PublishError::Closed) => false,
+            Err(error) => {
+                tracing::error!(%error, "the feed refuses a committed batch, which is a defect");
+                false
+            }
         }
-        debug_assert_eq!(offsets.start, first_offset, "the feed and the batch number alike");
-        true
     }
 }
 
