@@ -38,7 +38,7 @@ pub use ctclient::{
 };
 pub use fleet::{Fleet, FleetOptions, Reason};
 pub use options::{CatchUp, FollowOptions, Start, Verification};
-pub use page::{Gap, Page};
+pub use page::{Gap, Hold, Page};
 pub use saves::Saves;
 pub use status::LogStatus;
 pub use status::counters::{Counters, Counts};

@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicU8;
 
 use cert::Digests;
 use feed::{Hub, PublishError};
-use follow::LogStatus;
 use ingest::{Committed, Fanout};
 use record::{LogChange, LogIdentity, LogNumber, Protocol, Record, State};
 use wire::{EntryKind, Source, SourceKind};
@@ -14,6 +13,7 @@ use wire::{EntryKind, Source, SourceKind};
 use crate::issuers::Issuers;
 use crate::messages::{MessageStream, RingEntry, entry_kind};
 use crate::metrics::{EntryLabels, Metrics};
+use crate::pages::Ticket;
 use crate::recent::{Recent, RecentCertificates};
 
 /// Shows committed batches to the clients of this server.
@@ -89,10 +89,10 @@ impl FeedFanout {
 }
 
 impl Fanout for FeedFanout {
-    type Ticket = Arc<LogStatus>;
+    type Ticket = Ticket;
 
     /// Once the stream is closed nothing counts as published.
-    fn show(&mut self, committed: Committed<Arc<LogStatus>>) -> bool {
+    fn show(&mut self, committed: Committed<Ticket>) -> bool {
         let Committed { batch, tickets, remembered } = committed;
         batch.logs.iter().for_each(|change| self.change(change));
         let counts = count(&batch.records);
@@ -115,8 +115,8 @@ impl Fanout for FeedFanout {
         }
         // Also where all of a page's entries were duplicates, or it had none.
         let newest = self.hub.head().unwrap_or(0);
-        for (log, position) in tickets {
-            log.published(position, newest);
+        for (ticket, position) in tickets {
+            ticket.log.published(position, newest);
         }
         true
     }
