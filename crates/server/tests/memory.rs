@@ -239,7 +239,7 @@ fn the_ring_uses_the_memory_that_it_counts() {
         let (hub, taken) = takes(|| {
             let hub = Hub::new(Texts, limits, 1);
             for _ in 0..(20 << 20) / (entries * length) + 1 {
-                hub.publish(hub.next_offset(), texts(entries, length)).unwrap();
+                hub.publish(hub.next_offset(), texts(entries, length)).expect("the hub is open");
             }
             hub
         });
@@ -262,7 +262,7 @@ fn published(
     let hub = Hub::new(Texts, limits, 1);
     let reader = framing.map(|framing| join(&hub, framing, None));
     for _ in 0..pages {
-        hub.publish(hub.next_offset(), texts(entries, length)).unwrap();
+        hub.publish(hub.next_offset(), texts(entries, length)).expect("the hub is open");
     }
     (hub, reader)
 }
@@ -310,7 +310,7 @@ fn late_rendering_leaves_no_uncounted_memory() {
     let limits = Limits { ring_bytes: 16 << 20, chunk_bytes: 4 << 20, ..Limits::default() };
     let hub = Hub::new(Texts, limits, 1);
     for _ in 0..200 {
-        hub.publish(hub.next_offset(), texts(60, 1_000)).unwrap();
+        hub.publish(hub.next_offset(), texts(60, 1_000)).expect("the hub is open");
     }
     let before = allocated();
     for framing in [Framing::WebSocket, Framing::WebSocketDeflate, Framing::SseGzip] {
