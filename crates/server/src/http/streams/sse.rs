@@ -190,7 +190,7 @@ impl Events {
     /// missed too.
     fn end_behind(&mut self) {
         let lost = self.client.reader.take_lost();
-        let missed = lost + gap::missed(&self.client.hub, &self.client.reader);
+        let missed = lost + self.client.reader.unread();
         self.client.metrics.missed(missed);
         self.end(missed, gap::SHUTDOWN);
     }

@@ -232,7 +232,7 @@ impl Connection {
     /// missed too.
     fn end_behind(&mut self) -> Closing {
         let lost = self.client.reader.take_lost();
-        let missed = lost + missed(&self.client.hub, &self.client.reader);
+        let missed = lost + self.client.reader.unread();
         self.client.metrics.missed(missed);
         shutting_down(missed, self.client.filtered)
     }
