@@ -323,7 +323,11 @@ impl<S: Source> VerifiedRange<S> {
             }
             self.heads.remember(frontier.prove());
         }
-        for Waiting { entries, findings, tree, lease } in self.waiting.drain(..) {
+        for Waiting { entries, findings, tree, mut lease } in self.waiting.drain(..) {
+            // The responses are not kept as evidence any longer.
+            if let Some(lease) = &mut lease {
+                lease.set(entries.iter().map(Record::weight).sum());
+            }
             let end = tree.size();
             frontier.emit(tree.clone());
             let tree = frontier.tree(tree);
