@@ -1,12 +1,14 @@
 //! The hub against a model of it, under random use.
 
+mod client;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use feed::{
-    Archive, Batch, Framing, Gap, GapReason, History, HistoryPage, Hub, Limits, Owner,
-    PublishError, Reader, Request, Written,
+    Archive, Framing, Gap, GapReason, History, HistoryPage, Hub, Limits, Owner, PublishError,
+    Request, Written,
 };
 use futures_util::FutureExt;
 use proptest::collection::vec;
@@ -15,6 +17,7 @@ use proptest::sample::Index;
 
 use crate::fixture::*;
 use crate::storage::Storage;
+use client::Client;
 
 /// The things that can happen to a hub.
 #[derive(Clone, Debug)]
@@ -118,24 +121,6 @@ struct Page {
     weight: usize,
     /// Filters with smaller ids were applied.
     covered: u64,
-}
-
-/// A client, and what it should have received.
-struct Client {
-    reader: Reader<Notes>,
-    rendering: Rendering,
-    filter: Option<Filter>,
-    inbox: Inbox,
-    start: u64,
-    /// The offsets that the reader jumped over.
-    lost: Vec<Range<u64>>,
-    /// Entries of these that it must have counted, and that it may have.
-    least: u64,
-    most: u64,
-    own: Vec<Item>,
-    told: Written,
-    /// The last offset that it reported as done.
-    searched: u64,
 }
 
 struct World {
@@ -518,132 +503,6 @@ fn history(pages: usize, published: &mut BTreeMap<u64, String>) -> Storage {
         from = end;
     }
     history
-}
-
-impl Client {
-    fn act(&mut self, act: &Act) {
-        match act {
-            Act::Write(_, budget, share) => self.write(*budget, *share),
-            Act::Cancel(_, budget) => drop(self.fill(*budget)),
-            Act::Take(_, budget) => self.take(*budget),
-            _ => self.interject(),
-        }
-    }
-
-    fn lose(&mut self, range: Range<u64>, least: u64, most: u64) {
-        self.lost.push(range);
-        self.least += least;
-        self.most += most;
-    }
-
-    /// Takes what was counted as lost and not yet reported.
-    fn hear(&mut self) {
-        let mut batch = Batch::default();
-        self.reader.fill(&mut batch, 0);
-        self.told.lost += self.reader.advance(&mut batch, 0).lost;
-    }
-
-    fn fill(&mut self, budget: usize) -> Batch {
-        let mut batch = Batch::default();
-        self.reader.fill(&mut batch, budget);
-        let slices: Vec<&[u8]> = batch.slices().collect();
-        assert!(slices.len() <= feed::MAX_SLICES && slices.iter().all(|slice| !slice.is_empty()));
-        assert_eq!(slices.concat().len(), batch.len());
-        batch
-    }
-
-    fn write(&mut self, budget: usize, share: usize) {
-        let waiting = !self.reader.at_boundary() || self.own_waits();
-        let framing = self.reader.framing();
-        let mut batch = self.fill(budget);
-        let bytes = batch.slices().collect::<Vec<_>>().concat();
-        if !waiting && batch.len() > budget && framing == framing.plain() {
-            let mut one = Inbox::new(framing);
-            one.receive(framing, &bytes);
-            assert_eq!((one.items.len(), one.at_boundary()), (1, true), "past the budget: one");
-        }
-        let written = bytes.len() * share / 8;
-        let told = self.reader.advance(&mut batch, written);
-        assert!(batch.is_empty());
-        assert_eq!(told.bytes, written);
-        self.receive(framing, &bytes[..written], told);
-    }
-
-    fn take(&mut self, budget: usize) {
-        let framing = self.reader.framing();
-        if let Some((bytes, told)) = self.reader.next_bytes(budget) {
-            assert_eq!(told.bytes, bytes.len());
-            self.receive(framing, &bytes, told);
-        }
-    }
-
-    fn receive(&mut self, framing: Framing, bytes: &[u8], told: Written) {
-        add(&mut self.told, told);
-        self.inbox.receive(framing, bytes);
-        // Between two own frames the reader does not see the boundary.
-        assert!(self.inbox.at_boundary() || !self.reader.at_boundary());
-        if self.inbox.framing() == Framing::SseGzip {
-            // Of a message cut in two all can be there, and inside a chunk there is no boundary.
-            assert!(self.inbox.messages().count() >= self.told.messages);
-        } else {
-            assert!(self.inbox.at_boundary() == self.reader.at_boundary() || self.own_waits());
-            assert_eq!(self.inbox.messages().count(), self.told.messages);
-        }
-    }
-
-    fn own_waits(&self) -> bool {
-        let received = self.inbox.items.iter().filter(|item| matches!(item, Item::Own(_))).count();
-        received < self.own.len()
-    }
-
-    fn interject(&mut self) {
-        let frame = own_frame(self.inbox.framing(), self.own.len());
-        if self.reader.interject(&frame) {
-            self.own.push(Item::Own(frame));
-        }
-    }
-
-    /// Checks that it has all up to the offset it reports, and nothing beyond.
-    fn check_searched(&mut self, published: &BTreeMap<u64, String>, next: u64) {
-        let searched = self.reader.searched().unwrap();
-        assert!((self.searched..next).contains(&searched), "{searched} after {}", self.searched);
-        self.searched = searched;
-        if !self.reader.at_boundary() || !self.inbox.at_boundary() {
-            return;
-        }
-        let pattern = self.filter.as_ref().map(Filter::pattern);
-        let has_come = |(offset, note): &(&u64, &String)| {
-            (self.start..=searched).contains(*offset)
-                && pattern.is_none_or(|pattern| pattern.passes(**offset, note))
-                && (self.rendering != Rendering::Odd || *offset % 2 == 1)
-                && !self.lost.iter().any(|range| range.contains(*offset))
-        };
-        let expected = published.iter().filter(has_come).count();
-        assert_eq!(self.inbox.messages().count(), expected, "up to {searched}");
-    }
-
-    fn check(&self, published: &BTreeMap<u64, String>) {
-        let sent = |offset: &u64| !self.lost.iter().any(|range| range.contains(offset));
-        let wanted = |offset: &u64, note: &str| {
-            let pattern = self.filter.as_ref().map(Filter::pattern);
-            *offset >= self.start && pattern.is_none_or(|pattern| pattern.passes(*offset, note))
-        };
-        let expected: Vec<String> = published
-            .iter()
-            .map(|(offset, note)| (*offset, note))
-            .filter(|(offset, note)| wanted(offset, note) && sent(offset))
-            .filter_map(|(offset, note)| json(self.rendering, offset, note))
-            .collect();
-        let expected: Vec<&str> = expected.iter().map(|text| text.trim_end()).collect();
-        assert_eq!(self.inbox.messages().collect::<Vec<_>>(), expected);
-        assert_eq!(self.told.messages, expected.len());
-        let own: Vec<&Item> =
-            self.inbox.items.iter().filter(|item| matches!(item, Item::Own(_))).collect();
-        assert_eq!(own, self.own.iter().collect::<Vec<_>>());
-        assert!((self.least..=self.most).contains(&self.told.lost), "{:?}", self.told);
-        assert_eq!(self.told.bytes, self.inbox.bytes);
-        assert!(self.inbox.at_boundary() && self.reader.at_boundary());
-    }
 }
 
 proptest! {

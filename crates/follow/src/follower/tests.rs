@@ -195,8 +195,7 @@ async fn a_log_without_room_has_neither_failed_nor_recovered() {
 
 #[tokio::test(start_paused = true)]
 async fn unreadable_entries_are_skipped_within_a_minute() {
-    let source =
-        Failing { trouble: Trouble::Unreadable, has_heads: true, asked: Mutex::default() };
+    let source = Failing { trouble: Trouble::Unreadable, has_heads: true, asked: Mutex::default() };
     let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
     let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
     let (sender, mut pages) = mpsc::channel(1);
