@@ -453,6 +453,7 @@ fn a_batch_has_at_most_256_entries_or_512_kib_unless_a_page_has_more() {
     let large = || {
         let mut page = page(2, 0, 1, 0);
         page.records[0].certificate = vec![0; 300 * 1024].into();
+        page.records[0].fingerprint = [3; 32];
         page
     };
     assert!(sequencer.fits(&large()));
