@@ -320,7 +320,7 @@ impl Row for RecordRow<'_> {
         false
     }
     fn der(&self) -> Option<&[u8]> {
-        Some(self.certificate.der)
+        (!self.certificate.der.is_empty()).then_some(self.certificate.der)
     }
 }
 

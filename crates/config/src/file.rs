@@ -22,6 +22,9 @@ use crate::tree;
 /// The places of a file when none is named; the first that exists is used.
 pub(crate) const SEARCH: &[&str] = &["config.yaml", "config.yml", "/etc/certstream/config.yaml"];
 
+/// The state file of certstream-server-rust where its configuration names none.
+const STATE_OF_RUST: &str = "certstream_state.json";
+
 /// Largest configuration file in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -98,6 +101,18 @@ fn find(
         }
     }
     Ok(None)
+}
+
+/// Returns the warning for a server without a state file where that of certstream-server-rust lies in
+/// the working folder or beside the configuration file `file`; none where it lies in neither.
+pub(crate) fn unused_state(file: Option<&Path>) -> Option<String> {
+    let beside = file.map(|file| file.with_file_name(STATE_OF_RUST));
+    let mut places = [Some(PathBuf::from(STATE_OF_RUST)), beside].into_iter().flatten();
+    let found = places.find(|path| path.is_file())?.display().to_string();
+    Some(format!(
+        "{found} is there, but ct_log.state_file is not set: its positions are not used, and every \
+         start begins at the heads of the logs; add `state_file: {found}` to the section `ct_log:`"
+    ))
 }
 
 /// Reads at most one byte more than is allowed, so that the caller sees when there is too much.
@@ -207,7 +222,7 @@ impl Document<'_> {
         let unquoted = |line: u64| {
             let index = usize::try_from(line).ok()?.checked_sub(1)?;
             let (key, value) = self.text.lines().nth(index)?.trim().split_once(':')?;
-            let value = value.trim();
+            let value = value.split_once(" #").map_or(value, |(value, _)| value).trim();
             let is_address = value.starts_with("::") && ["host", "listen_addr"].contains(&key);
             is_address.then(|| format!("write the address in quotes: {key}: \"{value}\""))
         };

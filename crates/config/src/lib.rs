@@ -91,6 +91,9 @@ pub struct Setup {
     pub strict: bool,
     /// Warnings about the configuration, to be logged; one line each.
     pub warnings: Vec<String>,
+    /// Every mistake for which the configuration cannot be used; only
+    /// [`ValidateConfig`](Invocation::ValidateConfig) gives a setup that has any.
+    pub problems: Vec<String>,
 }
 
 /// Returns the part of a new configuration that a running server can apply: all but the settings
@@ -175,7 +178,14 @@ fn set_up(
     let theirs = env.of_other_servers(&mut problems);
     // What is served elsewhere on this machine is not for a demonstration.
     let search = if demo { &[] } else { search };
-    let loaded = file::load(named, search, &theirs, &mut warnings)?;
+    let validates = command.action == Action::Validate;
+    let loaded = file::load(named, search, &theirs, &mut warnings);
+    // Of a file that cannot be read at all, nothing that it may say is missing.
+    let is_read = loaded.is_ok();
+    let loaded = match loaded {
+        Err(error) if validates => file::Loaded { problems: vec![error], ..Default::default() },
+        loaded => loaded?,
+    };
     let in_file = loaded.problems.len();
     problems.splice(0..0, loaded.problems);
     let set = |key: &str| assignments.iter().any(|assignment| assignment.setting.key == key);
@@ -189,20 +199,27 @@ fn set_up(
         warnings.extend(ignored.iter().map(|key| format!("--demo ignores {key}")));
     }
     let file = loaded.file;
-    let broken = rules::check(&config);
+    let broken = if is_read { rules::check(&config) } else { Vec::new() };
     let broken: Vec<Problem> =
         broken.into_iter().filter(|rule| !is_consequence(rule, &problems, in_file)).collect();
     if !broken.is_empty() {
         problems.push(ConfigError::Rules { file: file.clone(), problems: broken });
     }
-    ConfigError::none_of(problems)?;
-    warnings.extend(rules::warnings(&config));
-    warnings.extend(rules::unused_sections(&config, is_set));
-    let validates = command.action == Action::Validate;
+    let problems = match validates {
+        true => problems.iter().map(ToString::to_string).collect(),
+        false => ConfigError::none_of(problems).map(|()| Vec::new())?,
+    };
+    if is_read {
+        warnings.extend(rules::warnings(&config));
+        warnings.extend(rules::unused_sections(&config, is_set));
+        if !demo && !is_set("ct_log.state_file") && config.ct_log.state_file.is_none() {
+            warnings.extend(file::unused_state(file.as_deref()));
+        }
+    }
     if strict && !validates && !warnings.is_empty() {
         return Err(ConfigError::Strict { warnings });
     }
-    Ok(Setup { config, file, demo, dry_run, profile, strict, warnings })
+    Ok(Setup { config, file, demo, dry_run, profile, strict, warnings, problems })
 }
 
 /// Reports whether a rule may be broken only because a mistake was left out of the configuration:

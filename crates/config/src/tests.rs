@@ -61,6 +61,14 @@ fn refused(args: &[&str], env: &[(&str, &str)]) -> String {
     }
 }
 
+/// Every mistake that validation names.
+fn mistakes(args: &[&str], env: &[(&str, &str)]) -> Vec<String> {
+    match invoke(&[&["--validate-config"], args].concat(), env) {
+        Ok(Invocation::ValidateConfig(setup)) => setup.problems,
+        other => panic!("{args:?} {env:?}: {other:?}"),
+    }
+}
+
 /// Reads the text of a file by itself.
 fn read_file(name: &str, text: &str) -> Result<Config, FileError> {
     match read_all(name, text) {

@@ -1,3 +1,5 @@
+//! The id of a log: SHA-256 of its public key.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! What a compressed framing saves and costs: `cargo bench -p feed --bench compress`.
+//! The bytes that a compressed framing saves, and its cost: `cargo bench -p feed --bench compress`.
 //!
 //! Messages of about the form and variety of the lite stream, published in pages of some sizes to
 //! one feed; bytes against the plain framing, and the CPU time that publishing takes above it.
@@ -128,7 +128,7 @@ fn message(random: &mut Random, index: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Bytes that a reader gets, and the shortest time to publish them.
+/// Returns the bytes that a reader gets, and the shortest time to publish them.
 fn publish(framing: Framing, pages: &[Vec<Vec<u8>>]) -> (usize, Duration) {
     let mut best = Duration::MAX;
     let mut bytes = 0;
@@ -140,7 +140,7 @@ fn publish(framing: Framing, pages: &[Vec<Vec<u8>>]) -> (usize, Duration) {
         let pages = pages.to_vec();
         let start = Instant::now();
         for page in pages {
-            hub.publish(page);
+            hub.publish(hub.next_offset(), page).unwrap();
         }
         best = best.min(start.elapsed());
         bytes = std::iter::from_fn(|| reader.next_bytes(usize::MAX)).map(|(b, _)| b.len()).sum();

@@ -1,4 +1,4 @@
-//! What it costs to send a message to many sockets: CPU time per message delivered, against plain
+//! The cost of sending a message to many sockets: CPU time per message delivered, against plain
 //! writes of the same bytes to as many sockets in the same run. `cargo bench -p feed`.
 //!
 //! Both send in rounds: a batch goes to every client, and the next when all of it has arrived. So
@@ -23,7 +23,8 @@ const CLIENTS: usize = 200;
 /// Bytes of a message, about what a certificate without its chain takes.
 const MESSAGE: usize = 1650;
 const BATCHES: [usize; 3] = [1, 10, 100];
-/// How long one way sends one size of batch before the other has its turn, and how many turns.
+/// The time for which one way sends one size of batch before the other has its turn, and the number
+/// of turns.
 const TURN: Duration = Duration::from_millis(100);
 const TURNS: usize = 15;
 
@@ -89,7 +90,7 @@ impl Sender {
         sender
     }
 
-    /// Sends batches for a while; messages delivered, and the CPU time that took.
+    /// Sends batches for one turn; messages delivered, and the CPU time that took.
     fn turn(&self, batch: usize) -> (u64, Duration) {
         let before = self.cpu();
         let end = Instant::now() + TURN;
@@ -133,7 +134,7 @@ fn connect(received: &Arc<AtomicU64>) -> Vec<std::net::TcpStream> {
     sockets
 }
 
-/// Reads whatever comes, for ever.
+/// Reads all that comes, until the program ends.
 fn clients(address: SocketAddr, received: &Arc<AtomicU64>) {
     let runtime = runtime::Builder::new_current_thread().enable_io().build().unwrap();
     runtime.block_on(async {
@@ -199,7 +200,8 @@ fn ours(sender: &Sender) -> Send {
     }
     Box::new(move |batch| {
         let hub = Arc::clone(&hub);
-        runtime.spawn(async move { hub.publish(vec![vec![b'x'; MESSAGE]; batch]) });
+        let messages = vec![vec![b'x'; MESSAGE]; batch];
+        runtime.spawn(async move { hub.publish(hub.next_offset(), messages).unwrap() });
     })
 }
 

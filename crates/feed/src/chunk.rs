@@ -1,15 +1,20 @@
+//! The messages of a page, rendered, framed and perhaps compressed in one shared buffer.
+
+pub(crate) mod batch;
+
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::deflate::Deflater;
-use crate::framing::Framing;
-use crate::gzip::Checksum;
-use crate::matches::{Selection, Span};
-use crate::ring::Page;
+use crate::protocol::deflate::Deflater;
+use crate::protocol::framing::Framing;
+use crate::protocol::gzip::Checksum;
+use crate::ring::filter::Selection;
+use crate::ring::page::Page;
+use crate::ring::span::Span;
 use crate::stream::Stream;
 
-/// Where a message lies: behind the one before it, up to `end`.
+/// The end of a message, which begins where the one before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
     offset: u64,
@@ -31,22 +36,22 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    /// Offset of the page's first entry.
+    /// Returns the offset of the page's first entry.
     pub(crate) const fn first(&self) -> u64 {
         self.span.first
     }
 
-    /// Offset after the page's last entry.
+    /// Returns the offset after the page's last entry.
     pub(crate) const fn end(&self) -> u64 {
         self.span.end
     }
 
-    /// The page.
+    /// Returns the offsets of the page.
     pub(crate) const fn span(&self) -> &Span {
         &self.span
     }
 
-    /// All messages.
+    /// Returns all messages.
     pub(crate) const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -57,17 +62,17 @@ impl Chunk {
         self.bytes.len() + size_of_val(&*self.marks) + size_of_val(&*self.checksums)
     }
 
-    /// The first message at `offset` or after.
+    /// Returns the first message at `offset` or after.
     pub(crate) fn message_at(&self, offset: u64) -> usize {
         self.marks.partition_point(|mark| mark.offset < offset)
     }
 
-    /// The message that the byte at `position` belongs to.
+    /// Returns the message that the byte at `position` belongs to.
     pub(crate) fn message_of(&self, position: usize) -> usize {
         self.marks.partition_point(|mark| mark.end <= position)
     }
 
-    /// Byte at which message `index` starts; the length of all bytes after the last.
+    /// Returns the byte at which message `index` starts; the length of all bytes after the last.
     pub(crate) fn start(&self, index: usize) -> usize {
         index.checked_sub(1).and_then(|last| self.marks.get(last)).map_or(0, |mark| mark.end)
     }
@@ -81,7 +86,7 @@ impl Chunk {
         before(messages.end).after(before(messages.start))
     }
 
-    /// The offset to go on from after all messages before `index`.
+    /// Returns the offset that follows all messages before `index`.
     pub(crate) fn offset_before(&self, index: usize) -> u64 {
         if index >= self.marks.len() {
             return self.end();
@@ -92,7 +97,7 @@ impl Chunk {
             .map_or(self.span.first, |m| m.offset + 1)
     }
 
-    /// The next messages in a row that are selected, of those from `index` on.
+    /// Returns the next messages in a row that are selected, of those from `index` on.
     pub(crate) fn run(
         &self,
         index: usize,
@@ -121,7 +126,7 @@ pub(crate) fn read<'p, S: Stream>(stream: &S, page: &'p Page<S::Entry>) -> Vec<S
     page.entries().map(|(offset, entry)| stream.read(offset, entry)).collect()
 }
 
-/// The messages of one page in one rendering, not yet framed, and what it takes to frame them.
+/// The messages of one page in one rendering, not yet framed, and the tools to frame them.
 /// Reused from page to page.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
@@ -131,8 +136,8 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// Bytes the buffer may keep between pages.
-    const KEPT: usize = 1024 * 1024;
+    /// Bytes the buffer may keep between pages: of a page that is full, in the longest rendering.
+    const KEPT: usize = 4 * 1024 * 1024;
 
     /// Renders the page's messages in place of what was here.
     pub(crate) fn render<S: Stream>(
@@ -186,8 +191,8 @@ impl Texts {
         Chunk { span: span.clone(), bytes: bytes.into(), marks, checksums }
     }
 
-    /// Gives back what one large page needed, and the compressor unless it is `compressing` for
-    /// somebody.
+    /// Frees the memory that one large page needed, and the compressor unless it is still needed
+    /// (`compressing`).
     pub(crate) fn trim(&mut self, compressing: bool) {
         if self.json.capacity() > Self::KEPT {
             self.json = Vec::new();

@@ -1,158 +1,91 @@
+//! Late work: chunks rendered again, and filters applied to pages older than they.
+
+pub(crate) mod budget;
+pub(crate) mod job;
+pub(crate) mod registry;
+pub(crate) mod replay;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::sync::watch;
-use tokio::task::{AbortHandle, spawn_blocking};
-
 use crate::chunk::{Texts, read};
-use crate::feed::Feed;
-use crate::feeds::FeedOf;
-use crate::hub::Shared;
-use crate::lane::{Granted, Ticket};
-use crate::matches::Looked;
-use crate::ring::{PAGE_WEIGHT, Page};
+use crate::feed::feeds::FeedOf;
+use crate::ring::filter::Backfilled;
+use crate::ring::page::Page;
+use crate::shared::Shared;
 use crate::stream::Stream;
-use crate::subscription::Owner;
+use budget::{Owner, Permit};
+use job::Job;
+use registry::{Key, LateWork};
+
+/// Bytes of entries that one piece of late work takes, unless its first page alone weighs more.
+const WORK_WEIGHT: usize = 128 * 1024;
 
 type Pages<S> = Vec<Arc<Page<<S as Stream>::Entry>>>;
 
-/// What late work is for: a page, by its first offset, and the id of a filter.
-pub(crate) type Key = (u64, Option<u64>);
-
-/// What readers of a feed miss that is not live: the chunk of a page, and, if they have a filter,
-/// what of the page passes. Some of what follows is made with it, as much as one page may weigh.
-pub(crate) struct Wanted<S: Stream> {
+/// The pages in the ring that readers of a feed lack: the chunk of one, and, if they have a filter,
+/// what of it passes. Some of what follows is made with it.
+pub(crate) struct RenderRequest<S: Stream> {
     pub(crate) feed: Arc<FeedOf<S>>,
     /// The page's first entry.
     pub(crate) first: u64,
-    /// Nothing is wanted from here on.
+    /// The offset from which on nothing is needed.
     pub(crate) end: u64,
     pub(crate) filter: Option<Arc<S::Filter>>,
 }
 
-/// Late work that readers wait for together. It keeps its place in the lane, and is done, whether
-/// anybody asks for it or not; when the last reader drops it, it ends.
-#[derive(Debug)]
-pub(crate) struct Late<R> {
-    feed: Arc<Feed<R>>,
-    key: Key,
-    task: AbortHandle,
-    outcome: watch::Receiver<Outcome>,
-    ticket: Arc<Ticket>,
-}
-
-#[derive(Clone, Debug)]
-enum Outcome {
-    Pending,
-    /// What was found out, besides the chunks that the feed now holds.
-    Done(Arc<Looked>),
-    Panicked,
-}
-
-impl<R: Copy> Late<R> {
-    /// Work that others wait for already, or else begins to wait for the lane. It waits in the
-    /// `owner`'s line too.
-    pub(crate) fn of<S: Stream<Rendering = R>>(
-        shared: &Arc<Shared<S>>,
-        wanted: Wanted<S>,
-        owner: Owner,
-    ) -> Arc<Self>
-    where
-        R: Send + Sync + 'static,
-    {
-        let (feed, key) = (Arc::clone(&wanted.feed), wanted.key());
-        let late = feed.late(key, || {
-            let (sender, outcome) = watch::channel(Outcome::Pending);
-            let (ticket, granted) = Ticket::new();
-            let work = work(Arc::clone(shared), wanted, granted, sender);
-            let task = tokio::spawn(work).abort_handle();
-            Self { feed: Arc::clone(&feed), key, task, outcome, ticket }
+impl<S: Stream> RenderRequest<S> {
+    /// Returns the work for it that others wait for already, or else begins to wait for the lane. It
+    /// waits in the `owner`'s queue too.
+    pub(crate) fn submit(self, shared: &Arc<Shared<S>>, owner: Owner) -> Arc<LateWork> {
+        let work = shared.late.join(self.key(), || {
+            let shared = Arc::clone(shared);
+            Job::start(move |permit| Arc::new(self.work(&shared, permit)))
         });
-        shared.lane.join(&late.ticket, owner);
-        late
+        shared.budget.join(work.job.ticket(), owner);
+        work
     }
 
-    /// Returns whether it is still to be done. Whoever finds something missing after that begins
-    /// anew.
-    pub(crate) fn is_pending(&self) -> bool {
-        matches!(*self.outcome.borrow(), Outcome::Pending)
-    }
-
-    /// Waits for it; none if the runtime shuts down. Cancel safe.
-    ///
-    /// # Panics
-    ///
-    /// If the work did.
-    pub(crate) async fn done(&self) -> Option<Arc<Looked>> {
-        let mut outcome = self.outcome.clone();
-        let done = |outcome: &Outcome| !matches!(outcome, Outcome::Pending);
-        match &*outcome.wait_for(done).await.ok()? {
-            Outcome::Done(looked) => Some(Arc::clone(looked)),
-            Outcome::Pending | Outcome::Panicked => panic!("rendering again panicked"),
-        }
-    }
-}
-
-impl<R> Drop for Late<R> {
-    fn drop(&mut self) {
-        self.task.abort();
-        self.feed.late_ends(self.key);
-    }
-}
-
-async fn work<S: Stream>(
-    shared: Arc<Shared<S>>,
-    wanted: Wanted<S>,
-    granted: Granted,
-    outcome: watch::Sender<Outcome>,
-) {
-    let Some(turn) = granted.turn().await else { return };
-    // Some of it may have been made with something else, or the pages have left the ring.
-    let pages = wanted.pages(&shared);
-    let looked = if pages.is_empty() {
-        Ok(Looked::default())
-    } else {
-        spawn_blocking(move || turn.work(|| wanted.make(&shared, &pages))).await
-    };
-    match looked {
-        Ok(looked) => outcome.send_replace(Outcome::Done(Arc::new(looked))),
-        Err(error) if error.is_panic() => outcome.send_replace(Outcome::Panicked),
-        Err(_) => return, // the runtime shuts down
-    };
-}
-
-impl<S: Stream> Wanted<S> {
     fn key(&self) -> Key {
-        (self.first, self.filter_id())
+        (self.feed.id, self.first, self.filter_id())
     }
 
     fn filter_id(&self) -> Option<u64> {
         self.filter.as_deref().map(S::filter_id)
     }
 
-    /// The pages that something has to be done for.
+    fn work(&self, shared: &Shared<S>, permit: Permit) -> Backfilled {
+        // Some of it may have been made with something else, or the pages have left the ring.
+        let pages = self.pages(shared);
+        if pages.is_empty() {
+            return Backfilled::default();
+        }
+        permit.spend(|| self.make(shared, &pages))
+    }
+
+    /// Returns the pages that something has to be done for.
     fn pages(&self, shared: &Shared<S>) -> Pages<S> {
-        let mut pages = shared.ring.lock().pages(self.first, PAGE_WEIGHT);
+        let mut pages = shared.ring.lock().pages(self.first, WORK_WEIGHT);
         if pages.first().is_none_or(|page| page.first() > self.first) {
             return Vec::new();
         }
-        pages.retain(|page| page.first() < self.end && (self.looks_at(page) || self.renders(page)));
+        pages.retain(|page| page.first() < self.end && (self.filters(page) || self.renders(page)));
         pages
     }
 
-    /// Whether nobody has applied the filter to the page.
-    fn looks_at(&self, page: &Page<S::Entry>) -> bool {
+    /// Reports whether the filter has not been applied to the page.
+    fn filters(&self, page: &Page<S::Entry>) -> bool {
         self.filter_id().is_some_and(|filter| page.span().matches.of(filter).is_none())
     }
 
-    /// Whether the chunk is missing, as far as can be told before the filter is applied.
+    /// Reports whether the chunk is missing, as far as is known before the filter is applied.
     fn renders(&self, page: &Page<S::Entry>) -> bool {
         let passes = |filter| page.span().matches.of(filter).is_none_or(|found| !found.is_empty());
         self.filter_id().is_none_or(passes) && !self.feed.holds(page.first())
     }
 
-    /// Does what is to be done for the pages, as far as the chunks can be held.
-    fn make(&self, shared: &Shared<S>, pages: &Pages<S>) -> Looked {
+    /// Does what is to be done for the pages, as far as the chunks can be kept.
+    fn make(&self, shared: &Shared<S>, pages: &Pages<S>) -> Backfilled {
         let first = pages.first().map_or(0, |page| page.first());
         let mut end = first;
         let mut passed = Vec::new();
@@ -161,9 +94,9 @@ impl<S: Stream> Wanted<S> {
         let mut texts = Texts::default();
         for page in pages {
             let messages = read(&shared.stream, page);
-            let nothing_passes =
-                self.looks_at(page) && !self.look(shared, page, &messages, &mut passed);
-            if !nothing_passes && self.renders(page) {
+            let filter = if self.filters(page) { self.filter.as_deref() } else { None };
+            let passes = backfill(&shared.stream, filter, page, &messages, &mut passed);
+            if passes && self.renders(page) {
                 texts.render(&shared.stream, self.feed.rendering, page.first(), &messages);
                 let chunk = texts.frame(self.feed.framing, page.span());
                 bytes += chunk.weight();
@@ -175,24 +108,24 @@ impl<S: Stream> Wanted<S> {
             }
         }
         shared.late_chunks.fetch_add(chunks.len() as u64, Ordering::Relaxed);
-        self.feed.hold_late(chunks);
-        Looked { first, end, passed: passed.into() }
+        self.feed.keep_late(chunks);
+        Backfilled { first, end, passed: passed.into() }
     }
+}
 
-    /// Applies the filter: appends the offsets that pass; whether any does.
-    fn look(
-        &self,
-        shared: &Shared<S>,
-        page: &Page<S::Entry>,
-        messages: &[S::Message<'_>],
-        passed: &mut Vec<u64>,
-    ) -> bool {
-        let before = passed.len();
-        if let Some(filter) = self.filter.as_deref() {
-            let entries = (page.first()..).zip(messages);
-            let passing = entries.filter(|(_, message)| shared.stream.passes(filter, message));
-            passed.extend(passing.map(|(offset, _)| offset));
-        }
-        passed.len() > before
-    }
+/// Applies a filter to a page: appends the offsets that pass, and reports whether any does; all do
+/// without a filter.
+fn backfill<S: Stream>(
+    stream: &S,
+    filter: Option<&S::Filter>,
+    page: &Page<S::Entry>,
+    messages: &[S::Message<'_>],
+    passed: &mut Vec<u64>,
+) -> bool {
+    let Some(filter) = filter else { return true };
+    let before = passed.len();
+    let entries = (page.first()..).zip(messages);
+    let passing = entries.filter(|(_, message)| stream.passes(filter, message));
+    passed.extend(passing.map(|(offset, _)| offset));
+    passed.len() > before
 }

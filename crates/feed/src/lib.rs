@@ -9,10 +9,10 @@
 //! client.
 //!
 //! ```text
-//!            pages   [ 40..57 ][ 57..58 ][ 58..90 ]            entries, kept by the ring
-//!  lite, WebSocket   (not held)[ chunk  ][ chunk  ]            bytes, rendered once, shared
-//!  full, SSE                             [ chunk  ]
-//!                                 ^ reader at 57    ^ head
+//!            pages   [ 40..57 ][ 57..58 ]  hole  [ 71..90 ]    entries, kept by the ring
+//!  lite, WebSocket    (dropped)[ chunk  ]        [ chunk  ]    bytes, rendered once, shared
+//!  full, SSE                                     [ chunk  ]
+//!                              ^ reader at 57             ^ head
 //! ```
 //!
 //! The newest chunks of a feed are *live*: rendered when their pages were published, and kept up to
@@ -22,63 +22,76 @@
 //! laggards there are, publishing and the readers that keep up do not notice. In the lane the
 //! [owners](Owner) of readers take turns, so one with many laggards does not keep the others waiting.
 //!
+//! Pages older than the ring may be in a [`History`]. A reader that needs them has them read in the
+//! lane too, into chunks of its own, until it reaches the ring.
+//!
 //! A reader may have a *filter*. Each page is matched against all filters in one call when it is
-//! published, and what was found is kept with the page; a filtered reader is woken only if its
+//! published, and the matches are kept with the page; a filtered reader is woken only if its
 //! filter matched, and writes slices of the chunks that others get whole.
 //!
-//! What an entry is, how it is written and what a filter is are the caller's knowledge, behind
-//! [`Stream`]. What goes over a socket is known here: [`frame`] speaks RFC 6455, [`handshake`] opens
-//! a WebSocket, [`gzip`] has what a compressed event stream needs besides chunks.
+//! Entries, messages and filters are the caller's knowledge, behind [`Stream`]. The bytes on a
+//! socket are known here: [`frame`] speaks RFC 6455, [`handshake`] opens a WebSocket, [`gzip`] has
+//! the parts of a compressed event stream besides chunks.
 //!
 //! # Invariants
 //!
-//! * Offsets are contiguous: entry `i` of a page has offset `first + i`, and pages follow each
-//!   other without a hole. So one number is a whole cursor, and a loss is a subtraction.
+//! * The caller numbers the entries, and offsets only grow. Those of one page are contiguous: entry
+//!   `i` has offset `first + i`. Between pages there may be holes. A hole belongs to the page after
+//!   it, so every offset leads to one page, and one number is a whole cursor. Losses count entries,
+//!   never holes.
 //! * A chunk depends on nothing but its page, its rendering and its framing. It may be dropped at
-//!   any time and rendered again while the page is in the ring.
-//! * A compressed chunk refers to nothing before it. So a reader may begin, or go on after a loss,
-//!   at any chunk's beginning; if it joins inside one it gets the rest of that page plain.
-//! * Live chunks are contiguous up to the head, and only newer ones push them out.
+//!   any time and rendered again while the page is in the ring or in the history.
+//! * A compressed chunk refers to nothing before it. So a reader may begin, or continue after a
+//!   loss, at any chunk's beginning; if it joins inside one it gets the rest of that page plain.
+//! * The spans of live chunks are contiguous up to the head, and only newer ones push them out.
 //! * A reader moves past an entry in one of three ways only: its bytes were written, or its filter
-//!   is known not to pass it, or it is counted as lost. It loses only what fell off the ring, and
-//!   then what lies before the oldest live chunk too, which it would not reach in time.
-//! * Nobody renders but publishers and the lane. Writing never does.
+//!   is known not to pass it, or it is counted as lost. It loses only what is neither in the ring
+//!   nor in the history, and if that fell off the ring, what lies before the oldest live chunk too,
+//!   which it would not reach in time.
+//! * A reader leaves the history when its cursor is at or after the ring's oldest page, under the
+//!   ring's lock. Whatever it needs is in one of both, so there is no seam.
+//! * Only publishers and the lane render, and only the lane reads the history. Writing never does.
 //! * A filtered reader misses no page: it enters its filter among the signals before it looks at
 //!   the ring for its start, and a publisher fills the ring before it looks at the signals. It costs
 //!   nothing while nothing passes.
-//! * Between writes a reader holds no chunk, so a client that stalls keeps no memory but what
-//!   remains of one message.
+//! * Between writes a reader holds no chunk, so a client that stalls keeps no memory but the rest of
+//!   one message. The exception are readers of the history: each holds the chunks of one read, and
+//!   their number is [bounded](Archive::readers).
 //! * There are no lock-free structures of our own, only mutexes, Tokio's channels, and counters
-//!   that nothing depends on. The locks (publishing, feeds, signals, ring, one per feed) are short:
-//!   none but `publishing`, which only publishers take, is held while an entry is read or rendered.
-//!   `publishing` comes before the others, `signals` before the ring; otherwise none is taken while
-//!   another is held.
+//!   that nothing depends on. The locks (publishing, feeds, signals, ring, late work, one per feed)
+//!   are short: none but `publishing`, which only publishers take, is held while an entry is read or
+//!   rendered. `publishing` comes before the others, `signals` before the ring; otherwise none is
+//!   taken while another is held.
+//!
+//! # Layers
+//!
+//! A file uses only those below it: `hub` · `subscription` · `reader` · `late` · `shared` · `late/job,
+//! budget, registry` · `signals`, `feed` · `chunk` · `ring` · `protocol`, `stream`, `history`,
+//! `limits`, `memory`.
 
-mod batch;
 mod chunk;
-mod deflate;
 mod feed;
-mod feeds;
-pub mod frame;
-mod framing;
-pub mod gzip;
-pub mod handshake;
+mod history;
 mod hub;
-mod lane;
 mod late;
-mod latest;
-mod matches;
+mod limits;
 mod memory;
+mod protocol;
 mod reader;
 mod ring;
+mod shared;
 mod signals;
 mod stream;
 mod subscription;
 
-pub use batch::{Batch, MAX_SLICES};
-pub use framing::Framing;
-pub use hub::{Hub, Limits, Stats};
+pub use chunk::batch::{Batch, MAX_SLICES};
+pub use history::{Archive, History, HistoryPage};
+pub use hub::{Hub, PublishError, Stats};
+pub use late::budget::Owner;
+pub use limits::Limits;
 pub use memory::block;
+pub use protocol::framing::Framing;
+pub use protocol::{frame, gzip, handshake};
 pub use reader::{MAX_INTERJECTED, Reader, Ready, WRITE_BUDGET, Written};
 pub use stream::Stream;
-pub use subscription::{Gap, GapReason, Owner, Request, Subscription};
+pub use subscription::{Gap, GapReason, Request, Subscription};

@@ -1,6 +1,8 @@
-/// Bytes that the allocator takes for a block of so many.
+//! Counting memory as the allocator gives it.
+
+/// Returns the bytes that the allocator takes for a block of so many.
 ///
-/// That is more than was asked for: jemalloc and others like it have four sizes of blocks for each
+/// That is more than was requested: jemalloc and others like it have four sizes of blocks for each
 /// doubling (from 128 bytes on; smaller ones are 8, and multiples of 16). What is to be bounded in
 /// memory is counted by it.
 #[must_use]

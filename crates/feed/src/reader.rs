@@ -1,24 +1,29 @@
+//! A client's place in the stream, and finding what to write next.
+
+mod replay;
 mod write;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::coop;
 
-use crate::batch::Batch;
-use crate::feeds::FeedOf;
-use crate::framing::Framing;
-use crate::gzip::Checksum;
-use crate::hub::Shared;
-use crate::late::{Late, Wanted};
-use crate::matches::{Place, Sieve};
+use crate::chunk::batch::Batch;
+use crate::feed::feeds::FeedOf;
+use crate::late::RenderRequest;
+use crate::late::budget::Owner;
+use crate::late::registry::LateWork;
+use crate::protocol::framing::Framing;
+use crate::protocol::gzip::Checksum;
+use crate::ring::filter::FilterCursor;
+use crate::ring::span::Cursor;
+use crate::shared::{Past, Shared};
 use crate::signals::Head;
 use crate::stream::Stream;
-use crate::subscription::Owner;
 
+use replay::Replay;
 use write::Unfinished;
 pub use write::{WRITE_BUDGET, Written};
 
@@ -27,8 +32,8 @@ pub const MAX_INTERJECTED: usize = 4096;
 
 /// One client's place in a feed.
 ///
-/// All it owns is the offset of the next entry to send, and what remains of a message the socket
-/// took only a part of. Dropping it counts the reader out.
+/// All it owns is the offset of the next entry to send, and the rest of a message the socket took
+/// only a part of. Dropping it counts the reader out.
 ///
 /// To serve it is to wait until it is [`ready`](Self::ready), and to write once:
 /// [`write_some`](Self::write_some) to a socket, [`next_bytes`](Self::next_bytes) for what something
@@ -36,39 +41,42 @@ pub const MAX_INTERJECTED: usize = 4096;
 pub struct Reader<S: Stream> {
     shared: Arc<Shared<S>>,
     feed: Arc<FeedOf<S>>,
-    /// What to read before the feed, which is compressed and cannot be entered inside a chunk.
-    detour: Option<Detour<S>>,
+    /// The rest of a page to read before the feed, which is compressed and cannot be entered inside
+    /// a chunk.
+    tail: Option<Box<PlainTail<S>>>,
+    /// Set while it reads the history.
+    replay: Option<Box<Replay>>,
     filter: Option<Box<Filtered<S>>>,
     head: watch::Receiver<Head>,
-    at: Place,
+    at: Cursor,
     owner: Owner,
-    /// Whether the place is inside a chunk that was begun.
+    /// True while the cursor is inside a chunk that was begun.
     inside: bool,
-    /// What it waits for, or gave up waiting for.
-    late: Option<Arc<Late<S::Rendering>>>,
+    /// The work it waits for, or gave up waiting for.
+    late: Option<Arc<LateWork>>,
     unfinished: Unfinished,
     interjected: Bytes,
     /// Entries lost and not yet reported.
     lost: u64,
-    /// Of what was begun and not yet reported.
+    /// Checksum of what was begun and not yet reported.
     inflated: Checksum,
     /// Empty but while something is written.
     batch: Batch,
 }
 
 /// The rest of one page, plain.
-struct Detour<S: Stream> {
+struct PlainTail<S: Stream> {
     feed: Arc<FeedOf<S>>,
-    /// Where the page ends.
+    /// The end of the page.
     end: u64,
 }
 
 struct Filtered<S: Stream> {
     filter: Arc<S::Filter>,
-    sieve: Sieve,
+    cursor: FilterCursor,
 }
 
-/// What a [`Reader`] has to do.
+/// The next step of a [`Reader`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// There is something to write.
@@ -77,13 +85,15 @@ pub enum Ready {
     Closed,
 }
 
-/// What a reader goes on with.
+/// The next thing that a reader needs.
 enum Due {
     /// Bytes at hand.
     Now,
-    /// The page that begins at this offset, which something has to be done for.
+    /// Late work on the page that begins at this offset.
     Late(u64),
-    /// What has not been published yet, if anything will be.
+    /// A read of the history.
+    History,
+    /// Entries that have not been published yet, if any will be.
     Nothing { closed: bool },
 }
 
@@ -93,17 +103,18 @@ impl<S: Stream> Reader<S> {
         feed: Arc<FeedOf<S>>,
         filter: Option<S::Filter>,
         head: watch::Receiver<Head>,
-        at: Place,
+        at: Cursor,
         owner: Owner,
     ) -> Self {
         let filter = filter.map(|filter| {
-            let sieve = Sieve { filter: S::filter_id(&filter), looked: None };
-            Box::new(Filtered { filter: Arc::new(filter), sieve })
+            let cursor = FilterCursor { filter: S::filter_id(&filter), backfilled: None };
+            Box::new(Filtered { filter: Arc::new(filter), cursor })
         });
         Self {
             shared,
             feed,
-            detour: None,
+            tail: None,
+            replay: None,
             filter,
             head,
             at,
@@ -119,14 +130,26 @@ impl<S: Stream> Reader<S> {
     }
 
     /// Reads the rest of a page, up to `end`, from a plain feed.
-    pub(crate) fn detour(&mut self, feed: Arc<FeedOf<S>>, end: u64) {
-        self.detour = Some(Detour { feed, end });
+    pub(crate) fn begin_plain(&mut self, feed: Arc<FeedOf<S>>, end: u64) {
+        self.tail = Some(Box::new(PlainTail { feed, end }));
     }
 
-    /// Offset of the next entry to send. A message begun counts as sent.
+    /// Returns the offset of the next entry to send, or one in the hole before it. A message begun
+    /// counts as sent.
     #[must_use]
     pub const fn offset(&self) -> u64 {
         self.at.offset
+    }
+
+    /// Returns how many published entries this reader has not come to, whether its filter passes
+    /// them or not.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        let ring = self.shared.ring.lock();
+        let before = ring.entries_before_any(self.at.offset).unwrap_or_else(|| {
+            if self.filter.is_none() { self.at.passed } else { self.shared.first_entries }
+        });
+        ring.entries().saturating_sub(before)
     }
 
     /// Returns the last offset that is done with: everything up to it was written to this reader
@@ -146,7 +169,7 @@ impl<S: Stream> Reader<S> {
                 signals.searched(&head, self.at.offset)
             };
             // Nothing for it lies between, so it has passed no more than before.
-            self.move_to(Place { offset, ..self.at });
+            self.move_to(Cursor { offset, ..self.at });
         }
         self.at.offset.checked_sub(1)
     }
@@ -158,16 +181,19 @@ impl<S: Stream> Reader<S> {
         std::mem::take(&mut self.lost)
     }
 
-    /// The framing of the bytes that the next [`fill`](Self::fill) or
+    /// Returns the framing of the bytes that the next [`fill`](Self::fill) or
     /// [`next_bytes`](Self::next_bytes) gives, if asked after [`ready`](Self::ready). Plain for a
     /// reader with a filter, and for one that was to be compressed as long as it is inside the page
     /// it joined in.
     #[must_use]
     pub fn framing(&self) -> Framing {
-        self.feed().framing
+        match &self.replay {
+            Some(replay) => replay.framing(),
+            None => self.feed().framing,
+        }
     }
 
-    /// Whether the connection may write frames of its own here: no message and no
+    /// Reports whether the connection may write frames of its own here: no message and no
     /// [interjected](Self::interject) frame is half written, nor, under [`Framing::SseGzip`], a
     /// chunk.
     #[must_use]
@@ -175,7 +201,7 @@ impl<S: Stream> Reader<S> {
         self.unfinished.is_empty() && !(self.inside && self.framing() == Framing::SseGzip)
     }
 
-    /// Whether something has to be written before the connection may end: the rest of what was
+    /// Reports whether something has to be written before the connection may end: the rest of what was
     /// begun, or what was [interjected](Self::interject).
     #[must_use]
     pub const fn owes(&self) -> bool {
@@ -184,8 +210,8 @@ impl<S: Stream> Reader<S> {
 
     /// Has `frame`, bytes of the connection's own (a pong, a heartbeat, a close frame), written at
     /// the next [boundary](Self::at_boundary), before any further message. It is never compressed;
-    /// under [`Framing::SseGzip`] it goes out as [stored blocks](crate::gzip::stored). Whether it
-    /// was taken: when [`MAX_INTERJECTED`] bytes wait already, the client does not read, and `frame`
+    /// under [`Framing::SseGzip`] it goes out as [stored blocks](crate::gzip::stored). Reports
+    /// whether it was taken: when [`MAX_INTERJECTED`] bytes wait already, the client does not read, and `frame`
     /// is dropped.
     pub fn interject(&mut self, frame: &[u8]) -> bool {
         let room = MAX_INTERJECTED.saturating_sub(self.interjected.len());
@@ -199,10 +225,11 @@ impl<S: Stream> Reader<S> {
     /// Waits until there is something to write, or the stream has ended. Woken at most once per
     /// publish, with a filter only if something passed it.
     ///
-    /// What is not live has to be rendered again, which is done for all readers together with a
-    /// quarter of one core; this waits for that too, without holding up the thread. A reader that
-    /// fell off the ring meanwhile goes on from the oldest live chunk, and what it misses is counted
-    /// as [lost](Written::lost).
+    /// Chunks that are not live have to be rendered again, which is done for all readers together
+    /// with a quarter of one core; this waits for that too, without holding up the thread. A reader
+    /// that fell off the ring meanwhile reads the [history](crate::History), if there is one.
+    /// Otherwise it continues with the oldest live chunk, and what it misses is counted as
+    /// [lost](Written::lost).
     ///
     /// Cancel safe: a reader keeps its turn. Needs a Tokio runtime with time enabled.
     ///
@@ -222,6 +249,11 @@ impl<S: Stream> Reader<S> {
                         return Ready::Closed;
                     }
                 }
+                Due::History => {
+                    if !self.read_history().await {
+                        return Ready::Closed;
+                    }
+                }
                 Due::Nothing { closed } => {
                     if closed || self.head.changed().await.is_err() {
                         return Ready::Closed;
@@ -232,20 +264,29 @@ impl<S: Stream> Reader<S> {
     }
 
     fn feed(&self) -> &Arc<FeedOf<S>> {
-        self.detour.as_ref().map_or(&self.feed, |detour| &detour.feed)
+        self.tail.as_ref().map_or(&self.feed, |tail| &tail.feed)
     }
 
-    fn sieve(&self) -> Option<&Sieve> {
-        self.filter.as_ref().map(|filtered| &filtered.sieve)
+    fn filter_cursor(&self) -> Option<&FilterCursor> {
+        self.filter.as_ref().map(|filtered| &filtered.cursor)
     }
 
-    /// Finds what to go on with, past what is not for this reader or was lost to it.
+    fn filter_id(&self) -> Option<u64> {
+        self.filter_cursor().map(|cursor| cursor.filter)
+    }
+
+    /// Finds what this reader needs next, past what is not for it or was lost to it.
     fn due(&mut self) -> Due {
         let head = *self.head.borrow_and_update();
         if !self.unfinished.is_empty() || (!self.interjected.is_empty() && self.at_boundary()) {
             return Due::Now;
         }
         self.at.offset = head.skip(self.at.offset);
+        if self.replay.is_some()
+            && let Some(due) = self.due_in_history(&head)
+        {
+            return due;
+        }
         if self.at.offset >= head.next {
             return Due::Nothing { closed: head.closed };
         }
@@ -255,65 +296,76 @@ impl<S: Stream> Reader<S> {
         self.seek(&head)
     }
 
-    /// The same by the pages themselves.
+    /// Finds the same by the pages of the ring.
     fn seek(&mut self, head: &Head) -> Due {
         let live = self.feed.oldest_live();
-        let sieve = self.filter.as_ref().map(|filtered| &filtered.sieve);
+        let past = self.shared.oldest_in_history();
+        let filter = self.filter.as_ref().map(|filtered| &filtered.cursor);
         let mut at = self.at;
         let mut lost = 0;
         let page = {
             let ring = self.shared.ring.lock();
-            let place = |offset: u64| {
+            let cursor = |offset: u64| {
                 let offset = offset.max(ring.oldest()).min(head.next);
-                let passed = head.passed(offset, sieve.map(|sieve| sieve.filter), &ring);
-                Place { offset, passed }
+                let passed = head.passed(offset, filter.map(|filter| filter.filter), &ring);
+                Cursor { offset, passed }
             };
             if at.offset < ring.oldest() {
-                at = place(0);
+                at = cursor(0);
                 if at.passed > self.at.passed {
-                    at = place(live.unwrap_or(0));
+                    if past.is_some_and(|past| past < ring.oldest())
+                        && let Some(place) = self.shared.past.as_ref().and_then(Past::place)
+                    {
+                        let entries = ring.entries_before_any(self.at.offset);
+                        drop(ring);
+                        self.replay(place, entries);
+                        return Due::History;
+                    }
+                    at = cursor(live.unwrap_or(0));
                     lost = at.passed.saturating_sub(self.at.passed);
                 }
                 self.inside = false;
             }
-            ring.seek(&mut at, head.next, sieve)
+            ring.seek(&mut at, head.next, filter)
         };
         self.lose(lost);
         self.move_to(at);
         let Some(page) = page else { return Due::Nothing { closed: head.closed } };
-        let offset = self.at.offset.max(page.first());
-        let known = self.sieve().is_none_or(|sieve| sieve.select(page.span()).is_some());
-        if known && self.feed().holds(offset) { Due::Now } else { Due::Late(page.first()) }
+        let known = self.filter_cursor().is_none_or(|filter| filter.select(page.span()).is_some());
+        if known && self.feed().holds(self.at.offset) { Due::Now } else { Due::Late(page.first()) }
     }
 
     fn lose(&mut self, entries: u64) {
         self.lost += entries;
-        self.shared.dropped.fetch_add(entries, Ordering::Relaxed);
+        self.shared.lose(entries);
     }
 
-    fn move_to(&mut self, place: Place) {
-        self.at = place;
+    fn move_to(&mut self, cursor: Cursor) {
+        self.at = cursor;
         // The end of a message begun is still in the old framing.
         if self.unfinished.is_empty() {
-            self.detour.take_if(|detour| detour.end <= place.offset);
+            self.tail.take_if(|tail| tail.end <= cursor.offset);
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.drop_before(cursor.offset);
         }
         if let Some(filtered) = &mut self.filter {
-            filtered.sieve.looked.take_if(|looked| looked.end <= place.offset);
+            filtered.cursor.backfilled.take_if(|backfilled| backfilled.end <= cursor.offset);
         }
     }
 
     /// Waits for late work on the page that begins at `first`; false if the runtime shuts down.
     async fn wait_for(&mut self, first: u64) -> bool {
-        let on = || (&self.feed, self.head.borrow().next);
-        let (feed, end) = self.detour.as_ref().map_or_else(on, |to| (&to.feed, to.end));
+        let live = || (&self.feed, self.head.borrow().next);
+        let (feed, end) = self.tail.as_ref().map_or_else(live, |tail| (&tail.feed, tail.end));
         let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
-        let wanted = Wanted { feed: Arc::clone(feed), first, end, filter };
-        let late = self.late.insert(Late::of(&self.shared, wanted, self.owner));
-        let looked = late.done().await;
+        let request = RenderRequest { feed: Arc::clone(feed), first, end, filter };
+        let work = self.late.insert(request.submit(&self.shared, self.owner));
+        let backfilled = work.job.done().await;
         self.late = None;
-        let done = looked.is_some();
-        if let Some((filtered, looked)) = self.filter.as_mut().zip(looked) {
-            filtered.sieve.looked = Some(looked);
+        let done = backfilled.is_some();
+        if let Some((filtered, backfilled)) = self.filter.as_mut().zip(backfilled) {
+            filtered.cursor.backfilled = Some(backfilled);
         }
         done
     }
@@ -323,7 +375,7 @@ impl<S: Stream> Drop for Reader<S> {
     fn drop(&mut self) {
         self.shared.feeds.lock().leave(&self.feed);
         if let Some(filtered) = &self.filter {
-            self.shared.signals.lock().leave(filtered.sieve.filter);
+            self.shared.signals.lock().leave(filtered.cursor.filter);
         }
     }
 }
@@ -333,7 +385,7 @@ impl<S: Stream> fmt::Debug for Reader<S> {
         f.debug_struct("Reader")
             .field("rendering", &self.feed.rendering)
             .field("framing", &self.feed.framing)
-            .field("filter", &self.sieve().map(|sieve| sieve.filter))
+            .field("filter", &self.filter_id())
             .field("offset", &self.at.offset)
             .finish_non_exhaustive()
     }

@@ -1,59 +1,58 @@
-use crate::framing::Framing;
+//! Joining the stream: the request, and the reader with what it missed.
+
+use crate::late::budget::Owner;
+use crate::protocol::framing::Framing;
 use crate::reader::Reader;
 use crate::stream::Stream;
 
-/// What a reader asks for.
+/// The options of a reader.
 #[derive(Debug)]
 pub struct Request<S: Stream> {
-    /// How messages are written.
+    /// The form of the messages.
     pub rendering: S::Rendering,
-    /// How they are told apart.
+    /// The protocol that they are framed for.
     pub framing: Framing,
     /// The last entry the reader has; without it, it begins with the next entry published.
     pub since: Option<u64>,
-    /// Which messages it wants; all without it. What is filtered is not compressed.
+    /// The filter of its messages; it gets all without one. Filtered messages are not compressed.
     pub filter: Option<S::Filter>,
-    /// Whose reader it is. What has to be rendered again is rendered for one owner after the other.
+    /// The owner. What has to be rendered again is rendered for one owner after the other.
     pub owner: Owner,
 }
-
-/// Whose a reader is, such as a network address: a number that the caller chooses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Owner(pub u128);
 
 /// A reader, and what it has missed already.
 #[derive(Debug)]
 pub struct Subscription<S: Stream> {
-    /// The reader, where it can go on.
+    /// The reader, at the first entry that it can get.
     pub reader: Reader<S>,
-    /// Set if that is not where it asked to go on.
+    /// Set if that is not the entry it asked for.
     pub gap: Option<Gap>,
 }
 
-/// Why a reader does not go on exactly where it asked to.
+/// The difference between the entry a reader asked for and the one it begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Entries it misses, where that is known; of those gone nobody knows which passed a filter.
+    /// Entries it misses, where that is known; of those gone it is not known which passed a filter.
     pub dropped: Option<u64>,
-    /// What happened.
+    /// The cause.
     pub reason: GapReason,
 }
 
-/// What happened to the offset a reader asked for.
+/// The reasons why a reader cannot continue at the offset it asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GapReason {
-    /// It fell off the ring. The reader goes on from the oldest entry.
+    /// It fell off the ring, or out of the history. The reader continues with the oldest entry.
     Evicted,
     /// It is older than this process, which cannot tell what was published before it and does not
-    /// publish all of it [again](crate::Hub::resumed). The reader goes on from the oldest entry.
+    /// publish all of it [again](crate::Hub::resumed). The reader continues with the oldest entry.
     BeforeStart,
     /// It has not been published yet: it is another server's, or the clock was set back. The reader
-    /// goes on from the oldest entry, as what it misses is somewhere in the ring.
+    /// continues with the oldest entry of the ring, as what it misses is somewhere in there.
     Ahead,
 }
 
 impl GapReason {
-    /// A short name in lower case, for clients and metrics.
+    /// Returns a short name in lower case, for clients and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -149,11 +149,14 @@ impl Catalogue {
         catalogue
     }
 
-    /// Finds the lists at private addresses.
+    /// Finds the lists at private addresses. Only their hosts may have such addresses: the host of a
+    /// public list may be that of a log too.
     async fn find(&mut self) {
         for held in &mut self.lists {
-            self.client.trust(&held.url);
             held.private = Client::has_private_host(&held.url).await;
+            if held.private {
+                self.client.trust(&held.url);
+            }
         }
     }
 
@@ -232,6 +235,7 @@ impl Catalogue {
     pub(crate) async fn refresh(&mut self) -> Result<(), CatalogueError> {
         let mut outcome = Ok(());
         let mut fetched = false;
+        self.find().await;
         for held in &mut self.lists {
             let result = match held.signed {
                 true => fetch::signed(&self.client, &held.url, &self.options.key).await,
@@ -251,7 +255,6 @@ impl Catalogue {
                 }
             }
         }
-        self.find().await;
         if fetched {
             self.keep().await;
         }
@@ -373,4 +376,27 @@ impl Current {
 
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_hosts_of_lists_at_private_addresses_may_have_such_addresses() {
+        let client = Client::new("follow-tests/1", Duration::from_secs(1)).expect("a client");
+        let key = PublicKey::from_pem(ct::log_list::CHROME_KEY_PEM).expect("a key");
+        let public = "http://lists.invalid/list.json".to_owned();
+        let mut options = CatalogueOptions::new(public.clone(), key);
+        options.extra = vec!["http://127.0.0.1:9/list.json".to_owned()];
+        let mut catalogue = Catalogue::open(options, client.clone()).await;
+        for _ in 0..2 {
+            let found = catalogue.lists.iter().map(|held| held.private).collect::<Vec<_>>();
+            assert_eq!(found, [false, true]);
+            assert!(
+                !client.may_be_private(&public) && client.may_be_private("http://127.0.0.1/log")
+            );
+            assert!(catalogue.refresh().await.is_err(), "there is no such host");
+        }
+    }
 }

@@ -5,9 +5,8 @@ mod lists;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, host_of};
+use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, Source};
 use parking_lot::Mutex;
 use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
@@ -89,17 +88,6 @@ impl Followed {
         let id = self.status.log.id;
         self.status.log.url == log.url || (id.is_some() && id == log.id)
     }
-}
-
-/// A followed log and the pace of its requests.
-#[derive(Debug)]
-pub struct Standing {
-    /// The log's status.
-    pub status: Arc<LogStatus>,
-    /// Its host, which other logs may share; `None` before the first request.
-    pub host: Option<HostSnapshot>,
-    /// The rest of the pause that the log asked for.
-    pub paused_for: Option<Duration>,
 }
 
 /// Returns the saved position of a log: by its URL, or by its id if the log has moved. A log that took
@@ -205,19 +193,11 @@ impl Fleet {
         running.map(|followed| Arc::clone(&followed.status)).collect()
     }
 
-    /// Returns the followed logs and the pace of their requests, by URL.
-    #[must_use]
-    pub fn standings(&self) -> Vec<Standing> {
-        let hosts = self.client.hosts();
+    /// Returns the followed logs and their HTTP clients, by URL.
+    pub(crate) fn clients(&self) -> Vec<(Arc<LogStatus>, Arc<Client>)> {
         let logs = self.logs.lock();
         let running = logs.values().filter(|followed| followed.running.is_some());
-        running
-            .map(|Followed { status, client, .. }| {
-                let host = host_of(&status.log.url);
-                let host = hosts.iter().find(|snapshot| snapshot.host == host).cloned();
-                Standing { status: Arc::clone(status), host, paused_for: client.paused_for() }
-            })
-            .collect()
+        running.map(|log| (Arc::clone(&log.status), Arc::clone(&log.client))).collect()
     }
 
     /// Returns the pace of each host, by host.
@@ -403,7 +383,7 @@ impl Fleet {
         self.set_reason(None);
     }
 
-    /// Runs a log's follower to its end. After a panic it is started again at its position.
+    /// Runs a log's follower to its end.
     async fn run(
         self: Arc<Self>,
         status: Arc<LogStatus>,
@@ -412,25 +392,15 @@ impl Fleet {
         mut resume: Option<Resume>,
         number: usize,
     ) {
-        let note = |_: &str| {
-            add(&status.counters.panics, 1);
-            tracing::error!(log = status.log.name, "the follower panicked");
+        let read = ReadOptions {
+            batch_size: self.follow.batch_size,
+            verification: self.follow.verification != Verification::Off,
+            tbs_ids: self.follow.tbs_ids,
         };
-        let mut follow = || {
-            let read = ReadOptions {
-                batch_size: self.follow.batch_size,
-                verification: self.follow.verification != Verification::Off,
-                tbs_ids: self.follow.tbs_ids,
-            };
-            let source = AnySource::new(&status.log, &client, &self.issuers, read);
-            let (log, options) = (Arc::clone(&status), self.follow.clone());
-            let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
-            // Before its first run it has read nothing.
-            let resume = resume.take().or(stood);
-            Follower::new(source, log, options, pages.clone(), resume, number).run()
-        };
+        let source = || AnySource::new(&status.log, &client, &self.issuers, read);
         loop {
-            self.supervisor.run_noting("follower", note, &mut follow).await;
+            let (resume, options) = (resume.take(), &self.follow);
+            supervised(&self.supervisor, &status, options, &pages, resume, number, source).await;
             if self.has_ended(&status, &pages) {
                 return;
             }
@@ -452,6 +422,31 @@ impl Fleet {
     fn set_reason(&self, reason: Option<Reason>) {
         *self.reason.lock() = reason;
     }
+}
+
+/// Runs a log's follower to its end. A defect of this program must not lose the log: after a panic the
+/// follower is started again where it stood.
+async fn supervised<S: Source>(
+    supervisor: &Supervisor,
+    status: &Arc<LogStatus>,
+    options: &FollowOptions,
+    pages: &Pages,
+    mut resume: Option<Resume>,
+    number: usize,
+    source: impl Fn() -> S,
+) {
+    let note = |_: &str| {
+        add(&status.counters.panics, 1);
+        tracing::error!(log = status.log.name, "the follower panicked");
+    };
+    let follow = || {
+        let stood = status.snapshot().next_index.map(|index| Resume { index, tree: None });
+        // Before its first run it has read nothing.
+        let resume = resume.take().or(stood);
+        let (log, options) = (Arc::clone(status), options.clone());
+        Follower::new(source(), log, options, pages.clone(), resume, number).run()
+    };
+    supervisor.run_noting("follower", note, follow).await;
 }
 
 #[cfg(test)]

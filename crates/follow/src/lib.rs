@@ -36,9 +36,9 @@ pub use ctclient::{
     AlarmKind, Backoff, Client, FetchError, HostSnapshot, Intervals, IssuerCounts, IssuerStore,
     Log, LogError, Protocol,
 };
-pub use fleet::{Fleet, FleetOptions, Reason, Standing};
+pub use fleet::{Fleet, FleetOptions, Reason};
 pub use options::{CatchUp, FollowOptions, Start, Verification};
-pub use page::{Gap, Page};
+pub use page::{Gap, Hold, Page};
 pub use saves::Saves;
 pub use status::LogStatus;
 pub use status::counters::{Counters, Counts};

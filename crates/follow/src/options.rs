@@ -94,7 +94,8 @@ impl Default for FollowOptions {
             partial_tile_wait: Duration::from_secs(2),
             verification: Verification::Report,
             evidence_dir: None,
-            unreadable_wait: Duration::from_secs(60),
+            // With the longest wait between two attempts, a minute at most.
+            unreadable_wait: Duration::from_secs(55),
         }
     }
 }

@@ -28,8 +28,8 @@ pub struct Page {
     pub tree: Option<Tree>,
     /// The largest tree size that a head of the log has named.
     pub largest_head: u64,
-    /// The page's bytes in the budget of all responses, until it is dropped.
-    pub(crate) held: Option<Hold>,
+    /// The page's bytes in the budget of all responses, until it is dropped: once the page is published.
+    pub held: Option<Hold>,
 }
 
 /// Indexes of a log that have no entry.
@@ -43,7 +43,7 @@ pub struct Gap {
 
 /// A page's bytes in the budget, from the first byte received until the publisher is done with it.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub struct Hold {
     lease: Lease,
     waiting: Arc<AtomicUsize>,
 }

@@ -7,10 +7,10 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ctclient::{HostSnapshot, IssuerCounts, Log};
+use ctclient::{Client, HostSnapshot, IssuerCounts, Log, host_of};
 
 use crate::catalogue::ListStatus;
-use crate::fleet::{Fleet, Reason, Standing};
+use crate::fleet::{Fleet, Reason};
 use crate::status::LogStatus;
 use crate::status::counters::Counts;
 use crate::status::listing::Listing;
@@ -97,12 +97,16 @@ pub trait LogsView: Debug + Send + Sync {
 
 impl LogsView for Fleet {
     fn logs(&self) -> Vec<LogView> {
-        let view = |standing: Standing| LogView {
-            host: standing.host,
-            paused_for: standing.paused_for,
-            ..LogView::of(&standing.status)
+        let hosts = Self::hosts(self);
+        let view = |(status, client): (Arc<LogStatus>, Arc<Client>)| {
+            let host = host_of(&status.log.url);
+            LogView {
+                host: hosts.iter().find(|snapshot| snapshot.host == host).cloned(),
+                paused_for: client.paused_for(),
+                ..LogView::of(&status)
+            }
         };
-        self.standings().into_iter().map(view).collect()
+        self.clients().into_iter().map(view).collect()
     }
 
     fn count(&self) -> usize {

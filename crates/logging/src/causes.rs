@@ -1,4 +1,4 @@
-//! What went wrong, with its causes.
+//! Errors with their causes.
 
 use std::error::Error;
 
@@ -35,7 +35,7 @@ mod tests {
     struct Outer(#[from] Full);
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_is_named_once() {
         let full = Full { source: io::Error::other("no space") };
         assert_eq!(in_full(&full), "the disk is full: no space");
         assert_eq!(in_full(&Outer(full)), "cannot start: the disk is full: no space");

@@ -1,6 +1,6 @@
 //! Log output that neither stops nor delays a program.
 //!
-//! Standard error may be a full disk, a pipe that nobody reads, or a terminal that is stopped. The
+//! Standard error may be a full disk, a pipe without a reader, or a terminal that is stopped. The
 //! standard library's macros panic on the first, and every write blocks on the others. Here lines
 //! wait in a queue, bounded in bytes, for one thread that writes them:
 //!
@@ -37,12 +37,12 @@ use self::writer::Writer;
 pub const QUEUE_BYTES: usize = 1 << 20;
 /// The bookkeeping of a line that waits, about.
 const LINE_OVERHEAD: usize = 64;
-/// How long the end of a program waits for its last lines to be written.
+/// The time that the end of a program waits for its last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 static STDERR: OnceLock<Lines> = OnceLock::new();
 
-/// Standard error, written to by a thread that begins with the first call.
+/// Returns standard error, written to by a thread that begins with the first call.
 pub fn stderr() -> &'static Lines {
     STDERR.get_or_init(|| Lines::start(StandardError))
 }
@@ -80,7 +80,7 @@ pub struct Lines {
     counts: Arc<Counts>,
 }
 
-/// What the senders of lines and their writer share.
+/// The counts that the senders of lines and their writer share.
 #[derive(Debug, Default)]
 struct Counts {
     /// Bytes that wait to be written.
@@ -89,7 +89,7 @@ struct Counts {
     lost: AtomicU64,
 }
 
-/// What the writer is to do.
+/// A task of the writer.
 enum Job {
     Write(Item),
     /// To answer when everything before is written.
@@ -99,7 +99,7 @@ enum Job {
 /// Bytes to write.
 struct Item {
     bytes: Box<[u8]>,
-    /// Whether it counts as lost when it cannot be written.
+    /// True if it counts as lost when it cannot be written.
     is_line: bool,
 }
 
@@ -130,7 +130,7 @@ impl Lines {
         }
     }
 
-    /// Queues bytes that nobody misses, such as a progress bar: those without room are not counted.
+    /// Queues bytes that may be lost, such as a progress bar: those without room are not counted.
     pub fn draw(&self, bytes: &[u8]) {
         self.queue(Item { bytes: bytes.into(), is_line: false });
     }
@@ -143,7 +143,7 @@ impl Lines {
     }
 
     /// Waits until every line queued so far is written or lost, but not longer than `within`.
-    /// Returns whether they are.
+    /// Reports whether they are.
     pub fn flush(&self, within: Duration) -> bool {
         let (done, wait) = mpsc::sync_channel(1);
         self.jobs.send(Job::Flush(done)).is_ok() && wait.recv_timeout(within).is_ok()

@@ -1,4 +1,4 @@
-//! What the writer's thread logs itself: it writes that at once, to know whether it was written.
+//! The log lines of the writer's own thread: it writes them at once, to know whether that succeeds.
 
 use std::cell::RefCell;
 
@@ -7,7 +7,7 @@ thread_local! {
     static COLLECTED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
-/// Returns the lines that `log` logs, which are not queued; none where nobody wants to see them.
+/// Returns the lines that `log` logs, which are not queued; none if they are filtered out.
 pub(crate) fn lines_of(log: impl FnOnce()) -> Vec<u8> {
     COLLECTED.set(Some(Vec::new()));
     log();

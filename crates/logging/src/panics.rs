@@ -1,5 +1,5 @@
 //! Panics as log lines. The standard library's hook writes to standard error itself, which blocks
-//! where nobody reads it.
+//! if nothing reads it.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::{self, PanicHookInfo};

@@ -1,12 +1,12 @@
-//! What commands print besides log lines.
+//! The output of commands besides log lines.
 
 use std::io::{self, Write as _};
 
 /// Prints a text to standard output, its end trimmed to one newline. A reader that is gone
-/// (`certstream-server --help | head`) has read what it wanted and is no error.
+/// (`certstream-server --help | head`) has read enough and is no error.
 ///
 /// # Errors
-/// When standard output cannot be written otherwise.
+/// The error of standard output, if it has a reader.
 pub fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     let printed = writeln!(output, "{}", text.trim_end()).and_then(|()| output.flush());
@@ -16,8 +16,8 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes why the program ends to standard error, as `error: …`. Where that cannot be written, nobody
-/// can be given the reason.
+/// Writes why the program ends to standard error, as `error: …`. If that cannot be written, the
+/// reason is lost.
 pub fn print_error(problem: &str) {
     crate::stderr().line(format!("error: {problem}\n").as_bytes());
 }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-/// The pause before another attempt where standard error does not block (`O_NONBLOCK`, which whoever
-/// shares it may have set) and is full.
+/// The pause before another attempt where standard error does not block (`O_NONBLOCK`, which another
+/// process that shares it may have set) and is full.
 const FULL: Duration = Duration::from_millis(20);
 
 /// Standard error. A write waits for room, whether the descriptor blocks or not.

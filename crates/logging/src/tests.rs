@@ -1,10 +1,12 @@
+//! Lines written in order, lost, and counted.
+
 use std::io::{self, Write};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use super::*;
 use parking_lot::Mutex;
 
-/// However long a thread takes to get round to its work on a slow machine.
+/// The longest that a thread takes to begin its work on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An output in memory that fails while the test says so.
@@ -95,7 +97,7 @@ fn a_line_that_cannot_be_written_is_counted_and_the_next_begins_a_line() {
 }
 
 #[test]
-fn what_is_drawn_is_never_missed() {
+fn drawn_bytes_never_count_as_lost() {
     let paper = Paper::default();
     let lines = Lines::start(paper.clone());
     paper.set_room(Some(0));
@@ -105,7 +107,7 @@ fn what_is_drawn_is_never_missed() {
 }
 
 #[test]
-fn an_output_that_blocks_delays_nobody_and_takes_bounded_memory() {
+fn an_output_that_blocks_delays_no_sender_and_takes_bounded_memory() {
     let (entered, enters) = mpsc::sync_channel(0);
     let (open, opened) = mpsc::sync_channel(0);
     let lines = Lines::start(Gate { entered, opened });

@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The thread that writes lines.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Writer<W> {
     sink: W,
     counts: Arc<Counts>,
-    /// Whether the output ends within a line, of which the rest could not be written.
+    /// True if the output ends within a line, the rest of which could not be written.
     is_torn: bool,
-    /// How many lost lines have been logged, and when that was last tried.
+    /// Lost lines that have been logged, and the time at which that was last tried.
     reported: u64,
     reported_at: Option<Instant>,
 }
@@ -32,16 +32,16 @@ impl<W: Write> Writer<W> {
                 Job::Write(item) => self.item(&item),
                 Job::Flush(done) => {
                     self.report();
-                    // Who asked may have stopped waiting.
-                    let _told = done.send(());
+                    // The caller may have stopped waiting.
+                    let _answered = done.send(());
                 }
             }
         }
         self.report();
     }
 
-    /// Waits for a job; meanwhile logs lost lines that are not logged yet. `None` where nobody can
-    /// send one any more.
+    /// Waits for a job; meanwhile logs lost lines that are not logged yet. `None` once all
+    /// senders are gone.
     fn next(&mut self, jobs: &Receiver<Job>) -> Option<Job> {
         loop {
             if self.unreported() == 0 {

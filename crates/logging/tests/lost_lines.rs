@@ -9,7 +9,7 @@ use std::time::Duration;
 use logging::Lines;
 use parking_lot::Mutex;
 
-/// However long a thread takes to get round to its work on a slow machine.
+/// The longest that a thread takes to begin its work on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An output in memory, which fails while it is full.

@@ -87,6 +87,8 @@ pub struct Server {
     alive: mpsc::Receiver<()>,
     last_call: watch::Sender<bool>,
     demo: Option<ctsim::Sim>,
+    /// The time between two lines about the throughput.
+    throughput_every: Duration,
 }
 
 impl Server {
@@ -173,6 +175,7 @@ impl Server {
             alive,
             last_call,
             demo,
+            throughput_every: throughput::EVERY,
         })
     }
 
@@ -230,11 +233,12 @@ impl Server {
             Arc::clone(&services.logs),
             Arc::clone(&services.metrics),
         );
+        let every = self.throughput_every;
         let outcome = tokio::select! {
             () = listener::serve(self.listener, self.tls, service) => Ok(()),
             () = of_metrics => Ok(()),
             () = services.tasks.run("watchdog", || systemd::watchdog(&services.liveness)) => Ok(()),
-            () = services.tasks.run("throughput", || throughput::log_every_minute(&sources)) => Ok(()),
+            () = services.tasks.run("throughput", || throughput::log_every(&sources, every)) => Ok(()),
             () = stop => Ok(()),
             _ = &mut publisher => Err(anyhow::anyhow!(PUBLISHER_ENDED)),
         };
@@ -348,8 +352,8 @@ fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Opti
 fn metrics_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     let own = &config.prometheus;
     let (Some(cert), Some(key)) = (&own.cert_path, &own.cert_key_path) else { return Ok(None) };
-    let tls = Tls::load(cert, key).context("prometheus.cert_path and prometheus.cert_key_path")?;
-    Ok(Some(tls))
+    let settings = ["prometheus.cert_path", "prometheus.cert_key_path"];
+    Ok(Some(Tls::load_for(settings, cert, key)?))
 }
 
 /// Loads TLS, where it is configured. The rules of the configuration ensure that both files are
@@ -425,5 +429,26 @@ mod tests {
         let outcome = server.run(std::future::pending()).await;
         assert_eq!(outcome.expect_err("it ends by itself").to_string(), PUBLISHER_ENDED);
         assert!(liveness.is_stopping(), "it is not ready for clients any more");
+    }
+
+    #[tokio::test]
+    async fn a_running_server_logs_its_throughput_again_and_again() {
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        let output = Arc::new(log.reopen().expect("the same file"));
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(output);
+        let _until_the_end = tracing::subscriber::set_default(lines.finish());
+        let config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
+        let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
+        assert_eq!(server.throughput_every, Duration::from_secs(60));
+        server.throughput_every = Duration::from_millis(10);
+        let two_lines = async {
+            let written = || std::fs::read_to_string(log.path()).expect("a log");
+            let line = "0.0 entries/s, 0 clients, 0 of 0 logs at the head";
+            while written().matches(line).count() < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let ran = tokio::time::timeout(Duration::from_secs(60), server.run(two_lines)).await;
+        ran.expect("the lines come").expect("it stops");
     }
 }

@@ -5,35 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
 use cert::Digests;
-use ct::Hash;
-use feed::Hub;
-use follow::LogStatus;
+use feed::{Hub, PublishError};
 use ingest::{Committed, Fanout};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 use record::{LogChange, LogIdentity, LogNumber, Protocol, Record, State};
-use wire::{EntryKind, Issuer, Source, SourceKind};
+use wire::{EntryKind, Source, SourceKind};
 
+use crate::issuers::Issuers;
 use crate::messages::{MessageStream, RingEntry, entry_kind};
 use crate::metrics::{EntryLabels, Metrics};
+use crate::pages::Ticket;
 use crate::recent::{Recent, RecentCertificates};
-
-/// Rendered issuers in memory at most.
-const ISSUERS: usize = 4096;
-/// Bytes of memory that they take at most. Those of existing CAs, rendered under one profile, take a
-/// tenth of what is counted: their names have no escapes.
-const ISSUER_BYTES: u64 = 64 * 1024 * 1024;
-/// Memory of an issuer with one rendering, in times its DER.
-const WITH_RENDERING: usize = 4;
-
-#[derive(Debug, Clone)]
-struct Weight;
-
-impl Weighter<Hash, Arc<Issuer>> for Weight {
-    fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
-        issuer.most_memory() as u64
-    }
-}
 
 /// Shows committed batches to the clients of this server.
 #[derive(Debug)]
@@ -41,10 +22,9 @@ pub(crate) struct FeedFanout {
     hub: Arc<Hub<MessageStream>>,
     metrics: Arc<Metrics>,
     recent: Arc<RecentCertificates>,
-    /// What messages say of each log, by its number.
+    /// The description of each log in messages, by its number.
     sources: Vec<Arc<Source>>,
-    /// Chain certificates with their renderings, by SHA-256.
-    issuers: Cache<Hash, Arc<Issuer>, Weight>,
+    issuers: Issuers,
 }
 
 impl FeedFanout {
@@ -56,7 +36,7 @@ impl FeedFanout {
         state: &State,
     ) -> Self {
         let sources = state.logs().map(|(_, log)| source(&log.identity)).collect();
-        let issuers = Cache::with_weighter(ISSUERS, ISSUER_BYTES, Weight);
+        let issuers = Issuers::default();
         Self { hub, metrics, recent, sources, issuers }
     }
 
@@ -75,20 +55,11 @@ impl FeedFanout {
         let source = source.expect("a batch is applied before it is shown, so its logs are known");
         let mut new_issuers = 0;
         let issuers = record.chain.iter();
-        let chain = issuers.map(|issuer| self.issuer(issuer, &mut new_issuers)).collect();
+        let chain =
+            issuers.map(|issuer| self.issuers.get_or_add(issuer, &mut new_issuers)).collect();
         let digests = Digests::with_sha256(record.fingerprint, &record.certificate);
         let (record, noted) = (Arc::new(record), AtomicU8::new(0));
         RingEntry { record, source, digests, chain, new_issuers, noted }
-    }
-
-    fn issuer(&self, issuer: &record::Issuer, new: &mut usize) -> Arc<Issuer> {
-        if let Some(rendered) = self.issuers.get(&issuer.fingerprint) {
-            return rendered;
-        }
-        let rendered = Arc::new(Issuer::new(issuer.der.clone()));
-        *new += issuer.der.len() * WITH_RENDERING;
-        self.issuers.insert(issuer.fingerprint, Arc::clone(&rendered));
-        rendered
     }
 
     /// Makes entries available by their fingerprints, the first of them with this offset.
@@ -103,23 +74,25 @@ impl FeedFanout {
         (first_offset..).zip(entries).map(recent).collect()
     }
 
-    /// Gives entries to the feed, which numbers them as the batch does. Returns `false` once it is
-    /// closed.
+    /// Gives entries to the feed. Returns `false` if it does not take them, after which nothing more can
+    /// be shown.
     fn publish(&self, first_offset: u64, entries: Vec<RingEntry>) -> bool {
-        let offsets = self.hub.publish(entries);
-        if offsets.is_empty() {
-            return false;
+        match self.hub.publish(first_offset, entries) {
+            Ok(_) => true,
+            Err(PublishError::Closed) => false,
+            Err(error) => {
+                tracing::error!(%error, "the feed refuses a committed batch, which is a defect");
+                false
+            }
         }
-        debug_assert_eq!(offsets.start, first_offset, "the feed and the batch number alike");
-        true
     }
 }
 
 impl Fanout for FeedFanout {
-    type Ticket = Arc<LogStatus>;
+    type Ticket = Ticket;
 
     /// Once the stream is closed nothing counts as published.
-    fn show(&mut self, committed: Committed<Arc<LogStatus>>) -> bool {
+    fn show(&mut self, committed: Committed<Ticket>) -> bool {
         let Committed { batch, tickets, remembered } = committed;
         batch.logs.iter().for_each(|change| self.change(change));
         let counts = count(&batch.records);
@@ -142,8 +115,8 @@ impl Fanout for FeedFanout {
         }
         // Also where all of a page's entries were duplicates, or it had none.
         let newest = self.hub.head().unwrap_or(0);
-        for (log, position) in tickets {
-            log.published(position, newest);
+        for (ticket, position) in tickets {
+            ticket.log.published(position, newest);
         }
         true
     }
@@ -153,7 +126,7 @@ impl Fanout for FeedFanout {
     }
 }
 
-/// Renders what messages say of a log.
+/// Renders the description of a log in messages.
 fn source(log: &LogIdentity) -> Arc<Source> {
     let kind = match log.protocol {
         Protocol::Rfc6962 => SourceKind::Rfc6962,

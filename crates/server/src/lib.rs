@@ -6,6 +6,7 @@ pub mod commands;
 mod demo;
 mod fanout;
 pub mod http;
+pub mod issuers;
 pub mod liveness;
 pub mod messages;
 pub mod metrics;

@@ -4,8 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ctclient::{Log, Protocol};
-use follow::{LogStatus, Page};
+use follow::{Hold, LogStatus, Page};
 use record::LogIdentity;
+
+/// The part of a page that is kept until the page is published.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    /// The log that the page comes from.
+    pub(crate) log: Arc<LogStatus>,
+    /// The page's bytes in the budget of all responses.
+    _held: Option<Hold>,
+}
 
 /// Converts pages, and keeps one identity for each log.
 #[derive(Debug, Default)]
@@ -16,8 +25,8 @@ pub(crate) struct Pages {
 
 impl Pages {
     /// Converts a page.
-    pub(crate) fn convert(&mut self, page: Page) -> ingest::Page<Arc<LogStatus>> {
-        let Page { log, first, entries, end, gap, tree, largest_head, .. } = page;
+    pub(crate) fn convert(&mut self, page: Page) -> ingest::Page<Ticket> {
+        let Page { log, first, entries, end, gap, tree, largest_head, held } = page;
         ingest::Page {
             log: self.identity(&log.log),
             first,
@@ -26,7 +35,7 @@ impl Pages {
             gap: gap.map(|gap| (gap.range, gap.reason)),
             largest_head,
             tree: tree.filter(|tree| tree.is_consistent(end)),
-            ticket: log,
+            ticket: Ticket { log, _held: held },
         }
     }
 

@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cert::Digests;
+use cert::{Certificate, Digests};
 use ct::leaf::EntryType;
 use feed::{Framing, Hub, Limits, Owner, Reader, Ready, Request, Stream, block};
+use follow::IssuerStore;
 use ingest::Window;
 use record::{LogNumber, Record};
+use server::issuers::Issuers;
 use server::recent::{Recent, RecentCertificates};
 use tikv_jemalloc_ctl::{epoch, stats};
-use wire::{Source, SourceKind};
+use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
 /// As in the program.
 #[global_allocator]
@@ -118,6 +120,68 @@ fn recent_certificates_use_little_more_than_their_bytes() {
     assert!(taken <= counted * 5 / 4 + MOST * BESIDE, "{taken} for {counted}");
 }
 
+/// Bytes in place of an issuer's certificate, which differ by the number.
+fn issuer(number: u64, length: usize) -> Vec<u8> {
+    let mut der = vec![b'"'; length];
+    der[..8].copy_from_slice(&number.to_be_bytes());
+    der
+}
+
+#[test]
+fn the_issuers_of_followers_take_what_their_bound_says() {
+    let _alone = ALONE.lock();
+    /// As in `follow::issuers`.
+    const MOST: usize = 16 << 20;
+    for (length, count) in [(16, 200_000), (1_400, 40_000), (20_000, 3_000), (200_000, 300)] {
+        let (store, taken) = takes(|| {
+            let store = IssuerStore::default();
+            (0..count).for_each(|number| drop(store.intern(&issuer(number, length))));
+            store
+        });
+        let kept = store.len();
+        println!("issuers of followers, {length} bytes each: {taken} bytes, {kept} are kept");
+        assert!(taken <= MOST * 5 / 4 + KEPT, "{taken} for {kept} of {length}");
+        assert!(kept * (length + 400) >= MOST / 2, "{kept} of {length}");
+    }
+}
+
+#[test]
+fn the_issuers_of_the_publisher_take_no_more_than_their_bound() {
+    let _alone = ALONE.lock();
+    let most = usize::try_from(Issuers::MOST_BYTES).expect("fits");
+    let source = Source::new("log", "https://x", "", SourceKind::Tiled, None);
+    let certificate = Certificate::read(&[]);
+    let renderer = Renderer::default();
+    for (length, count) in [(16, 10_000), (1_400, 10_000), (20_000, 3_000)] {
+        let (issuers, taken) = takes(|| {
+            let (issuers, mut new, mut message) = (Issuers::default(), 0, Vec::new());
+            for number in 0..count {
+                let der = record::Issuer::new(issuer(number, length).into());
+                let event = Event {
+                    offset: 1,
+                    seen: 0,
+                    submitted: 0,
+                    kind: EntryKind::X509LogEntry,
+                    cert_index: 0,
+                    source: &source,
+                    certificate: &certificate,
+                    chain: &[issuers.get_or_add(&der, &mut new)],
+                };
+                for profile in Profile::ALL {
+                    message.clear();
+                    renderer.render(StreamKind::Full, profile, &event, &mut message);
+                }
+            }
+            issuers
+        });
+        println!("issuers of the publisher, {length} bytes each: {taken} bytes of {most}");
+        assert!(taken <= most + KEPT, "{taken} of {most}");
+        // Their renderings are kept with them.
+        assert!(taken > 1_000_000, "{taken}");
+        drop(issuers);
+    }
+}
+
 /// A stream of texts, as long as messages of the lite stream are.
 #[derive(Debug)]
 struct Texts;
@@ -175,7 +239,7 @@ fn the_ring_uses_the_memory_that_it_counts() {
         let (hub, taken) = takes(|| {
             let hub = Hub::new(Texts, limits, 1);
             for _ in 0..(20 << 20) / (entries * length) + 1 {
-                hub.publish(texts(entries, length));
+                hub.publish(hub.next_offset(), texts(entries, length)).expect("the hub is open");
             }
             hub
         });
@@ -198,7 +262,7 @@ fn published(
     let hub = Hub::new(Texts, limits, 1);
     let reader = framing.map(|framing| join(&hub, framing, None));
     for _ in 0..pages {
-        hub.publish(texts(entries, length));
+        hub.publish(hub.next_offset(), texts(entries, length)).expect("the hub is open");
     }
     (hub, reader)
 }
@@ -246,7 +310,7 @@ fn late_rendering_leaves_no_uncounted_memory() {
     let limits = Limits { ring_bytes: 16 << 20, chunk_bytes: 4 << 20, ..Limits::default() };
     let hub = Hub::new(Texts, limits, 1);
     for _ in 0..200 {
-        hub.publish(texts(60, 1_000));
+        hub.publish(hub.next_offset(), texts(60, 1_000)).expect("the hub is open");
     }
     let before = allocated();
     for framing in [Framing::WebSocket, Framing::WebSocketDeflate, Framing::SseGzip] {

@@ -1,11 +1,11 @@
-//! Tasks that run for ever.
+//! Tasks that run as long as the program.
 //!
 //! A task that panics is a defect of this program, and must not silently end a part of it. A
 //! [`Supervisor`] starts the task again, after a pause that grows while it keeps failing, logs and
-//! counts the panic, and says which tasks are down at the moment.
+//! counts the panic, and reports which tasks are down at the moment.
 //!
-//! What a task knows is lost with it, so only tasks that can begin anew are run under one. A part
-//! whose state is lost with it has to end the program instead.
+//! A task loses its state when it panics, so only tasks that can begin anew are run under one. A part
+//! whose state must not be lost has to end the program instead.
 
 mod restarts;
 
@@ -20,18 +20,18 @@ use tokio::time::{Instant, sleep};
 
 use self::restarts::Restarts;
 
-/// Runs tasks, and knows how they fare. Clones are the same.
+/// Runs tasks, and keeps their status. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub struct Supervisor(Arc<Mutex<BTreeMap<&'static str, Tally>>>);
 
-/// How the tasks of a name fare.
+/// The status of the tasks of one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskStatus {
     /// The name. Several tasks may have the same.
     pub name: &'static str,
-    /// How often one of them has panicked.
+    /// Panics of all of them.
     pub panics: u64,
-    /// How many of them have panicked and are not running again yet.
+    /// Tasks that have panicked and are not running again yet.
     pub down: usize,
 }
 
@@ -47,7 +47,8 @@ impl Supervisor {
         self.run_noting(name, |_| {}, start).await
     }
 
-    /// The same; each panic's message is handed to `note` when it happens.
+    /// Runs what `start` makes like [`run`](Self::run), and hands each panic's message to `note` when
+    /// it happens.
     pub async fn run_noting<F: Future>(
         &self,
         name: &'static str,
@@ -59,7 +60,7 @@ impl Supervisor {
         let mut restarts = Restarts::default();
         loop {
             let begun = Instant::now();
-            // What the future has seen is not looked at again.
+            // The state of the future is not used again.
             let ended = AssertUnwindSafe(async { start().await }).catch_unwind().await;
             let panic = match ended {
                 Ok(output) => return output,
@@ -80,7 +81,7 @@ impl Supervisor {
         }
     }
 
-    /// Returns how every task fares, by name.
+    /// Returns the status of every task, by name.
     #[must_use]
     pub fn tasks(&self) -> Vec<TaskStatus> {
         let status = |(name, tally): (&&'static str, &Tally)| TaskStatus {
@@ -100,7 +101,7 @@ impl Supervisor {
     }
 }
 
-/// A task that is not running, for as long as this exists: also when it is not to be started again.
+/// Counts a task as not running for as long as it exists: also when it is not to be started again.
 struct Down<'s> {
     supervisor: &'s Supervisor,
     name: &'static str,

@@ -1,3 +1,5 @@
+//! Tasks that panic, restart and return.
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 

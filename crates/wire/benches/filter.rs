@@ -1,4 +1,4 @@
-//! What it costs to judge a certificate for thousands of filters at once:
+//! The cost of judging a certificate for thousands of filters at once:
 //! `cargo bench -p wire --bench filter`.
 //!
 //! Prints microseconds per certificate, reading it for the filters included. The certificates are
@@ -179,7 +179,7 @@ fn main() {
     measure("5,000 filters, domain only", &leaves, random.filters(5_000, &["domain"], 2));
     measure("5,000 filters, match only", &leaves, random.filters(5_000, &["match"], 2));
 
-    // What clients could do to hurt: every filter is looked at for every certificate, in vain.
+    // The worst that clients can do: every filter is looked at for every certificate, and none passes.
     let everything: Vec<_> = (0..5_000)
         .map(|n| {
             let rest =

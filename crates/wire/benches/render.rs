@@ -1,4 +1,4 @@
-//! What a certificate costs, written as a message and read back:
+//! The cost of a certificate, written as a message and read back:
 //! `cargo bench -p wire --bench render`.
 //!
 //! Prints nanoseconds per certificate over real leaves from ../shared/data, or over the sample of

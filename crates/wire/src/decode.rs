@@ -28,7 +28,7 @@ mod loose;
 mod members;
 mod update;
 
-use members::{Fill, Member, Members, Notes, Slot};
+use members::{Fill, Member, Members, Notes, Slot, members};
 use update::Entry;
 pub use update::{Certificate, Extensions, Log, Name, Update};
 
@@ -65,7 +65,7 @@ pub enum Incoming<'a> {
     },
     /// `heartbeat`: the connection is alive.
     Heartbeat {
-        /// When it was sent, ms since the Unix epoch; some servers do not say.
+        /// The time at which it was sent, ms since the Unix epoch; some servers do not send it.
         timestamp: Option<u64>,
         /// The last offset that was searched for this client and whose matches were sent before;
         /// only from servers that number messages.
@@ -75,11 +75,11 @@ pub enum Incoming<'a> {
     },
     /// `gap`: messages are missing here.
     Gap {
-        /// How many, where the server knows.
+        /// The number of them, where the server knows it.
         dropped: Option<u64>,
-        /// Whether the server is about to close the connection for it.
+        /// True if the server is about to close the connection for it.
         disconnecting: bool,
-        /// Why, in a word of the server's.
+        /// The reason, in a word of the server's.
         reason: Option<Cow<'a, str>>,
         /// The id of the stream that follows, where the server has one.
         stream: Option<Cow<'a, str>>,
@@ -91,7 +91,7 @@ pub enum Incoming<'a> {
     },
 }
 
-/// Why bytes are not a message.
+/// Reasons why bytes are not a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Longer than [`MAX_MESSAGE_BYTES`].
@@ -108,7 +108,7 @@ pub enum DecodeError {
     Missing {
         /// The kind of message.
         message_type: &'static str,
-        /// What it lacks.
+        /// The member it lacks.
         member: &'static str,
     },
     /// `as_der` is not base64.
@@ -121,7 +121,7 @@ pub enum DecodeError {
 ///
 /// # Errors
 ///
-/// When it is too long, not JSON, or not the object that its `message_type` promises.
+/// [`DecodeError`] if it is too long, not JSON, or not the object that its `message_type` promises.
 pub fn decode(message: &[u8]) -> Result<Incoming<'_>, DecodeError> {
     if message.len() > MAX_MESSAGE_BYTES {
         return Err(DecodeError::TooLong(message.len()));
@@ -135,7 +135,7 @@ pub fn decode(message: &[u8]) -> Result<Incoming<'_>, DecodeError> {
     envelope.open(notes)
 }
 
-/// A message as it comes: `data` may stand before the type that says what it is.
+/// A message in any order of its members: `data` may stand before the type that says what it is.
 #[derive(Default)]
 struct Envelope<'a> {
     message_type: Option<Cow<'a, str>>,
@@ -182,28 +182,18 @@ impl<'de> Slot<'de> for Data<'de> {
     }
 }
 
-impl<'de> Members<'de> for Envelope<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        value: Member<'_, A>,
-    ) -> Result<(), A::Error> {
-        match key {
-            "data" => drop(value.fill(&mut self.data)?),
-            "disconnecting" => self.disconnecting = value.flag()?,
-            "domains_total" => self.domains_total = value.whole()?,
-            "dropped" => self.dropped = value.whole()?,
-            "message_type" => self.message_type = value.text()?,
-            "offset" => self.offset = value.whole()?,
-            "reason" => self.reason = value.text()?,
-            "stream" => self.stream = value.text()?,
-            "timestamp" => self.timestamp = value.milliseconds()?,
-            "truncated" => self.truncated = value.flag()?,
-            _ => value.skip()?,
-        }
-        Ok(())
-    }
-}
+members!(Envelope<'de>, |target, value| {
+    "data" => drop(value.fill(&mut target.data)?),
+    "disconnecting" => target.disconnecting = value.flag()?,
+    "domains_total" => target.domains_total = value.whole()?,
+    "dropped" => target.dropped = value.whole()?,
+    "message_type" => target.message_type = value.text()?,
+    "offset" => target.offset = value.whole()?,
+    "reason" => target.reason = value.text()?,
+    "stream" => target.stream = value.text()?,
+    "timestamp" => target.timestamp = value.milliseconds()?,
+    "truncated" => target.truncated = value.flag()?,
+});
 
 impl<'a> Envelope<'a> {
     fn open(self, notes: Notes) -> Result<Incoming<'a>, DecodeError> {

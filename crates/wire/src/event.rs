@@ -13,11 +13,11 @@ pub struct Event<'a> {
     /// The server's own number for the event, which only grows; below 2^53, so that every JSON
     /// reader keeps it whole.
     pub offset: u64,
-    /// When this server processed the entry, ms since the Unix epoch.
+    /// The time at which this server processed the entry, ms since the Unix epoch.
     pub seen: u64,
-    /// When the log promised to include the entry (the time of its SCT), ms since the Unix epoch.
+    /// The time at which the log promised to include the entry (that of its SCT), ms since the Unix epoch.
     pub submitted: u64,
-    /// Whether it is a certificate or a precertificate.
+    /// The type of the entry: a certificate or a precertificate.
     pub kind: EntryKind,
     /// The index of the entry in its log, from 0.
     pub cert_index: u64,
@@ -42,7 +42,7 @@ impl EntryKind {
     /// All kinds.
     pub const ALL: [Self; 2] = [Self::X509LogEntry, Self::PrecertLogEntry];
 
-    /// The name in requests, as a value of `entry`.
+    /// Returns the name in requests, as a value of `entry`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl EntryKind {
         }
     }
 
-    /// The value of `update_type`.
+    /// Returns the value of `update_type`.
     #[must_use]
     pub const fn update_type(self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ impl EntryKind {
     }
 }
 
-/// How much of an event a stream shows.
+/// The part of an event that a stream shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StreamKind {
     /// Everything, the DER of the certificate and its chain included.

@@ -15,7 +15,7 @@
 //! One of the terms of a parameter has to hold, for every parameter given. Case does not matter. A
 //! parameter given twice is one with the terms of both. White space around a term is dropped, as
 //! are a leading `*.` and a final dot of a domain; a domain in Unicode becomes its A-labels (IDNA,
-//! UTS #46). A term that is empty is an error, for nobody means it. The names of a certificate are
+//! UTS #46). An empty term is an error, as it is surely a mistake. The names of a certificate are
 //! those that messages show as `all_domains`, as they stand there: a `match` sees A-labels.
 //!
 //! A domain is passed by a wildcard that covers it, too. A wildcard covers one label (RFC 6125 section
@@ -23,7 +23,7 @@
 //! passes neither. A `domain` that is an IP address is passed by that iPAddress name.
 //!
 //! [`Filters`] is where the filters of all connections are registered, and judged together: one
-//! pass over a [`Subject`], what a certificate looks like to filters, however many there are.
+//! pass over a [`Subject`], a certificate as filters see it, however many there are.
 //!
 //! # What it costs
 //!
@@ -47,7 +47,7 @@ pub use registry::{Filters, Limits, Registered, Stats};
 pub use share::MAX_SHARES;
 pub use subject::Subject;
 
-/// What a term is compared with.
+/// The part of a certificate that a term is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Parameter {
     /// The names, as domains.
@@ -71,7 +71,7 @@ impl Parameter {
     pub const ALL: [Self; 7] =
         [Self::Domain, Self::Match, Self::Ip, Self::Issuer, Self::Log, Self::Part, Self::Entry];
 
-    /// The name of the parameter in a request.
+    /// Returns the name of the parameter in a request.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl Parameter {
         }
     }
 
-    /// The parameter of this name.
+    /// Returns the parameter of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|parameter| parameter.name() == name)
@@ -95,7 +95,8 @@ impl Parameter {
 /// The name in a request of the switch that leaves out wildcards above a `domain`.
 pub const EXACT: &str = "exact";
 
-/// What one client wants: terms of one parameter or more. Two filters that say the same are equal.
+/// The filter of one client: terms of one parameter or more. Two filters with the same meaning are
+/// equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
     /// For each of [`Parameter::ALL`]: in lower case, sorted, each once.
@@ -109,7 +110,7 @@ impl Filter {
     /// are left alone; without any of ours there is no filter.
     ///
     /// # Errors
-    /// When a term cannot be one, there are more than `max_terms` different ones, or `exact` is
+    /// [`FilterError`] if a term cannot be one, there are more than `max_terms` different ones, or `exact` is
     /// something else than `true` or `false`, or `true` without a `domain`.
     pub fn parse<N, V>(
         parameters: impl IntoIterator<Item = (N, V)>,
@@ -159,26 +160,26 @@ impl Filter {
         self.terms.iter().map(Vec::len).sum()
     }
 
-    /// The terms of a parameter: in lower case, sorted, each once. None if it was not given.
+    /// Returns the terms of a parameter: in lower case, sorted, each once. None if it was not given.
     #[must_use]
     pub fn terms(&self, parameter: Parameter) -> &[Box<str>] {
         &self.terms[parameter as usize]
     }
 
-    /// Returns what to look for: the terms, and for `domain` the wildcards that stand for them. One
+    /// Returns the texts to look for: the terms, and for `domain` the wildcards that stand for them. One
     /// of them has to hold. None if the parameter was not given.
     fn lookups(&self, parameter: Parameter) -> impl Iterator<Item = &str> {
         let wildcards: &[_] = if parameter == Parameter::Domain { &self.wildcards } else { &[] };
         self.terms(parameter).iter().chain(wildcards).map(|text| &**text)
     }
 
-    /// Returns whether a certificate passes.
+    /// Reports whether a certificate passes.
     #[must_use]
     pub fn passes(&self, subject: &Subject) -> bool {
         Parameter::ALL.into_iter().all(|parameter| self.holds(parameter, subject))
     }
 
-    /// Returns whether one of the terms of a parameter holds for a certificate, or none was given.
+    /// Reports whether one of the terms of a parameter holds for a certificate, or none was given.
     #[must_use]
     pub fn holds(&self, parameter: Parameter, subject: &Subject) -> bool {
         self.terms(parameter).is_empty()
@@ -186,7 +187,7 @@ impl Filter {
     }
 }
 
-/// Inserts a text where it belongs in a sorted list, unless it is there.
+/// Inserts a text into a sorted list, unless it is there.
 fn insert(sorted: &mut Vec<Box<str>>, text: String) {
     if let Err(place) = sorted.binary_search_by(|other| (**other).cmp(&text)) {
         sorted.insert(place, text.into());

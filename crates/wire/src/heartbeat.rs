@@ -1,4 +1,4 @@
-//! The message that only says that the connection is alive.
+//! The message that only shows that the connection is alive.
 
 use crate::json::{Json, key};
 use crate::profile::Profile;
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn under_each_profile() {
+    fn a_heartbeat_has_the_form_of_its_profile() {
         let with_offset = |profile, offset| {
             let mut out = Vec::new();
             heartbeat(profile, 1_708_483_726_594, offset, &mut out);

@@ -11,7 +11,7 @@ use crate::render;
 
 /// A certificate of a chain. It stands above very many leaves, so it is read and rendered once
 /// under each profile and then only copied. One of more than 64 KiB is shown without its DER and
-/// without whatever can be long in it.
+/// without anything that can be long in it.
 #[derive(Debug)]
 pub struct Issuer {
     der: Bytes,
@@ -19,26 +19,26 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// A certificate by its DER, which is kept; give it bytes of its own, not a slice of a large
+    /// Makes a certificate of its DER, which is kept; give it bytes of its own, not a slice of a large
     /// page. Nothing is read before a message needs it.
     #[must_use]
     pub fn new(der: Bytes) -> Self {
         Self { der, rendered: Default::default() }
     }
 
-    /// The DER.
+    /// Returns the DER.
     #[must_use]
     pub const fn der(&self) -> &Bytes {
         &self.der
     }
 
-    /// Bytes of memory it takes at most, once it is rendered under every profile.
+    /// Returns the bytes of memory it takes at most, once it is rendered under every profile.
     #[must_use]
     pub const fn most_memory(&self) -> usize {
         size_of::<Self>() + self.der.len() + Profile::ALL.len() * most_rendered(self.der.len())
     }
 
-    /// The element of `chain`.
+    /// Returns the element of `chain`.
     pub(crate) fn json(&self, profile: Profile) -> &Bytes {
         self.rendered[profile as usize].get_or_init(|| {
             let mut out = Vec::new();
@@ -50,7 +50,7 @@ impl Issuer {
     }
 }
 
-/// Bytes that a rendering takes at most: keys and punctuation, the DER as base64, and names, which are
+/// Returns the bytes that a rendering takes at most: keys and punctuation, the DER as base64, and names, which are
 /// shown twice, with escapes that make six bytes of one.
 const fn most_rendered(der: usize) -> usize {
     4096 + der * 16
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rendered_once_under_each_profile() {
+    fn an_issuer_is_rendered_once_under_each_profile() {
         let issuer = Issuer::new(Bytes::from_static(b"no certificate"));
         for profile in Profile::ALL {
             let first = issuer.json(profile).as_ptr();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn none_takes_more_than_is_counted() {
+    fn an_issuer_takes_no_more_memory_than_is_counted() {
         let text = |length: usize| vec![1_u8; length];
         let named = |name: &[u8]| {
             let value = |tag: u8, content: &[u8]| {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_one_is_not_shown_in_full() {
+    fn a_huge_issuer_is_not_shown_in_full() {
         let fits = Issuer::new(vec![0; 64 << 10].into());
         assert!(fits.json(Profile::Calidog).len() > 64 << 10);
         let huge = Issuer::new(vec![0; (64 << 10) + 1].into());

@@ -28,7 +28,7 @@ impl<'o> Json<'o> {
         Self { out }
     }
 
-    /// How much the buffer holds. See [`truncate`](Self::truncate).
+    /// Returns the length of the buffer. See [`truncate`](Self::truncate).
     pub(crate) const fn len(&self) -> usize {
         self.out.len()
     }
@@ -128,7 +128,7 @@ impl<'o> Json<'o> {
         }
     }
 
-    /// What `write` writes, escaped but without quotes.
+    /// Appends the output of `write`, escaped but without quotes.
     pub(crate) fn unquoted(&mut self, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
         // A buffer takes whatever is written to it, so there is no error to come.
         write(&mut Escaped { out: self.out }).unwrap_or(());

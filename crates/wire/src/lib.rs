@@ -3,8 +3,8 @@
 //!
 //! An [`Event`] is rendered by a [`Renderer`] as one of three [`StreamKind`]s under one of three
 //! [`Profile`]s. A profile is a table of choices ([`profile`]), not a code path: there is one
-//! renderer, and it writes straight into the caller's buffer. What does not change from message to
-//! message is rendered once: the log in its [`Source`], each certificate of a chain in its
+//! renderer, and it writes straight into the caller's buffer. The parts that do not change from message
+//! to message are rendered once: the log in its [`Source`], each certificate of a chain in its
 //! [`Issuer`]. [`decode`](decode()) is the way back, for clients of any of these servers. A
 //! [`filter`] says which events a client wants.
 //!

@@ -1,4 +1,4 @@
-//! What the messages of the existing servers have different, as one table of choices per server.
+//! The differences between the messages of the existing servers, as one table of choices per server.
 
 use cert::{Dialect, ExtensionKind, Part};
 
@@ -24,7 +24,7 @@ impl Profile {
     /// All profiles.
     pub const ALL: [Self; 3] = [Self::Calidog, Self::Go, Self::Rust];
 
-    /// The name used in configurations and requests.
+    /// Returns the name used in configurations and requests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Profile {
         }
     }
 
-    /// The profile of this name.
+    /// Returns the profile of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|profile| profile.name() == name)
@@ -52,7 +52,7 @@ impl Profile {
 /// The members of an object in their order.
 pub(crate) type Members<Field> = &'static [(Key, Field)];
 
-/// Everything in which the profiles differ.
+/// All differences between the profiles.
 #[derive(Debug)]
 pub(crate) struct Choices {
     pub(crate) dialect: Dialect,
@@ -66,30 +66,30 @@ pub(crate) struct Choices {
     pub(crate) issuer: Members<CertificateField>,
     /// `subject` and `issuer`.
     pub(crate) name: Members<NameField>,
-    /// What stands for a part that a name does not have.
+    /// The value of a part that a name does not have.
     pub(crate) missing_part: MissingPart,
     /// `extensions`.
     pub(crate) extensions: Members<ExtensionField>,
-    /// Whether an extension that has nothing to show is left out.
+    /// True if an extension that has nothing to show is omitted.
     pub(crate) omit_empty_extensions: bool,
     /// `source`.
     pub(crate) source: Members<SourceField>,
-    /// When an empty `chain` is left out.
+    /// The rule by which an empty `chain` is omitted.
     pub(crate) empty_chain: EmptyChain,
-    /// Whether updates end in a line feed.
+    /// True if updates end in a line feed.
     pub(crate) line_feed: bool,
-    /// Whether heartbeats tell the time.
+    /// True if heartbeats have the time.
     pub(crate) heartbeat_time: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MessageField {
     Data,
-    /// How many names there are, in a message that leaves out something; otherwise not there.
+    /// The number of names, in a message that omits something; otherwise not there.
     DomainsTotal,
     MessageType,
     Offset,
-    /// `true` in a message that leaves out something for its size; otherwise not there.
+    /// `true` in a message that omits something for its size; otherwise not there.
     Truncated,
 }
 

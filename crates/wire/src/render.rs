@@ -21,7 +21,7 @@ pub struct Renderer {
     /// what the rest leaves. `domains_total` goes with it: how many names there are. What is left
     /// without names can have 32 KiB, whatever is asked for here.
     pub max_message_bytes: usize,
-    /// Whether certificates without any name are left out of the domains stream. Clients that take
+    /// True if certificates without any name are omitted from the domains stream. Clients that take
     /// the first name of each message stumble over an empty list.
     pub skip_empty_domains: bool,
 }
@@ -32,7 +32,7 @@ impl Default for Renderer {
     }
 }
 
-/// What became of an event.
+/// The result of rendering an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rendered {
     /// A message with all that belongs in it was appended.
@@ -82,7 +82,7 @@ impl Renderer {
 /// Bytes of a list of names without any.
 const EMPTY_LIST: usize = "[]".len();
 
-/// How much of an event a message shows.
+/// The part of an event that a message shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extent {
     /// All of it.
@@ -104,7 +104,7 @@ struct Message<'m> {
 }
 
 impl Message<'_> {
-    /// Writes the message from here on, in place of what is there. Its length.
+    /// Writes the message from `start` on, in place of what is there. Returns its length.
     fn write(&self, start: usize, out: &mut Vec<u8>) -> usize {
         out.truncate(start);
         self.append(&mut Json::new(out));
@@ -115,22 +115,28 @@ impl Message<'_> {
         let is_whole = self.extent == Extent::Whole;
         json.object(|json| {
             for (key, field) in self.choices.message {
-                match field {
-                    MessageField::DomainsTotal | MessageField::Truncated if is_whole => continue,
-                    _ => json.key(key),
-                }
-                match field {
-                    MessageField::Data if self.kind == StreamKind::Domains => self.domains(json),
-                    MessageField::Data => self.data(json),
-                    MessageField::DomainsTotal => json.number(self.domains_total as u64),
-                    MessageField::MessageType => json.string(self.message_type()),
-                    MessageField::Offset => json.number(self.event.offset),
-                    MessageField::Truncated => json.boolean(true),
+                let says_what_is_missing =
+                    matches!(field, MessageField::DomainsTotal | MessageField::Truncated);
+                if !(is_whole && says_what_is_missing) {
+                    json.key(key);
+                    self.member(*field, json);
                 }
             }
         });
         if self.choices.line_feed && self.kind != StreamKind::Domains {
             json.raw("\n");
+        }
+    }
+
+    /// Writes the value of a member of the message.
+    fn member(&self, field: MessageField, json: &mut Json<'_>) {
+        match field {
+            MessageField::Data if self.kind == StreamKind::Domains => self.domains(json),
+            MessageField::Data => self.data(json),
+            MessageField::DomainsTotal => json.number(self.domains_total as u64),
+            MessageField::MessageType => json.string(self.message_type()),
+            MessageField::Offset => json.number(self.event.offset),
+            MessageField::Truncated => json.boolean(true),
         }
     }
 
@@ -146,25 +152,29 @@ impl Message<'_> {
     }
 
     fn data(&self, json: &mut Json<'_>) {
-        let event = self.event;
         json.object(|json| {
             for (key, field) in self.choices.data {
-                match field {
-                    DataField::Chain if !self.shows_chain() => continue,
-                    _ => json.key(key),
-                }
-                match field {
-                    DataField::CertIndex => json.number(event.cert_index),
-                    DataField::CertLink => event.source.write_link(event.cert_index, json),
-                    DataField::Chain => self.chain(json),
-                    DataField::LeafCert => self.leaf(json),
-                    DataField::Seen => json.seconds(event.seen),
-                    DataField::Source => event.source.write(self.profile, event.submitted, json),
-                    DataField::SubmissionTimestamp => json.seconds(event.submitted),
-                    DataField::UpdateType => json.string(event.kind.update_type()),
+                if !matches!(field, DataField::Chain) || self.shows_chain() {
+                    json.key(key);
+                    self.data_member(*field, json);
                 }
             }
         });
+    }
+
+    /// Writes the value of a member of `data`.
+    fn data_member(&self, field: DataField, json: &mut Json<'_>) {
+        let event = self.event;
+        match field {
+            DataField::CertIndex => json.number(event.cert_index),
+            DataField::CertLink => event.source.write_link(event.cert_index, json),
+            DataField::Chain => self.chain(json),
+            DataField::LeafCert => self.leaf(json),
+            DataField::Seen => json.seconds(event.seen),
+            DataField::Source => event.source.write(self.profile, event.submitted, json),
+            DataField::SubmissionTimestamp => json.seconds(event.submitted),
+            DataField::UpdateType => json.string(event.kind.update_type()),
+        }
     }
 
     fn leaf(&self, json: &mut Json<'_>) {

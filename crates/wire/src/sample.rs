@@ -1,4 +1,4 @@
-//! The message shown where an example is asked for and no certificate has come yet.
+//! The message shown as an example until a certificate has come.
 
 use std::sync::Arc;
 

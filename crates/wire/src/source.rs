@@ -13,7 +13,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// The value of `source.type`.
+    /// Returns the value of `source.type`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ pub struct Source {
     operator: String,
     kind: SourceKind,
     log_id: Option<String>,
-    /// `"cert_link"` up to where the entry comes in.
+    /// `"cert_link"` up to the place of the entry.
     link: Vec<u8>,
     /// `source` under each profile, in the order of [`Profile::ALL`].
     objects: [Object; Profile::ALL.len()],
@@ -45,7 +45,7 @@ struct Object {
 }
 
 impl Source {
-    /// A log.
+    /// Makes a log.
     ///
     /// `name` is its description in the log list. `url` is where it is read: the monitoring URL of
     /// a static log; slashes at its end are dropped. An `operator` that is not known is `""` and is
@@ -73,31 +73,31 @@ impl Source {
         source
     }
 
-    /// The description of the log.
+    /// Returns the description of the log.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where the log is read, without a slash at the end.
+    /// Returns the URL at which the log is read, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Who runs the log; empty if not known.
+    /// Returns the operator of the log; empty if not known.
     #[must_use]
     pub fn operator(&self) -> &str {
         &self.operator
     }
 
-    /// The protocol of the log.
+    /// Returns the protocol of the log.
     #[must_use]
     pub const fn kind(&self) -> SourceKind {
         self.kind
     }
 
-    /// The base64 of the LogID, if known.
+    /// Returns the base64 of the LogID, if known.
     #[must_use]
     pub fn log_id(&self) -> Option<&str> {
         self.log_id.as_deref()
@@ -164,7 +164,7 @@ impl Source {
 /// Entries in a full data tile (c2sp.org/static-ct-api, c2sp.org/tlog-tiles).
 const TILE_WIDTH: u64 = 256;
 
-/// The index of a tile as tlog-tiles writes it: three digits a path element, with an `x` before
+/// Writes the index of a tile as tlog-tiles does: three digits a path element, with an `x` before
 /// all but the last. 1234067 is `x001/x234/067`.
 fn write_tile_path(tile: u64, json: &mut Json<'_>) {
     write_tile_directories(tile / 1000, json);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn links_to_rfc_6962_logs() {
+    fn cert_link_of_an_rfc_6962_log_is_one_entry() {
         let source = Source::new("l", "https://ct.example/log/", "", SourceKind::Rfc6962, None);
         let url = "https://ct.example/log/ct/v1/get-entries?start";
         assert_eq!(link(&source, 0), format!("\"{url}=0&end=0\""));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn links_to_tiles() {
+    fn cert_link_of_a_static_log_is_a_tile() {
         let source = Source::new("l", "https://mon.example", "", SourceKind::Tiled, None);
         let cases = [
             (0, "000"),
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn objects() {
+    fn source_has_the_members_of_each_profile() {
         let id = Some("aWQ=".to_owned());
         let source = Source::new("A \"log\"", "https://ct.example", "Op", SourceKind::Tiled, id);
         assert_eq!(
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_null() {
+    fn unknown_members_are_null() {
         let source = Source::new("l", "https://ct.example", "", SourceKind::Rfc6962, None);
         assert_eq!(
             object(&source, Profile::Calidog),

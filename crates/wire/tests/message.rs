@@ -313,7 +313,7 @@ fn serial_numbers() {
     }
 }
 
-/// A certificate of some 400 kB, nearly all of it names.
+/// A certificate of about 400 kB, nearly all of it names.
 fn long() -> Vec<u8> {
     let names: Vec<String> = (0..20_000).map(|number| format!("{number}.example.com")).collect();
     let extensions = vec![dns_names(names.iter().map(String::as_str))];
@@ -358,7 +358,7 @@ fn domains(kind: StreamKind, message: &Value) -> &[Value] {
     domains.as_array().unwrap()
 }
 
-/// Names take some 400 kB here, and the extension that has them too as much again.
+/// Names take about 400 kB here, and the extension that has them too as much again.
 #[test]
 fn names_outlast_everything_else() {
     let der = long();

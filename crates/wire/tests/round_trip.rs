@@ -1,4 +1,4 @@
-//! What is rendered decodes to what it was rendered from, on every stream and under every profile.
+//! A rendered message decodes to its event, on every stream and under every profile.
 #![allow(clippy::unwrap_used)] // in the helpers of tests
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ fn dialect(profile: Profile) -> Dialect {
     }
 }
 
-/// What `write` writes; an empty text counts as none.
+/// Returns the output of `write`; an empty text counts as none.
 fn written(write: impl FnOnce(&mut String) -> std::fmt::Result) -> Option<Cow<'static, str>> {
     let mut text = String::new();
     write(&mut text).unwrap();

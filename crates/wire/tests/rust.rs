@@ -14,7 +14,7 @@ use wire::{EntryKind, Event, Issuer, Profile, Source, SourceKind, StreamKind};
 
 mod support;
 
-/// When their fixtures were "seen".
+/// The time at which their fixtures were "seen".
 const SEEN: u64 = 1_700_000_000_000;
 
 #[derive(Deserialize)]
@@ -127,7 +127,7 @@ fn synthetic_entries_byte_for_byte() {
     }
 }
 
-/// What their parser printed for the test certificates.
+/// The output of their parser for the test certificates.
 #[test]
 fn leaf_certificates_byte_for_byte() {
     let Some(data) = shared_data() else { return };

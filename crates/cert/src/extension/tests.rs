@@ -1,3 +1,5 @@
+//! Tests of the text forms of extensions.
+
 use super::*;
 use crate::text::Dialect;
 

@@ -1,3 +1,5 @@
+//! Tests of distinguished names in each dialect.
+
 use super::*;
 
 fn element(tag: u8, contents: &[u8]) -> Vec<u8> {

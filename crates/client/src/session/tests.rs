@@ -378,6 +378,22 @@ fn reasons_of_gaps_are_kept_unchanged() {
 }
 
 #[test]
+fn after_ahead_a_known_entry_is_a_duplicate_whatever_its_offset() {
+    let mut reader = reader(Resume::default());
+    reader.connected(false, 0);
+    entries(&mut reader, 100, "a", 0..10);
+    assert_eq!(reader.kept, 10);
+    // Another server, with smaller offsets, begins with all that it has.
+    reader.connected(true, 0);
+    reader.message(&gap(None, "ahead"), 7);
+    entries(&mut reader, 5, "a", 0..10);
+    assert_eq!((reader.kept, reader.counters().duplicates), (10, 10));
+    assert_eq!(reader.since().map(|it| it.offset), Some(14));
+    entries(&mut reader, 15, "a", 9..12);
+    assert_eq!(reader.kept, 12);
+}
+
+#[test]
 fn the_stream_id_is_sent_back_with_the_offset() {
     let mut reader = reader(Resume::default());
     reader.connected(false, 0);

@@ -13,6 +13,8 @@ use client::Backoff;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path as Key;
 use object_store::{ClientConfigKey, Error, ObjectStore, ObjectStoreExt as _, PutPayload};
+use supervise::Supervisor;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -45,7 +47,7 @@ pub enum StoreError {
     },
     /// An address without TLS.
     #[error(
-        "AWS_ENDPOINT {0:?} is without TLS: set AWS_ALLOW_HTTP=true too, if nobody can listen on the way there"
+        "the store's address {0:?} (AWS_ENDPOINT_URL_S3, or else AWS_ENDPOINT_URL or AWS_ENDPOINT) is without TLS: set AWS_ALLOW_HTTP=true too, if nobody can listen on the way there"
     )]
     Plain(String),
     /// No keys.
@@ -65,6 +67,15 @@ pub struct Store {
     prefix: Key,
     objects: Arc<dyn ObjectStore>,
     spool: PathBuf,
+}
+
+/// The parts to copy. It outlasts a copier that panics, so that the next one begins with the part in
+/// hand.
+struct Queue {
+    closed: UnboundedReceiver<Closed>,
+    in_hand: Option<Closed>,
+    /// Parts that are copied and not deleted yet.
+    copied: VecDeque<Closed>,
 }
 
 /// The task that copies.
@@ -156,11 +167,22 @@ impl Store {
         Copies(tokio::spawn(self.copy_all(closed)))
     }
 
-    async fn copy_all(self, mut closed: UnboundedReceiver<Closed>) {
-        let mut copied: VecDeque<Closed> = VecDeque::new();
-        while let Some(part) = closed.recv().await {
-            self.copy_with_retries(&part).await;
-            copied.push_back(part);
+    /// Copies all parts, and is started again after a panic.
+    async fn copy_all(self, closed: UnboundedReceiver<Closed>) {
+        let queue = Mutex::new(Queue { closed, in_hand: None, copied: VecDeque::new() });
+        Supervisor::default().run("copier", || self.copy_queue(&queue)).await;
+    }
+
+    async fn copy_queue(&self, queue: &Mutex<Queue>) {
+        let mut queue = queue.lock().await;
+        let Queue { closed, in_hand, copied } = &mut *queue;
+        loop {
+            if in_hand.is_none() {
+                *in_hand = closed.recv().await;
+            }
+            let Some(part) = in_hand.as_ref() else { return };
+            self.copy_with_retries(part).await;
+            copied.extend(in_hand.take());
             // The newest stays, because it contains the position to resume from.
             while copied.len() > 1 {
                 let Some(old) = copied.pop_front() else { break };
@@ -264,8 +286,12 @@ impl Copies {
 fn check_environment(builder: &AmazonS3Builder, url: &str) -> Result<(), StoreError> {
     use AmazonS3ConfigKey as Is;
     let value = |key: Is| builder.get_config_value(&key);
-    let is_on = |key: Is| value(key).is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if let Some(endpoint) = value(Is::Endpoint)
+    // The words that the library knows.
+    let words = ["1", "true", "on", "yes", "y"];
+    let is_on = |key: Is| {
+        value(key).is_some_and(|value| words.contains(&value.to_ascii_lowercase().as_str()))
+    };
+    if let Some(endpoint) = value(Is::S3Endpoint).or_else(|| value(Is::Endpoint))
         && endpoint.to_ascii_lowercase().starts_with("http://")
         && !is_on(Is::Client(ClientConfigKey::AllowHttp))
     {

@@ -211,7 +211,7 @@ async fn a_server_that_refuses_unknown_parameters_is_requested_without_them() {
     let collector = Collector::start(folder.path(), &["--url", &replay.url()]);
     has_rows(&folder.path().join("certstream_data.feather"), 1).await;
     let extras: Vec<_> = replay.requests().into_iter().map(|request| request.has_extras).collect();
-    assert_eq!(extras, [true, false]);
+    assert_eq!(extras, [true, false], "{}", collector.log());
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
 }

@@ -1,10 +1,14 @@
 //! A log that cannot be written: the collector continues, and ends when it is stopped.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::harness::{Collector, Running, eventually, has_rows, logs, program, reads_all};
 
@@ -64,6 +68,59 @@ async fn a_log_that_cannot_be_written_delays_neither_rows_nor_the_end() {
     let (_, log) = collector.terminate().await;
     assert!(log.contains("stopped: 0 certificates in certstream_data.feather"), "{log}");
     assert!(!log.contains("lost log lines"), "{log}");
+    server.stop().await;
+}
+
+/// Counts the files below a folder that may not be there yet.
+fn count_files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
+/// The output blocks until more lines were logged than may wait, and then works again.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_lost_while_the_output_blocks_are_counted_and_logged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = logs(ctsim::Config { rate: 0.0, initial_size: 200, ..Default::default() }).await;
+    let server = Running::start(reads_all(&sim, folder.path())).await;
+    let url = format!("ws://{}/", server.address);
+    let (mut full, mut reader) = UnixStream::pair().expect("a pair");
+    full.set_nonblocking(true).expect("a mode");
+    while full.write(&[b'x'; 4096]).is_ok() {}
+    full.set_nonblocking(false).expect("a mode");
+    // Each part is logged when it is closed, with its path: 1.6 MB, of which 1 MiB may wait.
+    let output = vec!["x".repeat(200); 16].join("/");
+    std::fs::create_dir_all(folder.path().join(&output)).expect("folders");
+    let output = format!("{output}/parts");
+    let mut command = program();
+    command.args(["--url", &url, "--from-oldest", "-b", "1", "--rotate", "1kB", "-o", &output]);
+    command.current_dir(folder.path()).stdin(Stdio::null()).stderr(OwnedFd::from(full));
+    let mut collector = Ended(command.spawn().expect("the program starts"));
+    drop(command);
+    let parts = folder.path().join(&output);
+    eventually("many parts", || (count_files(&parts) >= 500).then_some(())).await;
+
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let read = Arc::clone(&said);
+    let reading = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = reader.read(&mut bytes) {
+            read.lock().extend_from_slice(&bytes[..count]);
+        }
+    });
+    let said = || String::from_utf8_lossy(&said.lock()).into_owned();
+    let is_reported = || said().contains("log lines were lost").then_some(());
+    eventually("lost lines are logged", is_reported).await;
+    let id = collector.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    let ended = || collector.0.try_wait().expect("a child");
+    assert_eq!(eventually("the end", ended).await.code(), Some(0));
+    reading.join().expect("read to the end");
+    let said = said();
+    let count = said.rsplit_once(", lost log lines: ").expect("a count in the last line").1;
+    let count: u64 = count.split_whitespace().next().unwrap_or(count).parse().expect("a number");
+    assert!(count > 0);
     server.stop().await;
 }
 

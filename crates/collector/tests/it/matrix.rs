@@ -32,9 +32,10 @@ struct Abilities {
     stream: Option<&'static str>,
 }
 
-const SERVERS: [Abilities; 5] = [
+const SERVERS: [Abilities; 6] = [
     Abilities { filters: true, offsets: true, stream: Some("s1") },
     Abilities { filters: true, offsets: true, stream: None },
+    Abilities { filters: false, offsets: true, stream: Some("s1") },
     Abilities { filters: false, offsets: true, stream: None },
     Abilities { filters: true, offsets: false, stream: None },
     Abilities { filters: false, offsets: false, stream: None },

@@ -138,6 +138,27 @@ fn object_stores_without_keys_or_tls_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     for (variables, expected) in [
         (&[("AWS_ENDPOINT", "http://127.0.0.1:9")][..], "AWS_ALLOW_HTTP=true"),
+        (&[("AWS_ENDPOINT_URL", "http://127.0.0.1:9")], "AWS_ALLOW_HTTP=true"),
+        (&[("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")], "AWS_ALLOW_HTTP=true"),
+        (
+            &[("AWS_ENDPOINT", "https://127.0.0.1:9"), ("AWS_ENDPOINT_URL_S3", "HTTP://127.0.0.1")],
+            "AWS_ALLOW_HTTP=true",
+        ),
+        (
+            &[("AWS_ENDPOINT", "http://127.0.0.1:9"), ("AWS_ALLOW_HTTP", "no")],
+            "AWS_ALLOW_HTTP=true",
+        ),
+        // Now only the keys are missing.
+        (
+            &[("AWS_ENDPOINT", "http://127.0.0.1:9"), ("AWS_ALLOW_HTTP", "true")],
+            "AWS_ACCESS_KEY_ID",
+        ),
+        (&[("AWS_ENDPOINT", "http://127.0.0.1:9"), ("AWS_ALLOW_HTTP", "1")], "AWS_ACCESS_KEY_ID"),
+        (&[("AWS_ENDPOINT", "http://127.0.0.1:9"), ("AWS_ALLOW_HTTP", "Yes")], "AWS_ACCESS_KEY_ID"),
+        (
+            &[("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9"), ("AWS_ALLOW_HTTP", "on")],
+            "AWS_ACCESS_KEY_ID",
+        ),
         (&[], "AWS_ACCESS_KEY_ID"),
         (&[("AWS_ENDPOINT", "https://127.0.0.1:9")], "AWS_METADATA_ENDPOINT"),
     ] {

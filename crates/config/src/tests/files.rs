@@ -132,6 +132,10 @@ fn each_kind_of_mistake_is_reported_at_its_place() {
         ("host: here", "1:7: host: expected an IP address such as 0.0.0.0 or \"::\", or localhost"),
         ("port: 1\nhost: ::\n", "2:7: write the address in quotes: host: \"::\""),
         (
+            "webserver:\n  listen_addr: :: # all\n",
+            "2:17: write the address in quotes: listen_addr: \"::\"",
+        ),
+        (
             "protocols:\n  sse: true\n   api: true\n",
             "the indentation of line 3 differs from that of",
         ),

@@ -86,7 +86,10 @@ fn named(text: &str, changes: &[(&str, &str, &str)]) {
     }
     let file = Written::new(&wrong);
     let variables = [("CERTSTREAM_FEED_GATHER_MS", "soon")];
-    let said = refused(&[&file.flag(), "--validate-config"], &variables);
+    let said = refused(&[&file.flag()], &variables);
+    let named = mistakes(&[&file.flag()], &variables);
+    assert_eq!(named.len(), changes.len() + 1, "{named:#?}");
+    assert!(named.iter().all(|mistake| said.contains(mistake)), "{named:#?}\n{said}");
     for expected in changes.iter().map(|(.., expected)| *expected) {
         assert!(said.contains(expected), "{expected:?} is missing in:\n{said}");
     }
@@ -198,6 +201,11 @@ fn each_mistake_in_a_file_of_certstream_server_go_is_named() {
                 ": general.additional_logs[0]: unknown",
             ),
             (
+                "description: \"Example tiles\"",
+                "decription: b",
+                ": general.additional_tiled_logs[0]: unknown",
+            ),
+            (
                 "compression: none",
                 "compression: rar",
                 ": stream_processing[0].compression: \"rar\"",
@@ -209,8 +217,11 @@ fn each_mistake_in_a_file_of_certstream_server_go_is_named() {
 #[test]
 fn mistakes_elsewhere_and_broken_rules_are_named_too() {
     let file = Written::new("port: x\nct_log: {max_catchup_lag_secs: 1}\ntls_cert: /c.pem\n");
-    let args = [&file.flag(), "--host=nowhere", "--validate-config"];
-    let said = refused(&args, &[("CERTSTREAM_AUTH_ENABLED", "perhaps")]);
+    let variables = [("CERTSTREAM_AUTH_ENABLED", "perhaps")];
+    let said = refused(&[&file.flag(), "--host=nowhere"], &variables);
+    let named = mistakes(&[&file.flag(), "--host=nowhere"], &variables);
+    assert_eq!(named.len(), 4, "{named:#?}");
+    assert!(named.iter().all(|mistake| said.contains(mistake)), "{named:#?}\n{said}");
     for expected in [
         "4 mistakes",
         ":1:7: port: expected a whole number",
@@ -221,6 +232,31 @@ fn mistakes_elsewhere_and_broken_rules_are_named_too() {
     ] {
         assert!(said.contains(expected), "{expected:?} is missing in:\n{said}");
     }
+}
+
+#[test]
+fn validation_of_a_file_that_is_not_yaml_names_the_mistakes_elsewhere() {
+    let file = Written::new("auth: [\n");
+    let variables = [
+        ("CERTSTREAM_PORT", "x"),
+        ("CERTSTREAM_PROT", "1"),
+        // The rest may be in the file.
+        ("CERTSTREAM_TLS_CERT", "/c.pem"),
+        ("CERTSTREAM_AUTH_TOKENS", "abc"),
+    ];
+    let Ok(Invocation::ValidateConfig(setup)) =
+        invoke(&[&file.flag(), "--validate-config"], &variables)
+    else {
+        panic!("validation names what it finds");
+    };
+    let (problems, warnings) = (setup.problems, setup.warnings);
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(problems[0].starts_with(&file.path.display().to_string()), "{problems:#?}");
+    assert!(problems[1].starts_with("CERTSTREAM_PORT: \"x\" is not"), "{problems:#?}");
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(warnings[0].contains("did you mean CERTSTREAM_PORT?"), "{warnings:#?}");
+    // A start says no more than what keeps it from reading the file.
+    assert!(refused(&[&file.flag()], &variables).starts_with(&problems[0]));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Tests of reading get-entries responses.
+
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use proptest::collection::vec;

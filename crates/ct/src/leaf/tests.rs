@@ -1,3 +1,5 @@
+//! Tests of reading and writing leaves and their extra data.
+
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use proptest::collection::vec;

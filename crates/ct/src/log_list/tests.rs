@@ -1,3 +1,5 @@
+//! Tests of reading log lists: valid, odd and broken ones.
+
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};

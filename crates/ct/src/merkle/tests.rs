@@ -1,3 +1,5 @@
+//! Tests of hashes, proofs and compact ranges against the definition of RFC 6962.
+
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::cell::Cell;

@@ -1,3 +1,5 @@
+//! Tests of public keys and signatures.
+
 #![allow(clippy::arithmetic_side_effects)]
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};

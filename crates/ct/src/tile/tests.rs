@@ -1,3 +1,5 @@
+//! Tests of tile paths, tile leaves and reading on behind unreadable entries.
+
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use proptest::collection::vec;

@@ -50,6 +50,11 @@ impl Addresses {
         }
     }
 
+    /// Reports whether the host of a URL is one of them.
+    pub(super) fn may_be_private(&self, url: &str) -> bool {
+        host(url).is_some_and(|host| self.trusts(&host))
+    }
+
     fn trusts(&self, host: &str) -> bool {
         self.all.load(Ordering::Relaxed) || self.hosts.read().contains(host)
     }

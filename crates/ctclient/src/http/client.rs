@@ -145,6 +145,12 @@ impl Client {
         self.shared.addresses.trust(url);
     }
 
+    /// Reports whether the host of this URL may have private addresses.
+    #[must_use]
+    pub fn may_be_private(&self, url: &str) -> bool {
+        self.shared.addresses.may_be_private(url)
+    }
+
     /// Reports whether the host of a URL resolves to private addresses only.
     pub async fn has_private_host(url: &str) -> bool {
         addresses::has_private_host(url).await

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
-use record::{Proved, Record, Tree};
+use record::{Record, Tree};
 
 use crate::backoff::jitter;
 use crate::batch::Served;
@@ -50,7 +50,7 @@ pub struct ProvedPage {
     pub entries: Vec<Record>,
     /// The index after the last entry.
     pub end: u64,
-    /// The tree of all entries below `end`, and how far it is proved: at least to `end`.
+    /// The tree of all entries below `end`, which is proved as a whole.
     pub tree: Tree,
     /// Defects of the entries.
     pub findings: Findings,
@@ -323,12 +323,14 @@ impl<S: Source> VerifiedRange<S> {
             }
             self.heads.remember(frontier.prove());
         }
-        let Point { size, root } = frontier.proved();
-        let (from, proved) = (frontier.from(), Proved { size, root });
-        for Waiting { entries, findings, tree, lease } in self.waiting.drain(..) {
+        for Waiting { entries, findings, tree, mut lease } in self.waiting.drain(..) {
+            // The responses are not kept as evidence any longer.
+            if let Some(lease) = &mut lease {
+                lease.set(entries.iter().map(Record::weight).sum());
+            }
             let end = tree.size();
             frontier.emit(tree.clone());
-            let tree = Tree { read: tree, from, proved };
+            let tree = frontier.tree(tree);
             self.proved.push_back(ProvedPage { entries, end, tree, findings, _lease: lease });
         }
         self.served.clear();

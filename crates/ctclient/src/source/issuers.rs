@@ -24,9 +24,12 @@ use crate::http::client::Client;
 use crate::http::error::FetchError;
 use crate::log::Log;
 
-/// The most certificates in memory.
+/// The number of certificates that each of the two indexes is prepared for, and the most issuers noted
+/// as missing.
 const ISSUERS: usize = 8192;
-/// The most bytes of certificates in each of the two indexes.
+/// The bytes that a certificate takes beside its own: a log can serve very many that are very short.
+const BESIDE: u64 = 400;
+/// The most bytes of memory of each of the two indexes.
 const ISSUER_BYTES: u64 = 16 * 1024 * 1024;
 /// A single issuer certificate larger than this is not one.
 const LARGEST_ISSUER: usize = 256 * 1024;
@@ -49,13 +52,13 @@ struct Weight;
 
 impl Weighter<Bytes, Arc<Issuer>> for Weight {
     fn weight(&self, _: &Bytes, issuer: &Arc<Issuer>) -> u64 {
-        issuer.der.len() as u64
+        issuer.der.len() as u64 + BESIDE
     }
 }
 
 impl Weighter<Hash, Arc<Issuer>> for Weight {
     fn weight(&self, _: &Hash, issuer: &Arc<Issuer>) -> u64 {
-        issuer.der.len() as u64
+        issuer.der.len() as u64 + BESIDE
     }
 }
 

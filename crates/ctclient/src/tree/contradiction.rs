@@ -1,4 +1,4 @@
-//! The ways in which a log can contradict itself, and the parts of a contradiction.
+//! The kinds of contradictions of a log, and the parts of one.
 
 use std::fmt;
 use std::sync::Arc;

@@ -59,8 +59,17 @@ impl Frontier {
     /// Returns the tree of the entries emitted, to resume from.
     #[must_use]
     pub fn save(&self) -> Tree {
-        let Point { size, root } = self.proved;
-        Tree { read: self.emitted.clone(), from: self.from, proved: Proved { size, root } }
+        self.tree(self.emitted.clone())
+    }
+
+    /// Returns a tree that was read, with the largest part of it that is proved: all of it, if it is
+    /// the beginning of the tree that a head proves.
+    #[must_use]
+    pub fn tree(&self, read: CompactRange) -> Tree {
+        let is_proved = read.size() < self.proved.size;
+        let proved = if is_proved { Point::of_range(&read) } else { self.proved };
+        let Point { size, root } = proved;
+        Tree { read, from: self.from, proved: Proved { size, root } }
     }
 
     /// Returns the index below which entries were not read.
@@ -226,6 +235,20 @@ mod tests {
         for corrupt in [Tree { proved: beyond, ..saved.clone() }, Tree { from: 101, ..saved }] {
             assert!(Frontier::resume(corrupt.clone(), 130).is_none(), "{corrupt:?}");
         }
+    }
+
+    #[test]
+    fn a_tree_below_the_proved_one_is_proved_as_a_whole() {
+        let mut frontier = Frontier::new(CompactRange::new());
+        let mut heads = heads(&[(100, tree_hash(&leaves(100)))]);
+        frontier.push(&leaves(60), &mut heads);
+        let before = frontier.read().clone();
+        frontier.push(&leaves(100)[60..], &mut heads);
+        assert_eq!(frontier.proved().size, 100);
+        let tree = frontier.tree(before);
+        assert_eq!((tree.proved.size, tree.proved.root), (60, tree_hash(&leaves(60))));
+        let resumed = Frontier::resume(tree, 60).expect("it is consistent");
+        assert_eq!(resumed.proved().size, 60);
     }
 
     #[test]

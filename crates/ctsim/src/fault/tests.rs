@@ -1,3 +1,5 @@
+//! Tests of the choice and counting of faults.
+
 use super::*;
 
 const BUSY: Fault = Fault::Status { code: 429, retry_after: None };

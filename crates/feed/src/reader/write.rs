@@ -1,3 +1,5 @@
+//! Gathering what a reader writes, and moving past what was written.
+
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
@@ -6,15 +8,15 @@ use bytes::{Buf, Bytes};
 use tokio::io::AsyncWrite;
 
 use super::Reader;
-use crate::batch::{Batch, Piece, Room};
-use crate::framing::Framing;
-use crate::gzip::{self, Checksum};
+use crate::chunk::batch::{Batch, Piece, Room};
+use crate::protocol::framing::Framing;
+use crate::protocol::gzip::{self, Checksum};
 use crate::stream::Stream;
 
 /// Bytes one [`Reader::write_some`] offers the socket, at most, unless one message alone is longer.
 pub const WRITE_BUDGET: usize = 256 * 1024;
 
-/// What was written.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Bytes.
@@ -24,19 +26,19 @@ pub struct Written {
     /// Entries that fell off the ring, since the last report, before this reader came to them. They
     /// lay before all messages written, but for the end of one begun earlier.
     ///
-    /// For a reader with a filter: those that passed it. Of entries published before the filter was
-    /// registered, and lost before it was applied to them, nobody knows; they count in full.
+    /// For a reader with a filter: those that passed it. Entries that were published before the
+    /// filter was registered, and lost before it was applied to them, count in full.
     pub lost: u64,
     /// The checksum of what the bytes inflate to, under [`Framing::SseGzip`], for the
     /// [end](gzip::Member::end) of the stream. A message or frame begun counts in full.
     pub inflated: Checksum,
 }
 
-/// What the socket did not take of something it began to take; copied, so that no chunk is pinned.
+/// The rest of something the socket took only a part of; copied, so that no chunk is pinned.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     bytes: Bytes,
-    /// Whether it is the end of a message (and not of an interjected frame).
+    /// True if it is the end of a message (and not of an interjected frame).
     message: bool,
 }
 
@@ -64,15 +66,19 @@ impl<S: Stream> Reader<S> {
         let interjected = if deflated { &none } else { &self.interjected };
         batch.start(&self.unfinished.bytes, interjected, self.at);
         let head = self.head.borrow().next;
-        let head = self.detour.as_ref().map_or(head, |detour| head.min(detour.end));
-        self.feed().collect(batch, Room { bytes, pieces, head }, self.sieve());
+        let head = self.tail.as_ref().map_or(head, |tail| head.min(tail.end));
+        let room = Room { bytes, pieces, head };
+        match &self.replay {
+            Some(replay) => replay.collect(batch, room, self.filter_cursor()),
+            None => self.feed().collect(batch, room, self.filter_cursor()),
+        }
         if batch.pieces.is_empty() {
             self.move_to(batch.end()); // entries without a message
         }
     }
 
-    /// Where everything is deflated, what is interjected is begun in that form at a boundary, and
-    /// waits elsewhere.
+    /// Begins what is interjected as stored blocks if everything is deflated and this is a boundary;
+    /// elsewhere it waits.
     fn store_interjected(&mut self) {
         if self.framing() == Framing::SseGzip && self.at_boundary() {
             let mut bytes = Vec::new();
@@ -98,8 +104,8 @@ impl<S: Stream> Reader<S> {
         Written { bytes, messages, lost, inflated: std::mem::take(&mut self.inflated) }
     }
 
-    /// Moves past the reader's own bytes; what of `written` is left for chunks, and the messages
-    /// finished.
+    /// Moves past the reader's own bytes. Returns the part of `written` that is left for chunks, and
+    /// the messages finished.
     fn advance_own(&mut self, batch: &Batch, written: usize) -> (usize, usize) {
         let begun = written.min(batch.unfinished.len());
         self.unfinished.bytes.advance(begun);
@@ -117,7 +123,7 @@ impl<S: Stream> Reader<S> {
         (written - own, usize::from(finished))
     }
 
-    /// Moves past `written` bytes of chunks; the messages finished.
+    /// Moves past `written` bytes of chunks. Returns the messages finished.
     fn advance_chunks(&mut self, batch: &Batch, mut written: usize) -> usize {
         let mut messages = 0;
         for piece in &batch.pieces {
@@ -128,13 +134,13 @@ impl<S: Stream> Reader<S> {
             written -= range.len();
             messages += piece.count();
             self.inflated = self.inflated.then(piece.checksum(piece.end_message()));
-            self.at = piece.end(self.sieve());
+            self.at = piece.end(self.filter_id());
             self.inside = self.at.offset < piece.chunk.end();
         }
         messages
     }
 
-    /// The socket took the bytes of a piece before `position`; the messages that finished.
+    /// Moves past the bytes of a piece before `position`. Returns the messages finished.
     fn cut(&mut self, piece: &Piece, position: usize) -> usize {
         let chunk = &piece.chunk;
         let message = chunk.message_of(position);
@@ -145,7 +151,7 @@ impl<S: Stream> Reader<S> {
         }
         self.inflated = self.inflated.then(piece.checksum(message + usize::from(begun)));
         if begun || message > piece.first_message() {
-            self.at = piece.place(message + usize::from(begun), self.sieve());
+            self.at = piece.cursor(message + usize::from(begun), self.filter_id());
             self.inside = self.at.offset < chunk.end();
         }
         message - piece.first_message()

@@ -1,4 +1,4 @@
-//! Readers of compressed feeds: where they may begin, be cut, and say something of their own.
+//! Readers of compressed feeds: where they may begin, be cut, and send frames of their own.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 
 use crate::fixture::*;
 
-/// Whose messages refer back to those before them.
+/// The framings whose messages refer back to those before them.
 const WITH_CONTEXT: [Framing; 2] = [Framing::WebSocketDeflate, Framing::SseGzip];
 
 fn texts(offsets: impl IntoIterator<Item = u64>, note: &str) -> Vec<String> {
@@ -22,12 +22,12 @@ fn plain(hub: &Hub<Notes>, framing: Framing, since: Option<u64>) -> Reader<Notes
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_text_is_shared_and_a_fraction_of_the_bytes() {
+async fn compressed_feeds_share_the_text_and_send_a_fraction_of_the_bytes() {
     let (hub, counts) = hub(ROOMY);
     let mut readers = FRAMINGS.map(|framing| (framing, plain(&hub, framing, None)));
     let note = "a note of some length, like the one before it, ".repeat(10);
-    hub.publish(vec![note.clone(); 20]);
-    hub.publish(vec![note.clone(); 20]);
+    publish(&hub, vec![note.clone(); 20]);
+    publish(&hub, vec![note.clone(); 20]);
     assert_eq!(counts.counts(), (40, 40));
     let mut sizes = Vec::new();
     for (framing, reader) in &mut readers {
@@ -47,7 +47,7 @@ async fn inside_a_page_a_reader_begins_plain() {
         let (hub, counts) = hub(ROOMY);
         let early = plain(&hub, framing, None);
         for _ in 0..3 {
-            hub.publish(vec!["note".to_owned(); 10]);
+            publish(&hub, vec!["note".to_owned(); 10]);
         }
         // The last entry of a page is followed by a page's beginning.
         assert_eq!(plain(&hub, framing, Some(FIRST + 9)).framing(), framing);
@@ -80,12 +80,12 @@ async fn inside_a_page_a_reader_begins_plain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_only_a_detour_needed_ends_too() {
+async fn a_feed_lent_for_the_rest_of_a_page_ends_without_readers() {
     let (hub, _) = hub(Limits { linger: Duration::ZERO, ..ROOMY });
-    hub.publish(vec!["note".to_owned(); 10]);
+    publish(&hub, vec!["note".to_owned(); 10]);
     let mut reader = plain(&hub, Framing::WebSocketDeflate, Some(FIRST + 3));
     assert_eq!(hub.stats().feeds, 2);
-    hub.publish(vec!["note".to_owned(); 10]);
+    publish(&hub, vec!["note".to_owned(); 10]);
     assert_eq!(hub.stats().feeds, 1, "a lent feed has no reader");
     let mut inbox = Inbox::new(Framing::WebSocketDeflate);
     each(&mut reader, |framing, bytes| inbox.receive(framing, bytes)).await;
@@ -93,7 +93,7 @@ async fn what_only_a_detour_needed_ends_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cut_anywhere_it_goes_on_in_the_same_context() {
+async fn a_reader_cut_anywhere_continues_in_the_same_context() {
     for framing in COMPRESSED {
         for step in [1, 2, 7, 50] {
             // Chunks leave while the reader is inside them, and are made again.
@@ -101,7 +101,7 @@ async fn cut_anywhere_it_goes_on_in_the_same_context() {
             let mut reader = plain(&hub, framing, None);
             let note = "some words of a note ".repeat(5);
             for _ in 0..4 {
-                hub.publish(vec![note.clone(); 5]);
+                publish(&hub, vec![note.clone(); 5]);
             }
             let mut inbox = Inbox::new(framing);
             let mut batch = Batch::default();
@@ -119,12 +119,12 @@ async fn cut_anywhere_it_goes_on_in_the_same_context() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_jump_it_begins_with_a_chunk() {
+async fn a_reader_begins_with_a_whole_chunk_after_a_loss() {
     for framing in COMPRESSED {
         let (hub, _) = hub(Limits { ring_bytes: 1000, ..ROOMY });
         let mut reader = plain(&hub, framing, None);
         let mut inbox = Inbox::new(framing);
-        hub.publish(vec!["note".to_owned(); 10]);
+        publish(&hub, vec!["note".to_owned(); 10]);
         // Two messages of ten.
         let mut total = Written::default();
         while total.messages < 2 {
@@ -134,7 +134,7 @@ async fn after_a_jump_it_begins_with_a_chunk() {
         }
         assert_eq!(reader.at_boundary(), framing != Framing::SseGzip, "inside a chunk");
         for _ in 0..10 {
-            hub.publish(vec!["note".to_owned(); 10]);
+            publish(&hub, vec!["note".to_owned(); 10]);
         }
         let kept = hub.stats().entries;
         let written = each(&mut reader, |framing, bytes| inbox.receive(framing, bytes)).await;
@@ -145,7 +145,7 @@ async fn after_a_jump_it_begins_with_a_chunk() {
     }
 }
 
-/// What is stored inside a chunk would shift what its messages refer to.
+/// Stored blocks inside a chunk would shift what its messages refer to.
 #[tokio::test(start_paused = true)]
 async fn own_frames_wait_for_the_end_of_a_gzip_chunk() {
     let (hub, _) = hub(ROOMY);
@@ -154,7 +154,7 @@ async fn own_frames_wait_for_the_end_of_a_gzip_chunk() {
     let own = |number| own_frame(Framing::SseGzip, number);
     assert!(reader.interject(&own(0)));
     assert_eq!(reader.ready().now_or_never(), Some(feed::Ready::More), "nothing was begun");
-    hub.publish(vec!["note".to_owned(); 3]);
+    publish(&hub, vec!["note".to_owned(); 3]);
     let mut next = |reader: &mut Reader<Notes>| {
         let (bytes, _) = reader.next_bytes(1).unwrap();
         inbox.receive(reader.framing(), &bytes);
@@ -167,7 +167,7 @@ async fn own_frames_wait_for_the_end_of_a_gzip_chunk() {
     next(&mut reader);
     assert!(reader.at_boundary());
     next(&mut reader);
-    hub.publish(vec!["note".to_owned()]);
+    publish(&hub, vec!["note".to_owned()]);
     next(&mut reader);
     let messages = texts(FIRST..FIRST + 4, "note");
     let mut expected: Vec<Item> = messages.into_iter().map(Item::Message).collect();
@@ -183,7 +183,7 @@ async fn without_context_a_reader_begins_compressed_inside_a_page() {
     let (hub, counts) = hub(ROOMY);
     let early = plain(&hub, framing, None);
     for _ in 0..2 {
-        hub.publish(vec!["note".to_owned(); 10]);
+        publish(&hub, vec!["note".to_owned(); 10]);
     }
     let mut reader = plain(&hub, framing, Some(FIRST + 13));
     assert_eq!(reader.framing(), framing);
@@ -200,12 +200,12 @@ async fn a_gzip_stream_can_be_ended_after_any_message() {
         let (hub, _) = hub(Limits { chunk_bytes: 1, ..ROOMY });
         let early = plain(&hub, Framing::SseGzip, None);
         for _ in 0..3 {
-            hub.publish(vec!["some words of a note".to_owned(); 5]);
+            publish(&hub, vec!["some words of a note".to_owned(); 5]);
         }
         let mut bytes = Vec::new();
         let mut member = Member::begin(&mut bytes);
         member.store(b": hello\n\n", &mut bytes);
-        // It begins plain inside a page, says something of its own, and goes on compressed.
+        // It begins plain inside a page, sends frames of its own, and continues compressed.
         let mut reader = plain(&hub, Framing::SseGzip, Some(FIRST + 2));
         let mut batch = Batch::default();
         let mut said = 0;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 /// Offset of the first note of every hub here.
 pub(crate) const FIRST: u64 = 1000;
 
-/// Nothing leaves of its own accord.
+/// Limits that nothing reaches.
 pub(crate) const ROOMY: Limits = Limits {
     ring_bytes: 1 << 30,
     chunk_bytes: 1 << 30,
@@ -29,7 +30,7 @@ pub(crate) const ROOMY: Limits = Limits {
 pub(crate) enum Rendering {
     /// `{"offset":N,"note":"..."}`
     Plain,
-    /// The same over several lines, with a line break at the end.
+    /// [`Plain`](Self::Plain) over several lines, with a line break at the end.
     Pretty,
     /// Plain, and only of notes with an odd offset.
     Odd,
@@ -47,13 +48,13 @@ pub(crate) const FRAMINGS: [Framing; 5] = [
 pub(crate) const COMPRESSED: [Framing; 3] =
     [Framing::WebSocketDeflate, Framing::WebSocketDeflateEach, Framing::SseGzip];
 
-/// Longer than anything takes, where time passes by itself as soon as nothing else happens.
+/// Longer than anything takes under paused time, which passes only while nothing else happens.
 const FOREVER: Duration = Duration::from_secs(1 << 20);
 
 /// A note that cannot be rendered: that is a panic.
 pub(crate) const UNSPEAKABLE: &str = "unspeakable";
 
-/// Counts what is asked of it.
+/// Counts the calls to it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) reads: Arc<AtomicUsize>,
@@ -70,11 +71,11 @@ pub(crate) struct Notes {
 struct Registry {
     patterns: BTreeMap<u64, Pattern>,
     next: u64,
-    /// Only filters with smaller ids are looked at.
+    /// Only filters with smaller ids are applied.
     compiled: u64,
 }
 
-/// A filter, as the caller has it: registered while it is held.
+/// A filter, as the caller has it: registered while it exists.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter(Arc<Registration>);
 
@@ -119,7 +120,7 @@ impl Notes {
         (self.reads.load(Ordering::SeqCst), self.renders.load(Ordering::SeqCst))
     }
 
-    /// Registers a filter; [`compile`](Self::compile) has it looked at.
+    /// Registers a filter; [`compile`](Self::compile) has it applied.
     pub(crate) fn filter(&self, one_in: u64, rest: u64) -> Filter {
         let pattern = Pattern { one_in, rest };
         let mut registry = self.registry.lock();
@@ -130,7 +131,7 @@ impl Notes {
         Filter(Arc::new(Registration { id, pattern, registry }))
     }
 
-    /// From now on, all filters there are will be looked at.
+    /// From now on, all filters there are will be applied.
     pub(crate) fn compile(&self) {
         let mut registry = self.registry.lock();
         registry.compiled = registry.next;
@@ -140,7 +141,7 @@ impl Notes {
         self.registry.lock().compiled
     }
 
-    /// The filters that are looked at.
+    /// Returns the filters that are applied.
     pub(crate) fn patterns(&self) -> Vec<(u64, Pattern)> {
         let registry = self.registry.lock();
         registry.patterns.range(..registry.compiled).map(|(id, pattern)| (*id, *pattern)).collect()
@@ -211,7 +212,7 @@ pub(crate) fn json(rendering: Rendering, offset: u64, note: &str) -> Option<Stri
     }
 }
 
-/// What a client understood.
+/// A thing that a client understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// The text of a message, without the line break at its end that server-sent events lose.
@@ -230,13 +231,13 @@ pub(crate) struct Inbox {
     pub(crate) bytes: usize,
 }
 
-/// What a client decompresses with, as long as the connection lasts.
+/// The decompressor of a client, as long as the connection lasts.
 #[derive(Debug)]
 enum Inflate {
     Nothing,
     /// The compressed messages among others.
     Messages(Decompress),
-    /// The same, each without those before it.
+    /// The compressed messages, each without those before it.
     Each,
     /// Everything.
     Gzip(Box<GzDecoder<Vec<u8>>>),
@@ -262,7 +263,7 @@ impl Inbox {
         self.framing
     }
 
-    /// Whether everything received is whole.
+    /// Reports whether everything received is whole.
     pub(crate) fn at_boundary(&self) -> bool {
         self.pending.is_empty()
     }
@@ -378,16 +379,26 @@ pub(crate) fn hub(limits: Limits) -> (Hub<Notes>, Notes) {
     (Hub::new(notes.clone(), limits, FIRST), notes)
 }
 
+/// Publishes notes that follow those before without a hole; their offsets.
+pub(crate) fn publish(hub: &Hub<Notes>, notes: Vec<String>) -> Range<u64> {
+    publish_at(hub, hub.next_offset(), notes)
+}
+
+/// Publishes notes from an offset on; their offsets.
+pub(crate) fn publish_at(hub: &Hub<Notes>, first: u64, notes: Vec<String>) -> Range<u64> {
+    hub.publish(first, notes).expect("the stream is open, and the offsets are free")
+}
+
 pub(crate) fn notes<const N: usize>(notes: [&str; N]) -> Vec<String> {
     notes.map(String::from).to_vec()
 }
 
-/// Whether there is more for the reader, late work included. Time must be paused.
+/// Reports whether there is more for the reader, late work included. Time must be paused.
 pub(crate) async fn more(reader: &mut Reader<Notes>) -> bool {
     timeout(FOREVER, reader.ready()).await == Ok(Ready::More)
 }
 
-/// Everything there is for the reader until it would have to wait for a publish, as it comes. Time
+/// Hands over everything there is for the reader until it would have to wait for a publish. Time
 /// must be paused.
 pub(crate) async fn each(
     reader: &mut Reader<Notes>,

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 
 use crate::fixture::*;
 
-/// A hub with pages of one entry, of which the ring holds so many and a feed some ten.
+/// A hub with pages of one entry, of which the ring holds so many and a feed about ten.
 fn small_hub(pages: usize) -> (Hub<Notes>, Notes) {
     hub(Limits { ring_bytes: 100 * pages, chunk_bytes: 1400, ..ROOMY })
 }
@@ -24,11 +24,11 @@ fn plain(hub: &Hub<Notes>, since: Option<u64>) -> Reader<Notes> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_falls_off_the_ring_goes_on_live() {
+async fn a_reader_that_falls_off_the_ring_continues_with_the_live_chunks() {
     let (hub, _) = small_hub(50);
     let mut slow = plain(&hub, None);
     for number in 0..100 {
-        hub.publish(page(number));
+        publish(&hub, page(number));
     }
     let live = hub.stats().chunks as u64;
     assert!((5..20).contains(&live));
@@ -38,10 +38,10 @@ async fn a_reader_that_falls_off_the_ring_goes_on_live() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_nobody_read_is_made_for_the_first_that_does() {
+async fn an_unread_page_is_rendered_for_its_first_reader() {
     let (hub, counts) = hub(ROOMY);
     for number in 0..5 {
-        hub.publish(page(number));
+        publish(&hub, page(number));
     }
     assert_eq!(counts.counts(), (0, 0));
     let (_, written) = drain(&mut plain(&hub, Some(FIRST))).await;
@@ -50,28 +50,28 @@ async fn what_nobody_read_is_made_for_the_first_that_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn behind_the_live_chunks_nothing_is_lost() {
+async fn a_reader_behind_the_live_chunks_loses_nothing() {
     let (hub, counts) = small_hub(100);
     let mut slow = plain(&hub, None);
     for number in 0..90 {
-        hub.publish(page(number));
+        publish(&hub, page(number));
     }
     let live = hub.stats().chunks;
     let (_, written) = drain(&mut slow).await;
     assert_eq!((written.messages, written.lost), (90, 0));
     assert!(hub.stats().late_chunks >= 90 - live as u64);
-    // Who comes right behind has less rendered for it.
+    // A reader right behind has less rendered for it.
     let before = counts.counts().1;
     drain(&mut plain(&hub, Some(FIRST + 90 - live as u64 - 2))).await;
     assert_eq!(counts.counts().1, before, "the last late chunk is held");
 }
 
 #[tokio::test(start_paused = true)]
-async fn laggards_do_not_push_out_what_is_live() {
+async fn laggards_push_out_no_live_chunk() {
     let (hub, _) = small_hub(400);
     let mut live = plain(&hub, None);
     for number in 0..300 {
-        hub.publish(page(number));
+        publish(&hub, page(number));
         drain(&mut live).await;
     }
     let mut laggards: Vec<_> = (0..60).map(|i| plain(&hub, Some(FIRST + 4 * i))).collect();
@@ -84,7 +84,7 @@ async fn laggards_do_not_push_out_what_is_live() {
             *total += written.messages;
         }
         assert!(live.ready().now_or_never().is_none(), "it is up to date");
-        hub.publish(page(number));
+        publish(&hub, page(number));
         // At once: nothing has to be made for a reader that keeps up.
         assert_eq!(live.ready().now_or_never(), Some(Ready::More));
         assert_eq!(live.next_bytes(1000).unwrap().1.messages, 1);
@@ -102,7 +102,7 @@ async fn one_page_is_rendered_at_a_time_and_once() {
     let (hub, notes) = hub(ROOMY);
     for number in 0..PAGES {
         // As heavy as a page may be, so each takes a turn.
-        hub.publish(vec![format!("{number:0>1300}"); 100]);
+        publish(&hub, vec![format!("{number:0>1300}"); 100]);
     }
     let laggards = (0..60).map(|i| plain(&hub, Some(FIRST - 1 + 100 * (i % PAGES as u64))));
     let tasks: Vec<_> = laggards
@@ -126,11 +126,11 @@ async fn one_page_is_rendered_at_a_time_and_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_many_wait_for_is_made_for_all_of_them() {
+async fn readers_that_wait_for_the_same_page_share_the_work() {
     // One late chunk is held, so for one reader after the other each would be made again.
     let (hub, counts) = hub(Limits { chunk_bytes: 0, ..ROOMY });
     for number in 0..3 {
-        hub.publish(vec![format!("{number:0>1300}"); 100]);
+        publish(&hub, vec![format!("{number:0>1300}"); 100]);
     }
     let since = |i: u64| Some(FIRST - 1 + 100 * (i % 3));
     let mut readers: Vec<_> = (0..12).map(|i| plain(&hub, since(i))).collect();
@@ -146,9 +146,9 @@ async fn what_many_wait_for_is_made_for_all_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_may_be_cancelled_and_the_work_is_done() {
+async fn late_work_is_done_although_waiting_for_it_was_cancelled() {
     let (hub, counts) = hub(ROOMY);
-    hub.publish(page(1));
+    publish(&hub, page(1));
     let mut reader = plain(&hub, Some(FIRST - 1));
     assert_eq!(reader.ready().now_or_never(), None, "it has to be rendered");
     assert_eq!(reader.next_bytes(1000), None, "which writing does not");
@@ -171,7 +171,7 @@ async fn an_owner_with_many_filters_does_not_keep_another_waiting() {
     // Each page is as much as one turn does.
     let note = "x".repeat(100_000);
     for _ in 0..PAGES {
-        hub.publish(vec![note.clone()]);
+        publish(&hub, vec![note.clone()]);
     }
     let search = |owner: u128, offset: u64| {
         let filter = Some(counts.filter(u64::MAX, offset + note.len() as u64));
@@ -197,9 +197,9 @@ async fn an_owner_with_many_filters_does_not_keep_another_waiting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_while_waiting_costs_nothing() {
+async fn a_reader_that_leaves_while_waiting_costs_no_work() {
     let (hub, counts) = hub(ROOMY);
-    hub.publish(page(1));
+    publish(&hub, page(1));
     let mut reader = plain(&hub, Some(FIRST - 1));
     assert_eq!(reader.ready().now_or_never(), None);
     drop(reader);
@@ -210,9 +210,9 @@ async fn who_leaves_while_waiting_costs_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_takes_no_work_of_others_along() {
+async fn a_reader_that_leaves_ends_no_work_of_others() {
     let (hub, counts) = hub(ROOMY);
-    hub.publish(page(1));
+    publish(&hub, page(1));
     // After this the lane rests, so that what follows waits.
     assert!(more(&mut plain(&hub, Some(FIRST - 1))).await);
     let filter = counts.filter(1, 0);
@@ -244,25 +244,25 @@ async fn who_leaves_takes_no_work_of_others_along() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_work_that_panics_reaches_the_reader() {
+async fn a_panic_in_late_work_reaches_the_reader() {
     let (hub, _) = hub(ROOMY);
-    hub.publish(notes(["fine"]));
-    hub.publish(notes([UNSPEAKABLE]));
+    publish(&hub, notes(["fine"]));
+    publish(&hub, notes([UNSPEAKABLE]));
     let mut reader = plain(&hub, Some(FIRST));
     let panicked = tokio::spawn(async move { reader.ready().await }).await;
     assert!(panicked.unwrap_err().is_panic());
     // And no other.
-    hub.publish(notes(["fine"]));
+    publish(&hub, notes(["fine"]));
     assert_eq!(drain(&mut plain(&hub, Some(FIRST + 1))).await.1.messages, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn saturated_by_laggards_live_readers_get_everything() {
+async fn live_readers_get_everything_although_laggards_saturate_the_lane() {
     let (hub, _) = hub(Limits { ring_bytes: 60_000, chunk_bytes: 30_000, ..ROOMY });
     let hub = Arc::new(hub);
     let mut live = plain(&hub, None);
     for number in 0..400 {
-        hub.publish(page(number));
+        publish(&hub, page(number));
         while live.next_bytes(1 << 20).is_some() {}
     }
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -287,7 +287,7 @@ async fn saturated_by_laggards_live_readers_get_everything() {
         })
         .collect();
     for number in 400..1400 {
-        hub.publish(page(number));
+        publish(&hub, page(number));
         let mut got = 0;
         while let Some((_, written)) = live.next_bytes(1 << 20) {
             got += written.messages;

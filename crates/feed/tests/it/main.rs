@@ -5,7 +5,10 @@
 mod compress;
 mod filter;
 mod fixture;
+mod history;
+mod holes;
 mod hub;
 mod late;
 mod model;
 mod socket;
+mod storage;

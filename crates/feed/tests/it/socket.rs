@@ -24,7 +24,7 @@ fn client(mut io: DuplexStream, framing: Framing, step: usize) -> JoinHandle<Inb
     })
 }
 
-/// A connection task: all there is to one. What the reader was told it wrote and lost.
+/// A connection task: all there is to one. Returns what the reader wrote and lost.
 async fn serve(mut reader: Reader<Notes>, mut io: DuplexStream) -> (usize, usize, u64) {
     let mut total = (0, 0, 0);
     while reader.ready().await == Ready::More {
@@ -49,7 +49,7 @@ async fn writes_arrive_whole_through_any_pipe() {
             let mut expected = Vec::new();
             for i in 0..50_usize {
                 let batch: Vec<String> = (0..i % 7).map(|j| format!("note {i} {j}")).collect();
-                let offsets = hub.publish(batch.clone());
+                let offsets = publish(&hub, batch.clone());
                 let pages = offsets.zip(&batch);
                 expected.extend(pages.filter_map(|(o, note)| json(Rendering::Pretty, o, note)));
                 if i % 5 == 0 {
@@ -70,7 +70,7 @@ async fn writes_arrive_whole_through_any_pipe() {
 async fn a_message_longer_than_the_budget_goes_out() {
     let (hub, _) = hub(ROOMY);
     let reader = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
-    hub.publish(vec!["x".repeat(3 * WRITE_BUDGET), "y".into()]);
+    publish(&hub, vec!["x".repeat(3 * WRITE_BUDGET), "y".into()]);
     hub.close();
     let (near, far) = duplex(1 << 16);
     let client = client(far, Framing::WebSocket, 1 << 16);
@@ -84,7 +84,7 @@ async fn a_message_longer_than_the_budget_goes_out() {
 async fn own_frames_come_between_messages_and_writes_may_be_cancelled() {
     let (hub, _) = hub(ROOMY);
     let mut reader = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
-    hub.publish(notes(["first message", "second message"]));
+    publish(&hub, notes(["first message", "second message"]));
     let (mut near, mut far) = duplex(20);
     let mut inbox = Inbox::new(Framing::WebSocket);
 
@@ -114,7 +114,7 @@ async fn a_client_that_stalls_pins_no_chunk() {
     let (hub, _) = hub(Limits { ring_bytes: 100, ..ROOMY });
     let mut stalled = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
     let mut other = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
-    hub.publish(notes(["first message", "second message"]));
+    publish(&hub, notes(["first message", "second message"]));
     let (mut near, _far) = duplex(10);
     assert_eq!(stalled.write_some(&mut near).await.unwrap().bytes, 10);
     let mut write = Box::pin(stalled.write_some(&mut near));
@@ -122,9 +122,9 @@ async fn a_client_that_stalls_pins_no_chunk() {
     let (chunk, _) = other.next_bytes(1000).unwrap();
     assert!(!chunk.is_unique(), "the feed holds it");
     for _ in 0..4 {
-        hub.publish(vec!["x".repeat(90)]);
+        publish(&hub, vec!["x".repeat(90)]);
     }
-    assert!(chunk.is_unique(), "the feed let go, and the stalled writer does not hold it");
+    assert!(chunk.is_unique(), "neither the feed nor the stalled writer holds it");
     drop(write);
 }
 
@@ -132,7 +132,7 @@ async fn a_client_that_stalls_pins_no_chunk() {
 async fn a_client_that_left_is_an_error() {
     let (hub, _) = hub(ROOMY);
     let mut reader = join(&hub, Rendering::Plain, Framing::WebSocket, None).reader;
-    hub.publish(notes(["a"]));
+    publish(&hub, notes(["a"]));
     let (mut near, far) = duplex(10);
     drop(far);
     let error = reader.write_some(&mut near).await.unwrap_err();
@@ -169,7 +169,7 @@ async fn readers_come_and_go_while_the_stream_flows() {
         let hub = Arc::clone(&hub);
         tokio::spawn(async move {
             for i in 0..ROUNDS {
-                hub.publish((0..i % 9).map(|j| format!("{i} {j} {}", "x".repeat(50))).collect());
+                publish(&hub, (0..i % 9).map(|j| format!("{i} {j} {}", "x".repeat(50))).collect());
                 tokio::task::yield_now().await;
             }
         })

@@ -1,7 +1,16 @@
-use ctclient::Protocol;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ct::head::{SignedHead, TreeHead};
+use ct::leaf::EntryType;
+use ct::merkle::CompactRange;
+use ctclient::{Batch, Budget, Findings, Protocol, ServedHead, SourceError};
+use record::Record;
 
 use super::*;
-use crate::options::CatchUp;
+use crate::options::{CatchUp, Start};
 
 fn fleet(follow: FollowOptions) -> (Arc<Fleet>, mpsc::Receiver<Page>) {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -42,4 +51,96 @@ async fn resent_from_is_unknown_with_a_catch_up_limit() {
         assert_eq!((state.resent_from, state.last_offset), (None, 8));
         fleet.stop().await;
     }
+}
+
+/// A log of 100 entries, 10 a page. Its first request for the page at 50 meets a defect.
+#[derive(Debug, Clone, Default)]
+struct Defective {
+    asked: Arc<Mutex<Vec<u64>>>,
+    panics: Arc<AtomicUsize>,
+}
+
+const HEAD: &[u8] = br#"{"tree_size":100,"timestamp":1790000000000,
+    "sha256_root_hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "tree_head_signature":"BAMACDAGAgEBAgEB"}"#;
+
+impl Source for Defective {
+    fn page_size(&self) -> u64 {
+        10
+    }
+
+    async fn head(&self) -> Result<ServedHead, SourceError> {
+        let signed = SignedHead::from_sth(HEAD).expect("a head");
+        Ok(ServedHead { signed, body: Bytes::from_static(HEAD) })
+    }
+
+    async fn entries(&self, range: Range<u64>, _: u64) -> Result<Batch, SourceError> {
+        self.asked.lock().push(range.start);
+        let is_defect = range.contains(&50) && self.panics.fetch_add(1, Ordering::Relaxed) == 0;
+        assert!(!is_defect, "a defect");
+        let entry = |index| Record {
+            log: record::LogNumber::default(),
+            index,
+            submitted: 0,
+            seen: 0,
+            kind: EntryType::X509,
+            certificate: Bytes::new(),
+            fingerprint: [0; 32],
+            chain: Vec::new(),
+            link: None,
+        };
+        let entries = range.map(entry).collect();
+        let lease = Budget::new(1).reserve(0, None).await;
+        let findings = Findings::default();
+        Ok(Batch { entries, leaf_hashes: Vec::new(), findings, served: None, lease })
+    }
+
+    async fn frontier(&self, _: u64, _: &TreeHead) -> Result<CompactRange, SourceError> {
+        unreachable!("nothing is verified")
+    }
+
+    async fn extends(&self, _: &CompactRange, _: &TreeHead) -> Result<bool, SourceError> {
+        unreachable!("nothing is verified")
+    }
+
+    fn unreadable(&self, _: u64, _: u64) -> Option<Range<u64>> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follower_that_panics_is_started_again_where_it_stood() {
+    let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
+    let (sender, mut pages) = mpsc::channel(1);
+    let options = FollowOptions {
+        verification: Verification::Off,
+        start: Start::Index(0),
+        fetch_concurrency: 1,
+        ..FollowOptions::default()
+    };
+    let (source, supervisor) = (Defective::default(), Supervisor::default());
+    let (pages_in, made) = (Pages::new(sender), || source.clone());
+    let resume = Some(Resume { index: 20, tree: None });
+    let follow = supervised(&supervisor, &status, &options, &pages_in, resume, 0, made);
+    let read = async {
+        let mut indexes = Vec::new();
+        while indexes.last() != Some(&99) {
+            let page = pages.recv().await.expect("a running follower");
+            indexes.extend(page.entries.iter().map(|entry| entry.index));
+        }
+        indexes
+    };
+    let indexes = tokio::select! {
+        () = follow => panic!("the follower has ended"),
+        indexes = tokio::time::timeout(Duration::from_secs(600), read) => {
+            indexes.expect("it is started again")
+        }
+    };
+    assert_eq!(indexes, (20..100).collect::<Vec<u64>>(), "neither a hole nor a repetition");
+    assert_eq!(status.counters.panics.load(Ordering::Relaxed), 1);
+    let tasks: Vec<_> = supervisor.tasks().iter().map(|task| (task.panics, task.down)).collect();
+    assert_eq!(tasks, [(1, 0)]);
+    let asked = source.asked.lock().clone();
+    assert_eq!(asked.iter().filter(|start| **start == 20).count(), 1, "{asked:?}");
 }

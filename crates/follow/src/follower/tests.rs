@@ -22,6 +22,8 @@ enum Trouble {
     Limited,
     /// The log asks for a pause, and then others leave no room for its responses.
     Starved,
+    /// The responses contain bytes that cannot be parsed.
+    Unreadable,
 }
 
 /// A log whose requests fail: those for entries, or all.
@@ -35,6 +37,10 @@ struct Failing {
 impl Failing {
     async fn fail<T>(&self) -> Result<T, SourceError> {
         self.asked.lock().push(Instant::now());
+        if matches!(self.trouble, Trouble::Unreadable) {
+            let (url, reason, answer) = (String::new(), "no entry".to_owned(), Box::default());
+            return Err(SourceError::Unreadable { url, index: 0, reason, answer });
+        }
         let is_first = self.asked.lock().len() == 1;
         let url = String::new();
         let error = match self.trouble {
@@ -53,6 +59,7 @@ impl Failing {
                 tokio::time::sleep(waited).await;
                 FetchError::Unanswered { url, waited }
             }
+            Trouble::Unreadable => unreachable!("answered above"),
         };
         Err(error.into())
     }
@@ -92,8 +99,8 @@ impl Source for Shared {
         self.0.fail().await
     }
 
-    fn unreadable(&self, _: u64, _: u64) -> Option<Range<u64>> {
-        None
+    fn unreadable(&self, index: u64, _: u64) -> Option<Range<u64>> {
+        matches!(self.0.trouble, Trouble::Unreadable).then(|| index..index + 1)
     }
 }
 
@@ -184,4 +191,21 @@ async fn a_log_without_room_has_neither_failed_nor_recovered() {
     assert_eq!(snapshot.health, Health::Degraded, "as the first answer left it");
     assert!(snapshot.last_error.is_some_and(|error| error.contains("429")));
     assert_eq!(status.counters.errors.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreadable_entries_are_skipped_within_a_minute() {
+    let source = Failing { trouble: Trouble::Unreadable, has_heads: true, asked: Mutex::default() };
+    let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
+    let (sender, mut pages) = mpsc::channel(1);
+    let (source, pages_in) = (Shared(Arc::new(source)), Pages::new(sender));
+    let follower = Follower::new(source, status, options(), pages_in, None, 0);
+    let first = async { pages.recv().await.expect("a running follower") };
+    let page = tokio::select! {
+        () = follower.run() => panic!("the follower has ended"),
+        page = tokio::time::timeout(Duration::from_secs(60), first) => page.expect("within a minute"),
+    };
+    assert_eq!((page.first, page.end, page.entries.len()), (0, 1, 0));
+    assert_eq!(page.gap.expect("the skipped entry").range, 0..1);
 }

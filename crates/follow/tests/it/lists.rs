@@ -175,6 +175,37 @@ async fn lists_that_are_wrong_change_nothing() {
     followed.fleet.stop().await;
 }
 
+/// The list comes from the cache, so that its address need not be one of this machine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_a_public_list_at_a_private_address_is_not_connected_to() {
+    let sim = simulate(still(300)).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let cache = folder.path().join("lists");
+    let kept = || CatalogueOptions { cache: Some(cache.clone()), ..catalogue(&sim) };
+    let mut followed = follow(kept());
+    followed.read_to(2, 300).await;
+    followed.fleet.stop().await;
+    // The same list at a public address, one that does not answer.
+    let public = "http://lists.invalid/list.json";
+    let lists = std::fs::read_to_string(&cache).expect("kept");
+    assert!(lists.contains(&sim.list_url()), "{lists}");
+    std::fs::write(&cache, lists.replace(&sim.list_url(), public)).expect("writable");
+    let asked = || sim.logs().iter().map(|log| log.stats().all_requests()).collect::<Vec<_>>();
+    let before = asked();
+
+    let followed = follow(CatalogueOptions { url: public.to_owned(), ..kept() });
+    let status = |log: usize| followed.status(&url_of(&sim.logs()[log]));
+    eventually("both logs are followed", || urls(&followed.fleet).len() == 2).await;
+    for status in [status(0), status(1)] {
+        let refused = || status.counters.refused_addresses.load(Ordering::Relaxed);
+        eventually("requests are refused", || refused() >= 2).await;
+        let error = status.snapshot().last_error.expect("an error");
+        assert!(error.contains("127.0.0.1 is a private address"), "{error}");
+    }
+    assert_eq!(asked(), before);
+    followed.fleet.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_without_network_is_served_from_the_cache_which_is_never_rolled_back() {
     let sim = simulate(still(300)).await;

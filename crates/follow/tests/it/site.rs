@@ -56,7 +56,7 @@ impl Site {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
                 tokio::spawn(async move {
-                    // Who asks may go away at any time.
+                    // A client may disconnect at any time.
                     if let Some((asked, stream)) = read(stream).await {
                         let answer = answer(&asked);
                         log.lock().push(asked);

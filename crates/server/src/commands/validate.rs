@@ -26,7 +26,7 @@ impl Findings {
     /// If there is a problem, or a warning where these are errors.
     pub fn report(&self, setup: &Setup) -> Result<String, String> {
         let lines = |items: &[String]| -> String {
-            items.iter().map(|item| format!("\n  {item}")).collect()
+            items.iter().map(|item| format!("\n  {}", item.replace('\n', "\n  "))).collect()
         };
         let Self { problems, warnings } = self;
         let warned = match warnings.len() {
@@ -51,10 +51,10 @@ impl Findings {
 /// Finds everything that would prevent the start, or would lose positions.
 #[must_use]
 pub fn run(setup: &Setup) -> Findings {
-    let mut findings = Findings {
-        problems: app::check(&setup.config).iter().map(|error| in_full(error.as_ref())).collect(),
-        warnings: setup.warnings.clone(),
-    };
+    let mut findings =
+        Findings { problems: setup.problems.clone(), warnings: setup.warnings.clone() };
+    let of_files = app::check(&setup.config);
+    findings.problems.extend(of_files.iter().map(|error| in_full(error.as_ref())));
     if !setup.demo {
         check_state_file(&setup.config, &mut findings);
         check_import_index(&setup.config, &mut findings);

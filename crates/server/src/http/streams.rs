@@ -133,7 +133,6 @@ async fn websocket(
     let visitor = visitor::of(config, &streams.policy, &request);
     let client = websocket::Client {
         reader,
-        hub: Arc::clone(&streams.hub),
         deflate: accepted.deflate(),
         filtered,
         profile: rendering.profile,
@@ -193,7 +192,6 @@ async fn sse(
     let visitor = visitor::of(config, &streams.policy, &request);
     let client = sse::Client {
         reader,
-        hub: Arc::clone(&streams.hub),
         gzip,
         notices: Notices::sse(&config.heartbeat, rendering.profile, requested.asked),
         slow_client: config.slow_client,

@@ -11,7 +11,7 @@ use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 
 /// The time between two lines.
-const EVERY: Duration = Duration::from_secs(60);
+pub(crate) const EVERY: Duration = Duration::from_secs(60);
 /// The lag below which a log counts as at its head.
 const NEAR: Duration = Duration::from_secs(60);
 /// Maximum number of logs named in a line.
@@ -40,9 +40,9 @@ impl Sources {
     }
 }
 
-/// Logs the line for ever.
-pub(crate) async fn log_every_minute(sources: &Sources) {
-    let mut timer = tokio::time::interval(EVERY);
+/// Logs the line for ever, each time after `every`.
+pub(crate) async fn log_every(sources: &Sources, every: Duration) {
+    let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.tick().await;
     let (mut entries, mut since) = (sources.entries(), Instant::now());

@@ -18,7 +18,7 @@ pub(super) enum Loose<'a> {
     Text(Cow<'a, str>),
     List {
         texts: Vec<Cow<'a, str>>,
-        /// Whether there were more than [`MAX_LIST`].
+        /// True if there were more than [`MAX_LIST`].
         cut: bool,
     },
     Object,
@@ -28,11 +28,11 @@ pub(super) enum Loose<'a> {
 #[derive(Debug, PartialEq)]
 pub(super) struct Odd;
 
-/// What a value says: `None` for nothing.
+/// The meaning of a value: `None` for nothing.
 type Said<T> = Result<Option<T>, Odd>;
 
 impl<'a> Loose<'a> {
-    /// A text, or a list of them joined by commas; not empty.
+    /// Returns a text, or a list of them joined by commas; not empty.
     pub(super) fn text(self) -> Said<Cow<'a, str>> {
         let text = match self {
             Self::Null => return Ok(None),
@@ -44,7 +44,7 @@ impl<'a> Loose<'a> {
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    /// A list of texts, or one text alone.
+    /// Returns a list of texts, or one text alone.
     pub(super) fn list(self) -> Said<Vec<Cow<'a, str>>> {
         match self {
             Self::Null => Ok(None),
@@ -54,7 +54,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// `true` or `false`, perhaps as a text.
+    /// Returns `true` or `false`, perhaps as a text.
     pub(super) fn flag(self) -> Said<bool> {
         match self {
             Self::Flag(flag) => Ok(Some(flag)),
@@ -67,7 +67,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// A whole number that is not negative.
+    /// Returns a whole number that is not negative.
     pub(super) fn whole(self) -> Said<u64> {
         match self.number()? {
             Self::Null => Ok(None),
@@ -77,7 +77,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// Seconds since the Unix epoch, as whole milliseconds.
+    /// Returns seconds since the Unix epoch, as whole milliseconds.
     pub(super) fn milliseconds(self) -> Said<u64> {
         match self.number()? {
             Self::Null => Ok(None),
@@ -87,7 +87,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// Seconds since the Unix epoch, perhaps before it, without their fraction; or
+    /// Returns seconds since the Unix epoch, perhaps before it, without their fraction; or
     /// `no_expiration`.
     pub(super) fn date(self) -> Said<i64> {
         if matches!(&self, Self::Text(text) if text == "no_expiration") {
@@ -105,7 +105,7 @@ impl<'a> Loose<'a> {
         }
     }
 
-    /// A number, perhaps as a text; `Null` for nothing.
+    /// Returns a number, perhaps as a text; `Null` for nothing.
     fn number(self) -> Result<Self, Odd> {
         match self {
             Self::Null | Self::Whole(_) | Self::Negative(_) | Self::Fraction(_) => Ok(self),
@@ -121,7 +121,7 @@ impl<'a> Loose<'a> {
     }
 }
 
-/// A number that an f64 holds exactly: whole, not negative and at most 2^53.
+/// Returns a number that an f64 holds exactly: whole, not negative and at most 2^53.
 fn exact(number: f64) -> Option<u64> {
     const MAX: f64 = (1_u64 << 53) as f64;
     ((0.0..=MAX).contains(&number) && number.fract() == 0.0).then_some(number as u64)
@@ -181,7 +181,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// The texts of a list, and whether there were more than [`MAX_LIST`].
+/// Returns the texts of a list, and whether there were more than [`MAX_LIST`].
 pub(super) fn texts<'de, A: SeqAccess<'de>>(
     mut list: A,
 ) -> Result<(Vec<Cow<'de, str>>, bool), A::Error> {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn texts() {
+    fn a_text_may_be_a_list_of_texts() {
         let cases = [
             (r#""a""#, Ok(Some("a"))),
             (r#""a\n""#, Ok(Some("a\n"))),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn lists() {
+    fn a_list_may_be_a_single_text() {
         let cases: [(&str, Said<Vec<&str>>); 6] = [
             (r#"["b","a","b"]"#, Ok(Some(vec!["b", "a", "b"]))),
             (r#"["",{"a":[1]},1]"#, Ok(Some(vec![""]))),
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn flags() {
+    fn a_flag_may_be_a_text() {
         let cases = [
             ("true", Ok(Some(true))),
             ("false", Ok(Some(false))),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_numbers() {
+    fn whole_numbers_have_many_forms() {
         let cases = [
             ("0", Ok(Some(0))),
             ("4354630040", Ok(Some(4_354_630_040))),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn times() {
+    fn times_are_whole_milliseconds() {
         let cases = [
             ("1708483726.594", Ok(Some(1_708_483_726_594))),
             ("1708483726.5941234", Ok(Some(1_708_483_726_594))),
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn dates() {
+    fn dates_are_whole_seconds() {
         let cases = [
             ("1509908649", Ok(Some(1_509_908_649))),
             ("1509908649.0", Ok(Some(1_509_908_649))),

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use super::MAX_CHAIN;
 use super::loose::{Loose, Odd};
 
-/// What is filled from the members of an object.
+/// A target that is filled from the members of an object.
 pub(super) trait Members<'de> {
     /// Takes one member; it must read or skip the value.
     fn member<A: MapAccess<'de>>(
@@ -18,9 +18,32 @@ pub(super) trait Members<'de> {
     ) -> Result<(), A::Error>;
 }
 
-/// What is filled from an object, a list or either. What it cannot take is noted and skipped.
+/// Implements [`Members`] for a type: for each key, what is done with the value. Values of other keys
+/// are skipped.
+macro_rules! members {
+    ($type:ty, |$target:ident, $value:ident| { $($key:pat => $take:expr,)+ }) => {
+        impl<'de> Members<'de> for $type {
+            fn member<A: MapAccess<'de>>(
+                &mut self,
+                key: &str,
+                $value: Member<'_, A>,
+            ) -> Result<(), A::Error> {
+                let $target = self;
+                match key {
+                    $($key => $take,)+
+                    _ => $value.skip()?,
+                }
+                Ok(())
+            }
+        }
+    };
+}
+pub(super) use members;
+
+/// A target that is filled from an object, a list or either. What it cannot take is noted and
+/// skipped.
 pub(super) trait Slot<'de> {
-    /// Takes an object; whether it could.
+    /// Takes an object, and reports whether it could.
     fn object<A: MapAccess<'de>>(
         &mut self,
         mut object: A,
@@ -30,7 +53,7 @@ pub(super) trait Slot<'de> {
         Ok(notes.odd())
     }
 
-    /// Takes a list; whether it could.
+    /// Takes a list, and reports whether it could.
     fn list<A: SeqAccess<'de>>(
         &mut self,
         mut list: A,
@@ -41,13 +64,13 @@ pub(super) trait Slot<'de> {
     }
 }
 
-/// What was met while a message was read.
+/// The notes taken while a message is read.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// The path of the first member whose value has no form known for it, as far as it has been
     /// put together on the way out.
     pub(super) unread: Option<String>,
-    /// Whether the end of a list was dropped.
+    /// True if the end of a list was dropped.
     pub(super) truncated: bool,
 }
 
@@ -71,7 +94,7 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
         self.read(Loose::text)
     }
 
-    /// A text that names a `T`.
+    /// Reads a text that names a `T`.
     pub(super) fn named<T>(
         self,
         from_name: impl FnOnce(&str) -> Option<T>,
@@ -82,7 +105,7 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
         })
     }
 
-    /// A list of texts; empty for none.
+    /// Reads a list of texts; empty for none.
     pub(super) fn list(self) -> Result<Vec<Cow<'de, str>>, A::Error> {
         self.read(Loose::list).map(Option::unwrap_or_default)
     }
@@ -107,7 +130,7 @@ impl<'de, A: MapAccess<'de>> Member<'_, A> {
         self.object.next_value::<IgnoredAny>().map(|_| ())
     }
 
-    /// An object or a list; whether there was one that `target` can take.
+    /// Reads an object or a list, and reports whether there was one that `target` can take.
     pub(super) fn fill<S: Slot<'de>>(self, target: &mut S) -> Result<bool, A::Error> {
         self.noting(|object, notes| object.next_value_seed(Fill { target, notes }))
     }
@@ -213,7 +236,7 @@ impl<'de, T: Members<'de>> Slot<'de> for T {
     }
 }
 
-/// A list of objects, of which at most [`MAX_CHAIN`] are kept.
+/// Takes a list of objects, of which at most [`MAX_CHAIN`] are kept.
 impl<'de, T: Members<'de> + Default> Slot<'de> for Vec<T> {
     fn list<A: SeqAccess<'de>>(
         &mut self,

@@ -32,7 +32,7 @@ pub(super) struct Term {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     terms: Slab<Term>,
-    /// Where a term is, for each of [`Parameter::ALL`].
+    /// The place of a term, for each of [`Parameter::ALL`].
     ids: [HashMap<Arc<str>, TermId>; Parameter::ALL.len()],
     /// For each of [`SUBSTRINGS`].
     substrings: [Substrings; SUBSTRINGS.len()],
@@ -59,7 +59,7 @@ pub(super) struct Size {
 }
 
 impl Index {
-    /// What the index would grow by if this filter came.
+    /// Returns the growth of the index if this filter were added.
     pub(super) fn growth(&self, filter: &Filter) -> Size {
         let mut growth = Size::default();
         for parameter in Parameter::ALL {
@@ -73,7 +73,7 @@ impl Index {
         growth
     }
 
-    /// Counts a use of a term, which is new if need be.
+    /// Counts a use of a term, and adds it if it is new.
     pub(super) fn add(&mut self, parameter: Parameter, text: &str) -> TermId {
         let known = self.ids[parameter as usize].get(text).copied();
         let id = known.unwrap_or_else(|| self.insert(parameter, text));
@@ -145,7 +145,7 @@ impl Index {
         }
     }
 
-    /// Finds the terms that hold for a certificate. Its number.
+    /// Finds the terms that hold for a certificate. Returns its number.
     pub(super) fn look_at(&mut self, subject: &Subject) -> u64 {
         let Self { terms, ids, substrings, networks, shares, certificate, hits, .. } = self;
         *certificate += 1;
@@ -185,28 +185,28 @@ impl Index {
         *certificate
     }
 
-    /// The filters to look at: each has a term that held for the certificate looked at last. One
-    /// may come more than once.
+    /// Returns the filters to look at: each has a term that held for the last certificate. One may
+    /// come more than once.
     pub(super) fn candidates(&self) -> impl Iterator<Item = usize> {
         self.hits.iter().flat_map(|id| self.terms[*id].filters.iter().copied())
     }
 
-    /// Whether one of these terms held for the certificate looked at last.
+    /// Reports whether one of these terms held for the last certificate.
     pub(super) fn any_holds(&self, ids: &[TermId]) -> bool {
         ids.iter().any(|id| self.terms[*id].held == self.certificate)
     }
 
-    /// Whether [`plan`](Self::plan) has something to do.
+    /// Reports whether [`plan`](Self::plan) has something to do.
     pub(super) fn is_due(&self) -> bool {
         self.substrings.iter().any(Substrings::is_due)
     }
 
-    /// What to build for a parameter, if anything.
+    /// Returns the automaton to build for a parameter, if any.
     pub(super) fn plan(&mut self, parameter: Parameter) -> Option<Plan> {
         substrings(&mut self.substrings, parameter)?.plan(&self.terms)
     }
 
-    /// Takes what was built into use.
+    /// Takes an automaton into use.
     pub(super) fn commit(&mut self, parameter: Parameter, built: Option<Automaton>) {
         if let Some(substrings) = substrings(&mut self.substrings, parameter) {
             let gone = substrings.commit(built, &self.terms);
@@ -215,12 +215,12 @@ impl Index {
     }
 }
 
-/// What looks for the terms of a parameter, if they are looked for as parts of a text.
+/// Returns the searcher of the terms of a parameter, if they are looked for as parts of a text.
 fn substrings(all: &mut [Substrings], parameter: Parameter) -> Option<&mut Substrings> {
     all.get_mut(SUBSTRINGS.iter().position(|other| *other == parameter)?)
 }
 
-/// What a term counts for. A wildcard counts for nothing: no client writes one.
+/// Returns the size of a term. A wildcard has none: no client writes one.
 fn size(parameter: Parameter, text: &str) -> Size {
     if parameter == Parameter::Domain && text.starts_with("*.") {
         return Size::default();

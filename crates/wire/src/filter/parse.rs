@@ -19,7 +19,7 @@ pub const MIN_MATCH_CHARACTERS: usize = 3;
 /// Bytes of a label of a domain name at most (RFC 1035 section 2.3.4).
 const MAX_LABEL_BYTES: usize = 63;
 
-/// Why a filter is refused.
+/// Reasons why a filter is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// Nothing where a term should be.
@@ -33,7 +33,7 @@ pub enum FilterError {
     TooLong {
         /// The name of the parameter.
         parameter: &'static str,
-        /// What it has.
+        /// The number it has.
         bytes: usize,
     },
     /// A term that would be found nearly everywhere.

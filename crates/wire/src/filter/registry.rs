@@ -13,7 +13,7 @@ use super::subject::Subject;
 use super::substrings::Plan;
 use super::{Filter, FilterError, Parameter};
 
-/// What all filters together may take.
+/// The bounds of all filters together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Different terms.
@@ -22,10 +22,10 @@ pub struct Limits {
     pub term_bytes: usize,
 }
 
-/// One owner's filters may take one part in so many of what all may take.
+/// The filters of one owner may take one part in so many of the bounds.
 const SHARES: usize = 4;
 
-/// What is registered.
+/// The registrations in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Registrations.
@@ -38,8 +38,8 @@ pub struct Stats {
 
 /// The filters of all connections, judged together. Clones share them.
 ///
-/// Every registered filter has an id. Ids grow, and none is used again. Filters that say the same
-/// have the same id while one of them is registered.
+/// Every registered filter has an id. Ids grow, and none is used again. Filters with the same
+/// meaning have the same id while one of them is registered.
 #[derive(Clone, Debug)]
 pub struct Filters(Arc<Mutex<Registry>>);
 
@@ -57,7 +57,7 @@ struct Registry {
     limits: Limits,
     index: Index,
     entries: Slab<Entry>,
-    /// Where a filter is.
+    /// The place of a filter.
     keys: HashMap<Arc<Filter>, usize>,
     next_id: u64,
     registered: usize,
@@ -66,12 +66,12 @@ struct Registry {
     subject: Subject,
 }
 
-/// What the filters of one owner take.
+/// The share of one owner's filters.
 #[derive(Debug, Default)]
 struct Owned {
     terms: usize,
     bytes: usize,
-    /// How often each filter is registered, by its place.
+    /// Registrations of each filter, by its place.
     filters: HashMap<usize, usize>,
 }
 
@@ -89,7 +89,7 @@ struct Entry {
 }
 
 impl Filters {
-    /// No filters yet.
+    /// Makes an empty registry.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Mutex::new(Registry {
@@ -104,26 +104,26 @@ impl Filters {
         })))
     }
 
-    /// Sets other limits. What is registered stays, even where it is over them.
+    /// Sets other limits. Registered filters stay, even if they are over them.
     pub fn set_limits(&self, limits: Limits) {
         self.0.lock().limits = limits;
     }
 
-    /// Registers a filter. It is effective when this returns: whatever [`matching`](Self::matching)
-    /// is asked from then on is answered with this filter in it. Never builds anything; see
+    /// Registers a filter. It is effective when this returns: every later call of
+    /// [`matching`](Self::matching) applies it. Never builds anything; see
     /// [`is_compaction_due`](Self::is_compaction_due).
     ///
     /// # Errors
-    /// When a limit would be passed.
+    /// [`FilterError`] if a limit would be passed.
     pub fn register(&self, filter: Filter) -> Result<Registered, FilterError> {
         self.add(filter, None)
     }
 
-    /// The same for an owner, such as a network address: its different filters together may take a
-    /// quarter of what [`Limits`] allows to all.
+    /// Registers a filter for an owner, such as a network address: its different filters together may
+    /// take a quarter of what [`Limits`] allows to all.
     ///
     /// # Errors
-    /// When a limit or the owner's share of it would be passed.
+    /// [`FilterError`] if a limit or the owner's share of it would be passed.
     pub fn register_for(&self, owner: u128, filter: Filter) -> Result<Registered, FilterError> {
         self.add(filter, Some(owner))
     }
@@ -133,9 +133,9 @@ impl Filters {
         Ok(Registered { filters: self.clone(), filter, id, key, owner })
     }
 
-    /// Which filters each message passes: appends (filter id, position in `messages`), each pair
-    /// once, in any order. The first id that was not looked at: every registered filter with a
-    /// smaller one was. `describe` fills in a subject that was cleared.
+    /// Applies the filters: appends (filter id, position in `messages`) for each message that passes,
+    /// each pair once, in any order. Returns the first id that was not applied: every registered
+    /// filter with a smaller one was. `describe` fills in a subject that was cleared.
     pub fn matching<M>(
         &self,
         messages: &[M],
@@ -153,14 +153,14 @@ impl Filters {
         registry.next_id
     }
 
-    /// Whether new terms have gathered, which cost each certificate a search of its own until
+    /// Reports whether new terms have gathered, which cost each certificate a search of its own until
     /// [`compact`](Self::compact) is called.
     #[must_use]
     pub fn is_compaction_due(&self) -> bool {
         self.0.lock().index.is_due()
     }
 
-    /// Builds what makes new terms cheap to look for. Takes up to some tens of milliseconds, so it
+    /// Builds the automata that make new terms cheap to look for. Takes up to some tens of milliseconds, so it
     /// belongs on a thread that may be kept busy; neither registering nor judging waits for it. A
     /// call during another call leaves the work to that.
     pub fn compact(&self) {
@@ -185,7 +185,7 @@ impl Filters {
         self.0.lock().index.commit(parameter, built);
     }
 
-    /// What is registered at this moment.
+    /// Returns the number of registrations at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let registry = self.0.lock();
@@ -254,7 +254,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether an owner may have one more filter of this size.
+    /// Checks whether an owner may have one more filter of this size.
     fn check_share(
         &self,
         owner: u128,
@@ -337,20 +337,20 @@ impl Owned {
     }
 }
 
-/// The terms of a filter, and their bytes.
+/// Returns the number of terms of a filter, and their bytes.
 fn size(filter: &Filter) -> (usize, usize) {
     let terms = || Parameter::ALL.into_iter().flat_map(|parameter| filter.terms(parameter));
     (terms().count(), terms().map(|term| term.len()).sum())
 }
 
 impl Registered {
-    /// The id of the filter.
+    /// Returns the id of the filter.
     #[must_use]
     pub const fn id(&self) -> u64 {
         self.id
     }
 
-    /// The filter.
+    /// Returns the filter.
     #[must_use]
     pub fn filter(&self) -> &Filter {
         &self.filter

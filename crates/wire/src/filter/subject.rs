@@ -1,4 +1,4 @@
-//! What filters see of a certificate.
+//! A certificate as filters see it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ const KEPT_BYTES: usize = 64 << 10;
 
 /// A certificate as filters see it: its names, its issuer and its log, in lower case, its addresses,
 /// digest and kind. Meant to be used again for the next certificate, so that nothing is allocated.
-/// What is not set passes no filter that asks for it.
+/// A field that is not set passes no filter that has a term for it.
 #[derive(Clone, Debug, Default)]
 pub struct Subject {
     /// Each name with a line feed after it. No term has one, so none is found across two names.
@@ -104,7 +104,7 @@ impl Subject {
         push_lower(source.log_id().unwrap_or_default(), &mut self.log_id);
     }
 
-    /// The text that terms of this parameter are looked for in, lines each ended by a line feed.
+    /// Returns the text that terms of this parameter are looked for in, lines each ended by a line feed.
     /// Empty for a parameter whose terms are not parts of a text.
     pub(super) fn text(&self, parameter: Parameter) -> &str {
         match parameter {
@@ -115,12 +115,12 @@ impl Subject {
         }
     }
 
-    /// The base64 of the log's id, in lower case; empty if there is none.
+    /// Returns the base64 of the log's id, in lower case; empty if there is none.
     pub(super) fn log_id(&self) -> &str {
         &self.log_id
     }
 
-    /// Every domain that one of the names is or lies below, without a final dot; no longer than
+    /// Returns every domain that one of the names is or lies below, without a final dot; no longer than
     /// terms can be. What begins with `*.` is a whole name: a wildcard below another label covers
     /// nothing.
     pub(super) fn domains(&self) -> impl Iterator<Item = &str> {
@@ -135,27 +135,27 @@ impl Subject {
         })
     }
 
-    /// Whether there is any address.
+    /// Reports whether there is any address.
     pub(super) fn has_addresses(&self) -> bool {
         !self.addresses.is_empty()
     }
 
-    /// Whether an address lies in the network.
+    /// Reports whether an address lies in the network.
     pub(super) fn is_within(&self, network: &IpNet) -> bool {
         self.addresses.range(network.network()..=network.broadcast()).next().is_some()
     }
 
-    /// Whether the certificate belongs to the share.
+    /// Reports whether the certificate belongs to the share.
     pub(super) fn is_in(&self, share: Share) -> bool {
         self.digest.is_some_and(|digest| share.has(digest))
     }
 
-    /// The kind of entry as a term; empty if it is not known.
+    /// Returns the kind of entry as a term; empty if it is not known.
     pub(super) fn entry(&self) -> &'static str {
         self.kind.map(EntryKind::name).unwrap_or_default()
     }
 
-    /// Whether a term in canonical form holds.
+    /// Reports whether a term in canonical form holds.
     pub(super) fn has(&self, parameter: Parameter, term: &str) -> bool {
         match parameter {
             Parameter::Domain => {

@@ -7,7 +7,7 @@
 //! into a few in its life, whatever clients do. Building is split in [`plan`](Substrings::plan) and
 //! [`commit`](Substrings::commit), so that it can happen elsewhere and without a lock.
 //!
-//! A term that nobody wants any more stays in its automaton until that is merged. If it is wanted
+//! A term without a filter stays in its automaton until that is merged. If it is needed
 //! again before, it is there already.
 
 use std::collections::HashMap;
@@ -37,11 +37,11 @@ pub(super) struct Substrings {
     planned: usize,
     /// Every other term is in one of these.
     runs: Vec<Run>,
-    /// Terms of the runs being merged that nobody wanted when that was planned.
+    /// Terms of the runs being merged that had no filter when that was planned.
     left_out: Vec<TermId>,
-    /// Terms that somebody wants.
+    /// Terms that a filter has.
     wanted: usize,
-    /// What was found in a text since the terms last changed.
+    /// The terms found in a text since the terms last changed.
     known: HashMap<Box<str>, Box<[TermId]>>,
 }
 
@@ -63,7 +63,7 @@ struct Run {
     merging: bool,
 }
 
-/// What to build.
+/// The terms to build an automaton of.
 pub(super) type Plan = Vec<(TermId, Arc<str>)>;
 
 impl Substrings {
@@ -74,12 +74,12 @@ impl Substrings {
         self.known.clear();
     }
 
-    /// A term here is wanted again.
+    /// Counts a term here that has a filter again.
     pub(super) const fn revive(&mut self) {
         self.wanted += 1;
     }
 
-    /// A term here is not wanted any more. The terms that are here no longer, if any.
+    /// Counts off a term here that has no filter any more. Returns the terms that are gone, if any.
     pub(super) fn retire(&mut self, id: TermId) -> Vec<TermId> {
         self.wanted -= 1;
         self.known.clear();
@@ -94,7 +94,7 @@ impl Substrings {
         place.map_or_else(Vec::new, |place| vec![self.recent.remove(self.planned + place).id])
     }
 
-    /// Calls `note` for every term in the text; it tells whether that was news.
+    /// Calls `note` for every term in the text; it returns whether that was news.
     pub(super) fn find(&self, text: &str, mut note: impl FnMut(TermId) -> bool) {
         for recent in &self.recent {
             if recent.finder.find(text.as_bytes()).is_some() {
@@ -130,12 +130,12 @@ impl Substrings {
         }
     }
 
-    /// Whether enough terms have gathered to build.
+    /// Reports whether enough terms have gathered to build.
     pub(super) const fn is_due(&self) -> bool {
         self.planned == 0 && self.recent.len() >= RECENT
     }
 
-    /// What to build next, if that is due and is not being done: the new terms and those of the
+    /// Returns what to build next, if that is due and is not being done: the new terms and those of the
     /// automata to be merged with them. Everything stays in use until it is built.
     pub(super) fn plan(&mut self, terms: &Slab<Term>) -> Option<Plan> {
         if !self.is_due() {
@@ -160,8 +160,8 @@ impl Substrings {
         Some(wanted.into_iter().filter_map(text).collect())
     }
 
-    /// Takes what was built into use, or goes on as before if it could not be built. The terms that
-    /// are here no longer.
+    /// Takes an automaton into use, or continues as before if it could not be built. Returns the terms
+    /// that are gone.
     pub(super) fn commit(&mut self, built: Option<Automaton>, terms: &Slab<Term>) -> Vec<TermId> {
         let left_out = std::mem::take(&mut self.left_out);
         let planned = std::mem::take(&mut self.planned);

@@ -1,3 +1,5 @@
+//! Filters, one by one and all together.
+
 use crate::event::EntryKind;
 use crate::source::{Source, SourceKind};
 

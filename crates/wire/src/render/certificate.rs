@@ -71,19 +71,26 @@ impl Object<'_> {
     fn write(&self, members: Members<CertificateField>, json: &mut Json<'_>) {
         json.object(|json| {
             for (key, field) in members {
-                self.member(key, *field, json);
+                if self.shows(*field) {
+                    json.key(key);
+                    self.member(*field, json);
+                }
             }
         });
     }
 
-    fn member(&self, key: Key, field: CertificateField, json: &mut Json<'_>) {
+    fn shows(&self, field: CertificateField) -> bool {
+        match field {
+            CertificateField::AsDer => self.extent == Extent::Whole,
+            CertificateField::ParseError => self.certificate.parse_error.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Writes the value of a member.
+    fn member(&self, field: CertificateField, json: &mut Json<'_>) {
         let certificate = self.certificate;
         let dialect = self.choices.dialect;
-        match field {
-            CertificateField::AsDer if self.extent != Extent::Whole => return,
-            CertificateField::ParseError if certificate.parse_error.is_none() => return,
-            _ => json.key(key),
-        }
         match field {
             CertificateField::AllDomains => all_domains(dialect, certificate, self.extent, json),
             CertificateField::AsDer => json.base64(certificate.der),
@@ -111,7 +118,7 @@ impl Object<'_> {
         self.certificate.parse_error.map_or(Ok(()), |error| write!(out, "{error}"))
     }
 
-    /// Upper-case hex, two digits a byte, without the zeros that only say that it is positive.
+    /// Writes upper-case hex, two digits a byte, without the zeros that only say that it is positive.
     fn serial_number(&self, out: &mut Escaped<'_>) -> fmt::Result {
         let mut serial = self.certificate.serial;
         while let [0, rest @ ..] = serial
@@ -216,7 +223,7 @@ impl Object<'_> {
     }
 }
 
-/// `AB:CD:…`.
+/// Writes `AB:CD:…`.
 fn fingerprint(digest: &[u8], json: &mut Json<'_>) {
     json.written(|out| text::write_colon_hex(digest, UPPER, out));
 }

@@ -17,6 +17,8 @@
 //!
 //! `,needs=PROGRAM` after that: is left out if the program is missing.
 //!
+//! The clients of `docs/clients.md` also meet a server that cuts messages (`e2e/documented`).
+//!
 //! Ports are replaced by free ones; the server follows simulated logs. `docs/clients.md` and the
 //! like need what the end-to-end run installs.
 
@@ -27,6 +29,7 @@ mod links;
 mod page;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -124,6 +127,21 @@ pub(crate) fn file_of_page(page: &Path, name: &str) -> anyhow::Result<String> {
     block.map(|block| block.text).with_context(|| format!("{} has no {name}", page.display()))
 }
 
+/// The page with clients that resume.
+const CLIENTS: &str = "docs/clients.md";
+
+/// Has the clients of the page resume from a server that cuts messages and sends certificates twice.
+fn cut_messages(page: &Path, environment: &Environment) -> anyhow::Result<()> {
+    let folder = environment.scratch("documented-clients")?;
+    for file in ["follow.sh", "alert.py", "main.go"] {
+        std::fs::write(folder.join(file), file_of_page(page, file)?)?;
+    }
+    let mut python = Command::new(clients::python()?);
+    process::complete(
+        python.arg(root().join("crates/xtask/e2e/documented/clients.py")).arg(&folder),
+    )
+}
+
 fn name(page: &Path) -> String {
     page.strip_prefix(root()).unwrap_or(page).display().to_string()
 }
@@ -136,6 +154,9 @@ fn follow(page: &Path, environment: &Environment) -> anyhow::Result<String> {
     let mut run = Page::new(environment, scratch)?;
     for block in &blocks {
         run.run(block).with_context(|| format!("line {}", block.line))?;
+    }
+    if page.ends_with(CLIENTS) {
+        cut_messages(page, environment)?;
     }
     let count =
         |wanted: fn(&Use) -> bool| blocks.iter().filter(|block| wanted(&block.usage)).count();

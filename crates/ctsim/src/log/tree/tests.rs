@@ -1,3 +1,5 @@
+//! Tests of the kept hashes of a growing tree.
+
 use ct::merkle::{leaf_hash, root_of_size};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the chains of simulated authorities.
+
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use x509_parser::prelude::{FromDer, X509Certificate};
 

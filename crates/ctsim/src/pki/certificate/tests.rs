@@ -1,3 +1,5 @@
+//! Tests of generated certificates against another parser.
+
 use std::collections::BTreeSet;
 
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};

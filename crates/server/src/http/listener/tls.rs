@@ -72,34 +72,42 @@ pub enum TlsError {
         label: &'static str,
     },
     /// The key is protected by a passphrase, which a server cannot enter.
-    #[error("tls_key: {0} is encrypted; decrypt it: openssl pkey -in {0} -out decrypted.pem", path.display())]
+    #[error("{setting}: {0} is encrypted; decrypt it: openssl pkey -in {0} -out decrypted.pem", path.display())]
     Encrypted {
+        /// The setting that names the file.
+        setting: &'static str,
         /// The key's file.
         path: PathBuf,
     },
     /// The key does not belong to the certificate.
-    #[error("tls_key: {} is not the key of the certificate in {}", key.display(), cert.display())]
+    #[error("{setting}: {} is not the key of the certificate in {}", key.display(), cert.display())]
     Mismatch {
+        /// The setting that names the key's file.
+        setting: &'static str,
         /// The certificate's file.
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
     },
     /// Certificate or key are of a kind that is not supported.
-    #[error("tls_cert and tls_key: cannot serve with {} and {}: {source}", cert.display(), key.display())]
+    #[error("{} and {}: cannot serve with {} and {}: {source}", settings[0], settings[1], cert.display(), key.display())]
     Unusable {
+        /// The settings that name the two files.
+        settings: [&'static str; 2],
         /// The certificate's file.
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
         /// The reason.
-        source: rustls::Error,
+        source: Box<rustls::Error>,
     },
 }
 
 /// The two files.
 #[derive(Debug, Clone)]
 struct Files {
+    /// The settings that name the certificate and the key.
+    settings: [&'static str; 2],
     cert: PathBuf,
     key: PathBuf,
 }
@@ -111,7 +119,9 @@ pub struct TlsFiles(watch::Sender<Files>);
 impl TlsFiles {
     /// Sets the files. They are read soon, even if the paths are the same as before.
     pub fn set(&self, cert: &Path, key: &Path) {
-        self.0.send_replace(Files { cert: cert.to_owned(), key: key.to_owned() });
+        self.0.send_modify(|files| {
+            *files = Files { cert: cert.to_owned(), key: key.to_owned(), ..*files };
+        });
     }
 }
 
@@ -150,7 +160,19 @@ impl Tls {
     /// # Errors
     /// If a file cannot be read or is no PEM, or the key is not that of the certificate.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
-        let files = Files { cert: cert.to_owned(), key: key.to_owned() };
+        Self::load_for(["tls_cert", "tls_key"], cert, key)
+    }
+
+    /// Does the same for files that other settings name, which are what errors name.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(
+        settings: [&'static str; 2],
+        cert: &Path,
+        key: &Path,
+    ) -> Result<Self, TlsError> {
+        let files = Files { settings, cert: cert.to_owned(), key: key.to_owned() };
         let provider = Arc::new(default_provider());
         let contents = files.read()?;
         let look = Ok(contents.digests());
@@ -229,8 +251,8 @@ impl Contents {
 
 impl Files {
     fn read(&self) -> Result<Contents, TlsError> {
-        let cert = read("tls_cert", &self.cert)?;
-        Ok(Contents { cert, key: read("tls_key", &self.key)? })
+        let [cert, key] = self.settings;
+        Ok(Contents { cert: read(cert, &self.cert)?, key: read(key, &self.key)? })
     }
 
     /// Reads the files, and parses them unless they are unchanged.
@@ -256,7 +278,7 @@ impl Files {
         provider: &CryptoProvider,
     ) -> Result<CertifiedKey, TlsError> {
         let no_certificate = |source| TlsError::Pem {
-            setting: "tls_cert",
+            setting: self.settings[0],
             path: self.cert.clone(),
             what: "certificate",
             source,
@@ -265,7 +287,7 @@ impl Files {
             .collect::<Result<Vec<_>, _>>()
             .map_err(no_certificate)?;
         if chain.is_empty() {
-            let (setting, path) = ("tls_cert", self.cert.clone());
+            let (setting, path) = (self.settings[0], self.cert.clone());
             let (what, label) = ("certificate", "CERTIFICATE");
             return Err(TlsError::Nothing { setting, path, what, label });
         }
@@ -273,7 +295,8 @@ impl Files {
             .map_err(|error| self.no_key(&contents.key, error))?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                TlsError::Mismatch { cert: self.cert.clone(), key: self.key.clone() }
+                let setting = self.settings[1];
+                TlsError::Mismatch { setting, cert: self.cert.clone(), key: self.key.clone() }
             }
             source => self.unusable(source),
         })
@@ -281,9 +304,9 @@ impl Files {
 
     fn no_key(&self, contents: &[u8], source: pem::Error) -> TlsError {
         let path = self.key.clone();
-        let (setting, what) = ("tls_key", "private key");
+        let (setting, what) = (self.settings[1], "private key");
         match source {
-            _ if is_encrypted(contents) => TlsError::Encrypted { path },
+            _ if is_encrypted(contents) => TlsError::Encrypted { setting, path },
             pem::Error::NoItemsFound => {
                 TlsError::Nothing { setting, path, what, label: "PRIVATE KEY" }
             }
@@ -292,7 +315,8 @@ impl Files {
     }
 
     fn unusable(&self, source: rustls::Error) -> TlsError {
-        TlsError::Unusable { cert: self.cert.clone(), key: self.key.clone(), source }
+        let (cert, key) = (self.cert.clone(), self.key.clone());
+        TlsError::Unusable { settings: self.settings, cert, key, source: Box::new(source) }
     }
 }
 
@@ -383,6 +407,34 @@ mod tests {
     }
 
     #[test]
+    fn errors_name_the_settings_that_name_the_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("writable");
+            path
+        };
+        let (cert, key) = made();
+        let (good, other) = (write("cert.pem", &cert), write("other.pem", &made().1));
+        let damaged = write("damaged.pem", &cert.replacen("-----\nMII", "-----\nAAA", 1));
+        let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        let (encrypted, key) = (write("encrypted.pem", &encrypted), write("key.pem", &key));
+        let missing = folder.path().join("missing.pem");
+        for (cert, key, expected) in [
+            (&missing, &key, "a.cert: cannot read "),
+            (&good, &missing, "a.key: cannot read "),
+            (&key, &key, "a.cert: "),
+            (&good, &good, "a.key: "),
+            (&good, &other, "a.key: "),
+            (&good, &encrypted, "a.key: "),
+            (&damaged, &key, "a.cert and a.key: cannot serve with "),
+        ] {
+            let error = Tls::load_for(["a.cert", "a.key"], cert, key).expect_err(expected);
+            assert!(error.to_string().starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
     fn a_changed_file_is_reported_once_whether_written_renamed_or_linked() {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
@@ -390,7 +442,8 @@ mod tests {
         let (first, second, third) = (made(), made(), made());
         write("cert.pem", &first.0);
         write("key.pem", &first.1);
-        let files = Files { cert: at("cert.pem"), key: at("key.pem") };
+        let settings = ["tls_cert", "tls_key"];
+        let files = Files { settings, cert: at("cert.pem"), key: at("key.pem") };
         let mut look: Look = Ok(files.read().expect("readable").digests());
         let mut news = || {
             let (now, news) = files.look_again(&look);

@@ -31,6 +31,17 @@ pub fn registry(
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
     register_guard(&mut registry, &metrics.guard);
+    register_certificates(&mut registry, metrics);
+    register_operations(&mut registry, metrics);
+    registry.register_collector(Box::new(Ring(hub)));
+    registry.register_collector(Box::new(Filtered(filters)));
+    registry.register_collector(Box::new(process::Tasks(tasks)));
+    registry.register_collector(Box::new(process::LogOutput));
+    registry.register_collector(Box::new(Logs(logs)));
+    registry
+}
+
+fn register_certificates(registry: &mut Registry, metrics: &Metrics) {
     registry.register(
         "certificates",
         "Certificates published, by update type",
@@ -67,6 +78,9 @@ pub fn registry(
         "Connections refused because of their filter, by reason",
         metrics.filters_refused.clone(),
     );
+}
+
+fn register_operations(registry: &mut Registry, metrics: &Metrics) {
     registry.register(
         "accept_errors",
         "TCP connections that could not be accepted",
@@ -108,12 +122,6 @@ pub fn registry(
         "New configurations that could not be used",
         metrics.config_reload_failures.clone(),
     );
-    registry.register_collector(Box::new(Ring(hub)));
-    registry.register_collector(Box::new(Filtered(filters)));
-    registry.register_collector(Box::new(process::Tasks(tasks)));
-    registry.register_collector(Box::new(process::LogOutput));
-    registry.register_collector(Box::new(Logs(logs)));
-    registry
 }
 
 fn register_connections(registry: &mut Registry, metrics: &Metrics) {

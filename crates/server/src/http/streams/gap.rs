@@ -1,9 +1,5 @@
 //! The messages that report missing messages to a client.
 
-use feed::{Hub, Reader};
-
-use crate::messages::MessageStream;
-
 /// The reason for a client that reads too slowly.
 pub(super) const SLOW_CLIENT: &str = "slow_client";
 /// The reason for a client that is behind when the server shuts down.
@@ -30,12 +26,4 @@ pub(super) fn message(dropped: Option<u64>, reason: &str, disconnecting: bool) -
 pub(super) fn event(dropped: Option<u64>, reason: &str, disconnecting: bool) -> Vec<u8> {
     let message = message(dropped, reason, disconnecting);
     format!("event: gap\ndata: {message}\n\n").into_bytes()
-}
-
-/// Returns the number of published entries that a client has not received; with a filter, not all
-/// of them may match.
-#[must_use]
-pub(super) fn missed(hub: &Hub<MessageStream>, reader: &Reader<MessageStream>) -> u64 {
-    let next = hub.head().map_or(0, |head| head + 1);
-    next.saturating_sub(reader.offset())
 }

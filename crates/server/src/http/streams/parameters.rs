@@ -13,6 +13,10 @@ const NOT_OFFERED: [(&str, &str); 3] = [
     ("backfilled", "this server does not backfill"),
 ];
 
+/// Maximum number of edits that make a name a misspelling of one of [`NOT_OFFERED`]: other servers'
+/// parameters may be near them.
+const MOST_EDITS_NOT_OFFERED: usize = 1;
+
 /// Maximum number of edits in a misspelling: characters inserted, left out or replaced.
 const MOST_EDITS: usize = 2;
 
@@ -26,6 +30,10 @@ pub(in crate::http) fn check(query: Option<&str>) -> Result<(), String> {
         if let Some(meant) = suggestion(&name) {
             let name: String = name.escape_debug().collect();
             return Err(format!("{name}: there is no such parameter; did you mean {meant}?\n"));
+        }
+        if let Some((meant, why)) = not_offered(&name) {
+            let name: String = name.escape_debug().collect();
+            return Err(format!("{name}: did you mean {meant}? {why}\n"));
         }
     }
     Ok(())
@@ -53,6 +61,20 @@ fn suggestion(name: &str) -> Option<&'static str> {
         (edits <= MOST_EDITS && edits < longer).then_some((edits, ours))
     };
     names().filter_map(edits).min_by_key(|(edits, _)| *edits).map(|(_, ours)| ours)
+}
+
+/// Returns the parameter that is not offered of which a name is a misspelling, with what to tell the
+/// client. One edit makes another word of a short name.
+fn not_offered(name: &str) -> Option<(&'static str, &'static str)> {
+    let lower = name.to_lowercase();
+    let is_meant = |other: &str| match other.len() {
+        ..=4 => lower == other,
+        length => {
+            lower.len().abs_diff(length) <= MOST_EDITS_NOT_OFFERED
+                && strsim::levenshtein(other, &lower) <= MOST_EDITS_NOT_OFFERED
+        }
+    };
+    NOT_OFFERED.into_iter().find(|(other, _)| is_meant(other))
 }
 
 fn is_plural(name: &str, ours: &str) -> bool {
@@ -126,6 +148,23 @@ mod tests {
         }
         let long = "domain".repeat(1000);
         assert_eq!(check(Some(&format!("{long}=x"))), Ok(()));
+    }
+
+    #[test]
+    fn a_misspelt_name_that_is_not_offered_is_refused_with_the_reason() {
+        let cases = [
+            ("sincetime", "since_time", "resumes by offset only"),
+            ("since_tim", "since_time", "resumes by offset only"),
+            ("sinceTime", "since_time", "resumes by offset only"),
+            ("Since_Time", "since_time", "resumes by offset only"),
+            ("backfiled", "backfilled", "does not backfill"),
+            ("New", "new", "keeps no record"),
+        ];
+        for (name, meant, why) in cases {
+            let problem = check(Some(&format!("domain=a.com&{name}=5"))).unwrap_err();
+            let start = format!("{name}: did you mean {meant}? this server ");
+            assert!(problem.starts_with(&start) && problem.contains(why), "{problem}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use config::SlowClient;
 use feed::gzip::Member;
-use feed::{Framing, Hub, Reader, Ready};
+use feed::{Framing, Reader, Ready};
 use futures_util::stream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
@@ -31,8 +30,6 @@ const BUDGET: usize = 32 * 1024;
 pub(super) struct Client {
     /// Its position in the stream.
     pub(super) reader: Reader<MessageStream>,
-    /// The stream.
-    pub(super) hub: Arc<Hub<MessageStream>>,
     /// True if the response is a gzip stream.
     pub(super) gzip: bool,
     /// The heartbeats that it gets.
@@ -190,7 +187,7 @@ impl Events {
     /// missed too.
     fn end_behind(&mut self) {
         let lost = self.client.reader.take_lost();
-        let missed = lost + gap::missed(&self.client.hub, &self.client.reader);
+        let missed = lost + self.client.reader.unread();
         self.client.metrics.missed(missed);
         self.end(missed, gap::SHUTDOWN);
     }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{
-    Running, Socket, eventually, logs, next_frame, next_json, reads_all, shared_data,
+    PATIENCE, Running, Socket, eventually, logs, next_frame, next_json, reads_all, shared_data,
 };
 
 /// A running proxy.
@@ -90,7 +91,7 @@ async fn a_silent_stream_outlasts_a_proxy_that_closes_idle_connections() {
     let mut config = reads_all(&sim, &folder);
     config.heartbeat.interval_secs = 1;
     let server = Running::start(config).await;
-    read_to(&server, 49).await;
+    let head = read_to(&server, 49).await;
     let replaced = [("127.0.0.1:9504", server.address.to_string()), ("30s", "3s".to_owned())];
     let proxy = Proxy::start(path, "127.0.0.1:9512", &replaced);
     // It has neither heartbeats nor messages, and the client does nothing but answer pings.
@@ -99,7 +100,16 @@ async fn a_silent_stream_outlasts_a_proxy_that_closes_idle_connections() {
         let frame = next_frame(&mut socket).await;
         assert!(matches!(frame, Message::Ping(_)), "{frame:?}");
     }
-    drop((socket, proxy));
+    let url = format!("http://{}/sse?stream=domains", proxy.address);
+    let mut events = reqwest::get(url).await.expect("an answer").bytes_stream();
+    let mut text = String::new();
+    while text.matches("\n\n").count() < 6 {
+        let more = tokio::time::timeout(PATIENCE, events.next()).await.expect("in time");
+        let more = more.expect("an open stream").expect("no error");
+        text += str::from_utf8(&more).expect("UTF-8");
+    }
+    assert_eq!(text.replace(&format!("id: {head}\n\n"), ""), "", "nothing but ids");
+    drop((socket, events, proxy));
     server.stop().await;
 }
 

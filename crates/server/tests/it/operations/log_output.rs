@@ -46,9 +46,17 @@ fn metric(port: u16, name: &str) -> Option<u64> {
     line.trim().parse().ok()
 }
 
-/// Runs the server with this standard error until it has published and `lost` lines are counted as
-/// lost, then stops it.
-fn works_and_stops(what: &str, output: impl Into<Stdio>, lost: u64) {
+/// Has the server log some lines: each filter that it refuses is one.
+fn log_lines(port: u16) {
+    for _ in 0..500 {
+        let answer = get(port, "/sse?match=a").expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+}
+
+/// Runs the server with this standard error until it has published and a line is counted as lost,
+/// which it is where more were logged than may wait. Then stops it.
+fn works_and_stops(what: &str, output: impl Into<Stdio>) {
     let port = free_port();
     let mut command = Command::new(PROGRAM);
     command.args(["--demo", "--host=127.0.0.1", "--log-level=debug", &format!("--port={port}")]);
@@ -59,7 +67,8 @@ fn works_and_stops(what: &str, output: impl Into<Stdio>, lost: u64) {
     });
     eventually("it publishes", || metric(port, "certstream_offset").filter(|offset| *offset > 0));
     let counted = eventually("lost lines are counted", || {
-        metric(port, "certstream_log_lines_lost_total").filter(|count| *count >= lost)
+        log_lines(port);
+        metric(port, "certstream_log_lines_lost_total").filter(|count| *count > 0)
     });
     let asked = Instant::now();
     server.terminate();
@@ -71,27 +80,27 @@ fn works_and_stops(what: &str, output: impl Into<Stdio>, lost: u64) {
 #[test]
 fn a_full_disk_loses_only_log_lines() {
     let full = File::options().write(true).open("/dev/full").expect("a device that is full");
-    works_and_stops("a full disk", full, 1);
+    works_and_stops("a full disk", full);
 }
 
 #[test]
 fn a_closed_standard_error_loses_only_log_lines() {
     let (reader, output) = std::io::pipe().expect("a pipe");
     drop(reader);
-    works_and_stops("a closed pipe", output, 1);
+    works_and_stops("a closed pipe", output);
 }
 
 #[test]
 fn an_output_that_would_block_delays_neither_work_nor_stop() {
     let (output, _reader) = full_socket();
-    works_and_stops("a full output that does not block", OwnedFd::from(output), 0);
+    works_and_stops("a full output that does not block", OwnedFd::from(output));
 }
 
 #[test]
 fn a_full_pipe_delays_neither_work_nor_stop() {
     let (output, _reader) = full_socket();
     output.set_nonblocking(false).expect("a mode");
-    works_and_stops("a full output that blocks", OwnedFd::from(output), 0);
+    works_and_stops("a full output that blocks", OwnedFd::from(output));
 }
 
 #[test]

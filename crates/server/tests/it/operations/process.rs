@@ -110,8 +110,45 @@ fn the_healthcheck_command_succeeds_on_a_healthy_server() {
     assert!(String::from_utf8_lossy(&missing.stderr).contains("404"), "{missing:?}");
 }
 
+/// Waits until the server says that it runs.
+fn is_up(base: &str) {
+    let begun = std::time::Instant::now();
+    while !check(1, &["--url", &format!("{base}/health")]).status.success() {
+        assert!(begun.elapsed() < PATIENCE, "never up");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
-fn the_healthcheck_command_fails_if_no_log_responds() {
+fn the_healthcheck_command_fails_if_the_only_log_never_responds() {
+    // It accepts connections, as far as the system does that by itself, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.yaml");
+    let text = format!(
+        "log_level: \"off\"\ncustom_logs: [{{name: a, url: \"http://{}/\"}}]\n\
+         ct_log: {{disable_default_logs: true}}\n",
+        silent.local_addr().expect("bound")
+    );
+    std::fs::write(&file, text).expect("writable");
+    let port = free_port();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--host=127.0.0.1", &format!("--port={port}"), "--config"]).arg(&file);
+    let _server = Ended(command.stdin(Stdio::null()).spawn().expect("the program runs"));
+    let base = format!("http://127.0.0.1:{port}");
+    is_up(&base);
+    let (mut request, _) = silent.accept().expect("the log is asked");
+    std::io::Read::read_exact(&mut request, &mut [0; 4]).expect("a request");
+    let unwell = check(port, &[]);
+    assert_eq!(unwell.status.code(), Some(1), "{unwell:?}");
+    let told = String::from_utf8_lossy(&unwell.stderr).into_owned();
+    for expected in ["503", r#""status":"unhealthy""#, r#""logs_total":1"#] {
+        assert!(told.contains(expected), "{expected:?} is missing in:\n{told}");
+    }
+}
+
+#[test]
+fn the_healthcheck_command_fails_if_no_log_is_followed() {
     let port = free_port();
     let mut command = Command::new(PROGRAM);
     command.args(["--host=127.0.0.1", "--log-level=off", &format!("--port={port}")]);
@@ -119,11 +156,7 @@ fn the_healthcheck_command_fails_if_no_log_responds() {
     command.args(["--ct-log-log-list-url=http://127.0.0.1:9/list.json"]);
     let _server = Ended(command.stdin(Stdio::null()).spawn().expect("the program runs"));
     let base = format!("http://127.0.0.1:{port}");
-    let begun = std::time::Instant::now();
-    while !check(1, &["--url", &format!("{base}/health")]).status.success() {
-        assert!(begun.elapsed() < PATIENCE, "never up");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    is_up(&base);
     let unwell = check(1, &["--url", &base]);
     assert_eq!(unwell.status.code(), Some(1), "{unwell:?}");
     let told = String::from_utf8_lossy(&unwell.stderr).into_owned();

@@ -1,7 +1,12 @@
 //! `--validate-config` says what a start would say, and looks at the files a start needs.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::PATIENCE;
+use crate::operations::process::Ended;
 
 struct Folder(tempfile::TempDir);
 
@@ -19,13 +24,14 @@ impl Folder {
     }
 
     fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_certstream-server"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .envs(variables.iter().copied())
-            .output()
-            .expect("the program runs")
+        self.command(arguments, variables).output().expect("the program runs")
+    }
+
+    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_certstream-server"));
+        command.args(arguments).current_dir(self.path()).env_clear();
+        command.envs(variables.iter().copied());
+        command
     }
 
     /// Exit status and everything that was said.
@@ -82,6 +88,139 @@ fn every_warning_is_printed_and_strict_makes_it_an_error() {
         assert_eq!(output.status.code(), Some(64), "{said}");
         assert!(said.contains("--strict refuses") && said.contains("auth.enabled"), "{said}");
     }
+}
+
+#[test]
+fn mistakes_of_every_kind_are_named_in_one_run() {
+    let config = "prot: 8080\n\
+                  tls_cert: cert.pem\n\
+                  tls_key: key.pem\n\
+                  custom_logs: [{name: a, url: \"https://a.example\", key: nonsense}]\n\
+                  auth: {tokens: [abc]}\n\
+                  ct_log: {state_file: state.json, state_recovery: fail, import_index: index.json}\n";
+    let folder = Folder::new(&[
+        ("config.yaml", config),
+        ("index.json", "{bad"),
+        ("state.json", r#"{"version": "one"}"#),
+    ]);
+    let variables = [("CERTSTREAM_PROT", "1"), ("CERTSTREAM_PORT", "x")];
+    let output = folder.run(&["--validate-config"], &variables);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(64), "{said}");
+    for expected in [
+        "the configuration cannot be used\n",
+        "\n  config.yaml:1:1: unknown key \"prot\"; did you mean \"port\"?\n",
+        "\n  CERTSTREAM_PORT: \"x\" is not a whole number",
+        "\n  tls_cert: cannot read cert.pem",
+        "\n  log \"a\": key is not the base64 of a DER public key",
+        "\n  ct_log.state_file: state.json: version is not a whole number",
+        "\n  ct_log.import_index: index.json: is not JSON",
+        "\n2 warnings:\n",
+        "CERTSTREAM_PROT sets nothing: there is no such variable; did you mean CERTSTREAM_PORT?",
+        "auth.enabled is not set",
+    ] {
+        assert!(said.contains(expected), "{expected:?} is missing in:\n{said}");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_by_their_setting() {
+    let flags = ["--prometheus-enabled=true", "--prometheus-cert-path=metrics.pem"];
+    let folder = Folder::new(&[]);
+    let flags = [&flags[..], &["--prometheus-cert-key-path=metrics.key"]].concat();
+    let (status, said) = folder.validate(&flags);
+    assert_eq!(status, Some(64), "{said}");
+    assert!(said.contains("\n  prometheus.cert_path: cannot read metrics.pem"), "{said}");
+    assert!(!said.contains("tls_cert"), "{said}");
+}
+
+#[test]
+fn the_address_shown_of_a_server_that_listens_on_all_can_be_opened() {
+    let folder = Folder::new(&[]);
+    let mut command = folder.command(&["--dry-run", "--host=0.0.0.0", "--port=0"], &[]);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut program = Ended(command.spawn().expect("the program runs"));
+    let log = BufReader::new(program.0.stderr.take().expect("piped"));
+    let mut lines = log.lines().map(|line| line.expect("text"));
+    let line = lines.find(|line| line.contains("listening on ")).expect("it listens");
+    assert!(line.contains("listening on http://127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn files_that_are_fifos_are_refused_and_do_not_block() {
+    let tls = &["--tls-cert=cert.pem", "--tls-key=key.pem"][..];
+    let cases = [
+        ("config.yaml", &[][..], "cannot read configuration file config.yaml (found there): "),
+        ("cert.pem", tls, "tls_cert: cannot read cert.pem: "),
+        ("key.pem", tls, "tls_key: cannot read key.pem: "),
+        (
+            "list.pem",
+            &["--ct-log-log-list-key-file=list.pem"],
+            "ct_log.log_list_key_file: cannot read list.pem: ",
+        ),
+    ];
+    let started = cases.map(|(name, flags, expected)| {
+        let folder = Folder::new(&[("cert.pem", ""), ("key.pem", "")]);
+        drop(std::fs::remove_file(folder.path().join(name)));
+        let made = Command::new("mkfifo").arg(folder.path().join(name)).status();
+        assert!(made.expect("mkfifo is there").success());
+        let mut command = folder.command(&[&["--validate-config"], flags].concat(), &[]);
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        (Ended(command.spawn().expect("the program runs")), folder, name, expected)
+    });
+    let deadline = Instant::now() + PATIENCE;
+    let mut blocked = Vec::new();
+    for (mut program, _folder, name, expected) in started {
+        let status = loop {
+            match program.0.try_wait().expect("a child") {
+                None if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                status => break status,
+            }
+        };
+        let Some(status) = status else {
+            blocked.push(name);
+            continue;
+        };
+        let said = std::io::read_to_string(program.0.stderr.take().expect("piped")).expect("text");
+        assert_eq!(status.code(), Some(64), "{name}: {said}");
+        let expected = format!("{expected}it is not a regular file");
+        assert!(said.contains(&expected), "{expected:?} is missing in:\n{said}");
+    }
+    assert_eq!(blocked, [""; 0], "waits for a writer");
+}
+
+#[test]
+fn a_state_file_of_certstream_server_rust_that_is_not_configured_is_warned_of() {
+    let expected = "certstream_state.json is there, but ct_log.state_file is not set";
+    let state = ("certstream_state.json", r#"{"version": 1, "logs": {}}"#);
+    let folder = Folder::new(&[("config.yaml", "host: 127.0.0.1\n"), state]);
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains(expected), "{said}");
+    let advice = "add `state_file: certstream_state.json` to the section `ct_log:`";
+    assert!(said.contains(advice), "{said}");
+    // A start says so too.
+    let mut command = folder.command(&["--dry-run", "--port=0"], &[]);
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut program = Ended(command.spawn().expect("the program runs"));
+    let log = BufReader::new(program.0.stderr.take().expect("piped"));
+    let lines = log.lines().map(|line| line.expect("text"));
+    let until_it_listens: Vec<String> =
+        lines.take_while(|line| !line.contains("listening on")).collect();
+    let warned = |line: &String| line.contains("WARN") && line.contains(expected);
+    assert!(until_it_listens.iter().any(warned), "{until_it_listens:#?}");
+
+    let text = "ct_log: {state_file: certstream_state.json}\n";
+    let (status, said) = Folder::new(&[("config.yaml", text), state]).validate(&["--strict"]);
+    assert_eq!(status, Some(0), "{said}");
+    let elsewhere = Folder::new(&[]);
+    let file = format!("--config={}", folder.path().join("config.yaml").display());
+    let (_, said) = elsewhere.validate(&[&file]);
+    let place = folder.path().join("certstream_state.json");
+    let advice = format!("add `state_file: {}` to the section", place.display());
+    assert!(said.contains(&advice), "{said}");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn subjects(certificates: &[Certificate]) -> Vec<Subject> {
     certificates.iter().map(subject).collect()
 }
 
-/// What the parameters mean, said without any of the code under test.
+/// The meaning of the parameters, without any of the code under test.
 fn wants(written: &Written, certificate: &Certificate) -> bool {
     let exact = written.iter().any(|(name, value)| name == "exact" && value == "true");
     let given = written.iter().filter(|(name, _)| name != "exact");
@@ -190,7 +190,7 @@ fn expected(held: &[Held], certificates: &[Certificate]) -> Vec<(u64, u32)> {
     all.collect()
 }
 
-/// What a reader that renders for itself is shown.
+/// The messages that a reader which renders for itself gets.
 fn passed(held: &[Held], subjects: &[Subject]) -> Vec<(u64, u32)> {
     let distinct: BTreeMap<u64, &Filter> =
         held.iter().map(|held| (held.registered.id(), held.registered.filter())).collect();

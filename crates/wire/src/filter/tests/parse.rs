@@ -1,3 +1,5 @@
+//! Filters read from the parameters of a request.
+
 use super::*;
 
 fn terms(query: &str) -> [Vec<String>; 7] {

@@ -1,3 +1,5 @@
+//! Certificates that pass a filter, and that do not.
+
 use super::*;
 
 fn passes(query: &str, subject: &Subject) -> bool {

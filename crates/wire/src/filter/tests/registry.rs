@@ -1,3 +1,5 @@
+//! Registrations, their limits and their shares.
+
 use super::*;
 
 const LIMITS: Limits = Limits { terms: 10, term_bytes: 1000 };

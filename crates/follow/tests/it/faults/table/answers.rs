@@ -91,7 +91,7 @@ pub(super) const ANSWERS: Group = Group {
                  recent response took to begin (at least 3 s, at most \
                  `ct_log.request_timeout_secs`), and retries; if an RFC 6962 log answers other \
                  requests, it requests fewer entries. In the first minute of a failure it cancels \
-                 after 4 s; later the wait doubles while no response arrives",
+                 after 4 s, or after twice the slowest recent response time if that is longer; later the wait doubles while no response arrives",
             ..failing("no response in time", "no whole answer within the time limit", || {
                 vec![until_cleared(Scope::Every, Fault::Delay(TOO_LONG))]
             })

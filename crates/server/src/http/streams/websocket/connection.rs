@@ -6,13 +6,12 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use config::SlowClient;
 use feed::frame::{self, close_code};
-use feed::{Hub, Reader, Ready, Written};
+use feed::{Reader, Ready, Written};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use wire::Profile;
@@ -21,7 +20,7 @@ use super::peer::{Closing, Peer, PeerEvent};
 use crate::http::guard::StreamSlot;
 use crate::http::listener::socket::Socket;
 use crate::http::listener::{Alive, stopped};
-use crate::http::streams::gap::{self, missed};
+use crate::http::streams::gap;
 use crate::http::streams::notices::Notices;
 use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
@@ -34,8 +33,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub(crate) struct Client {
     /// Its position in the stream.
     pub(crate) reader: Reader<MessageStream>,
-    /// The stream.
-    pub(crate) hub: Arc<Hub<MessageStream>>,
     /// True if permessage-deflate was negotiated.
     pub(crate) deflate: bool,
     /// True if it has a filter.
@@ -232,7 +229,7 @@ impl Connection {
     /// missed too.
     fn end_behind(&mut self) -> Closing {
         let lost = self.client.reader.take_lost();
-        let missed = lost + missed(&self.client.hub, &self.client.reader);
+        let missed = lost + self.client.reader.unread();
         self.client.metrics.missed(missed);
         shutting_down(missed, self.client.filtered)
     }

@@ -49,8 +49,6 @@ const PHRASES: &[(&str, &str)] = &[
     ("ways in", "entry points"),
     ("whoever", "a client that, a program that"),
     ("who connects again", "a client that reconnects"),
-    ("who asks", "a client that requests"),
-    ("who reads", "a client that reads"),
     ("without rights", "unprivileged"),
     ("it is no harm", "it is harmless"),
 ];

@@ -1,15 +1,17 @@
+//! Compressing the messages of a chunk.
+
 use std::fmt;
 
 use flate2::{Compress, Compression, FlushCompress};
 
-use crate::frame;
-use crate::framing::{Framing, event};
-use crate::gzip::Checksum;
+use crate::protocol::frame;
+use crate::protocol::framing::{Framing, event};
+use crate::protocol::gzip::Checksum;
 
-/// What a Sync flush ends with; permessage-deflate leaves it out (RFC 7692 section 7.2.1).
+/// The end of a Sync flush; permessage-deflate leaves it out (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// The lowest level that finds matches beyond the message before. It takes some four times as long
+/// The lowest level that finds matches beyond the message before. It takes about four times as long
 /// as level 1 and saves a fifth of the bytes; as it is done once for all clients, a few dozen of
 /// them make up for it.
 const LEVEL: Compression = Compression::new(2);
@@ -17,7 +19,7 @@ const LEVEL: Compression = Compression::new(2);
 /// Room for the end of a flush. With less than six bytes a compressor may repeat it.
 const FLUSH_ROOM: usize = 64;
 
-/// Compresses the messages of one chunk after the other. Some 300 KiB of memory.
+/// Compresses the messages of one chunk after the other. Takes about 300 KiB of memory.
 pub(crate) struct Deflater {
     compress: Compress,
     /// One message before its frame, or before its compression.
@@ -140,7 +142,7 @@ mod tests {
             let mut deflater = Deflater::default();
             let chunks = [frames(&mut deflater, &first), frames(&mut deflater, &second)];
             prop_assert_eq!(inflate(&chunks.concat()), [first, second.clone()].concat());
-            // Whoever begins with the second chunk, and whoever compresses it again.
+            // A reader that begins with the second chunk, and the chunk compressed again.
             prop_assert_eq!(inflate(&chunks[1]), second.clone());
             prop_assert_eq!(frames(&mut Deflater::default(), &second), chunks[1].clone());
         }

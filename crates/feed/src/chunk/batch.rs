@@ -1,3 +1,5 @@
+//! The slices of chunks that one write takes.
+
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::pin::Pin;
@@ -8,31 +10,32 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use crate::chunk::Chunk;
-use crate::gzip::Checksum;
-use crate::matches::{Place, Sieve};
+use crate::protocol::gzip::Checksum;
+use crate::ring::filter::FilterCursor;
+use crate::ring::span::Cursor;
 
 /// Most slices a [`Batch`] has.
 pub const MAX_SLICES: usize = 64;
 
-/// Of which a reader's own bytes take at most this many.
+/// Most of these that a reader's own bytes take.
 const OWN_SLICES: usize = 2;
 
 /// Pieces whose list a batch keeps when it is cleared: a reader that is up to date has one.
 const KEPT_PIECES: usize = 8;
 
-/// What a [`Reader`](crate::Reader) is about to write: shared slices of chunks, nothing copied.
+/// The bytes a [`Reader`](crate::Reader) is about to write: shared slices of chunks, nothing copied.
 ///
 /// It pins the chunks it points into, so it should not outlive the attempt to write it.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What remains of a message begun.
+    /// The rest of a message begun.
     pub(crate) unfinished: Bytes,
     /// The connection's own frames.
     pub(crate) interjected: Bytes,
     pub(crate) pieces: Vec<Piece>,
     bytes: usize,
-    /// Where the reader has come to when all is written.
-    end: Place,
+    /// The cursor of the reader once all is written.
+    end: Cursor,
 }
 
 /// Some messages of a chunk, in a row; never none.
@@ -40,11 +43,11 @@ pub struct Batch {
 pub(crate) struct Piece {
     pub(crate) chunk: Arc<Chunk>,
     messages: Range<usize>,
-    /// Where the reader is before it.
-    start: Place,
+    /// The cursor of the reader before it.
+    start: Cursor,
 }
 
-/// How much a batch may take.
+/// The bounds of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     /// Bytes, the reader's own included.
@@ -72,17 +75,17 @@ impl Piece {
         self.messages.start
     }
 
-    /// Where the reader is when the piece is written.
-    pub(crate) fn end(&self, sieve: Option<&Sieve>) -> Place {
-        self.place(self.messages.end, sieve)
+    /// Returns the cursor of the reader once the piece is written.
+    pub(crate) fn end(&self, filter: Option<u64>) -> Cursor {
+        self.cursor(self.messages.end, filter)
     }
 
-    /// Where the reader is when it has all messages before `message`.
-    pub(crate) fn place(&self, message: usize, sieve: Option<&Sieve>) -> Place {
+    /// Returns the cursor of a reader that has all messages before `message`.
+    pub(crate) fn cursor(&self, message: usize, filter: Option<u64>) -> Cursor {
         if message == self.messages.start {
             return self.start;
         }
-        self.start.pass(self.chunk.span(), self.chunk.offset_before(message), sieve)
+        self.start.pass(self.chunk.span(), self.chunk.offset_before(message), filter)
     }
 
     /// Returns the checksum of what its messages before `message` inflate to.
@@ -90,7 +93,7 @@ impl Piece {
         self.chunk.checksum(self.messages.start..message)
     }
 
-    /// The message after its last.
+    /// Returns the message after its last.
     pub(crate) const fn end_message(&self) -> usize {
         self.messages.end
     }
@@ -101,26 +104,26 @@ impl Piece {
 }
 
 impl Batch {
-    /// Number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.bytes
     }
 
-    /// Whether there is nothing to write.
+    /// Reports whether there is nothing to write.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    /// The bytes in the order to write them, at most [`MAX_SLICES`] slices, none of them empty.
+    /// Returns the bytes in the order to write them, at most [`MAX_SLICES`] slices, none of them empty.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let own = [&self.unfinished, &self.interjected].into_iter().map(|own| &own[..]);
         let own = own.filter(|own| !own.is_empty());
         own.chain(self.pieces.iter().map(Piece::as_slice))
     }
 
-    /// Lets go of all chunks.
+    /// Releases all chunks.
     pub fn clear(&mut self) {
         let mut pieces = std::mem::take(&mut self.pieces);
         pieces.clear();
@@ -130,27 +133,33 @@ impl Batch {
         }
     }
 
-    pub(crate) fn start(&mut self, unfinished: &Bytes, interjected: &Bytes, place: Place) {
+    pub(crate) fn start(&mut self, unfinished: &Bytes, interjected: &Bytes, at: Cursor) {
         self.pieces.clear();
         self.unfinished = unfinished.clone();
         self.interjected = interjected.clone();
         self.bytes = unfinished.len() + interjected.len();
-        self.end = place;
+        self.end = at;
     }
 
-    pub(crate) const fn end(&self) -> Place {
+    pub(crate) const fn end(&self) -> Cursor {
         self.end
     }
 
-    /// Takes what there is room for of the chunk's messages from where the batch ends, those that
-    /// pass the `sieve`: a piece for each run of them; at least one message if the batch has no
-    /// bytes yet. Whether the chunk was taken to its end, so that the next may follow.
-    pub(crate) fn take(&mut self, chunk: &Arc<Chunk>, room: Room, sieve: Option<&Sieve>) -> bool {
-        let selection = match sieve.map(|sieve| sieve.select(chunk.span())) {
+    /// Takes, as far as there is room, those of the chunk's messages from the batch's end on that
+    /// pass the `filter`: a piece for each run of them; at least one message if the batch has no
+    /// bytes yet. Reports whether the chunk was taken to its end, so that the next may follow.
+    pub(crate) fn take(
+        &mut self,
+        chunk: &Arc<Chunk>,
+        room: Room,
+        filter: Option<&FilterCursor>,
+    ) -> bool {
+        let selection = match filter.map(|filter| filter.select(chunk.span())) {
             Some(None) => return false, // not known yet
             Some(selection) => selection,
             None => None,
         };
+        let filter = filter.map(|filter| filter.filter);
         let mut from = chunk.message_at(self.end.offset);
         while let Some(run) = chunk.run(from, selection) {
             from = self.fit(chunk, &run, room);
@@ -158,18 +167,18 @@ impl Batch {
                 let piece =
                     Piece { chunk: Arc::clone(chunk), messages: run.start..from, start: self.end };
                 self.bytes += piece.range().len();
-                self.end = piece.end(sieve);
+                self.end = piece.end(filter);
                 self.pieces.push(piece);
             }
             if from < run.end {
                 return false;
             }
         }
-        self.end = self.end.pass(chunk.span(), chunk.end(), sieve);
+        self.end = self.end.pass(chunk.span(), chunk.end(), filter);
         true
     }
 
-    /// How far into a run of messages there is room.
+    /// Returns the message up to which there is room for a run of messages.
     fn fit(&self, chunk: &Chunk, run: &Range<usize>, room: Room) -> usize {
         if self.pieces.len() >= room.pieces {
             return run.start;
@@ -179,7 +188,7 @@ impl Batch {
         chunk.message_of(limit).clamp(least, run.end)
     }
 
-    /// The first slice, shared.
+    /// Returns the first slice, shared.
     pub(crate) fn first(&self) -> Option<Bytes> {
         let own = [&self.unfinished, &self.interjected].into_iter().find(|own| !own.is_empty());
         own.cloned().or_else(|| {

@@ -1,3 +1,5 @@
+//! Writing the frames of the server.
+
 use super::{MAX_CONTROL_PAYLOAD, Opcode};
 
 /// First header bit: this frame ends its message. Every frame of the server does.
@@ -22,20 +24,20 @@ pub(crate) fn deflated(payload: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A ping frame. Of `payload` at most [`MAX_CONTROL_PAYLOAD`] bytes are taken.
+/// Returns a ping frame. Of `payload` at most [`MAX_CONTROL_PAYLOAD`] bytes are taken.
 #[must_use]
 pub fn ping(payload: &[u8]) -> Vec<u8> {
     control(Opcode::Ping, payload)
 }
 
-/// A pong frame. To answer a ping, `payload` is that ping's (RFC 6455 section 5.5.3); at most
+/// Returns a pong frame. To answer a ping, `payload` is that ping's (RFC 6455 section 5.5.3); at most
 /// [`MAX_CONTROL_PAYLOAD`] bytes are taken.
 #[must_use]
 pub fn pong(payload: &[u8]) -> Vec<u8> {
     control(Opcode::Pong, payload)
 }
 
-/// A close frame with a status code (RFC 6455 section 5.5.1). A `reason` too long for a control
+/// Returns a close frame with a status code (RFC 6455 section 5.5.1). A `reason` too long for a control
 /// frame is cut at a character's end.
 #[must_use]
 pub fn close(code: u16, reason: &str) -> Vec<u8> {
@@ -53,7 +55,7 @@ fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// RFC 6455 section 5.2: the length stands in the fewest bytes that hold it.
+/// Appends a frame, whose length takes the fewest bytes that hold it (RFC 6455 section 5.2).
 fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.push(FIN | opcode.bits());
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {

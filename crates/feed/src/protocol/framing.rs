@@ -1,29 +1,31 @@
+//! The forms in which messages go over a connection.
+
 use std::io::Write;
 
-use crate::frame;
+use crate::protocol::frame;
 
-/// How messages are told apart on the wire.
+/// The form in which messages go over a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// One unmasked, unfragmented text frame per message (RFC 6455 section 5).
     WebSocket,
-    /// The same compressed (permessage-deflate, RFC 7692), so that a message refers back to those
+    /// [`WebSocket`](Self::WebSocket) compressed (permessage-deflate, RFC 7692), so that a message refers back to those
     /// before it in its chunk and to no others: a client that keeps the context between messages,
     /// as it must unless something else was agreed, understands it wherever it joins.
     WebSocketDeflate,
-    /// The same with every message compressed by itself (`server_no_context_takeover`, RFC 7692
-    /// section 7.1.1.1), for clients that keep no context between messages.
+    /// [`WebSocketDeflate`](Self::WebSocketDeflate) with every message compressed by itself
+    /// (`server_no_context_takeover`, RFC 7692 section 7.1.1.1), for clients that keep no context between messages.
     WebSocketDeflateEach,
     /// One server-sent event per message, its offset as the event's id, so that a client resumes
     /// with `Last-Event-ID` (HTML Standard section 9.2).
     Sse,
-    /// The same as deflate blocks (RFC 1951) that follow [`gzip::HEADER`](crate::gzip::HEADER);
+    /// [`Sse`](Self::Sse) as deflate blocks (RFC 1951) that follow [`gzip::HEADER`](crate::gzip::HEADER);
     /// each message can be read as soon as its last byte has come.
     SseGzip,
 }
 
 impl Framing {
-    /// The same without compression.
+    /// Returns the same framing without compression.
     #[must_use]
     pub const fn plain(self) -> Self {
         match self {
@@ -38,13 +40,13 @@ impl Framing {
         matches!(self, Self::WebSocketDeflate | Self::WebSocketDeflateEach | Self::SseGzip)
     }
 
-    /// Returns whether a message refers back to those before it in its chunk, so that nobody can
+    /// Reports whether a message refers back to those before it in its chunk, so that no reader can
     /// begin inside the chunk.
     pub(crate) const fn keeps_context(self) -> bool {
         matches!(self, Self::WebSocketDeflate | Self::SseGzip)
     }
 
-    /// Bytes that plain framing adds to a message, at most, but for the line breaks inside it.
+    /// Returns the bytes that plain framing adds to a message, at most, but for the line breaks inside it.
     pub(crate) const fn overhead(self) -> usize {
         match self {
             Self::WebSocket | Self::WebSocketDeflate | Self::WebSocketDeflateEach => 10,
@@ -63,7 +65,7 @@ impl Framing {
     }
 }
 
-/// HTML Standard section 9.2.6: a line break inside the data begins another `data` line, and the
+/// Appends a message as a server-sent event (HTML Standard section 9.2.6): a line break inside the data begins another `data` line, and the
 /// client joins the lines with a line feed. One at the end is not part of the message. A carriage
 /// return breaks a line as well; inside JSON both are but white space.
 pub(crate) fn event(offset: u64, json: &[u8], out: &mut Vec<u8>) {
@@ -82,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_of_both_kinds() {
+    fn messages_are_framed_for_websockets_and_events() {
         let cases: &[(Framing, u64, &str, &str)] = &[
             (Framing::WebSocket, 7, "{}", "\u{81}\u{2}{}"),
             (Framing::WebSocket, 7, "{}\n", "\u{81}\u{3}{}\n"),

@@ -6,12 +6,12 @@
 //! Java-WebSocket require), both over the whole window of 32 KiB. An offer with a smaller window is
 //! declined. What clients send is never inflated, so they may as well keep no context either.
 
-use crate::framing::Framing;
+use crate::protocol::framing::Framing;
 
 /// The name of the extension.
 const NAME: &[u8] = b"permessage-deflate";
 
-/// Offers looked at; whoever sends more sends no real ones.
+/// Most offers that are read; no real client sends as many.
 const MOST_OFFERS: usize = 16;
 
 /// The form in which permessage-deflate was agreed on.
@@ -66,8 +66,8 @@ pub fn accept_deflate(header: &[u8]) -> Option<Deflate> {
 /// One element of the header.
 #[derive(Debug, Default)]
 struct Offer {
-    /// Whether it is an offer of permessage-deflate without parameters that are unknown, come
-    /// twice, or have values they cannot have.
+    /// True for an offer of permessage-deflate without parameters that are unknown, come twice, or
+    /// have values they cannot have.
     usable: bool,
     server_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
@@ -89,7 +89,7 @@ impl Offer {
         }
     }
 
-    /// Takes a parameter (RFC 7692 section 7.1); whether it may stand there.
+    /// Takes a parameter (RFC 7692 section 7.1), and reports whether it may stand there.
     fn parameter(&mut self, name: &[u8], value: Option<&[u8]>) -> bool {
         let flag = |seen: &mut bool| value.is_none() && !std::mem::replace(seen, true);
         match name {
@@ -108,7 +108,7 @@ impl Offer {
     }
 }
 
-/// A number from 8 to 15 without leading zeros (RFC 7692 section 7.1.2).
+/// Reads a number from 8 to 15 without leading zeros (RFC 7692 section 7.1.2).
 fn window_bits(value: &[u8]) -> Option<u8> {
     match value {
         [digit @ b'8'..=b'9'] => Some(digit - b'0'),
@@ -117,7 +117,7 @@ fn window_bits(value: &[u8]) -> Option<u8> {
     }
 }
 
-/// What of the header has not been read (grammar: RFC 6455 section 9.1).
+/// The rest of the header (grammar: RFC 6455 section 9.1).
 #[derive(Debug)]
 struct Scanner<'a>(&'a [u8]);
 
@@ -161,7 +161,7 @@ impl<'a> Scanner<'a> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// A token, or a quoted string that is one once its quotes and backslashes are gone.
+    /// Reads a token, or a quoted string that is one once its quotes and backslashes are gone.
     fn value(&mut self) -> Option<Vec<u8>> {
         if self.take(b'"').is_none() {
             return self.token().map(<[u8]>::to_vec);
@@ -187,7 +187,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// A character of a token (RFC 9110 section 5.6.2).
+/// Reports whether a byte is a character of a token (RFC 9110 section 5.6.2).
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_offers_are_looked_at() {
+    fn only_so_many_offers_are_read() {
         let after = |others: usize| format!("{}permessage-deflate", "other,".repeat(others));
         assert_eq!(accept_deflate(after(MOST_OFFERS - 1).as_bytes()), PLAIN);
         assert_eq!(accept_deflate(after(MOST_OFFERS).as_bytes()), None);

@@ -1,14 +1,16 @@
-use crate::hub::Hub;
+//! The newest messages, for a single request.
+
+use super::Hub;
 use crate::stream::Stream;
 
 impl<S: Stream> Hub<S> {
-    /// The newest messages of a rendering as JSON text, newest first; at most `count`, fewer where
-    /// the ring has no more.
+    /// Returns the newest messages of a rendering as JSON text, newest first; at most `count`, fewer
+    /// if the ring has no more.
     ///
-    /// Renders them for this call alone, one at a time: for the odd request, not for readers.
+    /// Renders them for this call alone, one at a time: for single requests, not for readers.
     #[must_use]
     pub fn latest(&self, rendering: S::Rendering, count: usize) -> Vec<Vec<u8>> {
-        let shared = self.shared();
+        let shared = &*self.shared;
         let mut texts = Vec::new();
         let mut before = None;
         while texts.len() < count {

@@ -1,3 +1,5 @@
+//! Reading the frames of a client.
+
 use std::mem;
 
 use super::utf8::Utf8;
@@ -6,15 +8,14 @@ use super::{MAX_CLIENT_MESSAGE, MAX_CONTROL_PAYLOAD, Opcode, close_code};
 /// The first of the three bits reserved for extensions; permessage-deflate's.
 const RSV1: u8 = 0x40;
 
-/// What a client sent.
+/// An event that a client causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A ping with its payload, at most [`MAX_CONTROL_PAYLOAD`] bytes. It wants a pong with the same.
     Ping(Vec<u8>),
     /// A pong, asked for or not.
     Pong,
-    /// A whole text or binary message; what it said was not kept, nor looked at where it came
-    /// compressed.
+    /// A whole text or binary message; its content is not kept, nor read if it is compressed.
     Message,
     /// The client closes. The server answers with a close frame of the same code, and ends.
     Close {
@@ -31,7 +32,7 @@ pub enum Event {
 pub struct Violation {
     /// Close code to send, one of [`close_code`].
     pub code: u16,
-    /// What was wrong; short enough for the reason of a close frame.
+    /// The broken rule; short enough for the reason of a close frame.
     pub reason: &'static str,
 }
 
@@ -51,7 +52,7 @@ impl Violation {
 /// ended (at most 125 bytes): memory does not depend on what the client sends.
 #[derive(Debug)]
 pub struct Decoder {
-    /// Whether permessage-deflate was agreed on.
+    /// True if permessage-deflate was agreed on.
     deflate: bool,
     step: Step,
     frame: Frame,
@@ -63,7 +64,7 @@ pub struct Decoder {
     frames: u64,
 }
 
-/// What the next byte is.
+/// The meaning of the next byte.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Opcode,
@@ -76,7 +77,7 @@ enum Step {
     /// Masking key, and how many bytes of it are to come.
     Mask(u8),
     Payload,
-    /// After a close frame or a violation: whatever follows is discarded (RFC 6455 section 1.4).
+    /// After a close frame or a violation: what follows is discarded (RFC 6455 section 1.4).
     Ended,
 }
 
@@ -114,7 +115,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder for a connection just upgraded, without extensions.
+    /// Makes a decoder for a connection just upgraded, without extensions.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -127,7 +128,7 @@ impl Decoder {
         }
     }
 
-    /// A decoder for a connection just upgraded on which permessage-deflate was agreed
+    /// Makes a decoder for a connection just upgraded on which permessage-deflate was agreed
     /// ([`accept_deflate`](crate::handshake::accept_deflate)): messages may come compressed.
     #[must_use]
     pub const fn with_deflate() -> Self {
@@ -184,7 +185,7 @@ impl Decoder {
         }
     }
 
-    /// Takes one byte of a header (RFC 6455 section 5.2); what comes next.
+    /// Takes one byte of a header (RFC 6455 section 5.2). Returns the meaning of the next.
     fn header(&mut self, byte: u8) -> Result<Step, Violation> {
         match self.step {
             Step::Opcode => self.opcode(byte),
@@ -236,7 +237,8 @@ impl Decoder {
         Ok(Step::Length)
     }
 
-    /// RFC 7692 section 6.1: the bit stands on the first frame of a data message.
+    /// Reports whether a frame may have the bit of compressed messages: it stands on the first frame
+    /// of a data message (RFC 7692 section 6.1).
     const fn may_be_compressed(&self, opcode: Opcode) -> bool {
         self.deflate && matches!(opcode, Opcode::Text | Opcode::Binary)
     }
@@ -262,7 +264,7 @@ impl Decoder {
         Ok(Step::Extended { width, left: width })
     }
 
-    /// An extended length is read: it must have needed its width, and fit 63 bits.
+    /// Checks an extended length: it must have needed its width, and fit 63 bits.
     fn check_extended(&self, width: u8) -> Result<(), Violation> {
         let length = self.frame.remaining;
         let least = if width == 2 { MAX_CONTROL_PAYLOAD as u64 } else { u64::from(u16::MAX) };
@@ -272,7 +274,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The length is known: count it before any of it is read.
+    /// Counts the payload announced by a length, before any of it is read.
     fn announced(&mut self) -> Result<Step, Violation> {
         if !self.frame.opcode.is_control() {
             let is_text = self.frame.opcode == Opcode::Text && !self.frame.compressed;
@@ -289,7 +291,7 @@ impl Decoder {
         Ok(Step::Mask(4))
     }
 
-    /// Takes what `input` has of the frame's payload.
+    /// Takes the part of the frame's payload that `input` has.
     fn payload(&mut self, input: &mut &[u8]) -> Result<(), Violation> {
         let here = usize::try_from(self.frame.remaining).unwrap_or(usize::MAX).min(input.len());
         let Some((payload, rest)) = input.split_at_checked(here) else { return Ok(()) };
@@ -324,7 +326,7 @@ impl Decoder {
     }
 }
 
-/// RFC 6455 section 5.3.
+/// Returns a payload without its mask (RFC 6455 section 5.3).
 fn unmasked<'a>(mask: &'a mut u32, payload: &'a [u8]) -> impl Iterator<Item = u8> + 'a {
     payload.iter().map(|byte| {
         *mask = mask.rotate_left(8);
@@ -333,7 +335,7 @@ fn unmasked<'a>(mask: &'a mut u32, payload: &'a [u8]) -> impl Iterator<Item = u8
     })
 }
 
-/// The payload of a close frame (RFC 6455 section 5.5.1): nothing, or a code and a reason.
+/// Reads the payload of a close frame (RFC 6455 section 5.5.1): nothing, or a code and a reason.
 fn close(payload: &[u8]) -> Result<Event, Violation> {
     match payload {
         [] => Ok(Event::Close { code: None, reason: String::new() }),
@@ -351,7 +353,7 @@ fn close(payload: &[u8]) -> Result<Event, Violation> {
     }
 }
 
-/// RFC 6455 section 7.4 with the codes registered since (1012-1014). 1004-1006 and 1015 never
+/// Reports whether a close code may travel: RFC 6455 section 7.4 with the codes registered since (1012-1014). 1004-1006 and 1015 never
 /// travel; 3000-4999 belong to libraries and applications.
 const fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)

@@ -1,4 +1,4 @@
-//! What a gzip stream (RFC 1952) needs besides [`SseGzip`](crate::Framing::SseGzip) chunks.
+//! The parts of a gzip stream (RFC 1952) besides [`SseGzip`](crate::Framing::SseGzip) chunks.
 
 use crc32fast::Hasher;
 

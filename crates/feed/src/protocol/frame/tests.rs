@@ -1,3 +1,5 @@
+//! Frames written and read, valid and not.
+
 #![allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use proptest::collection::vec;
@@ -228,7 +230,7 @@ fn after_a_violation_everything_vanishes() {
     assert!(input.is_empty());
 }
 
-/// What a client does, with the events it causes.
+/// The actions of a client, with the events they cause.
 #[derive(Clone, Debug)]
 enum Act {
     /// A message in fragments, and a ping before each of them but the first.

@@ -1,9 +1,11 @@
+//! UTF-8 that arrives in pieces.
+
 /// Checks UTF-8 that arrives in pieces cut anywhere (RFC 3629 section 4), without keeping it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Utf8 {
     /// Continuation bytes still to come for the character begun.
     missing: u8,
-    /// What the next continuation byte may be. Narrower than 80..=BF after the lead bytes that
+    /// The range of the next continuation byte. Narrower than 80..=BF after the lead bytes that
     /// could otherwise begin an overlong form, a surrogate or a value past U+10FFFF.
     low: u8,
     high: u8,
@@ -14,7 +16,7 @@ impl Utf8 {
         Self { missing: 0, low: 0x80, high: 0xBF }
     }
 
-    /// Whether the text is still valid, or the beginning of something valid, after `byte`.
+    /// Takes a byte, and reports whether the text is still valid, or the beginning of something valid.
     pub(super) fn push(&mut self, byte: u8) -> bool {
         if self.missing > 0 {
             let fits = (self.low..=self.high).contains(&byte);
@@ -36,7 +38,7 @@ impl Utf8 {
         true
     }
 
-    /// Whether the text may end here.
+    /// Reports whether the text may end here.
     pub(super) const fn is_complete(self) -> bool {
         self.missing == 0
     }

@@ -2,8 +2,8 @@
 //! buffers, and bytes from a client are read in whatever pieces they arrive.
 //!
 //! The server never fragments a message and never masks; a client must mask, may fragment, and may
-//! put control frames between fragments. What a client's data messages say does not matter to a
-//! stream that flows one way, so they are checked, counted and forgotten. Where permessage-deflate was
+//! put control frames between fragments. The content of a client's data messages does not matter to
+//! a stream that flows one way, so they are checked, counted and dropped. Where permessage-deflate was
 //! agreed on (RFC 7692) they may come compressed; they are not inflated, so that no client can make
 //! the server spend memory or time on a few bytes.
 
@@ -39,7 +39,7 @@ pub mod close_code {
     pub const TOO_BIG: u16 = 1009;
 }
 
-/// What a frame is (RFC 6455 section 5.2).
+/// The type of a frame (RFC 6455 section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Opcode {
     Continuation,

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 
 pub use extensions::{Deflate, accept_deflate};
 
-/// What RFC 6455 section 1.3 has both sides append to the key.
+/// The text that both sides append to the key (RFC 6455 section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Bytes of a key before base64.
@@ -32,7 +32,7 @@ pub struct Upgrade<'a> {
     pub key: Option<&'a [u8]>,
 }
 
-/// Why a request is not a WebSocket handshake.
+/// Reasons why a request is not a WebSocket handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
     /// Another method than GET.
@@ -53,7 +53,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// HTTP status to refuse with. With 426 the answer has to carry `Sec-WebSocket-Version: 13`
+    /// Returns the HTTP status to refuse with. With 426 the answer has to carry `Sec-WebSocket-Version: 13`
     /// (RFC 6455 section 4.2.2).
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -66,8 +66,8 @@ impl HandshakeError {
 }
 
 impl Upgrade<'_> {
-    /// Checks the request (RFC 6455 section 4.2.1) and gives the `Sec-WebSocket-Accept` to answer
-    /// with.
+    /// Checks the request (RFC 6455 section 4.2.1) and returns the `Sec-WebSocket-Accept` of the
+    /// answer.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Upgrade<'_> {
     }
 }
 
-/// The `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
+/// Returns the `Sec-WebSocket-Accept` that answers a `Sec-WebSocket-Key` (RFC 6455 section 4.2.2).
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ pub fn accept_key(key: &[u8]) -> Result<String, HandshakeError> {
     Ok(base64_simd::STANDARD.encode_to_string(sha1.finish()))
 }
 
-/// Whether a comma-separated header has `token`, in any case.
+/// Reports whether a comma-separated header has `token`, in any case.
 fn has_token(header: Option<&[u8]>, token: &str) -> bool {
     header
         .unwrap_or_default()
@@ -128,12 +128,12 @@ mod tests {
     };
 
     #[test]
-    fn answers_the_sample_of_the_rfc() {
+    fn the_request_of_the_rfc_gets_its_answer() {
         assert_eq!(SAMPLE.accept().as_deref(), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     }
 
     #[test]
-    fn refuses_what_is_no_handshake() {
+    fn a_request_that_is_no_handshake_is_refused_with_the_first_mistake() {
         let key = |key: &'static [u8]| Upgrade { key: Some(key), ..SAMPLE };
         let cases: &[(Upgrade<'_>, HandshakeError, u16)] = &[
             (Upgrade { method: "POST", ..SAMPLE }, HandshakeError::Method, 405),

@@ -1,3 +1,5 @@
+//! The budget of late work: one piece at a time, a quarter of one core, owner after owner.
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,111 +8,113 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time;
 
-use crate::subscription::Owner;
+/// The owner of a reader, such as a network address: a number that the caller chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Owner(pub u128);
 
-/// How long the lane rests, in times the work took: three parts of four.
+/// The rest after a piece of work, in times the work took: three parts of four.
 const REST: u32 = 3;
 
-/// The one lane for late work: one turn at a time, and after each a rest, so that all of it together
-/// never takes more than a quarter of one core.
+/// The one lane for late work: one permit at a time, and after each a rest, so that all of it
+/// together never takes more than a quarter of one core.
 ///
 /// Owners take turns; the work of one owner is done first come, first served. Work that several
-/// owners wait for stands in each one's line, and is done when the first of them has its turn.
+/// owners wait for stands in each one's queue, and is done when the first of them has its turn.
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
-    lines: Arc<Mutex<Lines>>,
+pub(crate) struct RenderBudget {
+    queues: Arc<Mutex<Queues>>,
 }
 
-/// Who waits.
+/// The tickets that wait.
 #[derive(Debug, Default)]
-struct Lines {
-    /// Somebody has the turn.
+struct Queues {
+    /// The permit is given out.
     taken: bool,
-    /// When the lane has rested; none before the first work.
-    rested: Option<time::Instant>,
-    /// Each owner's line; never empty.
+    /// The end of the rest; none before the first work.
+    rests_until: Option<time::Instant>,
+    /// Each owner's queue; never empty.
     by_owner: HashMap<Owner, VecDeque<Arc<Ticket>>>,
     /// These owners, the next first.
     order: VecDeque<Owner>,
 }
 
-/// A place in the lane for one piece of work.
+/// A place in the queues for one piece of work.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    /// Where its turn is sent; none when it has been.
-    grant: Mutex<Option<oneshot::Sender<Turn>>>,
-    /// In whose lines it stands.
+    /// The way to send its permit; none once it was sent.
+    grant: Mutex<Option<oneshot::Sender<Permit>>>,
+    /// The owners in whose queues it stands.
     owners: Mutex<HashSet<Owner>>,
 }
 
-/// Where the turn of a [`Ticket`] comes.
+/// The receiving side of a [`Ticket`].
 #[derive(Debug)]
-pub(crate) struct Granted(oneshot::Receiver<Turn>);
+pub(crate) struct Granted(oneshot::Receiver<Permit>);
 
 /// The right to work. Given back unused, it costs no rest.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Permit {
     /// None when it was passed on.
-    lines: Option<Arc<Mutex<Lines>>>,
+    queues: Option<Arc<Mutex<Queues>>>,
 }
 
 /// Work under way; also work that panics is followed by a rest.
 struct Work {
-    turn: Turn,
+    permit: Permit,
     since: Instant,
 }
 
 impl Ticket {
-    /// A ticket that stands in nobody's line yet.
+    /// Makes a ticket that stands in no queue yet.
     pub(crate) fn new() -> (Arc<Self>, Granted) {
         let (sender, receiver) = oneshot::channel();
         let ticket = Self { grant: Mutex::new(Some(sender)), owners: Mutex::default() };
         (Arc::new(ticket), Granted(receiver))
     }
 
-    /// Returns whether somebody still waits for its turn.
+    /// Reports whether its permit is still waited for.
     fn waits(&self) -> bool {
         self.grant.lock().as_ref().is_some_and(|grant| !grant.is_closed())
     }
 }
 
-impl Lane {
-    /// Puts a ticket at the end of an owner's line, unless it stands there already.
+impl RenderBudget {
+    /// Puts a ticket at the end of an owner's queue, unless it stands there already.
     pub(crate) fn join(&self, ticket: &Arc<Ticket>, owner: Owner) {
         let is_done = ticket.grant.lock().is_none();
         if is_done || !ticket.owners.lock().insert(owner) {
             return;
         }
         let is_free = {
-            let mut lines = self.lines.lock();
-            lines.join(Arc::clone(ticket), owner);
-            !std::mem::replace(&mut lines.taken, true)
+            let mut queues = self.queues.lock();
+            queues.join(Arc::clone(ticket), owner);
+            !std::mem::replace(&mut queues.taken, true)
         };
         if is_free {
-            pass_on(&self.lines);
+            pass_on(&self.queues);
         }
     }
 }
 
-impl Lines {
+impl Queues {
     fn join(&mut self, ticket: Arc<Ticket>, owner: Owner) {
-        let line = self.by_owner.entry(owner).or_default();
-        if line.is_empty() {
+        let queue = self.by_owner.entry(owner).or_default();
+        if queue.is_empty() {
             self.order.push_back(owner);
         }
-        line.push_back(ticket);
+        queue.push_back(ticket);
     }
 
     /// Returns the first ticket of the owner whose turn it is, who then waits for all others to have
-    /// theirs. Tickets that nobody waits for any more, as another owner's turn served them, cost none.
+    /// theirs. Tickets that are no longer waited for, as another owner's turn served them, cost none.
     fn next(&mut self) -> Option<Arc<Ticket>> {
         while let Some(owner) = self.order.pop_front() {
-            let Some(line) = self.by_owner.get_mut(&owner) else { continue };
-            while line.front().is_some_and(|ticket| !ticket.waits()) {
-                line.pop_front();
+            let Some(queue) = self.by_owner.get_mut(&owner) else { continue };
+            while queue.front().is_some_and(|ticket| !ticket.waits()) {
+                queue.pop_front();
             }
-            let ticket = line.pop_front();
-            if line.is_empty() {
+            let ticket = queue.pop_front();
+            if queue.is_empty() {
                 self.by_owner.remove(&owner);
             } else {
                 self.order.push_back(owner);
@@ -123,49 +127,51 @@ impl Lines {
     }
 }
 
-/// Gives the turn to the next who still waits; without one the lane is free.
-fn pass_on(lines: &Arc<Mutex<Lines>>) {
+/// Gives the permit to the next ticket that is still waited for; without one the lane is free.
+fn pass_on(queues: &Arc<Mutex<Queues>>) {
     loop {
         let next = {
-            let mut lines = lines.lock();
-            let next = lines.next();
-            lines.taken = next.is_some();
+            let mut queues = queues.lock();
+            let next = queues.next();
+            queues.taken = next.is_some();
             next
         };
         let Some(ticket) = next else { return };
         let Some(waiting) = ticket.grant.lock().take() else { continue };
-        match waiting.send(Turn { lines: Some(Arc::clone(lines)) }) {
+        match waiting.send(Permit { queues: Some(Arc::clone(queues)) }) {
             Ok(()) => return,
-            // Whoever gives up waiting is passed over.
-            Err(mut turn) => turn.lines = None,
+            // One that is given up is passed over.
+            Err(mut permit) => permit.queues = None,
         }
     }
 }
 
 impl Granted {
-    /// Waits for the turn, and for the lane to have rested. None if the ticket is gone.
-    pub(crate) async fn turn(self) -> Option<Turn> {
-        let turn = self.0.await.ok()?;
-        let rested = turn.lines.as_ref().and_then(|lines| lines.lock().rested);
-        if let Some(rested) = rested.filter(|rested| *rested > time::Instant::now()) {
-            time::sleep_until(rested).await;
+    /// Waits for the permit, and for the rest to end. None if the ticket is gone.
+    pub(crate) async fn permit(self) -> Option<Permit> {
+        let permit = self.0.await.ok()?;
+        let rests_until = permit.queues.as_ref().and_then(|queues| queues.lock().rests_until);
+        if let Some(until) = rests_until
+            && until > time::Instant::now()
+        {
+            time::sleep_until(until).await;
         }
-        Some(turn)
+        Some(permit)
     }
 }
 
-impl Turn {
+impl Permit {
     /// Does the work, in the calling thread.
-    pub(crate) fn work<T>(self, work: impl FnOnce() -> T) -> T {
-        let _under_way = Work { turn: self, since: Instant::now() };
+    pub(crate) fn spend<T>(self, work: impl FnOnce() -> T) -> T {
+        let _under_way = Work { permit: self, since: Instant::now() };
         work()
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(lines) = self.lines.take() {
-            pass_on(&lines);
+        if let Some(queues) = self.queues.take() {
+            pass_on(&queues);
         }
     }
 }
@@ -174,8 +180,8 @@ impl Drop for Work {
     fn drop(&mut self) {
         let rest = self.since.elapsed().saturating_mul(REST);
         let now = time::Instant::now();
-        if let Some(lines) = &self.turn.lines {
-            lines.lock().rested = Some(now.checked_add(rest).unwrap_or(now));
+        if let Some(queues) = &self.permit.queues {
+            queues.lock().rests_until = Some(now.checked_add(rest).unwrap_or(now));
         }
     }
 }
@@ -191,53 +197,53 @@ mod tests {
     const WORK: Duration = Duration::from_millis(5);
     const ME: Owner = Owner(1);
 
-    async fn turn(lane: &Lane) -> Turn {
+    async fn permit(budget: &RenderBudget) -> Permit {
         let (ticket, granted) = Ticket::new();
-        lane.join(&ticket, ME);
-        granted.turn().await.expect("the ticket is there")
+        budget.join(&ticket, ME);
+        granted.permit().await.expect("the ticket is there")
     }
 
-    /// When the next turn comes, after the last was used for this.
-    async fn wait_after(lane: &Lane, used: impl FnOnce(Turn)) -> Duration {
-        used(turn(lane).await);
+    /// Returns the wait for the next permit, after the last was used for this.
+    async fn wait_after(budget: &RenderBudget, used: impl FnOnce(Permit)) -> Duration {
+        used(permit(budget).await);
         let start = time::Instant::now();
-        drop(turn(lane).await);
+        drop(permit(budget).await);
         time::Instant::now() - start
     }
 
-    // Time is paused: it passes by itself, and only, where the lane rests.
+    // Time is paused: it passes by itself, and only, while the lane rests.
 
     #[tokio::test(start_paused = true)]
     async fn rests_three_times_as_long_as_it_worked() {
-        let lane = Lane::default();
-        let rest = wait_after(&lane, |turn| turn.work(|| thread::sleep(WORK))).await;
+        let budget = RenderBudget::default();
+        let rest = wait_after(&budget, |permit| permit.spend(|| thread::sleep(WORK))).await;
         assert!(rest >= 3 * WORK, "{rest:?}");
-        let unused = wait_after(&lane, drop).await;
+        let unused = wait_after(&budget, drop).await;
         assert_eq!(unused, Duration::ZERO);
-        let panicked = wait_after(&lane, |turn| {
+        let panicked = wait_after(&budget, |permit| {
             let fail = || {
                 thread::sleep(WORK);
                 panic!("work that fails");
             };
-            assert!(catch_unwind(AssertUnwindSafe(|| turn.work(fail))).is_err());
+            assert!(catch_unwind(AssertUnwindSafe(|| permit.spend(fail))).is_err());
         });
         assert!(panicked.await >= 3 * WORK);
     }
 
-    /// The order in which tickets get their turns that join these owners' lines while the lane is
-    /// busy, those of `leave` excepted, which give up waiting.
+    /// Returns the order in which tickets get the permit that join these owners' queues while it is
+    /// taken, those of `leave` excepted, which give up waiting.
     async fn order(owners: &[&[u128]], leave: &[usize]) -> Vec<usize> {
-        let lane = Arc::new(Lane::default());
-        let busy = turn(&lane).await;
+        let budget = Arc::new(RenderBudget::default());
+        let busy = permit(&budget).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut waiting = Vec::new();
         for (number, owners) in owners.iter().enumerate() {
             let (ticket, granted) = Ticket::new();
-            owners.iter().for_each(|owner| lane.join(&ticket, Owner(*owner)));
+            owners.iter().for_each(|owner| budget.join(&ticket, Owner(*owner)));
             let order = Arc::clone(&order);
             waiting.push(tokio::spawn(async move {
-                let turn = granted.turn().await.expect("the ticket is there");
-                turn.work(|| order.lock().push(number));
+                let permit = granted.permit().await.expect("the ticket is there");
+                permit.spend(|| order.lock().push(number));
             }));
             tokio::task::yield_now().await;
         }
@@ -249,13 +255,13 @@ mod tests {
         for task in waiting {
             assert!(task.await.map_or_else(|error| error.is_cancelled(), |()| true));
         }
-        assert!(!lane.lines.lock().taken && lane.lines.lock().by_owner.is_empty());
+        assert!(!budget.queues.lock().taken && budget.queues.lock().by_owner.is_empty());
         let order = order.lock();
         order.clone()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_of_one_owner_come_in_order_and_whoever_gives_up_is_passed_over() {
+    async fn an_owner_is_served_in_order_and_a_ticket_given_up_is_passed_over() {
         assert_eq!(order(&[&[1], &[1], &[1], &[1], &[1]], &[2]).await, [0, 1, 3, 4]);
     }
 

@@ -1,0 +1,55 @@
+//! Pages older than the ring: the seam to storage that keeps them.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Storage that keeps published pages for longer than the ring does.
+///
+/// A reader that resumes before the ring, or falls behind it, reads pages from here until its cursor
+/// is at or after the oldest page of the ring; it decides that under the ring's lock. So there is no
+/// seam: every page must be readable here before it is published to the hub.
+pub trait History<E>: Debug + Send + Sync + 'static {
+    /// Returns the offset from which on published entries are kept; none where nothing is.
+    ///
+    /// It never decreases. Called often and under locks, so it must neither block nor read a file.
+    fn oldest(&self) -> Option<u64>;
+
+    /// Reads the page with the entry at `offset`, or the next one if no page has that, and pages
+    /// that follow it, ascending: at most `bytes` bytes of entries, at least one page; none that
+    /// begins at `end` or after. A page is what was published in one call.
+    ///
+    /// May block; the hub calls it in its late lane only. Returns nothing where nothing can be read
+    /// before `end`: the reader then moves to the ring, and counts what it misses. An implementation
+    /// reports its own failures, and works around what is damaged: the [`from`](HistoryPage::from)
+    /// of the next page says that something is missing.
+    fn pages(&self, offset: u64, end: u64, bytes: usize) -> Vec<HistoryPage<E>>;
+}
+
+/// A page as it was published.
+#[derive(Clone, Debug)]
+pub struct HistoryPage<E> {
+    /// The end of the page published before, or where that cannot be read, the page's own first
+    /// offset. From here up to `first` nothing was published: a hole, not a loss.
+    pub from: u64,
+    /// Offset of the first entry.
+    pub first: u64,
+    /// Entries published before the first one, since the stream began.
+    pub before: u64,
+    /// The entries, contiguous from `first`; never none.
+    pub entries: Vec<E>,
+}
+
+/// A [`History`], and what a hub has to know of it.
+#[derive(Clone, Debug)]
+pub struct Archive<E> {
+    /// The storage.
+    pub history: Arc<dyn History<E>>,
+    /// The offset after its last entry when the hub begins: the [`from`](HistoryPage::from) of the
+    /// next page.
+    pub end: u64,
+    /// Entries it has then: the [`before`](HistoryPage::before) of the next page.
+    pub entries: u64,
+    /// Most readers that read it at a time, each of which holds the chunks of one read. Any other
+    /// reader moves to the ring, and what it misses counts as lost.
+    pub readers: usize,
+}

@@ -1,0 +1,79 @@
+//! Work in the late lane that readers wait for.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, spawn_blocking};
+
+use super::budget::{Granted, Permit, Ticket};
+
+/// Work that keeps its place in the lane, and is done, whether a reader polls it or not. When it is
+/// dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Job<T> {
+    task: AbortHandle,
+    outcome: watch::Receiver<Outcome<T>>,
+    ticket: Arc<Ticket>,
+}
+
+#[derive(Clone, Debug)]
+enum Outcome<T> {
+    Pending,
+    Done(T),
+    Panicked,
+}
+
+impl<T: Clone + Send + Sync + 'static> Job<T> {
+    /// Begins to wait for a permit for `work`, which then runs on a thread that may block. The
+    /// [ticket](Self::ticket) has to join the lane.
+    pub(crate) fn start(work: impl FnOnce(Permit) -> T + Send + 'static) -> Self {
+        let (sender, outcome) = watch::channel(Outcome::Pending);
+        let (ticket, granted) = Ticket::new();
+        let task = tokio::spawn(run(work, granted, sender)).abort_handle();
+        Self { task, outcome, ticket }
+    }
+
+    /// Returns the work's place in the lane.
+    pub(crate) const fn ticket(&self) -> &Arc<Ticket> {
+        &self.ticket
+    }
+
+    /// Reports whether it is still to be done. A reader that finds something missing after that
+    /// begins anew.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(*self.outcome.borrow(), Outcome::Pending)
+    }
+
+    /// Waits for the result; none if the runtime shuts down. Cancel safe.
+    ///
+    /// # Panics
+    ///
+    /// If the work did.
+    pub(crate) async fn done(&self) -> Option<T> {
+        let mut outcome = self.outcome.clone();
+        let is_done = |outcome: &Outcome<T>| !matches!(outcome, Outcome::Pending);
+        match &*outcome.wait_for(is_done).await.ok()? {
+            Outcome::Done(result) => Some(result.clone()),
+            Outcome::Pending | Outcome::Panicked => panic!("rendering again panicked"),
+        }
+    }
+}
+
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn run<T: Send + Sync + 'static>(
+    work: impl FnOnce(Permit) -> T + Send + 'static,
+    granted: Granted,
+    outcome: watch::Sender<Outcome<T>>,
+) {
+    let Some(permit) = granted.permit().await else { return };
+    match spawn_blocking(move || work(permit)).await {
+        Ok(result) => outcome.send_replace(Outcome::Done(result)),
+        Err(error) if error.is_panic() => outcome.send_replace(Outcome::Panicked),
+        Err(_) => return, // the runtime shuts down
+    };
+}

@@ -1,0 +1,118 @@
+//! Late work for readers of the history: pages read from there, and rendered for one reader.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::budget::{Owner, Permit};
+use super::job::Job;
+use super::{WORK_WEIGHT, backfill};
+use crate::chunk::{Chunk, Texts, read};
+use crate::feed::feeds::FeedOf;
+use crate::history::HistoryPage;
+use crate::protocol::framing::Framing;
+use crate::ring::filter::Backfilled;
+use crate::ring::page::Page;
+use crate::ring::span::Span;
+use crate::shared::Shared;
+use crate::stream::Stream;
+
+/// The pages that a reader of the history needs next.
+pub(crate) struct ReplayRequest<S: Stream> {
+    /// The feed whose rendering and framing the chunks get. It does not keep them.
+    pub(crate) feed: Arc<FeedOf<S>>,
+    pub(crate) filter: Option<Arc<S::Filter>>,
+    /// The reader's offset.
+    pub(crate) offset: u64,
+    /// The reader has not begun a compressed chunk: if it is inside a page, it gets the rest plain.
+    pub(crate) begins: bool,
+}
+
+/// The result: what was read for a reader at `asked`.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    /// The offset that was asked for.
+    pub(crate) asked: u64,
+    /// The first page; none where there was nothing to read before the ring.
+    pub(crate) start: Option<Span>,
+    /// The last page.
+    pub(crate) end: Option<Span>,
+    pub(crate) framing: Framing,
+    /// The chunks of those pages that have something for the reader.
+    pub(crate) chunks: Vec<Arc<Chunk>>,
+    pub(crate) backfilled: Arc<Backfilled>,
+}
+
+impl<S: Stream> ReplayRequest<S> {
+    /// Begins to wait for the lane in the `owner`'s queue.
+    pub(crate) fn submit(self, shared: &Arc<Shared<S>>, owner: Owner) -> Job<Arc<Replayed>> {
+        let job = Job::start({
+            let shared = Arc::clone(shared);
+            move |permit: Permit| Arc::new(permit.spend(|| self.work(&shared)))
+        });
+        shared.budget.join(job.ticket(), owner);
+        job
+    }
+
+    fn work(&self, shared: &Shared<S>) -> Replayed {
+        let end = shared.ring.lock().oldest();
+        let history = shared.past.as_ref().map(|past| &past.history);
+        let read = history.map(|history| history.pages(self.offset, end, WORK_WEIGHT));
+        let pages = contiguous(read.unwrap_or_default(), self.offset, end);
+        let replayed = self.render(shared, pages);
+        shared.late_chunks.fetch_add(replayed.chunks.len() as u64, Ordering::Relaxed);
+        replayed
+    }
+
+    /// Renders the pages, up to the bytes that late chunks may take.
+    fn render(&self, shared: &Shared<S>, pages: Vec<Page<S::Entry>>) -> Replayed {
+        let first = pages.first().map_or(self.offset, Page::first);
+        // Of a page begun plain, the rest is plain, and what follows is for another read.
+        let context = self.feed.framing.keeps_context();
+        let is_plain = context && self.begins && self.offset > first && !pages.is_empty();
+        let framing = if is_plain { self.feed.framing.plain() } else { self.feed.framing };
+        let (mut start, mut end) = (None, None);
+        let (mut passed, mut chunks, mut bytes) = (Vec::new(), Vec::new(), 0);
+        let mut texts = Texts::default();
+        for page in pages {
+            let messages = read(&shared.stream, &page);
+            let filter = self.filter.as_deref();
+            if backfill(&shared.stream, filter, &page, &messages, &mut passed) {
+                texts.render(&shared.stream, self.feed.rendering, page.first(), &messages);
+                let chunk = texts.frame(framing, page.span());
+                bytes += chunk.weight();
+                chunks.push(Arc::new(chunk));
+            }
+            start.get_or_insert_with(|| page.span().clone());
+            end = Some(page.span().clone());
+            if is_plain || bytes >= self.feed.late_bytes() {
+                break;
+            }
+        }
+        let after = end.as_ref().map_or(first, |span: &Span| span.end);
+        let backfilled = Arc::new(Backfilled { first, end: after, passed: passed.into() });
+        Replayed { asked: self.offset, start, end, framing, chunks, backfilled }
+    }
+}
+
+/// Returns the pages from the one that covers `offset`, or else the next, up to the first that does
+/// not follow the one before it: whether something is missing there, the next read decides.
+fn contiguous<E>(pages: Vec<HistoryPage<E>>, offset: u64, end: u64) -> Vec<Page<E>> {
+    let now = Instant::now();
+    let mut contiguous: Vec<Page<E>> = Vec::with_capacity(pages.len());
+    for HistoryPage { from, first, before, entries } in pages {
+        let Some(span) = Span::new(from, first, entries.len(), before) else { break };
+        if entries.is_empty() || span.end <= offset {
+            continue;
+        }
+        let follows = contiguous.last().is_none_or(|last| {
+            let last = last.span();
+            from == last.end && before == last.entries_before(last.end)
+        });
+        if !follows || span.end > end {
+            break;
+        }
+        contiguous.push(Page::new(span, entries, 0, now));
+    }
+    contiguous
+}

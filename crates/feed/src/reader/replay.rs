@@ -1,0 +1,182 @@
+//! A reader's way through the history.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{Due, Reader};
+use crate::chunk::Chunk;
+use crate::chunk::batch::{Batch, Room};
+use crate::late::job::Job;
+use crate::late::replay::{ReplayRequest, Replayed};
+use crate::protocol::framing::Framing;
+use crate::ring::Ring;
+use crate::ring::filter::FilterCursor;
+use crate::ring::span::Cursor;
+use crate::shared::Shared;
+use crate::signals::Head;
+use crate::stream::Stream;
+
+/// The state of a reader that reads the history: the chunks of one read, which no other reader gets.
+#[derive(Debug)]
+pub(super) struct Replay {
+    chunks: VecDeque<Arc<Chunk>>,
+    /// The framing of the chunks; before the first read that of the reader.
+    framing: Framing,
+    /// The end of what was read.
+    end: u64,
+    /// Entries that the stream has before that, where it is known.
+    entries: Option<u64>,
+    /// The next read, while the reader waits for it.
+    job: Option<Job<Arc<Replayed>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Replay {
+    /// Returns the framing of the chunks.
+    pub(super) const fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    fn find(&self, offset: u64) -> Option<&Arc<Chunk>> {
+        self.chunks.iter().find(|chunk| chunk.end() > offset)
+    }
+
+    /// Adds to `batch` the chunks from where it ends.
+    pub(super) fn collect(&self, batch: &mut Batch, room: Room, filter: Option<&FilterCursor>) {
+        while let Some(chunk) = self.find(batch.end().offset)
+            && batch.take(chunk, room, filter)
+        {}
+    }
+
+    /// Drops the chunks before `offset`.
+    pub(super) fn drop_before(&mut self, offset: u64) {
+        while self.chunks.front().is_some_and(|chunk| chunk.end() <= offset) {
+            self.chunks.pop_front();
+        }
+    }
+
+    /// Returns how many entries the stream has before the `offset` of the reader. Where that is not
+    /// known, it is older than the process, and every offset since may have been an entry.
+    fn entries_before<S: Stream>(
+        &self,
+        offset: u64,
+        shared: &Shared<S>,
+        ring: &Ring<S::Entry>,
+    ) -> u64 {
+        let here = if offset == self.end { self.entries } else { None };
+        here.or_else(|| ring.entries_before_any(offset)).unwrap_or_else(|| {
+            shared.first_entries.saturating_sub(shared.first.saturating_sub(offset))
+        })
+    }
+
+    fn take(&mut self, replayed: &Replayed) {
+        if let Some(end) = &replayed.end {
+            self.end = end.end;
+            self.entries = Some(end.entries_before(end.end));
+        }
+        self.framing = replayed.framing;
+        self.chunks = replayed.chunks.iter().cloned().collect();
+    }
+}
+
+impl<S: Stream> Reader<S> {
+    /// Reads the history from the reader's offset on, before which the stream has so many entries,
+    /// if that is known.
+    pub(crate) fn replay(&mut self, place: OwnedSemaphorePermit, entries: Option<u64>) {
+        let replay = Replay {
+            chunks: VecDeque::new(),
+            framing: self.framing(),
+            end: self.at.offset,
+            entries,
+            job: None,
+            _place: place,
+        };
+        self.replay = Some(Box::new(replay));
+    }
+
+    /// Finds what to do next for a reader of the history; nothing once it has reached the ring.
+    pub(super) fn due_in_history(&mut self, head: &Head) -> Option<Due> {
+        let replay = self.replay.as_mut()?;
+        if replay.find(self.at.offset).is_some() {
+            return Some(Due::Now);
+        }
+        // Nothing passed in the pages without a chunk.
+        self.at.offset = self.at.offset.max(replay.end);
+        let filter = self.filter_id();
+        let at = {
+            let ring = self.shared.ring.lock();
+            let offset = self.at.offset;
+            if offset < ring.oldest() && offset < head.next {
+                return Some(Due::History);
+            }
+            Cursor { offset, passed: head.passed(offset, filter, &ring) }
+        };
+        self.replay = None;
+        self.move_to(at);
+        None
+    }
+
+    /// Waits for the next read of the history; false if the runtime shuts down.
+    pub(super) async fn read_history(&mut self) -> bool {
+        let begins = !self.inside || self.tail.is_some();
+        let Some(replay) = &mut self.replay else { return true };
+        let job = replay.job.get_or_insert_with(|| {
+            let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
+            let (feed, offset) = (Arc::clone(&self.feed), self.at.offset);
+            ReplayRequest { feed, filter, offset, begins }.submit(&self.shared, self.owner)
+        });
+        let Some(replayed) = job.done().await else { return false };
+        replay.job = None;
+        // A reader that has moved since, as nothing there was for it, reads again.
+        if replayed.asked == self.at.offset {
+            self.take_replayed(&replayed);
+        }
+        true
+    }
+
+    fn take_replayed(&mut self, replayed: &Replayed) {
+        let offset = self.at.offset;
+        let Some(replay) = &mut self.replay else { return };
+        let Some(start) = &replayed.start else { return self.leave_history() };
+        let mut lost = 0;
+        if start.from > offset {
+            let before = replay.entries_before(offset, &self.shared, &self.shared.ring.lock());
+            lost = start.before.saturating_sub(before).min(start.from - offset);
+            self.inside = false;
+        }
+        replay.take(replayed);
+        if let Some(filtered) = &mut self.filter {
+            filtered.cursor.backfilled = Some(Arc::clone(&replayed.backfilled));
+        }
+        self.lose(lost);
+        let offset = start.entry_at(offset);
+        self.move_to(Cursor { offset, passed: start.entries_before(offset) });
+    }
+
+    /// Moves to the ring although the history has not come so far: it has nothing more to read. If
+    /// something is missing there, moves on to the live chunks, as any reader that falls behind.
+    fn leave_history(&mut self) {
+        let Some(replay) = self.replay.take() else { return };
+        let live = self.feed.oldest_live();
+        let head = *self.head.borrow();
+        let filter = self.filter_id();
+        let (at, lost) = {
+            let ring = self.shared.ring.lock();
+            let offset = self.at.offset;
+            let before = replay.entries_before(offset, &self.shared, &ring);
+            let missing = |to: u64| {
+                let after = ring.entries_before_any(to).unwrap_or_else(|| ring.entries_before(to));
+                after.saturating_sub(before).min(to - offset)
+            };
+            let oldest = ring.oldest().min(head.next).max(offset);
+            let live = live.unwrap_or(0).max(oldest).min(head.next);
+            let to = if missing(oldest) == 0 { oldest } else { live };
+            (Cursor { offset: to, passed: head.passed(to, filter, &ring) }, missing(to))
+        };
+        self.inside = false;
+        self.lose(lost);
+        self.move_to(at);
+    }
+}

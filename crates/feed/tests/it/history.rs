@@ -1,0 +1,181 @@
+//! Readers of pages that are older than the ring.
+
+use std::thread;
+
+use feed::{Framing, Gap, GapReason, Limits, Owner, Request};
+use futures_util::FutureExt;
+
+use crate::fixture::*;
+use crate::storage::Archived;
+
+/// The ring has about four notes, and a feed as many chunks.
+const SMALL: Limits = Limits { ring_bytes: 400, ..ROOMY };
+
+fn note(number: u64) -> String {
+    format!("{number:0>100}")
+}
+
+fn text(rendering: Rendering, offset: u64, number: u64) -> Option<String> {
+    json(rendering, offset, &note(number)).map(|text| text.trim_end().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_resumes_before_the_ring_without_a_seam() {
+    for framing in FRAMINGS {
+        for rendering in RENDERINGS {
+            let mut archived = Archived::new(SMALL, 1);
+            let mut offsets = Vec::new();
+            for page in 0..10_u64 {
+                let first = archived.hub.next_offset() + page % 3;
+                archived.publish(page % 3, (0..3).map(|i| note(3 * page + i)).collect());
+                offsets.extend(first..first + 3);
+            }
+            assert_eq!(archived.hub.stats().pages, 2);
+            for since in FIRST - 1..offsets[29] {
+                let joined = join(&archived.hub, rendering, framing, Some(since));
+                assert_eq!(joined.gap, None);
+                let mut reader = joined.reader;
+                let got = messages(&mut reader, framing).await;
+                let numbered = offsets.iter().copied().zip(0..);
+                let expected: Vec<_> = numbered
+                    .filter(|(offset, _)| *offset > since)
+                    .filter_map(|(offset, number)| text(rendering, offset, number))
+                    .collect();
+                assert_eq!(got, expected, "{framing:?} {rendering:?} since {since}");
+                assert_eq!((archived.hub.stats().replays, reader.unread()), (0, 0));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_falls_behind_the_ring_loses_nothing() {
+    for framing in FRAMINGS {
+        let mut archived = Archived::new(SMALL, 1);
+        let mut slow = join(&archived.hub, Rendering::Plain, framing, None).reader;
+        let mut inbox = Inbox::new(framing);
+        let mut expected = Vec::new();
+        for page in 0..40_u64 {
+            let first = archived.hub.next_offset() + page % 2;
+            archived.publish(page % 2, (0..3).map(|i| note(3 * page + i)).collect());
+            expected.extend((0..3).filter_map(|i| text(Rendering::Plain, first + i, 3 * page + i)));
+            // One message of three: it falls behind again and again, in the middle of pages.
+            if page >= 10 && more(&mut slow).await {
+                let used = slow.framing();
+                let (bytes, written) = slow.next_bytes(1).unwrap();
+                assert_eq!(written.lost, 0);
+                inbox.receive(used, &bytes);
+            }
+        }
+        let written = each(&mut slow, |framing, bytes| inbox.receive(framing, bytes)).await;
+        assert_eq!((written.lost, archived.hub.stats().dropped), (0, 0));
+        assert_eq!(inbox.messages().collect::<Vec<_>>(), expected, "{framing:?}");
+        assert_eq!(archived.hub.stats().replays, 0, "it has reached the ring");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_history_is_read_beside_the_runtime_and_pushes_out_no_live_chunk() {
+    let mut archived = Archived::new(Limits { ring_bytes: 1000, ..ROOMY }, 8);
+    let mut live = join(&archived.hub, Rendering::Plain, Framing::WebSocket, None).reader;
+    for number in 0..50 {
+        archived.publish(0, vec![note(number)]);
+    }
+    drain(&mut live).await;
+    let chunks = archived.hub.stats().chunks;
+    for _ in 0..4 {
+        let mut replay =
+            join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(FIRST)).reader;
+        for _ in 0..20 {
+            assert!(more(&mut replay).await);
+            replay.next_bytes(1).unwrap();
+            assert_eq!(archived.hub.stats().chunks, chunks, "its chunks are its own");
+        }
+    }
+    let readers = archived.storage.readers.lock();
+    assert!(readers.len() >= 4);
+    assert!(readers.iter().all(|reader| *reader != thread::current().id()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn entries_missing_in_the_history_are_counted_and_holes_are_not() {
+    let mut archived = Archived::new(SMALL, 2);
+    let mut slow = join(&archived.hub, Rendering::Plain, Framing::WebSocket, None).reader;
+    for page in 0..10_u64 {
+        archived.publish(1000, (0..3).map(|i| note(3 * page + i)).collect());
+    }
+    let firsts = archived.storage.firsts();
+    archived.storage.damage(4);
+    archived.storage.damage(2);
+    archived.storage.expire(1);
+    for (page, lost) in [(1, 3), (3, 3), (5, 3)] {
+        // Its first entries are where those missing end.
+        assert!(more(&mut slow).await);
+        assert_eq!((slow.offset(), slow.take_lost()), (firsts[page], lost));
+        let (bytes, _) = slow.next_bytes(usize::MAX).unwrap();
+        assert!(bytes.len() > 300);
+    }
+    let (_, written) = drain(&mut slow).await;
+    assert_eq!((written.messages, written.lost, archived.hub.stats().dropped), (12, 0, 9));
+    // Older than what is kept.
+    let joined = join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(FIRST));
+    assert_eq!(joined.gap, Some(Gap { dropped: None, reason: GapReason::Evicted }));
+    let mut reader = joined.reader;
+    let got = messages(&mut reader, Framing::WebSocket).await;
+    assert_eq!(got.first(), text(Rendering::Plain, firsts[1], 3).as_ref());
+    assert_eq!(got.len(), 21);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_ends_early_leads_to_the_ring() {
+    let mut archived = Archived::new(SMALL, 2);
+    for number in 0..10 {
+        archived.publish(0, vec![note(number)]);
+    }
+    let mut reader = join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(FIRST)).reader;
+    archived.storage.expire(10);
+    let kept = archived.hub.stats().entries;
+    let (_, written) = drain(&mut reader).await;
+    assert_eq!((written.messages as u64, written.lost), (kept, 9 - kept));
+    assert_eq!(archived.hub.stats().replays, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_read_the_history_at_a_time() {
+    let mut archived = Archived::new(SMALL, 2);
+    for number in 0..20 {
+        archived.publish(0, vec![note(number)]);
+    }
+    let join = || join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(FIRST));
+    let (first, mut second, third) = (join(), join(), join());
+    assert_eq!((first.gap, second.gap, archived.hub.stats().replays), (None, None, 2));
+    let evicted = 19 - archived.hub.stats().entries;
+    let gap = Gap { dropped: Some(evicted), reason: GapReason::Evicted };
+    assert_eq!(third.gap, Some(gap));
+    drop(first);
+    assert_eq!(join().gap, None, "there is room again");
+    assert_eq!(drain(&mut second.reader).await.1.messages, 19);
+    assert_eq!(archived.hub.stats().replays, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_is_applied_to_the_history() {
+    let mut archived = Archived::new(SMALL, 2);
+    for page in 0..20_u64 {
+        archived.publish(page % 4, vec![String::new(); 10]);
+    }
+    let filter = archived.notes.filter(40, 3);
+    let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
+    let (since, owner) = (Some(FIRST - 1), Owner::default());
+    let request = Request { rendering, framing, since, filter: Some(filter), owner };
+    let mut reader = archived.hub.subscribe(request).reader;
+    let firsts = archived.storage.firsts();
+    let all = firsts.iter().flat_map(|first| *first..first + 10);
+    let passing: Vec<_> = all.filter(|o| o % 40 == 3).map(|o| json(rendering, o, "")).collect();
+    let got = messages(&mut reader, framing).await;
+    assert_eq!(got.into_iter().map(Some).collect::<Vec<_>>(), passing);
+    assert!(passing.len() >= 4);
+    let head = archived.hub.head();
+    assert_eq!((reader.searched(), archived.hub.stats().replays), (head, 0));
+    assert_eq!(reader.ready().now_or_never(), None);
+}

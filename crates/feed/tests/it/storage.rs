@@ -1,0 +1,104 @@
+//! A history in memory, in place of a journal.
+
+use std::thread::{self, ThreadId};
+
+use feed::{Archive, History, HistoryPage};
+use parking_lot::Mutex;
+
+use crate::fixture::*;
+
+/// Pages in memory, which can expire and be damaged.
+#[derive(Debug, Default)]
+pub(crate) struct Storage {
+    pages: Mutex<Vec<HistoryPage<String>>>,
+    /// The threads that read pages.
+    pub(crate) readers: Mutex<Vec<ThreadId>>,
+}
+
+impl Storage {
+    /// Appends a page before it is published.
+    pub(crate) fn append(&self, page: HistoryPage<String>) {
+        self.pages.lock().push(page);
+    }
+
+    /// Drops the oldest pages.
+    pub(crate) fn expire(&self, count: usize) {
+        let mut pages = self.pages.lock();
+        let count = count.min(pages.len());
+        pages.drain(..count);
+    }
+
+    /// Makes one page unreadable; what lies before the next one is then unknown.
+    pub(crate) fn damage(&self, index: usize) {
+        let mut pages = self.pages.lock();
+        pages.remove(index);
+        if let Some(next) = pages.get_mut(index) {
+            next.from = next.first;
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pages.lock().len()
+    }
+
+    /// Reports whether an entry can be read.
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        self.pages.lock().iter().any(|page| (page.first..end(page)).contains(&offset))
+    }
+
+    /// Returns the first offsets of all pages.
+    pub(crate) fn firsts(&self) -> Vec<u64> {
+        self.pages.lock().iter().map(|page| page.first).collect()
+    }
+}
+
+fn end(page: &HistoryPage<String>) -> u64 {
+    page.first + page.entries.len() as u64
+}
+
+impl History<String> for Storage {
+    fn oldest(&self) -> Option<u64> {
+        self.pages.lock().first().map(|page| page.from)
+    }
+
+    fn pages(&self, offset: u64, before: u64, bytes: usize) -> Vec<HistoryPage<String>> {
+        self.readers.lock().push(thread::current().id());
+        let pages = self.pages.lock();
+        let mut taken = 0;
+        let wanted = pages.iter().filter(|page| end(page) > offset && page.first < before);
+        let fits = |page: &&HistoryPage<String>| {
+            let first = taken == 0;
+            taken += page.entries.iter().map(|note| note.len().max(1)).sum::<usize>();
+            first || taken <= bytes
+        };
+        wanted.take_while(fits).cloned().collect()
+    }
+}
+
+/// A hub with a history, in which its caller puts every page before it publishes it.
+pub(crate) struct Archived {
+    pub(crate) hub: feed::Hub<Notes>,
+    pub(crate) notes: Notes,
+    pub(crate) storage: std::sync::Arc<Storage>,
+    entries: u64,
+}
+
+impl Archived {
+    /// Makes an empty one, that so many readers may read at a time.
+    pub(crate) fn new(limits: feed::Limits, readers: usize) -> Self {
+        let storage = std::sync::Arc::new(Storage::default());
+        let archive = Archive { history: storage.clone(), end: FIRST, entries: 0, readers };
+        let notes = Notes::default();
+        let hub = feed::Hub::with_archive(notes.clone(), limits, archive);
+        Self { hub, notes, storage, entries: 0 }
+    }
+
+    /// Publishes notes after a hole of so many offsets.
+    pub(crate) fn publish(&mut self, hole: u64, notes: Vec<String>) {
+        let from = self.hub.next_offset();
+        let (first, before) = (from + hole, self.entries);
+        self.entries += notes.len() as u64;
+        self.storage.append(HistoryPage { from, first, before, entries: notes.clone() });
+        publish_at(&self.hub, first, notes);
+    }
+}
