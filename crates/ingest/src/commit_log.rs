@@ -11,7 +11,7 @@ pub trait CommitLog: Send {
     /// the next batch names; [`BatchHash::NONE`] if the log encodes no batches.
     ///
     /// # Errors
-    /// When the log accepts no more batches of this term. Batches that are not committed by then are
+    /// If the log accepts no more batches of this term. Batches that are not committed by then are
     /// void.
     fn append(&mut self, batch: &Batch) -> Result<BatchHash, CommitError>;
 
@@ -19,7 +19,7 @@ pub trait CommitLog: Send {
     /// the context when that may have changed.
     ///
     /// # Errors
-    /// When batches that were appended will never be committed.
+    /// If batches that were appended will never be committed.
     fn poll_committed(
         &mut self,
         after: u64,
@@ -46,7 +46,7 @@ impl MemoryLog {
     /// the state to begin with.
     ///
     /// # Errors
-    /// When the offset is beyond [`record::MAX_OFFSET`].
+    /// If the offset is beyond [`record::MAX_OFFSET`].
     pub fn begin(first_offset: u64, random: u64) -> Result<(Self, State), Refused> {
         let mut state = State::new(StreamId::from_random(random));
         let mut header = state.next_header();

@@ -17,7 +17,7 @@ pub(crate) type Key = [u8; 16];
 /// Certificates there is room for at first.
 const FIRST_ROOM: usize = 1024;
 
-/// What was published lately: about 35 bytes of memory for each certificate there is room for.
+/// The certificates published lately: about 35 bytes of memory for each certificate there is room for.
 #[derive(Debug)]
 pub struct Window {
     capacity: usize,
@@ -31,7 +31,7 @@ pub struct Window {
     forgotten: u64,
     /// The low bits of the place of each key.
     places: HashTable<u32>,
-    /// Where offsets jump, oldest first.
+    /// Runs of contiguous offsets, oldest first.
     runs: VecDeque<Run>,
     hasher: RandomState,
 }

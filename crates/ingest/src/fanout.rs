@@ -1,4 +1,4 @@
-//! Where committed batches become visible.
+//! The seam at which committed batches become visible.
 
 use record::Batch;
 

@@ -6,7 +6,7 @@
 //! it. With few readers the interval is too short to matter, and a page that comes after a pause is
 //! published at once, for any number of readers.
 //!
-//! How long the interval is depends on how often pages come too. Where the next page is expected
+//! The length of the interval also depends on how often pages come. Where the next page is expected
 //! within it, waiting for it saves every reader a write. Where it is not, waiting would only delay,
 //! and the interval is no longer than it takes to write the last page to everybody.
 
@@ -21,23 +21,23 @@ use crate::heartbeat::Heartbeat;
 use crate::sequencer::Stopped;
 use crate::{MAX_ENTRIES, park};
 
-/// What each reader adds to the interval where no page is expected in it: about what it takes to wake
+/// The time that each reader adds to the interval where no page is expected in it: about what it takes to wake
 /// it and write to its socket.
 const PER_READER: Duration = Duration::from_micros(10);
 /// The most that comes to, for any number of readers.
 const UNEXPECTED: Duration = Duration::from_millis(5);
-/// What each reader adds to the interval where more pages are expected in it.
+/// The time that each reader adds to the interval where more pages are expected in it.
 const PER_READER_EXPECTING: Duration = Duration::from_micros(200);
 /// Number of pages that the time between pages is averaged over.
 const AVERAGED: u32 = 16;
 /// The longest time between pages that counts, and what is assumed at the start.
 const SELDOM: Duration = Duration::from_secs(1);
-/// What has gathered goes out when it is this large; more would not make writes cheaper.
+/// Gathered pages go out when they are this large; more would not make writes cheaper.
 const ENOUGH_BYTES: usize = 256 * 1024;
 /// The same in entries.
 const ENOUGH_ENTRIES: usize = MAX_ENTRIES;
 
-/// How much a page adds to what has gathered.
+/// The size of a page or of what has gathered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     /// Bytes of the entries.

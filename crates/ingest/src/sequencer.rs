@@ -124,7 +124,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
     /// shows whether that is alive.
     ///
     /// # Errors
-    /// When nothing more can be published.
+    /// If nothing more can be published.
     pub fn run<P>(
         mut self,
         pages: mpsc::Receiver<P>,

@@ -46,7 +46,7 @@ impl fmt::Debug for BatchHash {
     }
 }
 
-/// What is committed, shown and applied as one: whole pages of logs with the positions after them.
+/// The unit of committing, showing and applying: whole pages of logs with the positions after them.
 ///
 /// Records have the offsets from `first_offset` on, in their order. For each log with an [`Advance`],
 /// its records, sightings and gaps cover the indexes of that advance, each once.
@@ -96,7 +96,7 @@ impl Batch {
     }
 }
 
-/// When a commit log makes what it accepted durable.
+/// The moment at which a commit log makes durable what it accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SyncMode {
     /// Never: nothing outlives the process.
@@ -105,7 +105,7 @@ pub enum SyncMode {
     Interval,
     /// Before a batch is shown.
     Batch,
-    /// When the servers of the commit log have it.
+    /// As soon as the servers of the commit log have it.
     Replicated,
 }
 

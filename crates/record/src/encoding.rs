@@ -239,7 +239,7 @@ impl Encoder {
     /// Appends a batch to `out` and returns its hash, the `prev` of the message after it.
     ///
     /// # Errors
-    /// When something in it is beyond the [`limits`] or contradicts itself. Then `out` and the context
+    /// If something in it is beyond the [`limits`] or contradicts itself. Then `out` and the context
     /// are unchanged.
     pub fn batch(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<BatchHash, EncodeError> {
         let (start, mark) = (out.len(), self.context.mark());
@@ -275,7 +275,7 @@ impl Encoder {
     /// Appends a checkpoint to `out`, and begins the context anew with it.
     ///
     /// # Errors
-    /// When something in it is beyond the [`limits`] or contradicts itself. Then `out` and the context
+    /// If something in it is beyond the [`limits`] or contradicts itself. Then `out` and the context
     /// are unchanged.
     pub fn checkpoint(
         &mut self,
@@ -311,7 +311,7 @@ impl Decoder {
     /// Decodes a message.
     ///
     /// # Errors
-    /// When the bytes are no message of this version, or refer to what the context does not have. The
+    /// If the bytes are no message of this version, or refer to what the context does not have. The
     /// context is then unchanged.
     pub fn message(&mut self, encoded: &[u8]) -> Result<Message, DecodeError> {
         let mark = self.context.mark();
@@ -355,7 +355,7 @@ impl From<Encoder> for Decoder {
 /// Reads kind and header of a message only.
 ///
 /// # Errors
-/// When the bytes do not begin with a header of this version.
+/// If the bytes do not begin with a header of this version.
 pub fn header(encoded: &[u8]) -> Result<(Kind, Header), DecodeError> {
     read_header(&mut Reader::new(encoded))
 }

@@ -1,11 +1,11 @@
-//! How far a log was read, and the tree of what was read.
+//! The position of a log, and the tree of what was read.
 
 use ct::Hash;
 use ct::merkle::CompactRange;
 
 use crate::entry::LogNumber;
 
-/// How far a log was read.
+/// The position up to which a log was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The next index to read.
@@ -44,7 +44,7 @@ impl Tree {
     }
 }
 
-/// How a batch moves the position of one log. Its entries are those from `first` up to the new
+/// A move of the position of one log by a batch. Its entries are those from `first` up to the new
 /// position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advance {

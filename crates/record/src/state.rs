@@ -36,7 +36,7 @@ pub struct State {
 pub struct LogState {
     /// Its row in the log table.
     pub identity: LogIdentity,
-    /// How far it was read; `None` before the first advance.
+    /// Its position; `None` before the first advance.
     pub position: Option<Position>,
     /// The newest gaps, oldest first; neighbours of one reason are one gap.
     pub gaps: Vec<Gap>,
@@ -221,7 +221,7 @@ impl State {
     /// Begins a term. `hash` is that of the encoded message, [`BatchHash::NONE`] where none is encoded.
     ///
     /// # Errors
-    /// When it does not follow the last message, opens no later term, or takes offsets back.
+    /// If it does not follow the last message, opens no later term, or takes offsets back.
     pub fn begin(&mut self, begin: &Begin, hash: BatchHash) -> Result<(), Refused> {
         check::follows(self, &begin.header)?;
         let (found, current) = (begin.header.term, self.term);
@@ -254,7 +254,7 @@ impl State {
     /// is encoded.
     ///
     /// # Errors
-    /// When it does not follow the last message or does not fit the positions: its entries must begin
+    /// If it does not follow the last message or does not fit the positions: its entries must begin
     /// at the position of their log and account for each index once. The state is then unchanged.
     pub fn apply(&mut self, batch: &Batch, hash: BatchHash) -> Result<(), Refused> {
         check::batch(self, batch)?;

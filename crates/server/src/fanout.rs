@@ -22,7 +22,7 @@ pub(crate) struct FeedFanout {
     hub: Arc<Hub<MessageStream>>,
     metrics: Arc<Metrics>,
     recent: Arc<RecentCertificates>,
-    /// What messages say of each log, by its number.
+    /// The description of each log in messages, by its number.
     sources: Vec<Arc<Source>>,
     issuers: Issuers,
 }
@@ -126,7 +126,7 @@ impl Fanout for FeedFanout {
     }
 }
 
-/// Renders what messages say of a log.
+/// Renders the description of a log in messages.
 fn source(log: &LogIdentity) -> Arc<Source> {
     let kind = match log.protocol {
         Protocol::Rfc6962 => SourceKind::Rfc6962,

@@ -40,7 +40,7 @@ pub struct RingEntry {
     /// Memory of the chain certificates that were new with this entry, once they are rendered for one
     /// profile.
     pub(crate) new_issuers: usize,
-    /// What has been counted and logged of it: a message rendered again for a late reader, or in
+    /// Flags of what has been counted and logged of it: a message rendered again for a late reader, or in
     /// another form, is not counted again.
     pub(crate) noted: AtomicU8,
 }

@@ -206,8 +206,8 @@ mod tests {
         (Recent { offset, record: Arc::new(record), source: Arc::new(source) }, digests)
     }
 
-    fn offset(held: &RecentCertificates, text: &str) -> Option<u64> {
-        held.find(Fingerprint::parse(text).expect("a fingerprint")).map(|recent| recent.offset)
+    fn offset(kept: &RecentCertificates, text: &str) -> Option<u64> {
+        kept.find(Fingerprint::parse(text).expect("a fingerprint")).map(|recent| recent.offset)
     }
 
     const SHA1_OF_A: &str = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
@@ -216,51 +216,51 @@ mod tests {
 
     #[test]
     fn a_certificate_is_found_by_either_fingerprint_until_there_are_newer_ones() {
-        let held = RecentCertificates::default();
-        assert!(!held.is_on());
-        held.extend(vec![recent(0, b"a")]);
-        assert_eq!(offset(&held, SHA1_OF_A), None, "nothing is remembered without a limit");
-        held.limit(2, 100);
-        held.extend(vec![recent(1, b"a"), recent(2, b"b")]);
-        assert_eq!(offset(&held, SHA1_OF_A), Some(1));
-        assert_eq!(offset(&held, SHA256_OF_A), Some(1));
-        held.extend(vec![recent(3, b"a")]);
-        assert_eq!(offset(&held, SHA256_OF_A), Some(3), "the newest, and the older one's leaving");
-        assert_eq!(offset(&held, SHA1_OF_B), Some(2));
-        assert_eq!(held.size(), RecentSize { entries: 2, capacity: 2, bytes: 2 });
-        held.extend(vec![recent(4, b"cc")]);
-        assert_eq!(offset(&held, SHA1_OF_B), None);
-        assert_eq!(offset(&held, SHA1_OF_A), Some(3));
-        assert_eq!(held.size().bytes, 3);
+        let kept = RecentCertificates::default();
+        assert!(!kept.is_on());
+        kept.extend(vec![recent(0, b"a")]);
+        assert_eq!(offset(&kept, SHA1_OF_A), None, "nothing is remembered without a limit");
+        kept.limit(2, 100);
+        kept.extend(vec![recent(1, b"a"), recent(2, b"b")]);
+        assert_eq!(offset(&kept, SHA1_OF_A), Some(1));
+        assert_eq!(offset(&kept, SHA256_OF_A), Some(1));
+        kept.extend(vec![recent(3, b"a")]);
+        assert_eq!(offset(&kept, SHA256_OF_A), Some(3), "the newest, and the older one's leaving");
+        assert_eq!(offset(&kept, SHA1_OF_B), Some(2));
+        assert_eq!(kept.size(), RecentSize { entries: 2, capacity: 2, bytes: 2 });
+        kept.extend(vec![recent(4, b"cc")]);
+        assert_eq!(offset(&kept, SHA1_OF_B), None);
+        assert_eq!(offset(&kept, SHA1_OF_A), Some(3));
+        assert_eq!(kept.size().bytes, 3);
     }
 
     #[test]
     fn a_certificate_with_the_beginning_of_anothers_fingerprint_is_not_the_other() {
-        let held = RecentCertificates::default();
-        held.limit(2, 100);
+        let kept = RecentCertificates::default();
+        kept.limit(2, 100);
         let (other, _) = recent(1, b"another");
         let Some(Fingerprint::Sha256(mut sha256)) = Fingerprint::parse(SHA256_OF_A) else {
             panic!()
         };
         sha256[31] ^= 1;
-        held.extend(vec![(other, Digests { sha256, ..Digests::of(b"another") })]);
-        assert_eq!(offset(&held, SHA256_OF_A), None);
-        held.extend(vec![recent(2, b"a")]);
-        assert_eq!(offset(&held, SHA256_OF_A), Some(2));
+        kept.extend(vec![(other, Digests { sha256, ..Digests::of(b"another") })]);
+        assert_eq!(offset(&kept, SHA256_OF_A), None);
+        kept.extend(vec![recent(2, b"a")]);
+        assert_eq!(offset(&kept, SHA256_OF_A), Some(2));
     }
 
     #[test]
     fn bytes_are_bounded_too_and_limits_can_change() {
-        let held = RecentCertificates::default();
-        held.limit(10, 3);
-        held.extend(vec![recent(1, b"a"), recent(2, b"b"), recent(3, b"cc")]);
-        assert_eq!(held.size(), RecentSize { entries: 2, capacity: 10, bytes: 3 });
-        held.extend(vec![recent(4, b"more than there is room for")]);
-        assert_eq!(held.size().entries, 0);
-        held.extend(vec![recent(5, b"a")]);
-        held.limit(0, 0);
-        assert_eq!(held.size(), RecentSize { entries: 0, capacity: 0, bytes: 0 });
-        assert_eq!(offset(&held, SHA1_OF_A), None);
+        let kept = RecentCertificates::default();
+        kept.limit(10, 3);
+        kept.extend(vec![recent(1, b"a"), recent(2, b"b"), recent(3, b"cc")]);
+        assert_eq!(kept.size(), RecentSize { entries: 2, capacity: 10, bytes: 3 });
+        kept.extend(vec![recent(4, b"more than there is room for")]);
+        assert_eq!(kept.size().entries, 0);
+        kept.extend(vec![recent(5, b"a")]);
+        kept.limit(0, 0);
+        assert_eq!(kept.size(), RecentSize { entries: 0, capacity: 0, bytes: 0 });
+        assert_eq!(offset(&kept, SHA1_OF_A), None);
     }
 
     #[test]

@@ -1,14 +1,13 @@
-//! Where the logs are to be resumed: the state file, and positions taken over from
+//! The positions at which logs are resumed: the state file, and positions taken over from
 //! certstream-server-go.
 
 use std::path::Path;
 
 use anyhow::Context as _;
+use config::{Config, StateRecovery};
 use follow::position::{self, State, StateFile};
 
-use config::{Config, StateRecovery};
-
-/// Opens the state file, where one is configured, and says what to resume.
+/// Opens the state file, if one is configured, and returns the state to resume from.
 pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {
     let logs = &config.ct_log;
     let imported = logs.import_index.as_deref().map(import).transpose()?.unwrap_or_default();
@@ -41,7 +40,7 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)
     Ok((Some(opened.file), State { imported, ..opened.state }))
 }
 
-/// The positions of certstream-server-go; none where its file is not there, as before its first run.
+/// Reads the positions of certstream-server-go; none if it has no file yet, as before its first run.
 fn import(path: &Path) -> anyhow::Result<position::Imported> {
     let what = || format!("ct_log.import_index: {}", path.display());
     let Some(imported) = position::import(path).with_context(what)? else {

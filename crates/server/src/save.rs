@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 
-/// How often the state file is written, if anything has changed.
+/// Interval at which the state file is written, if anything has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(3);
-/// How often is looked whether the task still writes, at the end.
+/// Interval of the checks, at the end, that the task still writes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The name of the task that saves.
 const TASK: &str = "save_state";
@@ -128,7 +128,7 @@ impl Writer {
         }
     }
 
-    /// Writes the state unless it is what was written last; whether that went well.
+    /// Writes the state unless it is what was written last. Returns `false` if that failed.
     async fn write(&mut self, state: State) -> bool {
         if state == self.written {
             return true;

@@ -62,7 +62,7 @@ impl Intake for Script {
 struct Notes {
     clock: Clock,
     readers: usize,
-    /// How long a publish takes.
+    /// The duration of a publish.
     takes: Duration,
     /// Publishes until the stream is closed.
     open_for: usize,
@@ -199,7 +199,7 @@ fn what_comes_close_together_goes_out_together() {
     assert_eq!(pages_each(&publish(Duration::ZERO, 500, Duration::ZERO, &every(0))), [1; 10]);
 }
 
-/// How often a second it publishes, and the longest that a page waits, once pages have come this
+/// Returns publishes in the last second, and the longest wait of a page, once pages have come this
 /// often for a while.
 fn steady(most: Duration, readers: usize, every: Duration, size: Size) -> (usize, Duration) {
     let start = Instant::now();
@@ -271,7 +271,7 @@ fn a_page_of_duplicates_makes_nothing_wait() {
 }
 
 #[test]
-fn a_closed_stream_ends_it() {
+fn a_closed_stream_ends_gathering() {
     let start = Instant::now();
     let clock = Clock(Rc::new(Cell::new(start)));
     let pages = script(start, &[(10_000, SMALL); 5]);
@@ -327,7 +327,7 @@ fn size() -> impl Strategy<Value = Size> {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_reordered_or_held_too_long(
+    fn nothing_is_lost_reordered_or_delayed_too_long(
         most in 0..20_000_u64,
         readers in 0..3_000_usize,
         takes in 0..8_000_u64,

@@ -16,7 +16,7 @@ use crate::commit_log::MemoryLog;
 
 const FIRST_OFFSET: u64 = 1_000;
 
-/// What one poll of the model's commit log does.
+/// The effect of one poll of the model's commit log.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// Commits nothing yet.
@@ -238,12 +238,12 @@ impl Model {
     }
 }
 
-/// What the model does next.
+/// The next act of the model.
 #[derive(Debug, Clone, Copy)]
 enum Act {
     /// The follower of a log hands in a page, which may begin some indexes too early.
     Page { log: u8, records: u64, gap: u64, overlap: u64 },
-    /// What has gathered goes out.
+    /// Gathered pages go out.
     Publish,
     /// The thread wakes up.
     Poll,
@@ -453,6 +453,7 @@ fn a_batch_has_at_most_256_entries_or_512_kib_unless_a_page_has_more() {
     let large = || {
         let mut page = page(2, 0, 1, 0);
         page.records[0].certificate = vec![0; 300 * 1024].into();
+        page.records[0].fingerprint = [3; 32];
         page
     };
     assert!(sequencer.fits(&large()));

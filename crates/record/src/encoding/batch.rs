@@ -23,7 +23,7 @@ const RECORD_OTHER_LOG: u8 = 1 << 2;
 const SIGHTING_FINGERPRINT: u8 = 1;
 const SIGHTING_OTHER_LOG: u8 = 1 << 1;
 
-/// What differences in a list of entries are against.
+/// The values that differences in a list of entries refer to.
 #[derive(Debug)]
 struct Previous {
     /// The log of the entry before; `None` at the first.

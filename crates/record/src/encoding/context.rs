@@ -1,4 +1,4 @@
-//! What messages refer to: numbered issuers, and each log's last position.
+//! The context that messages refer to: numbered issuers, and each log's last position.
 
 use std::collections::HashMap;
 use std::sync::Arc;

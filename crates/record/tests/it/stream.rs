@@ -15,7 +15,7 @@ use record::{
     SyncMode, Tree,
 };
 
-/// What a batch is to contain.
+/// The contents that a batch is to have.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) pages: Vec<Page>,
