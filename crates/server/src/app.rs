@@ -16,21 +16,22 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
-use crate::fanout::FeedFanout;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
 use crate::http::listener::{self, Port, Service};
 use crate::http::{self, Services};
 use crate::liveness::Liveness;
-use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
-use crate::pages::Pages;
-use crate::recent::RecentCertificates;
+use crate::publish::fanout::FeedFanout;
+use crate::publish::messages::MessageStream;
+use crate::publish::pages::Pages;
+use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
-use crate::save::{Saved, Saver};
-use crate::{demo, options, resume};
+use crate::state::resume;
+use crate::state::save::{Saved, Saver};
+use crate::{demo, options};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.

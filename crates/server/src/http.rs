@@ -36,10 +36,10 @@ use wire::filter::Filters;
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
 use crate::liveness::Liveness;
-use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 use crate::options;
-use crate::recent::RecentCertificates;
+use crate::publish::messages::MessageStream;
+use crate::publish::recent::RecentCertificates;
 
 /// The parts of the server that routes are built from. They stay when the configuration changes.
 ///

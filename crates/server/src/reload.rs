@@ -28,7 +28,7 @@ use crate::http::listener::tls::{Tls, TlsFiles};
 use crate::metrics::Metrics;
 use crate::operations::systemd;
 use crate::options;
-use crate::recent::RecentCertificates;
+use crate::publish::recent::RecentCertificates;
 
 /// Sets the level of the server's own log lines, in the format of `log_level`.
 pub type SetLevel = Arc<dyn Fn(&str) -> anyhow::Result<()> + Send + Sync>;

@@ -10,8 +10,8 @@ use feed::{Framing, Hub, Limits, Owner, Reader, Ready, Request, Stream, block};
 use follow::IssuerStore;
 use ingest::Window;
 use record::{LogNumber, Record};
-use server::issuers::Issuers;
-use server::recent::{Recent, RecentCertificates};
+use server::publish::issuers::Issuers;
+use server::publish::recent::{Recent, RecentCertificates};
 use tikv_jemalloc_ctl::{epoch, stats};
 use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
 

@@ -14,8 +14,8 @@ use wire::{Profile, StreamKind};
 
 use crate::http::Services;
 use crate::http::streams::paths;
-use crate::messages::{MessageStream, Rendering};
 use crate::options;
+use crate::publish::messages::{MessageStream, Rendering};
 
 /// Messages that `/latest.json` shows.
 const LATEST: usize = 25;

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::http::Services;
 use crate::liveness::Liveness;
-use crate::messages::MessageStream;
+use crate::publish::messages::MessageStream;
 
 /// The time that the publisher's thread has to respond.
 const PATIENCE: Duration = Duration::from_secs(2);

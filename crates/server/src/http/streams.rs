@@ -32,9 +32,9 @@ use self::request::Parameters;
 use crate::http::guard::{Admission, Gate, Policy};
 use crate::http::listener::Alive;
 use crate::http::{Services, guard, missing, page};
-use crate::messages::MessageStream;
 use crate::metrics::{ConnectionLabels, Metrics};
 use crate::options;
+use crate::publish::messages::MessageStream;
 
 /// The state of the stream routes.
 #[derive(Debug)]

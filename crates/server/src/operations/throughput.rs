@@ -7,8 +7,8 @@ use feed::Hub;
 use follow::{Health, LogsView, Snapshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::messages::MessageStream;
 use crate::metrics::Metrics;
+use crate::publish::messages::MessageStream;
 
 /// The time between two lines.
 pub(crate) const EVERY: Duration = Duration::from_secs(60);

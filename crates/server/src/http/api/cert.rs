@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use wire::{Event, Profile, Renderer, StreamKind};
 
 use crate::http::Services;
-use crate::messages::entry_kind;
 use crate::options;
-use crate::recent::{Fingerprint, Recent, RecentCertificates};
+use crate::publish::messages::entry_kind;
+use crate::publish::recent::{Fingerprint, Recent, RecentCertificates};
 
 /// The state of the route.
 #[derive(Debug, Clone)]

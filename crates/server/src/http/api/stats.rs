@@ -14,9 +14,9 @@ use wire::filter::Filters;
 
 use crate::http::Services;
 use crate::http::metrics::resident_bytes;
-use crate::messages::MessageStream;
 use crate::metrics::Metrics;
-use crate::recent::RecentCertificates;
+use crate::publish::messages::MessageStream;
+use crate::publish::recent::RecentCertificates;
 
 /// The state of the route.
 #[derive(Debug)]

@@ -15,9 +15,9 @@ use wire::filter::Filters;
 
 use super::logs::Logs;
 use super::process;
-use crate::messages::MessageStream;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
+use crate::publish::messages::MessageStream;
 
 /// Builds the registry with every metric in it, ready to be scraped.
 #[must_use]

@@ -16,8 +16,8 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::http::Services;
-use crate::messages::MessageStream;
 use crate::options;
+use crate::publish::messages::MessageStream;
 
 /// An answer is reused for this long, however many pages ask.
 const FRESH: Duration = Duration::from_secs(1);

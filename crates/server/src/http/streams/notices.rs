@@ -8,7 +8,7 @@ use std::time::Duration;
 use config::HeartbeatMode;
 use wire::{Profile, StreamKind};
 
-use crate::messages::Rendering;
+use crate::publish::messages::Rendering;
 
 /// The interval of certstream-server-rust, for the `rust` profile.
 const RUST_INTERVAL: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use wire::{Profile, StreamKind};
 
 use super::gap;
 use super::notices::Asked;
-use crate::messages::Rendering;
+use crate::publish::messages::Rendering;
 
 /// The parameters of the query string, besides those of a filter.
 #[derive(Debug, Default, Deserialize)]

@@ -19,8 +19,8 @@ use super::gap;
 use super::notices::Notices;
 use crate::http::guard::StreamSlot;
 use crate::http::listener::{Alive, stopped};
-use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
+use crate::publish::messages::MessageStream;
 
 /// Bytes handed to the connection at once.
 const BUDGET: usize = 32 * 1024;

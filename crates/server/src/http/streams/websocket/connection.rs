@@ -22,8 +22,8 @@ use crate::http::listener::socket::Socket;
 use crate::http::listener::{Alive, stopped};
 use crate::http::streams::gap;
 use crate::http::streams::notices::Notices;
-use crate::messages::MessageStream;
 use crate::metrics::ConnectionMetrics;
+use crate::publish::messages::MessageStream;
 
 /// The time limit of the closing handshake.
 const CLOSING: Duration = Duration::from_secs(2);

@@ -12,8 +12,8 @@ use supervise::Supervisor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::messages::MessageStream;
 use crate::metrics::Metrics;
+use crate::publish::messages::MessageStream;
 
 /// Interval at which the state file is written, if anything has changed.
 const SAVE_EVERY: Duration = Duration::from_secs(3);

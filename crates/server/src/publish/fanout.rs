@@ -10,11 +10,11 @@ use ingest::{Committed, Fanout};
 use record::{LogChange, LogIdentity, LogNumber, Protocol, Record, State};
 use wire::{EntryKind, Source, SourceKind};
 
-use crate::issuers::Issuers;
-use crate::messages::{MessageStream, RingEntry, entry_kind};
 use crate::metrics::{EntryLabels, Metrics};
-use crate::pages::Ticket;
-use crate::recent::{Recent, RecentCertificates};
+use crate::publish::issuers::Issuers;
+use crate::publish::messages::{MessageStream, RingEntry, entry_kind};
+use crate::publish::pages::Ticket;
+use crate::publish::recent::{Recent, RecentCertificates};
 
 /// Shows committed batches to the clients of this server.
 #[derive(Debug)]
