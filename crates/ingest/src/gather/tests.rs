@@ -200,7 +200,7 @@ fn what_comes_close_together_goes_out_together() {
 }
 
 /// Returns publishes in the last second, and the longest wait of a page, once pages have come this
-/// often temporarily.
+/// often for some seconds.
 fn steady(most: Duration, readers: usize, every: Duration, size: Size) -> (usize, Duration) {
     let start = Instant::now();
     let clock = Clock(Rc::new(Cell::new(start)));
