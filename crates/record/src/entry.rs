@@ -1,4 +1,4 @@
-//! The three ways in which an index of a log is accounted for: record, sighting and gap.
+//! The three forms in which an index of a log is accounted for: record, sighting and gap.
 
 use std::ops::Range;
 use std::sync::Arc;
