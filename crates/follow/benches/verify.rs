@@ -84,7 +84,7 @@ fn follow(sim: &ctsim::Sim, verification: Verification) -> anyhow::Result<f64> {
             while read < ENTRIES {
                 let Some(page) = pages.recv().await else { break };
                 read += page.entries.len() as u64;
-                page.log.published(page.end, 0);
+                page.log.published(page.end, page.tree, 0);
             }
             read
         });

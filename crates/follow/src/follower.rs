@@ -207,6 +207,14 @@ impl<S: Source> Follower<S> {
     /// Reads one head, and everything up to it.
     async fn round(&mut self) -> Result<Round, FollowError> {
         let retired = self.status.is_retired();
+        if let Some(position) = self.status.take_refused() {
+            tracing::warn!(
+                log = self.status.log.name,
+                position,
+                "reading again after a refused page"
+            );
+            self.next = Some(position);
+        }
         let head = self.head().await?;
         self.check_alarms()?;
         let next = match self.next {
@@ -279,7 +287,7 @@ impl<S: Source> Follower<S> {
         );
         self.next = Some(to);
         let gap = Gap { range: next..to, reason: GapReason::Skipped };
-        self.status.emitting(Resume { index: to, tree: None });
+        self.status.emitting(to);
         self.pages.send(Page::of_gap(Arc::clone(&self.status), gap), None).await?;
         Ok(to)
     }

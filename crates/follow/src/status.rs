@@ -17,6 +17,7 @@ use ct::head::TreeHead;
 use ctclient::failure::Failure;
 use ctclient::{FailureCounts, Findings, Log};
 use parking_lot::Mutex;
+use record::Tree;
 
 use crate::alarm::Alarm;
 use crate::breaker::BreakerState;
@@ -38,6 +39,8 @@ pub struct LogStatus {
     retired: AtomicBool,
     /// Positions between emitting and saving.
     marks: Mutex<Marks>,
+    /// The position to read again from, if a page was refused.
+    refused: Mutex<Option<u64>>,
     /// The time by which the saved position trails publishing.
     resume_overlap: Duration,
     lines: Lines,
@@ -57,6 +60,7 @@ impl LogStatus {
             listing: Mutex::default(),
             retired: AtomicBool::new(false),
             marks: Mutex::default(),
+            refused: Mutex::default(),
             resume_overlap,
             lines: Lines::default(),
             failure: Arc::default(),
@@ -105,16 +109,29 @@ impl LogStatus {
         self.marks.lock().begin(resume);
     }
 
-    /// Notes the position of a page about to be sent to the publisher, who may report at once that it
-    /// is published.
-    pub(crate) fn emitting(&self, resume: Resume) {
-        self.marks.lock().emitted(resume);
+    /// Notes the end of a page about to be sent to the publisher, who may report at once that it is
+    /// published.
+    pub(crate) fn emitting(&self, end: u64) {
+        self.marks.lock().emitting(end);
     }
 
-    /// Notes that everything below `next_index` has been published, with offsets up to
-    /// `newest_offset`, the newest there is.
-    pub fn published(&self, next_index: u64, newest_offset: u64) {
-        self.marks.lock().published(next_index, newest_offset, self.resume_overlap);
+    /// Notes a committed position: everything below `next_index` has been published, with offsets up
+    /// to `newest_offset`, the newest there is. `tree` is that of the entries below it.
+    pub fn published(&self, next_index: u64, tree: Option<Tree>, newest_offset: u64) {
+        let resume = Resume { index: next_index, tree };
+        self.marks.lock().published(resume, newest_offset, self.resume_overlap);
+    }
+
+    /// Notes that a page was refused because it does not begin at the log's position, which is a
+    /// defect: the follower reads again from there.
+    pub fn refused(&self, position: u64) {
+        add(&self.counters.errors, 1);
+        *self.refused.lock() = Some(position);
+    }
+
+    /// Takes the position to read again from, if a page was refused since the last call.
+    pub(crate) fn take_refused(&self) -> Option<u64> {
+        self.refused.lock().take()
     }
 
     /// Returns the next index to publish as it was the resume overlap ago: the position to save, so

@@ -78,14 +78,14 @@ pub struct Sequencer<L, F: Fanout> {
 struct InFlight<T> {
     batch: Batch,
     hash: BatchHash,
-    tickets: Vec<(T, u64)>,
+    tickets: Vec<(T, LogNumber)>,
 }
 
 /// The batch that pages gather in. Its header is set when it is appended.
 #[derive(Debug)]
 struct Open<T> {
     batch: Batch,
-    tickets: Vec<(T, u64)>,
+    tickets: Vec<(T, LogNumber)>,
     bytes: usize,
 }
 
@@ -229,7 +229,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             _ => {}
         }
         self.open.bytes += size.bytes;
-        self.open.tickets.push((ticket, end));
+        self.open.tickets.push((ticket, log));
         size
     }
 
@@ -345,12 +345,17 @@ impl<L: CommitLog, F: Fanout> Outlet<Page<F::Ticket>> for Sequencer<L, F> {
     }
 
     /// Trims the page to its log's position, and recognises duplicates. A page that does not fit is
-    /// refused: it is logged, and its log does not advance.
+    /// refused: it is logged, its log does not advance, and its ticket is returned.
     fn take(&mut self, mut page: Page<F::Ticket>) -> Size {
         let log = self.number(&page.log);
         if let Err(error) = self.fit(log, &mut page) {
+            let position = self.position(log).unwrap_or(page.first);
             let (log, first, end) = (&page.log.name, page.first, page.end);
-            tracing::error!(log, first, end, %error, "a page does not fit and is refused");
+            tracing::error!(
+                log, first, end, position, %error,
+                "a page does not fit and is refused: its log is read again from its position"
+            );
+            self.fanout.refused(page.ticket, position);
             return Size::default();
         }
         self.add(log, page)

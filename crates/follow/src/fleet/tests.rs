@@ -34,10 +34,10 @@ async fn resent_from_is_unknown_while_a_retired_log_drains() {
     let state = fleet.state(Some(8));
     assert_eq!((state.resent_from, state.last_offset), (None, 8));
     // What it has sent is published after its end.
-    status.emitting(Resume { index: 20, tree: None });
+    status.emitting(20);
     fleet.stop().await;
     assert_eq!(fleet.state(Some(8)).resent_from, None);
-    status.published(20, 9);
+    status.published(20, None, 9);
     assert_eq!(fleet.state(Some(9)).resent_from, Some(9), "it is not read again");
 }
 

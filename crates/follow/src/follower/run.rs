@@ -19,7 +19,6 @@ use crate::page::Page;
 use crate::queue::Pages;
 use crate::status::LogStatus;
 use crate::status::counters::add;
-use crate::status::resume::Resume;
 
 /// The most bytes of entries and responses that wait to be proved, one page excepted. Beyond that they
 /// are proved and emitted, for the run may need room for its next page.
@@ -172,7 +171,7 @@ impl<S: Source> Run<'_, S> {
             frontier.emit(tree);
         }
         let tree = self.frontier.as_ref().map(Frontier::save);
-        self.status.emitting(Resume { index: end, tree: tree.clone() });
+        self.status.emitting(end);
         let log = Arc::clone(self.status);
         let page = Page { tree, ..Page::of_entries(log, first, entries, end) };
         self.pages.send(page, lease).await?;

@@ -209,3 +209,25 @@ async fn unreadable_entries_are_skipped_within_a_minute() {
     assert_eq!((page.first, page.end, page.entries.len()), (0, 1, 0));
     assert_eq!(page.gap.expect("the skipped entry").range, 0..1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_log_is_read_again_from_its_position_after_a_refused_page() {
+    let source = Failing { trouble: Trouble::Unreadable, has_heads: true, asked: Mutex::default() };
+    let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);
+    let status = Arc::new(LogStatus::new(log.expect("usable"), Duration::ZERO));
+    let (sender, mut pages) = mpsc::channel(1);
+    let (source, pages_in) = (Shared(Arc::new(source)), Pages::new(sender));
+    let (log, options) = (Arc::clone(&status), options());
+    let follower = Follower::new(source, log, options, pages_in, None, 0);
+    let ranges = async {
+        let first = pages.recv().await.expect("a running follower");
+        status.refused(0);
+        let second = pages.recv().await.expect("a running follower");
+        [first, second].map(|page| page.first..page.end)
+    };
+    let ranges = tokio::select! {
+        () = follower.run() => panic!("the follower has ended"),
+        ranges = tokio::time::timeout(Duration::from_secs(600), ranges) => ranges.expect("in time"),
+    };
+    assert_eq!(ranges, [0..1, 0..1]);
+}

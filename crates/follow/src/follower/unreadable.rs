@@ -14,7 +14,6 @@ use super::error::FollowError;
 use super::verifying::Unreadable;
 use crate::page::{Gap, Page};
 use crate::status::counters::add;
-use crate::status::resume::Resume;
 
 /// Requests for entries before they may be skipped as unreadable.
 const ATTEMPTS: u32 = 6;
@@ -92,7 +91,7 @@ impl<S: Source> Follower<S> {
         let entries = if is_passed { vec![entry] } else { Vec::new() };
         let count = entries.len() as u64;
         let range = first.saturating_add(count)..end;
-        self.status.emitting(Resume { index: end, tree: None });
+        self.status.emitting(end);
         let mut page = Page::of_entries(Arc::clone(&self.status), first, entries, end);
         if !range.is_empty() {
             page.gap = Some(Gap { range, reason: GapReason::Unreadable });

@@ -1,7 +1,7 @@
 //! The position from which a log is resumed after a restart: that which was published a few seconds ago.
 //!
-//! Each position has the tree of the entries below it, if there is one. Followers report the positions
-//! that they emit, the publisher those that it has published.
+//! Each position has the tree of the entries below it, if there is one. The publisher reports positions
+//! once they are committed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,9 +11,6 @@ use tokio::time::Instant;
 
 /// Published positions are remembered at this grain; the resume overlap is exact to it.
 const MARK_EVERY: Duration = Duration::from_secs(1);
-/// The most pages on their way to the publisher whose trees are remembered; a position without its
-/// tree is resumed too, and the tree is requested again.
-const MOST_EMITTED: usize = 1024;
 
 /// A position and the tree of the entries below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,10 +23,21 @@ pub(crate) struct Resume {
 /// One log's positions between emitting and saving.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    /// Emitted and not published yet, oldest first.
-    emitted: VecDeque<Resume>,
+    /// The end of the last page that was sent to the publisher.
+    emitted: u64,
     /// Published; oldest first.
     published: VecDeque<Mark>,
+    /// Trees that are published from now on and must not be resumed from.
+    distrusted: Option<Distrusted>,
+}
+
+/// Trees of pages that were on their way when the entries read turned out to contradict a head.
+#[derive(Debug, Clone, Copy)]
+struct Distrusted {
+    /// They are larger than this, the largest tree that a head has proved.
+    above: u64,
+    /// The end of the last of these pages.
+    until: u64,
 }
 
 /// A published position.
@@ -50,21 +58,20 @@ impl Marks {
         }
     }
 
-    /// Notes that everything below has been sent to the publisher.
-    pub(crate) fn emitted(&mut self, resume: Resume) {
-        if self.emitted.len() == MOST_EMITTED {
-            self.emitted.pop_front();
-        }
-        self.emitted.push_back(resume);
+    /// Notes that everything below `end` has been sent to the publisher.
+    pub(crate) fn emitting(&mut self, end: u64) {
+        self.emitted = end;
     }
 
-    /// Notes that everything below `index` has been published, with offsets up to `offset`.
-    pub(crate) fn published(&mut self, index: u64, offset: u64, overlap: Duration) {
+    /// Notes that everything below a position has been published, with offsets up to `offset`.
+    pub(crate) fn published(&mut self, mut resume: Resume, offset: u64, overlap: Duration) {
         let now = Instant::now();
-        let mut tree = None;
-        while self.emitted.front().is_some_and(|next| next.index <= index) {
-            let next = self.emitted.pop_front();
-            tree = next.filter(|next| next.index == index).and_then(|next| next.tree);
+        if let Some(Distrusted { above, until }) = self.distrusted {
+            if resume.index <= until {
+                resume.tree.take_if(|tree| tree.read.size() > above);
+            } else {
+                self.distrusted = None;
+            }
         }
         // The newest mark is moved forward until it is old enough to stand for its moment.
         let recent = self.published.len() > 1
@@ -72,17 +79,17 @@ impl Marks {
         if recent {
             self.published.pop_back();
         }
-        self.published.push_back(Mark { at: now, resume: Resume { index, tree }, offset });
+        self.published.push_back(Mark { at: now, resume, offset });
         self.forget(now, overlap);
     }
 
     /// Forgets the trees beyond `size`, which are not those that the log has signed: their positions
     /// are resumed without one.
     pub(crate) fn reset_proof(&mut self, size: u64) {
-        let published = self.published.iter_mut().map(|mark| &mut mark.resume);
-        for resume in self.emitted.iter_mut().chain(published) {
-            resume.tree.take_if(|tree| tree.read.size() > size);
+        for mark in &mut self.published {
+            mark.resume.tree.take_if(|tree| tree.read.size() > size);
         }
+        self.distrusted = Some(Distrusted { above: size, until: self.emitted });
     }
 
     /// Returns the position published `overlap` ago, with the offset that all entries below it are up
@@ -99,7 +106,7 @@ impl Marks {
 
     /// Reports whether a position is known to be emitted and not published.
     pub(crate) fn has_unpublished(&self) -> bool {
-        !self.emitted.is_empty()
+        self.published.back().is_some_and(|mark| mark.resume.index < self.emitted)
     }
 
     /// Drops the marks that are too old to be saved, except the newest of those.
@@ -137,8 +144,7 @@ mod tests {
         marks.begin(at(100));
         for second in 1..=60 {
             tokio::time::advance(SECOND).await;
-            marks.emitted(at(100 + second));
-            marks.published(100 + second, 7000 + second, 10 * SECOND);
+            marks.published(at(100 + second), 7000 + second, 10 * SECOND);
         }
         assert_eq!(marks.saved(10 * SECOND), Some((at(150), 7050)));
         tokio::time::advance(10 * SECOND).await;
@@ -151,7 +157,7 @@ mod tests {
         marks.begin(at(0));
         for tick in 1..=1000 {
             tokio::time::advance(SECOND / 100).await;
-            marks.published(tick, 7000 + tick, 5 * SECOND);
+            marks.published(Resume { index: tick, tree: None }, 7000 + tick, 5 * SECOND);
         }
         assert!(marks.published.len() < 8);
         let (saved, offset) = marks.saved(5 * SECOND).expect("began");
@@ -160,36 +166,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_tree_is_saved_with_its_own_position_only() {
+    async fn what_is_emitted_is_unpublished_until_its_position_is_committed() {
         let mut marks = Marks::default();
-        marks.begin(at(0));
-        for index in [10, 20, 30] {
-            marks.emitted(at(index));
-        }
-        marks.published(20, 0, Duration::ZERO);
-        assert_eq!(saved(&mut marks, Duration::ZERO), Some(at(20)));
-        marks.published(25, 0, Duration::ZERO);
-        assert_eq!(saved(&mut marks, Duration::ZERO), Some(Resume { index: 25, tree: None }));
-        marks.published(30, 0, Duration::ZERO);
-        assert_eq!(saved(&mut marks, Duration::ZERO), Some(at(30)));
-        for index in 0..5000 {
-            marks.emitted(at(index));
-        }
-        assert_eq!(marks.emitted.len(), MOST_EMITTED);
+        assert!(!marks.has_unpublished());
+        marks.begin(at(10));
+        assert!(!marks.has_unpublished());
+        marks.emitting(20);
+        marks.emitting(30);
+        marks.published(at(20), 0, SECOND);
+        assert!(marks.has_unpublished());
+        marks.published(at(30), 0, SECOND);
+        assert!(!marks.has_unpublished());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_tree_beyond_the_proved_one_is_not_saved_after_a_mismatch() {
         let mut marks = Marks::default();
         marks.begin(at(10));
-        [20, 30].into_iter().for_each(|index| marks.emitted(at(index)));
-        marks.published(20, 0, SECOND);
+        [20, 30].into_iter().for_each(|end| marks.emitting(end));
+        marks.published(at(20), 0, SECOND);
         marks.reset_proof(10);
         assert_eq!(saved(&mut marks, SECOND), Some(at(10)));
-        for index in [20, 30] {
-            marks.published(index, 0, SECOND);
+        // The second was on its way.
+        for (index, expected) in [(20, None), (30, None), (40, at(40).tree)] {
+            marks.emitting(index.max(30));
+            marks.published(at(index), 0, SECOND);
             tokio::time::advance(SECOND).await;
-            assert_eq!(saved(&mut marks, SECOND), Some(Resume { index, tree: None }));
+            assert_eq!(saved(&mut marks, SECOND), Some(Resume { index, tree: expected }));
         }
     }
 }

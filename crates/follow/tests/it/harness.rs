@@ -130,7 +130,7 @@ impl Followed {
             entries.push(entry);
             self.offset += 1;
         }
-        page.log.published(page.end, self.offset);
+        page.log.published(page.end, page.tree.clone(), self.offset);
     }
 
     /// Takes pages until `done`, which must become true even without further pages, and then those that

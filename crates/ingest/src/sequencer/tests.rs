@@ -126,6 +126,7 @@ impl CommitLog for ModelLog {
 struct Shown {
     batches: Vec<Committed<u64>>,
     is_closed: bool,
+    refused: Vec<(u64, u64)>,
 }
 
 impl Fanout for Shown {
@@ -136,6 +137,10 @@ impl Fanout for Shown {
             self.batches.push(committed);
         }
         !self.is_closed
+    }
+
+    fn refused(&mut self, ticket: u64, position: u64) {
+        self.refused.push((ticket, position));
     }
 
     fn readers(&self) -> usize {
@@ -346,9 +351,12 @@ proptest! {
         let window = model.window.as_ref().expect("a window");
         prop_assert_eq!(window.len(), offsets.len());
         prop_assert!(model.overlay.is_empty(), "what is committed is not staged any more");
-        // Tickets come back once, with the position after their page.
+        // Tickets come back once, when their log has come past their page.
         for shown in &model.fanout.batches {
-            prop_assert!(shown.tickets.iter().all(|(ticket, end)| ticket == end));
+            for (ticket, log) in &shown.tickets {
+                let position = model.committed.log(*log).and_then(|row| row.position.as_ref());
+                prop_assert!(position.is_some_and(|position| position.next >= *ticket));
+            }
             prop_assert!(!shown.tickets.is_empty());
         }
     }
@@ -410,6 +418,9 @@ fn a_page_that_overlaps_is_trimmed_and_one_that_leaves_a_hole_is_refused() {
     let log = sequencer.committed.log(LogNumber(0)).expect("known");
     let gaps: Vec<_> = log.gaps.iter().map(|gap| (gap.range.start, gap.range.end)).collect();
     assert_eq!(gaps, [(8, 12)], "two neighbours");
+    let positions: Vec<_> =
+        sequencer.fanout.refused.iter().map(|(_, position)| *position).collect();
+    assert_eq!(positions, [7, 12, 12], "each refused page names the position of its log");
     assert_eq!(log.position.as_ref().map(|position| position.next), Some(14));
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicU8;
 use cert::Digests;
 use feed::{Hub, PublishError};
 use ingest::{Committed, Fanout};
-use record::{LogChange, LogIdentity, LogNumber, Protocol, Record, State};
+use record::{Advance, LogChange, LogIdentity, LogNumber, Protocol, Record, State};
 use wire::{EntryKind, Source, SourceKind};
 
 use crate::metrics::{EntryLabels, Metrics};
@@ -115,10 +115,17 @@ impl Fanout for FeedFanout {
         }
         // Also where all of a page's entries were duplicates, or it had none.
         let newest = self.hub.head().unwrap_or(0);
-        for (ticket, position) in tickets {
-            ticket.log.published(position, newest);
+        for Advance { log, position, .. } in batch.advances {
+            // Its pages have the same status, unless the log was followed anew between them.
+            if let Some((ticket, _)) = tickets.iter().rfind(|(_, number)| *number == log) {
+                ticket.log.published(position.next, position.tree, newest);
+            }
         }
         true
+    }
+
+    fn refused(&mut self, ticket: Ticket, position: u64) {
+        ticket.log.refused(position);
     }
 
     fn readers(&self) -> usize {

@@ -54,7 +54,7 @@ impl Came {
             }
             entries.insert(entry.index, content(entry));
         }
-        page.log.published(page.end, 0);
+        page.log.published(page.end, page.tree.clone(), 0);
     }
 }
 
