@@ -296,7 +296,16 @@ pub enum StateError {
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateFile {
+    /// Unlocks the file. Closing it would not while a process that this one has started still has it.
+    fn drop(&mut self) {
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, state_file = %self.path.display(), "cannot unlock");
+        }
+    }
 }
 
 /// The result of opening the state file.
@@ -318,7 +327,7 @@ impl StateFile {
     /// # Errors
     /// If another process uses it, the folder cannot be written, or the file has a newer version.
     pub fn open(path: &Path) -> Result<Opened, StateError> {
-        let file = Self { path: path.to_owned(), _lock: lock(path)? };
+        let file = Self { path: path.to_owned(), lock: lock(path)? };
         let unread = |source| StateError::Io { path: path.to_owned(), what: "read it", source };
         let Some(bytes) = file::read(path, LARGEST).map_err(unread)? else {
             let state = State::default();
