@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use cert::{Certificate, Dialect, Name, Part, text};
-use ct::leaf::EntryType;
 use ct::tile::{TILE_WIDTH, Tile, TileKind};
 use record::{LogIdentity, Protocol, Record};
+use wire::EntryKind;
 use wire::decode::Update;
 
 /// The values of a row. A value that the source does not have is none.
@@ -101,7 +101,7 @@ impl Row for MessageRow<'_> {
         self.update.cert_index
     }
     fn update_type(&self) -> Option<&str> {
-        self.update.kind.map(wire::EntryKind::update_type)
+        self.update.kind.map(EntryKind::update_type)
     }
     fn domains(&self) -> &[Cow<'_, str>] {
         &self.update.leaf.all_domains
@@ -238,10 +238,7 @@ impl Row for RecordRow<'_> {
         Some(self.record.index)
     }
     fn update_type(&self) -> Option<&str> {
-        Some(match self.record.kind {
-            EntryType::X509 => "X509LogEntry",
-            EntryType::Precert => "PrecertLogEntry",
-        })
+        Some(EntryKind::from(self.record.kind).update_type())
     }
     fn domains(&self) -> &[Cow<'_, str>] {
         &self.domains

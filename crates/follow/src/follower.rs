@@ -316,7 +316,8 @@ impl<S: Source> Follower<S> {
     /// fills, so after one was read the next has to wait for a moment; full tiles never wait.
     fn target(&mut self, next: u64, size: u64) -> u64 {
         let whole = size - size % TILE_WIDTH;
-        if self.status.log.protocol == Protocol::Rfc6962 || size == whole || next >= size {
+        let is_tiled = self.status.log.protocol == Protocol::StaticCt;
+        if !is_tiled || size == whole || next >= size {
             return size;
         }
         let now = Instant::now();

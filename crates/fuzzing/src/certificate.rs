@@ -5,10 +5,10 @@ use std::sync::Arc;
 use cert::precertificate::{goes_with, signs_precertificates};
 use cert::tbs::{self, CtExtension};
 use cert::{Certificate, Dialect};
+use ct::leaf::EntryType;
+use record::Record;
 use wire::decode::{Update, decode};
-use wire::{
-    EntryKind, Event, Incoming, Issuer, Profile, Rendered, Renderer, Source, SourceKind, StreamKind,
-};
+use wire::{Event, Incoming, Issuer, Profile, Rendered, Renderer, Source, SourceKind, StreamKind};
 
 use crate::template::{
     BASIC_CONSTRAINTS, C, CN, EMAIL, KEY_USAGE, O, OU, POISON, Template, ca, dns_names, element,
@@ -26,12 +26,13 @@ pub fn check(data: &[u8]) {
     let certificate = Certificate::read(data);
     let source = Source::new("Log", "https://ct.example", "", SourceKind::Rfc6962, None);
     let chain = [Arc::new(Issuer::new(data.to_vec().into()))];
+    let record = Record {
+        seen: 2,
+        ..Record::as_read(4, 3, EntryType::Precert, data.to_vec().into(), Vec::new())
+    };
     let event = Event {
         offset: 1,
-        seen: 2,
-        submitted: 3,
-        kind: EntryKind::PrecertLogEntry,
-        cert_index: 4,
+        record: &record,
         source: &source,
         certificate: &certificate,
         chain: &chain,

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use cert::Certificate;
+use ct::leaf::EntryType;
+use record::Record;
 use serde_json::Value;
 use wire::decode::{self, DecodeError, MAX_CHAIN, MAX_LIST, decode};
-use wire::{
-    EntryKind, Event, Incoming, Issuer, Profile, Renderer, Source, SourceKind, StreamKind,
-    heartbeat,
-};
+use wire::{Event, Incoming, Issuer, Profile, Renderer, Source, SourceKind, StreamKind, heartbeat};
 
 use crate::certificate;
 
@@ -92,12 +91,14 @@ fn rendered() -> Vec<Vec<u8>> {
     let ders = certificate::seeds();
     let [.., names, extensions] = ders.as_slice() else { return Vec::new() };
     let chain = [Arc::new(Issuer::new(names.clone().into()))];
+    let (index, submitted, der) = (4_354_630_040, 1_700_000_000_000, extensions.clone().into());
+    let record = Record {
+        seen: 1_795_309_794_870,
+        ..Record::as_read(index, submitted, EntryType::X509, der, Vec::new())
+    };
     let event = Event {
         offset: 1_795_309_794_870_123,
-        seen: 1_795_309_794_870,
-        submitted: 1_700_000_000_000,
-        kind: EntryKind::X509LogEntry,
-        cert_index: 4_354_630_040,
+        record: &record,
         source: &source,
         certificate: &Certificate::read(extensions),
         chain: &chain,

@@ -11,7 +11,7 @@ use feed::Hub;
 use follow::catalogue::CatalogueOptions;
 use follow::position::State;
 use follow::{Client, Fleet, FleetOptions, LogsView, Page};
-use ingest::{Heartbeat, MemoryLog, Sequencer, Stopped};
+use ingest::{CommitLog, Heartbeat, MemoryLog, Sequencer, Stopped};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
@@ -288,7 +288,7 @@ fn saved_parts(services: &Services, fleet: &Arc<Fleet>) -> Saved {
 
 /// Publishes pages until there are no more.
 fn publish(
-    sequencer: Sequencer<MemoryLog, FeedFanout>,
+    sequencer: Sequencer<impl CommitLog, FeedFanout>,
     pages: mpsc::Receiver<Page>,
     gather: Duration,
     heartbeat: Arc<Heartbeat>,

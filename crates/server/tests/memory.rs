@@ -9,11 +9,11 @@ use ct::leaf::EntryType;
 use feed::{Framing, Hub, Limits, Owner, Reader, Ready, Request, Stream, block};
 use follow::IssuerStore;
 use ingest::Window;
-use record::{LogNumber, Record};
+use record::Record;
 use server::publish::issuers::Issuers;
 use server::publish::recent::{Recent, RecentCertificates};
 use tikv_jemalloc_ctl::{epoch, stats};
-use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
+use wire::{Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
 /// As in the program.
 #[global_allocator]
@@ -94,17 +94,7 @@ fn recent_certificates_use_little_more_than_their_bytes() {
     let recent = |number: u64| {
         let certificate = Bytes::from([&number.to_be_bytes()[..], &[7; 1_400]].concat());
         let digests = Digests::of(&certificate);
-        let record = Record {
-            log: LogNumber(0),
-            index: number,
-            submitted: 0,
-            seen: 0,
-            kind: EntryType::X509,
-            certificate,
-            fingerprint: digests.sha256,
-            chain: Vec::new(),
-            link: None,
-        };
+        let record = Record::as_read(number, 0, EntryType::X509, certificate, Vec::new());
         let (record, source) = (Arc::new(record), Arc::clone(&source));
         (Recent { offset: number, record, source }, digests)
     };
@@ -151,6 +141,7 @@ fn the_issuers_of_the_publisher_take_no_more_than_their_bound() {
     let most = usize::try_from(Issuers::MOST_BYTES).expect("fits");
     let source = Source::new("log", "https://x", "", SourceKind::Tiled, None);
     let certificate = Certificate::read(&[]);
+    let record = Record::as_read(0, 0, EntryType::X509, Bytes::new(), Vec::new());
     let renderer = Renderer::default();
     for (length, count) in [(16, 10_000), (1_400, 10_000), (20_000, 3_000)] {
         let (issuers, taken) = takes(|| {
@@ -159,10 +150,7 @@ fn the_issuers_of_the_publisher_take_no_more_than_their_bound() {
                 let der = record::Issuer::new(issuer(number, length).into());
                 let event = Event {
                     offset: 1,
-                    seen: 0,
-                    submitted: 0,
-                    kind: EntryKind::X509LogEntry,
-                    cert_index: 0,
+                    record: &record,
                     source: &source,
                     certificate: &certificate,
                     chain: &[issuers.get_or_add(&der, &mut new)],

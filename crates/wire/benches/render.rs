@@ -12,11 +12,25 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cert::Certificate;
-use wire::{EntryKind, Event, Issuer, Profile, Renderer, Source, SourceKind, StreamKind, decode};
+use ct::leaf::EntryType;
+use record::Record;
+use wire::{Event, Issuer, Profile, Renderer, Source, SourceKind, StreamKind, decode};
 
 struct Leaf {
-    der: Vec<u8>,
+    record: Record,
     chain: Vec<Arc<Issuer>>,
+}
+
+impl Leaf {
+    fn new(der: &[u8], chain: Vec<Arc<Issuer>>) -> Self {
+        let (index, submitted, der) = (1_234_567_890, 1_700_000_000_123, der.to_vec().into());
+        let record = Record::as_read(index, submitted, EntryType::X509, der, Vec::new());
+        Self { record: Record { seen: 1_795_309_794_870, ..record }, chain }
+    }
+
+    fn der(&self) -> &[u8] {
+        &self.record.certificate
+    }
 }
 
 fn live_leaves() -> Option<Vec<Leaf>> {
@@ -37,7 +51,7 @@ fn live_leaves() -> Option<Vec<Leaf>> {
             ct::leaf::LeafEntry::X509 { certificate } => certificate,
             ct::leaf::LeafEntry::Precert { .. } => extra.precertificate.unwrap(),
         };
-        Leaf { der: der.to_vec(), chain }
+        Leaf::new(der, chain)
     });
     Some(leaves.collect())
 }
@@ -45,7 +59,7 @@ fn live_leaves() -> Option<Vec<Leaf>> {
 fn sample_leaves() -> Vec<Leaf> {
     let chain =
         vec![Arc::new(Issuer::new(include_bytes!("../src/sample/issuer.der").to_vec().into()))];
-    vec![Leaf { der: include_bytes!("../src/sample/leaf.der").to_vec(), chain }]
+    vec![Leaf::new(include_bytes!("../src/sample/leaf.der"), chain)]
 }
 
 /// `--exactly NAME ROUNDS`: does this work so often and measures nothing, for a tool that counts
@@ -79,20 +93,20 @@ fn main() {
         println!("../shared/data is not here: measuring the sample");
         sample_leaves()
     });
-    let bytes: usize = leaves.iter().map(|leaf| leaf.der.len()).sum();
+    let bytes: usize = leaves.iter().map(|leaf| leaf.der().len()).sum();
     println!("{} certificates of {} bytes on average", leaves.len(), bytes / leaves.len());
 
     measure("digests", &leaves, |leaf| {
         use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-        black_box(digest(&SHA1_FOR_LEGACY_USE_ONLY, &leaf.der));
-        black_box(digest(&SHA256, &leaf.der));
+        black_box(digest(&SHA1_FOR_LEGACY_USE_ONLY, leaf.der()));
+        black_box(digest(&SHA256, leaf.der()));
     });
     measure("read, digests included", &leaves, |leaf| {
-        black_box(Certificate::read(&leaf.der));
+        black_box(Certificate::read(leaf.der()));
     });
 
     let source = Source::new("Log", "https://ct.example", "Operator", SourceKind::Rfc6962, None);
-    let read: Vec<_> = leaves.iter().map(|leaf| (leaf, Certificate::read(&leaf.der))).collect();
+    let read: Vec<_> = leaves.iter().map(|leaf| (leaf, Certificate::read(leaf.der()))).collect();
     let mut out = Vec::with_capacity(1 << 20);
     for profile in Profile::ALL {
         for kind in StreamKind::ALL {
@@ -109,7 +123,7 @@ fn main() {
     for kind in [StreamKind::Lite, StreamKind::Full] {
         measure(&format!("read + calidog {kind:?}"), &leaves, |leaf| {
             out.clear();
-            let certificate = Certificate::read(&leaf.der);
+            let certificate = Certificate::read(leaf.der());
             let event = event(&source, leaf, &certificate);
             Renderer::default().render(kind, Profile::Calidog, &event, black_box(&mut out));
         });
@@ -142,10 +156,7 @@ fn main() {
 fn event<'a>(source: &'a Source, leaf: &'a Leaf, certificate: &'a Certificate<'a>) -> Event<'a> {
     Event {
         offset: 1_795_309_794_870_123,
-        seen: 1_795_309_794_870,
-        submitted: 1_700_000_000_123,
-        kind: EntryKind::X509LogEntry,
-        cert_index: 1_234_567_890,
+        record: &leaf.record,
         source,
         certificate,
         chain: &leaf.chain,

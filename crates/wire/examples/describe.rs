@@ -12,8 +12,10 @@ use cert::general_name::{GeneralName, GeneralNames};
 use cert::signature_algorithm::SignatureAlgorithm;
 use cert::text::{self, LOWER};
 use cert::{Fault, Name};
+use ct::leaf::EntryType;
+use record::Record;
 use serde_json::{Value as Json, json};
-use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
+use wire::{Event, Profile, Renderer, Source, SourceKind, StreamKind};
 
 fn main() -> io::Result<()> {
     let mut input = BufReader::new(io::stdin().lock());
@@ -32,16 +34,9 @@ fn main() -> io::Result<()> {
 
 fn message(certificate: &Certificate<'_>) -> io::Result<Json> {
     let source = Source::new("Log", "https://log.example/", "Operator", SourceKind::Rfc6962, None);
-    let event = Event {
-        offset: 0,
-        seen: 0,
-        submitted: 0,
-        kind: EntryKind::X509LogEntry,
-        cert_index: 0,
-        source: &source,
-        certificate,
-        chain: &[],
-    };
+    let der = certificate.der.to_vec().into();
+    let record = &Record::as_read(0, 0, EntryType::X509, der, Vec::new());
+    let event = Event { offset: 0, record, source: &source, certificate, chain: &[] };
     let mut message = Vec::new();
     Renderer::default().render(StreamKind::Full, Profile::Calidog, &event, &mut message);
     Ok(serde_json::from_slice(&message)?)

@@ -1,29 +1,27 @@
-//! The record that becomes a message.
+//! An event: a record with what its message needs beside it.
 
 use std::sync::Arc;
 
 use cert::Certificate;
+use ct::leaf::EntryType;
+use record::Record;
 
 use crate::issuer::Issuer;
 use crate::source::Source;
 
-/// One entry of one log, as it is published.
+/// One entry of one log, as it is published. The record has the index, both times and the kind; the
+/// rest is what rendering needs ready: the log by name, the certificate parsed, the chain rendered.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// The server's own number for the event, which only grows; below 2^53, so that every JSON
     /// reader keeps it whole.
     pub offset: u64,
-    /// The time at which this server processed the entry, ms since the Unix epoch.
-    pub seen: u64,
-    /// The time at which the log promised to include the entry (that of its SCT), ms since the Unix epoch.
-    pub submitted: u64,
-    /// The type of the entry: a certificate or a precertificate.
-    pub kind: EntryKind,
-    /// The index of the entry in its log, from 0.
-    pub cert_index: u64,
+    /// The record of the entry.
+    pub record: &'a Record,
     /// The log.
     pub source: &'a Source,
-    /// The certificate; of a precertificate entry the precertificate as submitted, with its poison.
+    /// The record's certificate, parsed; of a precertificate entry the precertificate as submitted,
+    /// with its poison.
     pub certificate: &'a Certificate<'a>,
     /// The certificates above it, issuer first.
     pub chain: &'a [Arc<Issuer>],
@@ -57,6 +55,15 @@ impl EntryKind {
         match self {
             Self::X509LogEntry => "X509LogEntry",
             Self::PrecertLogEntry => "PrecertLogEntry",
+        }
+    }
+}
+
+impl From<EntryType> for EntryKind {
+    fn from(entry_type: EntryType) -> Self {
+        match entry_type {
+            EntryType::X509 => Self::X509LogEntry,
+            EntryType::Precert => Self::PrecertLogEntry,
         }
     }
 }

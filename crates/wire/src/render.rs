@@ -1,6 +1,6 @@
 //! Rendering an event.
 
-use crate::event::{Event, StreamKind};
+use crate::event::{EntryKind, Event, StreamKind};
 use crate::json::Json;
 use crate::profile::{Choices, DataField, EmptyChain, MessageField, Profile};
 use crate::source::SourceKind;
@@ -164,16 +164,16 @@ impl Message<'_> {
 
     /// Writes the value of a member of `data`.
     fn data_member(&self, field: DataField, json: &mut Json<'_>) {
-        let event = self.event;
+        let Event { record, source, .. } = *self.event;
         match field {
-            DataField::CertIndex => json.number(event.cert_index),
-            DataField::CertLink => event.source.write_link(event.cert_index, json),
+            DataField::CertIndex => json.number(record.index),
+            DataField::CertLink => source.write_link(record.index, json),
             DataField::Chain => self.chain(json),
             DataField::LeafCert => self.leaf(json),
-            DataField::Seen => json.seconds(event.seen),
-            DataField::Source => event.source.write(self.profile, event.submitted, json),
-            DataField::SubmissionTimestamp => json.seconds(event.submitted),
-            DataField::UpdateType => json.string(event.kind.update_type()),
+            DataField::Seen => json.seconds(record.seen),
+            DataField::Source => source.write(self.profile, record.submitted, json),
+            DataField::SubmissionTimestamp => json.seconds(record.submitted),
+            DataField::UpdateType => json.string(EntryKind::from(record.kind).update_type()),
         }
     }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cert::Certificate;
+use ct::leaf::EntryType;
+use record::Record;
 
-use crate::event::{EntryKind, Event, StreamKind};
+use crate::event::{Event, StreamKind};
 use crate::issuer::Issuer;
 use crate::profile::Profile;
 use crate::render::Renderer;
@@ -28,12 +30,14 @@ pub fn sample(kind: StreamKind, profile: Profile, out: &mut Vec<u8>) {
         SourceKind::Rfc6962,
         Some("RXhhbXBsZSBsb2csIG5vdCBhIHJlYWwgbG9nIElELi4=".to_owned()),
     );
+    let certificate = Bytes::from_static(LEAF);
+    let record = Record {
+        seen: SUBMITTED + 344,
+        ..Record::as_read(1_234_567, SUBMITTED, EntryType::X509, certificate, Vec::new())
+    };
     let event = Event {
         offset: 1,
-        seen: SUBMITTED + 344,
-        submitted: SUBMITTED,
-        kind: EntryKind::X509LogEntry,
-        cert_index: 1_234_567,
+        record: &record,
         source: &source,
         certificate: &Certificate::read(LEAF),
         chain: &[Arc::new(Issuer::new(Bytes::from_static(ISSUER)))],

@@ -1,5 +1,7 @@
 //! The log that an event comes from.
 
+use record::{LogIdentity, Protocol};
+
 use crate::json::Json;
 use crate::profile::{Profile, SourceField};
 
@@ -23,6 +25,15 @@ impl SourceKind {
     }
 }
 
+impl From<Protocol> for SourceKind {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Rfc6962 => Self::Rfc6962,
+            Protocol::StaticCt => Self::Tiled,
+        }
+    }
+}
+
 /// A log, with all that messages say about it rendered already.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -42,6 +53,13 @@ pub struct Source {
 struct Object {
     before: Vec<u8>,
     after: Option<Vec<u8>>,
+}
+
+impl From<&LogIdentity> for Source {
+    fn from(log: &LogIdentity) -> Self {
+        let id = log.id.map(|id| id.to_string());
+        Self::new(&log.name, &log.url, &log.operator, log.protocol.into(), id)
+    }
 }
 
 impl Source {

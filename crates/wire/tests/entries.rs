@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cert::Certificate;
-use ct::leaf::{ExtraData, Leaf, LeafEntry};
+use ct::leaf::{EntryType, ExtraData, Leaf, LeafEntry};
 use ct::tile::TileLeaf;
+use record::Record;
 use serde_json::Value;
-use support::{event, rfc6962, shared_data, tiled};
-use wire::{EntryKind, Event, Issuer, Profile, Renderer, Source, StreamKind};
+use support::{event, record, rfc6962, shared_data, tiled};
+use wire::{Event, Issuer, Profile, Renderer, Source, StreamKind};
 
 mod support;
 
@@ -44,14 +45,15 @@ fn files(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 
 fn render_all(source: &Source, leaf: &Leaf<'_>, precertificate: Option<&[u8]>, chain: &[&[u8]]) {
     let (kind, der) = match (leaf.entry, precertificate) {
-        (LeafEntry::X509 { certificate }, _) => (EntryKind::X509LogEntry, certificate),
-        (LeafEntry::Precert { .. }, der) => (EntryKind::PrecertLogEntry, der.unwrap()),
+        (LeafEntry::X509 { certificate }, _) => (EntryType::X509, certificate),
+        (LeafEntry::Precert { .. }, der) => (EntryType::Precert, der.unwrap()),
     };
     let certificate = Certificate::read(der);
     assert_eq!(certificate.parse_error, None);
     let chain: Vec<_> =
         chain.iter().map(|der| Arc::new(Issuer::new(der.to_vec().into()))).collect();
-    let event = Event { kind, submitted: leaf.timestamp, ..event(source, &certificate, &chain) };
+    let record = Record { kind, submitted: leaf.timestamp, ..record(7) };
+    let event = Event { record: &record, ..event(source, &certificate, &chain) };
     for profile in Profile::ALL {
         for stream in StreamKind::ALL {
             let mut out = Vec::new();
@@ -59,7 +61,7 @@ fn render_all(source: &Source, leaf: &Leaf<'_>, precertificate: Option<&[u8]>, c
             renderer.render(stream, profile, &event, &mut out);
             let message: Value = serde_json::from_slice(&out).unwrap();
             let poison = &message["data"]["leaf_cert"]["extensions"]["ctlPoisonByte"];
-            let is_precertificate = kind == EntryKind::PrecertLogEntry;
+            let is_precertificate = kind == EntryType::Precert;
             assert_eq!(*poison == true, is_precertificate && stream != StreamKind::Domains);
         }
     }

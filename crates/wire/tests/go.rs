@@ -7,8 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cert::Certificate;
+use record::Record;
 use serde_json::value::RawValue;
-use support::{event, member, read, render, rfc6962, shared_data, tiled};
+use support::{event, member, read, record, render, rfc6962, shared_data, tiled};
 use wire::{Event, Issuer, Profile, Source, StreamKind};
 
 mod support;
@@ -82,18 +83,15 @@ fn updates_byte_for_byte() {
     let Some(data) = shared_data() else { return };
     let messages = messages(&data);
     assert_eq!(messages.len(), PRINTED.len());
-    for (theirs, (name, kind, cert_index)) in messages.iter().zip(PRINTED) {
+    for (theirs, (name, kind, index)) in messages.iter().zip(PRINTED) {
         let source = if theirs.contains("\"tiled\"") { tiled() } else { rfc6962() };
         let der = read(&data, &format!("vectors/{name}.der"));
         let certificate = Certificate::read(&der);
         let issuer = Arc::new(Issuer::new(read(&data, "vectors/ca.der").into()));
         let chain: &[_] = if name == "leaf" { &[issuer] } else { &[] };
         let seen: f64 = member(theirs, "seen").parse().unwrap();
-        let event = Event {
-            seen: (seen * 1000.0).round() as u64,
-            cert_index,
-            ..event(&source, &certificate, chain)
-        };
+        let record = Record { seen: (seen * 1000.0).round() as u64, ..record(index) };
+        let event = Event { record: &record, ..event(&source, &certificate, chain) };
         let ours = render(kind, Profile::Go, &event);
         assert_eq!(ours, corrected(theirs, &certificate, &source) + "\n", "{name} {kind:?}");
     }

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use cert::{Certificate, Dialect};
+use ct::leaf::EntryType;
+use record::Record;
 use serde_json::Value;
 use support::{
     BASIC_CONSTRAINTS, C, CN, EMAIL, KEY_USAGE, O, OU, POISON, SUBJECT_ALT_NAME, Template, ca,
-    dns_names, element, event, extension, member, rdn, render, rfc6962, sequence, tiled,
+    dns_names, element, event, extension, member, rdn, record, render, rfc6962, sequence, tiled,
 };
-use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, StreamKind, sample};
+use wire::{Event, Issuer, Profile, Rendered, Renderer, StreamKind, sample};
 
 mod support;
 
@@ -138,11 +140,8 @@ fn precertificates() {
         .encode();
     let certificate = Certificate::read(&der);
     let source = tiled();
-    let event = Event {
-        kind: EntryKind::PrecertLogEntry,
-        cert_index: 256_000,
-        ..event(&source, &certificate, &[])
-    };
+    let record = Record { kind: EntryType::Precert, ..record(256_000) };
+    let event = Event { record: &record, ..event(&source, &certificate, &[]) };
     for profile in Profile::ALL {
         let full = render(StreamKind::Full, profile, &event);
         assert_eq!(member(&full, "update_type"), "\"PrecertLogEntry\"");

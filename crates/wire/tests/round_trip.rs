@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use cert::{Dialect, ExtensionKind, Part};
+use ct::leaf::EntryType;
 use proptest::prelude::*;
+use record::Record;
 use support::{
     BASIC_CONSTRAINTS, C, CN, EMAIL, KEY_USAGE, O, OU, POISON, Template, all_certificates, ca,
-    dns_names, element, event, extension, rdn, rfc6962, sequence, shared_data, tiled,
+    dns_names, element, event, extension, rdn, record, rfc6962, sequence, shared_data, tiled,
 };
 use wire::decode::{Certificate, Extensions, Incoming, Name, Update, decode};
-use wire::{EntryKind, Event, Issuer, Profile, Renderer, StreamKind};
+use wire::{Event, Issuer, Profile, Renderer, StreamKind};
 
 mod support;
 
@@ -114,7 +116,7 @@ fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'
         let (domains, domains_total) = (leaf.all_domains, None);
         return Incoming::Domains { domains, offset, truncated: false, domains_total };
     }
-    let is_full = kind == StreamKind::Full;
+    let (record, is_full) = (event.record, kind == StreamKind::Full);
     leaf.as_der = leaf.as_der.filter(|_| is_full);
     let issuers = event.chain.iter().filter(|_| is_full).map(|issuer| {
         let mut issuer = described(profile, &cert::Certificate::read(issuer.der()));
@@ -132,11 +134,11 @@ fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'
         offset,
         truncated: false,
         domains_total: None,
-        kind: Some(event.kind),
-        cert_index: Some(event.cert_index),
+        kind: Some(record.kind.into()),
+        cert_index: Some(record.index),
         cert_link: text(&link(event)),
-        seen: Some(event.seen),
-        submitted: Some(event.submitted),
+        seen: Some(record.seen),
+        submitted: Some(record.submitted),
         source: wire::decode::Log {
             name: text(event.source.name()),
             url: text(event.source.url()),
@@ -152,7 +154,7 @@ fn expected(kind: StreamKind, profile: Profile, event: &Event<'_>) -> Incoming<'
 
 /// `cert_link`, of entries below 256,000 in a static log.
 fn link(event: &Event<'_>) -> String {
-    let (url, index) = (event.source.url(), event.cert_index);
+    let (url, index) = (event.source.url(), event.record.index);
     match event.source.kind() {
         wire::SourceKind::Rfc6962 => format!("{url}/ct/v1/get-entries?start={index}&end={index}"),
         wire::SourceKind::Tiled => format!("{url}/tile/data/{:03}", index / 256),
@@ -217,8 +219,8 @@ fn certificates_put_together_here() {
         let certificate = cert::Certificate::read(der);
         round_trip(&event(&rfc6962(), &certificate, &chain));
         let source = tiled();
-        let kind = EntryKind::PrecertLogEntry;
-        round_trip(&Event { kind, cert_index: 4321, ..event(&source, &certificate, &[]) });
+        let record = &Record { kind: EntryType::Precert, ..record(4321) };
+        round_trip(&Event { record, ..event(&source, &certificate, &[]) });
     }
 }
 
@@ -228,7 +230,7 @@ proptest! {
         original in prop::sample::select(vec![rich(), SAMPLE_LEAF.to_vec()]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
         [offset, seen, submitted] in prop::array::uniform3(0_u64..(1 << 50)),
-        cert_index: u64,
+        index: u64,
     ) {
         let mut der = original;
         for (at, byte) in changes {
@@ -238,8 +240,8 @@ proptest! {
         let certificate = cert::Certificate::read(&der);
         let chain = [Arc::new(Issuer::new(der.clone().into()))];
         let source = rfc6962();
-        let event = event(&source, &certificate, &chain);
-        round_trip(&Event { offset, seen, submitted, cert_index, ..event });
+        let record = &Record { seen, submitted, ..record(index) };
+        round_trip(&Event { offset, record, ..event(&source, &certificate, &chain) });
     }
 }
 

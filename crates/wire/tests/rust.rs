@@ -7,10 +7,11 @@
 use std::sync::Arc;
 
 use cert::Certificate;
-use ct::leaf::{EntryType, ExtraData, Leaf, LeafEntry};
+use ct::leaf::{ExtraData, Leaf, LeafEntry};
+use record::Record;
 use serde::Deserialize;
-use support::{read, render, shared_data};
-use wire::{EntryKind, Event, Issuer, Profile, Source, SourceKind, StreamKind};
+use support::{read, record, render, shared_data};
+use wire::{Event, Issuer, Profile, Source, SourceKind, StreamKind};
 
 mod support;
 
@@ -67,18 +68,14 @@ fn live_entries_byte_for_byte() {
         let extra = ExtraData::parse(leaf.entry_type(), &extra_data).unwrap();
         let chain: Vec<_> =
             extra.chain.iter().map(|der| Arc::new(Issuer::new(der.to_vec().into()))).collect();
-        let (kind, der) = match (leaf.entry_type(), leaf.entry) {
-            (EntryType::X509, LeafEntry::X509 { certificate }) => {
-                (EntryKind::X509LogEntry, certificate)
-            }
-            _ => (EntryKind::PrecertLogEntry, extra.precertificate.unwrap()),
+        let (kind, submitted) = (leaf.entry_type(), leaf.timestamp);
+        let der = match leaf.entry {
+            LeafEntry::X509 { certificate } => certificate,
+            LeafEntry::Precert { .. } => extra.precertificate.unwrap(),
         };
         let event = Event {
             offset: 0,
-            seen: SEEN,
-            submitted: leaf.timestamp,
-            kind,
-            cert_index: entry.cert_index,
+            record: &Record { seen: SEEN, submitted, kind, ..record(entry.cert_index) },
             source: &source,
             certificate: &Certificate::read(der),
             chain: &chain,
@@ -109,12 +106,10 @@ fn synthetic_entries_byte_for_byte() {
         Source::new("Snapshot Test Log", "https://test.example", "", SourceKind::Tiled, None);
     for entry in synthetic {
         let der = base64(&entry.der_b64);
+        let submitted = (entry.submission_timestamp * 1000.0) as u64;
         let event = Event {
             offset: 0,
-            seen: SEEN,
-            submitted: (entry.submission_timestamp * 1000.0) as u64,
-            kind: EntryKind::X509LogEntry,
-            cert_index: 42,
+            record: &Record { seen: SEEN, submitted, ..record(42) },
             source: &source,
             certificate: &Certificate::read(&der),
             chain: &[],

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use arrow_array::{Array as _, RecordBatch};
 use bytes::Bytes;
 use ct::LogId;
+use ct::leaf::EntryType;
 use proptest::prelude::*;
-use record::LogNumber;
 use wire::decode::{Incoming, decode};
-use wire::{EntryKind, Event, Profile, Renderer, Source, SourceKind, StreamKind};
+use wire::{Event, Profile, Renderer, Source, StreamKind};
 
 use super::*;
 use crate::schema::{Rows, schema};
@@ -39,29 +39,14 @@ fn logs() -> [LogIdentity; 3] {
     ]
 }
 
-/// The log as messages name it.
-fn source(log: &LogIdentity) -> Source {
-    let kind = match log.protocol {
-        Protocol::Rfc6962 => SourceKind::Rfc6962,
-        Protocol::StaticCt => SourceKind::Tiled,
-    };
-    let id = log.id.map(|id| id.to_string());
-    Source::new(log.name.as_str(), &log.url, log.operator.as_str(), kind, id)
-}
-
 const OFFSET: u64 = 1_767_225_600_594_000;
 
 fn record(der: &[u8], index: u64) -> Record {
+    let kind = if index % 2 == 1 { EntryType::Precert } else { EntryType::X509 };
+    let der = Bytes::copy_from_slice(der);
     Record {
-        log: LogNumber(0),
-        index,
-        submitted: 1_767_225_600_250,
         seen: 1_767_225_600_594 + index % 1_000,
-        kind: if index % 2 == 1 { EntryType::Precert } else { EntryType::X509 },
-        certificate: Bytes::copy_from_slice(der),
-        fingerprint: ct::sha256(der),
-        chain: Vec::new(),
-        link: None,
+        ..Record::as_read(index, 1_767_225_600_250, kind, der, Vec::new())
     }
 }
 
@@ -84,20 +69,9 @@ fn assert_same(of_message: &RecordBatch, of_record: &RecordBatch, except: &[&str
 /// Renders a record in all three kinds of messages, reads them back, and compares the rows.
 fn compare(record: &Record, log: &LogIdentity) {
     let certificate = Certificate::read(&record.certificate);
-    let source = source(log);
-    let event = Event {
-        offset: OFFSET,
-        seen: record.seen,
-        submitted: record.submitted,
-        kind: match record.kind {
-            EntryType::X509 => EntryKind::X509LogEntry,
-            EntryType::Precert => EntryKind::PrecertLogEntry,
-        },
-        cert_index: record.index,
-        source: &source,
-        certificate: &certificate,
-        chain: &[],
-    };
+    let source = Source::from(log);
+    let event =
+        Event { offset: OFFSET, record, source: &source, certificate: &certificate, chain: &[] };
     let renderer = Renderer { max_message_bytes: usize::MAX, skip_empty_domains: false };
     let row = RecordRow::new(OFFSET, record, &certificate, log);
     for kind in StreamKind::ALL {

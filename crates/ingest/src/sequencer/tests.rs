@@ -1,125 +1,18 @@
-//! The sequencer against a commit log that delays, fails and forgets.
+//! The sequencer: order, offsets, duplicates and batches, with a commit log that works or fails.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+mod model_log;
+mod random;
 
 use ct::Hash;
 use ct::leaf::EntryType;
 use ct::merkle::CompactRange;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use record::encoding::Encoder;
 use record::{GapReason, Protocol, Proved, StreamId, Tree};
 
+use self::model_log::{ModelLog, Step};
 use super::*;
 use crate::commit_log::MemoryLog;
 
 const FIRST_OFFSET: u64 = 1_000;
-
-/// The effect of one poll of the model's commit log.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// Commits nothing yet.
-    Delay,
-    /// Commits the oldest batch in flight.
-    CommitOne,
-    /// Commits all.
-    CommitAll,
-    /// Commits the oldest batch and loses the rest.
-    FailAfterOne,
-    /// Loses all.
-    Fail,
-}
-
-/// A commit log by script. Appending fails at the next failure of the script too.
-#[derive(Debug, Clone)]
-struct ModelLog(Arc<Mutex<ModelState>>);
-
-#[derive(Debug)]
-struct ModelState {
-    depth: usize,
-    script: Vec<Step>,
-    /// Encodes as a journal would; what is lost takes its context with it.
-    encoder: Encoder,
-    /// The encoder after the last committed batch.
-    committed_encoder: Encoder,
-    in_flight: VecDeque<(Batch, Encoder)>,
-    committed: Vec<Batch>,
-    last: u64,
-    most_in_flight: usize,
-}
-
-impl ModelLog {
-    fn state(&self) -> MutexGuard<'_, ModelState> {
-        self.0.lock().expect("no panic")
-    }
-}
-
-impl ModelState {
-    fn commit_one(&mut self) {
-        if let Some((batch, encoder)) = self.in_flight.pop_front() {
-            self.last = batch.header.number;
-            self.committed_encoder = encoder;
-            self.committed.push(batch);
-        }
-    }
-
-    fn fail(&mut self) -> CommitError {
-        self.in_flight.clear();
-        self.encoder = self.committed_encoder.clone();
-        CommitError("by script".to_owned())
-    }
-}
-
-impl CommitLog for ModelLog {
-    fn append(&mut self, batch: &Batch) -> Result<BatchHash, CommitError> {
-        let mut state = self.state();
-        if let Some(Step::Fail | Step::FailAfterOne) = state.script.last() {
-            if matches!(state.script.pop(), Some(Step::FailAfterOne)) {
-                state.commit_one();
-            }
-            return Err(state.fail());
-        }
-        let hash = state.encoder.batch(batch, &mut Vec::new()).expect("within the limits");
-        let encoder = state.encoder.clone();
-        state.in_flight.push_back((batch.clone(), encoder));
-        state.most_in_flight = state.most_in_flight.max(state.in_flight.len());
-        Ok(hash)
-    }
-
-    fn poll_committed(
-        &mut self,
-        after: u64,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<u64, CommitError>> {
-        let mut state = self.state();
-        match state.script.pop().unwrap_or(Step::CommitAll) {
-            Step::Delay => {}
-            Step::CommitOne => state.commit_one(),
-            Step::CommitAll => {
-                while !state.in_flight.is_empty() {
-                    state.commit_one();
-                }
-            }
-            Step::FailAfterOne => {
-                state.commit_one();
-                state.script.push(Step::Fail);
-            }
-            // What is committed is reported before.
-            Step::Fail if state.last > after => state.script.push(Step::Fail),
-            Step::Fail => return Poll::Ready(Err(state.fail())),
-        }
-        if state.last > after {
-            return Poll::Ready(Ok(state.last));
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn depth(&self) -> usize {
-        self.state().depth
-    }
-}
 
 /// Keeps what is shown.
 #[derive(Debug, Default)]
@@ -164,18 +57,8 @@ fn certificate(log: u8, index: u64) -> Vec<u8> {
 }
 
 fn record(log: u8, index: u64) -> Record {
-    let certificate = certificate(log, index);
-    Record {
-        log: LogNumber::default(),
-        index,
-        submitted: index,
-        seen: 0,
-        kind: EntryType::X509,
-        fingerprint: ct::sha256(&certificate),
-        certificate: certificate.into(),
-        chain: Vec::new(),
-        link: None,
-    }
+    let certificate = certificate(log, index).into();
+    Record::as_read(index, index, EntryType::X509, certificate, Vec::new())
 }
 
 fn leaf(index: u64) -> Hash {
@@ -209,16 +92,7 @@ fn begin() -> State {
 
 fn model(depth: usize, script: Vec<Step>) -> (Model, ModelLog) {
     let state = begin();
-    let log = ModelLog(Arc::new(Mutex::new(ModelState {
-        depth,
-        script,
-        encoder: Encoder::new(),
-        committed_encoder: Encoder::new(),
-        in_flight: VecDeque::new(),
-        committed: Vec::new(),
-        last: state.number(),
-        most_in_flight: 0,
-    })));
+    let log = ModelLog::new(depth, script, state.number());
     let window = Window::new(10_000, Duration::from_secs(3_600));
     (Sequencer::new(log.clone(), Shown::default(), state, Some(window)), log)
 }
@@ -240,125 +114,6 @@ impl Model {
 
     fn sightings(&self) -> impl Iterator<Item = &Sighting> {
         self.fanout.batches.iter().flat_map(|shown| &shown.batch.sightings)
-    }
-}
-
-/// The next act of the model.
-#[derive(Debug, Clone, Copy)]
-enum Act {
-    /// The follower of a log hands in a page, which may begin some indexes too early.
-    Page { log: u8, records: u64, gap: u64, overlap: u64 },
-    /// Gathered pages go out.
-    Publish,
-    /// The thread wakes up.
-    Poll,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let page = (0..3_u8, 0..5_u64, prop_oneof![3 => Just(0), 1 => 1..3_u64], 0..4_u64);
-    prop_oneof![
-        5 => page.prop_map(|(log, records, gap, overlap)| Act::Page { log, records, gap, overlap }),
-        3 => Just(Act::Publish),
-        2 => Just(Act::Poll),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => Just(Step::Delay),
-        3 => Just(Step::CommitOne),
-        2 => Just(Step::CommitAll),
-        1 => Just(Step::FailAfterOne),
-        1 => Just(Step::Fail),
-    ]
-}
-
-/// Runs a model to its end. After a failure each follower begins again at the committed position.
-fn drive(model: &mut Model, acts: &[Act]) {
-    let mut next = [0_u64; 3];
-    let restart = |model: &Model, next: &mut [u64; 3], outcome: Result<(), Stopped>| {
-        if outcome.is_err() {
-            assert_eq!(model.staged, model.committed, "something uncommitted has left a trace");
-            assert!(model.overlay.is_empty() && model.in_flight.is_empty());
-            assert!(model.open.is_empty());
-            for (log, next) in (0..).zip(next.iter_mut()) {
-                *next = model.committed_position(log);
-            }
-        }
-    };
-    for act in acts {
-        match *act {
-            Act::Page { log, records, gap, overlap } => {
-                let next = &mut next[usize::from(log)];
-                let first = u64::saturating_sub(*next, overlap);
-                let page = page(log, first, records + (*next - first), gap);
-                *next = page.end;
-                model.take(page);
-            }
-            Act::Publish => {
-                let outcome = model.publish();
-                restart(model, &mut next, outcome);
-            }
-            Act::Poll => {
-                let outcome = model.poll(&mut Context::from_waker(Waker::noop()));
-                restart(model, &mut next, outcome);
-            }
-        }
-    }
-    // What is left goes out; a failure then loses it.
-    let outcome = model.publish();
-    restart(model, &mut next, outcome);
-    let outcome = model.finish();
-    restart(model, &mut next, outcome);
-}
-
-proptest! {
-    #[test]
-    fn what_is_shown_is_what_is_committed_and_every_index_is_accounted_for_once(
-        acts in vec(act(), 1..60),
-        script in vec(step(), 0..60),
-        depth in 1..4_usize,
-    ) {
-        let (mut model, log) = model(depth, script);
-        drive(&mut model, &acts);
-        let log = log.state();
-        prop_assert!(log.most_in_flight <= depth);
-        let shown: Vec<&Batch> = model.fanout.batches.iter().map(|shown| &shown.batch).collect();
-        let committed: Vec<&Batch> = log.committed.iter().collect();
-        prop_assert_eq!(shown, committed, "shown");
-        // The fold of what is committed is the live state; it also checks that each index is accounted
-        // for once.
-        let mut encoder = Encoder::new();
-        let mut state = begin();
-        for batch in &log.committed {
-            let hash = encoder.batch(batch, &mut Vec::new()).expect("within the limits");
-            state.apply(batch, hash).expect("fits");
-        }
-        prop_assert_eq!(&state, &model.committed);
-        // A certificate is published once, and each repetition names the offset of its record.
-        let mut offsets = HashMap::new();
-        for (offset, record) in model.records() {
-            prop_assert_eq!(offsets.insert(record.certificate.clone(), offset), None);
-        }
-        let log_of = |number: LogNumber| {
-            let url = &state.log(number).expect("known").identity.url;
-            (0..3).find(|log| identity(*log).url == *url).expect("one of three")
-        };
-        for sighting in model.sightings() {
-            let certificate = certificate(log_of(sighting.log), sighting.index);
-            prop_assert_eq!(offsets.get(&certificate[..]), Some(&sighting.offset));
-        }
-        let window = model.window.as_ref().expect("a window");
-        prop_assert_eq!(window.len(), offsets.len());
-        prop_assert!(model.overlay.is_empty(), "what is committed is not staged any more");
-        // Tickets come back once, when their log has come past their page.
-        for shown in &model.fanout.batches {
-            for (ticket, log) in &shown.tickets {
-                let position = model.committed.log(*log).and_then(|row| row.position.as_ref());
-                prop_assert!(position.is_some_and(|position| position.next >= *ticket));
-            }
-            prop_assert!(!shown.tickets.is_empty());
-        }
     }
 }
 

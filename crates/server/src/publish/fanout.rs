@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
 use cert::Digests;
+use ct::leaf::EntryType;
 use feed::{Hub, PublishError};
 use ingest::{Committed, Fanout};
-use record::{Advance, LogChange, LogIdentity, LogNumber, Protocol, Record, State};
-use wire::{EntryKind, Source, SourceKind};
+use record::{Advance, LogChange, LogNumber, Record, State};
+use wire::{EntryKind, Source};
 
 use crate::metrics::{EntryLabels, Metrics};
 use crate::publish::issuers::Issuers;
-use crate::publish::messages::{MessageStream, RingEntry, entry_kind};
+use crate::publish::messages::{MessageStream, RingEntry};
 use crate::publish::pages::Ticket;
 use crate::publish::recent::{Recent, RecentCertificates};
 
@@ -35,14 +36,14 @@ impl FeedFanout {
         recent: Arc<RecentCertificates>,
         state: &State,
     ) -> Self {
-        let sources = state.logs().map(|(_, log)| source(&log.identity)).collect();
+        let sources = state.logs().map(|(_, log)| Arc::new(Source::from(&log.identity))).collect();
         let issuers = Issuers::default();
         Self { hub, metrics, recent, sources, issuers }
     }
 
     /// Adds or replaces a row of the log table.
     fn change(&mut self, change: &LogChange) {
-        let source = source(&change.identity);
+        let source = Arc::new(Source::from(&change.identity));
         match self.sources.get_mut(index(change.number)) {
             Some(row) => *row = source,
             // Numbers are given in order.
@@ -133,23 +134,12 @@ impl Fanout for FeedFanout {
     }
 }
 
-/// Renders the description of a log in messages.
-fn source(log: &LogIdentity) -> Arc<Source> {
-    let kind = match log.protocol {
-        Protocol::Rfc6962 => SourceKind::Rfc6962,
-        Protocol::StaticCt => SourceKind::Tiled,
-    };
-    let id = log.id.map(|id| id.to_string());
-    Arc::new(Source::new(&log.name, &log.url, &log.operator, kind, id))
-}
-
 fn index(log: LogNumber) -> usize {
     usize::try_from(log.0).unwrap_or(usize::MAX)
 }
 
 /// Counts the certificates of each kind.
 fn count(records: &[Record]) -> [(EntryKind, usize); 2] {
-    let kind = |record: &&Record| entry_kind(record.kind) == EntryKind::PrecertLogEntry;
-    let precerts = records.iter().filter(kind).count();
+    let precerts = records.iter().filter(|record| record.kind == EntryType::Precert).count();
     [(EntryKind::X509LogEntry, records.len() - precerts), (EntryKind::PrecertLogEntry, precerts)]
 }

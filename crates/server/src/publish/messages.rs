@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use cert::{Certificate, Digests};
-use ct::leaf::EntryType;
 use feed::{Stream, block};
 use record::Record;
 use wire::filter::{Filters, Registered, Subject};
@@ -57,14 +56,6 @@ impl RingEntry {
     }
 }
 
-/// Returns the kind of an entry as messages name it.
-pub(crate) const fn entry_kind(kind: EntryType) -> EntryKind {
-    match kind {
-        EntryType::X509 => EntryKind::X509LogEntry,
-        EntryType::Precert => EntryKind::PrecertLogEntry,
-    }
-}
-
 /// A certificate parsed for rendering.
 #[derive(Debug)]
 pub struct Message<'e> {
@@ -75,7 +66,7 @@ pub struct Message<'e> {
 
 impl Message<'_> {
     fn describe(&self, subject: &mut Subject) {
-        let kind = entry_kind(self.entry.record.kind);
+        let kind = EntryKind::from(self.entry.record.kind);
         subject.read(&self.certificate, &self.entry.source, kind);
     }
 }
@@ -129,10 +120,7 @@ impl Stream for MessageStream {
         let RingEntry { record, source, chain, .. } = message.entry;
         let event = Event {
             offset: message.offset,
-            seen: record.seen,
-            submitted: record.submitted,
-            kind: entry_kind(record.kind),
-            cert_index: record.index,
+            record,
             source,
             certificate: &message.certificate,
             chain,

@@ -184,7 +184,6 @@ fn key(digest: &[u8]) -> u64 {
 mod tests {
     use bytes::Bytes;
     use ct::leaf::EntryType;
-    use record::LogNumber;
     use wire::SourceKind;
 
     use super::*;
@@ -192,17 +191,8 @@ mod tests {
     fn recent(offset: u64, der: &'static [u8]) -> (Recent, Digests) {
         let source = Source::new("a log", "https://ct.example", "", SourceKind::Rfc6962, None);
         let digests = Digests::of(der);
-        let record = Record {
-            log: LogNumber(0),
-            index: offset,
-            submitted: 0,
-            seen: 0,
-            kind: EntryType::X509,
-            certificate: Bytes::from_static(der),
-            fingerprint: digests.sha256,
-            chain: Vec::new(),
-            link: None,
-        };
+        let der = Bytes::from_static(der);
+        let record = Record::as_read(offset, 0, EntryType::X509, der, Vec::new());
         (Recent { offset, record: Arc::new(record), source: Arc::new(source) }, digests)
     }
 

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::string_slice)]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use cert::Certificate;
-use wire::{EntryKind, Event, Issuer, Profile, Renderer, Source, SourceKind, StreamKind};
+use ct::leaf::EntryType;
+use record::Record;
+use wire::{Event, Issuer, Profile, Renderer, Source, SourceKind, StreamKind};
 
 #[path = "../../../cert/tests/support/mod.rs"]
 mod certificates;
@@ -21,21 +24,21 @@ pub fn tiled() -> Source {
     Source::new("Tiled log", "https://mon.example/log", "Operator", SourceKind::Tiled, id)
 }
 
+/// The record of an entry with this index. Messages take the certificate from the event.
+pub fn record(index: u64) -> Record {
+    let submitted = 1_700_000_000_123;
+    let record = Record::as_read(index, submitted, EntryType::X509, Bytes::new(), Vec::new());
+    Record { seen: 1_795_309_794_870, ..record }
+}
+
+/// An event whose record is that of index 7.
 pub fn event<'a>(
     source: &'a Source,
     certificate: &'a Certificate<'a>,
     chain: &'a [Arc<Issuer>],
 ) -> Event<'a> {
-    Event {
-        offset: 4321,
-        seen: 1_795_309_794_870,
-        submitted: 1_700_000_000_123,
-        kind: EntryKind::X509LogEntry,
-        cert_index: 7,
-        source,
-        certificate,
-        chain,
-    }
+    static RECORD: LazyLock<Record> = LazyLock::new(|| record(7));
+    Event { offset: 4321, record: &RECORD, source, certificate, chain }
 }
 
 pub fn render(kind: StreamKind, profile: Profile, event: &Event<'_>) -> String {

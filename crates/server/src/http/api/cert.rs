@@ -11,11 +11,10 @@ use config::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use wire::{Event, Profile, Renderer, StreamKind};
+use wire::{EntryKind, Event, Profile, Renderer, StreamKind};
 
 use crate::http::Services;
 use crate::options;
-use crate::publish::messages::entry_kind;
 use crate::publish::recent::{Fingerprint, Recent, RecentCertificates};
 
 /// The state of the route.
@@ -130,10 +129,7 @@ pub(super) async fn cert(State(lookup): State<Lookup>, Path(hash): Path<String>)
     let certificate = Certificate::read(&recent.record.certificate);
     let event = Event {
         offset: recent.offset,
-        seen: recent.record.seen,
-        submitted: recent.record.submitted,
-        kind: entry_kind(recent.record.kind),
-        cert_index: recent.record.index,
+        record: &recent.record,
         source: &recent.source,
         certificate: &certificate,
         chain: &[],
@@ -167,7 +163,7 @@ fn found_in<'m>(Message { data }: &Message<'m>, recent: &'m Recent) -> Found<'m>
         source: recent.source.name(),
         cert_index: recent.record.index,
         cert_link: data.cert_link,
-        update_type: entry_kind(recent.record.kind).update_type(),
+        update_type: EntryKind::from(recent.record.kind).update_type(),
         source_url: recent.source.url(),
         offset: recent.offset,
     }
