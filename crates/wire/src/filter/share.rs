@@ -16,9 +16,7 @@ impl Share {
     /// Reads `i/n` with 1 ≤ `i` ≤ `n` ≤ [`MAX_SHARES`].
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, count) = text.split_once('/')?;
-        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        let parse = |text: &str| text.parse::<u64>().ok().filter(|_| is_digits(text));
-        let (number, count) = (parse(number)?, parse(count)?);
+        let (number, count) = (digits(number)?, digits(count)?);
         let is_share = (1..=count).contains(&number) && count <= MAX_SHARES;
         is_share.then(|| Self { index: number - 1, count })
     }
@@ -28,6 +26,14 @@ impl Share {
     pub(super) const fn has(self, digest: u64) -> bool {
         digest % self.count == self.index
     }
+}
+
+/// Reads a number written in digits alone, so without a sign.
+fn digits(text: &str) -> Option<u64> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
 }
 
 impl std::fmt::Display for Share {

@@ -1,4 +1,4 @@
-//! What happens to the hub of the model: random acts, limits and histories.
+//! The acts of the model: publishing, clients that join, read and leave.
 
 use feed::{Framing, Limits};
 use proptest::collection::vec;
