@@ -65,7 +65,7 @@ pub trait Row {
     fn der(&self) -> Option<&[u8]>;
 }
 
-/// A row from a message of a server, of any of the conventions that [`wire::decode`] reads.
+/// A row from a message of a server, of any of the conventions that [`wire::decode()`] reads.
 #[derive(Debug)]
 pub struct MessageRow<'a> {
     /// The message. A message of a domains-only stream has names, and the time of receipt as `seen`.
