@@ -1,30 +1,12 @@
 //! The identity of a log: its URL, its protocol, and the key that verifies it.
 
-use std::fmt;
 use std::str::FromStr;
 
 use ct::LogId;
 use ct::log_list::{ListedLog, LogKind};
 use ct::signature::PublicKey;
+use record::Protocol;
 use url::Url;
-
-/// The read protocol of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// RFC 6962: `get-sth`, `get-entries`.
-    Rfc6962,
-    /// static-ct-api (c2sp.org/static-ct-api): a checkpoint and tiles.
-    StaticCt,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rfc6962 => "rfc6962",
-            Self::StaticCt => "static-ct",
-        })
-    }
-}
 
 /// A log that can be read.
 #[derive(Debug, Clone)]

@@ -1,5 +1,7 @@
 //! The log table: which log a [`LogNumber`] stands for.
 
+use std::fmt;
+
 use ct::LogId;
 
 use crate::entry::LogNumber;
@@ -11,6 +13,15 @@ pub enum Protocol {
     Rfc6962,
     /// static-ct-api (c2sp.org/static-ct-api): a checkpoint and tiles.
     StaticCt,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rfc6962 => "rfc6962",
+            Self::StaticCt => "static-ct",
+        })
+    }
 }
 
 /// A log as messages name it.

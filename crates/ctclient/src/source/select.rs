@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
+use record::Protocol;
 
 use crate::batch::Batch;
 use crate::http::client::Client;
-use crate::log::{Log, Protocol};
+use crate::log::Log;
 use crate::options::ReadOptions;
 use crate::source::error::SourceError;
 use crate::source::hybrid::Hybrid;

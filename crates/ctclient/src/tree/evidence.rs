@@ -181,7 +181,7 @@ mod tests {
     use ct::head::{SignedHead, TreeHead};
 
     use super::*;
-    use crate::log::Protocol;
+    use record::Protocol;
 
     fn evidence(name: &str, bytes: usize) -> Evidence {
         let log = Log::configured(Protocol::Rfc6962, name, "http://a.example", None, None);

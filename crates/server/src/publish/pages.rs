@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ctclient::{Log, Protocol};
+use ctclient::Log;
 use follow::{Hold, LogStatus, Page};
 use record::LogIdentity;
 
@@ -50,10 +50,7 @@ impl Pages {
             url: log.url.clone(),
             name: log.name.clone(),
             operator: log.operator.clone(),
-            protocol: match log.protocol {
-                Protocol::Rfc6962 => record::Protocol::Rfc6962,
-                Protocol::StaticCt => record::Protocol::StaticCt,
-            },
+            protocol: log.protocol,
         });
         let row = (Arc::clone(log), Arc::clone(&identity));
         self.identities.insert(log.url.clone(), row);
