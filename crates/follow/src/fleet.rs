@@ -24,7 +24,7 @@ use crate::status::counters::add;
 use crate::status::listing::Listing;
 use crate::status::resume::Resume;
 
-const NO_LIST: &str = "no log list is configured and no log is named by hand";
+const NO_LIST: &str = "neither a log list nor a log is configured";
 const WAITING: &str = "the log list has not been fetched yet";
 
 /// The logs to follow, and the options.

@@ -95,3 +95,20 @@ pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Opti
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Starts a server that keeps everything, with a few hundred messages; each of its two logs gains
+/// `rate` entries a second.
+pub(crate) async fn streaming(rate: f64) -> (ctsim::Sim, Running) {
+    let sim = logs(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 1,
+        rate,
+        initial_size: 200,
+        publish_interval: Duration::from_millis(20),
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Running::start(reads_all(&sim, &folder)).await;
+    (sim, server)
+}

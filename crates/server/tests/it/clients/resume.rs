@@ -4,14 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ctsim::Sim;
 use flate2::{Decompress, FlushDecompress};
 use serde_json::Value;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader, Take};
 use tokio::net::TcpStream;
 
-use crate::harness::{Running, logs, next_json, reads_all};
+use crate::harness::{Running, next_json, streaming};
 use crate::raw::{self, COMPRESSED_TEXT, TEXT};
 
 /// The number of lost connections of each transport's client.
@@ -67,7 +66,7 @@ async fn gzipped_sse() {
 /// each once.
 async fn check(transport: Transport, path: &str, rounds: usize, wanted: impl Fn(&[&str]) -> bool) {
     let mut random = Random::new(&format!("{transport:?} {path}"));
-    let (_sim, server) = streaming().await;
+    let (_sim, server) = streaming(500.0).await;
     let first = next_json(&mut server.connect("/").await).await;
     let first = first["offset"].as_u64().expect("an offset");
     let mut follower = Follower { last: first, seen: Vec::new(), compressed: 0 };
@@ -114,22 +113,6 @@ async fn reference(
         }
     }
     offsets
-}
-
-/// A server that keeps all, to which entries flow faster than a client can reconnect.
-async fn streaming() -> (Sim, Running) {
-    let sim = logs(ctsim::Config {
-        rfc6962: 1,
-        static_ct: 1,
-        rate: 500.0,
-        initial_size: 200,
-        publish_interval: Duration::from_millis(20),
-        ..ctsim::Config::default()
-    })
-    .await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Running::start(reads_all(&sim, &folder)).await;
-    (sim, server)
 }
 
 /// The time and way in which a connection is lost.

@@ -4,13 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ctsim::Sim;
 use futures_util::future::join_all;
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use crate::harness::{PATIENCE, Running, Socket, logs, next_frame, next_json, reads_all};
+use crate::harness::{PATIENCE, Running, Socket, next_frame, next_json, streaming};
 use crate::raw::{self, CLOSE, Client, Frame, PING, PONG, RSV1, TEXT, masked};
 
 /// By then the server must have ended the connection of a client that broke the protocol, whatever
@@ -173,7 +172,7 @@ async fn violate(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_protocol_violation_closes_the_connection_with_its_code() {
-    let (_sim, server) = streaming().await;
+    let (_sim, server) = streaming(200.0).await;
     let neighbour = Neighbour::start(&server).await;
     let mut wrong = Vec::new();
     for (headers, rows) in [("", framing()), ("", contents()), (raw::OFFER, compression())] {
@@ -322,7 +321,7 @@ async fn behave(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn valid_frames_are_answered_however_they_are_split() {
-    let (_sim, server) = streaming().await;
+    let (_sim, server) = streaming(200.0).await;
     let neighbour = Neighbour::start(&server).await;
     let mut wrong = Vec::new();
     let with_compression = [good_conduct(), vec![compressed_conduct()]].concat();
@@ -361,7 +360,7 @@ const OFFERS: [(&str, Option<&str>); 8] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn compression_is_negotiated_or_left_out() {
-    let (_sim, server) = streaming().await;
+    let (_sim, server) = streaming(200.0).await;
     for (offer, expected) in OFFERS {
         let handshake = raw::handshake("/?since=0", offer);
         let mut client = Client::open(server.address, &handshake, usize::MAX).await;
@@ -402,7 +401,7 @@ async fn ask(address: SocketAddr, request: &[u8]) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_handshake_is_refused() {
-    let (_sim, server) = streaming().await;
+    let (_sim, server) = streaming(200.0).await;
     let good = String::from_utf8(raw::handshake("/full-stream", "")).expect("text");
     for (name, from, to, expected) in NO_HANDSHAKES {
         assert!(good.contains(from), "{name}");
@@ -420,22 +419,6 @@ async fn an_invalid_handshake_is_refused() {
     let (status, head) = ask(server.address, old.as_bytes()).await;
     assert!(matches!(status, 400 | 426 | 505), "HTTP/1.0: {head}");
     server.stop().await;
-}
-
-/// A server with a few hundred messages and some that come all the time.
-async fn streaming() -> (Sim, Running) {
-    let sim = logs(ctsim::Config {
-        rfc6962: 1,
-        static_ct: 1,
-        rate: 200.0,
-        initial_size: 200,
-        publish_interval: Duration::from_millis(20),
-        ..ctsim::Config::default()
-    })
-    .await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Running::start(reads_all(&sim, &folder)).await;
-    (sim, server)
 }
 
 /// A client that does nothing wrong while others do.
