@@ -29,6 +29,9 @@ pub const CHROME_LIST_URL: &str = "https://www.gstatic.com/ct/log_list/v3/log_li
 /// Chrome's list of all known logs, including those for tests.
 pub const CHROME_ALL_LOGS_URL: &str = "https://www.gstatic.com/ct/log_list/v3/all_logs_list.json";
 
+/// Bound of the lookup of a list's host: logs from the cache do not wait for a resolver that does not
+/// answer.
+const LONGEST_LOOKUP: Duration = Duration::from_secs(2);
 /// The age at which a list counts as abandoned, or as withheld from us: Chrome uses the same.
 const STALE_AFTER: Duration = Duration::from_secs(70 * 86_400);
 
@@ -150,10 +153,14 @@ impl Catalogue {
     }
 
     /// Finds the lists at private addresses. Only their hosts may have such addresses: the host of a
-    /// public list may be that of a log too.
+    /// public list may be that of a log too. Without an answer of the resolver nothing changes, and the
+    /// next refresh asks again.
     async fn find(&mut self) {
         for held in &mut self.lists {
-            held.private = Client::has_private_host(&held.url).await;
+            let lookup = Client::has_private_host(&held.url);
+            if let Ok(private) = tokio::time::timeout(LONGEST_LOOKUP, lookup).await {
+                held.private = private;
+            }
             if held.private {
                 self.client.trust(&held.url);
             }
