@@ -10,6 +10,7 @@ mod e2e;
 mod fuzz;
 mod packaging;
 mod release;
+mod screenshots;
 
 use clap::Command as Cli;
 
@@ -33,6 +34,7 @@ fn command_line() -> Cli {
         .subcommand(
             Cli::new(release::NAME).about("The programs and what belongs to them, in one archive"),
         )
+        .subcommand(screenshots::command_line())
         .subcommand(Cli::new(words::NAME).about("Words to replace in comments, names and pages"))
 }
 
@@ -53,6 +55,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
         Some((packaging::NAME, arguments)) => packaging::run(arguments),
         Some((release::NAME, _)) => release::run(),
+        Some((screenshots::NAME, arguments)) => screenshots::run(arguments),
         Some((words::NAME, _)) => words::run(),
         _ => Ok(()),
     }

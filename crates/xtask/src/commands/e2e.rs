@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
 mod collector;
+mod proxies;
 mod scripts;
 mod store;
 
@@ -77,10 +78,12 @@ pub(crate) const NAME: &str = "e2e";
 pub(crate) fn command_line() -> Cli {
     let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
         .arg(collector.help("Only what is about certstream-arrow"))
+        .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
         .arg(no_build.help("With the programs that are there"))
         .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
@@ -94,6 +97,9 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     if arguments.get_flag("collector") {
         prerequisites()?;
         check_collector(&mut tally);
+    } else if arguments.get_flag("proxies") {
+        prerequisites()?;
+        check_proxies(&mut tally)?;
     } else if only.is_empty() {
         run_checks(&mut tally)?;
     } else {
@@ -168,7 +174,18 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("stop", timed(|| stop(server, &runner)));
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
+    check_proxies(tally)?;
     check_collector(tally);
+    Ok(())
+}
+
+fn check_proxies(tally: &mut Tally) -> anyhow::Result<()> {
+    for (name, outcome) in proxies::run()? {
+        match outcome {
+            Ok(outcome) => tally.report(&name, outcome),
+            Err(why) => tally.skip(&name, &why),
+        }
+    }
     Ok(())
 }
 
