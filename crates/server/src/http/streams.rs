@@ -1,6 +1,6 @@
 //! The stream routes: which feed a request reads and from where.
 
-mod encoding;
+pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
 mod notices;
