@@ -109,7 +109,8 @@ export class Certificates {
       this.#waiting = this.#waiting.filter(({ isNew }) => isNew);
       for (const one of old.slice(-ROWS)) this.#show(one, false);
     }
-    const step = this.#filter.isEmpty ? SAMPLE_STEP : MATCH_STEP;
+    const isSample = this.#filter.isEmpty && body.rows.length === ROWS;
+    const step = isSample ? SAMPLE_STEP : MATCH_STEP;
     if (this.#waiting.length === 0 || now < this.#next) return;
     this.#next = now + Math.max(SPREAD / this.#waiting.length, step);
     this.#show(this.#waiting.shift(), true);
