@@ -1,6 +1,6 @@
 // What the page says about itself: one word in the header, and a notice if something is wrong.
 
-import { byId, clock, duration, set } from "./text.js";
+import { byId, clock, set } from "./text.js";
 
 // Without a new certificate for so long, that is said (ms).
 const QUIET = 20_000;
@@ -44,7 +44,7 @@ function word() {
   if (logs?.every((log) => log.health === "unhealthy")) return ["down", "no log answers"];
   if (isPaused) return ["warn", "paused"];
   const quiet = performance.now() - publishedAt;
-  if (published !== null && quiet > QUIET) return ["warn", `quiet for ${duration(quiet / 1000)}`];
+  if (published !== null && quiet > QUIET) return ["warn", "nothing new"];
   return ["live", "live"];
 }
 
@@ -61,7 +61,7 @@ function notice() {
   if (logs?.every((log) => log.health === "unhealthy")) return "No log answers. The table of logs has the reasons.";
   const quiet = performance.now() - publishedAt;
   if (kind === "live" && published !== null && quiet > QUIET) {
-    return "The logs have published nothing new, or only certificates that were sent before. The table of logs shows how far each one is read.";
+    return "No certificate has come for 20 seconds: the logs publish nothing new, or only certificates that were sent before. The table of logs shows how far each one is read.";
   }
   return "";
 }

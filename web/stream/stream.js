@@ -75,9 +75,8 @@ export class Stream {
     const kind = this.#kind;
     const { serves, auth } = this.#server;
     if (kind === undefined || !(serves.websocket || serves.sse)) return this.onState("off", "no stream");
-    if (auth.required && !this.#token) return this.onState("token", "token required");
+    if (auth.required && !this.#token) return this.#askForToken();
     const way = this.#way;
-    if (way === undefined) return this.onState("off", "no way to send a token");
     this.onState("connecting", "connecting");
     let wasOpen = false;
     this.#end = connect(way, this.#server, kind, this.#parameters(), this.#token, {
@@ -92,6 +91,11 @@ export class Stream {
     });
   }
 
+  #askForToken() {
+    if (ways(this.#server, "any").length === 0) return this.onState("off", "no way to send a token");
+    return this.onState("token", this.#token ? "token refused" : "token required");
+  }
+
   async #ended(way, wasOpen, { status, code }) {
     this.#end = null;
     const began = this.#filter;
@@ -101,7 +105,7 @@ export class Stream {
     const why = status ?? (await refusal(this.#server, this.#kind, this.#filter.server, this.#token));
     // Another stream may have begun meanwhile.
     if (this.#end !== null || began !== this.#filter) return;
-    if (why === 401) return this.onState("token", this.#token ? "token refused" : "token required");
+    if (why === 401) return this.#askForToken();
     // The stream can be had, but not over WebSocket: a proxy does not forward it.
     if (why === 200 && way === "socket") this.#isBlocked = true;
     this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : "cannot connect"));

@@ -10,7 +10,7 @@ import { checkFilter, checkSeveral } from "./page/filter.mjs";
 import { checkKeyboard } from "./page/keyboard.mjs";
 import { checkPrograms } from "./page/programs.mjs";
 import { checkLoad, checkResume } from "./page/simulated.mjs";
-import { checkNoLogs, checkStop, checkToken } from "./page/states.mjs";
+import { checkNoLogs, checkQuiet, checkStop, checkToken } from "./page/states.mjs";
 
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1280, height: 900 };
@@ -156,6 +156,7 @@ const CHECKS = [
   [checkLoad],
   [checkResume],
   [checkNoLogs],
+  [checkQuiet],
   [checkToken],
   [checkStop],
 ];

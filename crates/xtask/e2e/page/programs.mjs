@@ -85,7 +85,7 @@ export async function checkPrograms(page) {
   await page.goto(`http://${ADDRESS}/?domain=com&not-issuer=${issuer}`);
   await page.waitForSelector("html[data-ready]");
   assert.equal(await page.textContent("#use"), "Use this filter");
-  await page.click("#use");
+  await page.click(".top nav a[href='#connect']");
   const folder = mkdtempSync(join(tmpdir(), "certstream-programs-"));
   try {
     await checkPython(page, folder, issuer);

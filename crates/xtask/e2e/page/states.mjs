@@ -37,6 +37,27 @@ export async function checkNoLogs(page) {
 }
 checkNoLogs.goesThere = true;
 
+// Many logs, and nothing new in any.
+export async function checkQuiet(page) {
+  await page.clock.install();
+  await page.route("**/page/logs.json", async (route) => {
+    const answer = await (await route.fetch()).json();
+    const logs = [...Array(12).keys()].map((at) => ({ ...answer.logs[0], url: `https://${at}.example`, name: `log ${at}` }));
+    await route.fulfill({ json: { ...answer, logs, published: 7 } });
+  });
+  await page.goto(HOME);
+  await page.waitForSelector("html[data-ready]");
+  await page.waitForSelector("#state[data-is=live]");
+  assert.equal(await page.locator("#log-rows tr:visible").count(), 10);
+  await page.click("#all-logs:text-is('Show all 12 logs')");
+  assert.equal(await page.locator("#log-rows tr:visible").count(), 12);
+  await page.clock.fastForward(25_000);
+  await page.waitForSelector("#state[data-is=warn]:text-is('nothing new')");
+  assert.match(await page.textContent("#reason"), /^No certificate has come for 20 seconds/);
+  assert.equal(await page.textContent("#server-rate"), "0");
+}
+checkQuiet.goesThere = true;
+
 // The stream over Server-Sent Events, with the token in a header; the server itself wants none.
 export async function checkToken(page) {
   await change(page, { auth: { required: true, header: "Authorization", query: false } });
