@@ -75,7 +75,6 @@ async function checkScript(page, issuer) {
     runInNewContext(text, { WebSocket: made, console: { log, error: reject }, setTimeout: () => {} });
   });
   sockets.forEach((socket) => socket.terminate());
-  assert.equal(seen.length, LINES);
   assert(seen.every((names) => names.includes(".com")), `${seen}`);
   assert(text.includes(JSON.stringify([issuer])), "it hides what the page hides");
 }

@@ -54,7 +54,7 @@ export async function checkQuiet(page) {
   await page.clock.fastForward(25_000);
   await page.waitForSelector("#state[data-is=warn]:text-is('nothing new')");
   assert.match(await page.textContent("#reason"), /^No certificate has come for 20 seconds/);
-  assert.equal(await page.textContent("#server-rate"), "0");
+  await page.waitForSelector("#server-rate:text-is('0')");
 }
 checkQuiet.goesThere = true;
 
