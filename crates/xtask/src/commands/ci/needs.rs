@@ -35,9 +35,7 @@ const NEEDS: [Need; 8] = [
     },
     Need {
         packages: "haproxy nginx caddy",
-        is_there: || {
-            has(&["haproxy", "-v"]) && has(&["nginx", "-v"]) && has(&["caddy", "version"])
-        },
+        is_there: || has(&["haproxy", "-v"]) && has(&["nginx", "-v"]) && has(&["caddy", "version"]),
         optional: Some("reverse proxies"),
     },
     Need {
