@@ -160,6 +160,7 @@ impl Server {
             recent,
             liveness,
             started,
+            is_demo: mode == Mode::Demo,
             alive: hold,
             last_call: called,
             tasks,

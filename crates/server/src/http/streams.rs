@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod document;
-mod encoding;
+pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
 mod notices;

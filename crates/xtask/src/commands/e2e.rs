@@ -14,9 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 use serde_json::Value;
 
 use xtask::collect::{self, Kills};
-use xtask::process::{
-    Process, binary, build_programs, complete, free_port, is_installed, start_logs, wait_for,
-};
+use xtask::process::{Process, binary, build_programs, complete, free_port, start_logs, wait_for};
 use xtask::python::folder;
 
 use crate::commands::clients;
@@ -25,25 +23,6 @@ use scripts::{CERTSTREAM_CLI, Runner, SCRIPTS, Script};
 /// Many of them are `cargo xtask bench collect-kill`.
 const FEW_KILLS: Kills =
     Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
-
-/// Fails early, with the packages to install.
-pub(crate) fn prerequisites() -> anyhow::Result<()> {
-    let wanted: [(&[&str], &str); 5] = [
-        (&["curl", "--version"], "curl"),
-        (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
-        (&["node", "--version"], "nodejs"),
-        (&["npm", "--version"], "npm"),
-        (&["timeout", "--version"], "coreutils"),
-    ];
-    let missing: Vec<_> =
-        wanted.iter().filter(|(words, _)| !is_installed(words)).map(|(_, name)| *name).collect();
-    ensure!(
-        missing.is_empty(),
-        "the end-to-end run needs more: apt-get install {}",
-        missing.join(" ")
-    );
-    Ok(())
-}
 
 /// The outcomes of the checks so far.
 #[derive(Default)]
@@ -65,6 +44,12 @@ impl Tally {
                 println!("e2e: {name}: FAILED: {error:#}");
             }
         }
+    }
+
+    const fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
     }
 
     fn skip(&mut self, name: &str, why: &str) {
@@ -95,10 +80,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     let only: Vec<_> = arguments.get_many::<String>("script").into_iter().flatten().collect();
     let mut tally = Tally::default();
     if arguments.get_flag("collector") {
-        prerequisites()?;
         check_collector(&mut tally);
     } else if arguments.get_flag("proxies") {
-        prerequisites()?;
         check_proxies(&mut tally)?;
     } else if only.is_empty() {
         run_checks(&mut tally)?;
@@ -139,8 +122,7 @@ struct Setup {
 impl Setup {
     /// Starts all of it, and the server. The clients are installed under `target/e2e`.
     fn start() -> anyhow::Result<(Self, Process)> {
-        prerequisites()?;
-        let chromium = clients::chromium()?;
+        let chromium = clients::chromium();
         let gorilla = clients::gorilla()?;
         clients::python()?;
         clients::install_node()?;
@@ -170,12 +152,21 @@ impl Setup {
 fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     let (setup, server) = Setup::start()?;
     let runner = setup.runner();
-    run_scripts(&SCRIPTS, &runner, tally);
+    // The collector's checks have servers of their own, and wait as much as the scripts.
+    let of_collector = std::thread::scope(|scope| {
+        let collector = scope.spawn(|| {
+            let mut tally = Tally::default();
+            check_collector(&mut tally);
+            tally
+        });
+        run_scripts(&SCRIPTS, &runner, tally);
+        collector.join()
+    });
+    tally.add(&of_collector.map_err(|_| anyhow::anyhow!("the collector's checks panicked"))?);
     tally.report("stop", timed(|| stop(server, &runner)));
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
     check_proxies(tally)?;
-    check_collector(tally);
     Ok(())
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
 
 /// Takes a screenshot of the demo's page.
 fn page(image: &Path) -> anyhow::Result<()> {
-    let chromium = clients::chromium()?.context("apt-get install chromium")?;
+    let chromium = clients::chromium().context("apt-get install chromium")?;
     clients::install_node()?;
     let mut demo = binary("certstream-server");
     let _demo =
