@@ -11,6 +11,7 @@ mod fresh;
 mod fuzz;
 mod packaging;
 mod release;
+mod screenshots;
 mod system;
 
 use clap::Command as Cli;
@@ -35,6 +36,7 @@ fn command_line() -> Cli {
         .subcommand(fuzz::command_line())
         .subcommand(packaging::command_line())
         .subcommand(release::command_line())
+        .subcommand(screenshots::command_line())
         .subcommand(Cli::new(words::NAME).about("Words to replace in comments, names and pages"))
 }
 
@@ -56,6 +58,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
         Some((packaging::NAME, arguments)) => packaging::run(arguments),
         Some((release::NAME, arguments)) => release::run(arguments),
+        Some((screenshots::NAME, arguments)) => screenshots::run(arguments),
         Some((words::NAME, _)) => words::run(),
         _ => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
 mod collector;
+mod proxies;
 mod scripts;
 mod store;
 
@@ -62,10 +63,12 @@ pub(crate) const NAME: &str = "e2e";
 pub(crate) fn command_line() -> Cli {
     let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
         .arg(collector.help("Only what is about certstream-arrow"))
+        .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
         .arg(no_build.help("With the programs that are there"))
         .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
@@ -78,6 +81,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     let mut tally = Tally::default();
     if arguments.get_flag("collector") {
         check_collector(&mut tally);
+    } else if arguments.get_flag("proxies") {
+        check_proxies(&mut tally)?;
     } else if only.is_empty() {
         run_checks(&mut tally)?;
     } else {
@@ -161,6 +166,17 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("stop", timed(|| stop(server, &runner)));
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
+    check_proxies(tally)?;
+    Ok(())
+}
+
+fn check_proxies(tally: &mut Tally) -> anyhow::Result<()> {
+    for (name, outcome) in proxies::run()? {
+        match outcome {
+            Ok(outcome) => tally.report(&name, outcome),
+            Err(why) => tally.skip(&name, &why),
+        }
+    }
     Ok(())
 }
 

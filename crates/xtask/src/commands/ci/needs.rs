@@ -34,9 +34,9 @@ const NEEDS: [Need; 8] = [
         optional: Some("a client in Go"),
     },
     Need {
-        packages: "haproxy",
-        is_there: || has(&["haproxy", "-v"]),
-        optional: Some("a reverse proxy"),
+        packages: "haproxy nginx caddy",
+        is_there: || has(&["haproxy", "-v"]) && has(&["nginx", "-v"]) && has(&["caddy", "version"]),
+        optional: Some("reverse proxies"),
     },
     Need {
         packages: "man-db",
