@@ -13,6 +13,8 @@ const MATCH_STEP = 50;
 // What waits is spread over about this time (ms).
 const SPREAD = 1000;
 const TICK = 50;
+// A row is marked as new for so long (ms).
+const NEW_FOR = 1200;
 // Once some were left out it is said for so long (ms).
 const SAMPLE_FOR = 5000;
 
@@ -118,7 +120,10 @@ export class Certificates {
 
   #show({ data, offset }, isNew) {
     const made = row(data, this.#filter);
-    if (isNew) made.className = "new";
+    if (isNew) {
+      made.className = "new";
+      setTimeout(() => made.removeAttribute("class"), NEW_FOR);
+    }
     this.#shown.set(made, { data, offset });
     age(made, data, this.#now());
     body.prepend(made);
