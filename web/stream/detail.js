@@ -74,7 +74,7 @@ function rows(list) {
 function extensions({ extensions: all = {} }) {
   return Object.entries(all).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => {
     const text = typeof value === "string" ? value.trim() : JSON.stringify(value);
-    return [name, text === "" ? "present" : text];
+    return [name, /([0-9A-F]{2}:){5}/.test(text) ? hex(text) : text || "present"];
   });
 }
 
