@@ -1,5 +1,7 @@
 //! The stream routes: which feed a request reads and from where.
 
+#[cfg(test)]
+mod document;
 pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
