@@ -53,6 +53,15 @@ export class Stream {
     this.#open();
   }
 
+  // Takes what the server offers now; its operator may have changed it.
+  serving(server) {
+    if (this.#server === null) return;
+    const offered = ({ serves, auth }) => JSON.stringify([serves, auth]);
+    const isChanged = offered(server) !== offered(this.#server);
+    this.#server = server;
+    if (isChanged && this.#end === null && !document.hidden) this.#open();
+  }
+
   // The stream that the page reads: the lite one if there is one.
   get #kind() {
     return KINDS.find((kind) => this.#server.serves[kind]);
