@@ -1,4 +1,4 @@
-// What the page says when something is missing: logs, a token, the server.
+// The page when something is missing: logs, a token, the server.
 
 import assert from "node:assert/strict";
 
