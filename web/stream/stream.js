@@ -117,7 +117,8 @@ export class Stream {
     if (why === 401) return this.#askForToken();
     // The stream can be had, but not over WebSocket: a proxy does not forward it.
     if (why === 200 && way === "socket") this.#isBlocked = true;
-    this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : "cannot connect"));
+    const unknown = this.#token ? "cannot connect: wrong token?" : "cannot connect";
+    this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : unknown));
   }
 
   #again(text) {
