@@ -21,7 +21,7 @@ use crate::read::Cursor;
 use crate::segment::Store;
 use crate::settings::Settings;
 use crate::storage::File;
-use crate::write::{Ageing, Core, Deletion};
+use crate::write::{Ageing, Core, Names};
 
 /// Stands for no offset in an atomic number.
 const NONE: u64 = u64::MAX;
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     core: Mutex<Core>,
     pub(crate) progress: Progress,
     pub(crate) ageing: Ageing,
-    pub(crate) deletion: Mutex<Deletion>,
+    pub(crate) names: Mutex<Names>,
     /// Readers where they stopped.
     pub(crate) parked: Mutex<Vec<Cursor>>,
     pub(crate) damage: DamageLog,
@@ -85,7 +85,7 @@ impl Shared {
             core: Mutex::new(core),
             progress: Progress::default(),
             ageing,
-            deletion: Mutex::default(),
+            names: Mutex::default(),
             parked: Mutex::default(),
             damage,
             counters: Counters::default(),

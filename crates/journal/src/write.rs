@@ -3,11 +3,13 @@
 
 mod active;
 mod core;
+mod names;
 mod queue;
 mod retention;
 mod stage;
 mod writer;
 
 pub(crate) use self::core::{Core, is_full};
-pub(crate) use self::retention::{Ageing, Deletion, enforce};
+pub(crate) use self::names::Names;
+pub(crate) use self::retention::{Ageing, enforce};
 pub use self::writer::{Start, Writer};

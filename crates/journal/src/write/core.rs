@@ -399,22 +399,24 @@ fn create(
     let storage = &shared.store.storage;
     let temporary = shared.store.dir().join(name.temporary());
     let path = shared.store.path(name);
-    let written = storage.create(&temporary).and_then(|file| {
+    let mut names = shared.names.lock();
+    let written = names.settle(&shared.store).and_then(|()| {
+        names.change();
+        let file = storage.create(&temporary)?;
         file.write_at(bytes, 0)?;
         file.sync()?;
         storage.rename(&temporary, &path)?;
-        storage.sync_dir(shared.store.dir())?;
+        names.settle(&shared.store)?;
         Ok(file)
     });
     if written.is_err() {
         // Whichever of the two names it has by now: it holds nothing that is not elsewhere.
-        for path in [&temporary, &path] {
-            if let Err(error) = storage.remove(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(file = %path.display(), %error, "an unfinished segment stays");
-            }
+        if let Err(error) = storage.remove(&temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %temporary.display(), %error, "an unfinished segment stays");
         }
+        names.discard(&shared.store, name);
     }
     written
 }

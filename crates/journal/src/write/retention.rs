@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::names::Names;
 use crate::segment::Segment;
 use crate::shared::Shared;
 
@@ -50,9 +51,9 @@ impl Ageing {
 
 /// Deletes segments beyond the limits, oldest first, never the last one.
 pub(crate) fn enforce(shared: &Shared) {
-    let mut deletion = shared.deletion.lock();
+    let mut names = shared.names.lock();
     while shared.store.bytes() > shared.settings.max_bytes || is_oldest_too_old(shared) {
-        if !delete(shared, &mut deletion) {
+        if !delete(shared, &mut names) {
             return;
         }
     }
@@ -60,7 +61,7 @@ pub(crate) fn enforce(shared: &Shared) {
 
 /// Deletes the oldest segment, because the disk is full. Returns `false` if there is only one.
 pub(super) fn delete_oldest(shared: &Shared) -> bool {
-    let is_deleted = delete(shared, &mut shared.deletion.lock());
+    let is_deleted = delete(shared, &mut shared.names.lock());
     if is_deleted {
         tracing::warn!("the disk is full: the oldest segment of the journal was deleted");
     }
@@ -77,51 +78,27 @@ fn is_oldest_too_old(shared: &Shared) -> bool {
     now.is_some_and(|now| newest.saturating_add(max_age) < now)
 }
 
-/// The progress of deletions: one is durable before the next begins, so that what is kept has no hole.
-#[derive(Debug, Default)]
-pub(crate) struct Deletion {
-    /// Everything deleted so far is gone for good.
-    is_durable: bool,
-}
-
 /// Deletes the oldest segment. Returns `false` if that is not possible.
-fn delete(shared: &Shared, deletion: &mut Deletion) -> bool {
+fn delete(shared: &Shared, names: &mut Names) -> bool {
     let Some(oldest) = shared.store.first().filter(|_| shared.store.count() > 1) else {
         return false;
     };
-    let deleted = deletion.settle(shared).and_then(|()| {
-        match shared.store.storage.remove(&shared.store.path(oldest.name())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    });
+    let deleted = names.delete(&shared.store, oldest.name());
     if let Err(error) = deleted {
         let file = shared.store.path(oldest.name());
         tracing::warn!(file = %file.display(), %error, "a segment cannot be deleted");
         return false;
     }
-    deletion.is_durable = false;
     shared.store.pop_oldest();
     shared.update_oldest();
     shared.note_deleted();
     tracing::debug!(segment = %oldest.name(), "segment deleted");
-    let rest = remove_sidecars(shared, &oldest).and_then(|()| deletion.settle(shared));
+    let rest = remove_sidecars(shared, &oldest).and_then(|()| names.settle(&shared.store));
     if let Err(error) = rest {
         let file = shared.store.path(oldest.name());
         tracing::warn!(file = %file.display(), %error, "the deletion of a segment is not complete");
     }
     true
-}
-
-impl Deletion {
-    /// Makes what was deleted so far durable.
-    fn settle(&mut self, shared: &Shared) -> io::Result<()> {
-        if !self.is_durable {
-            shared.store.storage.sync_dir(shared.store.dir())?;
-            self.is_durable = true;
-        }
-        Ok(())
-    }
 }
 
 fn remove_sidecars(shared: &Shared, segment: &Segment) -> io::Result<()> {
