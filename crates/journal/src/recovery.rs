@@ -77,7 +77,10 @@ pub(crate) fn recover(
         let nothing = Recovered::nothing(stream);
         return Ok(Recovered { highest, damage, is_unusable: true, is_lossless: false, ..nothing });
     };
-    damage.extend(found.into_iter().filter(|found| !tail.damage.contains(found)));
+    let is_known = |found: &Damage| {
+        tail.damage.iter().any(|known| (&known.file, known.at) == (&found.file, found.at))
+    };
+    damage.extend(found.into_iter().filter(|found| !is_known(found)));
     let is_proved = state.number() == tail.kept
         && tail.is_complete(&last.header, is_same_boot)
         && is_recent(host.now(), &last.header, &tail, &totals);

@@ -105,7 +105,10 @@ impl Tail {
                         return;
                     }
                     self.is_clean_cut &= next.is_some();
-                    let (at, end, kind) = (part.at, part.end, DamageKind::Frame);
+                    let (at, end) = (part.at, part.end);
+                    // A checkpoint, without which what follows it can be decoded all the same.
+                    let is_unsynced = !is_same_boot && self.kept >= self.synced;
+                    let kind = if is_unsynced { DamageKind::Unsynced } else { DamageKind::Frame };
                     self.damage.push(Damage { file: file(), at, end, kind });
                 }
             }
