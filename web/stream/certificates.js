@@ -10,10 +10,12 @@ const MOST_WAITING = 40;
 // Rows follow each other at this distance (ms): a sample slowly enough to look at, matches faster.
 const SAMPLE_STEP = 160;
 const MATCH_STEP = 50;
-// What waits is spread over about this time (ms).
+// Waiting certificates are spread over about this time (ms).
 const SPREAD = 1000;
 const TICK = 50;
-// Once some were left out it is said for so long (ms).
+// A row is marked as new for this time (ms).
+const NEW_FOR = 1200;
+// After certificates were left out, the page says so for this time (ms).
 const SAMPLE_FOR = 5000;
 
 const body = byId("rows");
@@ -92,7 +94,7 @@ export class Certificates {
     this.onPause(this.isPaused);
   }
 
-  // Rows keep still while somebody points at them, moves among them, or reads one.
+  // The reason why rows keep still: the user points at them, moves among them, or reads one.
   #held() {
     if (this.isPaused) return "Paused";
     if (this.isOpen()) return "Paused while a certificate is open";
@@ -103,7 +105,7 @@ export class Certificates {
   #draw() {
     if (document.hidden || this.#waiting.length === 0 || this.#held() !== null) return;
     const now = performance.now();
-    // What came before the page did is there at once, and so is what makes the first rows.
+    // Certificates from before the page was opened are shown at once.
     const old = this.#waiting.filter(({ isNew }) => !isNew);
     if (old.length > 0) {
       this.#waiting = this.#waiting.filter(({ isNew }) => isNew);
@@ -118,7 +120,10 @@ export class Certificates {
 
   #show({ data, offset }, isNew) {
     const made = row(data, this.#filter);
-    if (isNew) made.className = "new";
+    if (isNew) {
+      made.className = "new";
+      setTimeout(() => made.removeAttribute("class"), NEW_FOR);
+    }
     this.#shown.set(made, { data, offset });
     age(made, data, this.#now());
     body.prepend(made);
