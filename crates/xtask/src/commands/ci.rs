@@ -27,9 +27,9 @@ const LINTED: &str = "XTASK_LINTED";
 
 pub(crate) fn command_line() -> Cli {
     let install = Arg::new("install").long("install").action(ArgAction::SetTrue);
-    Cli::new(NAME).about("Everything a change must pass").arg(
-        install.help("Install what is missing, as root on Debian and Ubuntu (CI=true does so too)"),
-    )
+    Cli::new(NAME)
+        .about("Everything a change must pass")
+        .arg(install.help("Install what is missing, as root on Debian and Ubuntu"))
 }
 
 /// Runs all steps, up to the first that fails; prints the time of each and the total.
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
         return start_linted();
     }
     let mut steps = Steps::default();
-    let outcome = run_steps(&mut steps, arguments.get_flag("install") || is_ci());
+    let outcome = run_steps(&mut steps, arguments.get_flag("install"));
     steps.print();
     outcome
 }
