@@ -1,4 +1,9 @@
-//! The state file: the positions to resume from, and how they are saved.
+//! What is kept across restarts: the journal, or the state file with the positions to resume from.
 
+pub(crate) mod acknowledgements;
+pub mod journal_log;
+pub(crate) mod persistent;
 pub(crate) mod resume;
 pub(crate) mod save;
+pub(crate) mod stream;
+pub(crate) mod window;

@@ -125,7 +125,7 @@ pub(super) const ROWS: &[Setting] = &[
         "ct_log.state_file",
         &["CERTSTREAM_CT_LOG_STATE_FILE"],
         Path,
-        "File to save positions in and to resume from; without it every start begins afresh",
+        "File to save positions in and to resume from, if there is no data_dir; a new journal in data_dir imports it once and renames it. Without either every start begins afresh",
     )
     .example("/var/lib/certstream/state.json")
     .restart(),

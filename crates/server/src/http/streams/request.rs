@@ -2,6 +2,7 @@
 
 use axum::http::HeaderMap;
 use feed::Gap;
+use record::StreamId;
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
@@ -35,8 +36,7 @@ pub(super) struct Requested {
 pub(super) enum Since {
     /// This offset of our stream.
     Offset(u64),
-    /// An offset of a named stream. Our stream has no name, and offsets of different streams cannot
-    /// be compared.
+    /// An offset of another stream. Offsets of different streams cannot be compared.
     OtherStream,
 }
 
@@ -44,12 +44,15 @@ impl Since {
     /// Bytes of a stream's id at most.
     const LONGEST_ID: usize = 64;
 
-    /// Reads an offset, `N` or `N@ID`.
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads an offset, `N` or `N@ID`; `stream` is the id of ours.
+    fn parse(text: &str, stream: StreamId) -> Option<Self> {
         let Some((offset, id)) = text.split_once('@') else {
             return text.parse().ok().map(Self::Offset);
         };
-        let _of_that_stream: u64 = offset.parse().ok()?;
+        let offset = offset.parse().ok()?;
+        if id == stream.as_str() {
+            return Some(Self::Offset(offset));
+        }
         let is_id = (1..=Self::LONGEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_graphic());
         is_id.then_some(Self::OtherStream)
@@ -94,7 +97,7 @@ impl Parameters {
         }
     }
 
-    /// Reads the request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
+    /// Reads the request. `stream` is the id of the stream that is served. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
     ///
     /// # Errors
     /// If a parameter has no such value; the text is the answer.
@@ -102,6 +105,7 @@ impl Parameters {
         &self,
         default_profile: Profile,
         kind: StreamKind,
+        stream: StreamId,
         headers: Option<&HeaderMap>,
     ) -> Result<Requested, String> {
         let asks_for_heartbeats = match self.heartbeat.as_deref() {
@@ -122,8 +126,9 @@ impl Parameters {
         let since = last_event.map(|id| ("Last-Event-ID", id));
         let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
         let since = since.map(|(name, text)| {
-            Since::parse(text)
-                .ok_or_else(|| format!("{name}: {text:?} is not an offset, a whole number\n"))
+            Since::parse(text, stream).ok_or_else(|| {
+                format!("{name}: {text:?} is not an offset: a whole number, or NUMBER@STREAM\n")
+            })
         });
         let since = since.transpose()?;
         let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
