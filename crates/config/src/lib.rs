@@ -47,7 +47,7 @@ pub use model::values::{
     TreeSizeSource, Verification,
 };
 pub use model::{
-    Compat, Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal,
+    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal,
     JournalSync, NamedLog, Protocols, Span, Streams,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};

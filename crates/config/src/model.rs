@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 pub use self::ct_log::{CtLog, NamedLog};
 use self::de::{address, blank_is_default};
 use self::guard::{Auth, ConnectionLimit, RateLimit};
-pub use self::journal::{Compat, Journal, JournalSync, Span};
-use self::reporting::{Api, MetricsSettings, Prometheus, StatsSettings};
+pub use self::journal::{Journal, JournalSync, Span};
+use self::reporting::{Api, Compat, MetricsSettings, Prometheus, StatsSettings};
 use self::streams::switch_or_section;
 pub use self::streams::{Compression, Dedup, Feed, Filters, Heartbeat, Protocols, Streams};
 use self::values::{ByteSize, CompatProfile, LogFormat, SlowClient, Verification};
@@ -115,9 +115,6 @@ pub struct Config {
     /// What was published, on disk in `data_dir`.
     #[serde(deserialize_with = "blank_is_default")]
     pub journal: Journal,
-    /// Files in the format of other servers.
-    #[serde(deserialize_with = "blank_is_default")]
-    pub compat: Compat,
     /// The logs of the log list, and how they are read.
     #[serde(deserialize_with = "blank_is_default")]
     pub ct_log: CtLog,
@@ -127,6 +124,9 @@ pub struct Config {
     /// static-ct-api logs to follow besides those of the log list.
     #[serde(deserialize_with = "blank_is_default")]
     pub static_logs: Vec<NamedLog>,
+    /// Files in the formats of other servers.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub compat: Compat,
     /// The reloading of the configuration.
     #[serde(deserialize_with = "blank_is_default")]
     pub hot_reload: HotReload,
@@ -213,10 +213,10 @@ impl Default for Config {
             auth: Auth::default(),
             feed: Feed::default(),
             journal: Journal::default(),
-            compat: Compat::default(),
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),
+            compat: Compat::default(),
             hot_reload: HotReload::default(),
             buffer_size: IgnoredAny,
             webserver: IgnoredAny,

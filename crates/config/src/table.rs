@@ -170,8 +170,12 @@ pub const SECTIONS: &[Section] = &[
         "What was published, on disk in data_dir: a restart repeats and loses nothing, and clients \
          resume over everything kept",
     ),
-    section("compat", "Files of other servers", "Files for going back to another server"),
     section("ct_log", "Logs", "Which logs are read, and how"),
+    section(
+        "compat",
+        "Going back",
+        "Files that another server can resume from; docs/migrate.md describes how",
+    ),
     section(
         "hot_reload",
         "Reloading",

@@ -30,6 +30,7 @@ use crate::publish::pages::Pages;
 use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
+use crate::state::export::{Index, IndexExport};
 use crate::state::save::{Saved, Saver};
 use crate::state::stream::Stream;
 use crate::state::{acknowledgements, window};
@@ -78,6 +79,7 @@ pub struct Server {
     services: Services,
     fleet: Arc<Fleet>,
     saver: Option<Saver>,
+    export: Option<IndexExport>,
     /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
     /// window) is lost with it, so it is not restarted: the server ends with it.
     publisher: oneshot::Receiver<()>,
@@ -115,6 +117,7 @@ impl Server {
         let filters = Filters::new(options::filter_limits(&config));
         let renderer = options::renderer(&config);
         let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics), id);
+        let index = Index::open(&config, &saved)?;
         let limits = options::limits(&config);
         let (first_offset, resent_from) = (state.next_offset(), saved.resent_from);
         let hub = Arc::new(Hub::resumed(stream, limits, first_offset, resent_from));
@@ -166,6 +169,7 @@ impl Server {
             recent,
             liveness,
             started,
+            is_demo: mode == Mode::Demo,
             alive: hold,
             last_call: called,
             tasks,
@@ -175,10 +179,15 @@ impl Server {
         if journal.is_some() {
             acknowledgements::start(&live.config(), &fleet, &services.tasks);
         }
+        let export = index.map(|index| {
+            let metrics = Arc::clone(&services.metrics);
+            IndexExport::start(index, Arc::clone(&fleet), metrics, &services.tasks)
+        });
         Ok(Self {
             services,
             fleet,
             saver,
+            export,
             publisher: ended,
             live,
             listener,
@@ -277,6 +286,9 @@ impl Server {
         stopping.send_replace(true);
         if let Some(saver) = self.saver {
             saver.finish().await;
+        }
+        if let Some(export) = self.export {
+            export.finish().await;
         }
         // They hold the connections' channel open.
         drop((services, live));

@@ -1,6 +1,7 @@
 //! What is kept across restarts: the journal, or the state file with the positions to resume from.
 
 pub(crate) mod acknowledgements;
+pub(crate) mod export;
 pub mod journal_log;
 pub(crate) mod persistent;
 pub(crate) mod resume;

@@ -1,7 +1,6 @@
-//! The journal, and files for other servers.
+//! The journal.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -44,14 +43,6 @@ pub enum JournalSync {
     /// Once a second.
     #[default]
     Interval,
-}
-
-/// Files in the format of other servers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Compat {
-    /// The state file to write besides the journal, for going back to a server without one.
-    pub export_state: Option<PathBuf>,
 }
 
 /// A span of time in whole seconds, written `7d`, `36h`, `30m`, `90s` or `90`.

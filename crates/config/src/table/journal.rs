@@ -1,7 +1,7 @@
-//! Rows of the table: the journal, and files for other servers.
+//! Rows of the table: the journal.
 
 use super::{Setting, row};
-use crate::kind::Kind::{Choice, Path, Size, Span};
+use crate::kind::Kind::{Choice, Size, Span};
 use crate::model::values::ByteSize;
 
 pub(super) const ROWS: &[Setting] = &[
@@ -36,14 +36,5 @@ pub(super) const ROWS: &[Setting] = &[
         "Size of a file of the journal, at most a quarter of journal.max_bytes; entries are deleted in \
          whole files",
     )
-    .restart(),
-    row(
-        "compat.export_state",
-        &["CERTSTREAM_COMPAT_EXPORT_STATE"],
-        Path,
-        "State file to write besides the journal, in the format of ct_log.state_file, for going back \
-         to a version or a server without a journal",
-    )
-    .example("/var/lib/certstream/export.json")
     .restart(),
 ];
