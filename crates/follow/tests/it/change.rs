@@ -55,7 +55,8 @@ async fn an_excluded_log_stops_at_once_and_resumes_when_included_again() {
     eventually("all are left", || urls(&followed).is_empty()).await;
     assert!(followed.fleet.lists().is_empty());
     let reason = || followed.fleet.reason().map(|reason| reason.0).unwrap_or_default();
-    eventually("it says why", || reason().contains("neither a log list nor a log is configured")).await;
+    eventually("it says why", || reason().contains("neither a log list nor a log is configured"))
+        .await;
     followed.fleet.change(Vec::new(), Some(once(&sim)));
     eventually("all are back", || urls(&followed).len() == 2).await;
     followed.fleet.stop().await;

@@ -3,6 +3,8 @@
 mod encoding;
 pub(super) mod filters;
 mod gap;
+mod join;
+mod moment;
 mod notices;
 pub(super) mod parameters;
 pub(super) mod paths;
@@ -22,11 +24,12 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use config::Config;
-use feed::{Framing, Hub, Owner, Request as FeedRequest, Subscription, frame};
+use feed::{Framing, Owner, Request as FeedRequest, Subscription, frame};
 use tokio::sync::watch;
 use wire::StreamKind;
 use wire::filter::{Filters, Registered};
 
+use self::join::Join;
 use self::notices::Notices;
 use self::request::Parameters;
 use crate::http::guard::{Admission, Gate, Policy};
@@ -34,14 +37,13 @@ use crate::http::listener::Alive;
 use crate::http::{Services, guard, missing, page};
 use crate::metrics::{ConnectionLabels, Metrics};
 use crate::options;
-use crate::publish::messages::MessageStream;
 
 /// The state of the stream routes.
 #[derive(Debug)]
 struct Streams {
     config: Arc<Config>,
     policy: Arc<Policy>,
-    hub: Arc<Hub<MessageStream>>,
+    place: Join,
     filters: Filters,
     metrics: Arc<Metrics>,
     alive: Alive,
@@ -59,7 +61,7 @@ pub(super) fn routes(
     let streams = Arc::new(Streams {
         config: Arc::clone(config),
         policy: Arc::clone(policy),
-        hub: Arc::clone(&services.hub),
+        place: Join::new(Arc::clone(&services.hub), services.started),
         filters: services.filters.clone(),
         metrics: Arc::clone(&services.metrics),
         alive: services.alive.clone(),
@@ -121,9 +123,11 @@ async fn websocket(
     };
     let filtered = filter.is_some();
     let (rendering, framing) = (requested.rendering, accepted.framing());
-    let since = requested.since_offset();
-    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
-    let Subscription { mut reader, gap } = streams.hub.subscribe(feed_request);
+    let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
+    let Subscription { mut reader, gap } = match streams.place.join(&requested, feed_request).await {
+        Ok(joined) => joined,
+        Err(refused) => return refused,
+    };
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
         let message = gap::message(gap.dropped, requested.gap_reason(&gap), false);
@@ -183,9 +187,11 @@ async fn sse(
     }
     let rendering = requested.rendering;
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
-    let since = requested.since_offset();
-    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
-    let Subscription { reader, gap } = streams.hub.subscribe(feed_request);
+    let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
+    let Subscription { reader, gap } = match streams.place.join(&requested, feed_request).await {
+        Ok(joined) => joined,
+        Err(refused) => return refused,
+    };
     let greeting = gap.map_or_else(Vec::new, |missed| {
         gap::event(missed.dropped, requested.gap_reason(&missed), false)
     });
