@@ -23,6 +23,10 @@ pub trait Stream: Send + Sync + 'static {
     /// Returns the bytes of memory the entry takes, for the bound on the ring.
     fn weight(&self, entry: &Self::Entry) -> usize;
 
+    /// Returns the time at which the entry was seen, in a unit of the caller's, for readers that
+    /// [resume by time](crate::Hub::moment). It may step back from one entry to the next.
+    fn seen(&self, entry: &Self::Entry) -> u64;
+
     /// Reads the entry at `offset`. Must be a pure function of its arguments: a chunk rendered
     /// again has to equal the first.
     fn read<'e>(&self, offset: u64, entry: &'e Self::Entry) -> Self::Message<'e>;

@@ -5,6 +5,8 @@ mod document;
 pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
+mod join;
+mod moment;
 mod notices;
 pub(super) mod parameters;
 pub(super) mod paths;
@@ -24,12 +26,13 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use config::Config;
-use feed::{Framing, Hub, Owner, Request as FeedRequest, Subscription, frame};
+use feed::{Framing, Owner, Request as FeedRequest, Subscription, frame};
 use record::StreamId;
 use tokio::sync::watch;
 use wire::StreamKind;
 use wire::filter::{Filters, Registered};
 
+use self::join::Join;
 use self::notices::Notices;
 use self::request::Parameters;
 use crate::http::guard::{Admission, Gate, Policy};
@@ -37,7 +40,6 @@ use crate::http::listener::Alive;
 use crate::http::{Services, guard, missing, page};
 use crate::metrics::{ConnectionLabels, Metrics};
 use crate::options;
-use crate::publish::messages::MessageStream;
 
 /// The response header that names the stream.
 const STREAM_HEADER: &str = "certstream-stream";
@@ -47,7 +49,7 @@ const STREAM_HEADER: &str = "certstream-stream";
 struct Streams {
     config: Arc<Config>,
     policy: Arc<Policy>,
-    hub: Arc<Hub<MessageStream>>,
+    place: Join,
     stream: StreamId,
     filters: Filters,
     metrics: Arc<Metrics>,
@@ -66,7 +68,7 @@ pub(super) fn routes(
     let streams = Arc::new(Streams {
         config: Arc::clone(config),
         policy: Arc::clone(policy),
-        hub: Arc::clone(&services.hub),
+        place: Join::new(Arc::clone(&services.hub), services.started),
         stream: services.stream,
         filters: services.filters.clone(),
         metrics: Arc::clone(&services.metrics),
@@ -129,9 +131,11 @@ async fn websocket(
     };
     let filtered = filter.is_some();
     let (rendering, framing) = (requested.rendering, accepted.framing());
-    let since = requested.since_offset();
-    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
-    let Subscription { mut reader, gap } = streams.hub.subscribe(feed_request);
+    let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
+    let Subscription { mut reader, gap } = match streams.place.join(&requested, feed_request).await {
+        Ok(joined) => joined,
+        Err(refused) => return refused,
+    };
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
         let reason = requested.gap_reason(&gap);
@@ -193,9 +197,11 @@ async fn sse(
     }
     let rendering = requested.rendering;
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
-    let since = requested.since_offset();
-    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
-    let Subscription { reader, gap } = streams.hub.subscribe(feed_request);
+    let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
+    let Subscription { reader, gap } = match streams.place.join(&requested, feed_request).await {
+        Ok(joined) => joined,
+        Err(refused) => return refused,
+    };
     let greeting = gap.map_or_else(Vec::new, |missed| {
         gap::event(missed.dropped, requested.gap_reason(&missed), false, streams.stream)
     });

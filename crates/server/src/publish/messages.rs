@@ -111,6 +111,10 @@ impl Stream for MessageStream {
             + entry.new_issuers
     }
 
+    fn seen(&self, entry: &RingEntry) -> u64 {
+        entry.record.seen
+    }
+
     fn read<'e>(&self, offset: u64, entry: &'e RingEntry) -> Message<'e> {
         let certificate = Certificate::read_with_digests(&entry.record.certificate, &entry.digests);
         if let Some(error) = &certificate.parse_error

@@ -6,7 +6,7 @@ use record::StreamId;
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
-use super::gap;
+use super::{gap, moment};
 use super::notices::Asked;
 use crate::publish::messages::Rendering;
 
@@ -19,6 +19,8 @@ pub(super) struct Parameters {
     compat: Option<String>,
     /// The offset after which to start.
     since: Option<String>,
+    /// The time at which the first message was seen, or later.
+    since_time: Option<String>,
     /// Heartbeats with an offset, whatever the stream, its profile and the settings say.
     heartbeat: Option<String>,
 }
@@ -38,6 +40,8 @@ pub(super) enum Since {
     Offset(u64),
     /// An offset of another stream. Offsets of different streams cannot be compared.
     OtherStream,
+    /// The first entry seen at this time or later, in milliseconds since 1970.
+    Time(u64),
 }
 
 impl Since {
@@ -59,11 +63,12 @@ impl Since {
     }
 
     /// Returns the offset to request of the hub: one of another stream is ahead of all of ours, so
-    /// that the client gets a gap and then all there is.
-    pub(super) const fn offset(self) -> u64 {
+    /// that the client gets a gap and then all there is. None for a time.
+    const fn offset(self) -> Option<u64> {
         match self {
-            Self::Offset(offset) => offset,
-            Self::OtherStream => u64::MAX,
+            Self::Offset(offset) => Some(offset),
+            Self::OtherStream => Some(u64::MAX),
+            Self::Time(_) => None,
         }
     }
 }
@@ -77,9 +82,18 @@ impl Requested {
         }
     }
 
-    /// Returns the offset to request of the hub; none for a client that starts at the head.
+    /// Returns the offset to request of the hub; none for a client that starts at the head or at a
+    /// time.
     pub(super) fn since_offset(&self) -> Option<u64> {
-        self.since.map(Since::offset)
+        self.since.and_then(Since::offset)
+    }
+
+    /// Returns the time to start at.
+    pub(super) const fn since_time(&self) -> Option<u64> {
+        match self.since {
+            Some(Since::Time(time)) => Some(time),
+            _ => None,
+        }
     }
 }
 
@@ -97,7 +111,8 @@ impl Parameters {
         }
     }
 
-    /// Reads the request. `stream` is the id of the stream that is served. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
+    /// Reads the request. `stream` is the id of the stream that is served. `headers` are those of an SSE
+    /// request, which may carry `Last-Event-ID`.
     ///
     /// # Errors
     /// If a parameter has no such value; the text is the answer.
@@ -122,16 +137,30 @@ impl Parameters {
             .and_then(|headers| headers.get("last-event-id"))
             .map(|value| value.to_str().unwrap_or("?"))
             .filter(|id| !id.is_empty());
+        let since = self.since(last_event, stream)?;
+        let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
+        Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
+    }
+
+    /// Reads the position to start at, of which `last_event` is the one in the headers.
+    fn since(
+        &self,
+        last_event: Option<&str>,
+        stream: StreamId,
+    ) -> Result<Option<Since>, String> {
+        if self.since.is_some() && self.since_time.is_some() {
+            return Err("since and since_time: give one of them\n".to_owned());
+        }
         // A browser that reconnects sends the URL it began with; the header is newer.
         let since = last_event.map(|id| ("Last-Event-ID", id));
         let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
-        let since = since.map(|(name, text)| {
-            Since::parse(text, stream).ok_or_else(|| {
+        if let Some((name, text)) = since {
+            let problem = || {
                 format!("{name}: {text:?} is not an offset: a whole number, or NUMBER@STREAM\n")
-            })
-        });
-        let since = since.transpose()?;
-        let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
-        Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
+            };
+            return Since::parse(text, stream).ok_or_else(problem).map(Some);
+        }
+        let time = self.since_time.as_deref().map(|time| moment::parse("since_time", time));
+        Ok(time.transpose()?.map(Since::Time))
     }
 }
