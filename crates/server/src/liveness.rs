@@ -13,7 +13,7 @@ pub struct Liveness {
     /// The publisher's thread.
     pub publisher: Arc<Heartbeat>,
     /// The reason why the journal cannot be written at present.
-    pub journal: Arc<Pause>,
+    pub(crate) journal: Arc<Pause>,
     stopping: AtomicBool,
 }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod acknowledgements;
 pub(crate) mod export;
-pub mod journal_log;
+pub(crate) mod journal_log;
 pub(crate) mod persistent;
 pub(crate) mod resume;
 pub(crate) mod save;

@@ -19,7 +19,7 @@ const DEPTH: usize = 32;
 
 /// The reason why nothing can be written at present, and whether the server is about to stop.
 #[derive(Debug, Default)]
-pub struct Pause {
+pub(crate) struct Pause {
     state: Mutex<PauseState>,
     changed: Condvar,
 }
@@ -34,13 +34,13 @@ struct PauseState {
 impl Pause {
     /// Returns why the journal accepts nothing at present, and for how long; `None` while it does.
     #[must_use]
-    pub fn problem(&self) -> Option<(String, Duration)> {
+    pub(crate) fn problem(&self) -> Option<(String, Duration)> {
         let state = self.state.lock();
         state.problem.as_ref().map(|(text, since)| (text.clone(), since.elapsed()))
     }
 
     /// Ends the attempts to write to a disk that fails.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.state.lock().is_stopping = true;
         self.changed.notify_all();
     }
