@@ -132,7 +132,8 @@ async fn websocket(
     let filtered = filter.is_some();
     let (rendering, framing) = (requested.rendering, accepted.framing());
     let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
-    let Subscription { mut reader, gap } = match streams.place.join(&requested, feed_request).await {
+    let Subscription { mut reader, gap } = match streams.place.join(&requested, feed_request).await
+    {
         Ok(joined) => joined,
         Err(refused) => return refused,
     };

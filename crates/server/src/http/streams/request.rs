@@ -6,8 +6,8 @@ use record::StreamId;
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
-use super::{gap, moment};
 use super::notices::Asked;
+use super::{gap, moment};
 use crate::publish::messages::Rendering;
 
 /// The parameters of the query string, besides those of a filter.
@@ -143,11 +143,7 @@ impl Parameters {
     }
 
     /// Reads the position to start at, of which `last_event` is the one in the headers.
-    fn since(
-        &self,
-        last_event: Option<&str>,
-        stream: StreamId,
-    ) -> Result<Option<Since>, String> {
+    fn since(&self, last_event: Option<&str>, stream: StreamId) -> Result<Option<Since>, String> {
         if self.since.is_some() && self.since_time.is_some() {
             return Err("since and since_time: give one of them\n".to_owned());
         }
@@ -155,9 +151,8 @@ impl Parameters {
         let since = last_event.map(|id| ("Last-Event-ID", id));
         let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
         if let Some((name, text)) = since {
-            let problem = || {
-                format!("{name}: {text:?} is not an offset: a whole number, or NUMBER@STREAM\n")
-            };
+            let problem =
+                || format!("{name}: {text:?} is not an offset: a whole number, or NUMBER@STREAM\n");
             return Since::parse(text, stream).ok_or_else(problem).map(Some);
         }
         let time = self.since_time.as_deref().map(|time| moment::parse("since_time", time));
