@@ -15,8 +15,8 @@ use anyhow::{Context as _, bail};
 use follow::acknowledge;
 use follow::position::{Position, State, StateError, StateFile};
 use jiff::Timestamp;
-use journal::Directory;
 use journal::storage::Disk;
+use journal::{Directory, System};
 
 use config::{Config, LogsCommand};
 
@@ -68,7 +68,8 @@ impl<'c> Kept<'c> {
     fn read(&self) -> anyhow::Result<State> {
         match self {
             Self::Journal(data_dir) => {
-                let journal = Directory::open(Arc::new(Disk), data_dir).context("data_dir")?;
+                let opened = Directory::open(Arc::new(Disk), &System::new(), data_dir);
+                let journal = opened.context("data_dir")?;
                 Ok(State::of_stream(journal.state()))
             }
             Self::StateFile(path) => Ok(State::read(path)?),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use config::{Config, Span};
+use config::Config;
 use follow::position::{self, StateFile};
 use journal::storage::Disk;
 use journal::{
@@ -84,13 +84,12 @@ pub(crate) fn check(data_dir: &Path, config: &Config) -> Result<Option<String>, 
         Err(error) => return Err(format!("{shown} cannot be read: {error}")),
     }
     try_write(data_dir).map_err(|error| format!("{shown} cannot be written: {error}"))?;
-    match Directory::open(Arc::new(Disk), data_dir) {
+    match Directory::open(Arc::new(Disk), &System::new(), data_dir) {
         Ok(journal) if journal.is_running() => {
             Ok(Some(format!("data_dir: {shown} is in use by a running server")))
         }
-        Ok(journal) => Ok(coverage(&journal.stats(), config)),
-        // There is none yet.
-        Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Ok(journal) => Ok(coverage(&journal.stats(&options::journal(config)), config)),
+        Err(OpenError::NoJournal(_)) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -107,12 +106,7 @@ fn check_parent(data_dir: &Path) -> Result<Option<String>, String> {
 
 /// Says what time span the limits of the journal cover at the rate of what it has.
 fn coverage(stats: &Stats, config: &Config) -> Option<String> {
-    let kept = stats.last_time?.checked_sub(stats.first_time?).filter(|kept| *kept >= 60_000)?;
-    let bytes = u128::from(config.journal.max_bytes.get());
-    let span = u128::from(kept) * bytes / u128::from(stats.bytes.max(1));
-    let by_size = Duration::from_millis(u64::try_from(span).unwrap_or(u64::MAX));
-    let age = config.journal.max_age.map(Span::get);
-    let span = age.map_or(by_size, |age| age.min(by_size));
+    let span = stats.coverage?;
     let (number, unit) = match span.as_secs() {
         seconds @ 172_800.. => (seconds / 86_400, "days"),
         seconds @ 7_200.. => (seconds / 3_600, "hours"),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ctsim::fault::{Fault, Scope, Times};
 use futures_util::StreamExt as _;
 use journal::storage::Disk;
-use journal::{Directory, Item};
+use journal::{Directory, Item, System};
 use parking_lot::Mutex;
 use record::{Batch, LogNumber};
 use serde_json::Value;
@@ -148,14 +148,14 @@ impl Client {
 /// The journal's records by offset; checks that each index of each log is accounted for once, from 0 up
 /// to `size`.
 fn journalled(data_dir: &Path, logs: usize, size: u64) -> (BTreeMap<u64, Entry>, u64) {
-    let directory = Directory::open(Arc::new(Disk), data_dir).expect("a journal");
+    let directory = Directory::open(Arc::new(Disk), &System::new(), data_dir).expect("a journal");
     let state = directory.state();
     assert_eq!(state.logs().len(), logs);
     let url = |log: LogNumber| state.log(log).expect("a log").identity.url.clone();
     let mut records = BTreeMap::new();
     let mut counted: BTreeMap<Entry, u32> = BTreeMap::new();
     let mut sightings = 0_u64;
-    let mut contents = directory.contents(0);
+    let mut contents = directory.contents(0).expect("readable");
     while let Some(item) = contents.next_item().expect("readable") {
         let Item::Batch(stored) = item else {
             assert!(!matches!(item, Item::Damage(_)), "{item:?}");
