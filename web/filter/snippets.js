@@ -142,6 +142,7 @@ function collector({ serves, auth, stream, filter }) {
   const inUrl = Object.fromEntries(Object.entries(server).filter(([by]) => !options.includes(by)));
   const words = [
     `--url ${quoted(socketUrl(serves[stream], inUrl))}`,
+    ...{ full: ["--with-der"], domains: ["--stream domains"], lite: [] }[stream],
     ...options.map((by) => `--${by} ${quoted(server[by])}`),
     "--output certificates.feather",
   ];

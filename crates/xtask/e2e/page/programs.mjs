@@ -99,7 +99,7 @@ export async function checkPrograms(page) {
   assert(url.startsWith(`ws://${ADDRESS}/?domain=com\n`), url);
   await page.selectOption("#connect-stream", "domains");
   assert((await program(page, "WebSocket URL")).startsWith(`ws://${ADDRESS}/domains-only?domain=com\n`));
-  assert.match(await program(page, "Files (Arrow)"), /^certstream-arrow --url 'ws:.*\/domains-only' \\\n  --domain 'com'/);
+  assert.match(await program(page, "Files (Arrow)"), /^certstream-arrow --url 'ws:.*\/domains-only' \\\n  --stream domains \\\n  --domain 'com'/);
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.click("#connect-copy");
   await page.waitForSelector("#connect-copy:text('Copied')");
