@@ -5,8 +5,10 @@ import { age, row } from "./row.js";
 
 // Rows that are kept.
 const ROWS = 25;
-// Certificates that wait to be drawn.
-const MOST_WAITING = 40;
+// Certificates that wait to be drawn: of a sample few, so that it is fresh.
+const MOST_WAITING = { sample: 10, matches: 100 };
+// A timer that is late by up to this time (ms) is made up for.
+const LATE = 200;
 // Rows follow each other at this distance (ms): a sample slowly enough to look at, matches faster.
 const SAMPLE_STEP = 160;
 const MATCH_STEP = 50;
@@ -79,7 +81,9 @@ export class Certificates {
   take(data, offset, isNew) {
     if (isNew) this.#arrived += 1;
     this.#waiting.push({ data, offset, isNew });
-    if (this.#waiting.length > MOST_WAITING) {
+    // Without backlog: that is shown at once, the newest of it.
+    const most = this.#isSample && isNew ? MOST_WAITING.sample : MOST_WAITING.matches;
+    if (this.#waiting.length > most) {
       if (this.#waiting.shift().isNew) this.#sampled = performance.now();
     }
   }
@@ -111,11 +115,16 @@ export class Certificates {
       this.#waiting = this.#waiting.filter(({ isNew }) => isNew);
       for (const one of old.slice(-ROWS)) this.#show(one, false);
     }
-    const isSample = this.#filter.isEmpty && body.rows.length === ROWS;
-    const step = isSample ? SAMPLE_STEP : MATCH_STEP;
-    if (this.#waiting.length === 0 || now < this.#next) return;
-    this.#next = now + Math.max(SPREAD / this.#waiting.length, step);
-    this.#show(this.#waiting.shift(), true);
+    const step = this.#isSample ? SAMPLE_STEP : MATCH_STEP;
+    this.#next = Math.max(this.#next, now - LATE);
+    while (this.#waiting.length > 0 && now >= this.#next) {
+      this.#next += Math.max(SPREAD / this.#waiting.length, step);
+      this.#show(this.#waiting.shift(), true);
+    }
+  }
+
+  get #isSample() {
+    return this.#filter.isEmpty && body.rows.length === ROWS;
   }
 
   #show({ data, offset }, isNew) {

@@ -140,7 +140,8 @@ fn publish(framing: Framing, pages: &[Vec<Vec<u8>>]) -> (usize, Duration) {
         let hub = Hub::new(Echo, Limits { chunk_bytes: 64 << 20, ..Limits::default() }, 1);
         let request =
             Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
-        let mut reader: Reader<Echo> = hub.subscribe(request).expect("the hub has no history").reader;
+        let mut reader: Reader<Echo> =
+            hub.subscribe(request).expect("the hub has no history").reader;
         let pages = pages.to_vec();
         let start = Instant::now();
         for page in pages {

@@ -35,6 +35,12 @@ pub trait Stream: Send + Sync + 'static {
     /// message for the entry. Pure like [`read`](Self::read).
     fn render(&self, rendering: Self::Rendering, message: &Self::Message<'_>, out: &mut Vec<u8>);
 
+    /// Returns the part of a server-sent event's id that follows the offset; empty by default. It names
+    /// the stream, so that a client that resumes also says whose offset it has.
+    fn event_suffix(&self) -> &str {
+        ""
+    }
+
     /// Returns the filter's number. Numbers grow with registration and are never used again; filters that
     /// are equal may share one.
     fn filter_id(filter: &Self::Filter) -> u64;

@@ -1,6 +1,9 @@
 //! Damage that was found, in words.
 
+use std::collections::HashSet;
 use std::fmt;
+
+use parking_lot::Mutex;
 
 /// A part of a journal that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,5 +53,40 @@ impl fmt::Display for Damage {
             DamageKind::Foreign => write!(f, "{file}: not a segment"),
             DamageKind::Missing => write!(f, "{file}: the segment before it is missing"),
         }
+    }
+}
+
+/// Damage found so far, each part once.
+#[derive(Debug, Default)]
+pub(crate) struct DamageLog {
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    places: HashSet<(String, u64)>,
+    count: u64,
+}
+
+/// Places remembered; more are counted each time they are found.
+const MAX_PLACES: usize = 10_000;
+
+impl DamageLog {
+    /// Counts and logs damage that was not found before.
+    pub(crate) fn note(&self, damage: &Damage) {
+        let mut found = self.found.lock();
+        let place = (damage.file.clone(), damage.at);
+        if found.places.contains(&place) {
+            return;
+        }
+        found.count = found.count.saturating_add(1);
+        if found.places.len() < MAX_PLACES {
+            found.places.insert(place);
+            tracing::warn!("the journal is damaged: {damage}");
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.found.lock().count
     }
 }

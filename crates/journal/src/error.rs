@@ -45,6 +45,9 @@ pub enum OpenError {
         /// The streams.
         streams: Vec<String>,
     },
+    /// There is nothing to read.
+    #[error("there is no journal in {0}")]
+    NoJournal(PathBuf),
     /// The settings contradict each other.
     #[error(
         "max_bytes is {max_bytes}, but must be at least four segments of {segment_bytes} bytes"

@@ -1,25 +1,36 @@
 //! The handle of an open journal: what readers and syncs use.
 
+pub(crate) mod open;
+
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use record::{State, StreamId};
+use record::{State, StreamId, SyncMode};
 
 use crate::damage::Damage;
 use crate::error::{OpenError, ReadError, WriteError};
 use crate::host::Host;
-use crate::reader::{Reader, StoredBatch};
+use crate::read::time;
+use crate::read::{Cursor, Reader, StoredBatch};
 use crate::settings::Settings;
+use crate::shared::Shared;
 use crate::stats::{SegmentStats, Stats};
 use crate::storage::Storage;
-use crate::writer::Writer;
+use crate::write::Writer;
 
 /// A handle of an open journal, cheap to clone. All methods may be called from any thread.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    _private: (),
+    shared: Arc<Shared>,
 }
+
+/// Readers kept where they stopped.
+const MAX_PARKED: usize = 16;
+/// Pause after a failure, before the next attempt.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A journal that was opened and recovered.
 #[derive(Debug)]
@@ -50,7 +61,18 @@ pub struct Head {
     pub entries: u64,
 }
 
+impl Head {
+    /// Returns the offset before the next one.
+    pub(crate) const fn last_offset(&self) -> u64 {
+        self.next_offset.saturating_sub(1)
+    }
+}
+
 impl Journal {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     /// Opens the journal in `data_dir`, creates it if there is none, and recovers what is there.
     /// Blocks for as long as reading one segment takes.
     ///
@@ -63,8 +85,7 @@ impl Journal {
         data_dir: &Path,
         settings: Settings,
     ) -> Result<Opened, OpenError> {
-        drop((storage, host, settings));
-        todo!("{}", data_dir.display())
+        open::open(storage, host, data_dir, settings)
     }
 
     /// Gives the journal in `data_dir` a new stream id, so that its offsets are not taken for those of
@@ -78,59 +99,91 @@ impl Journal {
         host: Arc<dyn Host>,
         data_dir: &Path,
     ) -> Result<(StreamId, StreamId), OpenError> {
-        drop((storage, host));
-        todo!("{}", data_dir.display())
+        open::new_id(storage, host, data_dir)
+    }
+
+    /// Returns the directory of the stream.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.shared.store.dir()
     }
 
     /// Returns the id of the stream.
     #[must_use]
     pub fn stream(&self) -> StreamId {
-        todo!()
+        self.shared.stream
     }
 
     /// Returns the offset from which on entries are kept; `None` where nothing is. It never decreases.
     /// Takes no lock and reads no file.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
-        todo!()
+        self.shared.oldest()
     }
 
     /// Returns the end of what may be shown: of what was appended ([`SyncMode::Interval`]), or of what
     /// is durable ([`SyncMode::Batch`]).
-    ///
-    /// [`SyncMode::Interval`]: record::SyncMode::Interval
-    /// [`SyncMode::Batch`]: record::SyncMode::Batch
     #[must_use]
     pub fn head(&self) -> Head {
-        todo!()
+        self.shared.head()
     }
 
     /// Reads the batch with the entry at `offset`, or the next one if no batch has that, and those
-    /// that follow, ascending: at most `max_bytes` bytes of records (by [`Record::weight`]), at least
-    /// one batch; none that begins at `end` or after, and none that is not committed. Batches without
-    /// records are left out. What is damaged is skipped: the `from` of the next batch shows it.
+    /// that follow, ascending: at most `max_bytes` bytes of records (by [`StoredBatch::weight`]), at
+    /// least one batch; none that begins at `end` or after, and none that is not committed. Batches
+    /// without records are left out. What is damaged is skipped: the `from` of the next batch shows it.
     ///
     /// Consecutive calls for consecutive ranges are cheap: the journal keeps a few readers where they
     /// stopped.
     ///
     /// # Errors
     /// If a file cannot be read.
-    ///
-    /// [`Record::weight`]: record::Record::weight
     pub fn read(
         &self,
         offset: u64,
         end: u64,
         max_bytes: usize,
     ) -> Result<Vec<StoredBatch>, ReadError> {
-        todo!("{offset} {end} {max_bytes}")
+        let mut cursor = self.unpark(offset);
+        let (mut batches, mut bytes) = (Vec::new(), 0_usize);
+        loop {
+            let before = cursor.offset();
+            let Some(batch) = cursor.next(&self.shared, end)? else { break };
+            if batch.batch.records.is_empty() {
+                continue;
+            }
+            bytes = bytes.saturating_add(batch.weight());
+            if bytes > max_bytes && !batches.is_empty() {
+                cursor.put_back(batch, before);
+                break;
+            }
+            batches.push(batch);
+        }
+        self.park(cursor);
+        Ok(batches)
+    }
+
+    /// Takes a reader that stopped at an offset, or makes one.
+    fn unpark(&self, offset: u64) -> Cursor {
+        let mut parked = self.shared.parked.lock();
+        let place = parked.iter().position(|cursor| cursor.offset() == offset);
+        place.map_or_else(|| Cursor::new(offset), |place| parked.remove(place))
+    }
+
+    fn park(&self, mut cursor: Cursor) {
+        cursor.park();
+        let mut parked = self.shared.parked.lock();
+        if parked.len() >= MAX_PARKED {
+            parked.remove(0);
+        }
+        parked.push(cursor);
     }
 
     /// Returns a reader of all batches from the one with the entry at `offset` on, or from the next
     /// one.
     #[must_use]
     pub fn reader(&self, offset: u64) -> Reader {
-        todo!("{offset}")
+        Reader::new(Arc::clone(&self.shared), offset)
     }
 
     /// Returns the lowest offset of an entry seen at `time` or later, in milliseconds since 1970;
@@ -140,7 +193,8 @@ impl Journal {
     /// # Errors
     /// If a file cannot be read.
     pub fn at_time(&self, time: u64) -> Result<Option<u64>, ReadError> {
-        todo!("{time}")
+        let note = |damage: &Damage| self.shared.damage.note(damage);
+        time::find(&self.shared.store, self.shared.head().number, time, note)
     }
 
     /// Makes everything appended so far durable, and returns the number of the last durable batch.
@@ -149,19 +203,34 @@ impl Journal {
     /// # Errors
     /// If the sync failed and what is not durable could not be written to a new segment either.
     pub fn sync(&self) -> Result<u64, WriteError> {
-        todo!()
+        self.shared.sync()
     }
 
-    /// Syncs until the journal is closed, for a thread of its own: at intervals, or in
+    /// Syncs until the writer is closed or dropped, for a thread of its own: at intervals, or in
     /// [`SyncMode::Batch`] as soon as something is appended. Retries what may succeed later, and logs
     /// it.
     ///
     /// # Errors
     /// If nothing can be written any more.
-    ///
-    /// [`SyncMode::Batch`]: record::SyncMode::Batch
     pub fn sync_until_closed(&self) -> Result<(), WriteError> {
-        todo!()
+        let progress = &self.shared.progress;
+        let is_batch = self.shared.settings.sync == SyncMode::Batch;
+        while progress.wait_for_work() {
+            if !is_batch && !progress.pause(self.shared.settings.sync_interval) {
+                break;
+            }
+            match self.sync() {
+                Ok(_) => {}
+                Err(error) if error.is_retriable() => {
+                    tracing::warn!(%error, "the journal cannot be synced; trying again");
+                    if !progress.pause(RETRY) {
+                        break;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        progress.fatal().map_or(Ok(()), Err)
     }
 
     /// Returns the number of the last committed batch once it is larger than `after`; otherwise wakes
@@ -174,18 +243,32 @@ impl Journal {
         after: u64,
         context: &mut Context<'_>,
     ) -> Poll<Result<u64, WriteError>> {
-        todo!("{after} {context:?}")
+        self.shared.progress.poll(after, context)
     }
 
     /// Returns figures about the journal.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        todo!()
+        let (shared, counters) = (&self.shared, &self.shared.counters);
+        let (written, synced) = shared.progress.numbers();
+        let sync_micros = counters.sync_micros.load(Ordering::Relaxed);
+        let latency = sync_micros.checked_sub(1).map(Duration::from_micros);
+        let newest = shared.newest();
+        Stats {
+            damaged: shared.damage.count(),
+            deleted: counters.deleted.load(Ordering::Relaxed),
+            failures: counters.failures.load(Ordering::Relaxed),
+            written,
+            synced,
+            sync_latency: latency,
+            syncs: counters.syncs.load(Ordering::Relaxed),
+            ..Stats::of(&shared.store, &shared.head(), newest, &shared.settings)
+        }
     }
 
     /// Returns figures about each segment, oldest first.
     #[must_use]
     pub fn segments(&self) -> Vec<SegmentStats> {
-        todo!()
+        self.shared.store.list().iter().map(|segment| segment.stats()).collect()
     }
 }

@@ -19,20 +19,24 @@
 mod damage;
 mod directory;
 mod error;
+mod format;
 mod host;
 mod journal;
-mod reader;
+mod read;
+mod recovery;
+mod segment;
 mod settings;
+mod shared;
 mod stats;
 pub mod storage;
-mod writer;
+mod write;
 
 pub use damage::{Damage, DamageKind};
 pub use directory::{Contents, Directory, Item};
 pub use error::{OpenError, ReadError, WriteError};
 pub use host::{Host, System};
 pub use journal::{Head, Journal, Opened};
-pub use reader::{Reader, StoredBatch};
+pub use read::{Reader, StoredBatch};
 pub use settings::Settings;
 pub use stats::{SegmentStats, Stats};
-pub use writer::{Start, Writer};
+pub use write::{Start, Writer};

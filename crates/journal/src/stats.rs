@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::journal::Head;
+use crate::segment::Store;
+use crate::settings::Settings;
+
 /// Figures about a journal as it is now. Times are in milliseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -55,4 +59,37 @@ pub struct SegmentStats {
     pub bytes: u64,
     /// Nothing is appended to it any more.
     pub is_sealed: bool,
+}
+
+/// Time that the figures of a rate need to span.
+const MIN_SPAN: u64 = 10_000;
+
+impl Stats {
+    /// Returns the figures of segments up to a head, whose newest entry was seen at `newest`.
+    pub(crate) fn of(store: &Store, head: &Head, newest: u64, settings: &Settings) -> Self {
+        let first = store.first();
+        let totals = first.map(|first| first.header.totals).unwrap_or_default();
+        let entries = head.entries.saturating_sub(totals.entries);
+        let has_entries = entries > 0;
+        let created = store.first().map(|first| first.header.created);
+        let first_time = created.map(|created| totals.newest.max(created).min(newest));
+        let bytes = store.bytes();
+        let span = first_time.map_or(0, |first| newest.saturating_sub(first));
+        let coverage = (span >= MIN_SPAN).then(|| {
+            let ratio = settings.max_bytes as f64 / bytes.max(1) as f64;
+            let by_bytes = Duration::from_millis((span as f64 * ratio) as u64);
+            settings.max_age.map_or(by_bytes, |max_age| max_age.min(by_bytes))
+        });
+        Self {
+            first_offset: has_entries.then_some(totals.next_offset),
+            last_offset: has_entries.then(|| head.last_offset()),
+            entries,
+            first_time: first_time.filter(|_| has_entries),
+            last_time: has_entries.then_some(newest),
+            bytes,
+            segments: store.count(),
+            coverage,
+            ..Self::default()
+        }
+    }
 }

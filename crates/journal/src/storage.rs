@@ -1,6 +1,7 @@
 //! Access to files: everything that a journal asks of a file system.
 
 mod disk;
+pub mod simulated;
 
 use std::fmt::Debug;
 use std::io;
@@ -35,6 +36,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// If it is not there, or cannot be opened.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
 
+    /// Opens a file for reading and writing.
+    ///
+    /// # Errors
+    /// If it is not there, or cannot be opened.
+    fn reopen(&self, path: &Path) -> io::Result<Arc<dyn File>>;
+
     /// Gives a file another name, in place of a file that has that name.
     ///
     /// # Errors
@@ -59,6 +66,12 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// # Errors
     /// If another process has it ([`io::ErrorKind::WouldBlock`]), or if the file cannot be written.
     fn lock(&self, path: &Path, owner: &[u8]) -> io::Result<Arc<dyn File>>;
+
+    /// Reports whether a process has the lock of a file.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
 }
 
 /// A name in a directory.

@@ -325,6 +325,18 @@ impl Decoder {
         decoded
     }
 
+    /// Returns the issuers with a number in the context, by number.
+    #[must_use]
+    pub fn issuers(&self) -> &[std::sync::Arc<crate::Issuer>] {
+        self.context.issuers()
+    }
+
+    /// Forgets the issuers of the context and keeps the positions, as a checkpoint without issuers
+    /// does: where such a checkpoint is damaged, what follows it can still be decoded.
+    pub fn forget_issuers(&mut self) {
+        self.context.forget_issuers();
+    }
+
     fn read(&mut self, encoded: &[u8]) -> Result<Message, DecodeError> {
         let mut reader = Reader::new(encoded);
         let (kind, header) = read_header(&mut reader)?;

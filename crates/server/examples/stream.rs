@@ -19,9 +19,9 @@ fn main() {
 
 fn read(url: &str, since: &mut String) -> anyhow::Result<()> {
     let (mut socket, response) = tungstenite::connect(format!("{url}?compat=calidog{since}"))?;
-    // The id of the server's stream, if it has one.
-    let stream = response.headers().get("certstream-stream").and_then(|id| id.to_str().ok());
-    let stream = stream.map(|id| format!("@{id}")).unwrap_or_default();
+    let stream = response.headers().get("certstream-stream");
+    let stream = stream.and_then(|id| id.to_str().ok()).map(|id| format!("@{id}"));
+    let stream = stream.unwrap_or_default();
     loop {
         let message = socket.read()?;
         if !message.is_text() {

@@ -41,6 +41,11 @@ impl Storage for Disk {
         Ok(Arc::new(DiskFile(fs::File::open(path)?)))
     }
 
+    fn reopen(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Arc::new(DiskFile(file)))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -67,6 +72,11 @@ impl Storage for Disk {
         file.set_len(0)?;
         file.write_all_at(owner, 0)?;
         Ok(Arc::new(DiskFile(file)))
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        // A shared lock, so that two that look do not take each other for a writer.
+        Ok(matches!(fs::File::open(path)?.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 }
 

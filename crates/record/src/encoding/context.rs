@@ -68,6 +68,10 @@ impl Context {
         &self.issuers
     }
 
+    pub(super) fn forget_issuers(&mut self) {
+        self.revert(Mark { issuers: 0 });
+    }
+
     /// Returns the number of an issuer, if it has one.
     pub(super) fn number(&self, fingerprint: &Hash) -> Option<usize> {
         self.numbers.get(fingerprint).copied()

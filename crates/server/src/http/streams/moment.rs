@@ -17,9 +17,8 @@ pub(super) fn parse(name: &str, text: &str) -> Result<u64, String> {
 /// Reads seconds, perhaps with a fraction, of which three digits count.
 fn unix(text: &str) -> Option<u64> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let is_number = |digits: &str| {
-        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-    };
+    let is_number =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     if !is_number(seconds) || !is_number(fraction) {
         return None;
     }
@@ -58,11 +57,21 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_an_example() {
-        for text in
-            ["yesterday", "", "-5", "1e9", "1780000000.", ".5", "2026-05-28", "20:26", "99999999999999999999"]
-        {
+        for text in [
+            "yesterday",
+            "",
+            "-5",
+            "1e9",
+            "1780000000.",
+            ".5",
+            "2026-05-28",
+            "20:26",
+            "99999999999999999999",
+        ] {
             let problem = parse("since_time", text).unwrap_err();
-            assert!(problem.starts_with(&format!("since_time: {text:?} is not a time; give RFC 3339")));
+            assert!(
+                problem.starts_with(&format!("since_time: {text:?} is not a time; give RFC 3339"))
+            );
         }
     }
 }

@@ -4,8 +4,7 @@ use url::form_urlencoded;
 use wire::filter::{EXACT, Parameter};
 
 /// The names besides those of filters.
-const OTHERS: [&str; 7] =
-    [EXACT, "since", "since_time", "compat", "stream", "heartbeat", "token"];
+const OTHERS: [&str; 7] = [EXACT, "since", "since_time", "compat", "stream", "heartbeat", "token"];
 
 /// Names of features that this server does not offer, with the answer to the client.
 const NOT_OFFERED: [(&str, &str); 2] = [
@@ -156,10 +155,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_name_that_is_not_offered_is_refused_with_the_reason() {
-        let cases = [
-            ("backfiled", "backfilled", "does not backfill"),
-            ("New", "new", "keeps no record"),
-        ];
+        let cases =
+            [("backfiled", "backfilled", "does not backfill"), ("New", "new", "keeps no record")];
         for (name, meant, why) in cases {
             let problem = check(Some(&format!("domain=a.com&{name}=5"))).unwrap_err();
             let start = format!("{name}: did you mean {meant}? this server ");

@@ -2,11 +2,12 @@
 
 use axum::http::HeaderMap;
 use feed::Gap;
+use record::StreamId;
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
-use super::{gap, moment};
 use super::notices::Asked;
+use super::{gap, moment};
 use crate::publish::messages::Rendering;
 
 /// The parameters of the query string, besides those of a filter.
@@ -37,8 +38,7 @@ pub(super) struct Requested {
 pub(super) enum Since {
     /// This offset of our stream.
     Offset(u64),
-    /// An offset of a named stream. Our stream has no name, and offsets of different streams cannot
-    /// be compared.
+    /// An offset of another stream. Offsets of different streams cannot be compared.
     OtherStream,
     /// The first entry seen at this time or later, in milliseconds since 1970.
     Time(u64),
@@ -48,12 +48,15 @@ impl Since {
     /// Bytes of a stream's id at most.
     const LONGEST_ID: usize = 64;
 
-    /// Reads an offset, `N` or `N@ID`.
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads an offset, `N` or `N@ID`; `stream` is the id of ours.
+    fn parse(text: &str, stream: StreamId) -> Option<Self> {
         let Some((offset, id)) = text.split_once('@') else {
             return text.parse().ok().map(Self::Offset);
         };
-        let _of_that_stream: u64 = offset.parse().ok()?;
+        let offset = offset.parse().ok()?;
+        if id == stream.as_str() {
+            return Some(Self::Offset(offset));
+        }
         let is_id = (1..=Self::LONGEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_graphic());
         is_id.then_some(Self::OtherStream)
@@ -108,7 +111,8 @@ impl Parameters {
         }
     }
 
-    /// Reads the request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
+    /// Reads the request. `stream` is the id of the stream that is served. `headers` are those of an SSE
+    /// request, which may carry `Last-Event-ID`.
     ///
     /// # Errors
     /// If a parameter has no such value; the text is the answer.
@@ -116,6 +120,7 @@ impl Parameters {
         &self,
         default_profile: Profile,
         kind: StreamKind,
+        stream: StreamId,
         headers: Option<&HeaderMap>,
     ) -> Result<Requested, String> {
         let asks_for_heartbeats = match self.heartbeat.as_deref() {
@@ -132,13 +137,13 @@ impl Parameters {
             .and_then(|headers| headers.get("last-event-id"))
             .map(|value| value.to_str().unwrap_or("?"))
             .filter(|id| !id.is_empty());
-        let since = self.since(last_event)?;
+        let since = self.since(last_event, stream)?;
         let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
         Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
     }
 
     /// Reads the position to start at, of which `last_event` is the one in the headers.
-    fn since(&self, last_event: Option<&str>) -> Result<Option<Since>, String> {
+    fn since(&self, last_event: Option<&str>, stream: StreamId) -> Result<Option<Since>, String> {
         if self.since.is_some() && self.since_time.is_some() {
             return Err("since and since_time: give one of them\n".to_owned());
         }
@@ -146,8 +151,9 @@ impl Parameters {
         let since = last_event.map(|id| ("Last-Event-ID", id));
         let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
         if let Some((name, text)) = since {
-            let problem = || format!("{name}: {text:?} is not an offset, a whole number\n");
-            return Since::parse(text).ok_or_else(problem).map(Some);
+            let problem =
+                || format!("{name}: {text:?} is not an offset: a whole number, or NUMBER@STREAM\n");
+            return Since::parse(text, stream).ok_or_else(problem).map(Some);
         }
         let time = self.since_time.as_deref().map(|time| moment::parse("since_time", time));
         Ok(time.transpose()?.map(Since::Time))

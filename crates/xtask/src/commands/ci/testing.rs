@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::build::Program;
 use anyhow::{Context as _, ensure};
 
-/// The number of programs that run at a time.
-const AT_ONCE: usize = 3;
+/// The number of programs that run at a time. More would make tests slow that wait for little.
+const AT_ONCE: usize = 2;
 
 /// The number of tests of one program that run at a time, which may be more than there are cores.
 const THREADS: &str = "4";
