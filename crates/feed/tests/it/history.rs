@@ -5,7 +5,7 @@ use std::thread;
 use feed::{Busy, Framing, Gap, GapReason, Limits, Moment, Owner, Request};
 use futures_util::FutureExt;
 
-use crate::fixture::{self, *};
+use crate::fixture::*;
 use crate::storage::Archived;
 
 /// The ring has about four notes, and a feed as many chunks.
@@ -171,7 +171,7 @@ async fn only_so_many_read_the_history_at_a_time() {
 async fn a_reader_that_falls_behind_waits_for_a_place_in_the_history() {
     let mut archived = Archived::new(SMALL, 1);
     let join = |archived: &Archived, since| {
-        fixture::join(&archived.hub, Rendering::Plain, Framing::WebSocket, since).reader
+        join(&archived.hub, Rendering::Plain, Framing::WebSocket, since).reader
     };
     let mut slow = join(&archived, None);
     for number in 0..20 {
@@ -220,7 +220,8 @@ async fn a_reader_resumes_at_the_first_entry_seen_at_a_time_or_later() {
             seen.extend((first..).zip(lengths));
         }
         let hub = if archives { &archived.hub } else { &plain };
-        let oldest = hub.next_offset() - hub.stats().entries;
+        let entries = usize::try_from(hub.stats().entries).unwrap();
+        let oldest = seen[seen.len() - entries].0;
         let evicted =
             seen.iter().filter(|(offset, _)| *offset < oldest).map(|(_, seen)| *seen).max();
         for time in 0..130 {
