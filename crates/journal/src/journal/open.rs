@@ -55,11 +55,8 @@ pub(crate) fn open(
     if recovered.is_unusable {
         aside.extend(store.take_all().iter().map(|segment| segment.name()));
     }
-    let made_durable = make_durable(&store, &recovered);
-    if let Err(error) = &made_durable {
-        tracing::warn!(%error, "the end of the journal cannot be synced");
-    }
-    recovered.is_lossless &= aside.is_empty() && made_durable.is_ok();
+    make_durable(&store, &recovered).map_err(|error| failed("sync", store.dir(), error))?;
+    recovered.is_lossless &= aside.is_empty();
     let is_new = store.count() == 0 && aside.is_empty();
     let mut damage = listing.damage;
     damage.extend(recovered.damage.iter().cloned());
