@@ -1,9 +1,16 @@
-// The table of logs, asked for again every few seconds.
+// The table of logs, requested every few seconds together with what else the server says about itself.
 
-import { address } from "./stream.js";
-import { byId, count, duration, element, number, set } from "./text.js";
+import { address, byId, count, duration, element, number, set } from "./text.js";
 
 const EVERY = 3000;
+// The first answers come sooner: a rate needs two.
+const SOON = 1200;
+// A request without an answer is given up after this time (ms).
+const PATIENCE = 8000;
+// The server is said not to answer after so many failures.
+const FAILURES = 2;
+// Logs that are shown at first; those that need attention come first.
+const FEW = 10;
 const HEALTH = ["unhealthy", "degraded", "healthy"];
 const TAGS = { healthy: "good", degraded: "warn", unhealthy: "bad" };
 const MOST_ALARMS = 3;
@@ -20,11 +27,12 @@ const ORDERS = {
   verified: (log) => log.verified_through ?? -1,
 };
 let chosen = null;
+let all = false;
 let newest = [];
 
 const compare = (one, other) => (one < other ? -1 : Number(one > other));
 
-// What needs looking at comes first, unless somebody chose otherwise.
+// Logs that need attention come first, unless the user has chosen another order.
 function sorted(logs) {
   const usual = (one, other) =>
     compare(ORDERS.health(one), ORDERS.health(other)) || compare(ORDERS.name(one), ORDERS.name(other));
@@ -48,12 +56,21 @@ for (const head of heads) {
 function arrange() {
   const wanted = sorted(newest).map((log) => rows.get(log.url));
   if (wanted.some((row, at) => body.rows[at] !== row)) body.replaceChildren(...wanted);
+  wanted.forEach((row, at) => { row.hidden = !all && at >= FEW; });
+  const more = byId("all-logs");
+  more.hidden = all || wanted.length <= FEW;
+  set(more, `Show all ${number(wanted.length)} logs`);
 }
+
+byId("all-logs").addEventListener("click", () => {
+  all = true;
+  arrange();
+});
 
 function make() {
   const row = element("tr");
   row.setAttribute("role", "row");
-  for (const label of ["Log", "Health", "Lag", "Entries", "Verified through"]) {
+  for (const label of ["Log", "Health", "Lag", "Entries", "Verified"]) {
     const cell = row.insertCell();
     cell.setAttribute("role", "cell");
     cell.dataset.label = label;
@@ -67,8 +84,8 @@ function make() {
 function verified(log, verification) {
   if (verification === "off") return ["off", "not verified"];
   if (log.verified_through === null) return ["–", log.unproved ?? "nothing yet"];
-  const left = Math.max((log.next_index ?? 0) - log.verified_through, 0);
-  return [number(log.verified_through), left ? `${number(left)} to go` : "all read"];
+  const left = Math.max(log.tree_size - log.verified_through, 0);
+  return [left ? `${number(left)} to go` : "up to date", log.unproved ?? `through ${number(log.verified_through)}`];
 }
 
 function fill(row, log, verification) {
@@ -91,7 +108,7 @@ function fill(row, log, verification) {
   set(row.cells[0].children[2], wrong.join(" · "));
 }
 
-function show({ logs, verification, reason }) {
+function show({ logs, verification }) {
   newest = logs;
   const urls = new Set(logs.map((log) => log.url));
   for (const url of rows.keys()) if (!urls.has(url)) rows.delete(url);
@@ -102,36 +119,49 @@ function show({ logs, verification, reason }) {
   if (logs.length === 0) body.replaceChildren();
   arrange();
   byId("no-logs").hidden = logs.length > 0;
-  set(byId("no-logs"), reason ?? "No log is followed yet.");
 
   const healthy = logs.filter((log) => log.health !== "unhealthy").length;
-  set(byId("answering"), `${number(healthy)} of ${number(logs.length)}`);
+  set(byId("answering"), logs.length ? `${number(healthy)} of ${number(logs.length)}` : "none");
   const alarms = logs.reduce((sum, log) => sum + log.alarms.length, 0);
-  const proof = verification === "off" ? "off" : "no alarm";
-  set(byId("proof"), alarms ? count(alarms, "alarm", "alarms") : proof);
+  const proof = verification === "off" ? "off" : "no alarms";
+  set(byId("proof"), logs.length === 0 ? "–" : alarms ? count(alarms, "alarm", "alarms") : proof);
+  byId("proof").classList.toggle("bad", alarms > 0);
+  byId("answering").classList.toggle("bad", healthy < logs.length || logs.length === 0);
   const behind = logs.filter((log) => log.lag_secs > 60).length;
   set(byId("logs-summary"), behind ? `${number(behind)} more than a minute behind` : "none more than a minute behind");
   byId("logs-summary").hidden = logs.length === 0;
-  set(byId("reason"), reason ?? "");
-  byId("reason").hidden = !reason;
 }
 
-async function ask(onAnswer) {
-  const answer = await fetch(address("/page/logs.json"));
+async function ask() {
+  const answer = await fetch(address("/page/logs.json"), { signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(`${answer.status}`);
-  const state = await answer.json();
-  show(state);
-  onAnswer(state);
+  return answer.json();
 }
 
-// Calls `onAnswer` with every answer; one that fails is asked for again.
-export function watch(onAnswer) {
+// Calls `onAnswer` with every answer, and `onFailure` when the server does not answer. A request that
+// fails is repeated.
+export function watch(onAnswer, onFailure) {
+  let [answers, failures, timer, isAsking] = [0, 0, null, false];
   const again = async () => {
-    if (!document.hidden) await ask(onAnswer).catch(() => {});
-    setTimeout(again, EVERY);
+    clearTimeout(timer);
+    if (isAsking) return;
+    if (!document.hidden || answers === 0) {
+      isAsking = true;
+      const state = await ask().catch(() => null);
+      isAsking = false;
+      if (state === null) {
+        failures += 1;
+        if (failures >= FAILURES) onFailure();
+      } else {
+        [answers, failures] = [answers + 1, 0];
+        show(state);
+        onAnswer(state);
+      }
+    }
+    timer = setTimeout(again, answers < 3 ? SOON : EVERY);
   };
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) ask(onAnswer).catch(() => {});
+    if (!document.hidden) again();
   });
   again();
 }

@@ -1,117 +1,110 @@
-// The page: what the parts have to do with each other.
+// The page: how its parts work together. `data-ready` on the root is set once certificates and logs are shown.
 
-import { Certificates } from "./certificates.js";
-import { filtering, serving } from "./connect.js";
-import * as detail from "./detail.js";
+import { filtering, serving } from "./filter/connect.js";
+import * as form from "./filter/form.js";
+import * as notify from "./filter/notify.js";
+import * as figures from "./figures.js";
 import { watch } from "./logs.js";
-import * as rate from "./rate.js";
-import { Stream, address } from "./stream.js";
-import { byId, duration, number, set, speak } from "./text.js";
+import * as state from "./state.js";
+import { Certificates } from "./stream/certificates.js";
+import * as detail from "./stream/detail.js";
+import { certificate, issuer, sorted, untitled } from "./stream/row.js";
+import { Stream } from "./stream/stream.js";
+import * as top from "./stream/top.js";
+import { address, byId, duration, number, set, speak } from "./text.js";
+import * as token from "./token.js";
 
-const PARAMETERS = ["match", "domain", "issuer", "log"];
-// A filter is tried when nothing was typed for so long.
-const TYPED = 400;
+const certificates = new Certificates({
+  ...detail,
+  onPause: (isPaused) => state.update({ isPaused }),
+});
 
-// Browsers cannot send headers with a WebSocket: a token goes on as it came (auth.query_token).
-const token = new URLSearchParams(location.search).get("token");
-const always = token === null ? {} : { token };
-
-const certificates = new Certificates(detail);
 const stream = new Stream({
-  always,
   onState(kind, text) {
-    byId("state").dataset.is = kind;
-    set(byId("state"), text);
+    state.update({ kind, text });
+    certificates.obstacle = OBSTACLES[kind] ?? null;
+    if (kind === "token") token.ask(text === "token refused");
+    if (kind === "live") token.accepted();
   },
-  onMessage(text, isNew) {
-    if (isNew) rate.add();
-    certificates.take(text);
-  },
+  onMessage: take,
   onGap(dropped) {
     const some = dropped === null ? "Some" : `Up to ${number(dropped)}`;
     speak(`${some} certificates may have been missed`);
   },
 });
 
-let server = null;
-let filter = {};
+const OBSTACLES = {
+  token: "The stream needs a token.", off: "There is no stream to show.", down: "Not connected to the stream.",
+};
 
-// The first stream that is on; the page reads any of them.
-function path({ serves }) {
-  if (!serves.websocket) return null;
-  if (serves.lite) return "/";
-  if (serves.full) return "/full-stream";
-  return serves.domains ? "/domains-only" : null;
+let server = null;
+let filter = null;
+
+function take(message, isNew) {
+  const data = certificate(message);
+  if (filter.hides && filter.isHidden(data)) return;
+  top.add(data);
+  certificates.take(data, message.offset, isNew);
+  if (!isNew) return;
+  figures.add();
+  notify.matched(sorted(data, filter)[0]?.name ?? untitled(data), issuer(data.leaf_cert.issuer));
 }
 
 function begin() {
-  if (server === null) return;
-  const at = path(server);
-  if (at === null) stream.stop("WebSocket is disabled on this server");
-  else stream.begin(at, filter, server.head);
+  certificates.begin(filter);
+  figures.begin(!filter.isEmpty);
+  top.clear();
+  filtering(filter);
+  notify.begin(filter);
+  if (server !== null) stream.begin(server, token.current(), filter);
 }
 
-function answered(state) {
-  const isFirst = server === null;
-  server = state;
-  set(byId("version"), `certstream-server ${state.version}`);
-  set(byId("uptime"), `up ${duration(state.uptime_secs)}`);
-  serving(state.serves);
-  if (isFirst) begin();
-}
-
-// The filter as the server would say what is wrong with it; null if nothing is.
-async function problem(wanted) {
-  if (Object.keys(wanted).length === 0) return null;
-  const answer = await fetch(address("/page/filter", wanted)).catch(() => null);
-  return answer?.status === 400 ? (await answer.text()).trim() : null;
-}
-
-function typed() {
-  const text = byId("filter-text").value;
-  const terms = text.split(",").map((term) => term.trim()).filter(Boolean);
-  return terms.length ? { [byId("filter-by").value]: terms.join(",") } : {};
-}
-
-async function apply() {
-  const wanted = typed();
-  if (JSON.stringify(wanted) === JSON.stringify(filter)) return;
-  const wrong = await problem(wanted);
-  // Somebody may have typed on meanwhile.
-  if (JSON.stringify(wanted) !== JSON.stringify(typed())) return;
-  set(byId("filter-problem"), wrong ?? "");
-  byId("filter-text").setAttribute("aria-invalid", String(wrong !== null));
-  if (wrong !== null) return;
-  filter = wanted;
+function changed(now) {
+  filter = now;
   // The address of this page is that of the stream: it can be passed on, and connected to.
-  history.replaceState(null, "", address("/", { ...filter, ...always }));
-  certificates.clear();
-  set(byId("nothing"), Object.keys(filter).length ? "No certificate has matched the filter yet." : "Waiting for the first certificate…");
-  filtering(filter, always);
+  history.replaceState(null, "", address("/", filter.all));
   begin();
 }
 
-function restore() {
-  const given = new URLSearchParams(location.search);
-  const parameter = PARAMETERS.find((name) => given.has(name));
-  if (parameter === undefined) return;
-  byId("filter-by").value = parameter;
-  byId("filter-text").value = given.getAll(parameter).join(",");
-  apply();
+// The difference between the server's clock and this one, in seconds.
+let skew = 0;
+const now = () => Date.now() / 1000 + skew;
+certificates.clock = now;
+top.clock(now);
+
+function answered(answer) {
+  const isFirst = server === null;
+  // The newest answer: a stream that begins later begins at its head.
+  server = answer;
+  skew = answer.now - Date.now() / 1000;
+  byId("demo").hidden = !answer.demo;
+  set(byId("version"), `certstream-server ${answer.version}`);
+  set(byId("uptime"), `up ${duration(answer.uptime_secs)}`);
+  figures.answered(answer);
+  certificates.checked = figures.checked();
+  state.answered(answer);
+  serving(answer);
+  stream.serving(answer);
+  detail.serving({
+    one: (kind, offset, parameters) => stream.one(kind, offset, parameters),
+    hasFull: Boolean(answer.serves.full), isDemo: answer.demo,
+  });
+  if (!isFirst) return;
+  begin();
+  const kind = answer.serves.lite ? "lite" : "full";
+  if (answer.serves[kind]) detail.openLinked(kind, filter);
 }
 
-let timer = null;
-const soon = (delay) => {
-  clearTimeout(timer);
-  timer = setTimeout(apply, delay);
-};
-byId("filter-text").addEventListener("input", () => soon(TYPED));
-byId("filter-by").addEventListener("change", () => soon(0));
-byId("filter").addEventListener("submit", (event) => {
-  event.preventDefault();
-  soon(0);
-});
+// The page can be shown, or pictured, once both tables have rows.
+const ready = setInterval(() => {
+  if (byId("rows").rows.length === 0 || byId("log-rows").rows.length === 0) return;
+  document.documentElement.dataset.ready = "";
+  clearInterval(ready);
+}, 100);
 
-filtering(filter, always);
-restore();
-watch(answered);
+token.begin(() => server !== null && stream.begin(server, token.current(), filter));
+filter = form.begin(changed);
+top.begin(form.add);
+filtering(filter);
+notify.begin(filter);
+watch(answered, () => state.update({ answers: false }));

@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::accept;
 use wire::{Profile, StreamKind};
@@ -110,9 +111,7 @@ fn measure(what: &str, arguments: &[&str], frames: &[u8]) {
     wait_for_pong(&mut socket);
     let (wall, cpu) = (start.elapsed(), self::cpu(&child) - cpu);
     let memory = peak(&child);
-    assert!(
-        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success()
-    );
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
     let bytes = size(folder.path());
     println!(

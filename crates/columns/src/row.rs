@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use cert::{Certificate, Dialect, Name, Part, text};
-use ct::tile::{TILE_WIDTH, Tile, TileKind};
-use record::{LogIdentity, Protocol, Record};
+use record::{LogIdentity, Record};
 use wire::EntryKind;
 use wire::decode::Update;
 
@@ -168,9 +167,6 @@ impl Row for MessageRow<'_> {
     }
 }
 
-/// The number of entries in a full tile, as the width of a tile.
-const FULL_TILE: u16 = 256;
-
 /// The conventions of the texts: those of the default profile of messages.
 const DIALECT: Dialect = Dialect::Calidog;
 
@@ -302,15 +298,7 @@ impl Row for RecordRow<'_> {
         self.log.id.map(|id| id.to_string().into())
     }
     fn link(&self) -> Option<Cow<'_, str>> {
-        let (url, index) = (&self.log.url, self.record.index);
-        let link = match self.log.protocol {
-            Protocol::Rfc6962 => format!("{url}/ct/v1/get-entries?start={index}&end={index}"),
-            Protocol::StaticCt => {
-                // The full tile that contains the entry, or will.
-                let (index, width) = (index / TILE_WIDTH, FULL_TILE);
-                format!("{url}/{}", Tile { kind: TileKind::Data, index, width })
-            }
-        };
+        let link = self.log.protocol.entry_url(&self.log.url, self.record.index);
         Some(link.into())
     }
     fn is_truncated(&self) -> bool {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::ct_log::{CtLog, NamedLog};
 use self::de::{address, blank_is_default};
 use self::guard::{Auth, ConnectionLimit, RateLimit};
-use self::reporting::{Api, MetricsSettings, Prometheus, StatsSettings};
+use self::reporting::{Api, Compat, MetricsSettings, Prometheus, StatsSettings};
 use self::streams::switch_or_section;
 pub use self::streams::{Compression, Dedup, Feed, Filters, Heartbeat, Protocols, Streams};
 use self::values::{ByteSize, CompatProfile, LogFormat, SlowClient, Verification};
@@ -117,6 +117,9 @@ pub struct Config {
     /// static-ct-api logs to follow besides those of the log list.
     #[serde(deserialize_with = "blank_is_default")]
     pub static_logs: Vec<NamedLog>,
+    /// Files in the formats of other servers.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub compat: Compat,
     /// The reloading of the configuration.
     #[serde(deserialize_with = "blank_is_default")]
     pub hot_reload: HotReload,
@@ -204,6 +207,7 @@ impl Default for Config {
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),
+            compat: Compat::default(),
             hot_reload: HotReload::default(),
             buffer_size: IgnoredAny,
             webserver: IgnoredAny,

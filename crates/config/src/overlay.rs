@@ -78,6 +78,7 @@ const NOT_IN_DEMO: &[&str] = &[
     "ct_log.state_file",
     "ct_log.state_recovery",
     "ct_log.import_index",
+    "compat.export_index",
     "custom_logs",
     "static_logs",
 ];

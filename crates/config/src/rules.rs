@@ -17,6 +17,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
     check_metrics(config, &mut problems);
     check_routes(config, &mut problems);
     check_sources(config, &mut problems);
+    check_export(config, &mut problems);
     check_order(config, &mut problems);
     check_catch_up(config, &mut problems);
     check_named_logs(config, &mut problems);
@@ -211,6 +212,16 @@ fn check_sources(config: &Config, problems: &mut Vec<Problem>) {
             true,
             "there is no other log to follow; name some in custom_logs or static_logs",
         ));
+    }
+}
+
+/// Checks that the index for certstream-server-go does not replace the state file.
+fn check_export(config: &Config, problems: &mut Vec<Problem>) {
+    if let Some(file) = &config.compat.export_index
+        && config.ct_log.state_file.as_ref() == Some(file)
+    {
+        let advice = "ct_log.state_file is the same file; name another one";
+        problems.push(problem("compat.export_index", file.display(), advice));
     }
 }
 

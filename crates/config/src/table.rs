@@ -165,6 +165,11 @@ pub const SECTIONS: &[Section] = &[
     ),
     section("ct_log", "Logs", "Which logs are read, and how"),
     section(
+        "compat",
+        "Going back",
+        "Files that another server can resume from; docs/migrate.md describes how",
+    ),
+    section(
         "hot_reload",
         "Reloading",
         "SIGHUP always reloads the configuration; an invalid one is logged and changes nothing",

@@ -79,12 +79,13 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
-    use std::process::Command;
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
 
     use super::*;
 
     fn fifo(path: &Path) {
-        assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo is there").success());
+        mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).expect("a FIFO");
     }
 
     #[test]

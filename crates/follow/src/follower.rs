@@ -17,8 +17,8 @@ use std::time::Duration;
 use ct::head::TreeHead;
 use ct::tile::TILE_WIDTH;
 use ctclient::{
-    Ahead, AlarmKind, Fetcher, Frontier, Heads, Protocol, RequestFailures, Retries, Source,
-    failure, jitter, pages,
+    Ahead, AlarmKind, Fetcher, Frontier, Heads, RequestFailures, Retries, Source, failure, jitter,
+    pages,
 };
 use futures_util::{StreamExt as _, stream};
 use record::GapReason;
@@ -292,12 +292,11 @@ impl<S: Source> Follower<S> {
         Ok(to)
     }
 
-    /// Returns the first index of a start at the head.
+    /// Returns the first index of a start at the head; in tiles it is a little before.
     fn tail(&self, head: &TreeHead) -> u64 {
-        match self.status.log.protocol {
-            Protocol::Rfc6962 => head.size,
-            Protocol::StaticCt => head.size.saturating_sub(self.options.start_overlap),
-        }
+        let tiled = self.source.has_partial_tiles();
+        let overlap = if tiled { self.options.start_overlap } else { 0 };
+        head.size.saturating_sub(overlap)
     }
 
     async fn begin(&mut self, head: &TreeHead) -> u64 {
@@ -316,8 +315,7 @@ impl<S: Source> Follower<S> {
     /// fills, so after one was read the next has to wait for a moment; full tiles never wait.
     fn target(&mut self, next: u64, size: u64) -> u64 {
         let whole = size - size % TILE_WIDTH;
-        let is_tiled = self.status.log.protocol == Protocol::StaticCt;
-        if !is_tiled || size == whole || next >= size {
+        if !self.source.has_partial_tiles() || size == whole || next >= size {
             return size;
         }
         let now = Instant::now();

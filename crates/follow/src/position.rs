@@ -6,6 +6,8 @@
 //! Each position has the tree of the entries read ([`SavedTree`]), so that proving resumes where it
 //! stopped, and the alarms that are not acknowledged.
 
+mod go_index;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -19,6 +21,8 @@ use serde_json::Value;
 
 use crate::alarm::{Alarm, unix_seconds};
 use crate::file;
+
+pub use self::go_index::write_go_index;
 
 /// The most bytes of a state file, or of an index of another server: 200 logs take 60 kB.
 pub const LARGEST: u64 = 16 * 1024 * 1024;

@@ -36,8 +36,8 @@
 //!
 //! # Parts
 //!
-//! **Log row**: `uint` number; `u8` flags (bit 0: an id follows; bit 1: static-ct-api instead of
-//! RFC 6962); `hash` id if so; `text` URL, name, operator.
+//! **Log row**: `uint` number; `u8` flags (bit 0: an id follows; the bits above: 0 for RFC 6962, 1 for
+//! static-ct-api); `hash` id if so; `text` URL, name, operator.
 //!
 //! **Alarm**: `uint` log; `u8` kind (0 equivocation, 1 fork, 2 mismatch, 3 final head, 4 gap); `uint`
 //! time, first, end; `text` description; optional `text` evidence.

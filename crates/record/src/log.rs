@@ -3,8 +3,12 @@
 use std::fmt;
 
 use ct::LogId;
+use ct::tile::{TILE_WIDTH, Tile, TileKind};
 
 use crate::entry::LogNumber;
+
+/// Entries of a full tile.
+const FULL_TILE: u16 = 256;
 
 /// The protocol by which a log is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +17,35 @@ pub enum Protocol {
     Rfc6962,
     /// static-ct-api (c2sp.org/static-ct-api): a checkpoint and tiles.
     StaticCt,
+}
+
+impl Protocol {
+    /// Returns the URL at which anyone can read the entry of the log at `base`, which has no slash at
+    /// its end. In tiles it is that of the full tile that contains the entry, or will.
+    #[must_use]
+    pub fn entry_url(self, base: &str, index: u64) -> String {
+        match self {
+            Self::Rfc6962 => format!("{base}/ct/v1/get-entries?start={index}&end={index}"),
+            Self::StaticCt => {
+                let (index, width) = (index / TILE_WIDTH, FULL_TILE);
+                format!("{base}/{}", Tile { kind: TileKind::Data, index, width })
+            }
+        }
+    }
+
+    /// Returns the number that the encoding of a log's identity has for the protocol. Numbers are
+    /// never reused.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Rfc6962 => 0,
+            Self::StaticCt => 1,
+        }
+    }
+
+    /// Returns the protocol with this number.
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        [Self::Rfc6962, Self::StaticCt].into_iter().find(|known| known.number() == number)
+    }
 }
 
 impl fmt::Display for Protocol {

@@ -29,6 +29,7 @@ use crate::publish::pages::Pages;
 use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
+use crate::state::export::{Index, IndexExport};
 use crate::state::resume;
 use crate::state::save::{Saved, Saver};
 use crate::{demo, options};
@@ -76,6 +77,7 @@ pub struct Server {
     services: Services,
     fleet: Arc<Fleet>,
     saver: Option<Saver>,
+    export: Option<IndexExport>,
     /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
     /// window) is lost with it, so it is not restarted: the server ends with it.
     publisher: oneshot::Receiver<()>,
@@ -113,6 +115,7 @@ impl Server {
         let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics));
         let resent_from = saved.resent_from(first_offset);
         saved.resent_from = Some(resent_from);
+        let index = Index::open(&config, &saved)?;
         let limits = options::limits(&config);
         let hub = Arc::new(Hub::resumed(stream, limits, first_offset, Some(resent_from)));
 
@@ -157,16 +160,22 @@ impl Server {
             recent,
             liveness,
             started,
+            is_demo: mode == Mode::Demo,
             alive: hold,
             last_call: called,
             tasks,
         };
         let live = Live::new(services.clone(), config, policy);
         let saver = state_file.map(|file| Saver::start(file, saved_parts(&services, &fleet)));
+        let export = index.map(|index| {
+            let metrics = Arc::clone(&services.metrics);
+            IndexExport::start(index, Arc::clone(&fleet), metrics, &services.tasks)
+        });
         Ok(Self {
             services,
             fleet,
             saver,
+            export,
             publisher: ended,
             live,
             listener,
@@ -264,6 +273,9 @@ impl Server {
         stopping.send_replace(true);
         if let Some(saver) = self.saver {
             saver.finish().await;
+        }
+        if let Some(export) = self.export {
+            export.finish().await;
         }
         // They hold the connections' channel open.
         drop((services, live));

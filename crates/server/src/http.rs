@@ -64,6 +64,8 @@ pub struct Services {
     pub liveness: Arc<Liveness>,
     /// The start of the process.
     pub started: Instant,
+    /// True if the logs are simulated.
+    pub is_demo: bool,
     /// A clone of it is held by every connection.
     pub alive: Alive,
     /// Turns true some time after the stream was closed: clients that are behind are then cut off.

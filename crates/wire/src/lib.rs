@@ -28,5 +28,5 @@ pub use heartbeat::heartbeat;
 pub use issuer::Issuer;
 pub use profile::Profile;
 pub use render::{DEFAULT_MAX_MESSAGE_BYTES, Rendered, Renderer};
-pub use sample::sample;
+pub use sample::{sample, sample_rendered_by};
 pub use source::{Source, SourceKind};

@@ -23,6 +23,16 @@ const SUBMITTED: u64 = 1_767_225_600_250;
 /// Appends a message that is complete in every field, about an invented certificate of an invented
 /// log.
 pub fn sample(kind: StreamKind, profile: Profile, out: &mut Vec<u8>) {
+    sample_rendered_by(&Renderer::default(), kind, profile, out);
+}
+
+/// Appends the same message as this renderer renders it.
+pub fn sample_rendered_by(
+    renderer: &Renderer,
+    kind: StreamKind,
+    profile: Profile,
+    out: &mut Vec<u8>,
+) {
     let source = Source::new(
         "Example log",
         "https://ct.example.org/2026",
@@ -42,5 +52,5 @@ pub fn sample(kind: StreamKind, profile: Profile, out: &mut Vec<u8>) {
         certificate: &Certificate::read(LEAF),
         chain: &[Arc::new(Issuer::new(Bytes::from_static(ISSUER)))],
     };
-    Renderer::default().render(kind, profile, &event, out);
+    renderer.render(kind, profile, &event, out);
 }

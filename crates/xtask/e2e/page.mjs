@@ -5,21 +5,30 @@ import { readFileSync } from "node:fs";
 
 import { withBrowser } from "./browser.mjs";
 import { ADDRESS, require } from "./common.mjs";
+import { checkDetail, checkNotifications } from "./page/detail.mjs";
+import { checkFilter, checkSeveral } from "./page/filter.mjs";
 import { checkKeyboard } from "./page/keyboard.mjs";
+import { checkPrograms } from "./page/programs.mjs";
 import { checkLoad, checkResume } from "./page/simulated.mjs";
+import { checkNoLogs, checkQuiet, checkStop, checkToken } from "./page/states.mjs";
 
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
+
+// Rows that are kept.
+const ROWS = 25;
 
 // The names in the rows, newest first.
 const names = (page) => page.$$eval("#rows .name b", (found) => found.map((one) => one.textContent));
 const counted = async (page) => Number((await page.textContent("#count")).replaceAll(",", ""));
 
 async function checkStream(page) {
+  await page.waitForSelector("html[data-ready]");
   await page.waitForSelector("#state[data-is=live]");
-  await page.waitForFunction(() => document.querySelectorAll("#rows tr").length === 40);
-  await page.waitForFunction(() => Number(document.querySelector("#rate").textContent) > 0);
+  await page.waitForFunction((rows) => document.querySelectorAll("#rows tr").length === rows, ROWS);
+  await page.waitForFunction(() => Number(document.querySelector("#server-rate").textContent) > 0);
+  assert(await page.isHidden("#demo"), "these are not the demo's logs");
   const before = await counted(page);
   await page.waitForFunction((count) => {
     return Number(document.querySelector("#count").textContent.replaceAll(",", "")) > count;
@@ -29,64 +38,50 @@ async function checkStream(page) {
 async function checkPause(page) {
   await page.click("#pause");
   assert.equal(await page.textContent("#pause"), "Resume");
+  await page.waitForSelector("#state:text-is('paused')");
   const [shown, count] = [await names(page), await counted(page)];
   await page.waitForFunction((least) => {
     return Number(document.querySelector("#count").textContent.replaceAll(",", "")) > least;
   }, count + 20);
   assert.deepEqual(await names(page), shown, "nothing moves while it is paused");
-  assert.match(await page.textContent("#sample"), /^Paused: \d+ new\.$/);
+  await page.waitForFunction(() => /^Paused: [1-9]\d* new\.$/.test(document.querySelector("#sample").textContent));
   await page.click("#pause");
+  await page.waitForSelector("#state[data-is=live]");
   await page.waitForFunction((first) => {
     return document.querySelector("#rows .name b").textContent !== first;
   }, shown[0]);
 }
 
-// A term that some certificate of late has: part of a name that is shown.
-async function checkFilter(page) {
-  const term = (await names(page))[0].replace("*.", "").split(".").find((label) => label.length > 3);
-  await page.fill("#filter-text", ` ${term} ,`);
-  await page.waitForFunction((text) => location.search === `?match=${text}`, term);
-  await page.waitForSelector("#rows tr");
-  for (const title of await page.$$eval("#rows .name", (found) => found.map((one) => one.title))) {
-    assert(title.includes(term), `${title} has no ${term}`);
-  }
-  const commands = await page.textContent("#commands");
-  assert(commands.includes(`certstream --url 'ws://${ADDRESS}/?match=${term}'`), commands);
-
-  await page.fill("#filter-text", "ab");
-  await page.waitForFunction(() => document.querySelector("#filter-problem").textContent !== "");
-  const problem = await page.textContent("#filter-problem");
-  assert.match(problem, /too short, give at least 3 characters/);
-  assert.equal(await page.getAttribute("#filter-text", "aria-invalid"), "true");
-
-  // The filter is in the address, so it can be passed on.
-  await page.reload();
-  assert.equal(await page.inputValue("#filter-text"), term);
-  await page.waitForSelector("#rows tr");
-  await page.selectOption("#filter-by", "issuer");
-  await page.fill("#filter-text", "nobody has this issuer");
-  await page.waitForSelector("#nothing:not([hidden])");
-  await page.fill("#filter-text", "");
+// The lists of the last five minutes add up, and filter.
+async function checkTop(page) {
+  await page.waitForFunction(() => document.querySelectorAll("ol.top button").length >= 7);
+  const shares = await page.$$eval("#top-log + ol small", (found) => found.map((one) => parseInt(one.textContent, 10)));
+  assert.equal(shares.length, 4);
+  const sum = shares.reduce((all, one) => all + one, 0);
+  assert(sum >= 98 && sum <= 102, `shares of four logs: ${shares}`);
+  const log = await page.textContent("#top-log + ol button >> nth=0 >> span");
+  await page.click("#top-log + ol button >> nth=0");
+  await page.waitForFunction(() => location.search.startsWith("?log="));
+  assert.match(await page.textContent("#filter-chips"), new RegExp(`log contains ${log}`));
+  await page.click("#filter-chips button");
   await page.waitForFunction(() => location.search === "");
-  await page.waitForFunction(() => document.querySelectorAll("#rows tr").length >= 20);
 }
 
 async function checkLogs(page) {
   await page.waitForFunction(() => {
     const cells = [...document.querySelectorAll("#log-rows td:nth-child(5) span")];
-    return cells.length === 4 && cells.every((cell) => /^[1-9][\d,]*$/.test(cell.textContent));
+    return cells.length === 4 && cells.every((cell) => /^(up to date|[\d,]+ to go)$/.test(cell.textContent));
   });
   const { logs } = await page.evaluate(() => fetch("page/logs.json").then((answer) => answer.json()));
   const rows = await page.$$eval("#log-rows tr", (found) => {
     return found.map((row) => [...row.cells].map((cell) => cell.querySelector("span").textContent));
   });
-  for (const [name, health, lag, size, verified] of rows) {
+  for (const [name, health, lag, size] of rows) {
     const log = logs.find((one) => one.name === name);
     assert(log, name);
     assert.equal(health, "healthy");
     assert.match(lag, /^\d+ s$/);
     assert(Number(size.replaceAll(",", "")) <= log.tree_size);
-    assert(Number(verified.replaceAll(",", "")) <= log.verified_through);
   }
   await page.click(".logs th[data-by=name] button");
   await page.click(".logs th[data-by=name] button");
@@ -95,20 +90,7 @@ async function checkLogs(page) {
   assert.deepEqual(sorted, [...sorted].sort().reverse());
 }
 
-async function checkConnect(page) {
-  await page.selectOption("#connect-stream", "domains");
-  const commands = await page.textContent("#commands");
-  for (const part of ["certstream --url", "/domains-only", "curl -N", "new WebSocket("]) {
-    assert(commands.includes(part), `no ${part} in ${commands}`);
-  }
-  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-  await page.click("#commands button >> nth=0");
-  await page.waitForSelector("#commands button:text('Copied')");
-  const copied = await page.evaluate(() => navigator.clipboard.readText());
-  assert.match(copied, /^pip install certstream\ncertstream --url 'ws:/);
-}
-
-// What axe finds wrong, where.
+// The violations that axe finds.
 async function violations(page, where) {
   const found = await page.evaluate(() => globalThis.axe.run());
   return found.violations.map(({ id, impact, nodes }) => {
@@ -118,9 +100,12 @@ async function violations(page, where) {
 
 // In both colours and at both widths: what axe finds, and what does not fit.
 async function checkLooks(page) {
-  await page.waitForFunction(() => document.querySelectorAll("#rows tr").length === 40);
+  await page.waitForFunction((rows) => document.querySelectorAll("#rows tr").length === rows, ROWS);
   await page.waitForFunction(() => document.querySelectorAll("#log-rows tr").length === 4);
-  await page.waitForSelector("#commands button");
+  await page.fill("#filter-text", "example, shop");
+  await page.press("#filter-text", "Enter");
+  await page.waitForSelector("#filter-chips li >> nth=1");
+  await page.click("#use");
   await page.evaluate(AXE);
   const problems = [];
   for (const colorScheme of ["light", "dark"]) {
@@ -134,6 +119,7 @@ async function checkLooks(page) {
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (overflow > 0) problems.push(`${where}: ${overflow} pixels too wide`);
       if ((width === "phone") !== (colorScheme === "dark")) continue;
+      await page.waitForSelector("#rows .name");
       await page.click("#rows .name >> nth=0");
       await page.screenshot({ path: `page-${where}-detail.png` });
       problems.push(...(await violations(page, `${where}, one certificate`)));
@@ -147,7 +133,7 @@ async function checkLooks(page) {
 function watch(page, problems) {
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   page.on("console", (message) => {
-    const isMeant = /page\/filter.*400|status of 400/.test(`${message.location().url} ${message.text()}`);
+    const isMeant = /page\/filter.*400|status of 40[01]|ERR_FAILED/.test(`${message.location().url} ${message.text()}`);
     if (["error", "warning"].includes(message.type()) && !isMeant) problems.push(`console: ${message.text()}`);
   });
   page.on("request", (request) => {
@@ -161,12 +147,18 @@ function watch(page, problems) {
 }
 
 const CHECKS = [
-  [checkStream, checkPause, checkFilter],
-  [checkLogs, checkConnect],
+  [checkStream, checkPause, checkTop],
+  [checkFilter, checkSeveral],
+  [checkLogs, checkPrograms],
+  [checkDetail, checkNotifications],
   [checkLooks],
   [checkKeyboard],
   [checkLoad],
   [checkResume],
+  [checkNoLogs],
+  [checkQuiet],
+  [checkToken],
+  [checkStop],
 ];
 
 await withBrowser(async (context) => {

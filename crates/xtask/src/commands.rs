@@ -7,19 +7,23 @@ mod clients;
 mod differential;
 mod docs;
 mod e2e;
+mod fresh;
 mod fuzz;
 mod packaging;
 mod release;
+mod screenshots;
+mod system;
 
 use clap::Command as Cli;
 
+pub(crate) use ci::as_rustdoc;
 use ci::words;
 
 fn command_line() -> Cli {
     Cli::new("cargo xtask")
         .about("The developer's commands")
         .subcommand_required(true)
-        .subcommand(Cli::new(ci::NAME).about("Everything a change must pass"))
+        .subcommand(ci::command_line())
         .subcommand(alert::command_line())
         .subcommand(bench::command_line())
         .subcommand(
@@ -28,11 +32,11 @@ fn command_line() -> Cli {
         )
         .subcommand(docs::command_line())
         .subcommand(e2e::command_line())
+        .subcommand(fresh::command_line())
         .subcommand(fuzz::command_line())
         .subcommand(packaging::command_line())
-        .subcommand(
-            Cli::new(release::NAME).about("The programs and what belongs to them, in one archive"),
-        )
+        .subcommand(release::command_line())
+        .subcommand(screenshots::command_line())
         .subcommand(Cli::new(words::NAME).about("Words to replace in comments, names and pages"))
 }
 
@@ -46,13 +50,15 @@ pub(crate) fn run() -> anyhow::Result<()> {
     match command_line().get_matches().subcommand() {
         Some((alert::NAME, arguments)) => alert::run(arguments),
         Some((bench::NAME, arguments)) => bench::run(arguments),
-        Some((ci::NAME, _)) => ci::run(),
+        Some((ci::NAME, arguments)) => ci::run(arguments),
         Some((differential::NAME, _)) => differential::run(),
         Some((docs::NAME, arguments)) => docs::run(arguments),
         Some((e2e::NAME, arguments)) => e2e::run_some(arguments),
+        Some((fresh::NAME, arguments)) => fresh::run(arguments),
         Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
         Some((packaging::NAME, arguments)) => packaging::run(arguments),
-        Some((release::NAME, _)) => release::run(),
+        Some((release::NAME, arguments)) => release::run(arguments),
+        Some((screenshots::NAME, arguments)) => screenshots::run(arguments),
         Some((words::NAME, _)) => words::run(),
         _ => Ok(()),
     }

@@ -7,6 +7,9 @@ mod commands;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(status) = commands::as_rustdoc() {
+        return status;
+    }
     match commands::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

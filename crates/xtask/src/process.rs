@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// The longest wait for a condition, on a slow machine.
@@ -84,7 +85,7 @@ impl Process {
     /// If it does not end within a minute.
     pub fn terminate(mut self) -> anyhow::Result<(ExitStatus, Duration)> {
         let start = Instant::now();
-        complete(Command::new("kill").args(["-TERM", &self.0.id().to_string()]))?;
+        kill_process(Pid::from_child(&self.0), Signal::TERM)?;
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok((status, start.elapsed()));

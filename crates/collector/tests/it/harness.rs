@@ -12,6 +12,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::reader::FileReader;
 use collector::state::State;
+use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) use crate::support::{PATIENCE, Running, logs, reads_all, shared_data};
 
@@ -52,8 +53,7 @@ impl Collector {
 
     /// Ends it as an operator does; returns the status and the log.
     pub(crate) async fn terminate(self) -> (Option<i32>, String) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        terminate(&self.child);
         self.end().await
     }
 
@@ -71,6 +71,11 @@ impl Drop for Collector {
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+/// Sends SIGTERM to a process that has not been waited for.
+pub(crate) fn terminate(child: &Child) {
+    kill_process(Pid::from_child(child), Signal::TERM).expect("a child of this process");
 }
 
 pub(crate) fn program() -> Command {

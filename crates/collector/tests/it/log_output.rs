@@ -5,12 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::harness::{Collector, Running, eventually, has_rows, logs, program, reads_all};
+use crate::harness::{
+    Collector, Running, eventually, has_rows, logs, program, reads_all, terminate,
+};
 
 /// A process that is killed when it goes out of scope, also if a test fails.
 struct Ended(Child);
@@ -55,8 +57,7 @@ async fn a_log_that_cannot_be_written_delays_neither_rows_nor_the_end() {
         command.current_dir(folder.path()).stdin(Stdio::null()).stderr(output);
         let mut collector = Ended(command.spawn().expect("the program starts"));
         has_rows(&folder.path().join(name), 1_200).await;
-        let id = collector.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        terminate(&collector.0);
         let ended = || collector.0.try_wait().expect("a child");
         let status = eventually("the end", ended).await;
         assert_eq!(status.code(), Some(0), "{name}");
@@ -112,8 +113,7 @@ async fn lines_lost_while_the_output_blocks_are_counted_and_logged() {
     let said = || String::from_utf8_lossy(&said.lock()).into_owned();
     let is_reported = || said().contains("log lines were lost").then_some(());
     eventually("lost lines are logged", is_reported).await;
-    let id = collector.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    terminate(&collector.0);
     let ended = || collector.0.try_wait().expect("a child");
     assert_eq!(eventually("the end", ended).await.code(), Some(0));
     reading.join().expect("read to the end");

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ct::LogId;
 use ct::leaf::EntryType;
 use proptest::prelude::*;
+use record::Protocol;
 use wire::decode::{Incoming, decode};
 use wire::{Event, Profile, Renderer, Source, StreamKind};
 

@@ -367,8 +367,8 @@ pub const COMPAT_KEYS: &[CompatKey] = &[
         Support::Mapped("ct_log.state_file", with_others),
     )
     .note(
-        "ct_index.json is read through ct_log.import_index and never changed; positions are saved \
-         beside it, in ct_index.state.json",
+        "ct_index.json is read through ct_log.import_index; positions are saved beside it, in \
+         ct_index.state.json. ct_index.json is only written if compat.export_index names it",
     ),
     go(
         "general.recovery.ct_index_file",

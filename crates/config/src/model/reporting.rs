@@ -62,6 +62,14 @@ pub struct MetricsSettings {
     pub compat: Vec<MetricsCompat>,
 }
 
+/// Files that other servers can resume from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compat {
+    /// The file with positions in the format of certstream-server-go.
+    pub export_index: Option<PathBuf>,
+}
+
 /// The certificates that the REST API keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -1,4 +1,4 @@
-//! Rows of the table: the log list, how logs are read, and reloading.
+//! Rows of the table: the log list, how logs are read, exports for other servers, and reloading.
 
 use super::{Setting, row};
 use crate::kind::Kind::{
@@ -142,7 +142,8 @@ pub(super) const ROWS: &[Setting] = &[
         &["CERTSTREAM_CT_LOG_IMPORT_INDEX"],
         Path,
         "Positions in the format of certstream-server-go (ct_index.json), for logs that \
-         ct_log.state_file does not know yet; the file is never written",
+         ct_log.state_file does not know yet; the file is written only if compat.export_index \
+         names it too",
     )
     .example("/var/lib/certstream/ct_index.json")
     .restart(),
@@ -288,6 +289,15 @@ pub(super) const ROWS: &[Setting] = &[
         "User-Agent of requests to logs; blank for the server's own. Some logs slow down clients \
          whose User-Agent contains neither an e-mail address nor a URL",
     )
+    .restart(),
+    row(
+        "compat.export_index",
+        &["CERTSTREAM_COMPAT_EXPORT_INDEX"],
+        Path,
+        "File to keep up to date with positions in the format of certstream-server-go, so that you \
+         can go back to that server; may be ct_log.import_index",
+    )
+    .example("/var/lib/certstream/ct_index.json")
     .restart(),
     row(
         "hot_reload.enabled",

@@ -48,6 +48,7 @@ fn the_commented_values_of_the_example_are_valid() {
     expected.ct_log.log_list_cache = Some("/var/lib/certstream/log_lists.json".into());
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
     expected.ct_log.import_index = Some("/var/lib/certstream/ct_index.json".into());
+    expected.compat.export_index = Some("/var/lib/certstream/ct_index.json".into());
     expected.hot_reload.watch_path = Some("/etc/certstream".into());
     assert_eq!(rules::check(&config), []);
     assert_eq!(config.custom_logs[0].name, "Example 2027");

@@ -33,6 +33,10 @@ impl Source for Hybrid {
         self.tiles.page_size()
     }
 
+    fn has_partial_tiles(&self) -> bool {
+        true
+    }
+
     async fn head(&self) -> Result<ServedHead, SourceError> {
         self.api.head().await
     }

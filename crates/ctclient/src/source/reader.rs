@@ -15,6 +15,11 @@ pub trait Source: Send + Sync + 'static {
     /// Returns the most entries that one request can return. No request crosses a multiple of it.
     fn page_size(&self) -> u64;
 
+    /// Reports whether the newest entries are in a tile that is read again and again while it fills.
+    fn has_partial_tiles(&self) -> bool {
+        false
+    }
+
     /// Fetches the log's newest signed head. The signature is not checked here.
     fn head(&self) -> impl Future<Output = Result<ServedHead, SourceError>> + Send;
 

@@ -54,52 +54,43 @@ impl AnySource {
     }
 }
 
+/// Evaluates a call of the reader, whichever it is.
+macro_rules! each {
+    ($any:expr, $source:ident => $call:expr) => {
+        match &$any.0 {
+            Reader::Rfc6962($source) => $call,
+            Reader::StaticCt($source) => $call,
+            Reader::Hybrid($source) => $call,
+        }
+    };
+}
+
 impl Source for AnySource {
     fn page_size(&self) -> u64 {
-        match &self.0 {
-            Reader::Rfc6962(source) => source.page_size(),
-            Reader::StaticCt(source) => source.page_size(),
-            Reader::Hybrid(source) => source.page_size(),
-        }
+        each!(self, source => source.page_size())
+    }
+
+    fn has_partial_tiles(&self) -> bool {
+        each!(self, source => source.has_partial_tiles())
     }
 
     async fn head(&self) -> Result<ServedHead, SourceError> {
-        match &self.0 {
-            Reader::Rfc6962(source) => source.head().await,
-            Reader::StaticCt(source) => source.head().await,
-            Reader::Hybrid(source) => source.head().await,
-        }
+        each!(self, source => source.head().await)
     }
 
     async fn entries(&self, range: Range<u64>, size: u64) -> Result<Batch, SourceError> {
-        match &self.0 {
-            Reader::Rfc6962(source) => source.entries(range, size).await,
-            Reader::StaticCt(source) => source.entries(range, size).await,
-            Reader::Hybrid(source) => source.entries(range, size).await,
-        }
+        each!(self, source => source.entries(range, size).await)
     }
 
     async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
-        match &self.0 {
-            Reader::Rfc6962(source) => source.frontier(size, head).await,
-            Reader::StaticCt(source) => source.frontier(size, head).await,
-            Reader::Hybrid(source) => source.frontier(size, head).await,
-        }
+        each!(self, source => source.frontier(size, head).await)
     }
 
     async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
-        match &self.0 {
-            Reader::Rfc6962(source) => source.extends(range, head).await,
-            Reader::StaticCt(source) => source.extends(range, head).await,
-            Reader::Hybrid(source) => source.extends(range, head).await,
-        }
+        each!(self, source => source.extends(range, head).await)
     }
 
     fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
-        match &self.0 {
-            Reader::Rfc6962(source) => source.unreadable(index, tree_size),
-            Reader::StaticCt(source) => source.unreadable(index, tree_size),
-            Reader::Hybrid(source) => source.unreadable(index, tree_size),
-        }
+        each!(self, source => source.unreadable(index, tree_size))
     }
 }

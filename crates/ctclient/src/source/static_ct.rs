@@ -222,6 +222,10 @@ impl Source for StaticCt {
         TILE_WIDTH
     }
 
+    fn has_partial_tiles(&self) -> bool {
+        true
+    }
+
     async fn head(&self) -> Result<ServedHead, SourceError> {
         let url = format!("{}/checkpoint", self.url());
         let mut known = self.checkpoint.lock().await;

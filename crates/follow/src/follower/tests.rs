@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ct::head::SignedHead;
 use ct::merkle::CompactRange;
 use ctclient::failure::{BEGINNING, LONGEST_AT_FIRST};
-use ctclient::{Batch, FetchError, Log, ServedHead, SourceError};
+use ctclient::{Batch, FetchError, Log, Protocol, ServedHead, SourceError};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 

@@ -1,3 +1,5 @@
+use rustix::fs::{CWD, Mode, mkfifoat};
+
 use super::*;
 
 fn state(index: u64) -> State {
@@ -136,8 +138,7 @@ fn a_fifo_in_any_place_is_refused_at_once() {
     for name in ["state.json", "state.json.lock"] {
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join(name);
-        let made = std::process::Command::new("mkfifo").arg(&fifo).status();
-        assert!(made.expect("mkfifo is there").success());
+        mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).expect("a FIFO");
         let opened = StateFile::open(&folder.path().join("state.json"));
         assert!(matches!(opened, Err(StateError::Io { .. })), "{name}: {opened:?}");
         assert!(import(&fifo).is_err());

@@ -10,18 +10,15 @@ use crate::entry::{Gap, GapReason};
 use crate::log::{LogIdentity, Protocol};
 
 const HAS_ID: u8 = 1;
-const IS_STATIC: u8 = 1 << 1;
+/// The bits above are the number of the protocol.
+const PROTOCOL: u32 = 1;
 
 pub(super) fn write_identity(
     identity: &LogIdentity,
     writer: &mut Writer<'_>,
 ) -> Result<(), EncodeError> {
-    let is_static = match identity.protocol {
-        Protocol::Rfc6962 => 0,
-        Protocol::StaticCt => IS_STATIC,
-    };
     let has_id = if identity.id.is_some() { HAS_ID } else { 0 };
-    writer.byte(is_static | has_id);
+    writer.byte(identity.protocol.number() << PROTOCOL | has_id);
     if let Some(LogId(id)) = &identity.id {
         writer.raw(id);
     }
@@ -32,16 +29,15 @@ pub(super) fn write_identity(
 
 pub(super) fn read_identity(reader: &mut Reader<'_>) -> Result<LogIdentity, DecodeError> {
     let flags = reader.byte("the flags of a log")?;
-    if flags > (HAS_ID | IS_STATIC) {
-        return Err(DecodeError::Unknown { what: "the flags of a log", value: flags });
-    }
+    let protocol = Protocol::from_number(flags >> PROTOCOL)
+        .ok_or(DecodeError::Unknown { what: "the flags of a log", value: flags })?;
     let id = match flags & HAS_ID {
         0 => None,
         _ => Some(LogId(reader.array("the id of a log")?)),
     };
     Ok(LogIdentity {
         id,
-        protocol: if flags & IS_STATIC == 0 { Protocol::Rfc6962 } else { Protocol::StaticCt },
+        protocol,
         url: reader.text(limits::TEXT, "the URL of a log")?,
         name: reader.text(limits::TEXT, "the name of a log")?,
         operator: reader.text(limits::TEXT, "the operator of a log")?,

@@ -2,16 +2,14 @@
 //! format (`wire.md` 6). A server that starts later with `ct_log.import_index` resumes there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use config::{Config, CreateIndex};
-use follow::position::{State, without_scheme};
+use follow::position::{State, without_scheme, write_go_index};
 use follow::{Fleet, FleetOptions, FollowOptions, file};
-use serde::Serialize as _;
-use serde_json::ser::{PrettyFormatter, Serializer};
 use tokio::time::Instant;
 
 use crate::app;
@@ -38,7 +36,7 @@ pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sizes, silent) = runtime.block_on(sizes(config))?;
-    write(&path, &sizes).with_context(|| format!("cannot write {}", path.display()))?;
+    write_go_index(&path, &sizes).with_context(|| format!("cannot write {}", path.display()))?;
     let mut text = format!("{}: {} logs", path.display(), sizes.len());
     for name in silent {
         text += &format!("\n{name} has not answered and is left out");
@@ -92,13 +90,4 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
             return Ok((sizes, silent));
         }
     }
-}
-
-/// Writes the index, indented by one space as by certstream-server-go.
-fn write(path: &Path, sizes: &BTreeMap<String, u64>) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    let mut json = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b" "));
-    sizes.serialize(&mut json)?;
-    file::replace(path, &text)?;
-    Ok(())
 }

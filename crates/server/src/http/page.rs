@@ -12,17 +12,17 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Request, StatusCode, Uri};
+use axum::http::{HeaderMap, Request, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use config::Config;
 use tower_service::Service as _;
 
-use crate::http::streams::{filters, parameters, websocket};
+use crate::http::streams::{encoding, filters, parameters, websocket};
 use crate::http::{Services, not_found};
 
 /// The Content-Security-Policy: only files of this server, and no text that becomes markup or code.
@@ -35,7 +35,7 @@ pub(super) async fn at_root(request: Request<Body>, next: Next) -> Response {
     if websocket::is_upgrade(&request) {
         return next.run(request).await;
     }
-    let mut page: MethodRouter = get(async || respond(&files::PAGE));
+    let mut page: MethodRouter = get(async |headers: HeaderMap| respond(&files::PAGE, &headers));
     let Ok(response) = page.call(request).await;
     response
 }
@@ -45,14 +45,14 @@ pub(super) fn routes(services: &Services, config: &Arc<Config>) -> Router {
     let filter = Router::new().route("/page/filter", get(filter)).with_state(Arc::clone(config));
     let logs = logs::PageLogs::new(services, config);
     let logs = Router::new().route("/page/logs.json", get(logs::logs)).with_state(Arc::new(logs));
-    Router::new().route("/page/{file}", get(file)).merge(filter).merge(logs)
+    Router::new().route("/page/{*file}", get(file)).merge(filter).merge(logs)
 }
 
-/// Serves a file of the page. Serves a file of the page. A path is matched as it is spelled, so the
+/// Serves a file of the page. A path is matched as it is spelled, so the
 /// name is not the one that the router decodes.
-async fn file(uri: Uri) -> Response {
+async fn file(uri: Uri, headers: HeaderMap) -> Response {
     match uri.path().strip_prefix("/page/").and_then(files::find) {
-        Some(file) => respond(file),
+        Some(file) => respond(file, &headers),
         None => not_found(),
     }
 }
@@ -69,14 +69,18 @@ async fn filter(State(config): State<Arc<Config>>, RawQuery(query): RawQuery) ->
     }
 }
 
-fn respond(file: &files::File) -> Response {
-    let headers: [(HeaderName, &str); 5] = [
+fn respond(file: &files::File, request: &HeaderMap) -> Response {
+    let headers: [(HeaderName, &str); 6] = [
         (CONTENT_TYPE, file.content_type),
         // A new version of the server is a new version of all files.
         (CACHE_CONTROL, "no-cache"),
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (VARY, "accept-encoding"),
     ];
-    (headers, file.text).into_response()
+    match file.gzip.as_ref().filter(|_| encoding::accepts_gzip(request)) {
+        Some(gzip) => (headers, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response(),
+        None => (headers, file.text).into_response(),
+    }
 }

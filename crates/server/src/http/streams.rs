@@ -1,6 +1,8 @@
 //! The stream routes: which feed a request reads and from where.
 
-mod encoding;
+#[cfg(test)]
+mod document;
+pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
 mod notices;

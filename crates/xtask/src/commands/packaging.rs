@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
     man_page()?;
     completions()?;
     dockerfile()?;
+    workflows()?;
     println!("packaging: images are not built: that needs a Docker daemon and a registry");
     Ok(())
 }
@@ -119,7 +120,9 @@ fn completions() -> anyhow::Result<()> {
 fn dockerfile() -> anyhow::Result<()> {
     clients::install_node()?;
     let linter = folder()?.join("node_modules/dockerfile-utils/bin/dockerfile-utils");
-    complete(Command::new("node").arg(linter).arg("lint").arg(root().join("Dockerfile")))?;
+    let mut lint = Command::new("node");
+    lint.env("PATH", clients::path()?).arg(linter).arg("lint");
+    complete(lint.arg(root().join("Dockerfile")))?;
 
     let text = fs::read_to_string(root().join("Dockerfile"))?;
     let last = text.rsplit("\nFROM ").next().unwrap_or_default();
@@ -136,6 +139,19 @@ fn dockerfile() -> anyhow::Result<()> {
     ensure!(help.success(), "the HEALTHCHECK is no command of the program: {words:?}");
     check_context()?;
     println!("packaging: the Dockerfile is in order");
+    Ok(())
+}
+
+/// Checks the workflows of GitHub as far as possible without it.
+fn workflows() -> anyhow::Result<()> {
+    let mut lint = Command::new("node");
+    lint.env("PATH", clients::path()?).env("NODE_PATH", folder()?.join("node_modules"));
+    lint.arg(root().join("crates/xtask/release/workflows.mjs"));
+    for entry in fs::read_dir(root().join(".github/workflows"))? {
+        lint.arg(entry?.path());
+    }
+    complete(&mut lint)?;
+    println!("packaging: the workflows are in order");
     Ok(())
 }
 

@@ -109,7 +109,7 @@ fn register_operations(registry: &mut Registry, metrics: &Metrics) {
     );
     registry.register(
         "state_errors",
-        "State file writes that failed",
+        "Writes of the state file, or of compat.export_index, that failed",
         metrics.state_errors.clone(),
     );
     registry.register(

@@ -2,7 +2,7 @@
 //! clients.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::http::Services;
+use crate::metrics::Metrics;
 use crate::options;
 use crate::publish::messages::MessageStream;
 
@@ -28,7 +29,9 @@ pub(super) struct PageLogs {
     config: Arc<Config>,
     hub: Arc<Hub<MessageStream>>,
     logs: Arc<dyn LogsView>,
+    metrics: Arc<Metrics>,
     started: Instant,
+    is_demo: bool,
     /// The last answer, and the time at which it was made.
     cache: Mutex<Option<(Instant, Bytes)>>,
 }
@@ -39,7 +42,9 @@ impl PageLogs {
             config: Arc::clone(config),
             hub: Arc::clone(&services.hub),
             logs: Arc::clone(&services.logs),
+            metrics: Arc::clone(&services.metrics),
             started: services.started,
+            is_demo: services.is_demo,
             cache: Mutex::default(),
         }
     }
@@ -48,10 +53,17 @@ impl PageLogs {
 #[derive(Debug, Serialize)]
 struct Answer {
     version: &'static str,
+    /// True if the certificates are simulated.
+    demo: bool,
+    /// The time of this answer in Unix seconds: browsers' clocks differ, and answers are reused.
+    now: f64,
     uptime_secs: u64,
+    /// Certificates published since the start, from which the page computes the rate.
+    published: u64,
     /// The offset of the newest message, from which the page counts back to what it shows first.
     head: Option<u64>,
     serves: Serves,
+    auth: Auth,
     verification: Verification,
     /// The reason why no log is followed, or not all that should be.
     reason: Option<String>,
@@ -60,16 +72,26 @@ struct Answer {
 
 /// The streams and routes that the page can show.
 #[derive(Debug, Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
 struct Serves {
     websocket: bool,
     sse: bool,
-    lite: bool,
-    full: bool,
-    domains: bool,
+    /// The path of each stream that is on.
+    lite: Option<String>,
+    full: Option<String>,
+    domains: Option<String>,
     health: bool,
     /// The path of metrics, unless they have a separate listener.
     metrics: Option<String>,
+}
+
+/// The way to send a token with a request for a stream.
+#[derive(Debug, Serialize)]
+struct Auth {
+    required: bool,
+    /// The request header.
+    header: String,
+    /// True if a token is also read from the URL. Browsers cannot send headers with a WebSocket.
+    query: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -112,22 +134,34 @@ pub(super) async fn logs(State(page): State<Arc<PageLogs>>) -> Response {
 fn answer(page: &PageLogs) -> Answer {
     Answer {
         version: env!("CARGO_PKG_VERSION"),
+        demo: page.is_demo,
+        now: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64(),
         uptime_secs: page.started.elapsed().as_secs(),
+        published: page.metrics.certificates_published(),
         head: page.hub.head(),
         serves: serves(&page.config),
+        auth: auth(&page.config),
         verification: page.config.verification,
         reason: page.logs.reason().map(|reason| reason.0),
         logs: page.logs.logs().into_iter().map(log).collect(),
     }
 }
 
+fn auth(config: &Config) -> Auth {
+    let auth = &config.auth;
+    let (header, query) = (auth.header_name.clone(), auth.query_token);
+    Auth { required: auth.enabled, header, query }
+}
+
 fn serves(config: &Config) -> Serves {
+    let streams = &config.streams;
+    let at = |is_on: bool, path: &str| is_on.then(|| path.to_owned());
     Serves {
         websocket: config.protocols.websocket,
         sse: config.protocols.sse,
-        lite: config.streams.lite,
-        full: config.streams.full,
-        domains: config.streams.domains_only,
+        lite: at(streams.lite, &streams.lite_path),
+        full: at(streams.full, &streams.full_path),
+        domains: at(streams.domains_only, &streams.domains_only_path),
         health: config.protocols.health,
         metrics: options::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
     }

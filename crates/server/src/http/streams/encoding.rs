@@ -6,7 +6,7 @@ use axum::http::header::ACCEPT_ENCODING;
 /// Reports whether to send gzip: the client accepts it, and does not prefer the plain form. A
 /// client that accepts neither gets the plain form, as one without the header does.
 #[must_use]
-pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
     let mut gzip = None;
     let mut plain = None;

@@ -89,6 +89,6 @@ async fn a_kept_certificate_does_not_keep_its_page_in_memory() {
     println!("the ring says {counted} more bytes, the process takes {taken}");
     assert!(after.ring > RING / 2 && after.ring <= RING, "{}", after.ring);
     assert!(taken <= counted + OTHERS, "{taken} bytes for {counted}");
-    process.signal("TERM");
+    process.signal(rustix::process::Signal::TERM);
     sim.shutdown().await;
 }

@@ -107,7 +107,7 @@ async fn an_untrusted_proxy_is_logged_once() {
             let answer = client.get(url).header("x-forwarded-for", from).send().await;
             answer.expect("an answer");
         }
-        server.signal("TERM");
+        server.signal(rustix::process::Signal::TERM);
         server.wait_for_line("stopped");
         let lines = server.lines();
         let warnings = lines.iter().filter(|line| line.contains("is not in trusted_proxies"));

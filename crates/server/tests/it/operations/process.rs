@@ -4,6 +4,8 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::harness::PATIENCE;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_certstream-server");
@@ -14,9 +16,7 @@ pub(crate) struct Ended(pub(crate) Child);
 impl Ended {
     /// Asks it to stop, as an operator does.
     pub(crate) fn terminate(&self) {
-        let id = self.0.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
-        assert!(asked.success());
+        signal(&self.0, Signal::TERM);
     }
 }
 
@@ -26,6 +26,11 @@ impl Drop for Ended {
         let _gone = self.0.kill();
         let _reaped = self.0.wait();
     }
+}
+
+/// Sends a signal to a process that has not been waited for.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("a child of this process");
 }
 
 pub(crate) fn free_port() -> u16 {

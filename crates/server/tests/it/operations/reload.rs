@@ -288,7 +288,7 @@ async fn the_file_is_reloaded_on_change_and_sighup_and_an_invalid_one_is_ignored
     eventually("the list's logs are back", async || names().await.contains(&left).then_some(()))
         .await;
     write(&file(&sim, &key, "custom_logs: []"));
-    process.signal("HUP");
+    process.signal(rustix::process::Signal::HUP);
     count_is(&process, RELOADED, 3).await;
     tokio::task::block_in_place(|| process.stop());
 }

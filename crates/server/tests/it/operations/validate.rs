@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{CWD, Mode, mkfifoat};
+
 use crate::harness::PATIENCE;
 use crate::operations::process::Ended;
 
@@ -162,8 +164,7 @@ fn files_that_are_fifos_are_refused_and_do_not_block() {
     let started = cases.map(|(name, flags, expected)| {
         let folder = Folder::new(&[("cert.pem", ""), ("key.pem", "")]);
         drop(std::fs::remove_file(folder.path().join(name)));
-        let made = Command::new("mkfifo").arg(folder.path().join(name)).status();
-        assert!(made.expect("mkfifo is there").success());
+        mkfifoat(CWD, folder.path().join(name), Mode::RUSR | Mode::WUSR).expect("a FIFO");
         let mut command = folder.command(&[&["--validate-config"], flags].concat(), &[]);
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         (Ended(command.spawn().expect("the program runs")), folder, name, expected)

@@ -1,5 +1,7 @@
 //! The page at `/` and what it is made of. What it does is tested in a browser (`cargo xtask e2e`).
 
+use std::io::Read as _;
+
 use serde_json::Value;
 
 use crate::harness::{Running, eventually, logs, reads_all};
@@ -28,7 +30,10 @@ async fn the_page_shows_logs_without_the_api() {
         assert_eq!((&log["health"], &log["alarms"]), (&"healthy".into(), &Value::Array(vec![])));
     }
     assert_eq!(answer["verification"], "report");
-    assert_eq!((&answer["serves"]["lite"], &answer["serves"]["sse"]), (&true.into(), &true.into()));
+    assert_eq!((&answer["serves"]["lite"], &answer["serves"]["sse"]), (&"/".into(), &true.into()));
+    assert_eq!(answer["serves"]["full"], "/full-stream");
+    assert_eq!((&answer["demo"], &answer["published"]), (&false.into(), &600.into()));
+    assert_eq!(answer["auth"]["required"], false);
     assert!(answer["head"].as_u64() > Some(0), "{answer}");
     server.stop().await;
 }
@@ -46,27 +51,38 @@ async fn the_page_refers_only_to_served_files_and_its_policy_blocks_others() {
     let logs = server.get("/page/logs.json").await;
     assert!(!logs.headers().contains_key("access-control-allow-origin"));
 
-    let mut texts = vec![page.text().await.expect("text")];
+    let mut texts = vec![("/".to_owned(), page.text().await.expect("text"))];
     let mut seen = Vec::new();
-    while let Some(text) = texts.pop() {
-        // `href="page/x"` and `src="page/x"` of the page, `from "./x"` of its modules.
-        let pieces = text
-            .split('"')
-            .filter_map(|piece| piece.strip_prefix("page/").or_else(|| piece.strip_prefix("./")));
-        for name in pieces
-            .filter(|name| !seen.iter().any(|known| known == name))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-        {
-            let answer = server.get(&format!("/page/{name}")).await;
-            assert_eq!(answer.status(), 200, "{name}");
-            texts.push(answer.text().await.expect("text"));
-            seen.push(name);
+    while let Some((path, text)) = texts.pop() {
+        for reference in references(&path, &text) {
+            if seen.contains(&reference) {
+                continue;
+            }
+            let answer = server.get(&reference).await;
+            assert_eq!(answer.status(), 200, "{reference}, in {path}");
+            texts.push((reference.clone(), answer.text().await.expect("text")));
+            seen.push(reference);
         }
     }
-    assert!(seen.iter().any(|name| name == "stream.js") && seen.len() >= 9, "{seen:?}");
+    assert!(
+        seen.iter().any(|path| path == "/page/stream/names.js") && seen.len() >= 20,
+        "{seen:?}"
+    );
     assert_eq!(server.get("/page/nothing.js").await.status(), 404);
     server.stop().await;
+}
+
+/// Returns the paths that a file refers to: `href="page/x"` and `src="page/x"` of the page, `from
+/// "./x"` and `from "../x"` of its modules.
+fn references(path: &str, text: &str) -> Vec<String> {
+    let base = url::Url::parse(&format!("http://host{path}")).expect("a URL");
+    text.split('"')
+        .filter(|piece| ["page/", "./", "../"].iter().any(|start| piece.starts_with(start)))
+        .filter(|piece| {
+            piece.ends_with(".js") || piece.ends_with(".css") || piece.ends_with(".svg")
+        })
+        .map(|piece| base.join(piece).expect("a path").path().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,6 +95,27 @@ async fn a_filter_can_be_checked_before_connecting() {
     assert_eq!(wrong.status(), 400);
     let text = wrong.text().await.expect("text");
     assert_eq!(text, "match: \"ab\" is too short, give at least 3 characters\n");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_files_are_compressed_for_clients_that_accept_it() {
+    let sim = logs(two_logs()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Running::start(reads_all(&sim, &folder)).await;
+    for path in ["/", "/page/page.css"] {
+        let plain = server.get(path).await;
+        assert_eq!(plain.headers()["vary"], "accept-encoding");
+        assert!(!plain.headers().contains_key("content-encoding"));
+        let plain = plain.bytes().await.expect("a body");
+        let request = reqwest::Client::new().get(format!("http://{}{path}", server.address));
+        let answer = request.header("accept-encoding", "gzip").send().await.expect("an answer");
+        assert_eq!(answer.headers()["content-encoding"], "gzip");
+        let packed = answer.bytes().await.expect("a body");
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).expect("gzip");
+        assert_eq!(unpacked, plain);
+    }
     server.stop().await;
 }
 

@@ -53,7 +53,7 @@ pub(super) fn read(page: &str) -> anyhow::Result<Vec<Block>> {
 fn usage(info: &str) -> anyhow::Result<Use> {
     let (language, rest) = info.split_once(',').unwrap_or((info, ""));
     Ok(match (language, rest) {
-        ("text", "") => Use::Look,
+        ("text" | "json", "") => Use::Look,
         ("sh", "run") => Use::Run,
         ("sh", "serve") => Use::Serve,
         ("sh", "background") => Use::Background,

@@ -1,10 +1,11 @@
 //! Processes of a code block.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The longest time for one block.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,7 +33,7 @@ impl Group {
 
     /// Sends SIGTERM to all of them and waits for the end of the command.
     pub(super) fn end(mut self) -> anyhow::Result<()> {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         let deadline = Instant::now() + PATIENCE;
         while self.0.try_wait()?.is_none() {
             ensure!(Instant::now() < deadline, "it does not end after SIGTERM");
@@ -51,17 +52,15 @@ impl Group {
         self.0.stdout.take().context("no standard output")
     }
 
-    fn signal(&self, name: &str) {
-        let mut kill = Command::new("kill");
-        let group = format!("-{}", self.0.id());
+    fn signal(&self, signal: Signal) {
         // A process that has ended already cannot be signalled.
-        let _sent = kill.args(["-s", name, "--", &group]).stderr(Stdio::null()).status();
+        let _sent = kill_process_group(Pid::from_child(&self.0), signal);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal("KILL");
+        self.signal(Signal::KILL);
         let _reaped = self.0.wait();
     }
 }

@@ -1,5 +1,5 @@
 //! Links between pages: each leads to a file that is there and a heading it has, and the book's
-//! summary leads to every page.
+//! summary leads to every page. Pages clone the repository from the address in `Cargo.toml`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,11 +7,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 
-/// Fails if a link of one of the pages leads nowhere, or a page of the book is not in its summary.
+/// The address of the repository, from the workspace's `Cargo.toml`.
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// Fails if a link of one of the pages leads nowhere, a page of the book is not in its summary, or a
+/// page clones another repository.
 pub(super) fn check(pages: &[PathBuf]) -> anyhow::Result<()> {
     let mut summarised = BTreeSet::new();
     for page in pages {
         let text = fs::read_to_string(page)?;
+        for url in clone_urls(&text) {
+            ensure!(url == REPOSITORY, "{}: clones {url}, not {REPOSITORY}", page.display());
+        }
         for target in targets(&text).filter(|target| !target.contains("://")) {
             let linked = resolve(page, &text, target);
             let linked = linked.with_context(|| format!("{}: link {target}", page.display()))?;
@@ -27,6 +34,12 @@ pub(super) fn check(pages: &[PathBuf]) -> anyhow::Result<()> {
         ensure!(is_found, "{} is not in docs/SUMMARY.md", page.display());
     }
     Ok(())
+}
+
+/// Returns the addresses that the commands of a text clone.
+fn clone_urls(text: &str) -> impl Iterator<Item = &str> {
+    let commands = text.lines().filter_map(|line| line.trim().strip_prefix("git clone "));
+    commands.filter_map(|rest| rest.split_whitespace().next())
 }
 
 /// Returns the targets of the links in a text.
@@ -71,5 +84,12 @@ mod tests {
         assert_eq!(found, ["c.md#d", "f"]);
         assert_eq!(slug("## When a log contradicts itself"), "when-a-log-contradicts-itself");
         assert_eq!(slug("# What's new?"), "whats-new");
+    }
+
+    #[test]
+    fn the_address_that_a_page_clones_is_found() {
+        let text = "```sh,network\ngit clone https://a.example/b && cd b\n```\nno `git clone c`\n";
+        assert_eq!(clone_urls(text).collect::<Vec<_>>(), ["https://a.example/b"]);
+        assert!(REPOSITORY.starts_with("https://"));
     }
 }

@@ -10,6 +10,8 @@ use anyhow::{Context as _, bail, ensure};
 use xtask::python::folder;
 use xtask::root;
 
+use crate::commands::clients;
+
 /// Seconds after which a script is ended.
 const PATIENCE: &str = "240";
 
@@ -128,7 +130,7 @@ impl Runner<'_> {
         if script.by != Interpreter::Gorilla {
             command.arg(path);
         }
-        command.env("PATH", path_with(folder.join("venv/bin"))?).env("NODE_PATH", "node_modules");
+        command.env("PATH", clients::path()?).env("NODE_PATH", "node_modules");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("ADDRESS", self.address);
         if let Some(chromium) = self.chromium {
             command.env("CHROMIUM", chromium);
@@ -141,10 +143,4 @@ impl Runner<'_> {
 fn connected(client: &mut Child) -> anyhow::Result<()> {
     let stdout = client.stdout.as_mut().context("no standard output")?;
     Ok(stdout.read_exact(&mut [0])?)
-}
-
-fn path_with(first: PathBuf) -> anyhow::Result<std::ffi::OsString> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(first).chain(std::env::split_paths(&path));
-    Ok(std::env::join_paths(folders)?)
 }
