@@ -191,7 +191,7 @@ impl Shared {
     fn refuse_foreign(&self) -> Result<u64, WriteError> {
         self.change(|core| {
             let error = WriteError::Foreign(self.store.dir().to_owned());
-            core.fatal.get_or_insert(error.clone());
+            core.fatal.get_or_insert_with(|| error.clone());
             Err(error)
         })
     }
