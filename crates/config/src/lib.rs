@@ -47,8 +47,8 @@ pub use model::values::{
     TreeSizeSource, Verification,
 };
 pub use model::{
-    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, NamedLog, Protocols,
-    Streams,
+    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal, JournalSync,
+    NamedLog, Protocols, Span, Streams,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 use tree::yaml;

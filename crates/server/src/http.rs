@@ -28,7 +28,9 @@ use axum::response::{IntoResponse, Response};
 use config::Config;
 use feed::Hub;
 use follow::LogsView;
+use journal::Journal;
 use prometheus_client::registry::Registry;
+use record::StreamId;
 use supervise::Supervisor;
 use tokio::sync::watch;
 use wire::filter::Filters;
@@ -48,6 +50,10 @@ use crate::publish::recent::RecentCertificates;
 pub struct Services {
     /// The stream.
     pub hub: Arc<Hub<MessageStream>>,
+    /// Its id, which all offsets belong to.
+    pub stream: StreamId,
+    /// What was published, on disk, where that is kept.
+    pub journal: Option<Journal>,
     /// The filters of all connections.
     pub filters: Filters,
     /// The status of the followed logs.

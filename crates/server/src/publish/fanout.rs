@@ -122,6 +122,10 @@ impl Fanout for FeedFanout {
                 ticket.log.published(position.next, position.tree, newest);
             }
         }
+        for committed in tickets.into_iter().filter_map(|(ticket, _)| ticket.committed) {
+            // A log that is not followed any more does not wait.
+            let _waits = committed.send(());
+        }
         true
     }
 

@@ -1,5 +1,6 @@
 //! `docs/messages.md`: its examples are what the server sends.
 
+use record::StreamId;
 use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use wire::{Profile, Renderer, StreamKind, heartbeat, sample_rendered_by};
@@ -43,13 +44,13 @@ fn reasons() -> Vec<&'static str> {
 fn example(name: &str) -> String {
     let words: Vec<_> = name.split(' ').collect();
     match words[..] {
-        ["gap", reason] => text(gap::message(None, reason, false).as_bytes()),
-        ["sse", "gap"] => text(&gap::event(Some(12), gap::SLOW_CLIENT, false)),
-        ["sse", "heartbeat"] => text(format!("id: {OFFSET}\n\n").as_bytes()),
+        ["gap", reason] => text(gap::message(None, reason, false, stream()).as_bytes()),
+        ["sse", "gap"] => text(&gap::event(Some(12), gap::SLOW_CLIENT, false, stream())),
+        ["sse", "heartbeat"] => text(format!("id: {OFFSET}@{}\n\n", stream()).as_bytes()),
         ["heartbeat", profile, ref rest @ ..] => {
             let mut out = Vec::new();
             let offset = (rest == ["offset"]).then_some(OFFSET);
-            heartbeat(named(profile), NOW, offset, &mut out);
+            heartbeat(named(profile), NOW, offset, stream(), &mut out);
             text(&out)
         }
         ["truncated", profile] => {
@@ -63,6 +64,10 @@ fn example(name: &str) -> String {
         ["domains", profile] => json(message(&Renderer::default(), StreamKind::Domains, profile)),
         _ => panic!("there is no example {name}"),
     }
+}
+
+fn stream() -> StreamId {
+    "Zq3xK9aB".parse().expect("an id")
 }
 
 fn named(profile: &str) -> Profile {
