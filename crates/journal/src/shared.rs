@@ -1,4 +1,4 @@
-//! What the handles of an open journal share.
+//! The state that the handles of an open journal share.
 
 mod progress;
 
@@ -26,7 +26,7 @@ use crate::write::{Ageing, Core, Names};
 /// Stands for no offset in an atomic number.
 const NONE: u64 = u64::MAX;
 
-/// What the handles of an open journal share.
+/// The state that the handles of an open journal share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
