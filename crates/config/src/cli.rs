@@ -1,5 +1,7 @@
 //! The command line: a few switches, and one flag for each setting of the table.
 
+pub(crate) mod journal;
+
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -8,6 +10,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 
+use self::journal::JournalCommand;
 use crate::error::{ConfigError, Origin};
 use crate::kind::Kind;
 use crate::model::Config;
@@ -44,6 +47,7 @@ pub(crate) enum Action {
     Validate,
     Print,
     Logs(LogsCommand),
+    Journal(Option<PathBuf>, JournalCommand),
     CreateIndex(CreateIndex),
     Healthcheck(Option<String>),
 }
@@ -135,6 +139,10 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
     let flags = (matches.get_flag("validate-config"), matches.get_flag("print-config"));
     let action = match (matches.subcommand(), flags) {
         (Some(("logs", logs)), _) => Action::Logs(logs_command(logs)),
+        (Some(("journal", matches)), _) => {
+            let (directory, command) = journal::read(matches);
+            Action::Journal(directory, command)
+        }
         (Some(("create-index", index)), _) => Action::CreateIndex(create_index(index)),
         (Some(("healthcheck", check)), _) => Action::Healthcheck(check.get_one("url").cloned()),
         (Some(_), _) | (None, (true, _)) => Action::Validate,
@@ -189,6 +197,7 @@ pub fn command() -> Command {
         .args(switches())
         .args(settings)
         .subcommand(logs())
+        .subcommand(journal::command())
         .subcommand(Command::new("validate").about("The same as --validate-config"))
         .subcommand(index())
         .subcommand(healthcheck())

@@ -74,8 +74,6 @@ pub struct Archive<S: Stream> {
     pub end: u64,
     /// Entries it has then: the [`before`](HistoryPage::before) of the next page.
     pub entries: u64,
-    /// The latest time at which one of them was [seen](Stream::seen); none without any.
-    pub latest: Option<u64>,
     /// Most readers that read it at a time, at least one: each holds the chunks of two reads. Others
     /// that resume are [refused](crate::Busy); those that fall behind the ring wait for a place.
     pub readers: usize,

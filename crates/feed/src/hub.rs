@@ -69,7 +69,6 @@ impl<S: Stream> Hub<S> {
         archive: Option<Archive<S>>,
     ) -> Self {
         let first_entries = archive.as_ref().map_or(0, |archive| archive.entries);
-        let seen_before = archive.as_ref().and_then(|archive| archive.latest);
         let lanes = Lanes::default();
         let shared = Shared {
             stream,
@@ -80,7 +79,7 @@ impl<S: Stream> Hub<S> {
             publishing: Mutex::default(),
             feeds: Mutex::default(),
             signals: Mutex::default(),
-            ring: Mutex::new(Ring::new(first, first_entries, seen_before)),
+            ring: Mutex::new(Ring::new(first, first_entries)),
             head: watch::Sender::new(Head::new(first, first_entries)),
             lanes,
             late: Default::default(),

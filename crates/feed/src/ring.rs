@@ -31,17 +31,16 @@ pub(crate) struct Ring<E> {
     /// Entries published since the stream began.
     entries: u64,
     weight: usize,
-    /// The latest time at which an entry was seen that is older than the ring's; none where there is
-    /// none.
-    seen_before: Option<u64>,
+    /// The latest time at which one of the entries taken out was seen; none before the first.
+    evicted_seen: Option<u64>,
 }
 
 impl<E> Ring<E> {
     /// Makes an empty ring, whose first entry has the offset `next` or a later one, after `entries`
-    /// others that were seen up to the time `seen_before`.
-    pub(crate) fn new(next: u64, entries: u64, seen_before: Option<u64>) -> Self {
+    /// others.
+    pub(crate) fn new(next: u64, entries: u64) -> Self {
         let (pages, runs) = (VecDeque::new(), Runs::new(next, entries));
-        Self { pages, runs, next, entries, weight: 0, seen_before }
+        Self { pages, runs, next, entries, weight: 0, evicted_seen: None }
     }
 
     /// Returns the offset from which on nothing is missing: that of the oldest entry, or an offset
@@ -98,15 +97,15 @@ impl<E> Ring<E> {
             && let Some(oldest) = self.pages.pop_front()
         {
             self.weight -= oldest.weight();
-            self.seen_before = self.seen_before.max(Some(oldest.seen()));
+            self.evicted_seen = self.evicted_seen.max(Some(oldest.seen()));
             evicted.push(oldest);
         }
         evicted
     }
 
-    /// Reports whether an entry older than the ring's was seen at `time` or later.
+    /// Reports whether one of the entries taken out was seen at `time` or later.
     pub(crate) const fn has_evicted_since(&self, time: u64) -> bool {
-        match self.seen_before {
+        match self.evicted_seen {
             Some(seen) => seen >= time,
             None => false,
         }

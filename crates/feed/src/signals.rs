@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_found_a_page_in_the_ring_is_not_notified_of_it_again() {
-        let (mut ring, mut signals) = (Ring::new(100, 0, None), Signals::default());
+        let (mut ring, mut signals) = (Ring::new(100, 0), Signals::default());
         let limits = Limits::default();
         let early = signals.join(7, &ring, false);
         let first = page(&ring);

@@ -73,6 +73,10 @@ impl Journal {
         Self { shared }
     }
 
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Opens the journal in `data_dir`, creates it if there is none, and recovers what is there.
     /// Blocks for as long as reading one segment takes.
     ///

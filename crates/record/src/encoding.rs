@@ -308,6 +308,14 @@ impl Decoder {
         Self::default()
     }
 
+    /// Creates a decoder for one batch in the middle of a stream, of which only the first index of each
+    /// log is known that it advances. Records, sightings and gaps are then decoded without the messages
+    /// before; but chains lack the issuers that those defined, and trees and largest heads are wrong.
+    #[must_use]
+    pub fn detached(firsts: impl IntoIterator<Item = (crate::LogNumber, u64)>) -> Self {
+        Self { context: Context::detached(firsts) }
+    }
+
     /// Decodes a message.
     ///
     /// # Errors

@@ -20,10 +20,12 @@ use wire::filter::Filters;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
 use crate::http::listener::{self, Port, Service};
+use crate::history::JournalHistory;
 use crate::http::{self, Services};
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
+use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
 use crate::publish::pages::Pages;
@@ -120,7 +122,16 @@ impl Server {
         let index = Index::open(&config, &saved)?;
         let limits = options::limits(&config);
         let (first_offset, resent_from) = (state.next_offset(), saved.resent_from);
-        let hub = Arc::new(Hub::resumed(stream, limits, first_offset, resent_from));
+        let entries = Arc::new(Entries::new(&state));
+        let history = match journal.clone() {
+            Some(journal) => Some(JournalHistory::start(journal, Arc::clone(&entries))?),
+            None => None,
+        };
+        let hub = match &history {
+            Some(history) => Hub::with_archive(stream, limits, history.archive()),
+            None => Hub::resumed(stream, limits, first_offset, resent_from),
+        };
+        let hub = Arc::new(hub);
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
         let client = Arc::new(http_client(&config)?);
@@ -131,7 +142,7 @@ impl Server {
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
         let (shows, counts) = (Arc::clone(&hub), Arc::clone(&metrics));
-        let fanout = FeedFanout::new(shows, counts, Arc::clone(&recent), &state);
+        let fanout = FeedFanout::new(shows, counts, Arc::clone(&recent), entries);
         let publisher = Publisher {
             commit_log,
             fanout,
@@ -167,6 +178,7 @@ impl Server {
             registry,
             guard,
             recent,
+            history,
             liveness,
             started,
             is_demo: mode == Mode::Demo,

@@ -2,5 +2,6 @@
 
 pub mod create_index;
 pub mod healthcheck;
+pub mod journal;
 pub mod logs;
 pub mod validate;

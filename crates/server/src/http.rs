@@ -37,6 +37,7 @@ use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
+use crate::history::JournalHistory;
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::options;
@@ -66,6 +67,8 @@ pub struct Services {
     pub guard: Arc<Guard>,
     /// The newest certificates.
     pub recent: Arc<RecentCertificates>,
+    /// Everything that is kept on disk, if there is a journal.
+    pub history: Option<Arc<JournalHistory>>,
     /// The liveness of the publisher, and whether the server is about to stop.
     pub liveness: Arc<Liveness>,
     /// The start of the process.

@@ -22,26 +22,27 @@ impl<S: Stream> Hub<S> {
     /// May block if the hub has a [history](crate::History).
     #[must_use]
     pub fn moment(&self, time: u64) -> Moment {
-        let (page, oldest, next) = {
-            let ring = self.shared.ring.lock();
-            let page = (!ring.has_evicted_since(time)).then(|| ring.page_seen(time));
-            (page, ring.oldest(), ring.next())
-        };
-        let before = |offset: u64| offset.checked_sub(1);
-        let Some(page) = page else { return self.older_moment(time, oldest) };
-        let seen = page.and_then(|page| {
-            let seen = |(_, entry): &(u64, &S::Entry)| self.shared.stream.seen(entry) >= time;
-            page.entries().find(seen).map(|(offset, _)| offset)
-        });
-        Moment { since: before(seen.unwrap_or(next)), missing: None }
+        let in_history = self.shared.past.as_ref().and_then(|past| past.history.first_seen(time));
+        let first = in_history.or_else(|| self.first_in_ring(time));
+        // The history may have what is not published yet.
+        let next = self.next_offset();
+        let offset = first.map_or(next, |first| first.offset.min(next));
+        let is_oldest = first.is_some_and(|first| first.is_oldest);
+        let missing = is_oldest.then_some(GapReason::Evicted);
+        Moment { since: offset.checked_sub(1), missing }
     }
 
-    /// Finds an entry that is older than the ring, which begins at `oldest`.
-    fn older_moment(&self, time: u64, oldest: u64) -> Moment {
-        let history = self.shared.past.as_ref().map(|past| &past.history);
-        let first = history.and_then(|history| history.first_seen(time));
-        let first = first.unwrap_or(FirstSeen { offset: oldest, is_oldest: true });
-        let missing = first.is_oldest.then_some(GapReason::Evicted);
-        Moment { since: first.offset.checked_sub(1), missing }
+    /// Finds the same in the ring. If one that was taken out was seen since, that is the oldest.
+    fn first_in_ring(&self, time: u64) -> Option<FirstSeen> {
+        let page = {
+            let ring = self.shared.ring.lock();
+            if ring.has_evicted_since(time) {
+                return Some(FirstSeen { offset: ring.oldest(), is_oldest: true });
+            }
+            ring.page_seen(time)?
+        };
+        let seen = |(_, entry): &(u64, &S::Entry)| self.shared.stream.seen(entry) >= time;
+        let (offset, _) = page.entries().find(seen)?;
+        Some(FirstSeen { offset, is_oldest: false })
     }
 }

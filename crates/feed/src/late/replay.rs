@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::backfill;
 use super::budget::{Owner, Permit};
 use super::job::Job;
+use super::{WORK_WEIGHT, backfill};
 use crate::chunk::{Chunk, Texts, read};
 use crate::feed::feeds::FeedOf;
 use crate::history::HistoryPage;
@@ -16,9 +16,6 @@ use crate::ring::page::Page;
 use crate::ring::span::Span;
 use crate::shared::Shared;
 use crate::stream::Stream;
-
-/// Bytes of entries that one read takes, unless its first page alone weighs more.
-const REPLAY_WEIGHT: usize = 256 * 1024;
 
 /// The pages that a reader of the history needs next.
 pub(crate) struct ReplayRequest<S: Stream> {
@@ -65,7 +62,7 @@ impl<S: Stream> ReplayRequest<S> {
         let (since, end) = (Instant::now(), shared.ring.lock().oldest());
         let offset = self.skip(shared, end);
         let history = shared.past.as_ref().map(|past| &past.history);
-        let read = history.map(|history| history.pages(offset, end, REPLAY_WEIGHT));
+        let read = history.map(|history| history.pages(offset, end, WORK_WEIGHT));
         let pages = contiguous(read.unwrap_or_default(), offset, end);
         let replayed = self.render(shared, pages, offset, end);
         shared.late_chunks.fetch_add(replayed.chunks.len() as u64, Ordering::Relaxed);

@@ -18,7 +18,7 @@ fn page(ring: &Ring<()>, hole: u64, entries: usize, weight: usize, now: Instant)
 #[test]
 fn the_time_of_the_ring_is_that_between_its_oldest_and_its_newest_page() {
     let limits = Limits { ring_bytes: 250, ..Limits::default() };
-    let mut ring = Ring::new(1, 0, None);
+    let mut ring = Ring::new(1, 0);
     assert_eq!(ring.time(), Duration::ZERO);
     let start = Instant::now();
     let mut push = |seconds| {
@@ -57,7 +57,7 @@ proptest! {
         kept in 0..40_usize,
     ) {
         let limits = Limits { ring_bytes: kept * 10, ..Limits::default() };
-        let mut ring = Ring::new(start, 0, None);
+        let mut ring = Ring::new(start, 0);
         // Every entry: its offset, and whether it may be for the filter.
         let mut all = Vec::new();
         let mut pages = Vec::new();

@@ -62,8 +62,7 @@ impl World {
             None => Hub::resumed(notes.clone(), limits, FIRST, resent_from),
             Some((history, readers)) => {
                 let (history, entries) = (Arc::clone(history), published.len() as u64);
-                let latest = published.values().map(|note| note.len() as u64).max();
-                let archive = Archive { history, end: FIRST, entries, latest, readers: *readers };
+                let archive = Archive { history, end: FIRST, entries, readers: *readers };
                 Hub::with_archive(notes.clone(), limits, archive)
             }
         };
