@@ -6,7 +6,6 @@ mod moment;
 mod progress;
 mod verify;
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,8 +46,7 @@ fn info(journal: &Directory, config: &Config) -> String {
     let mut text = format!("stream      {}\n", journal.stream());
     let state = if journal.is_running() { "in use by a server" } else { "not in use" };
     let mut line = |name: &str, value: &str| {
-        // Writing to a string cannot fail.
-        drop(writeln!(text, "{name:<11} {value}"));
+        text.push_str(&format!("{name:<11} {value}\n"));
     };
     line("state", state);
     line("entries", &stats.entries.to_string());
