@@ -115,7 +115,7 @@ export class Stream {
     // Another stream may have begun meanwhile.
     if (this.#end !== null || began !== this.#filter) return;
     if (why === 401) return this.#askForToken();
-    // The stream can be had, but not over WebSocket: a proxy does not forward it.
+    // The stream is available, but not over WebSocket: a proxy does not forward it.
     if (why === 200 && way === "socket") this.#isBlocked = true;
     const unknown = this.#token ? "cannot connect: wrong token?" : "cannot connect";
     this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : unknown));
