@@ -177,7 +177,7 @@ impl AsyncWrite for Socket {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -261,7 +261,7 @@ mod tests {
             for _ in 0..16 {
                 tokio::time::sleep(WRITE_STALL / 2).await;
                 let taken = tokio::task::spawn_blocking(move || {
-                    std::io::Read::read_exact(&mut peer, &mut vec![0; MUCH / 16])?;
+                    io::Read::read_exact(&mut peer, &mut vec![0; MUCH / 16])?;
                     Ok::<_, io::Error>(peer)
                 });
                 peer = taken.await.expect("no panic")?;
