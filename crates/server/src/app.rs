@@ -17,10 +17,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
+use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
 use crate::http::listener::{self, Port, Service};
-use crate::history::JournalHistory;
 use crate::http::{self, Services};
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;

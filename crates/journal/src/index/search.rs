@@ -144,9 +144,8 @@ impl Indexes {
             for ordinal in ordinals.into_iter().flatten().rev() {
                 let Some(batch) = self.batch(segment, ordinal)? else { continue };
                 let records = (batch.first_offset..batch.next_offset()).zip(batch.records);
-                let records = records.filter(|(_, record)| {
-                    Certificate::read(&record.certificate).serial == serial
-                });
+                let records = records
+                    .filter(|(_, record)| Certificate::read(&record.certificate).serial == serial);
                 let kept = |(offset, record)| Kept { offset, record, sightings: Vec::new() };
                 let in_batch: Vec<Kept> = records.map(kept).collect();
                 found.extend(in_batch.into_iter().rev());
