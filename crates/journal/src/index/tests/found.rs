@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use record::{Gap, GapReason, LogIdentity, Protocol, State};
+use record::{Gap, GapReason, LogChange, LogIdentity, Protocol, State};
 
 use super::*;
 use crate::index::{Digest, Found, Indexes, Term};
@@ -48,8 +48,10 @@ fn batch(state: &State, step: usize, certificates: &[Bytes]) -> Batch {
     let mut batch = Batch::new(state.next_header(), state.next_offset());
     let oldest = 1_000_000;
     for number in 0..2 {
-        let (log, change) = state.row(&identity(number));
-        batch.logs.extend(change);
+        let log = LogNumber(u32::try_from(number).unwrap());
+        if state.log(log).is_none() {
+            batch.logs.push(LogChange { number: log, identity: identity(number) });
+        }
         let first = state.log(log).and_then(|log| log.position.as_ref()).map_or(5, |p| p.next);
         let mut next = first;
         if step % 9 == 8 {
