@@ -112,7 +112,7 @@ pub struct Config {
     /// The memory for clients, and how messages are sent.
     #[serde(deserialize_with = "blank_is_default")]
     pub feed: Feed,
-    /// What was published, on disk in `data_dir`.
+    /// The published certificates on disk, in `data_dir`.
     #[serde(deserialize_with = "blank_is_default")]
     pub journal: Journal,
     /// The logs of the log list, and how they are read.

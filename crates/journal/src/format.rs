@@ -18,7 +18,7 @@ pub(crate) const VERSION: u32 = 1;
 /// Bytes of a message, before compression and after. Larger ones are neither written nor read.
 pub(crate) const MAX_MESSAGE: usize = 64 << 20;
 
-/// What a stream adds up to at some place.
+/// The sums of a stream at some place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Offset of the next entry. A begin may have moved it.

@@ -112,6 +112,10 @@ impl Journal {
         self.shared.store.dir()
     }
 
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.shared.store.storage
+    }
+
     /// Returns the id of the stream.
     #[must_use]
     pub fn stream(&self) -> StreamId {

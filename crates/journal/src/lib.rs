@@ -15,6 +15,7 @@
 //! first bytes are durable. What was shown is never replaced under its offset.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod damage;
 mod directory;

@@ -27,7 +27,7 @@ const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 /// Steps back of the clock that are nothing unusual.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
-/// What was recovered.
+/// The result of recovery.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub(crate) state: State,

@@ -1,4 +1,4 @@
-//! What the handles of an open journal share.
+//! The state that the handles of an open journal share.
 
 mod progress;
 
@@ -26,7 +26,7 @@ use crate::write::{Ageing, Core, Names};
 /// Stands for no offset in an atomic number.
 const NONE: u64 = u64::MAX;
 
-/// What the handles of an open journal share.
+/// The state that the handles of an open journal share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
@@ -191,7 +191,7 @@ impl Shared {
     fn refuse_foreign(&self) -> Result<u64, WriteError> {
         self.change(|core| {
             let error = WriteError::Foreign(self.store.dir().to_owned());
-            core.fatal.get_or_insert(error.clone());
+            core.fatal.get_or_insert_with(|| error.clone());
             Err(error)
         })
     }

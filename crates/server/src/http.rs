@@ -53,7 +53,7 @@ pub struct Services {
     pub hub: Arc<Hub<MessageStream>>,
     /// Its id, which all offsets belong to.
     pub stream: StreamId,
-    /// What was published, on disk, where that is kept.
+    /// The published certificates on disk, where they are kept.
     pub journal: Option<Journal>,
     /// The filters of all connections.
     pub filters: Filters,

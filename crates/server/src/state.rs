@@ -1,4 +1,4 @@
-//! What is kept across restarts: the journal, or the state file with the positions to resume from.
+//! The state kept across restarts: the journal, or the state file with the positions to resume from.
 
 pub(crate) mod acknowledgements;
 pub(crate) mod export;

@@ -108,7 +108,9 @@ impl FrameHeader {
             crc: fields.u32(),
         };
         let most = stored.max(length) as usize;
-        let is_sane = most <= MAX_MESSAGE && header.next_offset() <= record::MAX_OFFSET;
+        let is_sane = most <= MAX_MESSAGE
+            && header.from <= header.first_offset
+            && header.next_offset() <= record::MAX_OFFSET;
         is_sane.then_some(header)
     }
 
@@ -154,8 +156,8 @@ mod tests {
             records: 3,
             issuers: 4,
             synced: 5,
-            first_offset: 6,
-            from: 7,
+            first_offset: 7,
+            from: 6,
             before: 8,
             newest: 9,
         }

@@ -49,17 +49,14 @@ pub(crate) fn open(
     delete_incomplete(&*storage, &dir, &listing.incomplete);
     // A stream that got a new id keeps its directory's name if the process died in between.
     let stream = listing.segments.last().map_or(stream, |last| last.header.stream);
-    let store = Store::new(Arc::clone(&storage), dir, listing.segments.clone());
+    let store = Store::new(storage, dir, listing.segments.clone());
     let mut recovered = recover(&store, stream, &*host, false).map_err(read_failed)?;
     let mut aside = listing.unreadable;
     if recovered.is_unusable {
         aside.extend(store.take_all().iter().map(|segment| segment.name()));
     }
-    let made_durable = make_durable(&store, &recovered);
-    if let Err(error) = &made_durable {
-        tracing::warn!(%error, "the end of the journal cannot be synced");
-    }
-    recovered.is_lossless &= aside.is_empty() && made_durable.is_ok();
+    make_durable(&store, &recovered).map_err(|error| failed("sync", store.dir(), error))?;
+    recovered.is_lossless &= aside.is_empty();
     let is_new = store.count() == 0 && aside.is_empty();
     let mut damage = listing.damage;
     damage.extend(recovered.damage.iter().cloned());
@@ -80,13 +77,13 @@ pub(crate) fn new_id(
     if find_stream(&*storage, data_dir)?.is_none() {
         return Err(OpenError::NoJournal(data_dir.to_owned()));
     }
-    let settings = Settings::default();
-    let Opened { writer, journal, .. } =
-        open(Arc::clone(&storage), Arc::clone(&host), data_dir, settings)?;
-    let (old, new) = (journal.stream(), StreamId::from_random(host.random()));
+    let (settings, new) = (Settings::default(), StreamId::from_random(host.random()));
+    let Opened { writer, journal, .. } = open(storage, host, data_dir, settings)?;
+    let old = journal.stream();
     let from = journal.directory().to_owned();
     writer.rename(new).map_err(|error| write_failed(&from, error))?;
     let to = stream_dir(data_dir, new);
+    let storage = journal.storage();
     let renamed = storage.rename(&from, &to).and_then(|()| storage.sync_dir(data_dir));
     renamed.map_err(|error| failed("rename", &from, error))?;
     Ok((old, new))

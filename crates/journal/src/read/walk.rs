@@ -14,6 +14,7 @@ use crate::storage::File;
 
 /// A step of a walk.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 pub(crate) enum Step {
     /// A message, with the header of its frame.
     Message(Message, FrameHeader),

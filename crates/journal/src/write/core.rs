@@ -348,7 +348,7 @@ impl Core {
             totals: self.queue.base_totals,
             created: shared.wall_millis(),
             boot: shared.host.boot(),
-            synced: last_item.unwrap_or(self.queue.base.number()),
+            synced: last_item.unwrap_or_else(|| self.queue.base.number()),
             sync: shared.settings.sync,
             previous: last,
         }

@@ -37,7 +37,7 @@ pub(super) struct Queue {
     /// Issuers of the context at that place.
     base_issuers: usize,
     items: VecDeque<Item>,
-    /// How many of them have been written to a file.
+    /// The number of them that have been written to a file.
     written: usize,
     /// Items that have become durable.
     done: u64,

@@ -8,7 +8,7 @@ use crate::error::WriteError;
 use crate::recovery::{Recovered, first_offset};
 use crate::shared::Shared;
 
-/// What a term begins with.
+/// The beginning of a term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Start {
     /// SHA-256 of what of the configuration decides the contents of batches.

@@ -1,4 +1,5 @@
 //! Tests of the journal: its model under crashes, damage, errors, reading, the files of each version.
+#![allow(clippy::unwrap_used)] // in the helpers of tests
 
 mod clean;
 mod damage;

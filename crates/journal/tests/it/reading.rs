@@ -27,7 +27,7 @@ fn any_offset_is_read_from_its_batch_on() {
         assert_eq!(stored.from, if place == 0 { 0 } else { batch.first_offset });
         for offset in [batch.first_offset, batch.next_offset() - 1] {
             let read = journal.read(offset, u64::MAX, 1).unwrap();
-            assert_eq!(read, [stored.clone()], "{offset}");
+            assert_eq!(read, std::slice::from_ref(stored), "{offset}");
         }
         assert_eq!(journal.read(batch.first_offset, batch.first_offset, 1).unwrap(), []);
     }

@@ -18,7 +18,7 @@ pub struct Findings {
     pub problems: Vec<String>,
     /// Warnings about a configuration that is valid but probably not intended.
     pub warnings: Vec<String>,
-    /// What the configuration means at present.
+    /// The present meaning of the configuration.
     pub notes: Vec<String>,
 }
 

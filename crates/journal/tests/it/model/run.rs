@@ -153,9 +153,8 @@ impl Run {
         let storage = Arc::new(self.storage.clone());
         let host = Arc::<SimulatedHost>::clone(&self.host);
         let opened = Journal::open(storage, host, Path::new(DATA), self.settings());
-        let Opened { journal, mut writer, state, is_lossless, damage, .. } = match opened {
-            Ok(opened) => opened,
-            Err(_) => return Err(None),
+        let Ok(Opened { journal, mut writer, state, is_lossless, damage, .. }) = opened else {
+            return Err(None);
         };
         self.observer.recovered(&state, is_lossless, &damage).map_err(Some)?;
         let begun = loop {

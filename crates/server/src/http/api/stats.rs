@@ -60,7 +60,7 @@ pub(super) struct Stats {
     offset: Option<u64>,
     /// The id of the stream that offsets belong to.
     stream: String,
-    /// What is kept on disk; null without `data_dir`.
+    /// The part of the stream that is kept on disk; null without `data_dir`.
     journal: Option<Kept>,
     version: &'static str,
 }
