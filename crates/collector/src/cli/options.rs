@@ -14,8 +14,8 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 /// Returns the command line, from which the help, the manual page and completions are made.
 #[must_use]
 pub fn command() -> Command {
-    let path = |name: &'static str| {
-        let path = Arg::new("file").value_name(name).required(true);
+    let path = |name: &'static str, help: &'static str| {
+        let path = Arg::new("file").value_name(name).help(help).required(true);
         path.value_parser(value_parser!(PathBuf))
     };
     Command::new("certstream-arrow")
@@ -33,13 +33,13 @@ pub fn command() -> Command {
                 .about(
                     "Show the contents of a file or a directory of parts: rows, times, sources, \
                      gaps, columns")
-                .arg(path("PATH"))
+                .arg(path("PATH", "The file, or a directory of parts"))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
         )
         .subcommand(
             Command::new("repair")
                 .about("Repair a file whose last write was incomplete")
-                .arg(path("FILE")),
+                .arg(path("FILE", "The Feather file")),
         )
         .subcommand(completions::command("certstream-arrow"))
         .after_help(format!(
