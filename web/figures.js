@@ -17,7 +17,7 @@ const { width, height } = curve.viewBox.baseVal;
 let last = null;
 let first = null;
 const rates = [];
-// What has come since the filter is this: in all, and in each of the last seconds.
+// What has arrived since the filter is this: in all, and in each of the last seconds.
 let matched = 0;
 let seconds = [0];
 let filtered = false;

@@ -61,7 +61,7 @@ function notice() {
   if (logs?.every((log) => log.health === "unhealthy")) return "No log answers. The table of logs has the reasons.";
   const quiet = performance.now() - publishedAt;
   if (kind === "live" && published !== null && quiet > QUIET) {
-    return "No certificate has come for 20 seconds: the logs publish nothing new, or only certificates that were sent before. The table of logs shows how far each one is read.";
+    return "No certificate has arrived for 20 seconds: the logs publish nothing new, or only certificates that were sent before. The table of logs shows how far each one is read.";
   }
   return "";
 }

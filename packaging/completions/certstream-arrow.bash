@@ -16,6 +16,9 @@ _certstream__arrow() {
             ",$1")
                 cmd="certstream__arrow"
                 ;;
+            certstream__arrow,completions)
+                cmd="certstream__arrow__subcmd__completions"
+                ;;
             certstream__arrow,help)
                 cmd="certstream__arrow__subcmd__help"
                 ;;
@@ -24,6 +27,9 @@ _certstream__arrow() {
                 ;;
             certstream__arrow,repair)
                 cmd="certstream__arrow__subcmd__repair"
+                ;;
+            certstream__arrow__subcmd__help,completions)
+                cmd="certstream__arrow__subcmd__help__subcmd__completions"
                 ;;
             certstream__arrow__subcmd__help,help)
                 cmd="certstream__arrow__subcmd__help__subcmd__help"
@@ -41,7 +47,7 @@ _certstream__arrow() {
 
     case "${cmd}" in
         certstream__arrow)
-            opts="-u -o -b -l -h -V --url --stream --from-oldest --domain --issuer --match --log --token-file --token-header --ca-file --output --format --compression --buffer-size --flush-interval --with-der --rotate --max-bytes --retain --spool --allow-dir --stats --log-level --help --version inspect repair help"
+            opts="-u -o -b -l -h -V --url --stream --from-oldest --domain --issuer --match --log --token-file --token-header --ca-file --output --format --compression --buffer-size --flush-interval --with-der --rotate --max-bytes --retain --spool --allow-dir --stats --log-level --help --version inspect repair completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,9 +160,37 @@ _certstream__arrow() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        certstream__arrow__subcmd__help)
-            opts="inspect repair help"
+        certstream__arrow__subcmd__completions)
+            opts="-h --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__help)
+            opts="inspect repair completions help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -24,8 +24,8 @@ function __fish_certstream_arrow_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s u -l url -d 'The server: any certstream server, over ws:// or wss://. The public wss://certstream.calidog.io has been silent since 2025, so the default is your own certstream-server' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stream -d 'Stream to collect; domains stores names only, and cannot detect duplicates, because its messages name neither log nor index' -r -f -a "full\t''
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s u -l url -d 'The server: any certstream server, over ws:// or wss://' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l stream -d 'Stream to store; domains stores names only, without detecting duplicates' -r -f -a "full\t''
 lite\t''
 domains\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l domain -d 'Only certificates with these names or names below them' -r
@@ -35,7 +35,7 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l log -
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-file -d 'File that contains the server\'s token; alternatively, set CERTSTREAM_TOKEN' -r -F
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l token-header -d 'Header that carries the token' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l ca-file -d 'PEM file of certificate authorities to trust in addition to the system\'s, or of exactly the server\'s certificate' -r -F
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s o -l output -d 'Where to write: a file (.feather); with --rotate or Parquet a directory (NAME.parquet is one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format parquet certstream_data]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s o -l output -d 'Where to write: a file (NAME.feather), a directory of Parquet files (NAME.parquet), a directory (with --rotate), or s3://BUCKET/PREFIX [default: certstream_data.feather, or certstream_data with --format parquet]' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l format -d 'File format [default: from the extension of --output, or feather]' -r -f -a "feather\t''
 parquet\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l compression -d 'Compression of the columns' -r -f -a "none\t''
@@ -56,14 +56,17 @@ warn\t''
 error\t''"
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l from-oldest -d 'Start a new output with the oldest message that the server still has, instead of the next one'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -l with-der -d 'Also store the certificates themselves (column as_der); implies --stream full'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s h -l help -d 'Print help'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s V -l version -d 'Print version'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Make a file readable again whose last write was cut short'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Repair a file whose last write was incomplete'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -l json -d 'Print JSON'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand repair" -s h -l help -d 'Print help'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "repair" -d 'Make a file readable again whose last write was cut short'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "repair" -d 'Repair a file whose last write was incomplete'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -2,7 +2,7 @@
 
 import { byId, set } from "../text.js";
 
-// At most one in this time (ms); what comes meanwhile is counted.
+// At most one in this time (ms); further matches are counted.
 const EVERY = 3000;
 
 const button = byId("notify");

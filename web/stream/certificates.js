@@ -105,7 +105,7 @@ export class Certificates {
   #draw() {
     if (document.hidden || this.#waiting.length === 0 || this.#held() !== null) return;
     const now = performance.now();
-    // What came before the page did is there at once, and so is what makes the first rows.
+    // Earlier messages are there at once, and so is what makes the first rows.
     const old = this.#waiting.filter(({ isNew }) => !isNew);
     if (old.length > 0) {
       this.#waiting = this.#waiting.filter(({ isNew }) => isNew);

@@ -24,7 +24,7 @@ export class Stream {
   #server = null;
   #token = null;
   #filter = null;
-  // The newest message when this began; what comes after it is new.
+  // The newest message when this began; later ones are new.
   #head = null;
   #last = null;
   #delay = FIRST_DELAY;
@@ -106,7 +106,7 @@ export class Stream {
     // Another stream may have begun meanwhile.
     if (this.#end !== null || began !== this.#filter) return;
     if (why === 401) return this.#askForToken();
-    // The stream can be had, but not over WebSocket: a proxy does not forward it.
+    // The stream is available, but not over WebSocket: a proxy does not forward it.
     if (why === 200 && way === "socket") this.#isBlocked = true;
     this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : "cannot connect"));
   }

@@ -5,7 +5,7 @@ import { button, byId, element, number, set } from "../text.js";
 
 const SLOT = 10;
 const SLOTS = 30;
-// Different texts that are counted in a slot of a list; anybody can invent names.
+// Different texts that are counted in a slot of a list; anyone can invent names.
 const MOST_KEYS = 300;
 const LONGEST = 64;
 const SHOWN = 5;

@@ -105,7 +105,7 @@ impl Window {
                 tracing::warn!(
                     forgotten = self.evicted,
                     log = %shown(&name),
-                    "more than {MAX_LOGS} logs: duplicates of forgotten ones may come"
+                    "more than {MAX_LOGS} logs: duplicates from the evicted ones are not detected"
                 );
             }
             self.logs.remove(&name);

@@ -11,12 +11,13 @@
 //! A [`Client`] takes [`Settings`] and returns one [`Event`] after the other: connected, a message,
 //! disconnected. Every message carries the gaps that were found with it. What must survive a restart
 //! is one value, [`Progress`]; the next client resumes from it ([`Resume`]). The crate opens no file
-//! except a list of trusted certificates, and keeps nothing on disk.
+//! except trusted certificates and a token, and keeps nothing on disk.
 
 pub mod address;
 pub mod backoff;
 mod client;
 pub mod connection;
+pub mod credentials;
 pub mod dedup;
 pub mod gaps;
 pub mod local_filter;

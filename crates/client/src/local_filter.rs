@@ -134,8 +134,8 @@ impl LocalFilter {
     fn warn_undecided(&mut self, parameter: Parameter) {
         if self.undecided.insert(parameter) {
             tracing::warn!(
-                "messages do not show what {}= is compared with: where the server does not apply it, \
-                 nothing does",
+                "messages lack the field that {}= is compared with: unless the server applies \
+                 this filter, it has no effect",
                 parameter.name()
             );
         }

@@ -214,7 +214,7 @@ impl Session {
         self.position.offset_is(update.offset, now, &self.window);
         let (Some(index), Some(log)) = (update.cert_index, log_identity(&update.source)) else {
             self.counters.unidentified += 1;
-            let reason = "an entry does not say its log and index: doubles are not noticed";
+            let reason = "an entry has no log or index: duplicates are not detected";
             let detail = "no source or cert_index";
             warn_sometimes(self.counters.unidentified, reason, &detail, b"");
             return Novelty::New;
@@ -223,7 +223,7 @@ impl Session {
         let novelty = self.window.record(&log, index);
         if novelty == Novelty::BeyondWindow {
             self.counters.beyond_window += 1;
-            let reason = "an entry is too far back in its log to tell whether it is a double";
+            let reason = "an entry is too far back in its log to detect duplicates";
             let detail = format_args!("{log} {index}");
             warn_sometimes(self.counters.beyond_window, reason, &detail, b"");
         }

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
-use pinned::PinnedVerifier;
+use pinned::{Name, PinnedVerifier};
 
 /// A failure to set up TLS.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,20 @@ pub enum TlsError {
 ///
 /// If the file cannot be read, or contains no certificate.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    config(ca_file, Name::Checked)
+}
+
+/// Returns a configuration for a server on this machine whose certificates are in this PEM file. The
+/// server is reached by its address, which its certificate need not contain.
+///
+/// # Errors
+///
+/// If the file cannot be read, or contains no certificate.
+pub fn client_config_for_own(certificates: &Path) -> Result<Arc<ClientConfig>, TlsError> {
+    config(Some(certificates), Name::Any)
+}
+
+fn config(ca_file: Option<&Path>, name: Name) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(native.certs);
@@ -52,7 +66,8 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| wrong(error.to_string()))?;
         if certificates.is_empty() {
-            return Err(wrong("there is no certificate in it".to_owned()));
+            let expected = "it contains no certificate (expected -----BEGIN CERTIFICATE-----)";
+            return Err(wrong(expected.to_owned()));
         }
         for certificate in &certificates {
             roots.add(certificate.clone()).map_err(|error| wrong(error.to_string()))?;
@@ -62,7 +77,7 @@ pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsErr
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let standard =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-    let verifier = Arc::new(PinnedVerifier::new(standard.build()?, pinned));
+    let verifier = Arc::new(PinnedVerifier::new(standard.build()?, pinned, name));
     let config =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let config = config.dangerous().with_custom_certificate_verifier(verifier);
@@ -75,14 +90,15 @@ pub fn explain(error: &rustls::Error) -> String {
     use rustls::CertificateError as Bad;
     let advice = match error {
         error if pinned::is_authority(error) => {
-            "the server's certificate calls itself an authority, as `openssl req -x509` makes them; \
-             if it is your server's, trust exactly this certificate with --ca-file, or make one \
-             with -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:NAME, where \
-             NAME is the host in --url"
+            "the server's certificate is marked as an authority, as by `openssl req -x509`; if \
+             it is your server's, trust exactly this certificate with --ca-file, or make one \
+             with -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:NAME, \
+             where NAME is the host in --url"
         }
         rustls::Error::InvalidCertificate(bad) => match bad {
             Bad::UnknownIssuer => {
-                "nobody trusted here has issued the server's certificate; give its authority with --ca-file"
+                "the server's certificate was not issued by a trusted authority; name its \
+                 authority with --ca-file"
             }
             Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired",
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => {

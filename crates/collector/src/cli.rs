@@ -1,5 +1,6 @@
 //! The command line: options and environment become settings.
 
+mod manual;
 mod options;
 mod output;
 mod values;
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::error::ErrorKind;
-use client::{Address, Proxy, Subscription};
+use client::{Address, Proxy, Subscription, credentials};
 use columns::Rows;
 use http::HeaderName;
+use usage::completions;
 use wire::StreamKind;
 
 use crate::settings::Settings;
+pub use manual::MANUAL;
 pub use options::command;
 use output::output;
 pub use values::UsageError;
@@ -24,8 +27,6 @@ use values::{duration, path, text, usage};
 
 /// The status of an invalid command line (EX_USAGE of sysexits.h).
 pub const EXIT_STATUS: u8 = 64;
-/// The variable that contains a token.
-const TOKEN: &str = "CERTSTREAM_TOKEN";
 /// The default interval of status log lines.
 const STATS: Duration = Duration::from_secs(60);
 /// The value of `User-Agent`.
@@ -87,6 +88,9 @@ pub fn parse(
         Some(("inspect", inspect)) => {
             Ok(Invocation::Inspect { path: path(inspect), json: inspect.get_flag("json") })
         }
+        Some((completions::NAME, requested)) => {
+            Ok(Invocation::Print(completions::requested(requested, command())))
+        }
         Some(("repair", repair)) => Ok(Invocation::Repair { path: path(repair) }),
         _ => {
             let settings = settings(&matches, &environment.into_iter().collect())?;
@@ -115,7 +119,7 @@ fn settings(matches: &ArgMatches, environment: &Environment) -> Result<Settings,
     let subscription = Subscription {
         stream,
         filters: filters(matches),
-        token: credentials(matches, environment)?,
+        token: token(matches, environment)?,
         user_agent: USER_AGENT,
     };
     let url = text(matches, "url").unwrap_or_default();
@@ -150,28 +154,14 @@ fn filters(matches: &ArgMatches) -> Vec<(&'static str, String)> {
 }
 
 /// Reads the token from the file, or else from the environment.
-fn credentials(
+fn token(
     matches: &ArgMatches,
     environment: &Environment,
 ) -> Result<Option<(HeaderName, String)>, UsageError> {
-    let name = text(matches, "token-header").unwrap_or_default();
-    let header = HeaderName::try_from(&name)
-        .map_err(|_| usage(format!("--token-header: {name:?} is no name of a header")))?;
-    let token = match path(matches, "token-file") {
-        Some(path) => {
-            let read = std::fs::read_to_string(&path);
-            let read =
-                read.map_err(|error| usage(format!("--token-file {}: {error}", path.display())))?;
-            Some(read)
-        }
-        None => {
-            let token = environment.get(OsStr::new(TOKEN)).cloned();
-            let token = token.map(OsString::into_string).transpose();
-            token.map_err(|_| usage(format!("{TOKEN} is not text")))?
-        }
-    };
-    let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
-    Ok(token.map(|token| (header, token)))
+    let header = text(matches, "token-header").unwrap_or_default();
+    let variable = environment.get(OsStr::new(credentials::VARIABLE));
+    let file = path(matches, "token-file");
+    credentials::read(&header, file.as_deref(), variable.map(OsString::as_os_str)).map_err(usage)
 }
 
 #[cfg(test)]

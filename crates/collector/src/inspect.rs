@@ -44,17 +44,17 @@ pub enum InspectError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// A folder without parts.
-    #[error("{0}: there are no parts of certstream-arrow in this folder")]
+    #[error("{0}: this folder contains no parts written by certstream-arrow")]
     NoParts(PathBuf),
     /// A collector writes to it.
-    #[error("{0}: a certstream-arrow writes to it, and repairs it itself when it starts")]
+    #[error("{0}: a running certstream-arrow writes to this file, and repairs it when it starts")]
     Locked(PathBuf),
     /// This program cannot read Parquet.
     #[cfg(not(feature = "parquet"))]
     #[error("{0}: this program was built without parquet (cargo feature parquet)")]
     NoParquet(PathBuf),
     /// A Parquet file, which cannot be incomplete.
-    #[error("{0}: only feather files can be torn; a parquet file is whole or not there")]
+    #[error("{0}: only Feather files need repairs; a Parquet file is complete or absent")]
     NotFeather(PathBuf),
 }
 
@@ -205,8 +205,8 @@ pub fn repair(path: &Path) -> Result<String, InspectError> {
         Feather::open(file, scanned, Compression::default(), &pairs).map_err(failed)?;
     let (rows, batches) = (feather.rows(), feather.batches());
     let what = match (repair.was_torn, repair.dropped) {
-        (false, _) => "is whole; nothing was changed".to_owned(),
-        (true, dropped) => format!("repaired; {dropped} bytes of no whole batch were dropped"),
+        (false, _) => "is complete; nothing was changed".to_owned(),
+        (true, dropped) => format!("repaired; dropped {dropped} bytes of an incomplete batch"),
     };
     Ok(format!("{}: {what}; {rows} rows in {batches} batches", path.display()))
 }
@@ -338,7 +338,7 @@ impl fmt::Display for Report {
         }
         if *torn > 0 {
             let advice = "the collector repairs it when it starts, `repair` without it";
-            writeln!(f, "torn:     {torn} bytes at the end are no whole batch; {advice}")?;
+            writeln!(f, "torn:     the last {torn} bytes are an incomplete batch; {advice}")?;
         }
         write!(f, "rows:     {} of {}", state.rows, shown(schema::rows_of(schema)))?;
         match batches {

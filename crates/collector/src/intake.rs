@@ -69,7 +69,7 @@ impl Intake {
             }
             Content::Unknown { message_type } => {
                 self.counters.unknown += 1;
-                let what = "a message is of a type that has no rows here (see --stream)";
+                let what = "a message has a type that is not stored (see --stream)";
                 let message_type = shown(message_type);
                 warn_sometimes(self.counters.unknown, what, &message_type, message.raw);
             }
@@ -94,7 +94,12 @@ impl Intake {
         if update.truncated {
             self.counters.truncated += 1;
             let detail = &"too large";
-            warn_sometimes(self.counters.truncated, "a message is cut short", detail, b"");
+            warn_sometimes(
+                self.counters.truncated,
+                "a message was truncated by the server",
+                detail,
+                b"",
+            );
         }
         let is_odd = |second: Option<i64>| second.is_some_and(|second| !is_date(second));
         let odd_date = is_odd(update.leaf.not_before) || is_odd(update.leaf.not_after);

@@ -121,7 +121,7 @@ pub async fn run(
 fn report_limits_as_errors() {
     use tokio::signal::unix::{SignalKind, signal};
     if let Err(error) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
-        tracing::warn!(%error, "a limit on the size of files will end the program without a word");
+        tracing::warn!(%error, "a limit on file sizes would end the program without a message");
     }
 }
 
@@ -134,7 +134,8 @@ fn resume(settings: &Settings, state: State) -> Resume {
         tracing::warn!(
             before = state.server,
             now = server,
-            "the offsets there are of another server: what came between is not asked for"
+            "the offsets in the output belong to another server: messages since then are not \
+             requested"
         );
     }
     Resume {

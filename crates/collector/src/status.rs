@@ -163,10 +163,10 @@ impl std::fmt::Display for Summary<'_> {
         }
         for (count, what) in [
             (received.malformed, "unreadable messages"),
-            (kept.unknown, "messages of types without rows here"),
+            (kept.unknown, "messages of types that are not stored"),
             (kept.unread, "unreadable values"),
             (received.unidentified, "certificates without log and index"),
-            (received.beyond_window, "certificates too far back to know duplicates"),
+            (received.beyond_window, "certificates too far back to detect duplicates"),
             (received.filtered, "certificates left out by the filter"),
             (kept.truncated, "truncated messages"),
             (logging::lost(), "lost log lines"),

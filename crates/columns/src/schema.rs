@@ -52,7 +52,7 @@ impl Rows {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
     /// A file of another program.
-    #[error("the file was not written by certstream-arrow: its schema says no {VERSION_KEY}")]
+    #[error("the file was not written by certstream-arrow: its schema has no {VERSION_KEY}")]
     Foreign,
     /// A file with rows of another kind.
     #[error(

@@ -87,6 +87,14 @@ pub(crate) fn alias(key: &str) -> Option<&'static str> {
     ALIASES.iter().find(|(_, of)| *of == key).map(|(alias, _)| *alias)
 }
 
+/// Returns the keys of other servers in a file that set a setting.
+pub(crate) fn mapped_to(key: &str) -> impl Iterator<Item = &'static str> {
+    let is_it = move |known: &&CompatKey| {
+        matches!(known.support, Support::Mapped(to, _) if to == key) && !known.key.is_empty()
+    };
+    COMPAT_KEYS.iter().filter(is_it).map(|known| known.key)
+}
+
 /// Aliases of keys, which serde knows too.
 const ALIASES: [(&str, &str); 3] = [
     ("rate_limit.max_tokens", "rate_limit.free_max_tokens"),

@@ -13,6 +13,9 @@ use crate::table::{SETTINGS, Setting};
 /// The variable that names the configuration file.
 pub(crate) const CONFIG_FILE: &str = "CERTSTREAM_CONFIG";
 
+/// The variable that contains the token for `tail`.
+const TOKEN: &str = "CERTSTREAM_TOKEN";
+
 const PREFIX: &str = "CERTSTREAM_";
 
 /// Prefixes of the variables of certstream-server-go's own sections.
@@ -102,8 +105,8 @@ impl Environment {
         let names: Vec<&str> = ignored.map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
             warnings.push(format!(
-                "{} ignored: Kubernetes sets variables like these where a service is called \
-                 certstream; `enableServiceLinks: false` in the pod's spec keeps them out",
+                "{} ignored: Kubernetes sets such variables if a service is named certstream; \
+                 `enableServiceLinks: false` in the pod's spec prevents them",
                 match names.as_slice() {
                     [name] => format!("{name} is"),
                     names => format!("{} are", names.join(", ")),
@@ -116,7 +119,8 @@ impl Environment {
         let ours = || SETTINGS.iter().flat_map(|setting| setting.env.iter().copied());
         let theirs = || COMPAT_KEYS.iter().filter_map(|known| known.env);
         let set = self.0.iter().filter(|(name, value)| {
-            name.starts_with(PREFIX) && *name != CONFIG_FILE && !is_of_service(name, value)
+            let is_ours = [CONFIG_FILE, TOKEN].contains(&name.as_str());
+            name.starts_with(PREFIX) && !is_ours && !is_of_service(name, value)
         });
         for (name, _) in set {
             if ours().chain(theirs()).any(|known| known == name) {
@@ -128,7 +132,7 @@ impl Environment {
             let near = suggest::nearest(name.strip_prefix(PREFIX).unwrap_or(name), known);
             let advice =
                 near.map_or_else(String::new, |near| format!("; did you mean {PREFIX}{near}?"));
-            warnings.push(format!("{name} sets nothing: there is no such variable{advice}"));
+            warnings.push(format!("{name} has no effect: there is no such variable{advice}"));
         }
     }
 }

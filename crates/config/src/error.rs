@@ -65,13 +65,13 @@ pub enum ConfigError {
         problems: Vec<Self>,
     },
     /// There are warnings, and `--strict` makes them errors.
-    #[error("--strict refuses what is only warned of otherwise{}", lines(warnings))]
+    #[error("--strict treats warnings as errors{}", lines(warnings))]
     Strict {
         /// The warnings, at least one.
         warnings: Vec<String>,
     },
     /// A running server cannot apply the configuration, because a part of it requires a restart.
-    #[error("restart the server to use it: without the new {keys}, {}", list(problems, None))]
+    #[error("restart the server to apply it: without the new {keys}, {}", list(problems, None))]
     Waiting {
         /// The keys that require a restart.
         keys: String,

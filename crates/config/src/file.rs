@@ -13,6 +13,7 @@ use serde_saphyr::{Error, MessageFormatter as _, Spanned, UserMessageFormatter};
 
 use self::examine::{Mistake, examine, indentation_slip};
 use self::places::{Node, Place, Places};
+use crate::changed::Origins;
 use crate::compat::{self, CompatProblem, OtherVariables, ProfileOrigin, Translated};
 use crate::error::{ConfigError, FileError, Origin};
 use crate::model::Config;
@@ -50,6 +51,8 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<PathBuf>,
     /// The reason for the profile of messages and the handling of duplicates.
     pub(crate) profile: ProfileOrigin,
+    /// The places of the settings in the file.
+    pub(crate) origins: Origins,
     /// Every mistake; the configuration can be used only if there is none.
     pub(crate) problems: Vec<ConfigError>,
 }
@@ -72,7 +75,7 @@ pub(crate) fn load(
     let Translated { config, profile, problems } =
         compat::translate(&Config::default(), Value::Null, theirs, warnings);
     let problems = problems.into_iter().map(by_variable).collect();
-    Ok(Loaded { config, contents: Value::Null, file: None, profile, problems })
+    Ok(Loaded { config, profile, problems, ..Loaded::default() })
 }
 
 fn by_variable(problem: CompatProblem) -> ConfigError {
@@ -110,8 +113,9 @@ pub(crate) fn unused_state(file: Option<&Path>) -> Option<String> {
     let mut places = [Some(PathBuf::from(STATE_OF_RUST)), beside].into_iter().flatten();
     let found = places.find(|path| path.is_file())?.display().to_string();
     Some(format!(
-        "{found} is there, but ct_log.state_file is not set: its positions are not used, and every \
-         start begins at the heads of the logs; add `state_file: {found}` to the section `ct_log:`"
+        "{found} exists, but ct_log.state_file is not set: its positions are not used, and every \
+         start begins at the heads of the logs; add `state_file: {found}` to the section \
+         `ct_log:`"
     ))
 }
 
@@ -175,7 +179,8 @@ pub(crate) fn read(
         true => by_variable(problem),
         false => document.compat(problem).into(),
     }));
-    Ok(Loaded { config, contents, file: None, profile, problems })
+    let origins = document.origins(&contents);
+    Ok(Loaded { config, contents, file: None, profile, origins, problems })
 }
 
 struct Document<'a> {
@@ -228,6 +233,24 @@ impl Document<'_> {
         };
         let before = line.checked_sub(1).and_then(unquoted);
         unquoted(line).or(before).or_else(|| indentation_slip(self.text, line))
+    }
+
+    /// Returns the places of all settings that the file sets, also by a key of another server.
+    fn origins(&self, contents: &Value) -> Origins {
+        let mut origins = Origins::default();
+        for setting in SETTINGS {
+            let (key, section) = (setting.key, setting.section());
+            // `dedup: false` sets `dedup.enabled`.
+            let is_short = contents.get(section).is_some_and(Value::is_boolean);
+            let ours = [Some(key), compat::alias(key), is_short.then_some(section)];
+            let mut names = ours.into_iter().flatten().chain(compat::mapped_to(key));
+            let place = names.find_map(|name| Some((name, self.places.of_key(name)?)));
+            let Some((name, (line, _))) = place else { continue };
+            let place = format!("{}:{line}", self.path.display());
+            let origin = if name == key { place } else { format!("{place} ({name})") };
+            origins.set(key, origin);
+        }
+        origins
     }
 
     /// Returns the error of another server's key.

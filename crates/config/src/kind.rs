@@ -214,13 +214,13 @@ impl fmt::Display for Kind {
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),
             Self::Choices(choices) => write!(f, "one or more of {}", choices.join(", ")),
             Self::StreamPath => f.write_str(
-                "a path such as / or /full-stream, of letters, digits, hyphens, points and underscores",
+                "a path such as / or /full-stream, of letters, digits, hyphens, dots and underscores",
             ),
             Self::Subset(choices) => write!(f, "none, one or more of {}", choices.join(", ")),
             Self::Route => f.write_str(
-                "a path such as /stats, of letters, digits, hyphens, points and underscores",
+                "a path such as /stats, of letters, digits, hyphens, dots and underscores",
             ),
-            Self::Texts => f.write_str("a list of texts"),
+            Self::Texts => f.write_str("a list of strings"),
             Self::Urls => f.write_str("a list of http or https URLs"),
             Self::Networks => f.write_str("a list of IP addresses and networks such as 10.0.0.0/8"),
             Self::Tokens => {

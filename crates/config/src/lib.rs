@@ -10,6 +10,7 @@
 //!
 //! Nothing here reads a clock, the network or the process's own environment.
 
+mod changed;
 mod cli;
 mod compat;
 mod environment;
@@ -32,8 +33,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize as _;
 
+use changed::Origins;
 use cli::{Action, CommandLine, Request};
-pub use cli::{CreateIndex, LogsCommand, command};
+pub use cli::{CreateIndex, LogsCommand, MANUAL, TailCommand, command};
 pub use compat::{COMPAT_KEYS, CompatKey, OtherServer, ProfileOrigin, Support};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
@@ -66,9 +68,11 @@ pub enum Invocation {
     CreateIndex(Box<Setup>, CreateIndex),
     /// Query the health of the server of this configuration, or at this URL, and exit.
     Healthcheck(Box<Setup>, Option<String>),
+    /// Print the stream of a server: of this configuration, unless the command names another one.
+    Tail(Option<Box<Setup>>, TailCommand),
     /// Write this YAML and exit.
     PrintConfig(String),
-    /// Write this help and exit.
+    /// Write this help, or these completions, and exit.
     Help(String),
     /// Write this line and exit.
     Version(String),
@@ -146,18 +150,21 @@ fn parse_with(
 ) -> Result<Invocation, ConfigError> {
     let command = match cli::read(args)? {
         Request::Run(command) => command,
+        Request::Tail(command) => return Ok(Invocation::Tail(None, command)),
         Request::Help(text) => return Ok(Invocation::Help(text)),
         Request::Version(text) => return Ok(Invocation::Version(text)),
     };
     let action = command.action.clone();
-    let setup = set_up(command, &Environment::new(env), search)?;
+    let (setup, origins) = set_up(command, &Environment::new(env), search)?;
     Ok(match action {
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
         Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
         Action::CreateIndex(command) => Invocation::CreateIndex(Box::new(setup), command),
         Action::Healthcheck(url) => Invocation::Healthcheck(Box::new(setup), url),
+        Action::Tail(command) => Invocation::Tail(Some(Box::new(setup)), command),
         Action::Print => Invocation::PrintConfig(yaml::print(&setup.config)),
+        Action::PrintChanged => Invocation::PrintConfig(changed::print(&setup, &origins)),
     })
 }
 
@@ -165,7 +172,7 @@ fn set_up(
     command: CommandLine,
     env: &Environment,
     search: &[PathBuf],
-) -> Result<Setup, ConfigError> {
+) -> Result<(Setup, Origins), ConfigError> {
     let CommandLine { demo, dry_run, strict, .. } = command;
     let (mut warnings, mut problems) = (Vec::new(), Vec::new());
     let mut assignments = env.assignments(&mut warnings, &mut problems);
@@ -186,6 +193,9 @@ fn set_up(
         Err(error) if validates => file::Loaded { problems: vec![error], ..Default::default() },
         loaded => loaded?,
     };
+    let mut origins = loaded.origins;
+    origins.add_variables(&theirs);
+    origins.add_assignments(&assignments);
     let in_file = loaded.problems.len();
     problems.splice(0..0, loaded.problems);
     let set = |key: &str| assignments.iter().any(|assignment| assignment.setting.key == key);
@@ -219,7 +229,7 @@ fn set_up(
     if strict && !validates && !warnings.is_empty() {
         return Err(ConfigError::Strict { warnings });
     }
-    Ok(Setup { config, file, demo, dry_run, profile, strict, warnings, problems })
+    Ok((Setup { config, file, demo, dry_run, profile, strict, warnings, problems }, origins))
 }
 
 /// Reports whether a rule may be broken only because a mistake was left out of the configuration:

@@ -32,7 +32,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let cases = [
         (
             config.real_ip == Some(true) && config.trusted_proxies.is_empty(),
-            "real_ip is on, but trusted_proxies names none: nobody's X-Forwarded-For is believed, so \
+            "real_ip is on, but trusted_proxies is empty: X-Forwarded-For is ignored, so all \
              clients behind a proxy count as one",
         ),
         (
@@ -41,8 +41,8 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         ),
         (
             logs.checkpoint_signature_mode == SignatureMode::Warn,
-            "ct_log.checkpoint_signature_mode: warn is not offered, a tree head whose signature \
-             fails is never used",
+            "ct_log.checkpoint_signature_mode: warn is not supported: a tree head with an \
+             invalid signature is never used",
         ),
         (
             !(config.protocols.websocket || config.protocols.sse),
@@ -73,7 +73,7 @@ pub(crate) fn unused_sections(config: &Config, is_set: impl Fn(&str) -> bool) ->
     let idle = !auth.enabled && !is_set("auth.enabled");
     if idle && (!auth.tokens.is_empty() || tiers && !config.rate_limit.enabled) {
         warnings.push(
-            "there are tokens, but auth.enabled is not set: everybody is accepted without one; set \
+            "tokens are set, but auth.enabled is not: clients without a token are accepted; set \
              auth.enabled: true"
                 .to_owned(),
         );
@@ -108,13 +108,13 @@ fn check_guard(config: &Config, problems: &mut Vec<Problem>) {
         ("auth.premium_tokens", &auth.premium_tokens),
     ];
     if auth.enabled && tokens.iter().all(|(_, tokens)| tokens.is_empty()) {
-        let advice = "there is no token, so nobody could connect; name some in auth.tokens";
+        let advice = "no token is set, so no client could connect; add tokens to auth.tokens";
         problems.push(problem("auth.enabled", true, advice));
     }
     let mut seen = BTreeSet::new();
     for (key, tokens) in tokens {
         if tokens.hashes().any(|hash| !seen.insert(hash)) {
-            let advice = "one of them stands there, or in another tier, already; leave it out";
+            let advice = "one of them is listed twice, here or in another tier; remove it";
             problems.push(problem(key, "(hidden)", advice));
         }
     }
@@ -124,7 +124,7 @@ fn check_guard(config: &Config, problems: &mut Vec<Problem>) {
         ("rate_limit.premium_refill_rate", rates.premium_refill_rate),
     ] {
         if rate <= 0.0 {
-            let advice = "a client would be locked out for ever; give it something like 0.1";
+            let advice = "a client would be locked out forever; use a small rate such as 0.1";
             problems.push(problem(key, rate, advice));
         }
     }
@@ -158,8 +158,8 @@ fn check_metrics(config: &Config, problems: &mut Vec<Problem>) {
         && shared
         && let Some(file) = &own.cert_path
     {
-        let advice = "prometheus.listen_addr and listen_port are those of the server, whose TLS is \
-                      that of tls_cert; leave it out, or give metrics another port";
+        let advice = "prometheus.listen_addr and listen_port are those of the server, which uses \
+                      tls_cert; remove it, or give metrics another port";
         problems.push(problem("prometheus.cert_path", file.display(), advice));
     }
 }
@@ -184,7 +184,7 @@ fn check_routes(config: &Config, problems: &mut Vec<Problem>) {
         };
         let example = path.ends_with("/example.json").then_some("/example.json");
         if let Some(taken) = TAKEN.iter().find(is_taken).copied().or(example) {
-            let advice = format!("{taken} is something else already; choose another path");
+            let advice = format!("{taken} is already in use; choose another path");
             problems.push(problem(key, path, advice));
         }
         if let Some((other, _)) = paths.iter().take(position).find(|(_, other)| other == path) {
@@ -200,7 +200,7 @@ fn check_sources(config: &Config, problems: &mut Vec<Problem>) {
         problems.push(problem(
             "ct_log.rfc6962_enabled",
             false,
-            "ct_log.static_ct_enabled is off too, so there is no log to follow; turn one of them on",
+            "ct_log.static_ct_enabled is off too, so there is no log to follow; enable one of them",
         ));
         return;
     }
@@ -269,20 +269,20 @@ fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
         for (index, log) in logs.iter().enumerate() {
             let key = |field: &str| format!("{list}[{index}].{field}");
             if !urls.insert(base(log)) {
-                let advice = "another log has the same URL; leave one of them out";
+                let advice = "another log has the same URL; remove one of them";
                 problems.push(problem(&key("url"), format!("{:?}", log.url), advice));
             }
             if list != "custom_logs" {
                 continue;
             }
             if let Some(source) = &log.tree_size_source {
-                let advice = "only a static-ct-api log needs it; leave it out, or name the log in \
+                let advice = "only a static-ct-api log needs it; remove it, or move the log to \
                               static_logs";
                 problems.push(problem(&key("tree_size_source"), source, advice));
             }
             if let Some(origin) = &log.log_origin {
-                let advice = "only a static-ct-api log has an origin; leave it out, or name the \
-                              log in static_logs";
+                let advice = "only a static-ct-api log has an origin; remove it, or move the log \
+                              to static_logs";
                 problems.push(problem(&key("log_origin"), format!("{origin:?}"), advice));
             }
         }

@@ -93,7 +93,7 @@ fn access(config: &Config) -> String {
     let tokens = [&auth.tokens, &auth.standard_tokens, &auth.premium_tokens];
     let tokens: usize = tokens.iter().map(|tokens| tokens.hashes().count()).sum();
     let token = match auth.enabled {
-        true => format!("with a token, of which there are {tokens}"),
+        true => format!("with a token ({tokens} configured)"),
         false => "without a token".to_owned(),
     };
     match config.ip_allow_list.as_slice() {
@@ -108,13 +108,13 @@ fn limits(config: &Config) -> String {
         (false, _) => "any number of streams".to_owned(),
         (true, None | Some(0)) => format!("{} streams", connections.max_connections),
         (true, Some(each)) => {
-            format!("{} streams, {each} of one address", connections.max_connections)
+            format!("{} streams, {each} per address", connections.max_connections)
         }
     };
     let rates = match rates.enabled {
         false => "any number of requests".to_owned(),
         true => format!(
-            "{} requests in {} s of one client",
+            "{} requests per client in {} s",
             rates.window_max_requests, rates.window_seconds
         ),
     };

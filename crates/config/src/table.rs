@@ -104,7 +104,7 @@ impl Section {
 /// The sections, in the order of [`SETTINGS`].
 pub const SECTIONS: &[Section] = &[
     section("", "Server", "Where the server listens and what it logs"),
-    section("protocols", "Protocols", "What is served; disabled routes answer 404"),
+    section("protocols", "Protocols", "What is served; disabled routes return 404"),
     section(
         "prometheus",
         "Metrics",
@@ -141,7 +141,7 @@ pub const SECTIONS: &[Section] = &[
         "connection_limit",
         "Connection limits",
         "How many connections are allowed at a time; beyond max_connections or per_ip_limit the \
-         answer is 429. IPv6 clients are counted by /64",
+         response is 429. IPv6 clients are counted by /64",
     ),
     section(
         "rate_limit",

@@ -223,10 +223,10 @@ impl Catalogue {
         match read {
             Ok(list) => {
                 let edition = Edition::of(&list);
-                tracing::info!(url = held.url, %edition, "log list taken from the cache");
+                tracing::info!(url = held.url, %edition, "using the cached log list");
                 held.current = Some(Current { list, stored, cached: true });
             }
-            Err(error) => tracing::warn!(%error, "log list in the cache is not used"),
+            Err(error) => tracing::warn!(%error, "not using the cached log list"),
         }
     }
 
@@ -274,7 +274,7 @@ impl Catalogue {
         let current = self.lists.iter().filter_map(|held| held.current.as_ref());
         let stored = current.map(|current| current.stored.clone()).collect();
         if let Err(error) = cache.save(stored).await {
-            tracing::error!(%error, "log lists could not be kept for a start without network");
+            tracing::error!(%error, "cannot save the log lists for a start without network");
         }
     }
 
@@ -345,11 +345,11 @@ impl List {
             tracing::info!(url, edition = %offered, signed = self.signed, logs, "log list read");
             if new.list.shortened > 0 {
                 let names = new.list.shortened;
-                tracing::warn!(url, names, "names in the log list are too long, they are cut");
+                tracing::warn!(url, names, "names in the log list are too long and were truncated");
             }
             let placeholder = |skipped: &&Skipped| skipped.why == SkipReason::Placeholder;
             for Skipped { what, why, .. } in new.list.skipped.iter().filter(|s| !placeholder(s)) {
-                tracing::warn!(url, what, %why, "entry of the log list cannot be read");
+                tracing::warn!(url, what, %why, "cannot read an entry of the log list");
             }
         }
         let Fetched { list, text, signature } = new;

@@ -322,7 +322,11 @@ impl Fleet {
             if stays {
                 return;
             }
-            tracing::info!(log = log.name, url = log.url, "log has changed, it is followed anew");
+            tracing::info!(
+                log = log.name,
+                url = log.url,
+                "the log has changed; restarting its follower"
+            );
             running.abort();
             logs.remove(&status.log.url);
         }

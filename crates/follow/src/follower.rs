@@ -135,7 +135,10 @@ impl<S: Source> Follower<S> {
                 Ok(Round::Done) => tokio::time::sleep_until(self.wake()).await,
                 Ok(Round::Behind) => {}
                 Ok(Round::Drained) => {
-                    tracing::info!(log = self.status.log.name, "log is retired and drained");
+                    tracing::info!(
+                        log = self.status.log.name,
+                        "log is retired and read to its end"
+                    );
                     return;
                 }
                 Err(FollowError::Closed) => return,
@@ -150,7 +153,10 @@ impl<S: Source> Follower<S> {
                     let wait = self.failed(&mut breaker, &error);
                     drop(error);
                     if self.status.is_retired() && self.is_gone(&breaker) {
-                        tracing::warn!(log = self.status.log.name, "retired log is gone");
+                        tracing::warn!(
+                            log = self.status.log.name,
+                            "retired log is unreachable; no longer following it"
+                        );
                         return;
                     }
                     tokio::time::sleep(wait).await;
@@ -180,7 +186,7 @@ impl<S: Source> Follower<S> {
     fn recovered(&self, breaker: &mut Breaker) {
         self.status.succeeded(self.options.healthy_threshold);
         if breaker.success() {
-            tracing::info!(log = self.status.log.name, "log answers again");
+            tracing::info!(log = self.status.log.name, "log responds again");
         }
     }
 
@@ -283,7 +289,7 @@ impl<S: Source> Follower<S> {
             from = next,
             to,
             lag_secs = lag.as_secs(),
-            "log is too far behind: entries are skipped"
+            "log is too far behind: skipping entries"
         );
         self.next = Some(to);
         let gap = Gap { range: next..to, reason: GapReason::Skipped };

@@ -353,7 +353,8 @@ impl<L: CommitLog, F: Fanout> Outlet<Page<F::Ticket>> for Sequencer<L, F> {
             let (log, first, end) = (&page.log.name, page.first, page.end);
             tracing::error!(
                 log, first, end, position, %error,
-                "a page does not fit and is refused: its log is read again from its position"
+                "a page does not continue its log and is refused: reading the log again from its \
+                 position"
             );
             self.fanout.refused(page.ticket, position);
             return Size::default();

@@ -39,8 +39,8 @@ use crate::{demo, options};
 const WAITING_PAGES: usize = 64;
 
 /// The reason why the server ends with its publisher. The panic is logged before.
-const PUBLISHER_ENDED: &str = "the publisher's thread has ended, nothing can be published any more: \
-                               the server ends so that it is started again (systemd, Docker)";
+const PUBLISHER_ENDED: &str = "the publisher's thread has ended, so nothing can be published; \
+                               the server exits so that systemd or Docker restarts it";
 
 /// The mode to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,7 +265,7 @@ impl Server {
             }
         };
         if tokio::time::timeout(grace / 2, drain).await.is_err() {
-            tracing::warn!("entries already read could not all be published in time");
+            tracing::warn!("not all entries that were read could be published in time");
         }
         // It waits for a publish under way.
         let hub = Arc::clone(&services.hub);
@@ -308,7 +308,7 @@ fn publish(
     let mut converter = Pages::default();
     match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
         Ok(()) | Err(Stopped::Closed) => {}
-        Err(error) => tracing::error!(%error, "nothing more can be published"),
+        Err(error) => tracing::error!(%error, "publishing has stopped"),
     }
 }
 
@@ -342,7 +342,7 @@ async fn wait_for_connections(
     }
     last_call.send_replace(true);
     if tokio::time::timeout_at(deadline, alive.recv()).await.is_err() {
-        tracing::warn!("some clients did not close in time and are cut off");
+        tracing::warn!("some clients did not close in time and were disconnected");
     }
 }
 
@@ -386,9 +386,11 @@ fn first_offset(last_saved: u64) -> u64 {
 fn say_where_evidence_goes(config: &Config) {
     match options::evidence_dir(config) {
         _ if config.verification == Verification::Off => {
-            tracing::warn!("verification is off: what logs say is not checked");
+            tracing::warn!(
+                "verification is off: entries are not checked against the logs' signed trees"
+            );
         }
-        Some(folder) => tracing::debug!(folder = %folder.display(), "evidence is kept"),
+        Some(folder) => tracing::debug!(folder = %folder.display(), "evidence of alarms is saved"),
         None => tracing::info!(
             "verification alarms will not be saved: set ct_log.state_file, or \
              verification_evidence_dir"

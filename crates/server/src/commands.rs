@@ -3,4 +3,5 @@
 pub mod create_index;
 pub mod healthcheck;
 pub mod logs;
+pub mod tail;
 pub mod validate;

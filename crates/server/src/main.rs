@@ -11,10 +11,10 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use config::{Config, ConfigError, Invocation, LogFormat, Setup};
+use config::{Config, ConfigError, Invocation, LogFormat, Setup, TailCommand};
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::commands::{create_index, healthcheck, logs, validate};
+use server::commands::{create_index, healthcheck, logs, tail, validate};
 use server::reload::{self, SetLevel};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Healthcheck(setup, url)) => {
             answer(healthcheck::run(&setup.config, url.as_deref()))
         }
+        Ok(Invocation::Tail(setup, command)) => print_stream(setup.as_deref(), &command),
         Ok(Invocation::PrintConfig(text) | Invocation::Help(text) | Invocation::Version(text)) => {
             print(&text)
         }
@@ -87,6 +88,22 @@ fn refuse(problem: &str) -> ExitCode {
 fn answer(outcome: anyhow::Result<String>) -> ExitCode {
     match outcome {
         Ok(text) => print(&text),
+        Err(error) => {
+            logging::print_error(&in_full(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the stream of a server.
+fn print_stream(setup: Option<&Setup>, command: &TailCommand) -> ExitCode {
+    let config = setup.map(|setup| &setup.config);
+    let settings = match tail::settings(config, command, &std::env::vars_os().collect()) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&in_full(error.as_ref())),
+    };
+    match tail::run(settings, command.json) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::print_error(&in_full(error.as_ref()));
             ExitCode::FAILURE
@@ -132,7 +149,7 @@ fn serve(setup: Setup) -> ExitCode {
 fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => tracing::debug!(limit, "open files"),
-        Err(error) => tracing::warn!(%error, "could not raise the limit of open files"),
+        Err(error) => tracing::warn!(%error, "could not raise the open-file limit"),
     }
     let runtime = runtime(&setup.config)?;
     let outcome = runtime.block_on(async {
@@ -143,7 +160,7 @@ fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
         let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         let scheme = if setup.config.tls_cert.is_some() { "https" } else { "http" };
         let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
-        let address = server.address().context("cannot tell the address listened on")?;
+        let address = server.address().context("cannot determine the listening address")?;
         let url = format!("{scheme}://{}/", healthcheck::reachable(address));
         tracing::info!(
             %address,

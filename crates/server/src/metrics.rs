@@ -287,7 +287,7 @@ impl ConnectionMetrics {
         if messages > 0 {
             self.lost.inc_by(messages);
             self.presence.missed(messages);
-            tracing::debug!(messages, "a client was too slow for these");
+            tracing::debug!(messages, "a client reads too slowly and missed these messages");
         }
     }
 
@@ -309,7 +309,7 @@ impl Drop for ConnectionMetrics {
         let (name, sent, lost) = (client.name(), self.sent_here, client.lost());
         let ConnectionLabels { protocol, stream } = self.labels;
         if lost > 0 {
-            let said = "client disconnected; it was too slow for some messages";
+            let said = "client disconnected; it had missed messages because it read too slowly";
             tracing::info!(client = name, protocol, stream, sent, lost, "{said}");
         } else if client.visitor.identity.is_some() {
             tracing::info!(client = name, protocol, stream, sent, "client disconnected");

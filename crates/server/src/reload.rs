@@ -122,16 +122,16 @@ impl Reloads {
                 }
                 if !postponed.is_empty() {
                     let keys = postponed.join(", ");
-                    tracing::warn!(keys, "these settings have changed and take a restart");
+                    tracing::warn!(keys, "these settings have changed and require a restart");
                 }
                 let file = setup.file.as_ref().map(|path| path.display().to_string());
-                tracing::info!(file, "the configuration was read again");
+                tracing::info!(file, "configuration reloaded");
                 Some(setup)
             }
             Err(error) => {
                 self.0.parts.metrics.config_reload_failures.inc();
                 tracing::error!(
-                    "the new configuration cannot be used, the one before it stays: {}",
+                    "the new configuration is invalid; the previous one stays in use: {}",
                     in_full(error.as_ref())
                 );
                 None
@@ -179,7 +179,7 @@ async fn watch_and_reload(
                 told = on.recv() => told.is_some(),
                 () = Watch::changed(watch.as_mut()) => false,
             };
-            tracing::info!(signalled, "the configuration is read again");
+            tracing::info!(signalled, "reloading the configuration");
             systemd::reloading();
             let (reloads, read) = (reloads.clone(), Arc::clone(read));
             let outcome = spawn_blocking(move || reloads.reload(&*read)).await;
@@ -190,7 +190,7 @@ async fn watch_and_reload(
                     break;
                 }
                 Ok(None) => {}
-                Err(error) => tracing::error!(%error, "reading the configuration has failed"),
+                Err(error) => tracing::error!(%error, "reloading the configuration failed"),
             }
         }
     }

@@ -74,7 +74,7 @@ impl Supervisor {
             tracing::error!(
                 task = name,
                 retry_in_ms,
-                "a task panicked and is started again: {message}"
+                "a task panicked and is restarted: {message}"
             );
             let _down = self.down(name);
             sleep(wait).await;

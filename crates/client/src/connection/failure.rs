@@ -20,7 +20,7 @@ pub(super) const IDLE: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The server refuses the request.
-    #[error("the server answers {status}{}{advice}", with_colon(.said))]
+    #[error("the server returned {status}{}{advice}", with_colon(.said))]
     Refused {
         /// The status.
         status: StatusCode,
@@ -46,20 +46,20 @@ pub enum Failure {
         said: String,
     },
     /// A message is longer than the limit of what is received.
-    #[error("a message of more than {} MiB", MAX_RECEIVED >> 20)]
+    #[error("a message is longer than {} MiB", MAX_RECEIVED >> 20)]
     TooLong,
     /// The server has closed the connection.
     #[error("the server has closed the connection{}", with_colon(.0))]
     Closed(String),
     /// Nothing was received.
-    #[error("nothing came for {} s, not even an answer to a ping", IDLE.as_secs())]
+    #[error("no data for {} s, not even a pong", IDLE.as_secs())]
     Idle,
     /// The server refuses the request, perhaps because of parameters that only certstream-server
     /// needs.
-    #[error("the server refuses the request; asking without parameters that it may not know")]
+    #[error("the server refuses the request; trying again without parameters that it may not know")]
     Extras,
     /// The server reads nothing.
-    #[error("the server does not take what is sent to it, not even pings")]
+    #[error("the server reads nothing, not even pings")]
     NotReading,
     /// No connection in time.
     #[error("no connection within {} s", CONNECT.as_secs())]
@@ -124,11 +124,11 @@ fn refused(response: &http::Response<Option<Vec<u8>>>) -> Failure {
     let status = response.status();
     let advice = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            "; does it want a token? (CERTSTREAM_TOKEN or --token-file)"
+            "; does it require a token? (CERTSTREAM_TOKEN or --token-file)"
         }
         StatusCode::NOT_FOUND => "; is the path in --url right?",
         StatusCode::BAD_REQUEST => "; are the filters right?",
-        StatusCode::OK => "; this is no certstream server, or not its WebSocket",
+        StatusCode::OK => "; this is not the WebSocket of a certstream server",
         status if status.is_redirection() => "; give the address it redirects to as --url",
         _ => "",
     };

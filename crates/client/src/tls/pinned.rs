@@ -20,14 +20,25 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 pub(super) struct PinnedVerifier {
     standard: Arc<WebPkiServerVerifier>,
     pinned: Vec<CertificateDer<'static>>,
+    name: Name,
+}
+
+/// The handling of the server's name if its certificate is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// The certificate must contain it.
+    Checked,
+    /// The certificate may be for any name.
+    Any,
 }
 
 impl PinnedVerifier {
     pub(super) const fn new(
         standard: Arc<WebPkiServerVerifier>,
         pinned: Vec<CertificateDer<'static>>,
+        name: Name,
     ) -> Self {
-        Self { standard, pinned }
+        Self { standard, pinned, name }
     }
 }
 
@@ -61,10 +72,14 @@ fn has_common_name(certificate: &Certificate<'_>, name: &ServerName<'_>) -> bool
     }
 }
 
-/// Checks name and dates of a pinned certificate.
-fn check(der: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+/// Checks dates and, if there is one, the name of a pinned certificate.
+fn check(
+    der: &CertificateDer<'_>,
+    name: Option<&ServerName<'_>>,
+    now: UnixTime,
+) -> Result<(), Error> {
     let certificate = Certificate::read(der);
-    if !has_common_name(&certificate, name) {
+    if let Some(name) = name.filter(|name| !has_common_name(&certificate, name)) {
         verify_server_name(&ParsedCertificate::try_from(der)?, name)?;
     }
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -95,7 +110,8 @@ impl ServerCertVerifier for PinnedVerifier {
         let is_pinned = || self.pinned.iter().any(|pinned| pinned == end_entity);
         match verified {
             Err(error) if (is_authority(&error) || is_other_name(&error)) && is_pinned() => {
-                check(end_entity, server_name, now).map(|()| ServerCertVerified::assertion())
+                let name = (self.name == Name::Checked).then_some(server_name);
+                check(end_entity, name, now).map(|()| ServerCertVerified::assertion())
             }
             verified => verified,
         }

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
+use usage::completions;
+
+use super::manual::MANUAL;
 
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
@@ -11,13 +14,16 @@ fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 /// Returns the command line, from which the help, the manual page and completions are made.
 #[must_use]
 pub fn command() -> Command {
-    let file =
-        || Arg::new("file").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
+    let path = |name: &'static str, help: &'static str| {
+        let path = Arg::new("file").value_name(name).help(help).required(true);
+        path.value_parser(value_parser!(PathBuf))
+    };
     Command::new("certstream-arrow")
-        .about("Collects the stream of a certstream server into Arrow Feather or Parquet")
+        .about("Stores the stream of a certstream server in Arrow Feather or Parquet files")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_negates_reqs(true)
         .args_conflicts_with_subcommands(true)
+        .max_term_width(100)
         .args(server_options())
         .args(output_options())
         .args(part_options())
@@ -27,43 +33,46 @@ pub fn command() -> Command {
                 .about(
                     "Show the contents of a file or a directory of parts: rows, times, sources, \
                      gaps, columns")
-                .arg(file())
+                .arg(path("PATH", "The file, or a directory of parts"))
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON")),
         )
         .subcommand(
             Command::new("repair")
-                .about("Make a file readable again whose last write was cut short")
-                .arg(file()),
+                .about("Repair a file whose last write was incomplete")
+                .arg(path("FILE", "The Feather file")),
         )
-        .after_help(
-            "Examples:\n  \
-             certstream-arrow -u wss://ct.example.org/ -o certs.feather --match paypal,login\n  \
-             certstream-arrow -o certs.parquet --rotate 10m --retain 30d\n  \
-             certstream-arrow inspect certs.parquet\n\n\
+        .subcommand(completions::command("certstream-arrow"))
+        .after_help(format!(
+            "{}\n\nAll options: certstream-arrow --help\nDocumentation: {}",
+            usage::examples(MANUAL.examples.get(..3).unwrap_or_default()),
+            usage::DOCUMENTATION,
+        ))
+        .after_long_help(format!(
+            "{}\n\n\
              Environment: CERTSTREAM_TOKEN is the token for the server. HTTPS_PROXY (for wss://) and \
              HTTP_PROXY (for ws://), or ALL_PROXY for both, name an HTTP proxy; NO_PROXY lists the \
              hosts to reach without it. Lower-case names also work.\n\n\
              Exit status: 0 after SIGTERM or Ctrl-C, 1 if it cannot continue, 64 if the command line \
-             is wrong.",
-        )
+             is invalid.\n\n\
+             Documentation: {}",
+            usage::examples(MANUAL.examples),
+            usage::DOCUMENTATION,
+        ))
 }
 
 fn server_options() -> [Arg; 10] {
     [
-        option(
-            "url",
-            "URL",
-            "The server: any certstream server, over ws:// or wss://. The public \
-             wss://certstream.calidog.io has been silent since 2025, so the default is your own \
-             certstream-server",
-        )
-        .short('u')
-        .default_value("ws://127.0.0.1:8080/"),
+        option("url", "URL", "The server: any certstream server, over ws:// or wss://")
+            .long_help(
+                "The server: any certstream server, over ws:// or wss://. The public \
+                 wss://certstream.calidog.io has been silent since 2025",
+            )
+            .short('u')
+            .default_value("ws://127.0.0.1:8080/"),
         option(
             "stream",
             "STREAM",
-            "Stream to collect; domains stores names only, and cannot detect duplicates, because \
-             its messages name neither log nor index",
+            "Stream to store; domains stores names only, without detecting duplicates",
         )
         .value_parser(["full", "lite", "domains"])
         .default_value("lite"),
@@ -102,9 +111,9 @@ fn output_options() -> [Arg; 6] {
         option(
             "output",
             "PATH",
-            "Where to write: a file (.feather); with --rotate or Parquet a directory (NAME.parquet \
-             is one too); or s3://BUCKET/PREFIX [default: certstream_data.feather, with --format \
-             parquet certstream_data]",
+            "Where to write: a file (NAME.feather), a directory of Parquet files (NAME.parquet), a \
+             directory (with --rotate), or s3://BUCKET/PREFIX [default: certstream_data.feather, or \
+             certstream_data with --format parquet]",
         )
         .short('o'),
         option(

@@ -44,7 +44,7 @@ fn format(matches: &ArgMatches, output: Option<&str>) -> Result<Format, UsageErr
     {
         let (requested, named) = (requested.extension(), named.extension());
         return Err(usage(format!(
-            "--format {requested}: the name of --output says {named}; leave one of them out"
+            "--format {requested}: the name of --output means {named}; omit one of them"
         )));
     }
     let format = requested.or(named).unwrap_or(Format::Feather);
@@ -60,8 +60,8 @@ fn check_name(output: &str, is_folder: bool) -> Result<(), UsageError> {
         && scheme != "s3"
     {
         return Err(usage(format!(
-            "--output {output:?}: {scheme}:// is not supported; give a path, or s3://BUCKET/PREFIX \
-             (other stores that speak the protocol of S3: with AWS_ENDPOINT)"
+            "--output {output:?}: {scheme}:// is not supported; give a path, or \
+             s3://BUCKET/PREFIX (for other S3-compatible stores, set AWS_ENDPOINT)"
         )));
     }
     let Some(extension) = Path::new(output).extension().and_then(OsStr::to_str) else {

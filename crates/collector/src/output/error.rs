@@ -24,7 +24,7 @@ pub enum OutputError {
         source: FeatherError,
     },
     /// A file of another program.
-    #[error("{0}: there is a file that was not written by certstream-arrow; give another --output")]
+    #[error("{0} was not written by certstream-arrow; give another --output")]
     NotOurs(PathBuf),
     /// A file with other columns.
     #[error("{path}: {source}")]
@@ -35,7 +35,9 @@ pub enum OutputError {
         source: SchemaError,
     },
     /// Another collector writes to it.
-    #[error("{0}: another certstream-arrow writes here; end it first, or give another --output")]
+    #[error(
+        "{0}: another certstream-arrow is writing here; stop it first, or give another --output"
+    )]
     Locked(PathBuf),
     /// A file that is no longer at its path.
     #[error(
@@ -53,7 +55,7 @@ pub enum OutputError {
         source: std::io::Error,
     },
     /// A progress that cannot be encoded.
-    #[error("{path}: the note of a batch cannot be written: {source}")]
+    #[error("{path}: the metadata of a batch cannot be written: {source}")]
     Progress {
         /// The file.
         path: PathBuf,

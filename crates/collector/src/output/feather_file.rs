@@ -166,7 +166,7 @@ fn log_opened(path: &Path, state: &State, repair: Repair) {
         tracing::warn!(
             rows,
             bytes = repair.dropped,
-            "{}: the last write was cut short; repaired, with every whole batch",
+            "{}: the last write was incomplete; repaired, all complete batches are kept",
             path.display()
         );
     } else {

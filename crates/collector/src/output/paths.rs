@@ -12,16 +12,16 @@ pub enum PathError {
     #[error("{0}: paths with .. are refused; write the path without it")]
     Parent(PathBuf),
     /// It does not end in a name.
-    #[error("{0}: this names no file or folder")]
+    #[error("{0} does not name a file or folder")]
     NoName(PathBuf),
     /// It is a symbolic link.
-    #[error("{0}: this is a symbolic link, which is refused; give the path it leads to")]
+    #[error("{0} is a symbolic link, which is refused; give the path of its target")]
     Link(PathBuf),
     /// It is not a regular file.
-    #[error("{0}: this is no regular file")]
+    #[error("{0} is not a regular file")]
     NoFile(PathBuf),
     /// It is not a folder.
-    #[error("{0} is a file, where a folder is needed; move it away, or give another --output")]
+    #[error("{0} is a file, but a folder is needed; move it away, or give another --output")]
     NoFolder(PathBuf),
     /// It is a file, but the output has parts.
     #[error("{path} is a file; with {option}, --output must be a folder")]
@@ -32,7 +32,7 @@ pub enum PathError {
         option: &'static str,
     },
     /// It is outside the allowed folders.
-    #[error("{path}: this is not in {}, the only places that --allow-dir allows", list(.allowed))]
+    #[error("{path} is not below {}, as --allow-dir requires", list(.allowed))]
     NotAllowed {
         /// The path.
         path: PathBuf,
@@ -214,7 +214,7 @@ mod tests {
             (at("new.feather"), &all, None),
             (PathBuf::from("new.feather"), &all, None),
             (at("inside/../new.feather"), &all, Some("..")),
-            (PathBuf::from("/"), &all, Some("names no file")),
+            (PathBuf::from("/"), &all, Some("does not name a file")),
             (at("link"), &all, Some("symbolic link")),
             (at("dangling"), &all, Some("symbolic link")),
             (at("inside/new/er.feather"), &inside, None),

@@ -47,12 +47,16 @@ pub enum StoreError {
     },
     /// An address without TLS.
     #[error(
-        "the store's address {0:?} (AWS_ENDPOINT_URL_S3, or else AWS_ENDPOINT_URL or AWS_ENDPOINT) is without TLS: set AWS_ALLOW_HTTP=true too, if nobody can listen on the way there"
+        "the store's address {0:?} (AWS_ENDPOINT_URL_S3, or else AWS_ENDPOINT_URL or \
+         AWS_ENDPOINT) is without TLS: if the network is trusted, set AWS_ALLOW_HTTP=true too"
     )]
     Plain(String),
     /// No keys.
     #[error(
-        "{0}: there are no keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; AWS_SKIP_SIGNATURE=true for a store without keys; or AWS_METADATA_ENDPOINT=http://169.254.169.254 to ask the cloud machine's metadata service for them"
+        "{0}: no keys are set: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; \
+         AWS_SKIP_SIGNATURE=true for a store without keys; or \
+         AWS_METADATA_ENDPOINT=http://169.254.169.254 to get them from the cloud machine's \
+         metadata service"
     )]
     NoKeys(String),
     /// A path of the spool cannot be used.
@@ -127,10 +131,10 @@ impl Store {
         let Some(newest) = self.newest().await.map_err(failed)? else { return Ok(()) };
         let key = newest.location.clone();
         if newest.size > MAX_FETCHED {
-            tracing::warn!(%key, bytes = newest.size, "too large to fetch back: begins anew");
+            tracing::warn!(%key, bytes = newest.size, "the newest part is too large to fetch: starting a new output");
             return Ok(());
         }
-        tracing::info!(%key, bytes = newest.size, "the spool is empty: fetching the newest part back");
+        tracing::info!(%key, bytes = newest.size, "the spool is empty: fetching the newest part from the store");
         let bytes = self.objects.get(&key).await.map_err(failed)?.bytes().await.map_err(failed)?;
         let parts: Vec<_> = key.parts().collect();
         let [.., date, hour, name] = &parts[..] else { return Ok(()) };
@@ -255,7 +259,7 @@ impl Store {
             }
             if let Err(error) = upload.put_part(PutPayload::from(chunk)).await {
                 if let Err(error) = upload.abort().await {
-                    tracing::warn!(%error, %key, "an upload that failed cannot be given up");
+                    tracing::warn!(%error, %key, "cannot abort a failed upload");
                 }
                 return Err(error.into());
             }
@@ -271,10 +275,12 @@ impl Copies {
         let Self(mut task) = self;
         match tokio::time::timeout(GRACE, &mut task).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "copying has broken down"),
+            Ok(Err(error)) => tracing::error!(%error, "copying has stopped after a defect"),
             Err(_) => {
                 task.abort();
-                tracing::warn!("not everything is copied; the rest will be after the next start");
+                tracing::warn!(
+                    "not everything was copied; the rest is copied after the next start"
+                );
             }
         }
     }

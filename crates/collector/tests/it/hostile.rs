@@ -37,7 +37,7 @@ async fn invalid_messages_are_counted_and_skipped() {
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{log}");
     assert!(
-        log.contains("unreadable messages: 6, messages of types without rows here: 2"),
+        log.contains("unreadable messages: 6, messages of types that are not stored: 2"),
         "{log}"
     );
     assert_eq!(indexes(&batches(&path))["https://log"], [1, 2, 3, 4]);

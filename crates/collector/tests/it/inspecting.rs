@@ -70,7 +70,7 @@ async fn the_report_of_a_folder_is_the_sum_of_its_parts() {
     std::fs::create_dir(folder.path().join("empty")).expect("a folder");
     let empty = inspect(folder.path(), &["empty"]);
     assert_eq!(empty.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&empty.stderr).contains("there are no parts"), "{empty:?}");
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("contains no parts"), "{empty:?}");
 }
 
 /// As in `inspect x | head -1`: the reader closes the pipe, which is not an error.

@@ -5,95 +5,82 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use clap::Command;
-use clap_complete::Shell;
-use clap_mangen::Man;
-
-/// Returns the command lines of the packaged programs.
-fn programs() -> [Command; 2] {
-    [config::command(), collector::cli::command()]
-}
+use usage::completions::{self, Shell};
+use usage::manual::{self, Manual};
 
 const REMAKE: &str = "-p collector --test it manual::";
 
-/// Returns the page of a program. It describes the subcommands, which have no pages of their own.
-fn page(command: &Command) -> String {
-    const HEADING: &str = ".SH SUBCOMMANDS\n";
-    let mut page = Vec::new();
-    Man::new(command.clone()).render(&mut page).expect("memory");
-    let page = String::from_utf8(page).expect("UTF-8");
-    let Some((before, after)) = page.split_once(HEADING) else { return page };
-    let after = after.split_once("\n.SH ").map_or("", |(_, after)| after);
-    let mut subcommands = String::new();
-    describe_subcommands(command, command.get_name(), &mut subcommands);
-    format!("{before}{HEADING}{subcommands}.SH {after}")
+/// Returns the command lines of the packaged programs, and the other texts of their manual pages.
+fn programs() -> [(Command, &'static Manual); 2] {
+    [(config::command(), config::MANUAL), (collector::cli::command(), collector::cli::MANUAL)]
 }
 
-fn describe_subcommands(command: &Command, name: &str, text: &mut String) {
-    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
-        let name = format!("{name} {}", subcommand.get_name());
-        let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-        *text += &format!(".TP\n\\fB{}\\fR\n{}\n", roff(&name), roff(&about));
-        for arg in subcommand.get_arguments() {
-            let names = arg.get_value_names().unwrap_or_default();
-            let value = names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" ");
-            let shown = match (arg.get_long(), arg.get_action().takes_values()) {
-                (Some(long), true) => format!("--{long} {value}"),
-                (Some(long), false) => format!("--{long}"),
-                (None, _) => value,
-            };
-            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            *text += &format!(".RS\n.TP\n\\fB{}\\fR\n{}\n.RE\n", roff(&shown), roff(&help));
-        }
-        describe_subcommands(subcommand, &name, text);
-    }
-}
-
-/// Escapes text for roff: hyphens can be copied, and no line starts like a request.
-fn roff(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
-    if text.starts_with('.') { format!("\\&{text}") } else { text }
-}
-
-fn completions(shell: Shell, mut command: Command) -> String {
-    let name = command.get_name().to_owned();
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, name.as_str(), &mut script);
-    let script = String::from_utf8(script).expect("UTF-8");
-    // clap_complete 4.6 writes the cases of subcommands under another name than it looks them up by
-    // where the program's name has a hyphen.
-    let [written, looked_up] = ["__subcmd__", "__"].map(|hyphen| name.replace('-', hyphen));
-    script.replace(&format!("{written}__subcmd__"), &format!("{looked_up}__subcmd__"))
+fn pages() -> [String; 2] {
+    programs().map(|(command, manual)| manual::page(&command, manual).expect("memory"))
 }
 
 #[test]
 fn the_manual_pages_are_those_of_the_command_lines() {
-    for command in programs() {
+    for ((command, _), page) in programs().iter().zip(pages()) {
         let file = format!("packaging/man/{}.1", command.get_name());
-        golden::check(&file, page(&command), REMAKE);
+        golden::check(&file, page, REMAKE);
     }
 }
 
 #[test]
-fn manual_pages_refer_to_no_page_that_does_not_exist() {
-    for command in programs() {
-        assert!(!page(&command).contains("(1)"), "{}", command.get_name());
+fn manual_pages_refer_to_packaged_pages_only() {
+    let names = programs().map(|(command, _)| format!("{}(1)", roff(command.get_name())));
+    for page in pages() {
+        let others = names.iter().fold(page, |page, name| page.replace(name, ""));
+        assert!(!others.contains("(1)"), "{others}");
     }
-    let server = page(&config::command());
-    for subcommand in ["logs list", "logs ack", "create\\-index", "healthcheck", "validate"] {
-        assert!(server.contains(&format!("certstream\\-server {subcommand}\\fR")), "{subcommand}");
+}
+
+#[test]
+fn manual_pages_have_the_usual_sections_and_a_short_synopsis() {
+    for page in pages() {
+        for section in [
+            "SYNOPSIS",
+            "DESCRIPTION",
+            "OPTIONS",
+            "COMMANDS",
+            "EXAMPLES",
+            "ENVIRONMENT",
+            "FILES",
+            "SIGNALS",
+            "\"EXIT STATUS\"",
+            "\"SEE ALSO\"",
+        ] {
+            assert!(page.contains(&format!("\n.SH {section}\n")), "{section}: {page}");
+        }
+        let lines: Vec<&str> = page.lines().collect();
+        let is_bare = |pair: &&[&str]| pair[0].starts_with("\\f") && pair[1].is_empty();
+        assert_eq!(lines.windows(2).find(is_bare), None, "an argument without a description");
+        let synopsis = page.split_once(".SH SYNOPSIS\n").expect("a section").1;
+        let synopsis = synopsis.split_once(".SH").expect("a section after it").0;
+        assert!(synopsis.len() < 300, "{synopsis}");
     }
+    let [server, _] = pages();
+    for command in ["logs list", "logs ack", "create\\-index", "healthcheck", "validate", "tail"] {
+        assert!(server.contains(&format!("\\fB{command}\\fR\n")), "{command}");
+    }
+}
+
+/// Returns a name as it is written in a page.
+fn roff(name: &str) -> String {
+    name.replace('-', "\\-")
 }
 
 #[test]
 fn the_completions_are_those_of_the_command_lines() {
-    for command in programs() {
+    for (command, _) in programs() {
         let name = command.get_name().to_owned();
         for (shell, file) in [
             (Shell::Bash, format!("{name}.bash")),
             (Shell::Fish, format!("{name}.fish")),
             (Shell::Zsh, format!("_{name}")),
         ] {
-            let script = completions(shell, command.clone());
+            let script = completions::script(shell, command.clone());
             golden::check(&format!("packaging/completions/{file}"), script, REMAKE);
         }
     }
@@ -127,7 +114,7 @@ fn completed_by_bash(words: &[&str]) -> Option<Vec<String>> {
 
 #[test]
 fn bash_completes_commands_flags_and_values_also_after_a_subcommand() {
-    let cases: [(&[&str], &[&str]); 10] = [
+    let cases: [(&[&str], &[&str]); 15] = [
         (&["certstream-server", "lo"], &["logs"]),
         (&["certstream-server", "logs", ""], &["list", "ack"]),
         (&["certstream-server", "healthcheck", "--u"], &["--url"]),
@@ -135,6 +122,11 @@ fn bash_completes_commands_flags_and_values_also_after_a_subcommand() {
         (&["certstream-server", "validate", "--str"], &["--strict"]),
         (&["certstream-server", "--verification", ""], &["enforce", "report", "off"]),
         (&["certstream-server", "--compat-profile", "r"], &["rust"]),
+        (&["certstream-server", "--ct-log-states", "us"], &["usable"]),
+        (&["certstream-server", "tail", "--dom"], &["--domain"]),
+        (&["certstream-server", "tail", "--stream", ""], &["lite", "full", "domains"]),
+        (&["certstream-server", "completions", "b"], &["bash"]),
+        (&["certstream-arrow", "completions", "z"], &["zsh"]),
         (&["certstream-arrow", "--outp"], &["--output"]),
         (&["certstream-arrow", "ins"], &["inspect"]),
         (&["certstream-arrow", "inspect", "--j"], &["--json"]),

@@ -27,7 +27,7 @@ fn invalid_outputs_are_refused_and_left_unchanged() {
         (&["-o", "inside/../x.feather"], "paths with .. are refused"),
         (&["-o", "link.feather"], "symbolic link"),
         (&["-o", "diary.feather"], "not written by certstream-arrow"),
-        (&["-o", "inside"], "no regular file"),
+        (&["-o", "inside"], "not a regular file"),
         (&["-o", "x.feather", "--allow-dir", "inside"], "--allow-dir"),
         (&["-o", "link.feather", "--rotate", "1h"], "symbolic link"),
         (
@@ -39,9 +39,12 @@ fn invalid_outputs_are_refused_and_left_unchanged() {
             "out.parquet is a file; with --format parquet, --output must be a folder",
         ),
         (&["-o", "diary.txt"], ".txt files are not written"),
-        (&["-o", "diary.feather", "--format", "parquet"], "--output says feather"),
+        (&["-o", "diary.feather", "--format", "parquet"], "--output means feather"),
         (&["-o", "gs://bucket/p"], "gs:// is not supported"),
-        (&["--ca-file", "diary.feather"], "there is no certificate in it"),
+        (
+            &["--ca-file", "diary.feather"],
+            "it contains no certificate (expected -----BEGIN CERTIFICATE-----)",
+        ),
         (&["--bufer-size", "7"], "--buffer-size"),
     ] {
         let (status, said) = refused(folder.path(), arguments);
@@ -53,7 +56,7 @@ fn invalid_outputs_are_refused_and_left_unchanged() {
     assert_eq!(status, Some(1), "{said}");
     let (status, said) = refused(folder.path(), &["inspect", "diary.feather"]);
     assert_eq!(status, Some(1), "{said}");
-    assert!(said.contains("no feather"), "{said}");
+    assert!(said.contains("not a Feather"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +70,7 @@ async fn an_output_is_locked_against_a_second_collector() {
         first.logs("connected to").await;
         let (status, said) = refused(folder.path(), &arguments);
         assert_eq!(status, Some(1), "{said}");
-        assert!(said.contains("another certstream-arrow writes here"), "{said}");
+        assert!(said.contains("another certstream-arrow is writing here"), "{said}");
         if arguments.contains(&"x.feather") {
             let (status, said) = refused(folder.path(), &["repair", "x.feather"]);
             assert_eq!(status, Some(1), "{said}");

@@ -18,7 +18,7 @@ async fn tls_failures_are_explained_and_tokens_are_sent() {
     let url = format!("wss://localhost:{port}/");
 
     let untrusting = Collector::start(folder.path(), &["--url", &url]);
-    untrusting.logs("give its authority with --ca-file").await;
+    untrusting.logs("name its authority with --ca-file").await;
     drop(untrusting);
     let plain = Collector::start(folder.path(), &["--url", &format!("ws://localhost:{port}/")]);
     plain.logs("trying again").await;

@@ -14,7 +14,7 @@ pub enum FeatherError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Not an Arrow file.
-    #[error("this is no feather (arrow ipc) file")]
+    #[error("this is not a Feather (Arrow IPC) file")]
     NotArrow,
     /// An Arrow file with other columns.
     #[error(transparent)]

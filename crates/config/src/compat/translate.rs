@@ -151,14 +151,14 @@ fn translate_value(
     match key.support {
         Support::Honoured => Ok(Outcome::Nothing),
         Support::Refused(is_on) if is_on(value) => {
-            Err(format!("{}is not offered: {}", quoted(value), key.note))
+            Err(format!("{}is not supported: {}", quoted(value), key.note))
         }
         Support::Refused(_) => Ok(Outcome::Nothing),
         Support::Accepted => Ok(Outcome::Ignored),
         Support::Mapped(to, with) => {
             let Some(value) = with(value) else { return Ok(Outcome::Nothing) };
             if !by_variable && has(in_file, to) {
-                return Err(format!("{to} says the same; leave one of them out"));
+                return Err(format!("{to} sets the same; omit one of them"));
             }
             match table::find(to).filter(|setting| !setting.kind.allows(&value)) {
                 Some(setting) => Err(is_not(&value, &setting.kind)),
@@ -223,10 +223,10 @@ fn check_form(contents: &Value) -> Option<CompatProblem> {
         |keys: &[&'static str]| keys.iter().copied().find(|key| contents.get(key).is_some());
     let (go, rust) = (first(&GO)?, first(&RUST)?);
     let message = format!(
-        "this is a section of certstream-server-go, and {rust} is one of ours and of \
-         certstream-server-rust: a file has the keys of one of them. docs/peers.md says which key of \
-         ours stands for each; what certstream-server-go has no key for can also be set by a \
-         variable or a flag"
+        "this is a section of certstream-server-go, but {rust} is a section of this server and \
+         of certstream-server-rust: use the keys of one server in a file. docs/peers.md lists \
+         the key for each; settings without a key in certstream-server-go can be set by \
+         variables and flags"
     );
     Some(CompatProblem::in_file(go, message))
 }

@@ -118,7 +118,7 @@ pub(super) const ROWS: &[Setting] = &[
         "ct_log.start_overlap_leaves",
         &["CERTSTREAM_CT_LOG_START_OVERLAP_LEAVES"],
         Integer(0, 100_000),
-        "How many entries before the head a start at the head begins",
+        "With ct_log.start: head, how many entries before the head a log starts",
     )
     .restart(),
     row(
@@ -244,7 +244,7 @@ pub(super) const ROWS: &[Setting] = &[
         "ct_log.retry_max_attempts",
         &["CERTSTREAM_CT_LOG_RETRY_MAX_ATTEMPTS"],
         Integer(0, Kind::ANY),
-        "Attempts at a request before it counts as a failure of the log",
+        "Maximum number of attempts at a request before it counts as a failure of the log",
     )
     .restart(),
     row(
@@ -286,7 +286,7 @@ pub(super) const ROWS: &[Setting] = &[
         "ct_log.user_agent",
         &["CERTSTREAM_USER_AGENT"],
         Ascii,
-        "User-Agent of requests to logs; blank for the server's own. Some logs slow down clients \
+        "User-Agent of requests to logs; blank for the default. Some logs slow down clients \
          whose User-Agent contains neither an e-mail address nor a URL",
     )
     .restart(),

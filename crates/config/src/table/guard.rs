@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Setting] = &[
         "rate_limit.enabled",
         &["CERTSTREAM_RATE_LIMIT_ENABLED"],
         Bool,
-        "Limit requests; over the limit the answer is 429 with Retry-After",
+        "Limit requests; over the limit the response is 429 with Retry-After",
     ),
     row(
         "rate_limit.free_max_tokens",
@@ -131,7 +131,7 @@ pub(super) const ROWS: &[Setting] = &[
         "auth.enabled",
         &["CERTSTREAM_AUTH_ENABLED"],
         Bool,
-        "Require a token; without a valid one the answer is 401",
+        "Require a token; without a valid one the response is 401",
     ),
     row("auth.tokens", &["CERTSTREAM_AUTH_TOKENS"], Tokens, "Tokens of the tier Free").secret(),
     row(
@@ -158,7 +158,7 @@ pub(super) const ROWS: &[Setting] = &[
         "auth.query_token",
         &["CERTSTREAM_AUTH_QUERY_TOKEN"],
         Bool,
-        "Also accept the token in ?token=, for browsers, which cannot set headers; proxies log \
-         URLs",
+        "Also accept the token in ?token=, for browsers, which cannot set headers; note that \
+         proxies log URLs",
     ),
 ];

@@ -87,7 +87,7 @@ pub(super) const ROWS: &[Setting] = &[
         "api.cache_capacity",
         &["CERTSTREAM_API_CACHE_CAPACITY"],
         Integer(0, 10_000_000),
-        "Maximum number of certificates that /api/cert keeps, the newest; 0 keeps none",
+        "Maximum number of certificates, the latest ones, that /api/cert can return; 0 keeps none",
     ),
     row(
         "api.cache_bytes",

@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Setting] = &[
         "log_format",
         &["CERTSTREAM_LOG_FORMAT"],
         Choice(&["text", "json"]),
-        "Format of the server's log lines: text for people, json for log collectors",
+        "Format of the server's log lines: text to read, json for log collectors",
     )
     .restart(),
     row(

@@ -31,8 +31,8 @@ fn a_configuration_of_certstream_server_rust_is_translated() {
             "ct_logs_url, additional_log_lists do",
             "nats.url, nats.stream, nats.subject_prefix, nats.max_bytes, nats.on_full, \
              nats.duplicate_window_secs, nats.publish_timeout_secs, nats.queue_depth do",
-            "ct_log.checkpoint_signature_mode: warn is not offered, a tree head whose signature \
-             fails is never used",
+            "ct_log.checkpoint_signature_mode: warn is not supported: a tree head with an \
+             invalid signature is never used",
         ],
     );
 }
@@ -101,12 +101,15 @@ fn has(said: &serde_json::Value, key: &str) -> bool {
 #[test]
 fn unsupported_features_are_refused_when_enabled() {
     let cases = [
-        ("nats: {enabled: true}", "1:17: nats.enabled: true is not offered: there is no output to"),
-        ("streams: {v2: true}", "1:15: streams.v2: true is not offered: there is no v2 stream"),
-        ("ct_log: {names_tiles: prefer}", "1:23: ct_log.names_tiles: \"prefer\" is not offered"),
+        (
+            "nats: {enabled: true}",
+            "1:17: nats.enabled: true is not supported: there is no output to",
+        ),
+        ("streams: {v2: true}", "1:15: streams.v2: true is not supported: there is no v2 stream"),
+        ("ct_log: {names_tiles: prefer}", "1:23: ct_log.names_tiles: \"prefer\" is not supported"),
         (
             "stream_processing: [{name: a, type: kafka}]",
-            "1:20: stream_processing: is not offered: there is no output to Kafka",
+            "1:20: stream_processing: is not supported: there is no output to Kafka",
         ),
         ("prometheus: {whitelist: [here]}", "prometheus.whitelist: [\"here\"] is not a list of IP"),
         ("ct_log: {merkle_verification: some}", "\"some\" is not one of off, consistency, full"),
@@ -126,7 +129,7 @@ fn unsupported_features_are_refused_when_enabled() {
         ),
         (
             "streams: {full: true}\nwebserver: {listen_port: 1}",
-            "2:12: webserver: this is a section of certstream-server-go, and streams is one of ours",
+            "2:12: webserver: this is a section of certstream-server-go, but streams is a section",
         ),
         (
             "general: {drop_old_logs: true}\nct_log: {removed_log_policy: stop}",
@@ -138,9 +141,9 @@ fn unsupported_features_are_refused_when_enabled() {
         assert!(message.contains(expected), "{text:?}: {message}");
     }
     let variables = [
-        ("CERTSTREAM_NATS_ENABLED", "true", "true is not offered: there is no output to NATS"),
-        ("CERTSTREAM_STREAM_V2_ENABLED", "1", "true is not offered: there is no v2 stream"),
-        ("CERTSTREAM_STATIC_CT_NAMES_TILES", "prefer", "\"prefer\" is not offered"),
+        ("CERTSTREAM_NATS_ENABLED", "true", "true is not supported: there is no output to NATS"),
+        ("CERTSTREAM_STREAM_V2_ENABLED", "1", "true is not supported: there is no v2 stream"),
+        ("CERTSTREAM_STATIC_CT_NAMES_TILES", "prefer", "\"prefer\" is not supported"),
         ("CERTSTREAM_NATS_ENABLED", "perhaps", "\"perhaps\" is not true or false"),
         ("CERTSTREAM_GENERAL_DROP_OLD_LOGS", "x", "\"x\" is not true or false"),
     ];
@@ -247,13 +250,10 @@ fn command_lines_of_other_servers_are_accepted_or_refused_with_advice() {
         other => panic!("{other:?}"),
     }
     for (args, expected) in [
-        (&["--export-metrics"][..], "--export-metrics is not offered: the metrics are those of"),
-        (&["--backfill", "--log", "a"], "--backfill is not offered: to read a log from"),
-        (&["completion", "bash"], "completion is not offered: "),
-        (
-            &["-create-index-file", "a"],
-            "-create-index-file is not offered: it is called create-index",
-        ),
+        (&["--export-metrics"][..], "--export-metrics is not supported: read the metrics of"),
+        (&["--backfill", "--log", "a"], "--backfill is not supported: to read a log from"),
+        (&["completion", "bash"], "completion is not supported: "),
+        (&["-create-index-file", "a"], "-create-index-file is not supported: use create-index"),
     ] {
         let message = refused(args, &[]);
         assert!(message.starts_with(expected), "{message}");

@@ -161,7 +161,7 @@ fn each_kind_of_mistake_is_reported_at_its_place() {
         ("rate_limit: {burst: 1, free_burst: 2}", "1:13: rate_limit: duplicate field `free_burst`"),
         (
             "port: 1\nwebserver: {listen_port: 2}",
-            "2:26: webserver.listen_port: port says the same; leave one of them out",
+            "2:26: webserver.listen_port: port sets the same; omit one of them",
         ),
         ("slow_client: wait", "1:14: slow_client: expected one of drop, disconnect"),
         ("feed: {gather_ms: 1001}", "feed.gather_ms: 1001 is not a whole number of milliseconds"),

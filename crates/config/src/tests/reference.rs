@@ -23,6 +23,23 @@ fn the_example_contains_the_defaults() {
 }
 
 #[test]
+fn the_example_begins_with_a_short_configuration_that_is_valid() {
+    let short: String = EXAMPLE_HEAD
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!((15..=20).contains(&short.lines().count()), "{short}");
+    let config = read_file("short", &short).expect("valid");
+    assert_eq!(rules::check(&config), []);
+    assert_eq!(rules::warnings(&config), [""; 0]);
+    assert!(example().starts_with(EXAMPLE_HEAD));
+    for line in example().lines() {
+        assert!(line.chars().count() <= 110, "{line}");
+    }
+}
+
+#[test]
 fn the_commented_values_of_the_example_are_valid() {
     let put_in: String = example()
         .lines()
@@ -60,8 +77,34 @@ fn the_commented_values_of_the_example_are_valid() {
 // === config.example.yaml ===
 
 const EXAMPLE_HEAD: &str = "\
-# A configuration of certstream-server: every setting with its default. A file needs to hold only
-# what differs. What follows \"#:\" has no default, or is an example. See docs/configuration.md.
+# A configuration of certstream-server. The server needs none: set only what differs.
+#
+# Most people need at most these lines. Copy those you want into a file, without the \"#\":
+#
+#   port: 8080
+#   tls_cert: /etc/certstream/fullchain.pem        # with tls_key: https and wss
+#   tls_key: /etc/certstream/privkey.pem
+#   trusted_proxies: [127.0.0.1]                   # a reverse proxy on this machine
+#   protocols:
+#     sse: true                                    # server-sent events, at /sse
+#     api: true                                    # REST API, under /api
+#   ct_log:
+#     state_file: /var/lib/certstream/state.json   # resume after a restart
+#   feed:
+#     ring_bytes: 1GiB                             # how far clients can go back: about 30 minutes
+#   connection_limit:
+#     enabled: true
+#     max_connections: 10000
+#     per_ip_limit: 100
+#   auth:
+#     enabled: true
+#     tokens: [choose-a-long-random-token]
+#
+# Check it:             certstream-server --config FILE --validate-config
+# See what it changes:  certstream-server --config FILE --print-config --changed
+#
+# Below is every setting with its default. A line after \"#:\" has no default, or is an example.
+# docs/configuration.md describes all settings.
 ";
 
 fn example() -> String {
@@ -71,7 +114,8 @@ fn example() -> String {
 }
 
 fn example_section(section: &Section, defaults: &Value) -> String {
-    let mut text = format!("\n# {}: {}.\n", section.title, lower(section.doc));
+    let mut text =
+        format!("\n{}", wrapped("", &format!("{}: {}", section.title, lower(section.doc))));
     for (position, setting) in section.settings().enumerate() {
         if position == 0 && setting.key.contains('.') {
             text += &format!("{}:\n", section.name);
@@ -109,16 +153,21 @@ fn example_item(setting: &Setting) -> String {
     format!("{}{begin}{}: {value}\n", comment("", setting), setting.name())
 }
 
-/// Returns the description and the values of a setting, wrapped to lines.
+/// Returns the description and the values of a setting as a comment.
 fn comment(indent: &str, setting: &Setting) -> String {
-    const WIDTH: usize = 100;
     let kind = match setting.kind {
         kind if kind.is_obvious() => String::new(),
         kind => format!(" ({kind})"),
     };
+    wrapped(indent, &format!("{}{kind}", setting.doc))
+}
+
+/// Returns a comment, wrapped to lines, with a full stop.
+fn wrapped(indent: &str, text: &str) -> String {
+    const WIDTH: usize = 100;
     let mut lines = String::new();
     let mut line = format!("{indent}#");
-    for word in format!("{}{kind}.", setting.doc).split(' ') {
+    for word in format!("{text}.").split(' ') {
         if line.len() + 1 + word.len() > WIDTH {
             lines += &format!("{line}\n");
             line = format!("{indent}#");

@@ -180,8 +180,8 @@ fn variables_of_a_kubernetes_service_named_certstream_are_ignored() {
     assert_eq!(
         setup.warnings,
         ["CERTSTREAM_PORT, CERTSTREAM_PORT_80_TCP_ADDR, CERTSTREAM_SERVICE_HOST are ignored: \
-             Kubernetes sets variables like these where a service is called certstream; \
-             `enableServiceLinks: false` in the pod's spec keeps them out",],
+          Kubernetes sets such variables if a service is named certstream; `enableServiceLinks: \
+          false` in the pod's spec prevents them",],
     );
     let with_port = [variables[0], ("PORT", "4001")];
     assert_eq!(serve(&[], &with_port).config.port, 4001, "another variable of the setting counts");
@@ -191,10 +191,10 @@ fn variables_of_a_kubernetes_service_named_certstream_are_ignored() {
 fn an_unknown_variable_causes_a_warning() {
     let setup = serve(&[], &[("CERTSTREAM_BATCH_SIZE", "3"), ("OTHER_THING", "4")]);
     assert_eq!(setup.config, Config::default());
-    assert_eq!(setup.warnings, ["CERTSTREAM_BATCH_SIZE sets nothing: there is no such variable"]);
+    assert_eq!(setup.warnings, ["CERTSTREAM_BATCH_SIZE has no effect: there is no such variable"]);
     assert_eq!(
         serve(&[], &[("CERTSTREAM_PROT", "1")]).warnings,
-        ["CERTSTREAM_PROT sets nothing: there is no such variable; did you mean CERTSTREAM_PORT?"],
+        ["CERTSTREAM_PROT has no effect: there is no such variable; did you mean CERTSTREAM_PORT?"],
     );
 }
 
@@ -276,16 +276,56 @@ fn help_and_version_need_no_configuration() {
             other => panic!("{flag}: {other:?}"),
         }
     }
-    for flag in ["--help", "-h"] {
-        match invoke(&[flag, "--config=/not/here"], &[("CERTSTREAM_PORT", "x")]) {
-            Ok(Invocation::Help(text)) => {
-                for setting in SETTINGS {
-                    let flag = setting.flag().map(|flag| format!("--{flag} "));
-                    assert!(flag.is_none_or(|flag| text.contains(&flag)), "{}", setting.key);
-                }
-            }
-            other => panic!("{flag}: {other:?}"),
+    let text = help("--help");
+    for setting in SETTINGS {
+        let flag = setting.flag().map(|flag| format!("--{flag} "));
+        assert!(flag.is_none_or(|flag| text.contains(&flag)), "{}", setting.key);
+    }
+}
+
+fn help(flag: &str) -> String {
+    match invoke(&[flag, "--config=/not/here"], &[("CERTSTREAM_PORT", "x")]) {
+        Ok(Invocation::Help(text)) => text,
+        other => panic!("{flag}: {other:?}"),
+    }
+}
+
+#[test]
+fn short_help_fits_on_a_screen_and_has_examples() {
+    let text = help("-h");
+    assert!(text.lines().count() <= 30, "{text}");
+    for part in ["--demo", "--port", "--config", "Examples:", "tail", "settings: ", "https://"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("env:"), "{text}");
+}
+
+#[test]
+fn completions_need_no_configuration() {
+    match invoke(&["completions", "bash"], &[("CERTSTREAM_PORT", "x")]) {
+        Ok(Invocation::Help(text)) => assert!(text.contains("complete -F"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn tail_reads_the_configuration_only_if_no_server_is_named() {
+    let wrong = [("CERTSTREAM_PORT", "x")];
+    let arguments = ["tail", "-u", "ws://a", "--domain", "a,b", "--domain", "c", "--json"];
+    match invoke(&arguments, &wrong) {
+        Ok(Invocation::Tail(None, command)) => {
+            assert_eq!(command.url.as_deref(), Some("ws://a"));
+            assert_eq!(command.filters, [("domain", "a,b,c".to_owned())]);
+            assert!(command.json && !command.from_oldest);
         }
+        other => panic!("{other:?}"),
+    }
+    assert!(invoke(&["tail"], &wrong).is_err());
+    match invoke(&["--port=9000", "tail"], &[("CERTSTREAM_TOKEN", "secret")]) {
+        Ok(Invocation::Tail(Some(setup), _)) => {
+            assert_eq!((setup.config.port, setup.warnings.len()), (9000, 0));
+        }
+        other => panic!("{other:?}"),
     }
 }
 
@@ -330,6 +370,57 @@ fn the_configuration_is_printed_as_yaml() {
     }
 }
 
+fn changed(args: &[&str], env: &[(&str, &str)]) -> String {
+    match invoke(&[&["--print-config", "--changed"], args].concat(), env) {
+        Ok(Invocation::PrintConfig(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn changed_settings_are_printed_with_their_origins() {
+    let file = Written::new(
+        "host: \"::1\"\nport: 1\nlog_level: info\ndedup: false\nrate_limit:\n  burst: 7\n\
+         auth:\n  tokens: [s3cret]\n",
+    );
+    let text = changed(&[&file.flag(), "--protocols-sse"], &[("CERTSTREAM_PORT", "2")]);
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let path = file.path.display();
+    let expected = [
+        format!("host: \"::1\" # {path}:1"),
+        "port: 2 # CERTSTREAM_PORT".to_owned(),
+        "protocols:".to_owned(),
+        "sse: true # --protocols-sse".to_owned(),
+        "dedup:".to_owned(),
+        format!("enabled: false # {path}:4 (dedup)"),
+        "rate_limit:".to_owned(),
+        format!("free_burst: 7.0 # {path}:6 (rate_limit.burst)"),
+        "auth:".to_owned(),
+        format!("tokens: \"(hidden)\" # {path}:8"),
+    ];
+    assert_eq!(lines[1..], expected);
+    // It is a configuration itself.
+    let read = read_file("changed", &text.replace("\"(hidden)\"", "[s3cret]")).expect("valid");
+    assert_eq!((read.port, read.protocols.sse, read.dedup.enabled), (2, true, false));
+    assert!(changed(&[], &[]).starts_with("# All settings have their defaults"));
+}
+
+#[test]
+fn values_of_another_servers_configuration_have_an_origin() {
+    let file = Written::new("webserver:\n  listen_port: 8082\n");
+    let text = changed(&[&file.flag()], &[]);
+    let path = file.path.display();
+    let line = |start: &str| text.lines().find(|line| line.trim_start().starts_with(start));
+    let port = line("port: 8082").expect("changed");
+    assert!(port.ends_with(&format!("  # {path}:2 (webserver.listen_port)")), "{text}");
+    assert!(line("compat_profile: go").expect("implied").ends_with("# implied by webserver"));
+    assert!(line("enabled: false").expect("implied").ends_with("# implied by webserver"));
+    let demo = changed(&["--demo"], &[]);
+    assert!(demo.contains("# --demo"), "{demo}");
+    assert!(refused(&["--changed"], &[]).contains("--print-config"));
+}
+
 #[test]
 fn broken_rules_name_key_value_and_remedy() {
     let retry = "ct_log.retry_initial_delay_ms is 60000: it must not exceed \
@@ -345,8 +436,8 @@ fn broken_rules_name_key_value_and_remedy() {
         ),
         (
             "ct_log: {rfc6962_enabled: false, static_ct_enabled: false}",
-            "ct_log.rfc6962_enabled is false: ct_log.static_ct_enabled is off too, so there is no \
-             log to follow; turn one of them on",
+            "ct_log.rfc6962_enabled is false: ct_log.static_ct_enabled is off too, so there is \
+             no log to follow; enable one of them",
         ),
         (
             "ct_log: {disable_default_logs: true}",
@@ -369,7 +460,7 @@ fn broken_rules_name_key_value_and_remedy() {
             "custom_logs: [{name: a, url: https://ct.example/log}]\n\
              static_logs: [{name: b, url: https://ct.example/log/}]",
             "static_logs[0].url is \"https://ct.example/log/\": another log has the same URL; \
-             leave one of them out",
+             remove one of them",
         ),
         (
             "ct_log: {max_catchup_lag_entries: 9999}",
@@ -381,33 +472,34 @@ fn broken_rules_name_key_value_and_remedy() {
         ),
         (
             "custom_logs: [{name: a, url: https://ct.example, tree_size_source: get_sth}]",
-            "custom_logs[0].tree_size_source is get_sth: only a static-ct-api log needs it; leave it \
-             out, or name the log in static_logs",
+            "custom_logs[0].tree_size_source is get_sth: only a static-ct-api log needs it; \
+             remove it, or move the log to static_logs",
         ),
         (
             "custom_logs: [{name: a, url: https://ct.example, log_origin: ct.example}]",
-            "custom_logs[0].log_origin is \"ct.example\": only a static-ct-api log has an origin; \
-             leave it out, or name the log in static_logs",
+            "custom_logs[0].log_origin is \"ct.example\": only a static-ct-api log has an \
+             origin; remove it, or move the log to static_logs",
         ),
         (
             "auth: {enabled: true}",
-            "auth.enabled is true: there is no token, so nobody could connect; name some in auth.tokens",
+            "auth.enabled is true: no token is set, so no client could connect; add tokens to \
+             auth.tokens",
         ),
         (
             "auth: {tokens: [a, b, a]}",
-            "auth.tokens is (hidden): one of them stands there, or in another tier, already; leave it \
-             out",
+            "auth.tokens is (hidden): one of them is listed twice, here or in another tier; \
+             remove it",
         ),
         (
             "auth: {tokens: [token], premium_tokens: \
              ['sha256:3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0']}",
-            "auth.premium_tokens is (hidden): one of them stands there, or in another tier, already; \
-             leave it out",
+            "auth.premium_tokens is (hidden): one of them is listed twice, here or in another \
+             tier; remove it",
         ),
         (
             "rate_limit: {refill_rate: 0}",
-            "rate_limit.free_refill_rate is 0: a client would be locked out for ever; give it \
-             something like 0.1",
+            "rate_limit.free_refill_rate is 0: a client would be locked out forever; use a small \
+             rate such as 0.1",
         ),
     ];
     for (text, problem) in cases {
@@ -447,7 +539,7 @@ fn doubtful_configurations_cause_warnings() {
         ],
     );
     let unbelieved = serve(&[], &[("CERTSTREAM_WEBSERVER_REAL_IP", "true")]).warnings;
-    assert!(unbelieved[0].starts_with("real_ip is on, but trusted_proxies names none"));
+    assert!(unbelieved[0].starts_with("real_ip is on, but trusted_proxies is empty"));
     let none = ["--streams-full=off", "--streams-lite=off", "--streams-domains-only=off"];
     let silent = serve(&none, &[]).warnings;
     assert_eq!(silent, ["every stream is off (streams.*): clients get nothing"]);

@@ -64,7 +64,7 @@ pub enum RangeError {
     #[error("a tree of {0} leaves is too large")]
     TooLarge(u64),
     /// The tile does not begin where the range ends; see [`CompactRange::next_tile`].
-    #[error("{tile} does not go on where a range of {size} leaves ends")]
+    #[error("{tile} does not continue a range of {size} leaves")]
     Elsewhere {
         /// The tile.
         tile: Tile,

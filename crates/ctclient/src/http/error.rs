@@ -9,7 +9,7 @@ use super::addresses::{PrivateAddress, host_of};
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// 429 or 503: the host wants fewer requests.
-    #[error("{url}: asked too often (status {status}){}", wait_text(*.retry_after))]
+    #[error("{url}: too many requests (status {status}){}", wait_text(*.retry_after))]
     Limited {
         /// The requested URL.
         url: String,
@@ -41,13 +41,13 @@ pub enum FetchError {
         limit: usize,
     },
     /// The response was not complete within the time limit.
-    #[error("{url}: no whole answer within the time limit (ct_log.request_timeout_secs)")]
+    #[error("{url}: no complete response within the time limit (ct_log.request_timeout_secs)")]
     Timeout {
         /// The requested URL.
         url: String,
     },
     /// No bytes of a response came for much longer than this log usually takes.
-    #[error("{url}: nothing came for {:.1} s, much longer than usual", waited.as_secs_f64())]
+    #[error("{url}: no data for {:.1} s, much longer than usual", waited.as_secs_f64())]
     Unanswered {
         /// The requested URL.
         url: String,
@@ -63,14 +63,14 @@ pub enum FetchError {
         reason: String,
     },
     /// Other responses fill the budget.
-    #[error("{url}: no room for the answer (ct_log.in_flight_bytes)")]
+    #[error("{url}: no memory left for the response (ct_log.in_flight_bytes)")]
     NoRoom {
         /// The requested URL.
         url: String,
     },
     /// A log of a list has a private address.
     #[error(
-        "{url}: {address} is a private address, which a log of a list may not have unless \
+        "{url}: {address} is a private address, which logs from a list may not use unless \
          ct_log.allow_private_addresses is set"
     )]
     PrivateAddress {

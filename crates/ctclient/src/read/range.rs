@@ -245,7 +245,7 @@ impl<S: Source> VerifiedRange<S> {
                 Ok(())
             }
             Err(error @ SourceError::Proof { .. }) => {
-                let text = format!("the log cannot prove what it has signed: {error}");
+                let text = format!("the log cannot prove its signed head: {error}");
                 let heads = self.heads.newest_served().map(|head| (**head).clone());
                 self.is_over = true;
                 Err(RangeError::Contradiction(Box::new(Evidence {

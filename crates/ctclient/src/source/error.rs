@@ -52,7 +52,7 @@ pub enum SourceError {
         source: TileLengthError,
     },
     /// The proof is of another entry, as it may be if the same leaf was logged twice.
-    #[error("{url}: the proof is of entry {found} instead of {index}")]
+    #[error("{url}: the proof is for entry {found} instead of {index}")]
     OtherLeaf {
         /// The requested URL.
         url: String,
@@ -70,7 +70,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The response has a number of entries that the protocol does not allow.
-    #[error("{url}: {got} entries where {expected} were asked for")]
+    #[error("{url}: {got} entries instead of the {expected} requested")]
     Count {
         /// The requested URL.
         url: String,

@@ -185,7 +185,10 @@ impl IssuerStore {
                 Err(_) => break,
             }
         }
-        tracing::warn!(log = log.name, "issuers are slow to come, some chains stay incomplete");
+        tracing::warn!(
+            log = log.name,
+            "issuers are fetched too slowly: some chains are incomplete"
+        );
         let cause = match starved.load(Ordering::Relaxed) {
             true => Cause::Starved,
             false => Cause::Failed,
@@ -239,12 +242,12 @@ impl IssuerStore {
                 return false;
             }
             Ok(_) => {
-                let problem = format!("{url}: the certificate is not the one its name says");
+                let problem = format!("{url}: the certificate does not match the hash in its URL");
                 (problem, Cause::Missing, true)
             }
             Err(error) => (error.to_string(), Cause::of(&error), false),
         };
-        tracing::warn!(log = log.name, problem, "issuer could not be fetched, chains omit it");
+        tracing::warn!(log = log.name, problem, "cannot fetch an issuer; chains omit it");
         self.note_absent(base, fingerprint, cause);
         is_forged
     }

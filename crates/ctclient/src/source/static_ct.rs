@@ -275,7 +275,7 @@ impl Source for StaticCt {
             let reason = match rest {
                 Some((_, error)) => error.to_string(),
                 // A full tile never changes: that its lengths do not give its entries will not pass.
-                None if got.is_full() => format!("{count} entries where {expected} are due"),
+                None if got.is_full() => format!("{count} entries instead of {expected}"),
                 None => return Err(SourceError::Count { url, got: count, expected }),
             };
             let answer = Rejected::new(body, None, lease);

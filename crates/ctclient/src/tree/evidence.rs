@@ -73,7 +73,7 @@ impl Evidence {
         fs::create_dir_all(folder)?;
         if fs::read_dir(folder)?.take(MOST_FOLDERS).count() == MOST_FOLDERS {
             return Err(io::Error::other(format!(
-                "there are {MOST_FOLDERS} folders of evidence already; move some away"
+                "there are already {MOST_FOLDERS} folders of evidence; move some away"
             )));
         }
         let own = self.new_folder(folder)?;

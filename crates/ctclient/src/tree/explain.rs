@@ -26,10 +26,10 @@ fn describe(kind: AlarmKind, size: u64, expected: &Point) -> String {
             expected.size
         ),
         AlarmKind::Fork => {
-            format!("the tree of {size} entries is no beginning of the one signed later")
+            format!("the tree of {size} entries is not a prefix of the one signed later")
         }
         AlarmKind::Mismatch | AlarmKind::Gap => {
-            format!("the entries below {size} do not have the root that is signed")
+            format!("the entries below {size} do not have the signed root")
         }
     }
 }
@@ -57,7 +57,7 @@ pub async fn explain<S: Source>(
         let search = locate(source, &claimed, frontier, expected);
         match tokio::time::timeout(LONGEST_SEARCH, search).await {
             Ok(located) => finding = located,
-            Err(_) => finding.text = "narrowing it down took too long".to_owned(),
+            Err(_) => finding.text = "locating the wrong entry took too long".to_owned(),
         }
         text = format!("{text}: {}", finding.text);
     }

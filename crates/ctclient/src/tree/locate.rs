@@ -61,11 +61,11 @@ pub(super) async fn locate<S: Source>(
             return finding(AlarmKind::Fork, text);
         }
         Err(error @ SourceError::Proof { .. }) => {
-            let text = format!("the log cannot prove what it has signed: {error}");
+            let text = format!("the log cannot prove its signed head: {error}");
             return finding(AlarmKind::Fork, text);
         }
         Err(error) => {
-            let text = format!("it could not be narrowed down: {error}");
+            let text = format!("the wrong entry could not be located: {error}");
             return finding(AlarmKind::Mismatch, text);
         }
     }
@@ -74,7 +74,7 @@ pub(super) async fn locate<S: Source>(
     marks.push(expected);
     let mut found = finding(AlarmKind::Mismatch, String::new());
     if let Err(error) = narrow(source, head, &marks, &mut found).await {
-        found.text = format!("it could not be narrowed down further: {error}");
+        found.text = format!("the wrong entry could not be located more precisely: {error}");
     }
     found
 }
@@ -91,7 +91,7 @@ async fn narrow<S: Source>(
     let start = before.map_or(found.entries.start, |mark| mark.size);
     let end = at.map_or(head.size, |mark| mark.size);
     found.entries.start = start;
-    found.text = format!("what was read is right up to entry {start} and wrong before entry {end}");
+    found.text = format!("the entries match the signed tree up to {start}, and do not at {end}");
     if end - start > MOST_ENTRIES {
         return Ok(());
     }
@@ -113,10 +113,10 @@ async fn narrow<S: Source>(
     let points: Vec<Point> = again.iter().skip(1).map(Point::of_range).collect();
     let wrong = first_wrong(source, head, &points).await?;
     found.text = match points.get(wrong) {
-        Some(point) => format!("entry {} is not the one the log has signed", point.size - 1),
+        Some(point) => format!("entry {} differs from the one that the log signed", point.size - 1),
         None => format!(
-            "an entry from {start} to {} was not the one the log has signed; asked again, the log \
-             serves the right ones",
+            "an entry from {start} to {} differed from the one that the log signed; when \
+             requested again, the log returned the right ones",
             end - 1
         ),
     };

@@ -72,7 +72,7 @@ impl Cache {
             },
             Err(error) => error.to_string(),
         };
-        tracing::warn!(path = %self.path.display(), problem, "kept log lists cannot be read");
+        tracing::warn!(path = %self.path.display(), problem, "cannot read the cached log lists");
         Vec::new()
     }
 

@@ -36,7 +36,7 @@ pub(super) fn merge(lists: &[(&str, bool, &LogList)], selection: &Selection) -> 
             let log = match Log::from_list(listed) {
                 Ok(log) => log,
                 Err(error) => {
-                    tracing::warn!(%error, list = list_url, "log of the list cannot be followed");
+                    tracing::warn!(%error, list = list_url, "cannot follow a log of the list");
                     continue;
                 }
             };

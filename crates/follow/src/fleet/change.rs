@@ -31,7 +31,7 @@ impl Fleet {
             let Some(Followed { status, running, .. }) = logs.remove(&url) else { continue };
             if let Some(running) = running {
                 running.abort();
-                tracing::info!(log = status.log.name, url, "log is not wanted any more");
+                tracing::info!(log = status.log.name, url, "log is no longer selected");
             }
             if status.resume().is_some() {
                 update(self.saved.lock().logs.entry(url).or_default(), &status);

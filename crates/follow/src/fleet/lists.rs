@@ -58,7 +58,7 @@ impl Fleet {
             }
             if followed.running.is_some() {
                 let log = &status.log.name;
-                tracing::info!(log, "log is not in the list any more, draining it");
+                tracing::info!(log, "log left the list; reading it to its end");
             }
             status.set_retired(true);
         }
@@ -131,7 +131,8 @@ impl Fleet {
             let wait = match outcome {
                 Ok(()) => {
                     schedule.failing.success();
-                    let none = "the log lists name no log of the wanted states and protocols";
+                    let none = "the log lists contain no log with the selected states and \
+                                protocols";
                     let none = self.logs.lock().is_empty().then(|| Reason(none.to_owned()));
                     self.set_reason(none);
                     spread(catalogue.options().refresh)

@@ -101,13 +101,13 @@ impl<S: Source> Follower<S> {
             let written = tokio::task::spawn_blocking(move || evidence.write(&folder)).await;
             match written.map_err(std::io::Error::other).flatten() {
                 Ok(folder) => alarm.evidence = Some(folder.display().to_string()),
-                Err(error) => tracing::error!(log, %error, "evidence could not be kept"),
+                Err(error) => tracing::error!(log, %error, "cannot save the evidence"),
             }
         }
         let Alarm { kind, text, first, end, evidence, .. } = &alarm;
         let evidence = evidence.as_deref().unwrap_or(
-            "none is kept: neither \
-             verification_evidence_dir nor ct_log.state_file is set, or it cannot be written",
+            "none is saved: neither verification_evidence_dir nor ct_log.state_file is set, or \
+             it cannot be written",
         );
         tracing::error!(
             log,
@@ -116,7 +116,7 @@ impl<S: Source> Follower<S> {
             first,
             end,
             evidence,
-            "VERIFICATION ALARM; when it has been looked into: certstream-server logs ack {log:?}"
+            "VERIFICATION ALARM; after investigating it, run: certstream-server logs ack {log:?}"
         );
         self.verifying.reminded = Some(Instant::now());
         self.status.raise(alarm);

@@ -61,7 +61,7 @@ impl<S: Source> Follower<S> {
             if overdue {
                 tracing::error!(log, age_secs = age, mmd_secs, "the log's head is too old");
             } else {
-                tracing::info!(log, "the log signs again");
+                tracing::info!(log, "the log signs new heads again");
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) enum FollowError {
     #[error("stopped by an alarm until that is acknowledged (certstream-server logs ack NAME)")]
     Stopped,
     /// The publisher has ended: the program is stopping.
-    #[error("nobody takes entries any more")]
+    #[error("the publisher no longer accepts entries")]
     Closed,
 }
 

@@ -64,7 +64,8 @@ impl<S: Source> Follower<S> {
                 let wait = self.verifying.failing.failure(asked, jitter());
                 self.verifying.asks_again = Some(Instant::now() + wait);
                 let log = &self.status.log.name;
-                tracing::warn!(log, index = next, %error, "the log is not being proved");
+                tracing::warn!(log, index = next, %error, "the log's entries are not being \
+                                                           verified");
                 if matches!(error, SourceError::Proof { .. }) {
                     self.inconsistent_proof(next, &error).await;
                 }
@@ -81,7 +82,7 @@ impl<S: Source> Follower<S> {
         }
         let head = self.heads.newest_served().map(|head| (**head).clone());
         let end = head.as_ref().map_or(next, |head| head.signed.head.size);
-        let text = format!("the log cannot prove what it has signed: {error}");
+        let text = format!("the log cannot prove its signed head: {error}");
         let evidence = Evidence {
             heads: head.into_iter().collect(),
             ..Evidence::new(&self.status.log, AlarmKind::Fork, text, next..end)

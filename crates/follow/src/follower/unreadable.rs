@@ -109,10 +109,10 @@ impl<S: Source> Follower<S> {
         self.frontier = None;
         self.verifying.unreadable = None;
         self.status.skipped_unreadable(gap.clone());
-        self.status.set_proved(Err(format!("entries up to {} were left out", gap.end)));
+        self.status.set_proved(Err(format!("skipped entries up to {}", gap.end)));
         let heads = self.heads.newest_served().map(|head| (**head).clone());
         let text = format!(
-            "entries {} to {} are left out, they cannot be taken apart: {reason}",
+            "skipping entries {} to {}, which cannot be parsed: {reason}",
             gap.start,
             gap.end.saturating_sub(1)
         );

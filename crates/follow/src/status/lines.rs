@@ -42,14 +42,20 @@ impl Lines {
                 Ok(None) => "none".to_owned(),
                 Err(error) => error.to_string(),
             };
-            tracing::warn!(log, index, found, silenced, "leaf with another index than its own");
+            tracing::warn!(
+                log,
+                index,
+                found,
+                silenced,
+                "the index in a leaf differs from its position"
+            );
         }
         if let Some((index, error, silenced)) = due(&self.undecodable, &findings.undecodable) {
-            let line = "entry could not be decoded, its bytes are passed on";
+            let line = "entry could not be decoded; its bytes are passed on unchanged";
             tracing::warn!(log, index, %error, silenced, "{line}");
         }
         if let Some((index, error, silenced)) = due(&self.malformed, &findings.malformed) {
-            let line = "entry is not well-formed, its certificate is passed on without its chain";
+            let line = "malformed entry; its certificate is passed on without its chain";
             tracing::warn!(log, index, %error, silenced, "{line}");
         }
         if let Some((_, length)) = findings.cut_chains.first {
@@ -61,7 +67,8 @@ impl Lines {
     /// log, and the request is repeated.
     pub(crate) fn no_room(&self, log: &str, error: &impl Display) {
         if let Some(silenced) = self.no_room.pass(1) {
-            tracing::warn!(log, %error, silenced, "the log waits until other answers are published");
+            tracing::warn!(log, %error, silenced, "the log waits until other responses are \
+                                                   published");
         }
     }
 }

@@ -70,8 +70,8 @@ async fn each_unusable_response_has_its_own_error() {
         ("/error_page", "status 502"),
         ("/away", "redirected to another host"),
         ("/round", "too many redirects"),
-        ("/often", "asked too often (status 429), retry after 0 s"),
-        ("/busy", "asked too often (status 503)"),
+        ("/often", "too many requests (status 429), retry after 0 s"),
+        ("/busy", "too many requests (status 503)"),
         ("/missing", "status 404"),
     ] {
         let error = get(path).await.expect_err(path).to_string();

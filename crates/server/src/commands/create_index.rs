@@ -28,7 +28,7 @@ pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     let named = command.file.clone().or_else(|| config.ct_log.import_index.clone());
     let path = named.unwrap_or_else(|| PathBuf::from("ct_index.json"));
     if !command.replace && path.try_exists()? {
-        bail!("{} is there already; --force replaces it", path.display());
+        bail!("{} already exists; --force replaces it", path.display());
     }
     // A FIFO or a device, which `replace` would replace with a file.
     if path.try_exists()? {
@@ -39,7 +39,7 @@ pub fn run(config: &Config, command: &CreateIndex) -> anyhow::Result<String> {
     write_go_index(&path, &sizes).with_context(|| format!("cannot write {}", path.display()))?;
     let mut text = format!("{}: {} logs", path.display(), sizes.len());
     for name in silent {
-        text += &format!("\n{name} has not answered and is left out");
+        text += &format!("\n{name} did not respond and is omitted");
     }
     Ok(text)
 }
@@ -85,7 +85,7 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
             let sizes: BTreeMap<_, _> = logs.iter().filter_map(known).collect();
             fleet.stop().await;
             if sizes.is_empty() {
-                bail!("no log has answered");
+                bail!("no log responded");
             }
             return Ok((sizes, silent));
         }

@@ -26,7 +26,9 @@ const LONGEST: usize = 64 * 1024;
 /// healthy server.
 pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
     if url.is_none() && !config.protocols.health {
-        bail!("protocols.health is off, so the server does not say how it is; name another --url");
+        bail!(
+            "protocols.health is off, so the server has no health endpoint; name a URL with --url"
+        );
     }
     let asked = url.map_or_else(|| own_url(config), named_url)?;
     let check = Check::of(&asked);
@@ -43,10 +45,11 @@ pub fn run(config: &Config, url: Option<&str>) -> anyhow::Result<String> {
         let answer = client.get(asked.clone()).send().await;
         let answer = answer.map_err(|error| no_answer(&asked, &error))?;
         let status = answer.status();
-        let body = read(answer).await.with_context(|| format!("{asked} breaks off"))?;
+        let body =
+            read(answer).await.with_context(|| format!("{asked}: the response is incomplete"))?;
         let shown: String = body.chars().take(SHOWN).collect();
-        ensure!(status.is_success(), "{asked} answers {status}: {shown}");
-        ensure!(check.passes(&body), "{asked} does not answer {}: {shown}", check.wanted());
+        ensure!(status.is_success(), "{asked} returned {status}: {shown}");
+        ensure!(check.passes(&body), "{asked} did not return {}: {shown}", check.wanted());
         Ok(shown)
     })
 }
@@ -117,7 +120,7 @@ fn no_answer(asked: &Url, error: &reqwest::Error) -> anyhow::Error {
     let host = asked.host_str().unwrap_or_default();
     let address = format!("{host}:{}", asked.port_or_known_default().unwrap_or_default());
     if error.is_timeout() {
-        return anyhow::anyhow!("{asked} does not answer within {} s", PATIENCE.as_secs());
+        return anyhow::anyhow!("{asked} did not respond within {} s", PATIENCE.as_secs());
     }
     let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(inner) = cause.source() {
@@ -128,7 +131,7 @@ fn no_answer(asked: &Url, error: &reqwest::Error) -> anyhow::Error {
         .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     match refused {
         true => anyhow::anyhow!("nothing listens on {address}: is the server running?"),
-        false => anyhow::anyhow!("{asked} does not answer: {cause}"),
+        false => anyhow::anyhow!("{asked} did not respond: {cause}"),
     }
 }
 

@@ -40,8 +40,8 @@ fn list(state: &State) -> String {
     for (url, position) in &state.logs {
         let name = position.name.as_deref().unwrap_or("(unnamed)");
         let proved = match &position.tree {
-            Some(tree) => format!("proved from {} to {}", tree.from, tree.proved_size),
-            None => "not proved".to_owned(),
+            Some(tree) => format!("verified from {} to {}", tree.from, tree.proved_size),
+            None => "not verified".to_owned(),
         };
         // Writing to a string cannot fail.
         let _infallible =
@@ -57,7 +57,7 @@ fn list(state: &State) -> String {
             );
         }
     }
-    if text.is_empty() { "the state file names no log".to_owned() } else { text }
+    if text.is_empty() { "the state file contains no logs".to_owned() } else { text }
 }
 
 fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Result<String> {
@@ -68,7 +68,7 @@ fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Resu
         state.logs.iter().any(meant)
     };
     if let Some(unknown) = names.iter().find(|name| !has_alarm(name)) {
-        bail!("no log called {unknown:?} has an alarm; see: certstream-server logs list");
+        bail!("no log named {unknown:?} has an open alarm; see: certstream-server logs list");
     }
     match StateFile::open(path) {
         Ok(opened) => {
@@ -90,22 +90,26 @@ fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Resu
 fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<String> {
     match acknowledge::leave(path, names) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            bail!("an earlier acknowledgement still waits for the server; try again in a moment")
+            bail!(
+                "the server has not processed an earlier acknowledgement yet; try again in a \
+                   few seconds"
+            )
         }
-        left => left.with_context(|| format!("cannot write beside {}", path.display()))?,
+        left => {
+            left.with_context(|| format!("cannot write to the folder of {}", path.display()))?
+        }
     }
     let deadline = Instant::now() + PATIENCE;
     while acknowledge::is_waiting(path)? {
         if Instant::now() > deadline {
             bail!(
-                "the server that uses {} has not taken the acknowledgement yet; it will when it \
-                 can, look at its log",
+                "the server that uses {} has not processed the acknowledgement yet; see its log",
                 path.display()
             );
         }
         thread::sleep(Duration::from_millis(200));
     }
-    Ok("acknowledged, the server knows".to_owned())
+    Ok("acknowledged; the running server was notified".to_owned())
 }
 
 #[cfg(test)]
@@ -145,7 +149,7 @@ mod tests {
         let (config, file) = alarmed(folder.path());
         let listed = run(&config, &LogsCommand::List).expect("lists, even while a server runs");
         for part in
-            ["Example 2027", "next entry 9", "not proved", "ALARM 2023-11-14T22:13:20Z fork"]
+            ["Example 2027", "next entry 9", "not verified", "ALARM 2023-11-14T22:13:20Z fork"]
         {
             assert!(listed.contains(part), "{listed}");
         }
@@ -172,7 +176,7 @@ mod tests {
         });
         let url = "https://a.example/log".to_owned();
         let told = run(&config, &LogsCommand::Acknowledge(vec![url.clone()]));
-        assert_eq!(told.expect("acknowledges"), "acknowledged, the server knows");
+        assert_eq!(told.expect("acknowledges"), "acknowledged; the running server was notified");
         assert_eq!(server.join().expect("no panic"), [url]);
     }
 

@@ -35,10 +35,10 @@ impl Findings {
             count => format!("\n{count} warnings:{}\n", lines(warnings)),
         };
         if !problems.is_empty() {
-            return Err(format!("the configuration cannot be used{}\n{warned}", lines(problems)));
+            return Err(format!("the configuration is invalid{}\n{warned}", lines(problems)));
         }
         if setup.strict && !warnings.is_empty() {
-            return Err(format!("--strict refuses what is only warned of otherwise\n{warned}"));
+            return Err(format!("--strict treats warnings as errors\n{warned}"));
         }
         let valid = match warnings.len() {
             0 => "the configuration is valid",
@@ -96,8 +96,8 @@ fn check_state_file(config: &Config, findings: &mut Findings) {
         StateRecovery::Fresh => {
             findings.warnings.extend(mistakes);
             findings.warnings.push(format!(
-                "ct_log.state_file: {} would be set aside and all logs begin afresh \
-                 (ct_log.state_recovery: fail refuses to start instead)",
+                "ct_log.state_file: {} would be moved aside, and all logs would start afresh \
+                 (with ct_log.state_recovery: fail, the server refuses to start instead)",
                 path.display()
             ));
         }
@@ -120,8 +120,8 @@ fn check_import_index(config: &Config, findings: &mut Findings) {
         Ok(Some(_)) => {}
         Ok(None) if started_before => {}
         Ok(None) => findings.warnings.push(format!(
-            "ct_log.import_index: {} is not there, and there is no state file yet: all logs begin \
-             at their heads, and what came since the old server stopped is lost",
+            "ct_log.import_index: {} does not exist, and neither does a state file: all logs \
+             start at their heads, and entries since the old server stopped are lost",
             path.display()
         )),
         Err(error) => {
@@ -152,6 +152,6 @@ fn mistakes_in_index(path: &Path) -> Vec<String> {
 
 fn read_json(path: &Path) -> Result<Value, String> {
     let bytes = file::read(path, position::LARGEST).map_err(|error| error.to_string())?;
-    let bytes = bytes.ok_or_else(|| "is no longer there".to_owned())?;
+    let bytes = bytes.ok_or_else(|| "no longer exists".to_owned())?;
     serde_json::from_slice(&bytes).map_err(|error| format!("is not JSON: {error}"))
 }

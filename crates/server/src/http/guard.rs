@@ -152,8 +152,8 @@ impl Guard {
         self.first_untrusted.call_once(|| {
             tracing::warn!(
                 %peer,
-                "X-Forwarded-For of a peer that is not in trusted_proxies is ignored: if that is \
-                 your proxy, add it, or all its clients share the limits of one address"
+                "ignoring X-Forwarded-For from a peer that is not in trusted_proxies; if it is \
+                 your proxy, add it there, or all its clients share the limits of one address"
             );
         });
     }
@@ -165,7 +165,7 @@ impl Guard {
             self.metrics.accept_pauses.inc();
             tracing::warn!(
                 limit = most,
-                "new connections wait: connection_limit.max_pending others are no streams"
+                "new connections are waiting: connection_limit.max_pending is reached"
             );
             self.pending.room(most).await;
         }
@@ -185,7 +185,9 @@ impl Guard {
         let slot = self.pending.take(client, limits).ok();
         if slot.is_none() {
             self.metrics.pending_per_ip_rejected.inc();
-            tracing::debug!("a connection was closed: its address has too many without a stream");
+            tracing::debug!(
+                "closed a connection: its address has reached connection_limit.max_pending_per_ip"
+            );
         }
         let slots = Arc::clone(&self.pending);
         slot.map(|slot| Pending { slots, client, slot: Mutex::new(Some(slot)) })
@@ -248,7 +250,8 @@ impl Guard {
             self.metrics.clients_forgotten.inc_by(forgotten as u64);
             tracing::warn!(
                 clients = forgotten,
-                "more clients than rate_limit.max_clients: what these asked for is forgotten"
+                "rate_limit.max_clients is reached: dropping the request history of the least \
+                 recently seen clients"
             );
         }
         match verdict {

@@ -26,12 +26,15 @@ fn problem(request: &Request<Body>) -> Option<(StatusCode, &'static str)> {
     // Nothing here takes a body. With a length beside it a proxy may see another end of the request
     // than we do (RFC 9112 section 6.1, request smuggling).
     if headers.contains_key(TRANSFER_ENCODING) {
-        return Some((StatusCode::BAD_REQUEST, "a request here has no Transfer-Encoding\n"));
+        return Some((
+            StatusCode::BAD_REQUEST,
+            "requests with Transfer-Encoding are not accepted\n",
+        ));
     }
     // RFC 9112 section 3.2. HTTP/1.0 has none.
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version() > Version::HTTP_10) {
-        return Some((StatusCode::BAD_REQUEST, "a request has one Host\n"));
+        return Some((StatusCode::BAD_REQUEST, "a request must have exactly one Host header\n"));
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     (target > LONGEST_TARGET)

@@ -22,7 +22,7 @@ use crate::publish::messages::MessageStream;
 /// The time that the publisher's thread has to respond.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The reason while nothing is published although logs answer.
-const NO_PUBLISHER: &str = "the publisher does not answer: nothing is published";
+const NO_PUBLISHER: &str = "the publisher does not respond: nothing is published";
 
 /// The state of the routes.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ fn assess(checks: &Checks) -> Deep {
 fn first_down(tasks: &[TaskStatus]) -> Option<String> {
     let task = tasks.iter().find(|task| task.down > 0)?;
     let TaskStatus { name, panics, .. } = task;
-    Some(format!("the task {name} has panicked ({panics} times) and waits to be started again"))
+    Some(format!("the task {name} has panicked ({panics} times) and is waiting to be restarted"))
 }
 
 /// The findings to judge by.
@@ -211,11 +211,11 @@ fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
         return ("unhealthy", Some(reason));
     }
     if unhealthy * 2 > total {
-        let why = format!("{unhealthy} of {total} logs do not answer");
+        let why = format!("{unhealthy} of {total} logs do not respond");
         return ("unhealthy", Some(why));
     }
     if healthy == 0 && !found.have_answered {
-        return ("unhealthy", Some("no log has answered yet".to_owned()));
+        return ("unhealthy", Some("no log has responded yet".to_owned()));
     }
     if let Some(first) = found.alarms.first() {
         let more = match found.alarms.len() - 1 {
@@ -228,7 +228,7 @@ fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
         return ("degraded", Some(down.clone()));
     }
     if healthy == 0 {
-        let why = "no log is healthy: each failed lately or has not answered often enough since";
+        let why = "no log is healthy: each has failed recently or has not recovered yet";
         return ("degraded", Some(why.to_owned()));
     }
     (if unhealthy > 1 { "degraded" } else { "healthy" }, found.reason.clone())

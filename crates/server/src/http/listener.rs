@@ -155,8 +155,8 @@ async fn accept(listener: &TcpListener, tls: Option<TlsAcceptor>, mut service: S
                 service.metrics.descriptor_limit_rejected.inc();
                 if logged.is_due() {
                     tracing::warn!(
-                        "a connection is closed: the descriptors left are for files and logs; \
-                         raise the limit of open files (LimitNOFILE, ulimit -n)"
+                        "closed a connection: the remaining file descriptors are reserved for \
+                         files and logs; raise the open-file limit (LimitNOFILE, ulimit -n)"
                     );
                 }
             }
@@ -223,7 +223,7 @@ impl Service {
                     Ok(stream) => Socket::Tls(Box::new(stream)),
                     Err(error) => {
                         self.metrics.tls_handshake_errors.inc();
-                        tracing::debug!(%error, "no TLS handshake");
+                        tracing::debug!(%error, "TLS handshake failed");
                         return;
                     }
                 }

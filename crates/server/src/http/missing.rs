@@ -45,7 +45,7 @@ pub(super) fn websocket_not_available() -> Response {
 
 fn hint(key: &str) -> String {
     let flag = key.replace(['.', '_'], "-");
-    format!("it is switched off; the operator can set {key}: true (--{flag})")
+    format!("it is disabled on this server; the operator can enable it with {key}: true (--{flag})")
 }
 
 /// Returns the setting that would switch on a route at this path.

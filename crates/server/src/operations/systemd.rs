@@ -14,7 +14,7 @@ pub fn ready() {
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!(%error, "systemd is not told of the reload"),
+        Err(error) => tracing::debug!(%error, "cannot notify systemd of the reload"),
     }
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn watchdog(liveness: &Liveness) {
             Ok(()) => notify(&[NotifyState::Watchdog]),
             Err(_) => tracing::error!(
                 limit_secs = limit.as_secs_f64(),
-                "the publisher does not answer, systemd is not told that the server lives"
+                "the publisher does not respond; not notifying the systemd watchdog"
             ),
         }
     }
@@ -44,6 +44,6 @@ pub(crate) async fn watchdog(liveness: &Liveness) {
 
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd could not be told of the server's state");
+        tracing::warn!(%error, "cannot notify systemd of the server's state");
     }
 }

@@ -82,7 +82,8 @@ impl FeedFanout {
             Ok(_) => true,
             Err(PublishError::Closed) => false,
             Err(error) => {
-                tracing::error!(%error, "the feed refuses a committed batch, which is a defect");
+                tracing::error!(%error, "the feed refused a committed batch: this is a bug, \
+                                         please report it");
                 false
             }
         }

@@ -131,7 +131,7 @@ impl Stream for MessageStream {
         if rendered == Rendered::Truncated && message.entry.is_news(TRUNCATED) {
             self.metrics.truncated.inc();
             let (log, index) = (source.name(), record.index);
-            tracing::warn!(log, index, "message left out what made it too large");
+            tracing::warn!(log, index, "message truncated because it was too large");
         }
     }
 

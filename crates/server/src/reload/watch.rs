@@ -45,7 +45,8 @@ impl Watch {
         let (tell, told) = mpsc::channel(1);
         let watcher = watcher(&paths, tell);
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "changes of the configuration are noticed late: it cannot be watched");
+            tracing::warn!(%error, "cannot watch the configuration file: changes are noticed \
+                                    with a delay");
         }
         let look = look_at(&paths);
         Self { paths, told, _watcher: watcher.ok(), look }

@@ -26,15 +26,15 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)
             state_file = %path.display(),
             set_aside = %aside.display(),
             problem,
-            "the state file cannot be read: it was set aside and all logs begin afresh"
+            "the state file cannot be read: it was moved aside, and all logs start afresh"
         );
     }
     if let Some(copy) = opened.offset_ignored {
         tracing::warn!(
             state_file = %path.display(),
             copy = %copy.display(),
-            "last_offset of the state file cannot be an offset and is ignored: offsets begin at the \
-             clock's time; positions and alarms stay"
+            "last_offset in the state file is not a valid offset and is ignored: new offsets \
+             start at the current time; positions and alarms are kept"
         );
     }
     Ok((Some(opened.file), State { imported, ..opened.state }))
@@ -44,9 +44,9 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)
 fn import(path: &Path) -> anyhow::Result<position::Imported> {
     let what = || format!("ct_log.import_index: {}", path.display());
     let Some(imported) = position::import(path).with_context(what)? else {
-        tracing::info!(file = %path.display(), "there are no positions to import");
+        tracing::info!(file = %path.display(), "no positions to import: the file does not exist");
         return Ok(position::Imported::default());
     };
-    tracing::info!(file = %path.display(), logs = imported.len(), "positions can be imported");
+    tracing::info!(file = %path.display(), logs = imported.len(), "positions imported");
     Ok(imported)
 }

@@ -120,11 +120,11 @@ impl Writer {
             Ok(Ok(names)) => {
                 for name in names {
                     let alarms = fleet.acknowledge(&name);
-                    tracing::info!(log = name, alarms, "alarms are acknowledged");
+                    tracing::info!(log = name, alarms, "alarms acknowledged");
                 }
             }
-            Ok(Err(error)) => tracing::error!(%error, "an acknowledgement could not be taken"),
-            Err(error) => tracing::error!(%error, "an acknowledgement could not be taken"),
+            Ok(Err(error)) => tracing::error!(%error, "an acknowledgement could not be processed"),
+            Err(error) => tracing::error!(%error, "an acknowledgement could not be processed"),
         }
     }
 
@@ -141,11 +141,11 @@ impl Writer {
                 true
             }
             Ok(Err(error)) => {
-                tracing::error!(%error, "positions could not be saved, a restart would repeat entries");
+                tracing::error!(%error, "cannot save positions; a restart would repeat entries");
                 false
             }
             Err(error) => {
-                tracing::error!(%error, "positions could not be saved");
+                tracing::error!(%error, "cannot save positions");
                 false
             }
         }

@@ -6,5 +6,6 @@ mod log_output;
 mod migration;
 pub(crate) mod process;
 mod reload;
+mod tail;
 mod tls;
 mod validate;

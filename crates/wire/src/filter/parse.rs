@@ -52,8 +52,8 @@ pub enum FilterError {
     },
     /// A term of `match` with an asterisk, which stands for nothing there.
     #[error(
-        "match: {term:?} has an asterisk, but match looks for a text as it is; give a part of a \
-         name without it, or domain= for a domain and everything below it"
+        "match: {term:?} contains an asterisk, but match searches for plain text; give a part of \
+         a name without it, or domain= for a domain and all names below it"
     )]
     Asterisk {
         /// The term.
@@ -86,7 +86,7 @@ pub enum FilterError {
         value: String,
     },
     /// `exact=true` without a domain that it could concern.
-    #[error("exact: this concerns domain=, which is missing")]
+    #[error("exact: this applies to domain=, which is missing")]
     ExactWithoutDomain,
     /// A term of `domain` that is something else, a URL perhaps.
     #[error("domain: {term:?} is not a domain name")]

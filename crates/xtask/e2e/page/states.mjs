@@ -53,7 +53,7 @@ export async function checkQuiet(page) {
   assert.equal(await page.locator("#log-rows tr:visible").count(), 12);
   await page.clock.fastForward(25_000);
   await page.waitForSelector("#state[data-is=warn]:text-is('nothing new')");
-  assert.match(await page.textContent("#reason"), /^No certificate has come for 20 seconds/);
+  assert.match(await page.textContent("#reason"), /^No certificate has arrived for 20 seconds/);
   await page.waitForSelector("#server-rate:text-is('0')");
 }
 checkQuiet.goesThere = true;

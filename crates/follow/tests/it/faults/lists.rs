@@ -52,7 +52,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         fault: "an entry of the list is damaged",
         make: |sim| sim.edit_list(|draft| draft.logs[0].broken = true).expect("signs"),
-        line: Some("entry of the log list cannot be read"),
+        line: Some("cannot read an entry of the log list"),
         does: "skips that entry; continues to follow a log that it already follows",
         first: Fate::Followed,
     },
@@ -86,7 +86,7 @@ const fn failing(fault: &'static str, line: &'static str, make: fn(&Sim)) -> Row
 
 /// A list that the first log is not on as it should be.
 const fn leaving(fault: &'static str, make: fn(&Sim)) -> Row {
-    let line = "log is not in the list any more, draining it";
+    let line = "log left the list; reading it to its end";
     let does = "reads the log to the end of its last head, then stops; resumes there if the log is listed \
          again";
     Row { fault, make, line: Some(line), does, first: Fate::ReadToItsEnd }

@@ -99,7 +99,7 @@ async fn a_leaf_changed_in_transit_is_distinguished_from_a_served_one() {
     for (_, status) in both(&sim, &followed) {
         alarmed(&status, AlarmKind::Mismatch).await;
         let text = status.snapshot().alarms.remove(0).text;
-        assert!(text.contains("asked again, the log serves the right ones"), "{text}");
+        assert!(text.contains("when requested again, the log returned the right ones"), "{text}");
     }
     followed.fleet.stop().await;
 }
@@ -238,7 +238,7 @@ async fn a_head_that_is_too_old_is_shown_while_it_lasts() {
     for (log, status) in both(&sim, &followed) {
         eventually("the head is too old", || status.snapshot().overdue).await;
         log.faults().clear();
-        eventually("the log signs again", || !status.snapshot().overdue).await;
+        eventually("the log signs new heads again", || !status.snapshot().overdue).await;
         assert!(!status.has_alarms());
     }
     followed.fleet.stop().await;

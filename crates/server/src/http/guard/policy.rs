@@ -16,7 +16,7 @@ use crate::options;
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// A text is neither an address nor a network.
-    #[error("{key}: {text:?} is no IP address or network such as 10.0.0.0/8")]
+    #[error("{key}: {text:?} is not an IP address or network such as 10.0.0.0/8")]
     Network {
         /// The setting.
         key: &'static str,

@@ -56,7 +56,7 @@ impl Tcp {
         }
         ready!(self.poll_stalled(cx));
         self.stalls.inc();
-        let message = "the peer took no byte for 30 s";
+        let message = "the peer read nothing for 30 s";
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
     }
 

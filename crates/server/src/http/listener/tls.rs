@@ -214,7 +214,7 @@ impl Tls {
             let before = self.look.clone();
             let looked = tokio::task::spawn_blocking(move || files.look_again(&before)).await;
             let Ok((look, news)) = looked else {
-                tracing::error!("looking at the TLS certificate has failed");
+                tracing::error!("cannot check the TLS certificate files");
                 continue;
             };
             self.look = look;
@@ -223,13 +223,13 @@ impl Tls {
                 Some(Ok(certified)) => {
                     self.current.0.store(Arc::new(certified));
                     metrics.tls_reloads.inc();
-                    tracing::info!(cert, "the TLS certificate is new");
+                    tracing::info!(cert, "TLS certificate reloaded");
                 }
                 Some(Err(error)) => {
                     metrics.tls_reload_errors.inc();
                     tracing::error!(
                         %error,
-                        "the new TLS certificate cannot be used, the one before it stays"
+                        "the new TLS certificate cannot be used; the previous one stays in use"
                     );
                 }
             }

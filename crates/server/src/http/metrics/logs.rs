@@ -48,7 +48,7 @@ const LOGS: &[Row<LogView>] = &[
     count("log_errors", "Requests to the log, or checks of its responses, that failed", |log| {
         log.counts.errors
     }),
-    count("log_limited", "Responses of the log that asked for fewer requests (429, 503)", |log| {
+    count("log_limited", "Responses with status 429 or 503, which request fewer requests", |log| {
         log.counts.limited
     }),
     count("log_gaps", "Times entries were skipped because the log was too far behind", |log| {
@@ -110,7 +110,7 @@ const LOGS: &[Row<LogView>] = &[
     ),
     count("log_cut_chains", "Chains cut because they were too long", |log| log.counts.cut_chains),
     count("log_panics", "Restarts of the log's follower after a defect", |log| log.counts.panics),
-    level("log_tree_size", "The largest tree size the log has shown", |log| log.at.tree_size),
+    level("log_tree_size", "The largest tree size of the log so far", |log| log.at.tree_size),
     level("log_next_index", "The next index to read", |log| log.at.next_index.unwrap_or(0)),
     level("log_lag_entries", "Entries of the log's tree not read yet", |log| log.at.lag_entries()),
     level("log_lag_seconds", "Time from the newest entry read to the newest head", |log| {
@@ -130,7 +130,7 @@ const LOGS: &[Row<LogView>] = &[
     level("log_open_alarms", "Alarms not acknowledged", |log| log.at.alarms.len() as u64),
     level(
         "log_paused_seconds",
-        "How much longer requests pause because the log asked for it",
+        "Remaining pause of requests, as the log requested (Retry-After)",
         |log| log.paused_for.map_or(0, |left| left.as_secs().max(1)),
     ),
     level("log_draining", "1 when the log left the list and is only read to its end", |log| {
@@ -148,7 +148,7 @@ const HOSTS: &[Row<HostSnapshot>] = &[
     count("host_requests", "Requests to the host", |host| host.requests),
     count("host_limited", "Responses of the host with status 429", |host| host.limited),
     level("host_in_flight", "Requests to the host in progress", |host| host.in_flight as u64),
-    level("host_paced", "1 when the host has answered 429 and is queried slowly", |host| {
+    level("host_paced", "1 while requests to the host are slowed down after status 429", |host| {
         u64::from(host.rate.is_some())
     }),
     real("host_rate", "Requests per second that the host accepts; 0 while not limited", |host| {
@@ -193,7 +193,7 @@ impl Collector for Logs {
         gauge(
             &mut encoder,
             "waiting_bytes",
-            "Bytes of these that wait to be published",
+            "Bytes of responses that wait to be published",
             held.waiting as u64,
         )?;
         rows(&mut encoder, LOGS, &logs, |LogView { log, .. }| {

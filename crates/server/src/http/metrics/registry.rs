@@ -194,8 +194,8 @@ impl Collector for Filtered {
         let stats = self.0.stats();
         let gauges = [
             ("filtered_connections", "Connections with a filter", stats.registered),
-            ("filters", "Different filters of these connections", stats.filters),
-            ("filter_terms", "Different terms of these filters", stats.terms),
+            ("filters", "Different filters in use", stats.filters),
+            ("filter_terms", "Different terms in these filters", stats.terms),
         ];
         for (name, help, value) in gauges {
             gauge(&mut encoder, name, help, value as u64)?;

@@ -106,7 +106,7 @@ pub(super) fn upgrade(
                 tokio::spawn(client.run(parts.io.into_inner(), &parts.read_buf));
             }
             Ok(Err(_)) => tracing::error!("a connection is not the socket it was accepted as"),
-            Err(error) => tracing::debug!(%error, "the client left during the handshake"),
+            Err(error) => tracing::debug!(%error, "the client disconnected during the handshake"),
         }
     });
     let mut response = Response::new(Body::empty());

@@ -91,9 +91,11 @@ async fn clients_cannot_use_up_the_reserved_descriptors() {
     seen.wait_for(|(count, _)| *count > messages + 10).await.expect("the second client reads on");
     let (messages, pause) = *seen.borrow();
     let lines = server.lines();
-    let failed = lines.iter().find(|line| line.contains("could not be saved"));
+    let failed = lines.iter().find(|line| line.contains("cannot save"));
     assert_eq!(failed, None);
-    server.wait_for_line("a connection is closed: the descriptors left are for files and logs");
+    server.wait_for_line(
+        "closed a connection: the remaining file descriptors are reserved for files and logs",
+    );
 
     let during = open_descriptors(&server);
     drop(crowd);

@@ -268,13 +268,13 @@ async fn the_file_is_reloaded_on_change_and_sighup_and_an_invalid_one_is_ignored
     .await;
     count_is(&process, RELOADED, 1).await;
     let wait = |text: &str| tokio::task::block_in_place(|| process.wait_for_line(text));
-    assert!(wait("take a restart").contains("max_message_bytes"));
+    assert!(wait("require a restart").contains("max_message_bytes"));
     wait("DEBUG");
 
     // What cannot be used: a value, a key file, a combination. Said with file and line.
     write(&file(&sim, &key, "port: http"));
     count_is(&process, FAILED, 1).await;
-    let line = wait("the one before it stays");
+    let line = wait("the previous one stays in use");
     assert!(line.contains("config.yaml:3:7: port: expected a whole number"), "{line}");
     write(&file(&sim, &folder.path().join("nowhere.pem"), ""));
     count_is(&process, FAILED, 2).await;

@@ -52,7 +52,7 @@ async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
     let alarmed = eventually("the alarm is seen", async || degraded(&server).await).await;
     assert_eq!(alarmed["alarms"], 1);
     let reason = alarmed["reason"].as_str().expect("a reason");
-    assert!(reason.contains("entry 310 is not the one the log has signed"), "{reason}");
+    assert!(reason.contains("entry 310 differs from the one that the log signed"), "{reason}");
     let metric = async |server: &Running, name: &str| {
         let text = server.get("/metrics").await.text().await.expect("text");
         let of_log = format!("certstream_{name}{{log=\"{}\"", log.description());
@@ -76,7 +76,7 @@ async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
     let acknowledged =
         tokio::task::spawn_blocking(move || logs::run(&asked, &LogsCommand::Acknowledge(names)));
     let told = acknowledged.await.expect("no panic").expect("the server takes it");
-    assert_eq!(told, "acknowledged, the server knows");
+    assert_eq!(told, "acknowledged; the running server was notified");
     let over = async || (health(&server).await["alarms"] == 0).then_some(());
     eventually("the alarm is over", over).await;
     assert_eq!(metric(&server, "log_open_alarms").await, "0");

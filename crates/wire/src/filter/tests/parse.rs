@@ -121,8 +121,8 @@ fn what_is_no_term_is_refused_with_the_reason() {
         ("entry=", "entry: a term is empty"),
         ("entry=precertificate", "entry: \"precertificate\" must be precert or final"),
         ("domain=a.com&exact=yes", "exact: \"yes\" must be true or false"),
-        ("exact=true", "exact: this concerns domain=, which is missing"),
-        ("exact=true&match=abc", "exact: this concerns domain=, which is missing"),
+        ("exact=true", "exact: this applies to domain=, which is missing"),
+        ("exact=true&match=abc", "exact: this applies to domain=, which is missing"),
     ];
     for (query, expected) in cases {
         let error = parse(query).expect_err(query).to_string();

@@ -35,7 +35,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&WRONG_INDEX),
-            line: Some("leaf with another index than its own"),
+            line: Some("the index in a leaf differs from its position"),
             does: "counts the misplaced leaf and reports a root mismatch, as above",
             status: Some(Status::Alarm),
             altered: true,
@@ -44,7 +44,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&WRONG_INDEX),
-            line: Some("leaf with another index than its own"),
+            line: Some("the index in a leaf differs from its position"),
             does: "the same",
             status: Some(Status::Alarm),
             altered: true,
@@ -77,7 +77,7 @@ pub(super) const ALTERED: Group = Group {
         },
         Row {
             metric: Some(&MALFORMED),
-            line: Some("entry is not well-formed"),
+            line: Some("malformed entry"),
             does: "delivers the certificate, which the tree covers, without its chain; for a \
                  precertificate it delivers the contents of the leaf",
             altered: true,
@@ -110,7 +110,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&MISSING),
-            line: Some("issuer could not be fetched"),
+            line: Some("cannot fetch an issuer"),
             does: "requests an issuer by that name, which does not exist, and delivers a shorter \
                  chain",
             altered: true,
@@ -121,7 +121,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&MISSING),
-            line: Some("issuer could not be fetched"),
+            line: Some("cannot fetch an issuer"),
             does: "delivers a shorter chain, unless another log has the issuer; retries after a \
                  minute",
             altered: true,
@@ -134,7 +134,7 @@ pub(super) const ALTERED: Group = Group {
         Row {
             at: Where::StaticCt,
             metric: Some(&FORGED),
-            line: Some("the certificate is not the one its name says"),
+            line: Some("the certificate does not match the hash in its URL"),
             does: "the same",
             altered: true,
             noticed: Noticed::Starting,

@@ -23,7 +23,7 @@ pub(super) const ANSWERS: Group = Group {
             metric: Some(&LIMITED),
             does: "pauses requests to the log for increasing intervals and slows down requests to \
                  its host, but never below the rate at which the host's other logs respond",
-            ..failing("status 429", "asked too often (status 429)", || status(429, None))
+            ..failing("status 429", "too many requests (status 429)", || status(429, None))
         },
         Row {
             metric: Some(&LIMITED),
@@ -38,14 +38,18 @@ pub(super) const ANSWERS: Group = Group {
             metric: Some(&LIMITED),
             status: None,
             does: "the same",
-            ..failing("status 429, `Retry-After` as a date", "asked too often (status 429)", || {
-                let soon = SystemTime::now() + Duration::from_secs(2);
-                status(429, Some(httpdate::fmt_http_date(soon)))
-            })
+            ..failing(
+                "status 429, `Retry-After` as a date",
+                "too many requests (status 429)",
+                || {
+                    let soon = SystemTime::now() + Duration::from_secs(2);
+                    status(429, Some(httpdate::fmt_http_date(soon)))
+                },
+            )
         },
         Row {
             metric: Some(&LIMITED),
-            ..failing("status 503", "asked too often (status 503)", || status(503, None))
+            ..failing("status 503", "too many requests (status 503)", || status(503, None))
         },
         Row {
             trouble: Trouble::LogLimit(STRICT),
@@ -92,16 +96,18 @@ pub(super) const ANSWERS: Group = Group {
                  `ct_log.request_timeout_secs`), and retries; if an RFC 6962 log answers other \
                  requests, it requests fewer entries. In the first minute of a failure it cancels \
                  after 4 s, or after twice the slowest recent response time if that is longer; later the wait doubles while no response arrives",
-            ..failing("no response in time", "no whole answer within the time limit", || {
+            ..failing("no response in time", "no complete response within the time limit", || {
                 vec![until_cleared(Scope::Every, Fault::Delay(TOO_LONG))]
             })
         },
         Row {
             status: None,
             does: "the same",
-            ..failing("a body that takes too long", "no whole answer within the time limit", || {
-                body(Scope::Every, BodyFault::Dribble(TOO_LONG / 16))
-            })
+            ..failing(
+                "a body that takes too long",
+                "no complete response within the time limit",
+                || body(Scope::Every, BodyFault::Dribble(TOO_LONG / 16)),
+            )
         },
         Row {
             metric: Some(&ERRORS),

@@ -7,7 +7,7 @@ use super::{CUT, FIRST_NEW, Group, Row, Where, failing, page, silent, until_clea
 pub(super) const PAGES: Group = Group {
     title: "Pages",
     rows: &[
-        failing("a page without entries", "0 entries where", || page(PageFault::Empty)),
+        failing("a page without entries", "0 entries instead of", || page(PageFault::Empty)),
         Row {
             at: Where::Rfc6962,
             does: "requests the rest, and learns the log's page size",
@@ -23,7 +23,9 @@ pub(super) const PAGES: Group = Group {
             does: "requests the rest, and from then on aligns requests to the boundaries",
             ..silent("pages that end at multiples of 32", || page(PageFault::Aligned { to: 32 }))
         },
-        failing("more entries than requested", "entries where", || page(PageFault::Long { by: 3 })),
+        failing("more entries than requested", "entries instead of", || {
+            page(PageFault::Long { by: 3 })
+        }),
         Row {
             at: Where::StaticCt,
             does: "requests the full tile instead; continues when the full tile exists or the \

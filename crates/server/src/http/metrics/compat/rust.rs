@@ -199,7 +199,7 @@ const BY_LOG: &[ByLog] = &[
     ByLog(
         "certstream_static_ct_entries_parsed",
         Counter,
-        "Entries read of tiled logs",
+        "Entries read from tiled logs",
         is_tiled,
         |log| log.counts.entries,
     ),
@@ -274,7 +274,7 @@ pub(super) fn write(scrape: &Scrape, out: &mut Exposition) {
 
 fn by_log_and_type(logs: &[LogView], out: &mut Exposition) {
     let name = "certstream_ct_log_rate_limited_total";
-    out.family(name, Counter, "Responses of the log that asked for fewer requests");
+    out.family(name, Counter, "Responses with status 429 or 503, which request fewer requests");
     for log in logs {
         let id = source_id(log);
         let labels = [("log", log.log.name.as_str()), ("source_id", &id), ("log_type", kind(log))];

@@ -258,7 +258,8 @@ impl Connection {
         }
         match tokio::time::timeout(CLOSING, self.shake_hands(&closing)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the client has gone without closing"),
+            Ok(Err(error)) => tracing::debug!(%error, "the client disconnected without a Close \
+                                                       frame"),
             Err(_) => tracing::debug!("the client did not close in time"),
         }
     }

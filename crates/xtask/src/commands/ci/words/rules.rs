@@ -53,6 +53,35 @@ const PHRASES: &[(&str, &str)] = &[
     ("it is no harm", "it is harmless"),
 ];
 
+/// Words that texts for users do not contain: pages, and messages of the programs.
+const FOR_USERS: &[(&str, &str)] = &[
+    ("a double", "a duplicate"),
+    ("anybody", "anyone, any client"),
+    ("are believed", "are trusted"),
+    ("asked too often", "received too many requests"),
+    ("believes", "trusts"),
+    ("breaks off", "ends early, is incomplete"),
+    ("calls itself", "is marked as"),
+    ("everybody", "everyone, all clients"),
+    ("for ever", "forever, without an end"),
+    ("has come", "has arrived, has connected"),
+    ("have come", "have arrived, have connected"),
+    ("is believed", "is trusted"),
+    ("is there already", "already exists"),
+    ("leave it out", "omit it, remove it"),
+    ("leave one of them out", "omit one of them"),
+    ("nothing came", "no data arrived"),
+    ("nothing comes", "no data arrives"),
+    ("stands there", "is listed"),
+    ("switch off", "disable"),
+    ("switch on", "enable"),
+    ("switched off", "disabled"),
+    ("switched on", "enabled"),
+    ("taken apart", "parsed"),
+    ("what came", "name what arrived"),
+    ("what comes", "name what arrives"),
+];
+
 /// Words that a doc comment does not begin with.
 const OPENINGS: [&str; 8] = ["what", "whether", "who", "whose", "where", "how", "when", "why"];
 
@@ -85,17 +114,26 @@ pub(super) fn findings(texts: &[Text]) -> Vec<Finding> {
     for text in comments {
         // Phrases may be broken over lines of one comment or paragraph.
         if !last.is_some_and(|last| last.line + 1 == text.line && last.kind == text.kind) {
-            findings.extend(phrases(&block));
+            findings.extend(in_block(&block, last));
             block.clear();
         }
         block.extend(prose(text));
         last = Some(text);
     }
-    findings.extend(phrases(&block));
+    findings.extend(in_block(&block, last));
     for name in texts.iter().filter(|text| text.kind == Kind::Name) {
-        findings.extend(phrases(&parts_of_name(name)));
+        findings.extend(phrases(&parts_of_name(name), PHRASES));
     }
     findings.sort_by_key(|finding| finding.line);
+    findings
+}
+
+/// Returns the findings in a comment, a paragraph or a message that ends with `last`.
+fn in_block(words: &[Word], last: Option<&Text>) -> Vec<Finding> {
+    let mut findings = phrases(words, PHRASES);
+    if last.is_some_and(|last| last.kind == Kind::User) {
+        findings.extend(phrases(words, FOR_USERS));
+    }
     findings
 }
 
@@ -169,9 +207,9 @@ fn parts_of_name(name: &Text) -> Vec<Word> {
 }
 
 /// Returns a finding for each phrase in a row of words.
-fn phrases(words: &[Word]) -> Vec<Finding> {
+fn phrases(words: &[Word], list: &[(&str, &str)]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (phrase, instead) in PHRASES {
+    for (phrase, instead) in list {
         let parts: Vec<&str> = phrase.split(' ').collect();
         for window in words.windows(parts.len()) {
             let is_match = window.iter().zip(&parts).all(|(word, part)| matches(&word.text, part));
@@ -195,8 +233,12 @@ fn matches(word: &str, part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{markdown, rust};
+    use super::super::source::{self, markdown};
     use super::*;
+
+    fn rust(source: &str) -> Vec<Text> {
+        source::rust(source, true)
+    }
 
     fn lines(texts: &[Text]) -> Vec<usize> {
         findings(texts).iter().map(|finding| finding.line).collect()
@@ -211,9 +253,17 @@ mod tests {
     }
 
     #[test]
-    fn phrases_are_found_in_names_and_not_in_strings() {
+    fn phrases_are_found_in_names_and_messages() {
         assert_eq!(lines(&rust("fn logs_by_hand() {}\nstruct ByHand;\n")), [1, 2]);
-        assert_eq!(lines(&rust("let x = \"by hand\";\n")), [0; 0]);
+        assert_eq!(lines(&rust("let x = \"by \\\n     hand\";\n")), [1]);
+        assert_eq!(lines(&source::rust("let x = \"by hand\";\n", false)), [0; 0]);
+    }
+
+    #[test]
+    fn some_phrases_are_refused_only_in_texts_for_users() {
+        assert_eq!(lines(&rust("// Everybody.\nlet x = \"everybody\";\n")), [2]);
+        assert_eq!(lines(&markdown("It is\nswitched off.\n")), [2]);
+        assert_eq!(lines(&source::script("say(`everybody`)\n")), [1]);
     }
 
     #[test]
@@ -240,6 +290,9 @@ mod tests {
         for (phrase, _) in PHRASES {
             let text = phrase.replace('#', "thirty");
             assert!(!findings(&rust(&format!("// Then {text}.\n"))).is_empty(), "{phrase}");
+        }
+        for (phrase, _) in FOR_USERS {
+            assert!(!findings(&markdown(&format!("Then {phrase}.\n"))).is_empty(), "{phrase}");
         }
     }
 }

@@ -1,12 +1,15 @@
-//! The parts of a file that the word check reads: comments and names of Rust, prose of Markdown.
+//! The parts of a file that the word check reads: comments, names and messages of Rust, prose of pages,
+//! and all lines of other texts.
 
 /// A kind of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Documentation of an item or a module.
     Doc,
-    /// Any other comment, or the prose of a page.
+    /// Any other comment.
     Prose,
+    /// A text that users read: a page, or a message of a program.
+    User,
     /// An identifier.
     Name,
 }
@@ -20,9 +23,12 @@ pub(super) struct Text {
     pub(super) text: String,
 }
 
-/// Returns the comments and names of a Rust file, without string literals.
-pub(super) fn rust(source: &str) -> Vec<Text> {
+/// Returns the comments and names of a Rust file, and its string literals if they are messages. Those of
+/// tests, which are at the end of a file, are not.
+pub(super) fn rust(source: &str, has_messages: bool) -> Vec<Text> {
     let mut texts = Vec::new();
+    let tests = source.find("#[cfg(test)]\nmod ").unwrap_or(source.len());
+    let last_message = source.get(..tests).map_or(0, |product| product.matches('\n').count());
     let mut code = Code { rest: source, line: 1 };
     while let Some(first) = code.rest.chars().next() {
         let line = code.line;
@@ -33,7 +39,10 @@ pub(super) fn rust(source: &str) -> Vec<Text> {
             let text = comment.trim_start_matches(['/', '!']).to_owned();
             texts.push(Text { line, kind, text });
         } else if let Some(length) = literal(code.rest) {
-            code.take(length);
+            let literal = code.take(length);
+            if has_messages && line <= last_message {
+                texts.extend(message(literal, line));
+            }
         } else if first.is_alphabetic() || first == '_' {
             let is_part = |c: char| c.is_alphanumeric() || c == '_';
             let length = code.rest.find(|c| !is_part(c)).unwrap_or(code.rest.len());
@@ -46,6 +55,32 @@ pub(super) fn rust(source: &str) -> Vec<Text> {
     texts
 }
 
+/// Returns the lines of a string literal. Escapes and placeholders count as punctuation.
+fn message(literal: &str, line: usize) -> impl Iterator<Item = Text> {
+    literal.split('\n').enumerate().map(move |(number, text)| {
+        let text = text.trim_end_matches('\\').replace("\\n", " ; ").replace("\\\"", "\"");
+        Text { line: line + number, kind: Kind::User, text }
+    })
+}
+
+/// Returns all lines of another text for users.
+pub(super) fn lines(text: &str) -> Vec<Text> {
+    let line = |(number, line): (usize, &str)| Text {
+        line: number + 1,
+        kind: Kind::User,
+        text: line.to_owned(),
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
+/// Returns the lines of a script of the web page.
+pub(super) fn script(text: &str) -> Vec<Text> {
+    let mut lines = lines(text);
+    // Backticks delimit texts, not code.
+    lines.iter_mut().for_each(|line| line.text = line.text.replace('`', " "));
+    lines
+}
+
 /// Returns the prose of a page, without code blocks.
 pub(super) fn markdown(page: &str) -> Vec<Text> {
     let mut in_block = false;
@@ -54,7 +89,7 @@ pub(super) fn markdown(page: &str) -> Vec<Text> {
         if line.trim_start().starts_with("```") {
             in_block = !in_block;
         } else if !in_block {
-            texts.push(Text { line: number + 1, kind: Kind::Prose, text: line.to_owned() });
+            texts.push(Text { line: number + 1, kind: Kind::User, text: line.to_owned() });
         }
     }
     texts
@@ -129,7 +164,7 @@ let one = "two \" three"; // four
 let five: &'static str = r#"six " seven"#; '"'; b"eight"; '\''; nine();
 "##;
         let found: Vec<_> =
-            rust(source).into_iter().map(|it| (it.line, it.kind, it.text)).collect();
+            rust(source, false).into_iter().map(|it| (it.line, it.kind, it.text)).collect();
         let name = |line, text: &str| (line, Kind::Name, text.to_owned());
         let expected = [
             (1, Kind::Doc, " A.".to_owned()),
@@ -143,6 +178,22 @@ let five: &'static str = r#"six " seven"#; '"'; b"eight"; '\''; nine();
             name(3, "nine"),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn messages_are_the_string_literals_before_the_tests() {
+        let source =
+            "f(\"one {two}\\nthree \\\n    four\");\n#[cfg(test)]\nmod tests { f(\"five\") }\n";
+        let texts = rust(source, true);
+        let messages = texts.into_iter().filter(|text| text.kind == Kind::User);
+        let found: Vec<_> = messages.map(|text| (text.line, text.text)).collect();
+        let expected = [(1, "\"one {two} ; three ".to_owned()), (2, "    four\"".to_owned())];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn texts_in_backticks_of_scripts_are_read() {
+        assert_eq!(script("a(`by hand`)\n")[0].text, "a( by hand )");
     }
 
     #[test]
