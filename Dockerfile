@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # An image of the C library, CA certificates and certstream-server, which runs as an unprivileged user
-# and stores its state in /data.
+# and stores its journal in /data, up to 10 GiB (CERTSTREAM_JOURNAL_MAX_BYTES).
 #
 #   docker build -t certstream-server .
 #   docker run -p 8080:8080 -v certstream:/data certstream-server
@@ -26,6 +26,8 @@ COPY --from=build --chown=65532:65532 /data /data
 USER 65532:65532
 WORKDIR /data
 VOLUME /data
+ENV CERTSTREAM_DATA_DIR=/data
+# The state file of earlier images is imported once, if there is one.
 ENV CERTSTREAM_CT_LOG_STATE_FILE=/data/state.json
 EXPOSE 8080
 # The image has no curl; the server runs its own health check.

@@ -17,13 +17,13 @@ const { width, height } = curve.viewBox.baseVal;
 let last = null;
 let first = null;
 const rates = [];
-// What has arrived since the filter is this: in all, and in each of the last seconds.
+// Certificates received with the current filter: in total, and in each of the last seconds.
 let matched = 0;
 let seconds = [0];
 let filtered = false;
 let began = new Date();
 
-// Certificates that the server has published since the filter is this; null if not known yet.
+// Certificates that the server has published since this filter applies; null if not known yet.
 export const checked = () => (first === null || last === null ? null : last.published - first);
 
 // The server's rate: certificates per second; null if not known yet.

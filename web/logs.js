@@ -32,7 +32,7 @@ let newest = [];
 
 const compare = (one, other) => (one < other ? -1 : Number(one > other));
 
-// What needs looking at comes first, unless somebody chose otherwise.
+// Logs that need attention come first, unless the user has chosen another order.
 function sorted(logs) {
   const usual = (one, other) =>
     compare(ORDERS.health(one), ORDERS.health(other)) || compare(ORDERS.name(one), ORDERS.name(other));

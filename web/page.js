@@ -84,11 +84,12 @@ function answered(answer) {
   certificates.checked = figures.checked();
   state.answered(answer);
   serving(answer);
-  if (!isFirst) return;
+  stream.serving(answer);
   detail.serving({
     one: (kind, offset, parameters) => stream.one(kind, offset, parameters),
     hasFull: Boolean(answer.serves.full), isDemo: answer.demo,
   });
+  if (!isFirst) return;
   begin();
   const kind = answer.serves.lite ? "lite" : "full";
   if (answer.serves[kind]) detail.openLinked(kind, filter);

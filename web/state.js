@@ -1,8 +1,8 @@
-// What the page says about itself: one word in the header, and a notice if something is wrong.
+// The state of the page: a word in the header, and a notice if something is wrong.
 
 import { byId, clock, set } from "./text.js";
 
-// Without a new certificate for so long, that is said (ms).
+// The time without a new certificate after which the page reports it (ms).
 const QUIET = 20_000;
 
 const state = {

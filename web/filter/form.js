@@ -1,9 +1,9 @@
-// The form of the filter: what is typed applies at once, and "Add filter" keeps it and makes room for another.
+// The form of the filter: the text in the box applies at once; "Add filter" keeps it, and clears the box for another.
 
 import { address, button, byId, element, set, speak } from "../text.js";
 import { Filter, HIDE, TEXTS } from "./filter.js";
 
-// A filter is applied when nothing was typed for so long.
+// The pause in typing after which a filter applies (ms).
 const TYPED = 400;
 
 const [by, text, entry, chips] = ["filter-by", "filter-text", "filter-entry", "filter-chips"].map(byId);
@@ -12,7 +12,7 @@ const EXAMPLES = {
   match: "paypal, login", domain: "example.org", issuer: "let's encrypt", log: "argon", ip: "192.0.2.0/24",
 };
 
-// What is kept besides what is typed.
+// Filters that were added, besides the one in the box.
 let kept = [];
 let applied = new Filter();
 let onChange = () => {};
@@ -43,7 +43,7 @@ async function apply() {
     return true;
   }
   const wrong = await problem(filter);
-  // Somebody may have typed on meanwhile.
+  // The user may have continued to type meanwhile.
   if (key(filter) !== key(wanted())) return false;
   show(wrong);
   if (wrong !== null) return false;

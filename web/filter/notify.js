@@ -1,8 +1,8 @@
-// Notifications of matches, by the browser: only with a filter, and only once somebody has asked for them.
+// Browser notifications of matches: only with a filter, and only after the user has asked for them.
 
 import { byId, set } from "../text.js";
 
-// At most one in this time (ms); further matches are counted.
+// At most one in this time (ms); matches in between are counted.
 const EVERY = 3000;
 
 const button = byId("notify");
@@ -13,7 +13,7 @@ let isFiltered = false;
 let more = 0;
 let next = 0;
 
-// A title with the number of matches that nobody has seen.
+// The title shows the number of matches while the page is hidden.
 const title = document.title;
 let unseen = 0;
 

@@ -5,17 +5,19 @@ import { age, row } from "./row.js";
 
 // Rows that are kept.
 const ROWS = 25;
-// Certificates that wait to be drawn.
-const MOST_WAITING = 40;
+// Certificates that wait to be drawn: of a sample few, so that it is fresh.
+const MOST_WAITING = { sample: 10, matches: 100 };
+// A timer that is late by up to this time (ms) is made up for.
+const LATE = 200;
 // Rows follow each other at this distance (ms): a sample slowly enough to look at, matches faster.
 const SAMPLE_STEP = 160;
 const MATCH_STEP = 50;
-// What waits is spread over about this time (ms).
+// Waiting certificates are spread over about this time (ms).
 const SPREAD = 1000;
 const TICK = 50;
-// A row is marked as new for so long (ms).
+// A row is marked as new for this time (ms).
 const NEW_FOR = 1200;
-// Once some were left out it is said for so long (ms).
+// After certificates were left out, the page says so for this time (ms).
 const SAMPLE_FOR = 5000;
 
 const body = byId("rows");
@@ -79,7 +81,9 @@ export class Certificates {
   take(data, offset, isNew) {
     if (isNew) this.#arrived += 1;
     this.#waiting.push({ data, offset, isNew });
-    if (this.#waiting.length > MOST_WAITING) {
+    // Without backlog: that is shown at once, the newest of it.
+    const most = this.#isSample && isNew ? MOST_WAITING.sample : MOST_WAITING.matches;
+    if (this.#waiting.length > most) {
       if (this.#waiting.shift().isNew) this.#sampled = performance.now();
     }
   }
@@ -94,7 +98,7 @@ export class Certificates {
     this.onPause(this.isPaused);
   }
 
-  // Rows keep still while somebody points at them, moves among them, or reads one.
+  // The reason why rows keep still: the user points at them, moves among them, or reads one.
   #held() {
     if (this.isPaused) return "Paused";
     if (this.isOpen()) return "Paused while a certificate is open";
@@ -105,17 +109,22 @@ export class Certificates {
   #draw() {
     if (document.hidden || this.#waiting.length === 0 || this.#held() !== null) return;
     const now = performance.now();
-    // Earlier messages are there at once, and so is what makes the first rows.
+    // Certificates from before the page was opened are shown at once.
     const old = this.#waiting.filter(({ isNew }) => !isNew);
     if (old.length > 0) {
       this.#waiting = this.#waiting.filter(({ isNew }) => isNew);
       for (const one of old.slice(-ROWS)) this.#show(one, false);
     }
-    const isSample = this.#filter.isEmpty && body.rows.length === ROWS;
-    const step = isSample ? SAMPLE_STEP : MATCH_STEP;
-    if (this.#waiting.length === 0 || now < this.#next) return;
-    this.#next = now + Math.max(SPREAD / this.#waiting.length, step);
-    this.#show(this.#waiting.shift(), true);
+    const step = this.#isSample ? SAMPLE_STEP : MATCH_STEP;
+    this.#next = Math.max(this.#next, now - LATE);
+    while (this.#waiting.length > 0 && now >= this.#next) {
+      this.#next += Math.max(SPREAD / this.#waiting.length, step);
+      this.#show(this.#waiting.shift(), true);
+    }
+  }
+
+  get #isSample() {
+    return this.#filter.isEmpty && body.rows.length === ROWS;
   }
 
   #show({ data, offset }, isNew) {

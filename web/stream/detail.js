@@ -26,7 +26,7 @@ function ending(seconds) {
   return `${date(seconds)} ${days < 0 ? "(expired)" : `(in ${number(days)} days)`}`;
 }
 
-// Whatever a log says is a link only if it is one to the web.
+// A URL from a log becomes a link only if it is one of the web.
 function link(url, text) {
   if (!/^https?:\/\//i.test(url)) return url;
   const made = element("a", "", text ?? url);
@@ -74,7 +74,7 @@ function rows(list) {
 function extensions({ extensions: all = {} }) {
   return Object.entries(all).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => {
     const text = typeof value === "string" ? value.trim() : JSON.stringify(value);
-    return [name, text === "" ? "present" : text];
+    return [name, /([0-9A-F]{2}:){5}/.test(text) ? hex(text) : text || "present"];
   });
 }
 

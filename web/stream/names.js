@@ -51,7 +51,7 @@ export function unicode(name) {
   }
 }
 
-// The A-labels of a domain that somebody typed, as the server compares them.
+// The A-labels of a typed domain, as the server compares them.
 export function ascii(domain) {
   const plain = domain.toLowerCase().replace(/^\*\./, "").replace(/\.$/, "");
   if (/^[\x21-\x7e]*$/.test(plain)) return plain;

@@ -27,7 +27,7 @@ export function sorted(data, filter) {
   return [...names.filter(({ part }) => part !== null), ...names.filter(({ part }) => part === null)];
 }
 
-// What to call a certificate without names.
+// The title of a certificate without names.
 export function untitled({ leaf_cert: { subject } }) {
   return subject?.CN || subject?.O || subject?.aggregated || "";
 }

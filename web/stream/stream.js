@@ -2,13 +2,13 @@
 
 import { KINDS, connect, refusal, ways } from "./transport.js";
 
-// A page begins so many messages before the newest, so that it is never empty.
+// A page begins this many messages before the newest, so that it is never empty.
 const BACK = 100;
 // The same with a filter, of which few messages pass.
 const BACK_FILTERED = 4000;
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 15_000;
-// A page that nobody looks at ends an unfiltered stream after this time.
+// A hidden page ends an unfiltered stream after this time (ms).
 const ASLEEP_AFTER = 60_000;
 // Longest wait for one message.
 const PATIENCE = 10_000;
@@ -24,7 +24,7 @@ export class Stream {
   #server = null;
   #token = null;
   #filter = null;
-  // The newest message when this began; later ones are new.
+  // The newest message at the beginning; later ones are new.
   #head = null;
   #last = null;
   #delay = FIRST_DELAY;
@@ -51,6 +51,15 @@ export class Stream {
     this.#delay = FIRST_DELAY;
     this.#isBlocked = false;
     this.#open();
+  }
+
+  // Takes what the server offers now; its operator may have changed it.
+  serving(server) {
+    if (this.#server === null) return;
+    const offered = ({ serves, auth }) => JSON.stringify([serves, auth]);
+    const isChanged = offered(server) !== offered(this.#server);
+    this.#server = server;
+    if (isChanged && this.#end === null && !document.hidden) this.#open();
   }
 
   // The stream that the page reads: the lite one if there is one.
@@ -108,7 +117,8 @@ export class Stream {
     if (why === 401) return this.#askForToken();
     // The stream is available, but not over WebSocket: a proxy does not forward it.
     if (why === 200 && way === "socket") this.#isBlocked = true;
-    this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : "cannot connect"));
+    const unknown = this.#token ? "cannot connect: wrong token?" : "cannot connect";
+    this.#again(REFUSALS[why] ?? (why === 200 ? "WebSocket is blocked" : unknown));
   }
 
   #again(text) {

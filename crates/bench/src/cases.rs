@@ -8,6 +8,7 @@ mod freshness;
 mod hostile;
 mod ingest;
 mod internet;
+mod journal;
 mod memory;
 mod restart;
 mod soak;
@@ -15,7 +16,7 @@ mod soak;
 use crate::plan::Benchmark;
 
 /// All benchmarks, in the order in which they run.
-pub(crate) const BENCHMARKS: [Benchmark; 12] = [
+pub(crate) const BENCHMARKS: [Benchmark; 13] = [
     internet::BENCHMARK,
     ingest::BENCHMARK,
     fanout::BENCHMARK,
@@ -28,4 +29,5 @@ pub(crate) const BENCHMARKS: [Benchmark; 12] = [
     restart::KILLS,
     soak::BENCHMARK,
     collect::KILLS,
+    journal::BENCHMARK,
 ];

@@ -76,8 +76,8 @@ impl Client {
     pub async fn next(&mut self) -> Event<'_> {
         let Self { connection, session, message } = self;
         match connection.next(|| session.since()).await {
-            connection::Event::Connected { since } => {
-                let gaps = session.connected(since.is_some(), unix_ms());
+            connection::Event::Connected { since, stream } => {
+                let gaps = session.connected(since.is_some(), stream.as_deref(), unix_ms());
                 Event::Connected { since, gaps }
             }
             connection::Event::Message(bytes) => {

@@ -20,7 +20,7 @@ use tokio_tungstenite::{
     connect_async_tls_with_config,
 };
 
-use crate::address::{Address, Since};
+use crate::address::{Address, Since, stream_id};
 use crate::backoff::Backoff;
 use crate::proxy::Proxy;
 use crate::text::shown;
@@ -34,7 +34,17 @@ const PING: Duration = Duration::from_secs(15);
 const MAX_UNSENT: usize = 64 << 10;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-type Attempt = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<Opened, Failure>> + Send>>;
+
+/// The response header in which a server names its stream.
+const STREAM_HEADER: &str = "certstream-stream";
+
+/// An open connection.
+struct Opened {
+    socket: Socket,
+    /// The id of the server's stream, where it has one.
+    stream: Option<Box<str>>,
+}
 
 /// A change of the connection, or a message.
 #[derive(Debug)]
@@ -43,6 +53,8 @@ pub enum Event {
     Connected {
         /// The position after which the server was requested to start.
         since: Option<Since>,
+        /// The id of the server's stream, where it has one.
+        stream: Option<Box<str>>,
     },
     /// A message.
     Message(Bytes),
@@ -120,13 +132,13 @@ impl Connection {
                 State::Connecting(since, attempt) => {
                     let since = since.clone();
                     match attempt.as_mut().await {
-                        Ok(socket) => {
+                        Ok(Opened { socket, stream }) => {
                             self.state = State::Open(Box::new(socket));
                             self.last_data = Instant::now();
                             self.pings = Pings::new();
                             self.must_skip = false;
                             self.knows_extras |= !self.is_plain;
-                            return Event::Connected { since };
+                            return Event::Connected { since, stream };
                         }
                         Err(failure) => return self.disconnected(failure),
                     }
@@ -265,14 +277,14 @@ fn limits() -> WebSocketConfig {
 }
 
 impl Route {
-    async fn connect(self, since: Option<Since>, extras: bool) -> Result<Socket, Failure> {
+    async fn connect(self, since: Option<Since>, extras: bool) -> Result<Opened, Failure> {
         match tokio::time::timeout(CONNECT, self.open(since, extras)).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::Timeout),
         }
     }
 
-    async fn open(self, since: Option<Since>, extras: bool) -> Result<Socket, Failure> {
+    async fn open(self, since: Option<Since>, extras: bool) -> Result<Opened, Failure> {
         let (limits, tls) = (Some(limits()), Some(Connector::Rustls(self.tls)));
         let request = self.address.request(since.as_ref(), extras).map_err(|error| *error)?;
         let opened = if let Some(proxy) = self.proxy {
@@ -283,7 +295,10 @@ impl Route {
         } else {
             connect_async_tls_with_config(request, limits, true, tls).await
         };
-        Ok(opened?.0)
+        let (socket, response) = opened?;
+        let stream = response.headers().get(STREAM_HEADER);
+        let stream = stream.and_then(|id| stream_id(id.to_str().ok()?));
+        Ok(Opened { socket, stream })
     }
 }
 

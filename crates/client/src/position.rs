@@ -19,7 +19,10 @@ const MAX_REASON: usize = 40;
 #[derive(Debug)]
 pub(crate) struct Position {
     offset: Option<u64>,
+    /// The stream that the offset belongs to.
     stream: Option<Box<str>>,
+    /// The stream that the next offset belongs to.
+    received_stream: Option<Box<str>>,
     /// True if the offset has changed since the progress was taken.
     has_advanced: bool,
     server: String,
@@ -57,6 +60,7 @@ impl Position {
             if is_other_server { (None, None, None) } else { (offset, stream, open) };
         Self {
             offset,
+            received_stream: stream.clone(),
             stream,
             has_advanced: false,
             server: resume.server,
@@ -100,9 +104,16 @@ impl Position {
         std::mem::take(&mut self.reports)
     }
 
-    /// Records a new connection. Unless the server was requested to resume after the last message,
-    /// whatever it sent meanwhile is missing.
-    pub(crate) fn connected(&mut self, is_resumed: bool, now: u64, window: &Window) {
+    /// Records a new connection to a server with this stream. Unless the server was requested to resume
+    /// after the last message, whatever it sent meanwhile is missing.
+    pub(crate) fn connected(
+        &mut self,
+        is_resumed: bool,
+        stream: Option<&str>,
+        now: u64,
+        window: &Window,
+    ) {
+        self.received_stream = stream.and_then(stream_id);
         if is_resumed {
             // The next message follows the last one, or the server reports why not.
             self.may_jump = false;
@@ -150,7 +161,7 @@ impl Position {
     /// Sets the stream id that the next offsets belong to.
     pub(crate) fn stream_is(&mut self, id: Option<&str>) {
         if let Some(id) = id.and_then(stream_id) {
-            self.stream = Some(id);
+            self.received_stream = Some(id);
         }
     }
 
@@ -160,8 +171,7 @@ impl Position {
         if is_older && !self.may_jump {
             return;
         }
-        self.has_advanced |= self.offset != Some(offset);
-        self.offset = Some(offset);
+        self.advance(offset);
         self.has_begun = true;
         // The next offset must follow this one, and the server numbers its messages.
         (self.may_jump, self.is_resuming) = (false, false);
@@ -226,8 +236,17 @@ impl Position {
             self.unexplained = self.unsaved.values().next_back().cloned();
         }
         self.may_jump = false;
+        self.advance(offset);
+    }
+
+    /// Sets the offset, and the stream that it belongs to.
+    fn advance(&mut self, offset: u64) {
         self.has_advanced |= self.offset != Some(offset);
         self.offset = Some(offset);
+        if self.stream != self.received_stream {
+            self.has_advanced = true;
+            self.stream.clone_from(&self.received_stream);
+        }
     }
 
     /// Measures the open gap with an entry of a log: the first one after the gap shows how many are

@@ -130,9 +130,10 @@ impl Session {
     }
 
     /// Records a new connection at `now`, ms since the Unix epoch, and whether the server was
-    /// requested to resume after the last message. Returns the gap that this means, if any.
-    pub fn connected(&mut self, is_resumed: bool, now: u64) -> Vec<Gap> {
-        self.position.connected(is_resumed, now, &self.window);
+    /// requested to resume after the last message. `stream` is the id of the server's stream, where it
+    /// has one. Returns the gap that this means, if any.
+    pub fn connected(&mut self, is_resumed: bool, stream: Option<&str>, now: u64) -> Vec<Gap> {
+        self.position.connected(is_resumed, stream, now, &self.window);
         self.position.take_reports()
     }
 

@@ -129,7 +129,9 @@ fn report_limits_as_errors() {
 fn resume(settings: &Settings, state: State) -> Resume {
     let address = &settings.address;
     let server = address.name();
-    let is_other_server = state.server.as_ref().is_some_and(|known| *known != server);
+    // A stream id is the identity of a server; an address only where there is none.
+    let is_other_address = state.server.as_ref().is_some_and(|known| *known != server);
+    let is_other_server = state.stream.is_none() && is_other_address;
     if is_other_server {
         tracing::warn!(
             before = state.server,

@@ -2,6 +2,7 @@
 
 mod commands;
 mod flags;
+pub(crate) mod journal;
 mod manual;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, Command};
 use usage::completions;
 
+use self::journal::JournalCommand;
 use crate::error::{ConfigError, Origin};
 use crate::overlay::Assignment;
 use crate::table::{SETTINGS, Setting};
@@ -49,6 +51,7 @@ pub(crate) enum Action {
     Print,
     PrintChanged,
     Logs(LogsCommand),
+    Journal(Option<PathBuf>, JournalCommand),
     CreateIndex(CreateIndex),
     Healthcheck(Option<String>),
     Tail(TailCommand),
@@ -128,6 +131,10 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
     let flag = |name: &str| matches.get_flag(name);
     let action = match matches.subcommand() {
         Some(("logs", logs)) => Action::Logs(commands::logs(logs)),
+        Some(("journal", matches)) => {
+            let (directory, command) = journal::read(matches);
+            Action::Journal(directory, command)
+        }
         Some(("create-index", index)) => Action::CreateIndex(commands::create_index(index)),
         Some(("healthcheck", check)) => Action::Healthcheck(check.get_one("url").cloned()),
         Some(("tail", tail)) => Action::Tail(commands::tail(tail)),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::model::Span;
 use crate::model::guard::{is_header_name, is_token, network};
 use crate::model::values::{ByteSize, OperatorIntervals, Start, TreeSizeSource, is_http_url};
 
@@ -32,6 +33,10 @@ pub enum Kind {
     Ascii,
     /// The path of a file.
     Path,
+    /// The path of a directory.
+    Directory,
+    /// A span of time, as [`Span`](crate::Span).
+    Span,
     /// An IP address.
     Address,
     /// An http or https URL.
@@ -87,7 +92,7 @@ impl Kind {
             Self::Number(..) => {
                 text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?.into()
             }
-            Self::Path if text.is_empty() => Value::Null,
+            Self::Path | Self::Directory if text.is_empty() => Value::Null,
             Self::Choices(_)
             | Self::Subset(_)
             | Self::Texts
@@ -143,7 +148,8 @@ impl Kind {
             Self::Anything => true,
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::Ascii => value.as_str().is_some_and(|text| text.bytes().all(is_printable)),
-            Self::Path => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Path | Self::Directory => value.as_str().is_some_and(|text| !text.is_empty()),
+            Self::Span => Span::deserialize(value).is_ok(),
             Self::Address => value.as_str().is_some_and(|text| address(text).is_some()),
             Self::Url => value.as_str().is_some_and(is_http_url),
             Self::LogFilter => value.as_str().is_some_and(is_log_filter),
@@ -153,9 +159,11 @@ impl Kind {
     /// Reports whether a setting's description and default alone show its possible values.
     #[must_use]
     pub const fn is_obvious(self) -> bool {
-        use Kind::{Address, Ascii, Bool, HeaderName, Logs, Path, Text, Texts, Url, Urls};
+        use Kind::{
+            Address, Ascii, Bool, Directory, HeaderName, Logs, Path, Text, Texts, Url, Urls,
+        };
         let is_word = matches!(self, Bool | Text | Ascii | Path | Address | Url | HeaderName);
-        is_word || matches!(self, Texts | Urls | Logs)
+        is_word || matches!(self, Directory | Texts | Urls | Logs)
     }
 
     /// The name of the value in the help of a flag.
@@ -169,6 +177,8 @@ impl Kind {
             Self::Size(..) => "SIZE",
             Self::Text | Self::Ascii => "TEXT",
             Self::Path => "FILE",
+            Self::Directory => "DIR",
+            Self::Span => "SPAN",
             Self::Address => "IP",
             Self::Url => "URL",
             Self::Choice(_) => "WORD",
@@ -209,6 +219,8 @@ impl fmt::Display for Kind {
             Self::Text => f.write_str("text of at least one character"),
             Self::Ascii => f.write_str("printable ASCII text"),
             Self::Path => f.write_str("the path of a file"),
+            Self::Directory => f.write_str("the path of a directory"),
+            Self::Span => f.write_str("a span of time such as 7d, 36h or 30m"),
             Self::Address => f.write_str("an IP address such as 0.0.0.0 or \"::\", or localhost"),
             Self::Url => f.write_str("an http or https URL"),
             Self::Choice(choices) => write!(f, "one of {}", choices.join(", ")),

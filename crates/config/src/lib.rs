@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use serde::Deserialize as _;
 
 use changed::Origins;
+pub use cli::journal::{ExportFormat, JournalCommand, JournalExport};
 use cli::{Action, CommandLine, Request};
 pub use cli::{CreateIndex, LogsCommand, MANUAL, TailCommand, command};
 pub use compat::{COMPAT_KEYS, CompatKey, OtherServer, ProfileOrigin, Support};
@@ -49,8 +50,8 @@ pub use model::values::{
     TreeSizeSource, Verification,
 };
 pub use model::{
-    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, NamedLog, Protocols,
-    Streams,
+    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal, JournalSync,
+    NamedLog, Protocols, Span, Streams,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 use tree::yaml;
@@ -64,6 +65,8 @@ pub enum Invocation {
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
+    /// Do this with the journal, in this directory or else that of the configuration, and exit.
+    Journal(Box<Setup>, Option<PathBuf>, JournalCommand),
     /// Write every log's current end, and exit.
     CreateIndex(Box<Setup>, CreateIndex),
     /// Query the health of the server of this configuration, or at this URL, and exit.
@@ -160,6 +163,9 @@ fn parse_with(
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
         Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
+        Action::Journal(directory, command) => {
+            Invocation::Journal(Box::new(setup), directory, command)
+        }
         Action::CreateIndex(command) => Invocation::CreateIndex(Box::new(setup), command),
         Action::Healthcheck(url) => Invocation::Healthcheck(Box::new(setup), url),
         Action::Tail(command) => Invocation::Tail(Some(Box::new(setup)), command),

@@ -7,6 +7,7 @@
 mod ct_log;
 mod de;
 pub(crate) mod guard;
+mod journal;
 pub mod reporting;
 mod streams;
 pub(crate) mod values;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::ct_log::{CtLog, NamedLog};
 use self::de::{address, blank_is_default};
 use self::guard::{Auth, ConnectionLimit, RateLimit};
+pub use self::journal::{Journal, JournalSync, Span};
 use self::reporting::{Api, Compat, MetricsSettings, Prometheus, StatsSettings};
 use self::streams::switch_or_section;
 pub use self::streams::{Compression, Dedup, Feed, Filters, Heartbeat, Protocols, Streams};
@@ -54,6 +56,8 @@ pub struct Config {
     pub worker_threads: u64,
     /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
     pub shutdown_grace_ms: u64,
+    /// The directory of the journal and of everything else that is kept; none for memory only.
+    pub data_dir: Option<PathBuf>,
     /// The handling of entries that do not match the log's signed tree.
     pub verification: Verification,
     /// The directory for evidence of alarms, instead of one beside the state file.
@@ -108,6 +112,9 @@ pub struct Config {
     /// The memory for clients, and how messages are sent.
     #[serde(deserialize_with = "blank_is_default")]
     pub feed: Feed,
+    /// The published certificates on disk, in `data_dir`.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub journal: Journal,
     /// The logs of the log list, and how they are read.
     #[serde(deserialize_with = "blank_is_default")]
     pub ct_log: CtLog,
@@ -185,6 +192,7 @@ impl Default for Config {
             slow_client: SlowClient::Drop,
             worker_threads: 0,
             shutdown_grace_ms: 3000,
+            data_dir: None,
             verification: Verification::Report,
             verification_evidence_dir: None,
             trusted_proxies: Vec::new(),
@@ -204,6 +212,7 @@ impl Default for Config {
             rate_limit: RateLimit::default(),
             auth: Auth::default(),
             feed: Feed::default(),
+            journal: Journal::default(),
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),

@@ -60,6 +60,8 @@ impl Assignment {
 
 /// Settings that `--demo` ignores: those of log sources and state.
 const NOT_IN_DEMO: &[&str] = &[
+    "data_dir",
+    "compat.export_state",
     "verification_evidence_dir",
     "ct_log.rfc6962_enabled",
     "ct_log.static_ct_enabled",

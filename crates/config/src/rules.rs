@@ -57,8 +57,12 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
             "static_logs are not followed: ct_log.static_ct_enabled is off",
         ),
         (
-            logs.import_index.is_some() && logs.state_file.is_none(),
+            logs.import_index.is_some() && logs.state_file.is_none() && config.data_dir.is_none(),
             "ct_log.import_index without ct_log.state_file: every start resumes at the same place",
+        ),
+        (
+            config.compat.export_state.is_some() && config.data_dir.is_none(),
+            "compat.export_state does nothing without data_dir",
         ),
     ];
     cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()

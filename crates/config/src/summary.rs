@@ -80,8 +80,15 @@ fn state(config: &Config) -> String {
     let logs = &config.ct_log;
     let path =
         |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    if let Some(dir) = path(&config.data_dir) {
+        let size = config.journal.max_bytes;
+        return match config.journal.max_age {
+            Some(age) => format!("journal of at most {size} and {age} in {dir}"),
+            None => format!("journal of at most {size} in {dir}"),
+        };
+    }
     match (path(&logs.state_file), path(&logs.import_index)) {
-        (None, None) => "none, every start begins at the head (ct_log.state_file)".to_owned(),
+        (None, None) => "none, every start begins at the head (data_dir)".to_owned(),
         (None, Some(index)) => format!("none; positions are taken from {index} at every start"),
         (Some(file), None) => file,
         (Some(file), Some(index)) => format!("{file}; for logs not in it, {index}"),

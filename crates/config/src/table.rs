@@ -7,6 +7,7 @@
 mod ct_log;
 mod feed;
 mod guard;
+mod journal;
 mod logs;
 mod reporting;
 mod server;
@@ -163,6 +164,12 @@ pub const SECTIONS: &[Section] = &[
         "Feeds",
         "How much is kept for clients that resume or fall behind, and how messages are sent",
     ),
+    section(
+        "journal",
+        "Journal",
+        "What was published, on disk in data_dir: a restart repeats and loses nothing, and clients \
+         resume over everything kept",
+    ),
     section("ct_log", "Logs", "Which logs are read, and how"),
     section(
         "compat",
@@ -183,12 +190,13 @@ const fn section(name: &'static str, title: &'static str, doc: &'static str) -> 
 }
 
 /// The rows of all sections, in the order in which they are shown.
-const PARTS: [&[Setting]; 7] = [
+const PARTS: [&[Setting]; 8] = [
     server::ROWS,
     reporting::ROWS,
     streams::ROWS,
     guard::ROWS,
     feed::ROWS,
+    journal::ROWS,
     ct_log::ROWS,
     logs::ROWS,
 ];

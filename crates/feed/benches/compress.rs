@@ -28,6 +28,10 @@ impl Stream for Echo {
         entry.len()
     }
 
+    fn seen(&self, _: &Vec<u8>) -> u64 {
+        0
+    }
+
     fn read<'e>(&self, _: u64, entry: &'e Vec<u8>) -> &'e [u8] {
         entry
     }
@@ -136,7 +140,8 @@ fn publish(framing: Framing, pages: &[Vec<Vec<u8>>]) -> (usize, Duration) {
         let hub = Hub::new(Echo, Limits { chunk_bytes: 64 << 20, ..Limits::default() }, 1);
         let request =
             Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
-        let mut reader: Reader<Echo> = hub.subscribe(request).reader;
+        let mut reader: Reader<Echo> =
+            hub.subscribe(request).expect("the hub has no history").reader;
         let pages = pages.to_vec();
         let start = Instant::now();
         for page in pages {

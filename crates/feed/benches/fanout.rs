@@ -41,6 +41,10 @@ impl Stream for Echo {
         entry.len()
     }
 
+    fn seen(&self, _: &Vec<u8>) -> u64 {
+        0
+    }
+
     fn read<'e>(&self, _: u64, entry: &'e Vec<u8>) -> &'e [u8] {
         entry
     }
@@ -189,7 +193,7 @@ fn ours(sender: &Sender) -> Send {
         let framing = Framing::WebSocket;
         let request =
             Request { rendering: (), framing, since: None, filter: None, owner: Owner::default() };
-        let mut reader = hub.subscribe(request).reader;
+        let mut reader = hub.subscribe(request).expect("the hub has no history").reader;
         runtime.spawn(async move {
             let mut socket = TcpStream::from_std(socket).unwrap();
             while reader.ready().await == Ready::More {

@@ -132,6 +132,8 @@ pub(crate) fn read<'p, S: Stream>(stream: &S, page: &'p Page<S::Entry>) -> Vec<S
 pub(crate) struct Texts {
     json: Vec<u8>,
     marks: Vec<Mark>,
+    /// The rest of the id of each event, after the offset.
+    suffix: String,
     deflater: Option<Deflater>,
 }
 
@@ -149,6 +151,7 @@ impl Texts {
     ) {
         self.json.clear();
         self.marks.clear();
+        stream.event_suffix().clone_into(&mut self.suffix);
         for (offset, message) in (first..).zip(messages) {
             let start = self.json.len();
             stream.render(rendering, message, &mut self.json);
@@ -161,8 +164,8 @@ impl Texts {
 
     /// Frames the messages of the page `span`, into a buffer of exactly their size.
     pub(crate) fn frame(&mut self, framing: Framing, span: &Span) -> Chunk {
-        let Self { json, marks, deflater } = self;
-        let room = json.len() + marks.len() * framing.overhead();
+        let Self { json, marks, suffix, deflater } = self;
+        let room = json.len() + marks.len() * (framing.overhead() + suffix.len());
         let mut deflater = framing.is_compressed().then(|| deflater.get_or_insert_default());
         let mut bytes = Vec::with_capacity(if deflater.is_some() { room / 4 } else { room });
         if let Some(deflater) = &mut deflater {
@@ -175,12 +178,13 @@ impl Texts {
             let json = json.get(start..end).unwrap_or_default();
             match &mut deflater {
                 Some(deflater) => {
-                    checksum = checksum.then(deflater.frame(framing, offset, json, &mut bytes));
+                    let text = deflater.frame(framing, offset, suffix, json, &mut bytes);
+                    checksum = checksum.then(text);
                     if framing == Framing::SseGzip {
                         checksums.push(checksum);
                     }
                 }
-                None => framing.frame(offset, json, &mut bytes),
+                None => framing.frame(offset, suffix, json, &mut bytes),
             }
             start = end;
             Mark { offset, end: bytes.len() }

@@ -3,12 +3,14 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::stream::Stream;
+
 /// Storage that keeps published pages for longer than the ring does.
 ///
 /// A reader that resumes before the ring, or falls behind it, reads pages from here until its cursor
 /// is at or after the oldest page of the ring; it decides that under the ring's lock. So there is no
 /// seam: every page must be readable here before it is published to the hub.
-pub trait History<E>: Debug + Send + Sync + 'static {
+pub trait History<S: Stream>: Debug + Send + Sync + 'static {
     /// Returns the offset from which on published entries are kept; none where nothing is.
     ///
     /// It never decreases. Called often and under locks, so it must neither block nor read a file.
@@ -18,11 +20,34 @@ pub trait History<E>: Debug + Send + Sync + 'static {
     /// that follow it, ascending: at most `bytes` bytes of entries, at least one page; none that
     /// begins at `end` or after. A page is what was published in one call.
     ///
-    /// May block; the hub calls it in its late lane only. Returns nothing where nothing can be read
+    /// May block; the hub calls it in its replay lane only. Returns nothing where nothing can be read
     /// before `end`: the reader then moves to the ring, and counts what it misses. An implementation
     /// reports its own failures, and works around what is damaged: the [`from`](HistoryPage::from)
     /// of the next page says that something is missing.
-    fn pages(&self, offset: u64, end: u64, bytes: usize) -> Vec<HistoryPage<E>>;
+    fn pages(&self, offset: u64, end: u64, bytes: usize) -> Vec<HistoryPage<S::Entry>>;
+
+    /// Returns the first offset, at least `offset` and at most `end`, from which on an entry may pass
+    /// the filter: whatever lies before it does not. A reader then skips that without reading it.
+    ///
+    /// May block; the hub calls it in its replay lane only.
+    fn skip(&self, filter: &S::Filter, offset: u64, end: u64) -> u64 {
+        let (_no_index, _) = (filter, end);
+        offset
+    }
+
+    /// Finds the first entry that was [seen](Stream::seen) at `time` or later; none if there is none.
+    ///
+    /// May block.
+    fn first_seen(&self, time: u64) -> Option<FirstSeen>;
+}
+
+/// The first entry that was seen at a time or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstSeen {
+    /// Its offset.
+    pub offset: u64,
+    /// True if no older entry is kept, so that others seen since may be gone.
+    pub is_oldest: bool,
 }
 
 /// A page as it was published.
@@ -40,16 +65,16 @@ pub struct HistoryPage<E> {
 }
 
 /// A [`History`], and what a hub has to know of it.
-#[derive(Clone, Debug)]
-pub struct Archive<E> {
+#[derive(Debug)]
+pub struct Archive<S: Stream> {
     /// The storage.
-    pub history: Arc<dyn History<E>>,
+    pub history: Arc<dyn History<S>>,
     /// The offset after its last entry when the hub begins: the [`from`](HistoryPage::from) of the
     /// next page.
     pub end: u64,
     /// Entries it has then: the [`before`](HistoryPage::before) of the next page.
     pub entries: u64,
-    /// Most readers that read it at a time, each of which holds the chunks of one read. Any other
-    /// reader moves to the ring, and what it misses counts as lost.
+    /// Most readers that read it at a time, at least one: each holds the chunks of two reads. Others
+    /// that resume are [refused](crate::Busy); those that fall behind the ring wait for a place.
     pub readers: usize,
 }

@@ -1,6 +1,7 @@
 //! The hub: entries are published to it, and readers join it.
 
 mod latest;
+mod moment;
 mod publish;
 mod start;
 mod stats;
@@ -13,14 +14,17 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::history::Archive;
+use crate::late::budget::Lanes;
+use crate::late::past::Past;
 use crate::limits::Limits;
 use crate::reader::Reader;
 use crate::ring::Ring;
-use crate::shared::{Past, Shared};
+use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
-use crate::subscription::{Request, Subscription};
+use crate::subscription::{Busy, Request, Subscription};
 
+pub use moment::Moment;
 pub use publish::PublishError;
 pub use stats::Stats;
 
@@ -52,7 +56,7 @@ impl<S: Stream> Hub<S> {
     /// Makes a stream whose older entries are in an archive; what is published follows them, perhaps
     /// after a hole. Readers that resume before the ring, or fall behind it, read them there.
     #[must_use]
-    pub fn with_archive(stream: S, limits: Limits, archive: Archive<S::Entry>) -> Self {
+    pub fn with_archive(stream: S, limits: Limits, archive: Archive<S>) -> Self {
         let first = archive.end;
         Self::build(stream, limits, first, first.saturating_sub(1), Some(archive))
     }
@@ -62,9 +66,10 @@ impl<S: Stream> Hub<S> {
         limits: Limits,
         first: u64,
         resent_from: u64,
-        archive: Option<Archive<S::Entry>>,
+        archive: Option<Archive<S>>,
     ) -> Self {
         let first_entries = archive.as_ref().map_or(0, |archive| archive.entries);
+        let lanes = Lanes::default();
         let shared = Shared {
             stream,
             limits,
@@ -76,7 +81,7 @@ impl<S: Stream> Hub<S> {
             signals: Mutex::default(),
             ring: Mutex::new(Ring::new(first, first_entries)),
             head: watch::Sender::new(Head::new(first, first_entries)),
-            budget: Default::default(),
+            lanes,
             late: Default::default(),
             past: archive.map(Past::new),
             dropped: AtomicU64::new(0),
@@ -88,17 +93,25 @@ impl<S: Stream> Hub<S> {
     /// Joins the stream: after entry `since`, or else with the next entry published.
     ///
     /// Nothing is missed and nothing duplicated between this call and the reader's first read.
-    #[must_use]
-    pub fn subscribe(&self, request: Request<S>) -> Subscription<S> {
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] if it would have to read the history, and as many do already as can.
+    pub fn subscribe(&self, request: Request<S>) -> Result<Subscription<S>, Busy> {
         let Request { rendering, framing, since, filter, owner } = request;
         let framing = if filter.is_some() { framing.plain() } else { framing };
         let shared = Arc::clone(&self.shared);
         let feed = shared.feeds.lock().join(rendering, framing, &shared.limits);
         let past = shared.oldest_in_history();
-        let (head, start) = match &filter {
-            None => (shared.head.subscribe(), shared.start(since, past, &shared.ring.lock())),
+        let started = match &filter {
+            None => {
+                let head = shared.head.subscribe();
+                let start = shared.start(since, past, &shared.ring.lock());
+                start.map(|start| (head, start))
+            }
             Some(filter) => shared.start_filtered(since, past, S::filter_id(filter)),
         };
+        let (head, start) = started.inspect_err(|_| shared.feeds.lock().leave(&feed))?;
         let mut gap = start.gap;
         if let Some(gap) = &mut gap
             && filter.is_some()
@@ -107,7 +120,7 @@ impl<S: Stream> Hub<S> {
         }
         let mut reader = Reader::new(shared, feed, filter, head, start.at, owner);
         if let Some(place) = start.replay {
-            reader.replay(place, start.entries);
+            reader.replay(Some(place), start.entries);
         } else if let Some(end) = start.inside
             && framing.keeps_context()
         {
@@ -115,7 +128,13 @@ impl<S: Stream> Hub<S> {
             let feed = self.shared.feeds.lock().lend(rendering, plain, &self.shared.limits);
             reader.begin_plain(feed, end);
         }
-        Subscription { reader, gap }
+        Ok(Subscription { reader, gap })
+    }
+
+    /// Reports whether it has a [history](crate::History).
+    #[must_use]
+    pub fn has_history(&self) -> bool {
+        self.shared.past.is_some()
     }
 
     /// Returns the offset of the last entry published; none before the first.

@@ -1,7 +1,9 @@
 //! Late work: chunks rendered again, and filters applied to pages older than they.
 
 pub(crate) mod budget;
+mod contention;
 pub(crate) mod job;
+pub(crate) mod past;
 pub(crate) mod registry;
 pub(crate) mod replay;
 
@@ -42,7 +44,7 @@ impl<S: Stream> RenderRequest<S> {
             let shared = Arc::clone(shared);
             Job::start(move |permit| Arc::new(self.work(&shared, permit)))
         });
-        shared.budget.join(work.job.ticket(), owner);
+        shared.lanes.late.join(work.job.ticket(), owner);
         work
     }
 

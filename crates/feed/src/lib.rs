@@ -22,8 +22,11 @@
 //! laggards there are, publishing and the readers that keep up do not notice. In the lane the
 //! [owners](Owner) of readers take turns, so one with many laggards does not keep the others waiting.
 //!
-//! Pages older than the ring may be in a [`History`]. A reader that needs them has them read in the
-//! lane too, into chunks of its own, until it reaches the ring.
+//! Pages older than the ring may be in a [`History`]. A reader that needs them has them read in a
+//! second lane, into chunks of its own, until it reaches the ring. That lane works only while the first
+//! does not, and rests as much while other threads need the cores. So many readers are admitted to
+//! it as get twice the rate of the live stream; more are refused ([`Busy`]), but for those that fell
+//! behind the ring, which wait.
 //!
 //! A reader may have a *filter*. Each page is matched against all filters in one call when it is
 //! published, and the matches are kept with the page; a filtered reader is woken only if its
@@ -50,13 +53,14 @@
 //!   which it would not reach in time.
 //! * A reader leaves the history when its cursor is at or after the ring's oldest page, under the
 //!   ring's lock. Whatever it needs is in one of both, so there is no seam.
-//! * Only publishers and the lane render, and only the lane reads the history. Writing never does.
+//! * Only publishers and the lanes render, and only the lane of replays reads the history. Writing
+//!   never does.
 //! * A filtered reader misses no page: it enters its filter among the signals before it looks at
 //!   the ring for its start, and a publisher fills the ring before it looks at the signals. It costs
 //!   nothing while nothing passes.
 //! * Between writes a reader holds no chunk, so a client that stalls keeps no memory but the rest of
-//!   one message. The exception are readers of the history: each holds the chunks of one read, and
-//!   their number is [bounded](Archive::readers).
+//!   one message. The exception are readers of the history: each holds the chunks of one read and of
+//!   the one begun ahead, and their number is [bounded](Archive::readers).
 //! * There are no lock-free structures of our own, only mutexes, Tokio's channels, and counters
 //!   that nothing depends on. The locks (publishing, feeds, signals, ring, late work, one per feed)
 //!   are short: none but `publishing`, which only publishers take, is held while an entry is read or
@@ -66,8 +70,8 @@
 //! # Layers
 //!
 //! A file uses only those below it: `hub` · `subscription` · `reader` · `late` · `shared` · `late/job,
-//! budget, registry` · `signals`, `feed` · `chunk` · `ring` · `protocol`, `stream`, `history`,
-//! `limits`, `memory`.
+//! budget, contention, past, registry` · `signals`, `feed` · `chunk` · `ring` · `protocol`, `history`,
+//! `stream`, `limits`, `memory`.
 
 mod chunk;
 mod feed;
@@ -85,8 +89,8 @@ mod stream;
 mod subscription;
 
 pub use chunk::batch::{Batch, MAX_SLICES};
-pub use history::{Archive, History, HistoryPage};
-pub use hub::{Hub, PublishError, Stats};
+pub use history::{Archive, FirstSeen, History, HistoryPage};
+pub use hub::{Hub, Moment, PublishError, Stats};
 pub use late::budget::Owner;
 pub use limits::Limits;
 pub use memory::block;
@@ -94,4 +98,4 @@ pub use protocol::framing::Framing;
 pub use protocol::{frame, gzip, handshake};
 pub use reader::{MAX_INTERJECTED, Reader, Ready, WRITE_BUDGET, Written};
 pub use stream::Stream;
-pub use subscription::{Gap, GapReason, Request, Subscription};
+pub use subscription::{Busy, Gap, GapReason, Request, Subscription};

@@ -14,12 +14,13 @@ use crate::chunk::batch::Batch;
 use crate::feed::feeds::FeedOf;
 use crate::late::RenderRequest;
 use crate::late::budget::Owner;
+use crate::late::past::Past;
 use crate::late::registry::LateWork;
 use crate::protocol::framing::Framing;
 use crate::protocol::gzip::Checksum;
 use crate::ring::filter::FilterCursor;
 use crate::ring::span::Cursor;
-use crate::shared::{Past, Shared};
+use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
 
@@ -313,12 +314,10 @@ impl<S: Stream> Reader<S> {
             if at.offset < ring.oldest() {
                 at = cursor(0);
                 if at.passed > self.at.passed {
-                    if past.is_some_and(|past| past < ring.oldest())
-                        && let Some(place) = self.shared.past.as_ref().and_then(Past::place)
-                    {
+                    if past.is_some_and(|past| past < ring.oldest()) {
                         let entries = ring.entries_before_any(self.at.offset);
                         drop(ring);
-                        self.replay(place, entries);
+                        self.replay(self.shared.past.as_ref().and_then(Past::place), entries);
                         return Due::History;
                     }
                     at = cursor(live.unwrap_or(0));

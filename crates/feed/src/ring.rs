@@ -31,13 +31,16 @@ pub(crate) struct Ring<E> {
     /// Entries published since the stream began.
     entries: u64,
     weight: usize,
+    /// The latest time at which one of the entries taken out was seen; none before the first.
+    evicted_seen: Option<u64>,
 }
 
 impl<E> Ring<E> {
     /// Makes an empty ring, whose first entry has the offset `next` or a later one, after `entries`
     /// others.
     pub(crate) fn new(next: u64, entries: u64) -> Self {
-        Self { pages: VecDeque::new(), runs: Runs::new(next, entries), next, entries, weight: 0 }
+        let (pages, runs) = (VecDeque::new(), Runs::new(next, entries));
+        Self { pages, runs, next, entries, weight: 0, evicted_seen: None }
     }
 
     /// Returns the offset from which on nothing is missing: that of the oldest entry, or an offset
@@ -94,9 +97,31 @@ impl<E> Ring<E> {
             && let Some(oldest) = self.pages.pop_front()
         {
             self.weight -= oldest.weight();
+            self.evicted_seen = self.evicted_seen.max(Some(oldest.seen()));
             evicted.push(oldest);
         }
         evicted
+    }
+
+    /// Reports whether one of the entries taken out was seen at `time` or later.
+    pub(crate) const fn has_evicted_since(&self, time: u64) -> bool {
+        match self.evicted_seen {
+            Some(seen) => seen >= time,
+            None => false,
+        }
+    }
+
+    /// Returns the first page with an entry that was seen at `time` or later.
+    pub(crate) fn page_seen(&self, time: u64) -> Option<Arc<Page<E>>> {
+        self.pages.iter().find(|page| page.seen() >= time).cloned()
+    }
+
+    /// Returns how many entries were published a second, as far as the ring reaches back; none if
+    /// that is less than a second.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let time = self.time();
+        let entries = self.entries.saturating_sub(self.entries_before(self.oldest()));
+        (time >= Duration::from_secs(1)).then(|| entries as f64 / time.as_secs_f64())
     }
 
     /// Returns the newest page whose entries are all older than `offset`; without one the newest.

@@ -1,15 +1,14 @@
 //! The state that a hub and its readers share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::chunk::Texts;
 use crate::feed::feeds::Feeds;
-use crate::history::{Archive, History};
-use crate::late::budget::RenderBudget;
+use crate::late::budget::Lanes;
+use crate::late::past::Past;
 use crate::late::registry::Registry;
 use crate::limits::Limits;
 use crate::ring::Ring;
@@ -37,36 +36,11 @@ pub(crate) struct Shared<S: Stream> {
     /// The news of readers without a filter. Sent, like the signals, after the ring has the page
     /// that it announces.
     pub(crate) head: watch::Sender<Head>,
-    pub(crate) budget: RenderBudget,
+    pub(crate) lanes: Lanes,
     pub(crate) late: Registry,
-    pub(crate) past: Option<Past<S::Entry>>,
+    pub(crate) past: Option<Past<S>>,
     pub(crate) dropped: AtomicU64,
     pub(crate) late_chunks: AtomicU64,
-}
-
-/// The history, and the places of those who read it.
-pub(crate) struct Past<E> {
-    pub(crate) history: Arc<dyn History<E>>,
-    places: Arc<Semaphore>,
-    readers: usize,
-}
-
-impl<E> Past<E> {
-    pub(crate) fn new(archive: Archive<E>) -> Self {
-        let Archive { history, readers, .. } = archive;
-        let readers = readers.min(Semaphore::MAX_PERMITS);
-        Self { history, places: Arc::new(Semaphore::new(readers)), readers }
-    }
-
-    /// Takes a place among the readers of the history, if there is one.
-    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
-    }
-
-    /// Returns how many readers read the history.
-    pub(crate) fn replays(&self) -> usize {
-        self.readers.saturating_sub(self.places.available_permits())
-    }
 }
 
 impl<S: Stream> Shared<S> {

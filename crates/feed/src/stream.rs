@@ -23,6 +23,10 @@ pub trait Stream: Send + Sync + 'static {
     /// Returns the bytes of memory the entry takes, for the bound on the ring.
     fn weight(&self, entry: &Self::Entry) -> usize;
 
+    /// Returns the time at which the entry was seen, in a unit of the caller's, for readers that
+    /// [resume by time](crate::Hub::moment). It may step back from one entry to the next.
+    fn seen(&self, entry: &Self::Entry) -> u64;
+
     /// Reads the entry at `offset`. Must be a pure function of its arguments: a chunk rendered
     /// again has to equal the first.
     fn read<'e>(&self, offset: u64, entry: &'e Self::Entry) -> Self::Message<'e>;
@@ -30,6 +34,12 @@ pub trait Stream: Send + Sync + 'static {
     /// Appends the message as JSON text (so: UTF-8) to `out`, or nothing if this rendering has no
     /// message for the entry. Pure like [`read`](Self::read).
     fn render(&self, rendering: Self::Rendering, message: &Self::Message<'_>, out: &mut Vec<u8>);
+
+    /// Returns the part of a server-sent event's id that follows the offset; empty by default. It names
+    /// the stream, so that a client that resumes also says whose offset it has.
+    fn event_suffix(&self) -> &str {
+        ""
+    }
 
     /// Returns the filter's number. Numbers grow with registration and are never used again; filters that
     /// are equal may share one.

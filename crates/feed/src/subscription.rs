@@ -20,6 +20,11 @@ pub struct Request<S: Stream> {
     pub owner: Owner,
 }
 
+/// As many readers read the history as can: a reader that resumes there has to try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("as many clients read the past as can at a time; try again later")]
+pub struct Busy;
+
 /// A reader, and what it has missed already.
 #[derive(Debug)]
 pub struct Subscription<S: Stream> {

@@ -40,8 +40,11 @@ pub fn is_waiting(state_file: &Path) -> io::Result<bool> {
     file::with_suffix(state_file, ".ack").try_exists()
 }
 
-/// Takes the acknowledgement that waits, if there is one.
-pub(crate) fn take(state_file: &Path) -> io::Result<Vec<String>> {
+/// Takes the acknowledgement that waits, if there is one: the names of logs.
+///
+/// # Errors
+/// If the file cannot be read or removed, or is no acknowledgement.
+pub fn take(state_file: &Path) -> io::Result<Vec<String>> {
     let place = file::with_suffix(state_file, ".ack");
     let Some(bytes) = file::read(&place, LONGEST)? else { return Ok(Vec::new()) };
     fs::remove_file(&place)?;

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ctclient::AlarmKind;
+use record::LogNumber;
 use serde::{Deserialize, Serialize};
 
 /// The most alarms of one log that are kept; further ones are counted.
@@ -24,6 +25,22 @@ pub struct Alarm {
     /// The folder with the evidence, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+}
+
+impl Alarm {
+    /// Returns the alarm as it is committed, of the log with this number.
+    #[must_use]
+    pub fn to_record(&self, log: LogNumber) -> record::Alarm {
+        let Self { kind, at, text, first, end, evidence } = self.clone();
+        record::Alarm { log, kind, at, text, first, end, evidence }
+    }
+}
+
+impl From<&record::Alarm> for Alarm {
+    fn from(alarm: &record::Alarm) -> Self {
+        let record::Alarm { kind, at, text, first, end, evidence, .. } = alarm.clone();
+        Self { kind, at, text, first, end, evidence }
+    }
 }
 
 /// Returns the time, Unix seconds.

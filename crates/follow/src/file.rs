@@ -70,7 +70,8 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 /// Returns a path beside another: the same name with a suffix.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

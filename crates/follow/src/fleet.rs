@@ -14,8 +14,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::catalogue::{CatalogueOptions, ListStatus};
 use crate::follower::Follower;
-use crate::options::{FollowOptions, Verification};
-use crate::page::Page;
+use crate::options::{FirstPosition, FollowOptions, Verification};
+use crate::page::{Notice, Page};
 use crate::position::{self, Position, SavedTree, State};
 use crate::queue::Pages;
 use crate::saves::Saves;
@@ -151,8 +151,8 @@ impl Fleet {
     ) -> Arc<Self> {
         let reason = if options.catalogue.is_some() { WAITING } else { NO_LIST };
         let follow = options.follow;
-        let saves = follow.saves_first.then(Saves::default);
-        let pages = Pages::new(pages).with_saves(saves.clone());
+        let saves = (follow.first_position == FirstPosition::Saved).then(Saves::default);
+        let pages = Pages::new(pages).keeping_first(follow.first_position, saves.clone());
         let fleet = Arc::new(Self {
             client,
             issuers: Arc::default(),
@@ -207,7 +207,7 @@ impl Fleet {
     }
 
     /// Returns how logs ask for their first position to be saved; `None` where they do not, because
-    /// [`FollowOptions::saves_first`] is not set.
+    /// [`FollowOptions::first_position`] is not [`FirstPosition::Saved`].
     #[must_use]
     pub const fn saves(&self) -> Option<&Saves> {
         self.saves.as_ref()
@@ -276,25 +276,45 @@ impl Fleet {
     }
 
     /// Ends the alarms of the logs with this name (in any case), URL or id, followed at present or not.
-    /// Returns the number of alarms.
-    pub fn acknowledge(&self, name: &str) -> usize {
+    /// Returns the number of alarms, once it is committed that they are acknowledged.
+    pub async fn acknowledge(&self, name: &str) -> usize {
         let mut count = 0;
-        for Followed { status, .. } in self.logs.lock().values() {
+        for status in self.alarmed(name) {
+            let Some(pages) = self.pages.lock().clone() else { break };
+            if pages.notify(&status, Notice::Acknowledgement).await.is_err() {
+                tracing::warn!(log = status.log.name, "the acknowledgement could not be committed");
+                break;
+            }
+            count += status.acknowledge();
+            let mut saved = self.saved.lock();
+            let meant = saved.logs.iter_mut().filter(|(url, position)| position.is_of(url, name));
+            meant.for_each(|(_, position)| position.alarms.clear());
+        }
+        count
+    }
+
+    /// Returns the logs with this name, URL or id that have alarms, followed at present or not.
+    fn alarmed(&self, name: &str) -> Vec<Arc<LogStatus>> {
+        let mut found = Vec::new();
+        let logs = self.logs.lock();
+        for Followed { status, .. } in logs.values() {
             let own = Position {
                 name: Some(status.log.name.clone()),
                 log_id: status.log.id.map(|id| id.to_string()),
                 ..Position::default()
             };
-            if own.is_of(&status.log.url, name) {
-                count += status.acknowledge();
+            if own.is_of(&status.log.url, name) && status.has_alarms() {
+                found.push(Arc::clone(status));
             }
         }
-        let mut saved = self.saved.lock();
-        let meant = saved.logs.iter_mut().filter(|(url, position)| position.is_of(url, name));
-        for (_, position) in meant {
-            count = count.max(std::mem::take(&mut position.alarms).len());
+        let saved = self.saved.lock();
+        for (url, position) in &saved.logs {
+            let is_followed = logs.values().any(|followed| followed.status.log.url == *url);
+            if !is_followed && position.is_of(url, name) && !position.alarms.is_empty() {
+                found.extend(position.status(url).map(Arc::new));
+            }
         }
-        count
+        found
     }
 
     /// Stops every follower; the receiver gets the pages sent and then sees the end.

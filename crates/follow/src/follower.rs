@@ -225,7 +225,7 @@ impl<S: Source> Follower<S> {
         self.check_alarms()?;
         let next = match self.next {
             Some(next) => self.advance(next, &head).await?,
-            None => self.begin(&head).await,
+            None => self.begin(&head).await?,
         };
         self.find_frontier(next, &head).await?;
         let target = self.target(next, head.size).min(next.saturating_add(LONGEST_ROUND));
@@ -305,7 +305,7 @@ impl<S: Source> Follower<S> {
         head.size.saturating_sub(overlap)
     }
 
-    async fn begin(&mut self, head: &TreeHead) -> u64 {
+    async fn begin(&mut self, head: &TreeHead) -> Result<u64, FollowError> {
         let next = match self.options.start {
             Start::Index(index) => index.min(head.size),
             Start::Head => self.tail(head),
@@ -313,8 +313,8 @@ impl<S: Source> Follower<S> {
         tracing::info!(log = self.status.log.name, "reading from entry {next} of {}", head.size);
         self.next = Some(next);
         self.status.begin(Resume { index: next, tree: None });
-        self.pages.begin(&self.status.log.name).await;
-        next
+        self.pages.begin(&self.status, next).await?;
+        Ok(next)
     }
 
     /// Returns the end of the range to read now. A tiled log's partial tile is read repeatedly while it

@@ -37,8 +37,8 @@ pub use ctclient::{
     Log, LogError, Protocol,
 };
 pub use fleet::{Fleet, FleetOptions, Reason};
-pub use options::{CatchUp, FollowOptions, Start, Verification};
-pub use page::{Gap, Hold, Page};
+pub use options::{CatchUp, FirstPosition, FollowOptions, Start, Verification};
+pub use page::{Gap, Hold, Notice, Page};
 pub use saves::Saves;
 pub use status::LogStatus;
 pub use status::counters::{Counters, Counts};

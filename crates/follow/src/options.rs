@@ -15,6 +15,19 @@ pub enum Start {
     Index(u64),
 }
 
+/// The handling of the position at which a log begins that has no saved one. If it is not kept, a log
+/// that begins at its head begins at a later one after a crash.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FirstPosition {
+    /// It is not kept.
+    #[default]
+    Forgotten,
+    /// The log waits until it is saved before it publishes; see [`Fleet::saves`](crate::Fleet::saves).
+    Saved,
+    /// It is published before the first entry, in a page without entries.
+    Published,
+}
+
 /// The handling of entries that are not those that a log has signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Verification {
@@ -55,8 +68,8 @@ pub struct FollowOptions {
     /// With [`Start::Head`], the number of entries before the head at which a tiled log begins: its
     /// partial tile contains them anyway.
     pub start_overlap: u64,
-    /// Makes a log without a saved position wait for its first one to be saved before it publishes; see [`Fleet::saves`](crate::Fleet::saves).
-    pub saves_first: bool,
+    /// The handling of the first position of a log.
+    pub first_position: FirstPosition,
     /// The time by which saved positions trail publishing.
     pub resume_overlap: Duration,
     /// Computes [`link`](record::Record::link) of entries, for linking precertificates with their
@@ -88,7 +101,7 @@ impl Default for FollowOptions {
             catch_up: CatchUp::default(),
             start: Start::Head,
             start_overlap: 256,
-            saves_first: false,
+            first_position: FirstPosition::Forgotten,
             resume_overlap: Duration::from_secs(10),
             tbs_ids: false,
             partial_tile_wait: Duration::from_secs(2),

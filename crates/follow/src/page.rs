@@ -6,10 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ctclient::Lease;
 use record::{GapReason, Record, Tree};
+use tokio::sync::oneshot;
 
+use crate::alarm::Alarm;
 use crate::status::LogStatus;
 
-/// Consecutive indexes of one log, each with its entry or in a gap.
+/// Something that happened to a log besides entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// It contradicts itself.
+    Alarm(Alarm),
+    /// An operator acknowledges all its alarms.
+    Acknowledgement,
+}
+
+/// Consecutive indexes of one log, each with its entry or in a gap; or a notice.
 #[derive(Debug)]
 pub struct Page {
     /// The log that the entries come from.
@@ -28,6 +39,10 @@ pub struct Page {
     pub tree: Option<Tree>,
     /// The largest tree size that a head of the log has named.
     pub largest_head: u64,
+    /// Something else that happened. A page with a notice has no indexes, and moves no position.
+    pub notice: Option<Notice>,
+    /// Told once the page is committed; dropped if it is not.
+    pub committed: Option<oneshot::Sender<()>>,
     /// The page's bytes in the budget of all responses, until it is dropped: once the page is published.
     pub held: Option<Hold>,
 }
@@ -71,7 +86,15 @@ impl Page {
         end: u64,
     ) -> Self {
         let largest_head = log.largest_head();
-        Self { log, first, entries, end, gap: None, tree: None, largest_head, held: None }
+        let (gap, tree, notice, committed, held) = (None, None, None, None, None);
+        Self { log, first, entries, end, gap, tree, largest_head, notice, committed, held }
+    }
+
+    /// Makes a page with a notice, and the sign that it is committed.
+    pub(crate) fn of_notice(log: Arc<LogStatus>, notice: Notice) -> (Self, oneshot::Receiver<()>) {
+        let (sender, committed) = oneshot::channel();
+        let page = Self::of_entries(log, 0, Vec::new(), 0);
+        (Self { notice: Some(notice), committed: Some(sender), ..page }, committed)
     }
 
     /// Makes a page of indexes without entries.

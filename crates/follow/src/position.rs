@@ -1,6 +1,6 @@
 //! The state file: the position of each log, for the next start.
 //!
-//! JSON, `{"version":1,"last_offset":N,"logs":{"<url>":{"current_index":N,...}}}`. The form is a
+//! JSON, `{"version":1,"last_offset":N,"stream":"ID","logs":{"<url>":{"current_index":N,...}}}`. The form is a
 //! superset of the file certstream-server-rust writes, so that either server reads the other's.
 //! It is written to a temporary file, synced and renamed, and locked against a second process.
 //! Each position has the tree of the entries read ([`SavedTree`]), so that proving resumes where it
@@ -12,15 +12,18 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ct::Hash;
 use ct::merkle::CompactRange;
-use record::{Proved, Tree};
-use serde::{Deserialize, Deserializer, Serialize};
+use ctclient::{Log, Protocol};
+use record::{Proved, StreamId, Tree};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::alarm::{Alarm, unix_seconds};
 use crate::file;
+use crate::status::LogStatus;
 
 pub use self::go_index::write_go_index;
 
@@ -40,6 +43,14 @@ pub struct State {
     /// The newest offset published; the first one after a restart is larger.
     #[serde(default, deserialize_with = "offset")]
     pub last_offset: u64,
+    /// The stream that the offsets belong to; `None` in a file of another server.
+    #[serde(
+        default,
+        deserialize_with = "stream_if_any",
+        serialize_with = "write_stream",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub stream: Option<StreamId>,
     /// Every entry published after this offset is read again from `logs`; `None` if unknown.
     #[serde(default, deserialize_with = "offset_if_any", skip_serializing_if = "Option::is_none")]
     pub resent_from: Option<u64>,
@@ -100,6 +111,23 @@ pub struct Position {
 }
 
 impl State {
+    /// Returns the positions that the logs of a stream have, with nothing to be read again.
+    #[must_use]
+    pub fn of_stream(stream: &record::State) -> Self {
+        let logs = stream.logs().filter(|(_, log)| log.position.is_some());
+        let entry =
+            |(_, log): (_, &record::LogState)| (log.identity.url.clone(), Position::of_log(log));
+        Self {
+            version: VERSION,
+            last_offset: stream.next_offset().saturating_sub(1),
+            stream: Some(stream.stream()),
+            resent_from: None,
+            // Where a log took the place of another at its URL, the newest counts.
+            logs: logs.map(entry).collect(),
+            imported: Imported::new(),
+        }
+    }
+
     /// Returns the offset after which all that was published before is read again, for a process
     /// whose first offset will be `first_offset`: as it was saved, or that of the last process's end
     /// where that is unknown or cannot be.
@@ -186,6 +214,8 @@ impl State {
             source,
         })?;
         self.last_offset = 0;
+        // Its offsets are given anew.
+        self.stream = None;
         Ok(Some(copy))
     }
 }
@@ -202,7 +232,50 @@ fn offset_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
     Ok(Value::deserialize(deserializer)?.as_u64())
 }
 
+/// Reads the id of a stream. Anything else counts as missing, for the same reason.
+fn stream_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StreamId>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(value.as_str().and_then(|id| id.parse().ok()))
+}
+
+#[allow(clippy::ref_option, reason = "the form that serde requires")]
+fn write_stream<S: Serializer>(
+    stream: &Option<StreamId>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    stream.as_ref().map(StreamId::as_str).serialize(serializer)
+}
+
 impl Position {
+    /// Returns the position of a log of a stream.
+    fn of_log(log: &record::LogState) -> Self {
+        let position = log.position.clone().unwrap_or_default();
+        Self {
+            current_index: position.next,
+            tree_size: position.largest_head,
+            last_success: 0,
+            log_id: log.identity.id.map(|id| id.to_string()),
+            name: Some(log.identity.name.clone()),
+            tree: position.tree.as_ref().map(SavedTree::new),
+            alarms: log.alarms.iter().map(Alarm::from).collect(),
+        }
+    }
+
+    /// Returns the status of a log that is not followed, with its alarms.
+    pub(crate) fn status(&self, url: &str) -> Option<LogStatus> {
+        let name = self.name.as_deref().unwrap_or(url);
+        let log = Log::configured(Protocol::Rfc6962, name, url, None, self.log_id.as_deref());
+        let status = LogStatus::new(log.ok()?, Duration::ZERO);
+        status.restore_alarms(self.alarms.clone());
+        Some(status)
+    }
+
+    /// Returns the tree of the entries below the position, if there is one.
+    #[must_use]
+    pub fn tree(&self) -> Option<Tree> {
+        self.tree.as_ref().and_then(SavedTree::read)
+    }
+
     /// Reports whether `name` is the log's name in any case, its URL or its id.
     #[must_use]
     pub fn is_of(&self, url: &str, name: &str) -> bool {

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ctclient::Lease;
 use tokio::sync::mpsc;
 
-use crate::page::{Hold, Page};
+use crate::options::FirstPosition;
+use crate::page::{Hold, Notice, Page};
 use crate::saves::Saves;
+use crate::status::LogStatus;
 
 /// The followers' end of the queue.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub(crate) struct Pages {
     pages: mpsc::Sender<Page>,
     waiting: Arc<AtomicUsize>,
     saves: Option<Saves>,
+    /// A log's first position is published in a page of its own.
+    publishes_first: bool,
 }
 
 /// The publisher has ended.
@@ -24,26 +28,38 @@ pub(crate) struct Closed;
 
 impl Pages {
     pub(crate) fn new(pages: mpsc::Sender<Page>) -> Self {
-        Self { pages, waiting: Arc::default(), saves: None }
+        Self { pages, waiting: Arc::default(), saves: None, publishes_first: false }
     }
 
-    /// Sets how positions are saved.
-    pub(crate) fn with_saves(self, saves: Option<Saves>) -> Self {
-        Self { saves, ..self }
+    /// Sets how a log's first position is kept.
+    pub(crate) fn keeping_first(self, first: FirstPosition, saves: Option<Saves>) -> Self {
+        Self { saves, publishes_first: first == FirstPosition::Published, ..self }
     }
 
-    /// Waits until a log's first position is saved, where positions are: no page of it is to be
-    /// published before.
-    pub(crate) async fn begin(&self, log: &str) {
+    /// Keeps a log's first position, where positions are kept: no page of it is to be published before.
+    pub(crate) async fn begin(&self, log: &Arc<LogStatus>, first: u64) -> Result<(), Closed> {
+        if self.publishes_first {
+            log.emitting(first);
+            let page = Page::of_entries(Arc::clone(log), first, Vec::new(), first);
+            return self.send(page, None).await;
+        }
         if let Some(saves) = &self.saves
             && !saves.save().await
         {
             tracing::warn!(
-                log,
+                log = log.log.name,
                 "the log's first position could not be saved in time: after a crash before the next \
                  save, entries may be missing"
             );
         }
+        Ok(())
+    }
+
+    /// Publishes a notice, and waits until it is committed.
+    pub(crate) async fn notify(&self, log: &Arc<LogStatus>, notice: Notice) -> Result<(), Closed> {
+        let (page, committed) = Page::of_notice(Arc::clone(log), notice);
+        self.send(page, None).await?;
+        committed.await.map_err(|_| Closed)
     }
 
     /// Waits for room and puts a page in, with what it holds of the budget.
@@ -70,7 +86,6 @@ mod tests {
     use ctclient::{Budget, Log, Protocol};
 
     use super::*;
-    use crate::status::LogStatus;
 
     fn page() -> Page {
         let log = Log::configured(Protocol::Rfc6962, "a", "http://a.example", None, None);

@@ -60,7 +60,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     for profile in Profile::ALL {
         for offset in [None, Some(1_700_000_000_000_000)] {
             let mut message = Vec::new();
-            heartbeat(profile, 1_700_000_000_123, offset, &mut message);
+            let stream = record::StreamId::from_random(7);
+            heartbeat(profile, 1_700_000_000_123, offset, stream, &mut message);
             seeds.push(message);
         }
     }

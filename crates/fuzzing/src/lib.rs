@@ -13,6 +13,7 @@ mod frame;
 mod key;
 mod leaf;
 mod log_list;
+mod segment;
 mod tile_leaf;
 
 /// Certificates put together byte by byte.
@@ -26,6 +27,7 @@ pub use decoder::check as decoder;
 pub use frame::check as frame;
 pub use leaf::check as leaf;
 pub use log_list::check as log_list;
+pub use segment::{check as segment, is_accepted as is_whole_segment};
 pub use tile_leaf::check as tile_leaf;
 
 /// A parser of untrusted input, and its property.
@@ -40,7 +42,7 @@ pub struct Target {
 }
 
 /// All targets, in the order in which they are run.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "cert", check: cert, seeds: certificate::seeds },
     Target { name: "leaf", check: leaf, seeds: leaf::seeds },
     Target { name: "tile_leaf", check: tile_leaf, seeds: tile_leaf::seeds },
@@ -49,4 +51,5 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "decoder", check: decoder, seeds: decoder::seeds },
     Target { name: "frame", check: frame, seeds: frame::seeds },
     Target { name: "batch", check: batch, seeds: batch::seeds },
+    Target { name: "segment", check: segment, seeds: segment::seeds },
 ];

@@ -76,6 +76,7 @@ fn seeds_are_accepted() {
                 "frame" => {
                     feed::frame::Decoder::with_deflate().decode(&mut seed.as_slice()).is_ok()
                 }
+                "segment" => fuzzing::is_whole_segment(&seed),
                 "batch" => fuzzing::messages(&seed).iter().all(|outcome| *outcome),
                 other => panic!("what does {other} accept?"),
             };

@@ -30,6 +30,24 @@ pub trait CommitLog: Send {
     fn depth(&self) -> usize;
 }
 
+impl<L: CommitLog + ?Sized> CommitLog for Box<L> {
+    fn append(&mut self, batch: &Batch) -> Result<BatchHash, CommitError> {
+        (**self).append(batch)
+    }
+
+    fn poll_committed(
+        &mut self,
+        after: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<u64, CommitError>> {
+        (**self).poll_committed(after, context)
+    }
+
+    fn depth(&self) -> usize {
+        (**self).depth()
+    }
+}
+
 /// The commit log has failed; nothing more can be committed in this term.
 #[derive(Debug, Error)]
 #[error("the commit log has failed: {0}")]
@@ -42,13 +60,13 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
-    /// Begins a stream whose first record gets `first_offset`, and names it by a random number. Returns
-    /// the state to begin with.
+    /// Begins a term of a stream, whose first record gets `first_offset`. Returns the state to begin
+    /// with.
     ///
     /// # Errors
     /// If the offset is beyond [`record::MAX_OFFSET`].
-    pub fn begin(first_offset: u64, random: u64) -> Result<(Self, State), Refused> {
-        let mut state = State::new(StreamId::from_random(random));
+    pub fn begin(first_offset: u64, stream: StreamId) -> Result<(Self, State), Refused> {
+        let mut state = State::new(stream);
         let mut header = state.next_header();
         header.term += 1;
         let begin = Begin {

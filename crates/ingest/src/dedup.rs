@@ -22,8 +22,10 @@ const FIRST_ROOM: usize = 1024;
 pub struct Window {
     capacity: usize,
     ttl: Duration,
-    /// The time of the first certificate.
+    /// The time of the first certificate that this process published or restored.
     start: Option<Instant>,
+    /// The time before the start that restored certificates are from.
+    before_start: Duration,
     /// The certificates in the order of publication.
     seen: VecDeque<Seen>,
     /// Certificates forgotten so far. A certificate's place is its number, counted from the first one
@@ -64,6 +66,7 @@ impl Window {
             capacity: capacity.clamp(1, u32::MAX as usize),
             ttl,
             start: None,
+            before_start: Duration::ZERO,
             seen: VecDeque::new(),
             forgotten: 0,
             places: HashTable::new(),
@@ -85,10 +88,32 @@ impl Window {
 
     /// Remembers a certificate that is published at `offset`. The oldest make room.
     pub fn insert(&mut self, hash: &Hash, offset: u64, now: Instant) {
-        let key = key(hash);
         self.start.get_or_insert(now);
         let passed = self.passed(now);
         self.expire(now);
+        self.remember(hash, offset, passed);
+    }
+
+    /// Remembers a certificate that was published at `offset` so long ago, before this process. Must be
+    /// called in the order of offsets, and before [`insert`](Self::insert).
+    ///
+    /// A clock that stepped makes ages wrong: none is larger than that of the certificate before.
+    pub fn restore(&mut self, hash: &Hash, offset: u64, age: Duration, now: Instant) {
+        if self.start.is_none() {
+            self.start = Some(now);
+            self.before_start = self.ttl;
+        }
+        let at = self.passed(now).saturating_sub(age);
+        let last =
+            self.seen.back().map_or(Duration::ZERO, |last| Duration::from_secs(last.at.into()));
+        if age < self.ttl || !self.seen.is_empty() {
+            self.remember(hash, offset, at.max(last));
+        }
+    }
+
+    /// Remembers a certificate that was published `passed` after the beginning of the window.
+    fn remember(&mut self, hash: &Hash, offset: u64, passed: Duration) {
+        let key = key(hash);
         if self.seen.len() == self.capacity {
             self.forget_oldest();
         }
@@ -137,7 +162,8 @@ impl Window {
     }
 
     fn passed(&self, now: Instant) -> Duration {
-        self.start.map_or(Duration::ZERO, |start| now.saturating_duration_since(start))
+        let since = |start| now.saturating_duration_since(start);
+        self.before_start.saturating_add(self.start.map_or(Duration::ZERO, since))
     }
 
     fn age(&self, seen: Seen, passed: Duration) -> Duration {
@@ -213,6 +239,28 @@ mod tests {
         assert!(!publisher.is_first(&hash(4), at(11)));
         assert!(publisher.is_first(&hash(5), at(60)));
         assert_eq!(publisher.window.len(), 1);
+    }
+
+    #[test]
+    fn restored_certificates_are_forgotten_in_their_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut window = Window::new(10, Duration::from_secs(60));
+        // The clock stepped back by a minute between the second and the third.
+        for (number, age) in [(0, 61), (1, 50), (2, 20), (3, 80), (4, 0)] {
+            window.restore(&hash(number), 100 + u64::from(number), Duration::from_secs(age), start);
+        }
+        window.insert(&hash(5), 105, at(1));
+        let known = |window: &Window, now| -> Vec<u8> {
+            (0..6).filter(|number| window.find(&hash(*number), now).is_some()).collect()
+        };
+        assert_eq!(known(&window, at(1)), [1, 2, 3, 4, 5]);
+        assert_eq!(window.find(&hash(3), at(1)), Some(103));
+        assert_eq!(known(&window, at(11)), [2, 3, 4, 5]);
+        assert_eq!(known(&window, at(41)), [4, 5], "no age is larger than that before it");
+        assert_eq!(known(&window, at(62)), [0; 0]);
+        window.expire(at(62));
+        assert!(window.is_empty());
     }
 
     #[test]

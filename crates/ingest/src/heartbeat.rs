@@ -40,7 +40,7 @@ impl Heartbeat {
     }
 
     /// Runs something that may wait for the commit log.
-    pub(crate) fn wait<T>(&self, wait: impl FnOnce() -> T) -> T {
+    pub fn wait<T>(&self, wait: impl FnOnce() -> T) -> T {
         let millis = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.waits_since.store(millis.saturating_add(1), Ordering::Relaxed);
         let waited = wait();

@@ -27,7 +27,7 @@ pub use commit_log::{CommitError, CommitLog, MemoryLog};
 pub use dedup::Window;
 pub use fanout::{Committed, Fanout};
 pub use heartbeat::Heartbeat;
-pub use page::Page;
+pub use page::{Notice, Page};
 pub use sequencer::{Sequencer, Stopped};
 
 /// Entries of a batch at most, records and sightings together.

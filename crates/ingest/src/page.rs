@@ -3,11 +3,20 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use record::{GapReason, LogIdentity, Record, Tree};
+use record::{Alarm, GapReason, LogIdentity, Record, Tree};
 
 use crate::gather::Size;
 
-/// Consecutive entries of one log, read and verified.
+/// Something that happened to a log besides entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// It contradicts itself. The log number is given by the sequencer.
+    Alarm(Alarm),
+    /// An operator acknowledges all its alarms.
+    Acknowledgement,
+}
+
+/// Consecutive entries of one log, read and verified; or a notice.
 #[derive(Debug)]
 pub struct Page<T> {
     /// The log.
@@ -25,6 +34,8 @@ pub struct Page<T> {
     pub largest_head: u64,
     /// The tree of the entries below `end`, if the log is being proved.
     pub tree: Option<Tree>,
+    /// Something else that happened. A page with a notice has no indexes, and moves no position.
+    pub notice: Option<Notice>,
     /// Returned once the page is committed.
     pub ticket: T,
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use record::{
-    Advance, Batch, BatchHash, Gap, LogIdentity, LogNumber, Position, Record, Refused, Sighting,
-    State,
+    Acknowledgement, Advance, Alarm, Batch, BatchHash, Gap, LogIdentity, LogNumber, Position,
+    Record, Refused, Sighting, State,
 };
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -23,7 +23,7 @@ use crate::dedup::{self, Key, Window};
 use crate::fanout::{Committed, Fanout};
 use crate::gather::{self, Channel, Outlet, Size};
 use crate::heartbeat::Heartbeat;
-use crate::page::Page;
+use crate::page::{Notice, Page};
 use crate::{MAX_BYTES, MAX_ENTRIES, park};
 
 /// Reason why a sequencer publishes no more.
@@ -163,6 +163,22 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
         };
         self.numbers.insert(log.url.clone(), (Arc::clone(log), number));
         number
+    }
+
+    /// Adds a notice to the open batch. It changes no row of the log table that is there already.
+    fn note(&mut self, page: Page<F::Ticket>, notice: Notice) -> Size {
+        let rows = &self.open.batch.logs;
+        let new = rows.iter().find(|row| row.identity.is_same(&page.log)).map(|row| row.number);
+        let known = new.or_else(|| self.staged.find(&page.log));
+        let log = known.unwrap_or_else(|| self.number(&page.log));
+        match notice {
+            Notice::Alarm(alarm) => self.open.batch.alarms.push(Alarm { log, ..alarm }),
+            Notice::Acknowledgement => {
+                self.open.batch.acknowledgements.push(Acknowledgement { log });
+            }
+        }
+        self.open.tickets.push((page.ticket, log));
+        Size::default()
     }
 
     /// Returns the position of a log as of the pages taken so far.
@@ -347,6 +363,9 @@ impl<L: CommitLog, F: Fanout> Outlet<Page<F::Ticket>> for Sequencer<L, F> {
     /// Trims the page to its log's position, and recognises duplicates. A page that does not fit is
     /// refused: it is logged, its log does not advance, and its ticket is returned.
     fn take(&mut self, mut page: Page<F::Ticket>) -> Size {
+        if let Some(notice) = page.notice.take() {
+            return self.note(page, notice);
+        }
         let log = self.number(&page.log);
         if let Err(error) = self.fit(log, &mut page) {
             let position = self.position(log).unwrap_or(page.first);

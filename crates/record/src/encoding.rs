@@ -308,6 +308,14 @@ impl Decoder {
         Self::default()
     }
 
+    /// Creates a decoder for one batch in the middle of a stream, of which only the first index of each
+    /// log is known that it advances. Records, sightings and gaps are then decoded without the messages
+    /// before; but chains lack the issuers that those defined, and trees and largest heads are wrong.
+    #[must_use]
+    pub fn detached(firsts: impl IntoIterator<Item = (crate::LogNumber, u64)>) -> Self {
+        Self { context: Context::detached(firsts) }
+    }
+
     /// Decodes a message.
     ///
     /// # Errors
@@ -323,6 +331,18 @@ impl Decoder {
             Err(_) => self.context.revert(mark),
         }
         decoded
+    }
+
+    /// Returns the issuers with a number in the context, by number.
+    #[must_use]
+    pub fn issuers(&self) -> &[std::sync::Arc<crate::Issuer>] {
+        self.context.issuers()
+    }
+
+    /// Forgets the issuers of the context and keeps the positions, as a checkpoint without issuers
+    /// does: where such a checkpoint is damaged, what follows it can still be decoded.
+    pub fn forget_issuers(&mut self) {
+        self.context.forget_issuers();
     }
 
     fn read(&mut self, encoded: &[u8]) -> Result<Message, DecodeError> {

@@ -138,6 +138,12 @@ impl State {
         Self { stream, term, number, last: prev, next_offset, logs }
     }
 
+    /// Gives the stream another id, from the next message on.
+    #[must_use]
+    pub fn with_stream(self, stream: StreamId) -> Self {
+        Self { stream, ..self }
+    }
+
     /// Returns the stream.
     #[must_use]
     pub const fn stream(&self) -> StreamId {

@@ -18,7 +18,10 @@ fn main() {
 }
 
 fn read(url: &str, since: &mut String) -> anyhow::Result<()> {
-    let (mut socket, _) = tungstenite::connect(format!("{url}?compat=calidog{since}"))?;
+    let (mut socket, response) = tungstenite::connect(format!("{url}?compat=calidog{since}"))?;
+    let stream = response.headers().get("certstream-stream");
+    let stream = stream.and_then(|id| id.to_str().ok()).map(|id| format!("@{id}"));
+    let stream = stream.unwrap_or_default();
     loop {
         let message = socket.read()?;
         if !message.is_text() {
@@ -34,7 +37,7 @@ fn read(url: &str, since: &mut String) -> anyhow::Result<()> {
         }
         // Heartbeats have one too.
         if let Some(offset) = message["offset"].as_u64() {
-            *since = format!("&since={offset}");
+            *since = format!("&since={offset}{stream}");
         }
     }
 }

@@ -3,19 +3,21 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use config::{Config, Verification};
 use feed::Hub;
 use follow::catalogue::CatalogueOptions;
-use follow::position::State;
+use follow::position;
 use follow::{Client, Fleet, FleetOptions, LogsView, Page};
-use ingest::{CommitLog, Heartbeat, MemoryLog, Sequencer, Stopped};
+use ingest::{CommitLog, Heartbeat, Sequencer, Stopped, Window};
+use journal::Journal;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
 
+use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
 use crate::http::listener::{self, Port, Service};
@@ -23,6 +25,7 @@ use crate::http::{self, Services};
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
+use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
 use crate::publish::pages::Pages;
@@ -30,8 +33,9 @@ use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
 use crate::state::export::{Index, IndexExport};
-use crate::state::resume;
 use crate::state::save::{Saved, Saver};
+use crate::state::stream::Stream;
+use crate::state::{acknowledgements, window};
 use crate::{demo, options};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
@@ -104,38 +108,51 @@ impl Server {
         let tls = tls(&config)?;
         let listener = listener::bind(config.host, config.port, "host and port")?;
         let own_metrics = metrics_listener(&config)?;
-        let (state_file, mut saved) = resume::open(&config)?;
+        let liveness = Arc::new(Liveness::default());
+        let stream = Stream::open(&config, random(), &liveness.journal)?;
+        let Stream { log: commit_log, state, saved, state_file, journal } = stream;
         if mode != Mode::Demo {
             say_where_evidence_goes(&config);
         }
         let metrics = Arc::new(Metrics::default());
-        let first_offset = first_offset(saved.last_offset);
+        let id = state.stream();
         let filters = Filters::new(options::filter_limits(&config));
         let renderer = options::renderer(&config);
-        let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics));
-        let resent_from = saved.resent_from(first_offset);
-        saved.resent_from = Some(resent_from);
+        let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics), id);
         let index = Index::open(&config, &saved)?;
         let limits = options::limits(&config);
-        let hub = Arc::new(Hub::resumed(stream, limits, first_offset, Some(resent_from)));
+        let (first_offset, resent_from) = (state.next_offset(), saved.resent_from);
+        let entries = Arc::new(Entries::new(&state));
+        let history = match journal.clone() {
+            Some(journal) => Some(JournalHistory::start(journal, Arc::clone(&entries))?),
+            None => None,
+        };
+        let hub = match &history {
+            Some(history) => Hub::with_archive(stream, limits, history.archive()),
+            None => Hub::resumed(stream, limits, first_offset, resent_from),
+        };
+        let hub = Arc::new(hub);
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
         let client = Arc::new(http_client(&config)?);
         let (options, demo) = followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
         let tasks = fleet.tasks().clone();
-        let window = options::window(&config);
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
-        let (commit_log, state) = MemoryLog::begin(first_offset, random())?;
         let (shows, counts) = (Arc::clone(&hub), Arc::clone(&metrics));
-        let fanout = FeedFanout::new(shows, counts, Arc::clone(&recent), &state);
-        let sequencer = Sequencer::new(commit_log, fanout, state, window);
-        let liveness = Arc::new(Liveness::default());
-        let heartbeat = Arc::clone(&liveness.publisher);
-        let gather = Duration::from_millis(config.feed.gather_ms);
-        let ended = publisher_thread(move || publish(sequencer, waiting, gather, heartbeat))?;
+        let fanout = FeedFanout::new(shows, counts, Arc::clone(&recent), entries);
+        let publisher = Publisher {
+            commit_log,
+            fanout,
+            state,
+            window: options::window(&config),
+            restored_from: journal.clone().zip(options::dedup_rules(&config)),
+            gather: Duration::from_millis(config.feed.gather_ms),
+            heartbeat: Arc::clone(&liveness.publisher),
+        };
+        let ended = publisher_thread(move || publisher.run(waiting))?;
 
         let (hold, alive) = mpsc::channel(1);
         let (last_call, called) = watch::channel(false);
@@ -146,18 +163,22 @@ impl Server {
             filters.clone(),
             Arc::clone(&logs),
             tasks.clone(),
+            journal.clone(),
         );
         let registry = Arc::new(registry);
         let policy = Policy::compile(&config)?;
         let guard = Arc::new(Guard::new(metrics.guard.clone()));
         let services = Services {
             hub,
+            stream: id,
+            journal: journal.clone(),
             filters,
             logs,
             metrics,
             registry,
             guard,
             recent,
+            history,
             liveness,
             started,
             is_demo: mode == Mode::Demo,
@@ -167,6 +188,9 @@ impl Server {
         };
         let live = Live::new(services.clone(), config, policy);
         let saver = state_file.map(|file| Saver::start(file, saved_parts(&services, &fleet)));
+        if journal.is_some() {
+            acknowledgements::start(&live.config(), &fleet, &services.tasks);
+        }
         let export = index.map(|index| {
             let metrics = Arc::clone(&services.metrics);
             IndexExport::start(index, Arc::clone(&fleet), metrics, &services.tasks)
@@ -255,6 +279,7 @@ impl Server {
         tracing::info!("stopping");
         systemd::stopping();
         services.liveness.stop();
+        services.liveness.journal.stop();
         let grace = Duration::from_millis(live.config().shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
@@ -298,17 +323,32 @@ fn saved_parts(services: &Services, fleet: &Arc<Fleet>) -> Saved {
     }
 }
 
-/// Publishes pages until there are no more.
-fn publish(
-    sequencer: Sequencer<impl CommitLog, FeedFanout>,
-    pages: mpsc::Receiver<Page>,
+/// The parts of the publisher's thread.
+struct Publisher {
+    commit_log: Box<dyn CommitLog>,
+    fanout: FeedFanout,
+    state: record::State,
+    window: Option<Window>,
+    /// The journal that the window is restored from, and its rules.
+    restored_from: Option<(Journal, window::Rules)>,
     gather: Duration,
     heartbeat: Arc<Heartbeat>,
-) {
-    let mut converter = Pages::default();
-    match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
-        Ok(()) | Err(Stopped::Closed) => {}
-        Err(error) => tracing::error!(%error, "publishing has stopped"),
+}
+
+impl Publisher {
+    /// Publishes pages until there are no more.
+    fn run(self, pages: mpsc::Receiver<Page>) {
+        let Self { commit_log, fanout, state, mut window, restored_from, gather, heartbeat } = self;
+        if let (Some(window), Some((journal, rules))) = (&mut window, restored_from) {
+            // Clients connect and pages wait meanwhile.
+            heartbeat.wait(|| window::restore(&journal, rules, window));
+        }
+        let sequencer = Sequencer::new(commit_log, fanout, state, window);
+        let mut converter = Pages::default();
+        match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
+            Ok(()) | Err(Stopped::Closed) => {}
+            Err(error) => tracing::error!(%error, "publishing has stopped"),
+        }
     }
 }
 
@@ -376,13 +416,6 @@ fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     Ok(Some(Tls::load(cert, key)?))
 }
 
-/// Returns the first offset of this process. Offsets only grow, across restarts too.
-fn first_offset(last_saved: u64) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(now.as_micros()).unwrap_or(0);
-    now.max(last_saved.saturating_add(1))
-}
-
 fn say_where_evidence_goes(config: &Config) {
     match options::evidence_dir(config) {
         _ if config.verification == Verification::Off => {
@@ -392,7 +425,7 @@ fn say_where_evidence_goes(config: &Config) {
         }
         Some(folder) => tracing::debug!(folder = %folder.display(), "evidence of alarms is saved"),
         None => tracing::info!(
-            "verification alarms will not be saved: set ct_log.state_file, or \
+            "evidence of verification alarms will not be saved: set data_dir, or \
              verification_evidence_dir"
         ),
     }
@@ -411,7 +444,7 @@ pub(crate) fn http_client(config: &Config) -> anyhow::Result<Client> {
 async fn followed(
     config: &Config,
     mode: Mode,
-    saved: State,
+    saved: position::State,
 ) -> anyhow::Result<(FleetOptions, Option<ctsim::Sim>)> {
     let follow = options::follow_options(config);
     let nothing = FleetOptions { follow, configured: Vec::new(), catalogue: None, saved };

@@ -2,6 +2,7 @@
 
 pub mod create_index;
 pub mod healthcheck;
+pub mod journal;
 pub mod logs;
 pub mod tail;
 pub mod validate;

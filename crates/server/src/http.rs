@@ -28,13 +28,16 @@ use axum::response::{IntoResponse, Response};
 use config::Config;
 use feed::Hub;
 use follow::LogsView;
+use journal::Journal;
 use prometheus_client::registry::Registry;
+use record::StreamId;
 use supervise::Supervisor;
 use tokio::sync::watch;
 use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
+use crate::history::JournalHistory;
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::options;
@@ -48,6 +51,10 @@ use crate::publish::recent::RecentCertificates;
 pub struct Services {
     /// The stream.
     pub hub: Arc<Hub<MessageStream>>,
+    /// Its id, which all offsets belong to.
+    pub stream: StreamId,
+    /// The published certificates on disk, where they are kept.
+    pub journal: Option<Journal>,
     /// The filters of all connections.
     pub filters: Filters,
     /// The status of the followed logs.
@@ -60,6 +67,8 @@ pub struct Services {
     pub guard: Arc<Guard>,
     /// The newest certificates.
     pub recent: Arc<RecentCertificates>,
+    /// Everything that is kept on disk, if there is a journal.
+    pub history: Option<Arc<JournalHistory>>,
     /// The liveness of the publisher, and whether the server is about to stop.
     pub liveness: Arc<Liveness>,
     /// The start of the process.

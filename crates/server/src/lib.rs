@@ -4,6 +4,7 @@
 pub mod app;
 pub mod commands;
 mod demo;
+mod history;
 pub mod http;
 pub mod liveness;
 pub mod metrics;

@@ -5,11 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ingest::Heartbeat;
 
+use crate::state::journal_log::Pause;
+
 /// The liveness of the server.
 #[derive(Debug, Default)]
 pub struct Liveness {
     /// The publisher's thread.
     pub publisher: Arc<Heartbeat>,
+    /// The reason why the journal cannot be written at present.
+    pub(crate) journal: Arc<Pause>,
     stopping: AtomicBool,
 }
 

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use config::{Config, ConfigError, Invocation, LogFormat, Setup, TailCommand};
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::commands::{create_index, healthcheck, logs, tail, validate};
+use server::commands::{create_index, healthcheck, journal, logs, tail, validate};
 use server::reload::{self, SetLevel};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +51,13 @@ fn main() -> ExitCode {
             Err(text) => refuse(text.trim_end()),
         },
         Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
+        Ok(Invocation::Journal(setup, directory, command)) => {
+            match journal::run(&setup.config, directory.as_deref(), &command) {
+                // It has printed everything.
+                Ok(text) if text.is_empty() => ExitCode::SUCCESS,
+                outcome => answer(outcome),
+            }
+        }
         Ok(Invocation::CreateIndex(setup, command)) => {
             answer(create_index::run(&setup.config, &command))
         }

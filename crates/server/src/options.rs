@@ -7,16 +7,22 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use config::{
-    ByteSize, CompatProfile, Config, CtLog, DedupMode, LogState, NamedLog, RemovedLogPolicy, Start,
-    TreeSizeSource, Verification,
+    ByteSize, CompatProfile, Config, CtLog, DedupMode, JournalSync, LogState, NamedLog,
+    RemovedLogPolicy, Span, Start, TreeSizeSource, Verification,
 };
+use ct::Hash;
 use ct::log_list::CHROME_KEY_PEM;
 use ct::signature::PublicKey;
 use feed::Limits;
 use follow::catalogue::{CHROME_ALL_LOGS_URL, CHROME_LIST_URL, CatalogueOptions, Selection};
-use follow::{Backoff, CatchUp, FollowOptions, Intervals, Log, LogError, Protocol, file};
+use follow::{
+    Backoff, CatchUp, FirstPosition, FollowOptions, Intervals, Log, LogError, Protocol, file,
+};
 use ingest::Window;
+use record::SyncMode;
 use wire::{Profile, Renderer};
+
+use crate::state::window;
 
 /// Most bytes of a key's file that are read.
 const LARGEST_KEY: u64 = 64 * 1024;
@@ -109,8 +115,16 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
             Start::Index(index) => follow::Start::Index(index),
         },
         start_overlap: logs.start_overlap_leaves,
-        saves_first: logs.state_file.is_some(),
-        resume_overlap: Duration::from_secs(logs.resume_overlap_secs),
+        first_position: match config.data_dir {
+            Some(_) => FirstPosition::Published,
+            None if logs.state_file.is_some() => FirstPosition::Saved,
+            None => FirstPosition::Forgotten,
+        },
+        // A journal has the exact position.
+        resume_overlap: match config.data_dir {
+            Some(_) => Duration::ZERO,
+            None => Duration::from_secs(logs.resume_overlap_secs),
+        },
         tbs_ids: config.dedup.enabled && config.dedup.mode == DedupMode::Linked,
         partial_tile_wait: Duration::from_millis(logs.partial_tile_wait_ms),
         verification: match config.verification {
@@ -189,7 +203,7 @@ pub(crate) fn catalogue(config: &Config) -> anyhow::Result<Option<CatalogueOptio
         extra: logs.extra_log_lists.clone(),
         selection: selection(logs),
         keep_removed: logs.removed_log_policy == RemovedLogPolicy::Keep,
-        cache: list_cache(logs),
+        cache: list_cache(config),
         refresh: Duration::from_secs(logs.log_refresh_interval_secs),
         ..CatalogueOptions::new(list_url(logs).to_owned(), key)
     }))
@@ -219,15 +233,74 @@ fn list_url(logs: &CtLog) -> &str {
     if all { CHROME_ALL_LOGS_URL } else { &logs.log_list_url }
 }
 
-/// Returns the cache file of the lists: the configured one, or else one beside the state file.
-fn list_cache(logs: &CtLog) -> Option<PathBuf> {
-    logs.log_list_cache.clone().or_else(|| beside_state(logs, ".log_lists"))
+/// Returns the cache file of the lists: the configured one, or else one in the data directory or beside
+/// the state file.
+fn list_cache(config: &Config) -> Option<PathBuf> {
+    let named = config.ct_log.log_list_cache.clone();
+    named.or_else(|| kept(config, "log_lists"))
 }
 
-/// Returns the folder for evidence of alarms: the configured one, or else one beside the state file.
+/// Returns the folder for evidence of alarms: the configured one, or else one in the data directory or
+/// beside the state file.
 pub(crate) fn evidence_dir(config: &Config) -> Option<PathBuf> {
     let named = config.verification_evidence_dir.clone();
-    named.or_else(|| beside_state(&config.ct_log, ".evidence"))
+    named.or_else(|| kept(config, "evidence"))
+}
+
+/// Returns the path of something that is kept, by default, in the data directory or beside the state
+/// file.
+fn kept(config: &Config, name: &str) -> Option<PathBuf> {
+    let in_data_dir = config.data_dir.as_ref().map(|dir| dir.join(name));
+    in_data_dir.or_else(|| beside_state(&config.ct_log, &format!(".{name}")))
+}
+
+/// Returns the path beside which an acknowledgement of alarms waits for the server: the state file, or
+/// a name in the data directory.
+pub(crate) fn acknowledgements(config: &Config) -> Option<PathBuf> {
+    let in_data_dir = config.data_dir.as_deref().map(acknowledgements_in);
+    in_data_dir.or_else(|| config.ct_log.state_file.clone())
+}
+
+/// Returns that path in a data directory.
+pub(crate) fn acknowledgements_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("alarms")
+}
+
+/// Returns the settings of the journal.
+pub(crate) fn journal(config: &Config) -> journal::Settings {
+    let own = &config.journal;
+    journal::Settings {
+        sync: match own.sync {
+            JournalSync::Batch => SyncMode::Batch,
+            JournalSync::Interval => SyncMode::Interval,
+        },
+        max_bytes: own.max_bytes.get(),
+        max_age: own.max_age.map(Span::get),
+        segment_bytes: own.segment_bytes.get().min(own.max_bytes.get() / 4),
+        ..journal::Settings::default()
+    }
+}
+
+/// Returns the SHA-256 of the settings that decide which entries are published.
+pub(crate) fn configuration_hash(config: &Config) -> Hash {
+    let logs = &config.ct_log;
+    let parts = (
+        &config.dedup,
+        config.verification,
+        (&config.custom_logs, &config.static_logs, selection(logs), list_url(logs)),
+        (&logs.extra_log_lists, logs.disable_default_logs, logs.start),
+    );
+    ct::sha256(format!("{parts:?}").as_bytes())
+}
+
+/// Returns the rules of the dedup window, unless every entry is sent.
+pub(crate) fn dedup_rules(config: &Config) -> Option<window::Rules> {
+    let dedup = &config.dedup;
+    dedup.enabled.then(|| window::Rules {
+        capacity: dedup.capacity,
+        ttl: Duration::from_secs(dedup.ttl_secs),
+        is_linked: dedup.mode == DedupMode::Linked,
+    })
 }
 
 fn beside_state(logs: &CtLog, suffix: &str) -> Option<PathBuf> {

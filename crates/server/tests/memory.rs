@@ -184,6 +184,10 @@ impl Stream for Texts {
         block(size_of::<Vec<u8>>()) + block(entry.capacity()) + 96
     }
 
+    fn seen(&self, _: &Vec<u8>) -> u64 {
+        0
+    }
+
     fn read<'e>(&self, _: u64, entry: &'e Vec<u8>) -> &'e [u8] {
         entry
     }
@@ -215,7 +219,8 @@ fn texts(count: usize, length: usize) -> Vec<Vec<u8>> {
 
 fn join(hub: &Hub<Texts>, framing: Framing, since: Option<u64>) -> Reader<Texts> {
     let owner = Owner::default();
-    hub.subscribe(Request { rendering: (), framing, since, filter: None, owner }).reader
+    let request = Request { rendering: (), framing, since, filter: None, owner };
+    hub.subscribe(request).expect("the hub has no history").reader
 }
 
 #[test]

@@ -166,6 +166,12 @@ impl Filter {
         &self.terms[parameter as usize]
     }
 
+    /// Returns the wildcards that pass for one of the terms of `domain`, in lower case.
+    #[must_use]
+    pub fn wildcards(&self) -> &[Box<str>] {
+        &self.wildcards
+    }
+
     /// Returns the texts to look for: the terms, and for `domain` the wildcards that stand for them. One
     /// of them has to hold. None if the parameter was not given.
     fn lookups(&self, parameter: Parameter) -> impl Iterator<Item = &str> {

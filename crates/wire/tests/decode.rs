@@ -373,7 +373,8 @@ fn our_heartbeats() {
         (Profile::Rust, None),
     ] {
         let mut message = Vec::new();
-        heartbeat(profile, 1_708_483_726_594, None, &mut message);
+        let id = "Zq3xK9aB".parse().unwrap();
+        heartbeat(profile, 1_708_483_726_594, None, id, &mut message);
         let (offset, stream) = (None, None);
         assert_eq!(decode(&message), Ok(Incoming::Heartbeat { timestamp, offset, stream }));
     }

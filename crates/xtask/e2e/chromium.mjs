@@ -38,7 +38,7 @@ function readEvents([count]) {
     const source = new EventSource("/sse");
     source.onmessage = ({ data, lastEventId }) => {
       seen.offsets.push(JSON.parse(data).offset);
-      seen.ids.push(Number(lastEventId));
+      seen.ids.push(Number(lastEventId.split("@")[0]));
       if (seen.offsets.length < count) return;
       source.close();
       resolve(seen);

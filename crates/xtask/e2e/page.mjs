@@ -90,7 +90,7 @@ async function checkLogs(page) {
   assert.deepEqual(sorted, [...sorted].sort().reverse());
 }
 
-// What axe finds wrong, where.
+// The violations that axe finds.
 async function violations(page, where) {
   const found = await page.evaluate(() => globalThis.axe.run());
   return found.violations.map(({ id, impact, nodes }) => {

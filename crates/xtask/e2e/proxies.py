@@ -26,7 +26,7 @@ SERVER = os.environ["SERVER"]
 FOLDER = FILE.parent
 CHAIN, KEY, BOTH = FOLDER / "fullchain.pem", FOLDER / "privkey.pem", FOLDER / "certstream.pem"
 # Seconds for anything; what is held back does not come in a day either.
-PATIENCE = 20
+PATIENCE = 60
 # A client may claim to be another one.
 CLAIMED = {"X-Forwarded-For": "192.0.2.1"}
 # Streams for one address, as docs/hosting.md allows them.

@@ -48,7 +48,7 @@ class Events:
         if lines.get("event") == "gap":
             assert json.loads(lines["data"])["message_type"] == "gap", lines
         else:
-            assert int(lines["id"]) == self.offsets.last, lines
+            assert int(lines["id"].split("@")[0]) == self.offsets.last, lines
         return True
 
 

@@ -22,6 +22,9 @@ run() {
 set -m
 run 'certstream-server --demo --log-level warn &' 1.5
 run "curl -sN 'http://127.0.0.1:8080/sse?stream=domains' | sed -un 's/^data: //p' | cut -c -105 | head -4" 2
-run 'timeout 9 certstream-server tail --domain example.org' 1
-run 'curl -fsS http://127.0.0.1:8080/health/deep; echo' 2.5
+run '# An alert: certificates for example.org, each once.' 0.5
+run "curl -sN 'http://127.0.0.1:8080/sse?stream=domains&domain=example.org&entry=precert' | grep -m 2 '^data'" 2
+run 'curl -s http://127.0.0.1:8080/health/deep' 3
+# The picture ends with the last output.
+echo
 kill %1

@@ -13,6 +13,6 @@ await withBrowser(async (context) => {
   await page.goto(`http://${ADDRESS}/`);
   await page.waitForFunction((rows) => document.querySelectorAll("#rows tr").length >= rows, ROWS);
   // Figures over some seconds have a value, and logs are at their heads.
-  await page.waitForTimeout(8000);
+  await page.waitForTimeout(20000);
   await page.screenshot({ path: process.argv[2] });
 });

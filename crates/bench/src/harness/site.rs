@@ -165,7 +165,8 @@ impl Server {
         self.port
     }
 
-    fn get(&self, path: &str) -> anyhow::Result<String> {
+    /// Returns the answer to a request.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
         let tls = self.tls.as_ref().map(|(_, tls)| tls);
         let scheme = if tls.is_some() { "https" } else { "http" };
         http::get_from(&format!("{scheme}://{}/{path}", self.address()), tls)

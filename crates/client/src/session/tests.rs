@@ -33,7 +33,12 @@ impl Reader {
     }
 
     fn connected(&mut self, is_resumed: bool, now: u64) {
-        self.reported.extend(self.session.connected(is_resumed, now));
+        self.reported.extend(self.session.connected(is_resumed, None, now));
+    }
+
+    fn connected_to(&mut self, stream: &str) {
+        let is_resumed = self.since().is_some();
+        self.reported.extend(self.session.connected(is_resumed, Some(stream), 0));
     }
 
     fn since(&self) -> Option<Since> {
@@ -409,6 +414,41 @@ fn the_stream_id_is_sent_back_with_the_offset() {
     let progress = reader.take();
     let saved = saved(&progress);
     assert_eq!((saved.offset, saved.stream.as_deref()), (Some(2), Some("s2")));
+}
+
+#[test]
+fn an_offset_belongs_to_the_stream_that_numbered_it() {
+    let mut reader = reader(Resume::default());
+    reader.connected_to("s1");
+    entries(&mut reader, 5, "a", 0..2);
+    assert_eq!(reader.since().unwrap().to_string(), "6@s1", "without any heartbeat");
+    // Another server answers, and the connection ends before it sends anything.
+    reader.connected_to("s2");
+    assert_eq!(reader.since().unwrap().to_string(), "6@s1");
+    assert_eq!(reader.take().stream.as_deref(), Some("s1"));
+    reader.connected_to("s2");
+    reader.message(&gap(None, "other_stream"), 0);
+    assert_eq!(reader.since().unwrap().to_string(), "6@s1", "nothing of it is received yet");
+    entries(&mut reader, 100, "b", 7..9);
+    assert_eq!(reader.since().unwrap().to_string(), "101@s2");
+    // And back: what was received is a duplicate, not a loss.
+    reader.connected_to("s1");
+    reader.message(&gap(None, "other_stream"), 1);
+    entries(&mut reader, 5, "a", 0..3);
+    assert_eq!(reader.since().unwrap().to_string(), "7@s1");
+    assert_eq!((reader.kept, reader.counters().duplicates), (5, 2));
+    let progress = reader.take();
+    assert_eq!((progress.offset, progress.stream.as_deref()), (Some(7), Some("s1")));
+}
+
+#[test]
+fn a_server_without_a_stream_id_leaves_offsets_without_one() {
+    let mut reader = reader(Resume::default());
+    reader.connected_to("s1");
+    entries(&mut reader, 5, "a", 0..1);
+    reader.connected(true, 0);
+    entries(&mut reader, 6, "a", 1..2);
+    assert_eq!(reader.since().unwrap().to_string(), "6");
 }
 
 #[test]

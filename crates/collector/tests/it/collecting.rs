@@ -102,3 +102,42 @@ async fn the_server_filters_and_domains_have_their_own_columns() {
     assert_eq!(names[0].num_columns(), 6);
     server.stop().await;
 }
+
+/// Offsets of two servers cannot be compared, so the collector takes what the other server has, and
+/// keeps what is new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_changes_between_two_servers_misses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sim = logs(ctsim::Config { rate: 0.0, initial_size: 0, ..Default::default() }).await;
+    let path = folder.path().join("certstream_data.feather");
+    let mut servers = Vec::new();
+    for name in ["one", "two"] {
+        let own = folder.path().join(name);
+        std::fs::create_dir(&own).expect("a folder");
+        servers.push(Running::start(reads_all(&sim, &own)).await);
+    }
+    let mut streams = Vec::new();
+    for (round, server) in [0, 1, 0].into_iter().enumerate() {
+        let url = url_of(&servers[server]);
+        // While no collector is connected.
+        for log in sim.logs() {
+            log.grow(100).expect("grows");
+        }
+        let arguments = ["--url", &url, "--from-oldest"];
+        let collector = Collector::start(folder.path(), &arguments);
+        has_rows(&path, 400 * (round as u64 + 1)).await;
+        let (status, log) = collector.terminate().await;
+        assert_eq!(status, Some(0), "{log}");
+        let state = state(&path).expect("a file");
+        assert_eq!(state.gaps.count(), round as u64, "{log}");
+        streams.push(state.stream.expect("the server has a stream"));
+    }
+    assert!(streams[0] != streams[1] && streams[0] == streams[2], "{streams:?}");
+    for (name, mut found) in indexes(&batches(&path)) {
+        found.sort_unstable();
+        assert_eq!(found, (0..300).collect::<Vec<_>>(), "{name}");
+    }
+    for server in servers {
+        server.stop().await;
+    }
+}

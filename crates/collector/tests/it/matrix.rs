@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use url::Url;
 use wire::filter::Parameter;
 
-use crate::harness::{Collector, program};
+use crate::harness::{Collector, PATIENCE, program};
 use crate::replay::message;
 
 /// The number of entries of the log; those with an even index match the filter.
@@ -176,7 +176,8 @@ async fn collects(
     let common = ["--url", &url, "--stream", stream, "-b", "7"];
     let option = if filter.is_none() { &["--match", "wanted"][..] } else { &[] };
     let collector = Collector::start(folder.path(), &[&common, option, arguments].concat());
-    server.read.notified().await;
+    let read = tokio::time::timeout(PATIENCE, server.read.notified()).await;
+    read.unwrap_or_else(|_| panic!("{case}: {}", collector.log()));
     let (status, log) = collector.terminate().await;
     assert_eq!(status, Some(0), "{case}: {log}");
 

@@ -45,12 +45,13 @@ pub struct TailCommand {
 }
 
 /// Returns all commands.
-pub(super) fn all() -> [Command; 6] {
+pub(super) fn all() -> [Command; 7] {
     [
         tail_command(),
         healthcheck_command(),
         Command::new("validate").about("Check the configuration; the same as --validate-config"),
         logs_command(),
+        super::journal::command(),
         create_index_command(),
         completions::command("certstream-server"),
     ]

@@ -68,6 +68,8 @@ pub struct MetricsSettings {
 pub struct Compat {
     /// The file with positions in the format of certstream-server-go.
     pub export_index: Option<PathBuf>,
+    /// The state file to write besides a journal.
+    pub export_state: Option<PathBuf>,
 }
 
 /// The certificates that the REST API keeps.

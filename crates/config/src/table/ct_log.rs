@@ -125,7 +125,7 @@ pub(super) const ROWS: &[Setting] = &[
         "ct_log.state_file",
         &["CERTSTREAM_CT_LOG_STATE_FILE"],
         Path,
-        "File to save positions in and to resume from; without it every start begins afresh",
+        "File to save positions in and to resume from, if there is no data_dir; a new journal in data_dir imports it once and renames it. Without either every start begins afresh",
     )
     .example("/var/lib/certstream/state.json")
     .restart(),
@@ -298,6 +298,15 @@ pub(super) const ROWS: &[Setting] = &[
          can go back to that server; may be ct_log.import_index",
     )
     .example("/var/lib/certstream/ct_index.json")
+    .restart(),
+    row(
+        "compat.export_state",
+        &["CERTSTREAM_COMPAT_EXPORT_STATE"],
+        Path,
+        "State file to write besides the journal, in the format of ct_log.state_file, for going back \
+         to a version or a server without a journal",
+    )
+    .example("/var/lib/certstream/export.json")
     .restart(),
     row(
         "hot_reload.enabled",

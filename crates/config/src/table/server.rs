@@ -1,7 +1,9 @@
 //! Rows of the table: settings outside sections, and the protocols.
 
 use super::{Setting, row};
-use crate::kind::Kind::{Address, Bool, Choice, Integer, LogFilter, Millis, Networks, Path, Size};
+use crate::kind::Kind::{
+    Address, Bool, Choice, Directory, Integer, LogFilter, Millis, Networks, Path, Size,
+};
 use crate::model::values::ByteSize;
 
 pub(super) const ROWS: &[Setting] = &[
@@ -90,6 +92,16 @@ pub(super) const ROWS: &[Setting] = &[
         "Maximum time to wait for connections to end after SIGTERM or Ctrl-C",
     ),
     row(
+        "data_dir",
+        &["CERTSTREAM_DATA_DIR"],
+        Directory,
+        "Directory for everything that the server keeps: the journal (section journal), evidence of \
+         alarms and the cached log lists. Without one, nothing published outlives the server, and \
+         positions are kept in ct_log.state_file if that is set",
+    )
+    .example("/var/lib/certstream")
+    .restart(),
+    row(
         "verification",
         &["CERTSTREAM_VERIFICATION"],
         Choice(&["enforce", "report", "off"]),
@@ -101,9 +113,9 @@ pub(super) const ROWS: &[Setting] = &[
     row(
         "verification_evidence_dir",
         &["CERTSTREAM_VERIFICATION_EVIDENCE_DIR"],
-        Path,
-        "Directory for the evidence of alarms; by default one beside ct_log.state_file, and none \
-         without a state file",
+        Directory,
+        "Directory for the evidence of alarms; by default one in data_dir or beside \
+         ct_log.state_file, and none without either",
     )
     .example("/var/lib/certstream/evidence")
     .restart(),

@@ -55,6 +55,7 @@ fn the_commented_values_of_the_example_are_valid() {
         tls_cert: Some("/etc/certstream/fullchain.pem".into()),
         tls_key: Some("/etc/certstream/privkey.pem".into()),
         real_ip: Some(true),
+        data_dir: Some("/var/lib/certstream".into()),
         verification_evidence_dir: Some("/var/lib/certstream/evidence".into()),
         ..Config::default()
     };
@@ -66,6 +67,8 @@ fn the_commented_values_of_the_example_are_valid() {
     expected.ct_log.state_file = Some("/var/lib/certstream/state.json".into());
     expected.ct_log.import_index = Some("/var/lib/certstream/ct_index.json".into());
     expected.compat.export_index = Some("/var/lib/certstream/ct_index.json".into());
+    expected.compat.export_state = Some("/var/lib/certstream/export.json".into());
+    expected.journal.max_age = Some("7d".parse().expect("a span"));
     expected.hot_reload.watch_path = Some("/etc/certstream".into());
     assert_eq!(rules::check(&config), []);
     assert_eq!(config.custom_logs[0].name, "Example 2027");

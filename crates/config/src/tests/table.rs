@@ -95,7 +95,8 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         }
         Kind::HeaderName => "X-API-Key",
         Kind::Intervals => "DigiCert=50,Let's Encrypt=0",
-        Kind::Path => "/somewhere/else",
+        Kind::Path | Kind::Directory => "/somewhere/else",
+        Kind::Span => "36h",
         Kind::StreamPath => "/a.b/c_d",
         Kind::Address => "::1",
         Kind::Url => "http://127.0.0.1:8080/other.json",
@@ -141,7 +142,14 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         Kind::Urls => &["ct.example", "https://a.example/list.json,nowhere"],
         Kind::Intervals => &["Google", "Google=soon", "=5", "a=1,A=1,a=2", "a=3600001"],
         Kind::StreamPath => &["a", "/a/", "//", "/a?b", "/..", "/{a}"],
-        Kind::Path | Kind::Text | Kind::Texts | Kind::TreeSize | Kind::Logs | Kind::Anything => &[],
+        Kind::Span => &["yesterday", "7x", "-1d"],
+        Kind::Path
+        | Kind::Directory
+        | Kind::Text
+        | Kind::Texts
+        | Kind::TreeSize
+        | Kind::Logs
+        | Kind::Anything => &[],
     };
     samples.iter().map(|sample| (*sample).to_owned()).collect()
 }

@@ -114,7 +114,9 @@ impl<S: Stream> Shared<S> {
         // An entry that claims to weigh nothing would make the ring's bound void.
         let weigh = |entry| self.stream.weight(entry).max(size_of::<S::Entry>()).max(1);
         let weight = entries.iter().map(weigh).fold(0, usize::saturating_add);
-        Page::new(span, entries, weight, Instant::now())
+        let mut page = Page::new(span, entries, weight, Instant::now());
+        page.set_seen(|entry| self.stream.seen(entry));
+        page
     }
 
     /// Returns the feeds to render for, after those without readers have ended.

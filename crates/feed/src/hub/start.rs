@@ -8,7 +8,7 @@ use crate::ring::span::Cursor;
 use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
-use crate::subscription::{Gap, GapReason};
+use crate::subscription::{Busy, Gap, GapReason};
 
 /// The place at which a reader begins.
 pub(super) struct Start {
@@ -24,26 +24,27 @@ pub(super) struct Start {
 
 impl<S: Stream> Shared<S> {
     /// Returns where a reader continues that has everything up to `since`; `past` is the oldest
-    /// offset of the history.
+    /// offset of the history. Refuses one that would have to read that while too many do.
     pub(super) fn start(
         &self,
         since: Option<u64>,
         past: Option<u64>,
         ring: &Ring<S::Entry>,
-    ) -> Start {
+    ) -> Result<Start, Busy> {
         let (offset, gap) = self.place(since, ring);
         let misses = gap.is_some_and(|gap| gap.reason != GapReason::Ahead);
         if let (true, Some(since), Some(past)) = (misses, since, past)
             && past < ring.oldest()
-            && let Some(place) = self.past.as_ref().and_then(|history| history.place())
+            && let Some(history) = &self.past
         {
-            return in_history(since.saturating_add(1), past, place, ring);
+            let place = history.admit(ring.rate()).ok_or(Busy)?;
+            return Ok(in_history(since.saturating_add(1), past, place, ring));
         }
         let page = ring.page(offset);
         let offset = page.map_or(offset, |page| page.span().entry_at(offset));
         let passed = ring.entries_before(offset);
         let inside = page.filter(|page| page.first() < offset).map(Page::end);
-        Start { at: Cursor { offset, passed }, gap, inside, replay: None, entries: None }
+        Ok(Start { at: Cursor { offset, passed }, gap, inside, replay: None, entries: None })
     }
 
     /// Returns the same for a reader with a filter, and its signals: a publisher that fills the ring
@@ -53,13 +54,13 @@ impl<S: Stream> Shared<S> {
         since: Option<u64>,
         past: Option<u64>,
         filter: u64,
-    ) -> (watch::Receiver<Head>, Start) {
+    ) -> Result<(watch::Receiver<Head>, Start), Busy> {
         let mut signals = self.signals.lock();
         let ring = self.ring.lock();
         let head = signals.join(filter, &ring, self.head.borrow().closed);
-        let mut start = self.start(since, past, &ring);
+        let mut start = self.start(since, past, &ring).inspect_err(|_| signals.leave(filter))?;
         start.at.passed = head.borrow().passed(start.at.offset, Some(filter), &ring);
-        (head, start)
+        Ok((head, start))
     }
 
     /// Returns the offset in the ring at which a reader continues.

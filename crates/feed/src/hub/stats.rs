@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Hub;
-use crate::shared::{Past, Shared};
+use crate::late::past::Past;
+use crate::shared::Shared;
 use crate::stream::Stream;
 
 /// The state of a [`Hub`], and what it has done.

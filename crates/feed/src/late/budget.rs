@@ -1,12 +1,14 @@
-//! The budget of late work: one piece at a time, a quarter of one core, owner after owner.
+//! The budgets of late work and of replays: in each one piece at a time, owner after owner.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 use tokio::time;
+
+use super::contention::Contention;
 
 /// The owner of a reader, such as a network address: a number that the caller chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,14 +17,42 @@ pub struct Owner(pub u128);
 /// The rest after a piece of work, in times the work took: three parts of four.
 const REST: u32 = 3;
 
-/// The one lane for late work: one permit at a time, and after each a rest, so that all of it
-/// together never takes more than a quarter of one core.
+/// The lanes of a hub. Only one piece of work of both is under way at a time, so late work waits for
+/// one piece of a replay at most, and has its quarter of a core beside any number of replays.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    /// For readers within the ring.
+    pub(crate) late: RenderBudget,
+    /// For readers of the history.
+    pub(crate) replays: RenderBudget,
+}
+
+/// Locked while a piece of work is under way.
+type Core = Arc<tokio::sync::Mutex<()>>;
+
+/// The rule for rests after work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rests {
+    /// After each piece.
+    #[default]
+    Always,
+    /// After a piece for which the thread had to wait for a core: others need them.
+    UnderContention,
+}
+
+/// A lane: one permit at a time, and rests, so that all of its work together never takes more than a
+/// quarter of one core; of replays, never while other threads need the cores.
 ///
 /// Owners take turns; the work of one owner is done first come, first served. Work that several
 /// owners wait for stands in each one's queue, and is done when the first of them has its turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RenderBudget(Arc<Lane>);
+
 #[derive(Debug, Default)]
-pub(crate) struct RenderBudget {
-    queues: Arc<Mutex<Queues>>,
+struct Lane {
+    queues: Mutex<Queues>,
+    core: Core,
+    rests: Rests,
 }
 
 /// The tickets that wait.
@@ -55,13 +85,27 @@ pub(crate) struct Granted(oneshot::Receiver<Permit>);
 #[derive(Debug)]
 pub(crate) struct Permit {
     /// None when it was passed on.
-    queues: Option<Arc<Mutex<Queues>>>,
+    lane: Option<Arc<Lane>>,
+    /// Held since the work may begin.
+    core: Option<OwnedMutexGuard<()>>,
 }
 
 /// Work under way; also work that panics is followed by a rest.
 struct Work {
     permit: Permit,
     since: Instant,
+    contention: Contention,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        let core = Core::default();
+        let lane = |rests| {
+            let core = Arc::clone(&core);
+            RenderBudget(Arc::new(Lane { core, rests, ..Lane::default() }))
+        };
+        Self { late: lane(Rests::Always), replays: lane(Rests::UnderContention) }
+    }
 }
 
 impl Ticket {
@@ -86,12 +130,12 @@ impl RenderBudget {
             return;
         }
         let is_free = {
-            let mut queues = self.queues.lock();
+            let mut queues = self.0.queues.lock();
             queues.join(Arc::clone(ticket), owner);
             !std::mem::replace(&mut queues.taken, true)
         };
         if is_free {
-            pass_on(&self.queues);
+            pass_on(&self.0);
         }
     }
 }
@@ -128,33 +172,37 @@ impl Queues {
 }
 
 /// Gives the permit to the next ticket that is still waited for; without one the lane is free.
-fn pass_on(queues: &Arc<Mutex<Queues>>) {
+fn pass_on(lane: &Arc<Lane>) {
     loop {
         let next = {
-            let mut queues = queues.lock();
+            let mut queues = lane.queues.lock();
             let next = queues.next();
             queues.taken = next.is_some();
             next
         };
         let Some(ticket) = next else { return };
         let Some(waiting) = ticket.grant.lock().take() else { continue };
-        match waiting.send(Permit { queues: Some(Arc::clone(queues)) }) {
+        match waiting.send(Permit { lane: Some(Arc::clone(lane)), core: None }) {
             Ok(()) => return,
             // One that is given up is passed over.
-            Err(mut permit) => permit.queues = None,
+            Err(mut permit) => permit.lane = None,
         }
     }
 }
 
 impl Granted {
-    /// Waits for the permit, and for the rest to end. None if the ticket is gone.
+    /// Waits for the permit, for the rest to end, and for the work of the other lane. None if the
+    /// ticket is gone.
     pub(crate) async fn permit(self) -> Option<Permit> {
-        let permit = self.0.await.ok()?;
-        let rests_until = permit.queues.as_ref().and_then(|queues| queues.lock().rests_until);
+        let mut permit = self.0.await.ok()?;
+        let rests_until = permit.lane.as_ref().and_then(|lane| lane.queues.lock().rests_until);
         if let Some(until) = rests_until
             && until > time::Instant::now()
         {
             time::sleep_until(until).await;
+        }
+        if let Some(core) = permit.lane.as_ref().map(|lane| Arc::clone(&lane.core)) {
+            permit.core = Some(core.lock_owned().await);
         }
         Some(permit)
     }
@@ -163,25 +211,37 @@ impl Granted {
 impl Permit {
     /// Does the work, in the calling thread.
     pub(crate) fn spend<T>(self, work: impl FnOnce() -> T) -> T {
-        let _under_way = Work { permit: self, since: Instant::now() };
+        let (since, contention) = (Instant::now(), Contention::begin());
+        let _under_way = Work { permit: self, since, contention };
         work()
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(queues) = self.queues.take() {
-            pass_on(&queues);
+        self.core = None;
+        if let Some(lane) = self.lane.take() {
+            pass_on(&lane);
+        }
+    }
+}
+
+impl Lane {
+    /// Returns the rest after work that took so long.
+    fn rest(&self, work: Duration, contention: &Contention) -> Duration {
+        match self.rests {
+            Rests::UnderContention if !contention.is_felt(work) => Duration::ZERO,
+            Rests::Always | Rests::UnderContention => work.saturating_mul(REST),
         }
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        let rest = self.since.elapsed().saturating_mul(REST);
-        let now = time::Instant::now();
-        if let Some(queues) = &self.permit.queues {
-            queues.lock().rests_until = Some(now.checked_add(rest).unwrap_or(now));
+        if let Some(lane) = &self.permit.lane {
+            let rest = lane.rest(self.since.elapsed(), &self.contention);
+            let now = time::Instant::now();
+            lane.queues.lock().rests_until = Some(now.checked_add(rest).unwrap_or(now));
         }
     }
 }
@@ -233,7 +293,7 @@ mod tests {
     /// Returns the order in which tickets get the permit that join these owners' queues while it is
     /// taken, those of `leave` excepted, which give up waiting.
     async fn order(owners: &[&[u128]], leave: &[usize]) -> Vec<usize> {
-        let budget = Arc::new(RenderBudget::default());
+        let budget = RenderBudget::default();
         let busy = permit(&budget).await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut waiting = Vec::new();
@@ -255,7 +315,7 @@ mod tests {
         for task in waiting {
             assert!(task.await.map_or_else(|error| error.is_cancelled(), |()| true));
         }
-        assert!(!budget.queues.lock().taken && budget.queues.lock().by_owner.is_empty());
+        assert!(!budget.0.queues.lock().taken && budget.0.queues.lock().by_owner.is_empty());
         let order = order.lock();
         order.clone()
     }

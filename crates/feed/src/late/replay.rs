@@ -37,6 +37,10 @@ pub(crate) struct Replayed {
     pub(crate) start: Option<Span>,
     /// The last page.
     pub(crate) end: Option<Span>,
+    /// The offset from which on it was read: nothing before it passes the filter.
+    pub(crate) skipped_to: u64,
+    /// The oldest offset of the ring then: nothing from there on was read.
+    pub(crate) until: u64,
     pub(crate) framing: Framing,
     /// The chunks of those pages that have something for the reader.
     pub(crate) chunks: Vec<Arc<Chunk>>,
@@ -50,23 +54,45 @@ impl<S: Stream> ReplayRequest<S> {
             let shared = Arc::clone(shared);
             move |permit: Permit| Arc::new(permit.spend(|| self.work(&shared)))
         });
-        shared.budget.join(job.ticket(), owner);
+        shared.lanes.replays.join(job.ticket(), owner);
         job
     }
 
     fn work(&self, shared: &Shared<S>) -> Replayed {
-        let end = shared.ring.lock().oldest();
+        let (since, end) = (Instant::now(), shared.ring.lock().oldest());
+        let offset = self.skip(shared, end);
         let history = shared.past.as_ref().map(|past| &past.history);
-        let read = history.map(|history| history.pages(self.offset, end, WORK_WEIGHT));
-        let pages = contiguous(read.unwrap_or_default(), self.offset, end);
-        let replayed = self.render(shared, pages);
+        let read = history.map(|history| history.pages(offset, end, WORK_WEIGHT));
+        let pages = contiguous(read.unwrap_or_default(), offset, end);
+        let replayed = self.render(shared, pages, offset, end);
         shared.late_chunks.fetch_add(replayed.chunks.len() as u64, Ordering::Relaxed);
+        if let (Some(past), Some(start), Some(last)) =
+            (&shared.past, &replayed.start, &replayed.end)
+        {
+            let entries = last.entries_before(last.end).saturating_sub(start.before);
+            past.has_read(entries, since.elapsed());
+        }
         replayed
     }
 
+    /// Returns the offset from which on something may be for the reader.
+    fn skip(&self, shared: &Shared<S>, end: u64) -> u64 {
+        let (Some(filter), Some(past)) = (&self.filter, &shared.past) else { return self.offset };
+        if self.offset >= end {
+            return self.offset;
+        }
+        past.history.skip(filter, self.offset, end).clamp(self.offset, end)
+    }
+
     /// Renders the pages, up to the bytes that late chunks may take.
-    fn render(&self, shared: &Shared<S>, pages: Vec<Page<S::Entry>>) -> Replayed {
-        let first = pages.first().map_or(self.offset, Page::first);
+    fn render(
+        &self,
+        shared: &Shared<S>,
+        pages: Vec<Page<S::Entry>>,
+        skipped_to: u64,
+        until: u64,
+    ) -> Replayed {
+        let first = pages.first().map_or(skipped_to, Page::first);
         // Of a page begun plain, the rest is plain, and what follows is for another read.
         let context = self.feed.framing.keeps_context();
         let is_plain = context && self.begins && self.offset > first && !pages.is_empty();
@@ -91,7 +117,8 @@ impl<S: Stream> ReplayRequest<S> {
         }
         let after = end.as_ref().map_or(first, |span: &Span| span.end);
         let backfilled = Arc::new(Backfilled { first, end: after, passed: passed.into() });
-        Replayed { asked: self.offset, start, end, framing, chunks, backfilled }
+        let asked = self.offset;
+        Replayed { asked, start, end, skipped_to, until, framing, chunks, backfilled }
     }
 }
 

@@ -45,6 +45,7 @@ impl Deflater {
         &mut self,
         framing: Framing,
         offset: u64,
+        suffix: &str,
         json: &[u8],
         out: &mut Vec<u8>,
     ) -> Checksum {
@@ -58,7 +59,7 @@ impl Deflater {
             self.deflate(json, &mut buffer);
             frame::deflated(buffer.strip_suffix(&TAIL).unwrap_or(&buffer), out);
         } else {
-            event(offset, json, &mut buffer);
+            event(offset, suffix, json, &mut buffer);
             checksum = Checksum::of(&buffer);
             self.deflate(&buffer, out);
         }
@@ -121,7 +122,7 @@ mod tests {
         deflater.start_chunk();
         let one = |message: &Vec<u8>| {
             let mut out = Vec::new();
-            deflater.frame(Framing::WebSocketDeflate, 0, message, &mut out);
+            deflater.frame(Framing::WebSocketDeflate, 0, "", message, &mut out);
             out
         };
         messages.iter().map(one).collect()

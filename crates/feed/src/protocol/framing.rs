@@ -16,8 +16,9 @@ pub enum Framing {
     /// [`WebSocketDeflate`](Self::WebSocketDeflate) with every message compressed by itself
     /// (`server_no_context_takeover`, RFC 7692 section 7.1.1.1), for clients that keep no context between messages.
     WebSocketDeflateEach,
-    /// One server-sent event per message, its offset as the event's id, so that a client resumes
-    /// with `Last-Event-ID` (HTML Standard section 9.2).
+    /// One server-sent event per message, its offset (with
+    /// [`event_suffix`](crate::Stream::event_suffix)) as the event's id, so that a client resumes with
+    /// `Last-Event-ID` (HTML Standard section 9.2).
     Sse,
     /// [`Sse`](Self::Sse) as deflate blocks (RFC 1951) that follow [`gzip::HEADER`](crate::gzip::HEADER);
     /// each message can be read as soon as its last byte has come.
@@ -46,7 +47,8 @@ impl Framing {
         matches!(self, Self::WebSocketDeflate | Self::SseGzip)
     }
 
-    /// Returns the bytes that plain framing adds to a message, at most, but for the line breaks inside it.
+    /// Returns the bytes that plain framing adds to a message, at most, but for the line breaks inside it
+    /// and the suffix of an event's id.
     pub(crate) const fn overhead(self) -> usize {
         match self {
             Self::WebSocket | Self::WebSocketDeflate | Self::WebSocketDeflateEach => 10,
@@ -54,13 +56,13 @@ impl Framing {
         }
     }
 
-    /// Appends one message, plain.
-    pub(crate) fn frame(self, offset: u64, json: &[u8], out: &mut Vec<u8>) {
+    /// Appends one message, plain. `suffix` follows the offset in the id of an event.
+    pub(crate) fn frame(self, offset: u64, suffix: &str, json: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::WebSocket | Self::WebSocketDeflate | Self::WebSocketDeflateEach => {
                 frame::text(json, out);
             }
-            Self::Sse | Self::SseGzip => event(offset, json, out),
+            Self::Sse | Self::SseGzip => event(offset, suffix, json, out),
         }
     }
 }
@@ -68,8 +70,8 @@ impl Framing {
 /// Appends a message as a server-sent event (HTML Standard section 9.2.6): a line break inside the data begins another `data` line, and the
 /// client joins the lines with a line feed. One at the end is not part of the message. A carriage
 /// return breaks a line as well; inside JSON both are but white space.
-pub(crate) fn event(offset: u64, json: &[u8], out: &mut Vec<u8>) {
-    let written = write!(out, "id: {offset}");
+pub(crate) fn event(offset: u64, suffix: &str, json: &[u8], out: &mut Vec<u8>) {
+    let written = write!(out, "id: {offset}{suffix}");
     debug_assert!(written.is_ok(), "writing to a vector cannot fail");
     let json = json.strip_suffix(b"\n").unwrap_or(json);
     for line in json.split(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -95,11 +97,14 @@ mod tests {
         ];
         for (framing, offset, json, expected) in cases {
             let mut out = Vec::new();
-            framing.frame(*offset, json.as_bytes(), &mut out);
+            framing.frame(*offset, "", json.as_bytes(), &mut out);
             let expected: Vec<u8> = expected.chars().map(|c| c as u8).collect();
             assert_eq!(out, expected, "{framing:?} {json:?}");
             let breaks = json.matches(['\n', '\r']).count() * "\ndata: ".len();
             assert!(out.len() <= json.len() + framing.overhead() + breaks);
         }
+        let mut out = Vec::new();
+        Framing::Sse.frame(7, "@Zq3xK9aB", b"{}", &mut out);
+        assert_eq!(out, b"id: 7@Zq3xK9aB\ndata: {}\n\n");
     }
 }

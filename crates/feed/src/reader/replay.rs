@@ -1,9 +1,11 @@
 //! A reader's way through the history.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit};
 
 use super::{Due, Reader};
 use crate::chunk::Chunk;
@@ -18,6 +20,24 @@ use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
 
+/// A place among the readers of the history, or the wait for one.
+enum Place {
+    Taken(#[expect(dead_code, reason = "given back when it is dropped")] OwnedSemaphorePermit),
+    Awaited(Waiting),
+}
+
+type Waiting =
+    Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send + Sync>>;
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Taken(_) => "Taken",
+            Self::Awaited(_) => "Awaited",
+        })
+    }
+}
+
 /// The state of a reader that reads the history: the chunks of one read, which no other reader gets.
 #[derive(Debug)]
 pub(super) struct Replay {
@@ -28,9 +48,9 @@ pub(super) struct Replay {
     end: u64,
     /// Entries that the stream has before that, where it is known.
     entries: Option<u64>,
-    /// The next read, while the reader waits for it.
+    /// The next read, begun while the reader writes the chunks of this one.
     job: Option<Job<Arc<Replayed>>>,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Replay {
@@ -83,15 +103,20 @@ impl Replay {
 
 impl<S: Stream> Reader<S> {
     /// Reads the history from the reader's offset on, before which the stream has so many entries,
-    /// if that is known.
-    pub(crate) fn replay(&mut self, place: OwnedSemaphorePermit, entries: Option<u64>) {
+    /// if that is known. Without a `place` it waits for one.
+    pub(crate) fn replay(&mut self, place: Option<OwnedSemaphorePermit>, entries: Option<u64>) {
+        let Some(past) = &self.shared.past else { return };
+        let place = match place {
+            Some(place) => Place::Taken(place),
+            None => Place::Awaited(Box::pin(past.places().acquire_owned())),
+        };
         let replay = Replay {
             chunks: VecDeque::new(),
             framing: self.framing(),
             end: self.at.offset,
             entries,
             job: None,
-            _place: place,
+            place,
         };
         self.replay = Some(Box::new(replay));
     }
@@ -121,25 +146,52 @@ impl<S: Stream> Reader<S> {
     /// Waits for the next read of the history; false if the runtime shuts down.
     pub(super) async fn read_history(&mut self) -> bool {
         let begins = !self.inside || self.tail.is_some();
+        let request = self.read_from(self.at.offset, begins);
         let Some(replay) = &mut self.replay else { return true };
-        let job = replay.job.get_or_insert_with(|| {
-            let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
-            let (feed, offset) = (Arc::clone(&self.feed), self.at.offset);
-            ReplayRequest { feed, filter, offset, begins }.submit(&self.shared, self.owner)
-        });
+        if let Place::Awaited(waiting) = &mut replay.place {
+            match waiting.await {
+                Ok(place) => replay.place = Place::Taken(place),
+                Err(_closed) => return false,
+            }
+        }
+        let job = replay.job.get_or_insert_with(|| request.submit(&self.shared, self.owner));
         let Some(replayed) = job.done().await else { return false };
         replay.job = None;
         // A reader that has moved since, as nothing there was for it, reads again.
         if replayed.asked == self.at.offset {
             self.take_replayed(&replayed);
+            self.read_ahead();
         }
         true
     }
 
+    fn read_from(&self, offset: u64, begins: bool) -> ReplayRequest<S> {
+        let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
+        ReplayRequest { feed: Arc::clone(&self.feed), filter, offset, begins }
+    }
+
+    /// Begins the next read, if it will be one of the history.
+    fn read_ahead(&mut self) {
+        let Some(end) = self.replay.as_ref().map(|replay| replay.end) else { return };
+        if end > self.at.offset && end < self.shared.ring.lock().oldest() {
+            let job = self.read_from(end, true).submit(&self.shared, self.owner);
+            if let Some(replay) = &mut self.replay {
+                replay.job = Some(job);
+            }
+        }
+    }
+
     fn take_replayed(&mut self, replayed: &Replayed) {
-        let offset = self.at.offset;
         let Some(replay) = &mut self.replay else { return };
-        let Some(start) = &replayed.start else { return self.leave_history() };
+        let offset = self.at.offset.max(replayed.skipped_to);
+        let Some(start) = &replayed.start else {
+            return if offset < replayed.until {
+                self.leave_history();
+            } else {
+                // All that there was before the ring was skipped; the ring may have moved since.
+                self.move_to(Cursor { offset, ..self.at });
+            };
+        };
         let mut lost = 0;
         if start.from > offset {
             let before = replay.entries_before(offset, &self.shared, &self.shared.ring.lock());

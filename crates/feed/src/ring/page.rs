@@ -12,6 +12,8 @@ pub(crate) struct Page<E> {
     span: Span,
     weight: usize,
     published: Instant,
+    /// The latest time at which an entry was seen.
+    seen: u64,
     entries: Box<[E]>,
 }
 
@@ -19,7 +21,17 @@ impl<E> Page<E> {
     /// Makes a page of the entries of `span`, which weigh `weight` bytes and are published `now`.
     pub(crate) fn new(span: Span, entries: Vec<E>, weight: usize, now: Instant) -> Self {
         debug_assert_eq!(span.end - span.first, entries.len() as u64, "an offset for each entry");
-        Self { span, weight, published: now, entries: entries.into() }
+        Self { span, weight, published: now, seen: 0, entries: entries.into() }
+    }
+
+    /// Records when the entries were seen.
+    pub(crate) fn set_seen(&mut self, seen: impl Fn(&E) -> u64) {
+        self.seen = self.entries.iter().map(seen).max().unwrap_or(0);
+    }
+
+    /// Returns the latest time at which an entry was seen.
+    pub(crate) const fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// Returns the offset of the first entry.

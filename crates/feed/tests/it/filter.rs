@@ -16,7 +16,7 @@ use crate::fixture::*;
 fn filtered(hub: &Hub<Notes>, filter: &Filter, since: Option<u64>) -> Reader<Notes> {
     let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
     let (filter, owner) = (Some(filter.clone()), Owner::default());
-    hub.subscribe(Request { rendering, framing, since, filter, owner }).reader
+    subscribe(&hub, Request { rendering, framing, since, filter, owner }).reader
 }
 
 /// A filter that is applied, of notes without length: those with an offset like `rest`.
@@ -247,7 +247,7 @@ async fn a_gap_does_not_say_what_passed() {
     let (rendering, framing) = (Rendering::Plain, Framing::SseGzip);
     let request =
         Request { rendering, framing, since: Some(FIRST), filter, owner: Owner::default() };
-    let joined = hub.subscribe(request);
+    let joined = subscribe(&hub, request);
     assert_eq!(joined.gap, Some(Gap { dropped: None, reason: GapReason::Evicted }));
     assert_eq!(joined.reader.framing(), Framing::Sse, "what is filtered is not compressed");
 }

@@ -158,6 +158,11 @@ impl Stream for Notes {
         entry.len()
     }
 
+    /// The longer a note, the later it was seen: so times step back.
+    fn seen(&self, entry: &String) -> u64 {
+        entry.len() as u64
+    }
+
     fn read<'e>(&self, offset: u64, entry: &'e String) -> (u64, &'e str) {
         self.reads.fetch_add(1, Ordering::SeqCst);
         (offset, entry)
@@ -198,7 +203,12 @@ pub(crate) fn join(
     framing: Framing,
     since: Option<u64>,
 ) -> Subscription<Notes> {
-    hub.subscribe(Request { rendering, framing, since, filter: None, owner: Owner::default() })
+    subscribe(hub, Request { rendering, framing, since, filter: None, owner: Owner::default() })
+}
+
+/// A reader for whom there is room.
+pub(crate) fn subscribe(hub: &Hub<Notes>, request: Request<Notes>) -> Subscription<Notes> {
+    hub.subscribe(request).expect("there is room in the history")
 }
 
 /// The message for a note, if it has one.

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use feed::{Framing, Gap, GapReason, Limits, Owner, Request};
+use feed::{Busy, Framing, Gap, GapReason, Limits, Moment, Owner, Request};
 use futures_util::FutureExt;
 
 use crate::fixture::*;
@@ -146,16 +146,101 @@ async fn only_so_many_read_the_history_at_a_time() {
     for number in 0..20 {
         archived.publish(0, vec![note(number)]);
     }
-    let join = || join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(FIRST));
-    let (first, mut second, third) = (join(), join(), join());
+    let request = |since| Request {
+        rendering: Rendering::Plain,
+        framing: Framing::WebSocket,
+        since,
+        filter: None,
+        owner: Owner::default(),
+    };
+    let join = || archived.hub.subscribe(request(Some(FIRST)));
+    let (first, second) = (join().unwrap(), join().unwrap());
     assert_eq!((first.gap, second.gap, archived.hub.stats().replays), (None, None, 2));
-    let evicted = 19 - archived.hub.stats().entries;
-    let gap = Gap { dropped: Some(evicted), reason: GapReason::Evicted };
-    assert_eq!(third.gap, Some(gap));
+    assert_eq!(join().err(), Some(Busy));
+    assert_eq!(archived.hub.stats().readers, 2, "one that is refused does not count");
+    let filter = archived.notes.filter(2, 0);
+    let filtered = Request { filter: Some(filter), ..request(Some(FIRST)) };
+    assert_eq!(archived.hub.subscribe(filtered).err(), Some(Busy));
+    assert_eq!(archived.hub.stats().filters, 0);
+    assert!(archived.hub.subscribe(request(None)).is_ok(), "it does not need the history");
     drop(first);
-    assert_eq!(join().gap, None, "there is room again");
-    assert_eq!(drain(&mut second.reader).await.1.messages, 19);
-    assert_eq!(archived.hub.stats().replays, 0);
+    assert!(join().is_ok(), "there is room again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_falls_behind_waits_for_a_place_in_the_history() {
+    let mut archived = Archived::new(SMALL, 1);
+    let join = |archived: &Archived, since| {
+        join(&archived.hub, Rendering::Plain, Framing::WebSocket, since).reader
+    };
+    let mut slow = join(&archived, None);
+    for number in 0..20 {
+        archived.publish(0, vec![note(number)]);
+    }
+    let mut replay = join(&archived, Some(FIRST));
+    assert!(!more(&mut slow).await, "another has the only place");
+    assert_eq!((slow.offset(), archived.hub.stats().dropped), (FIRST, 0));
+    assert_eq!(drain(&mut replay).await.1.messages, 19);
+    let (_, written) = drain(&mut slow).await;
+    assert_eq!((written.messages, written.lost, archived.hub.stats().replays), (20, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_with_a_filter_does_not_render_pages_that_the_history_rules_out() {
+    let mut archived = Archived::new(SMALL, 1);
+    for page in 0..200_u64 {
+        archived.publish(page % 2, vec![note(page)]);
+    }
+    let passing = archived.storage.firsts()[150];
+    let filter = archived.notes.filter(1 << 40, passing + 100);
+    let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
+    let (since, owner) = (Some(FIRST - 1), Owner::default());
+    let request = Request { rendering, framing, since, filter: Some(filter), owner };
+    let reads = archived.notes.counts().0;
+    let mut reader = subscribe(&archived.hub, request).reader;
+    let got = messages(&mut reader, framing).await;
+    assert_eq!(got, [text(rendering, passing, 150).unwrap()]);
+    assert_eq!(reader.searched(), archived.hub.head());
+    assert!(archived.notes.counts().0 - reads < 60, "only what follows the page that passes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_resumes_at_the_first_entry_seen_at_a_time_or_later() {
+    for archives in [true, false] {
+        let mut archived = Archived::new(SMALL, 8);
+        let (plain, _) = hub(SMALL);
+        let mut seen = Vec::new();
+        // Times are lengths: they rise, and step back again and again.
+        for page in 0..12_usize {
+            let lengths = [20 + 7 * page, 5 * page, 30 + 6 * page];
+            let notes = || lengths.map(|length| "n".repeat(length)).to_vec();
+            let first = archived.hub.next_offset() + 2;
+            archived.publish(2, notes());
+            publish_at(&plain, first, notes());
+            seen.extend((first..).zip(lengths));
+        }
+        let hub = if archives { &archived.hub } else { &plain };
+        let entries = usize::try_from(hub.stats().entries).unwrap();
+        let oldest = seen[seen.len() - entries].0;
+        let evicted =
+            seen.iter().filter(|(offset, _)| *offset < oldest).map(|(_, seen)| *seen).max();
+        for time in 0..130 {
+            let Moment { since, missing } = hub.moment(time as u64);
+            let first = seen.iter().find(|(_, seen)| *seen >= time).map(|(offset, _)| *offset);
+            let is_known = archives || evicted.is_none_or(|evicted| evicted < time);
+            if is_known {
+                let expected = first.map_or(hub.head(), |first| Some(first - 1));
+                assert_eq!(since, expected, "{time}");
+                let all = archives && first == Some(seen[0].0);
+                assert_eq!(missing, all.then_some(GapReason::Evicted), "{time}");
+            } else {
+                assert_eq!(missing, Some(GapReason::Evicted));
+                assert!(since.unwrap() < oldest);
+                let joined = join(hub, Rendering::Plain, Framing::WebSocket, since);
+                assert_eq!(joined.gap, None, "it begins at the oldest entry");
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +253,7 @@ async fn a_filter_is_applied_to_the_history() {
     let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
     let (since, owner) = (Some(FIRST - 1), Owner::default());
     let request = Request { rendering, framing, since, filter: Some(filter), owner };
-    let mut reader = archived.hub.subscribe(request).reader;
+    let mut reader = subscribe(&archived.hub, request).reader;
     let firsts = archived.storage.firsts();
     let all = firsts.iter().flat_map(|first| *first..first + 10);
     let passing: Vec<_> = all.filter(|o| o % 40 == 3).map(|o| json(rendering, o, "")).collect();

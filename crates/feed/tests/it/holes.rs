@@ -121,8 +121,8 @@ async fn a_filtered_reader_crosses_holes_and_counts_what_passed() {
         filter: Some(filter.clone()),
         owner: Owner(1),
     };
-    let mut quick = hub.subscribe(request(None)).reader;
-    let mut slow = hub.subscribe(request(None)).reader;
+    let mut quick = subscribe(&hub, request(None)).reader;
+    let mut slow = subscribe(&hub, request(None)).reader;
     let mut next = FIRST;
     for hole in [1, JUMP, 2, 7] {
         let offsets = publish_at(&hub, next + hole, vec![String::new(); 4]);

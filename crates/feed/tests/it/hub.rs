@@ -217,7 +217,7 @@ async fn a_publish_larger_than_the_ring_costs_readers_that_are_up_to_date_nothin
             .chain([(Framing::WebSocket, filter)])
             .map(|(framing, filter)| {
                 let rendering = Rendering::Plain;
-                hub.subscribe(Request { rendering, framing, since: None, filter, owner }).reader
+                subscribe(&hub, Request { rendering, framing, since: None, filter, owner }).reader
             })
             .collect();
         // The readers are woken, and the next publish comes before they have written this one.

@@ -177,7 +177,7 @@ async fn an_owner_with_many_filters_does_not_keep_another_waiting() {
         let filter = Some(counts.filter(u64::MAX, offset + note.len() as u64));
         let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
         let (since, owner) = (Some(FIRST - 1), Owner(owner));
-        hub.subscribe(Request { rendering, framing, since, filter, owner }).reader
+        subscribe(&hub, Request { rendering, framing, since, filter, owner }).reader
     };
     let greedy: Vec<_> = (0..40)
         .map(|_| {
@@ -220,7 +220,7 @@ async fn a_reader_that_leaves_ends_no_work_of_others() {
         let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
         let (since, owner) = (Some(FIRST - 1), Owner::default());
         let filter = Some(filter.clone());
-        hub.subscribe(Request { rendering, framing, since, filter, owner }).reader
+        subscribe(&hub, Request { rendering, framing, since, filter, owner }).reader
     };
     let pause = async || {
         for _ in 0..10 {

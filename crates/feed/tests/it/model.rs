@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use feed::{
-    Archive, Framing, Gap, GapReason, History, HistoryPage, Hub, Limits, Owner, PublishError,
+    Archive, Busy, Framing, Gap, GapReason, History, HistoryPage, Hub, Limits, Owner, PublishError,
     Request, Written,
 };
 use futures_util::FutureExt;
@@ -106,11 +106,17 @@ impl World {
         self.count(FIRST..self.next)
     }
 
-    /// Returns the oldest offset of the history, if a reader can read it now.
+    /// Returns the oldest offset of the history, if that is older than the ring.
     fn readable(&self) -> Option<u64> {
-        let (history, readers) = self.archive.as_ref()?;
-        let free = self.hub.stats().replays < *readers;
-        history.oldest().filter(|oldest| free && *oldest < self.oldest())
+        let (history, _) = self.archive.as_ref()?;
+        history.oldest().filter(|oldest| *oldest < self.oldest())
+    }
+
+    /// Reports whether there is a place for another reader of the history; there is always one for
+    /// the first.
+    fn has_room(&self) -> bool {
+        let replays = self.hub.stats().replays;
+        self.archive.as_ref().is_some_and(|(_, readers)| replays < (*readers).max(1))
     }
 
     async fn act(&mut self, act: &Act) {
@@ -253,7 +259,13 @@ impl World {
         };
         let request =
             Request { rendering, framing, since, filter: filter.clone(), owner: Owner::default() };
+        let is_refused = in_history.is_some() && !self.has_room();
         let joined = self.hub.subscribe(request);
+        if is_refused {
+            assert_eq!(joined.err(), Some(Busy));
+            return;
+        }
+        let joined = joined.expect("it need not read the history, or there is room");
         assert_eq!(joined.gap, gap.map(|(dropped, reason)| Gap { dropped, reason }));
         assert_eq!(joined.reader.offset(), start);
         // Without context between messages, a reader may begin compressed inside a page. What it
@@ -362,7 +374,7 @@ impl World {
         let stats = self.hub.stats();
         assert_eq!(stats.published, self.count_new());
         assert_eq!(stats.entries, self.count(self.oldest()..self.next));
-        assert!(stats.replays <= self.archive.as_ref().map_or(0, |(_, readers)| *readers));
+        assert!(stats.replays <= self.archive.as_ref().map_or(0, |(_, readers)| (*readers).max(1)));
         assert_eq!(stats.pages, self.held);
         assert_eq!(stats.bytes, self.ring().iter().map(|page| page.weight).sum::<usize>());
         assert_eq!(stats.readers, self.clients.len());
@@ -380,11 +392,17 @@ impl World {
 
     /// Everybody reads to the end; then everything must be accounted for.
     async fn finish(mut self) {
-        for index in 0..self.clients.len() {
-            while self.ready(index, true).await {
-                self.clients[index].write(1 << 20, 8);
+        // One that waits for a place in the history gets it when another has come to the end.
+        let mut has_waited = true;
+        while has_waited {
+            has_waited = false;
+            for index in 0..self.clients.len() {
+                while self.ready(index, true).await {
+                    self.clients[index].write(1 << 20, 8);
+                    has_waited = true;
+                }
+                self.clients[index].hear();
             }
-            self.clients[index].hear();
         }
         self.check();
         let mut dropped = self.dropped;

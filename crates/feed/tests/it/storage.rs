@@ -2,7 +2,7 @@
 
 use std::thread::{self, ThreadId};
 
-use feed::{Archive, History, HistoryPage};
+use feed::{Archive, FirstSeen, History, HistoryPage};
 use parking_lot::Mutex;
 
 use crate::fixture::*;
@@ -56,7 +56,7 @@ fn end(page: &HistoryPage<String>) -> u64 {
     page.first + page.entries.len() as u64
 }
 
-impl History<String> for Storage {
+impl History<Notes> for Storage {
     fn oldest(&self) -> Option<u64> {
         self.pages.lock().first().map(|page| page.from)
     }
@@ -72,6 +72,27 @@ impl History<String> for Storage {
             first || taken <= bytes
         };
         wanted.take_while(fits).cloned().collect()
+    }
+
+    /// Skips pages none of whose notes passes.
+    fn skip(&self, filter: &Filter, offset: u64, before: u64) -> u64 {
+        let pages = self.pages.lock();
+        let mut skipped = offset;
+        for page in pages.iter().filter(|page| end(page) > offset) {
+            let passes = |(at, note): (u64, &String)| filter.pattern().passes(at, note);
+            if page.from > skipped || (page.first..).zip(&page.entries).any(passes) {
+                break;
+            }
+            skipped = end(page).min(before);
+        }
+        skipped
+    }
+
+    fn first_seen(&self, time: u64) -> Option<FirstSeen> {
+        let pages = self.pages.lock();
+        let mut notes = pages.iter().flat_map(|page| (page.first..).zip(&page.entries)).enumerate();
+        let (older, (offset, _)) = notes.find(|(_, (_, note))| note.len() as u64 >= time)?;
+        Some(FirstSeen { offset, is_oldest: older == 0 })
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Follower;
 use super::error::FollowError;
 use crate::alarm::Alarm;
+use crate::page::Notice;
 
 /// The time between two reminders of an alarm that is not acknowledged.
 const REMIND_EVERY: Duration = Duration::from_secs(3600);
@@ -106,8 +107,8 @@ impl<S: Source> Follower<S> {
         }
         let Alarm { kind, text, first, end, evidence, .. } = &alarm;
         let evidence = evidence.as_deref().unwrap_or(
-            "none is saved: neither verification_evidence_dir nor ct_log.state_file is set, or \
-             it cannot be written",
+            "none is saved: neither verification_evidence_dir nor data_dir nor ct_log.state_file is \
+             set, or it cannot be written",
         );
         tracing::error!(
             log,
@@ -119,6 +120,11 @@ impl<S: Source> Follower<S> {
             "VERIFICATION ALARM; after investigating it, run: certstream-server logs ack {log:?}"
         );
         self.verifying.reminded = Some(Instant::now());
-        self.status.raise(alarm);
+        self.status.raise(alarm.clone());
+        // Nothing more is read before it is committed. If the publisher has ended, the next page finds
+        // out.
+        if self.pages.notify(&self.status, Notice::Alarm(alarm)).await.is_err() {
+            tracing::warn!(log = self.status.log.name, "the alarm could not be committed");
+        }
     }
 }

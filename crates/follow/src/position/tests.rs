@@ -6,6 +6,7 @@ fn state(index: u64) -> State {
     let position = Position { current_index: index, tree_size: index, ..Position::default() };
     State {
         version: VERSION,
+        stream: Some(StreamId::from_random(7)),
         last_offset: 7,
         resent_from: Some(5),
         logs: BTreeMap::from([("https://a.example/log".to_owned(), position)]),

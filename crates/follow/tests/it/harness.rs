@@ -86,6 +86,17 @@ pub(crate) fn check_page(page: &Page) {
     assert!(page.tree.as_ref().is_none_or(|tree| tree.is_consistent(page.end)));
 }
 
+/// Commits notices at once, and forwards all other pages.
+pub(crate) async fn commit_notices(mut emitted: mpsc::Receiver<Page>, forward: mpsc::Sender<Page>) {
+    while let Some(mut page) = emitted.recv().await {
+        if let Some(committed) = page.committed.take() {
+            let _waits = committed.send(());
+        } else if forward.send(page).await.is_err() {
+            return;
+        }
+    }
+}
+
 impl Followed {
     pub(crate) fn start(sim: &Sim, follow: FollowOptions, saved: State) -> Self {
         let catalogue = Some(catalogue(sim));
@@ -93,7 +104,9 @@ impl Followed {
     }
 
     pub(crate) fn with(options: FleetOptions) -> Self {
-        let (sender, pages) = mpsc::channel(4);
+        let (sender, emitted) = mpsc::channel(1);
+        let (forward, pages) = mpsc::channel(4);
+        tokio::spawn(commit_notices(emitted, forward));
         let client = Client::new("follow-tests/1", Duration::from_secs(10)).expect("a client");
         let fleet = Fleet::start(Arc::new(client), options, sender);
         Self {

@@ -73,6 +73,7 @@ fn page(log: u8, first: u64, records: u64, gap: u64) -> Page<u64> {
     (0..end).for_each(|index| read.push(leaf(index)));
     let proved = Proved { size: end, root: read.root() };
     Page {
+        notice: None,
         log: identity(log),
         first,
         end,
@@ -87,7 +88,7 @@ fn page(log: u8, first: u64, records: u64, gap: u64) -> Page<u64> {
 type Model = Sequencer<ModelLog, Shown>;
 
 fn begin() -> State {
-    MemoryLog::begin(FIRST_OFFSET, 5).expect("an offset").1
+    MemoryLog::begin(FIRST_OFFSET, StreamId::from_random(5)).expect("an offset").1
 }
 
 fn model(depth: usize, script: Vec<Step>) -> (Model, ModelLog) {
@@ -139,7 +140,7 @@ fn a_certificate_of_a_batch_that_was_lost_is_published_later() {
 }
 
 fn memory(window: Option<Window>) -> Sequencer<MemoryLog, Shown> {
-    let (log, state) = MemoryLog::begin(FIRST_OFFSET, 5).expect("an offset");
+    let (log, state) = MemoryLog::begin(FIRST_OFFSET, StreamId::from_random(5)).expect("an offset");
     Sequencer::new(log, Shown::default(), state, window)
 }
 

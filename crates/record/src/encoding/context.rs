@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ct::Hash;
+use ct::merkle::CompactRange;
 
 use super::limits;
 use crate::entry::LogNumber;
 use crate::issuer::Issuer;
-use crate::position::{Advance, Position};
+use crate::position::{Advance, Position, Proved, Tree};
 use crate::state::Checkpoint;
 
 /// The context of the next message.
@@ -18,6 +19,8 @@ pub(super) struct Context {
     numbers: HashMap<Hash, usize>,
     issuer_bytes: usize,
     positions: HashMap<LogNumber, Position>,
+    /// The messages before the next one are not known, so no issuer has a number.
+    is_detached: bool,
 }
 
 /// A moment to return to when a message turns out not to be one.
@@ -39,6 +42,23 @@ impl Context {
             }
         }
         context
+    }
+
+    /// Returns the context of a message before which nothing is known but the positions of these logs.
+    pub(super) fn detached(positions: impl IntoIterator<Item = (LogNumber, u64)>) -> Self {
+        let mut context = Self { is_detached: true, ..Self::default() };
+        for (log, next) in positions {
+            // Any tree of that size: it only decides how many hashes follow.
+            let hashes = vec![Hash::default(); next.count_ones() as usize];
+            let tree = CompactRange::from_hashes(next, hashes).ok();
+            let tree = tree.map(|read| Tree { read, from: 0, proved: Proved::default() });
+            context.positions.insert(log, Position { next, largest_head: 0, tree });
+        }
+        context
+    }
+
+    pub(super) const fn is_detached(&self) -> bool {
+        self.is_detached
     }
 
     pub(super) const fn mark(&self) -> Mark {
@@ -68,6 +88,10 @@ impl Context {
         &self.issuers
     }
 
+    pub(super) fn forget_issuers(&mut self) {
+        self.revert(Mark { issuers: 0 });
+    }
+
     /// Returns the number of an issuer, if it has one.
     pub(super) fn number(&self, fingerprint: &Hash) -> Option<usize> {
         self.numbers.get(fingerprint).copied()
@@ -82,7 +106,7 @@ impl Context {
     pub(super) fn learn(&mut self, issuer: &Arc<Issuer>) {
         let has_room =
             self.issuers.len() < limits::ISSUERS && self.issuer_bytes <= limits::ISSUER_BYTES;
-        if has_room && !self.numbers.contains_key(&issuer.fingerprint) {
+        if has_room && !self.is_detached && !self.numbers.contains_key(&issuer.fingerprint) {
             self.numbers.insert(issuer.fingerprint, self.issuers.len());
             self.issuer_bytes = self.issuer_bytes.saturating_add(issuer.der.len());
             self.issuers.push(Arc::clone(issuer));

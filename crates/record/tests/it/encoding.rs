@@ -42,6 +42,29 @@ proptest! {
     }
 
     #[test]
+    fn a_batch_is_decoded_without_those_before_it_but_for_issuers_and_trees(plans in plans()) {
+        let mut stream = Stream::new();
+        let mut encoder = Encoder::new();
+        for plan in &plans {
+            let batch = stream.batch(plan);
+            let mut message = Vec::new();
+            let hash = encoder.batch(&batch, &mut message).expect("within the limits");
+            stream.state.apply(&batch, hash).expect("fits");
+            let firsts = batch.advances.iter().map(|advance| (advance.log, advance.first));
+            let decoded = Decoder::detached(firsts).message(&message);
+            let Ok(Message::Batch(decoded)) = decoded else { panic!("{decoded:?}") };
+            prop_assert_eq!(decoded.records.len(), batch.records.len());
+            for (decoded, record) in decoded.records.iter().zip(&batch.records) {
+                prop_assert!(decoded.chain.iter().all(|issuer| record.chain.contains(issuer)));
+                let chain = record.chain.clone();
+                prop_assert_eq!(&record::Record { chain, ..decoded.clone() }, record);
+            }
+            prop_assert_eq!(&decoded.sightings, &batch.sightings);
+            prop_assert_eq!(&decoded.gaps, &batch.gaps);
+        }
+    }
+
+    #[test]
     fn reading_can_begin_at_any_checkpoint(
         plans in plans(),
         at in any::<prop::sample::Index>(),

@@ -52,7 +52,7 @@ async fn sizes(config: &Config) -> anyhow::Result<(BTreeMap<String, u64>, Vec<St
         follow: FollowOptions {
             start_overlap: 0,
             evidence_dir: None,
-            saves_first: false,
+            first_position: follow::FirstPosition::Forgotten,
             ..follow
         },
         configured,

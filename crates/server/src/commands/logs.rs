@@ -1,11 +1,13 @@
-//! `certstream-server logs`: lists the logs of the state file, and acknowledges their alarms.
+//! `certstream-server logs`: lists the logs of the journal or the state file, and acknowledges their
+//! alarms.
 //!
-//! An alarm can be acknowledged whether or not the server is running. A running server has the
-//! state file locked; then the acknowledgement is written beside it, and the server processes it.
+//! An alarm can be acknowledged whether or not the server is running. A running server has the journal
+//! or the state file locked; then the acknowledgement is left beside it, and the server processes it.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +15,13 @@ use anyhow::{Context as _, bail};
 use follow::acknowledge;
 use follow::position::{Position, State, StateError, StateFile};
 use jiff::Timestamp;
+use journal::storage::Disk;
+use journal::{Directory, System};
 
 use config::{Config, LogsCommand};
+
+use crate::options;
+use crate::state::persistent;
 
 /// The time that a running server has to process an acknowledgement; it checks every few seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,16 +29,80 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Executes the command and returns the text to print.
 ///
 /// # Errors
-/// If there is no usable state file, or a name matches no log with an alarm.
+/// If there is no usable journal or state file, or a name matches no log with an alarm.
 pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
-    let path = config.ct_log.state_file.as_deref().context(
-        "no state file is configured (ct_log.state_file); a running server shows its logs at \
-         /api/logs (protocols.api)",
-    )?;
-    let state = State::read(path)?;
+    let kept = Kept::of(config)?;
+    let state = kept.read()?;
     match command {
         LogsCommand::List => Ok(list(&state)),
-        LogsCommand::Acknowledge(names) => acknowledge_all(path, &state, names),
+        LogsCommand::Acknowledge(names) => {
+            has_alarms(&state, names)?;
+            if kept.acknowledge(config, names)? {
+                return Ok("acknowledged".to_owned());
+            }
+            tell_server(&kept.acknowledgements(), names)
+        }
+    }
+}
+
+/// The place where the logs and their alarms are kept.
+enum Kept<'c> {
+    /// The journal in a directory.
+    Journal(&'c Path),
+    /// A state file.
+    StateFile(&'c Path),
+}
+
+impl<'c> Kept<'c> {
+    fn of(config: &'c Config) -> anyhow::Result<Self> {
+        if let Some(data_dir) = &config.data_dir {
+            return Ok(Self::Journal(data_dir));
+        }
+        let path = config.ct_log.state_file.as_deref().context(
+            "neither data_dir nor ct_log.state_file is configured; a running server shows its logs \
+             at /api/logs (protocols.api)",
+        )?;
+        Ok(Self::StateFile(path))
+    }
+
+    fn read(&self) -> anyhow::Result<State> {
+        match self {
+            Self::Journal(data_dir) => {
+                let opened = Directory::open(Arc::new(Disk), &System::new(), data_dir);
+                let journal = opened.context("data_dir")?;
+                Ok(State::of_stream(journal.state()))
+            }
+            Self::StateFile(path) => Ok(State::read(path)?),
+        }
+    }
+
+    /// Acknowledges the alarms of these logs. Returns `false` if a running server has to.
+    fn acknowledge(&self, config: &Config, names: &[String]) -> anyhow::Result<bool> {
+        match self {
+            Self::Journal(data_dir) => persistent::acknowledge(config, data_dir, names),
+            Self::StateFile(path) => match StateFile::open(path) {
+                Ok(opened) => {
+                    let mut state = opened.state;
+                    for (url, position) in &mut state.logs {
+                        if names.iter().any(|name| position.is_of(url, name)) {
+                            position.alarms.clear();
+                        }
+                    }
+                    opened.file.save(&state)?;
+                    Ok(true)
+                }
+                Err(StateError::Locked { .. }) => Ok(false),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// Returns the path beside which a running server finds acknowledgements.
+    fn acknowledgements(&self) -> PathBuf {
+        match self {
+            Self::Journal(data_dir) => options::acknowledgements_in(data_dir),
+            Self::StateFile(path) => path.to_path_buf(),
+        }
     }
 }
 
@@ -57,10 +128,11 @@ fn list(state: &State) -> String {
             );
         }
     }
-    if text.is_empty() { "the state file contains no logs".to_owned() } else { text }
+    if text.is_empty() { "no log has been followed yet".to_owned() } else { text }
 }
 
-fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Result<String> {
+/// Checks that each name is that of a log with an alarm.
+fn has_alarms(state: &State, names: &[String]) -> anyhow::Result<()> {
     let has_alarm = |name: &&String| {
         let meant = |(url, position): (&String, &Position)| {
             position.is_of(url, name) && !position.alarms.is_empty()
@@ -70,20 +142,7 @@ fn acknowledge_all(path: &Path, state: &State, names: &[String]) -> anyhow::Resu
     if let Some(unknown) = names.iter().find(|name| !has_alarm(name)) {
         bail!("no log named {unknown:?} has an open alarm; see: certstream-server logs list");
     }
-    match StateFile::open(path) {
-        Ok(opened) => {
-            let mut state = opened.state;
-            for (url, position) in &mut state.logs {
-                if names.iter().any(|name| position.is_of(url, name)) {
-                    position.alarms.clear();
-                }
-            }
-            opened.file.save(&state)?;
-            Ok("acknowledged".to_owned())
-        }
-        Err(StateError::Locked { .. }) => tell_server(path, names),
-        Err(error) => Err(error.into()),
-    }
+    Ok(())
 }
 
 /// Writes the acknowledgement for the running server, and waits until that has processed it.
@@ -182,7 +241,7 @@ mod tests {
 
     #[test]
     fn without_a_state_file_the_command_fails() {
-        let error = run(&Config::default(), &LogsCommand::List).expect_err("no state file");
-        assert!(error.to_string().contains("ct_log.state_file"), "{error}");
+        let error = run(&Config::default(), &LogsCommand::List).expect_err("nothing is kept");
+        assert!(error.to_string().contains("data_dir"), "{error}");
     }
 }

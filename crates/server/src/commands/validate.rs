@@ -9,6 +9,7 @@ use logging::causes::in_full;
 use serde_json::Value;
 
 use crate::app;
+use crate::state::persistent;
 
 /// The findings of a validation.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Findings {
     pub problems: Vec<String>,
     /// Warnings about a configuration that is valid but probably not intended.
     pub warnings: Vec<String>,
+    /// The present meaning of the configuration.
+    pub notes: Vec<String>,
 }
 
 impl Findings {
@@ -28,7 +31,7 @@ impl Findings {
         let lines = |items: &[String]| -> String {
             items.iter().map(|item| format!("\n  {}", item.replace('\n', "\n  "))).collect()
         };
-        let Self { problems, warnings } = self;
+        let Self { problems, warnings, notes } = self;
         let warned = match warnings.len() {
             0 => String::new(),
             1 => format!("\n1 warning:{}\n", lines(warnings)),
@@ -44,22 +47,36 @@ impl Findings {
             0 => "the configuration is valid",
             _ => "the configuration is valid, with warnings",
         };
-        Ok(format!("{valid}\n{}{warned}", setup.summary()))
+        let notes: String = notes.iter().map(|note| format!("{note}\n")).collect();
+        Ok(format!("{valid}\n{}{notes}{warned}", setup.summary()))
     }
 }
 
 /// Finds everything that would prevent the start, or would lose positions.
 #[must_use]
 pub fn run(setup: &Setup) -> Findings {
-    let mut findings =
-        Findings { problems: setup.problems.clone(), warnings: setup.warnings.clone() };
+    let mut findings = Findings {
+        problems: setup.problems.clone(),
+        warnings: setup.warnings.clone(),
+        notes: Vec::new(),
+    };
     let of_files = app::check(&setup.config);
     findings.problems.extend(of_files.iter().map(|error| in_full(error.as_ref())));
     if !setup.demo {
+        check_data_dir(&setup.config, &mut findings);
         check_state_file(&setup.config, &mut findings);
         check_import_index(&setup.config, &mut findings);
     }
     findings
+}
+
+/// Checks that the journal can be opened, without changing anything.
+fn check_data_dir(config: &Config, findings: &mut Findings) {
+    let Some(data_dir) = &config.data_dir else { return };
+    match persistent::check(data_dir, config) {
+        Ok(note) => findings.notes.extend(note),
+        Err(problem) => findings.problems.push(format!("data_dir: {problem}")),
+    }
 }
 
 fn check_state_file(config: &Config, findings: &mut Findings) {

@@ -17,10 +17,12 @@ use crate::http::Services;
 pub(super) fn routes(services: &Services, config: &Config) -> Router {
     let logs = Router::new().route("/api/logs", get(logs::logs));
     let stats = Router::new().route("/api/stats", get(stats::stats));
-    let cert = Router::new().route("/api/cert/{hash}", get(cert::cert));
+    let lookup = Router::new()
+        .route("/api/cert/{hash}", get(cert::cert))
+        .route("/api/entry/{log}/{index}", get(cert::entry));
     Router::new()
         .route("/api/openapi.json", get(openapi::document))
         .merge(logs.with_state(Arc::clone(&services.logs)))
         .merge(stats.with_state(Arc::new(stats::Sources::new(services))))
-        .merge(cert.with_state(cert::Lookup::new(services, config)))
+        .merge(lookup.with_state(cert::Lookup::new(services, config)))
 }

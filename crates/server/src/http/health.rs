@@ -136,6 +136,10 @@ async fn not_publishing(liveness: &Liveness) -> Option<String> {
     if !liveness.publisher.responds(PATIENCE).await {
         return Some(NO_PUBLISHER.to_owned());
     }
+    if let Some((problem, since)) = liveness.journal.problem() {
+        let seconds = since.as_secs();
+        return Some(format!("the journal cannot be written for {seconds} s: {problem}"));
+    }
     let waits = liveness.publisher.waits_for_commit_log().filter(|waits| *waits > PATIENCE)?;
     let seconds = waits.as_secs();
     Some(format!("the publisher has been waiting for the commit log for {seconds} s"))

@@ -1,6 +1,7 @@
 //! The metrics as Prometheus reads them, among the other routes or on a listener of their own.
 
 mod compat;
+mod journal;
 mod logs;
 mod process;
 mod registry;

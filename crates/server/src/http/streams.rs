@@ -5,6 +5,8 @@ mod document;
 pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
+mod join;
+mod moment;
 mod notices;
 pub(super) mod parameters;
 pub(super) mod paths;
@@ -19,16 +21,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Query, State};
 use axum::http::header::{ACCEPT_ENCODING, VARY};
-use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use config::Config;
-use feed::{Framing, Hub, Owner, Request as FeedRequest, Subscription, frame};
+use feed::{Framing, Owner, Request as FeedRequest, Subscription, frame};
+use record::StreamId;
 use tokio::sync::watch;
 use wire::StreamKind;
 use wire::filter::{Filters, Registered};
 
+use self::join::Join;
 use self::notices::Notices;
 use self::request::Parameters;
 use crate::http::guard::{Admission, Gate, Policy};
@@ -36,14 +40,17 @@ use crate::http::listener::Alive;
 use crate::http::{Services, guard, missing, page};
 use crate::metrics::{ConnectionLabels, Metrics};
 use crate::options;
-use crate::publish::messages::MessageStream;
+
+/// The response header that names the stream.
+const STREAM_HEADER: &str = "certstream-stream";
 
 /// The state of the stream routes.
 #[derive(Debug)]
 struct Streams {
     config: Arc<Config>,
     policy: Arc<Policy>,
-    hub: Arc<Hub<MessageStream>>,
+    place: Join,
+    stream: StreamId,
     filters: Filters,
     metrics: Arc<Metrics>,
     alive: Alive,
@@ -61,7 +68,8 @@ pub(super) fn routes(
     let streams = Arc::new(Streams {
         config: Arc::clone(config),
         policy: Arc::clone(policy),
-        hub: Arc::clone(&services.hub),
+        place: Join::new(Arc::clone(&services.hub), services.started),
+        stream: services.stream,
         filters: services.filters.clone(),
         metrics: Arc::clone(&services.metrics),
         alive: services.alive.clone(),
@@ -111,7 +119,7 @@ async fn websocket(
         Ok(Query(parameters)) => parameters,
         Err(rejection) => return rejection.into_response(),
     };
-    let requested = match parameters.read(options::profile(config), kind, None) {
+    let requested = match parameters.read(options::profile(config), kind, streams.stream, None) {
         Ok(requested) => requested,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
@@ -123,12 +131,16 @@ async fn websocket(
     };
     let filtered = filter.is_some();
     let (rendering, framing) = (requested.rendering, accepted.framing());
-    let since = requested.since_offset();
-    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
-    let Subscription { mut reader, gap } = streams.hub.subscribe(feed_request);
+    let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
+    let Subscription { mut reader, gap } = match streams.place.join(&requested, feed_request).await
+    {
+        Ok(joined) => joined,
+        Err(refused) => return refused,
+    };
     if let Some(gap) = gap {
         let mut greeting = Vec::new();
-        let message = gap::message(gap.dropped, requested.gap_reason(&gap), false);
+        let reason = requested.gap_reason(&gap);
+        let message = gap::message(gap.dropped, reason, false, streams.stream);
         frame::text(message.as_bytes(), &mut greeting);
         reader.interject(&greeting);
     }
@@ -138,7 +150,7 @@ async fn websocket(
         deflate: accepted.deflate(),
         filtered,
         profile: rendering.profile,
-        notices: Notices::websocket(&config.heartbeat, rendering, requested.asked),
+        notices: Notices::websocket(&config.heartbeat, streams.stream, rendering, requested.asked),
         slow_client: config.slow_client,
         metrics: streams.metrics.connected(&labels("websocket", kind), visitor),
         last_call: streams.last_call.clone(),
@@ -163,10 +175,11 @@ async fn sse(
     if !paths::is_on(config, kind) {
         return missing::stream_not_available(kind);
     }
-    let requested = match parameters.read(options::profile(config), kind, Some(headers)) {
-        Ok(requested) => requested,
-        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
-    };
+    let requested =
+        match parameters.read(options::profile(config), kind, streams.stream, Some(headers)) {
+            Ok(requested) => requested,
+            Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+        };
     let owner = admission.owner();
     let filter = match streams.register(owner, request.uri().query()) {
         Ok(filter) => filter,
@@ -175,7 +188,7 @@ async fn sse(
     let negotiable = config.compression.sse;
     // A filtered stream would be compressed for one client only.
     let gzip = negotiable && filter.is_none() && encoding::accepts_gzip(headers);
-    let mut response = sse::head(gzip);
+    let mut response = sse::head(gzip, streams.stream);
     if negotiable {
         let by_encoding = HeaderValue::from_name(ACCEPT_ENCODING);
         response.headers_mut().insert(VARY, by_encoding);
@@ -185,17 +198,24 @@ async fn sse(
     }
     let rendering = requested.rendering;
     let framing = if gzip { Framing::SseGzip } else { Framing::Sse };
-    let since = requested.since_offset();
-    let feed_request = FeedRequest { rendering, framing, since, filter, owner };
-    let Subscription { reader, gap } = streams.hub.subscribe(feed_request);
+    let feed_request = FeedRequest { rendering, framing, since: None, filter, owner };
+    let Subscription { reader, gap } = match streams.place.join(&requested, feed_request).await {
+        Ok(joined) => joined,
+        Err(refused) => return refused,
+    };
     let greeting = gap.map_or_else(Vec::new, |missed| {
-        gap::event(missed.dropped, requested.gap_reason(&missed), false)
+        gap::event(missed.dropped, requested.gap_reason(&missed), false, streams.stream)
     });
     let visitor = visitor::of(config, &streams.policy, &request);
     let client = sse::Client {
         reader,
         gzip,
-        notices: Notices::sse(&config.heartbeat, rendering.profile, requested.asked),
+        notices: Notices::sse(
+            &config.heartbeat,
+            streams.stream,
+            rendering.profile,
+            requested.asked,
+        ),
         slow_client: config.slow_client,
         metrics: streams.metrics.connected(&labels("sse", kind), visitor),
         last_call: streams.last_call.clone(),
@@ -214,6 +234,13 @@ impl Streams {
         query: Option<&str>,
     ) -> Result<Option<Registered>, filters::Refused> {
         filters::register(&self.filters, &self.config, &self.metrics, owner, query)
+    }
+}
+
+/// Names the stream in the headers of a response.
+fn name_stream(headers: &mut HeaderMap, stream: StreamId) {
+    if let Ok(id) = HeaderValue::from_str(stream.as_str()) {
+        headers.insert(STREAM_HEADER, id);
     }
 }
 

@@ -2,17 +2,16 @@
 //! positions to resume from, and in the metrics.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
 
 use cert::Digests;
 use ct::leaf::EntryType;
 use feed::{Hub, PublishError};
 use ingest::{Committed, Fanout};
-use record::{Advance, LogChange, LogNumber, Record, State};
-use wire::{EntryKind, Source};
+use record::{Advance, Record};
+use wire::EntryKind;
 
 use crate::metrics::{EntryLabels, Metrics};
-use crate::publish::issuers::Issuers;
+use crate::publish::entries::Entries;
 use crate::publish::messages::{MessageStream, RingEntry};
 use crate::publish::pages::Ticket;
 use crate::publish::recent::{Recent, RecentCertificates};
@@ -23,44 +22,18 @@ pub(crate) struct FeedFanout {
     hub: Arc<Hub<MessageStream>>,
     metrics: Arc<Metrics>,
     recent: Arc<RecentCertificates>,
-    /// The description of each log in messages, by its number.
-    sources: Vec<Arc<Source>>,
-    issuers: Issuers,
+    entries: Arc<Entries>,
 }
 
 impl FeedFanout {
-    /// Creates a fan-out for a stream that is in this state.
-    pub(crate) fn new(
+    /// Creates a fan-out for the stream of these entries.
+    pub(crate) const fn new(
         hub: Arc<Hub<MessageStream>>,
         metrics: Arc<Metrics>,
         recent: Arc<RecentCertificates>,
-        state: &State,
+        entries: Arc<Entries>,
     ) -> Self {
-        let sources = state.logs().map(|(_, log)| Arc::new(Source::from(&log.identity))).collect();
-        let issuers = Issuers::default();
-        Self { hub, metrics, recent, sources, issuers }
-    }
-
-    /// Adds or replaces a row of the log table.
-    fn change(&mut self, change: &LogChange) {
-        let source = Arc::new(Source::from(&change.identity));
-        match self.sources.get_mut(index(change.number)) {
-            Some(row) => *row = source,
-            // Numbers are given in order.
-            None => self.sources.push(source),
-        }
-    }
-
-    fn entry(&self, record: Record) -> RingEntry {
-        let source = self.sources.get(index(record.log)).cloned();
-        let source = source.expect("a batch is applied before it is shown, so its logs are known");
-        let mut new_issuers = 0;
-        let issuers = record.chain.iter();
-        let chain =
-            issuers.map(|issuer| self.issuers.get_or_add(issuer, &mut new_issuers)).collect();
-        let digests = Digests::with_sha256(record.fingerprint, &record.certificate);
-        let (record, noted) = (Arc::new(record), AtomicU8::new(0));
-        RingEntry { record, source, digests, chain, new_issuers, noted }
+        Self { hub, metrics, recent, entries }
     }
 
     /// Makes entries available by their fingerprints, the first of them with this offset.
@@ -96,10 +69,11 @@ impl Fanout for FeedFanout {
     /// Once the stream is closed nothing counts as published.
     fn show(&mut self, committed: Committed<Ticket>) -> bool {
         let Committed { batch, tickets, remembered } = committed;
-        batch.logs.iter().for_each(|change| self.change(change));
+        self.entries.change(&batch.logs);
         let counts = count(&batch.records);
-        let entries: Vec<RingEntry> =
-            batch.records.into_iter().map(|record| self.entry(record)).collect();
+        let entries = self.entries.of(batch.records);
+        let entries =
+            entries.expect("a batch is applied before it is shown, so its logs are known");
         if !entries.is_empty() {
             let recent = self.remember(batch.first_offset, &entries);
             if !self.publish(batch.first_offset, entries) {
@@ -123,6 +97,10 @@ impl Fanout for FeedFanout {
                 ticket.log.published(position.next, position.tree, newest);
             }
         }
+        for committed in tickets.into_iter().filter_map(|(ticket, _)| ticket.committed) {
+            // A log that is not followed any more does not wait.
+            let _waits = committed.send(());
+        }
         true
     }
 
@@ -133,10 +111,6 @@ impl Fanout for FeedFanout {
     fn readers(&self) -> usize {
         self.hub.stats().readers
     }
-}
-
-fn index(log: LogNumber) -> usize {
-    usize::try_from(log.0).unwrap_or(usize::MAX)
 }
 
 /// Counts the certificates of each kind.

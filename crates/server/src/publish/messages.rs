@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use cert::{Certificate, Digests};
 use feed::{Stream, block};
-use record::Record;
+use record::{Record, StreamId};
 use wire::filter::{Filters, Registered, Subject};
 use wire::{EntryKind, Event, Issuer, Profile, Rendered, Renderer, Source, StreamKind};
 
@@ -77,14 +77,21 @@ pub struct MessageStream {
     renderer: Renderer,
     filters: Filters,
     metrics: Arc<Metrics>,
+    event_suffix: Box<str>,
 }
 
 impl MessageStream {
     /// Creates a stream that renders with these bounds and switches, for clients with these filters,
-    /// and counts certificates that cannot be parsed.
+    /// and counts certificates that cannot be parsed. `stream` is its id.
     #[must_use]
-    pub const fn new(renderer: Renderer, filters: Filters, metrics: Arc<Metrics>) -> Self {
-        Self { renderer, filters, metrics }
+    pub fn new(
+        renderer: Renderer,
+        filters: Filters,
+        metrics: Arc<Metrics>,
+        stream: StreamId,
+    ) -> Self {
+        let event_suffix = format!("@{stream}").into_boxed_str();
+        Self { renderer, filters, metrics, event_suffix }
     }
 }
 
@@ -102,6 +109,10 @@ impl Stream for MessageStream {
             + SHARED_BYTES
             + 2 * block(entry.chain.len() * size_of::<Arc<Issuer>>())
             + entry.new_issuers
+    }
+
+    fn seen(&self, entry: &RingEntry) -> u64 {
+        entry.record.seen
     }
 
     fn read<'e>(&self, offset: u64, entry: &'e RingEntry) -> Message<'e> {
@@ -133,6 +144,10 @@ impl Stream for MessageStream {
             let (log, index) = (source.name(), record.index);
             tracing::warn!(log, index, "message truncated because it was too large");
         }
+    }
+
+    fn event_suffix(&self) -> &str {
+        &self.event_suffix
     }
 
     fn filter_id(filter: &Registered) -> u64 {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ctclient::Log;
-use follow::{Hold, LogStatus, Page};
-use record::LogIdentity;
+use follow::{Hold, LogStatus, Notice, Page};
+use record::{LogIdentity, LogNumber};
+use tokio::sync::oneshot;
 
 /// The part of a page that is kept until the page is published.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Ticket {
     pub(crate) log: Arc<LogStatus>,
     /// The page's bytes in the budget of all responses.
     _held: Option<Hold>,
+    /// Told once the page is committed.
+    pub(crate) committed: Option<oneshot::Sender<()>>,
 }
 
 /// Converts pages, and keeps one identity for each log.
@@ -26,7 +29,8 @@ pub(crate) struct Pages {
 impl Pages {
     /// Converts a page.
     pub(crate) fn convert(&mut self, page: Page) -> ingest::Page<Ticket> {
-        let Page { log, first, entries, end, gap, tree, largest_head, held } = page;
+        let Page { log, first, entries, end, gap, tree, largest_head, notice, committed, held } =
+            page;
         ingest::Page {
             log: self.identity(&log.log),
             first,
@@ -35,7 +39,13 @@ impl Pages {
             gap: gap.map(|gap| (gap.range, gap.reason)),
             largest_head,
             tree: tree.filter(|tree| tree.is_consistent(end)),
-            ticket: Ticket { log, _held: held },
+            notice: notice.map(|notice| match notice {
+                Notice::Alarm(alarm) => {
+                    ingest::Notice::Alarm(alarm.to_record(LogNumber::default()))
+                }
+                Notice::Acknowledgement => ingest::Notice::Acknowledgement,
+            }),
+            ticket: Ticket { log, _held: held, committed },
         }
     }
 

@@ -90,7 +90,7 @@ impl IndexExport {
                     writes.write().await;
                 }
             };
-            tasks.run("export_index", write).await
+            tasks.run("export_index", write).await;
         });
         Self { task, writer }
     }

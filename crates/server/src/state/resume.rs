@@ -10,7 +10,7 @@ use follow::position::{self, State, StateFile};
 /// Opens the state file, if one is configured, and returns the state to resume from.
 pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)> {
     let logs = &config.ct_log;
-    let imported = logs.import_index.as_deref().map(import).transpose()?.unwrap_or_default();
+    let imported = imported(config)?;
     let Some(path) = &logs.state_file else {
         return Ok((None, State { imported, ..State::default() }));
     };
@@ -38,6 +38,12 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<(Option<StateFile>, State)
         );
     }
     Ok((Some(opened.file), State { imported, ..opened.state }))
+}
+
+/// Returns the positions of certstream-server-go, where they are to be used.
+pub(crate) fn imported(config: &Config) -> anyhow::Result<position::Imported> {
+    let index = config.ct_log.import_index.as_deref();
+    Ok(index.map(import).transpose()?.unwrap_or_default())
 }
 
 /// Reads the positions of certstream-server-go; none if it has no file yet, as before its first run.

@@ -119,7 +119,7 @@ impl Writer {
         match tokio::task::spawn_blocking(move || file.take_acknowledgements()).await {
             Ok(Ok(names)) => {
                 for name in names {
-                    let alarms = fleet.acknowledge(&name);
+                    let alarms = fleet.acknowledge(&name).await;
                     tracing::info!(log = name, alarms, "alarms acknowledged");
                 }
             }

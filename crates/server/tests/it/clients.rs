@@ -6,5 +6,6 @@ mod filters;
 mod gaps;
 mod heartbeats;
 mod resume;
+mod since_time;
 mod slow;
 mod violations;

@@ -51,6 +51,13 @@ impl Running {
         })
     }
 
+    /// Returns the id of its stream, which every stream's response names.
+    pub(crate) async fn stream_id(&self) -> String {
+        let url = format!("http://{}/sse", self.address);
+        let response = reqwest::Client::new().head(url).send().await.expect("an answer");
+        response.headers()["certstream-stream"].to_str().expect("ASCII").to_owned()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         reqwest::get(format!("http://{}{path}", self.address)).await.expect("the server answers")
     }

@@ -1,6 +1,7 @@
 //! Operating the program: commands, start and stop, reload, TLS, logs, migration.
 
 mod index;
+mod kills;
 mod lifecycle;
 mod log_output;
 mod migration;

@@ -195,7 +195,7 @@ async def main():
     for number, text in enumerate(["", "\n", "4x"]):
         name = f"shell damaged {number}"
         checks.append(check_damaged(name, shell, "last-id", text, serve_events, event))
-    for number, text in enumerate(["", '{"offset": 4', "[]", '{"offset": "x", "known": []}']):
+    for number, text in enumerate(["", '{"since": 4', "[]", '{"since": "x", "known": []}']):
         name = f"alert damaged {number}"
         checks.append(check_damaged(name, python, "alert.json", text, serve_messages, message))
     # All of them end what they have started, also where one fails.

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-// What must be reached, in this order.
+// The stops of the Tab key, in this order.
 const STOPS = [
   ".skip", ".top nav a[href='#stream']", ".top nav a[href='#logs']", ".top nav a[href='#connect']",
   "#filter-by", "#filter-text", "#filter-add", "#filter-entry", "#use", "#notify",
@@ -12,7 +12,7 @@ const STOPS = [
   ".logs th[data-by=size] button", ".logs th[data-by=verified] button", "#links a",
 ];
 
-// What has the focus: which of the stops it is, and whether it can be seen.
+// The element with the focus: its stop, and whether it is visible.
 function focused(stops) {
   const { activeElement } = document;
   const { width, height } = activeElement.getBoundingClientRect();

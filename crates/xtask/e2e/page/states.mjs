@@ -1,4 +1,4 @@
-// What the page says when something is missing: logs, a token, the server.
+// The page when something is missing: logs, a token, the server.
 
 import assert from "node:assert/strict";
 
@@ -34,6 +34,11 @@ export async function checkNoLogs(page) {
   assert.match(await page.textContent("#reason"), /^No stream is enabled on this server/);
   assert.match(await page.textContent("#demo"), /simulated/);
   assert(await page.isVisible("#demo"));
+
+  // The operator enables one.
+  await page.unroute("**/page/logs.json");
+  await page.waitForSelector("#state[data-is=live]");
+  await page.waitForSelector("#rows tr");
 }
 checkNoLogs.goesThere = true;
 

@@ -74,7 +74,7 @@ fn session(image: &Path) -> anyhow::Result<()> {
     let shell = format!("bash '{}'", script.display());
     let mut record = Command::new(python);
     record.args(["-m", "asciinema", "rec", "--overwrite", "--quiet"]);
-    record.args(["--cols", "110", "--rows", "24", "--idle-time-limit", "2"]);
+    record.args(["--cols", "110", "--rows", "16", "--idle-time-limit", "3"]);
     record.args(["--command", &shell]).arg(&cast).env("PATH", with_programs()?);
     record.env("ASCIINEMA_CONFIG_HOME", &folder).env("CERTSTREAM_HOST", "127.0.0.1");
     complete(&mut record)?;

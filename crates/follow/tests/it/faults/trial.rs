@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::lines::Lines;
 use super::table::{FIRST_NEW, Noticed, Row, Trouble};
-use crate::harness::{catalogue, check_page, options, simulate, still, url_of};
+use crate::harness::{catalogue, check_page, commit_notices, options, simulate, still, url_of};
 
 /// The longest wait on a slow machine before the row has failed.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -65,7 +65,9 @@ fn content(entry: &Record) -> Content {
 
 impl Followers {
     pub(super) fn start(sim: &Sim, unreadable_wait: Duration) -> Self {
-        let (sender, mut pages) = mpsc::channel(4);
+        let (sender, emitted) = mpsc::channel(1);
+        let (forward, mut pages) = mpsc::channel(4);
+        tokio::spawn(commit_notices(emitted, forward));
         let client = Client::new("follow-tests/1", REQUEST_TIMEOUT).expect("a client");
         let follow = FollowOptions { start: Start::Index(0), unreadable_wait, ..options() };
         let (catalogue, saved) = (Some(catalogue(sim)), State::default());

@@ -75,8 +75,8 @@ async fn a_changed_leaf_is_reported_and_following_continues() {
             let snapshot = || status.snapshot().proved;
             eventually("proving continues", || snapshot() == Some(end..end + 10)).await;
             assert_eq!(kinds(&status), [AlarmKind::Mismatch], "it is not raised again");
-            assert_eq!(followed.fleet.acknowledge("another"), 0);
-            assert_eq!(followed.fleet.acknowledge(&status.log.name.to_uppercase()), 1);
+            assert_eq!(followed.fleet.acknowledge("another").await, 0);
+            assert_eq!(followed.fleet.acknowledge(&status.log.name.to_uppercase()).await, 1);
             assert!(!status.has_alarms());
         }
         let state = followed.fleet.state(None);
@@ -148,7 +148,7 @@ async fn a_changed_leaf_is_never_delivered_with_enforce() {
             assert!(entries <= wrong, "{entries} were delivered");
             assert!(size == 0 || entries == size);
             log.faults().clear();
-            assert_eq!(followed.fleet.acknowledge(&url_of(log)), 1);
+            assert_eq!(followed.fleet.acknowledge(&url_of(log)).await, 1);
         }
         // The log serves what it has signed, so reading resumes where it stopped.
         followed.read_to(2, size + growth).await;

@@ -1,33 +1,49 @@
-//! `/api/cert/{hash}`: a certificate that was published recently (wire.md 4.6).
+//! `/api/cert/{hash}` and `/api/entry/{log}/{index}`: a certificate that was published (wire.md 4.6).
+
+mod answer;
+mod format;
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use cert::Certificate;
 use config::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use wire::{EntryKind, Event, Profile, Renderer, StreamKind};
+use wire::Renderer;
 
+use self::format::Format;
+use crate::history::JournalHistory;
+use crate::history::lookup::{Certificate, Outcome};
 use crate::http::Services;
 use crate::options;
-use crate::publish::recent::{Fingerprint, Recent, RecentCertificates};
+use crate::publish::recent::{Fingerprint, RecentCertificates};
 
-/// The state of the route.
+/// The state of the routes.
 #[derive(Debug, Clone)]
 pub(super) struct Lookup {
     recent: Arc<RecentCertificates>,
+    history: Option<Arc<JournalHistory>>,
     renderer: Renderer,
 }
 
 impl Lookup {
     pub(super) fn new(services: &Services, config: &Config) -> Self {
-        Self { recent: Arc::clone(&services.recent), renderer: options::renderer(config) }
+        Self {
+            recent: Arc::clone(&services.recent),
+            history: services.history.clone(),
+            renderer: options::renderer(config),
+        }
     }
+}
+
+/// The parameters of the query string.
+#[derive(Debug, Deserialize)]
+pub(super) struct Parameters {
+    #[serde(default)]
+    format: Option<String>,
 }
 
 /// A certificate. Its fields have the format of messages of the `rust` profile.
@@ -65,106 +81,152 @@ pub(super) struct Found<'m> {
     source_url: &'m str,
     /// Its offset in the stream.
     offset: u64,
+    /// All log entries with this certificate: the one it was published from first. Null if the server
+    /// keeps no journal.
+    sightings: Option<Vec<Sighting<'m>>>,
+    /// The entry that was looked up, if its certificate is another one that is linked to this: a
+    /// precertificate and its final certificate. Only with `dedup.mode: linked`.
+    linked: Option<Sighting<'m>>,
 }
 
-/// The parts that are used of a lite message.
-#[derive(Deserialize)]
-struct Message<'m> {
-    #[serde(borrow)]
-    data: Data<'m>,
+/// An entry of a log.
+#[derive(Debug, Serialize, ToSchema)]
+struct Sighting<'m> {
+    /// The name of the log.
+    source: &'m str,
+    /// The URL of the log.
+    source_url: &'m str,
+    /// The id of the log, base64; null if it is not known.
+    log_id: Option<&'m str>,
+    /// The index in the log.
+    cert_index: u64,
+    /// The time of its SCT, Unix seconds.
+    submission_timestamp: f64,
+    /// SHA-256 of its certificate, hexadecimal with colons, if that is only linked to this one.
+    sha256: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct Data<'m> {
-    cert_link: &'m str,
-    #[serde(borrow)]
-    leaf_cert: Leaf<'m>,
-    seen: f64,
-}
-
-#[derive(Deserialize)]
-struct Leaf<'m> {
-    fingerprint: &'m str,
-    sha1: &'m str,
-    sha256: &'m str,
-    serial_number: &'m str,
-    #[serde(borrow)]
-    subject: &'m RawValue,
-    #[serde(borrow)]
-    issuer: &'m RawValue,
-    not_before: i64,
-    not_after: i64,
-    is_ca: bool,
-    #[serde(borrow)]
-    all_domains: &'m RawValue,
-    signature_algorithm: &'m str,
-}
-
-/// A recently published certificate, by its fingerprint
+/// A published certificate, by its fingerprint
+///
+/// With a journal, everything that it keeps is found; otherwise only the newest certificates.
 #[utoipa::path(
     get,
     path = "/api/cert/{hash}",
     tag = "api",
-    params((
-        "hash" = String,
-        Path,
-        description = "SHA-256 or SHA-1 of its DER in hexadecimal, upper or lower case, with or without colons",
-    )),
+    params(
+        (
+            "hash" = String,
+            Path,
+            description = "SHA-256 or SHA-1 of its DER in hexadecimal, upper or lower case, with or without colons",
+        ),
+        (
+            "format" = Option<String>,
+            Query,
+            description = "json (default), der or pem",
+        ),
+    ),
     responses(
         (status = 200, description = "The certificate", body = Found<'_>),
+        (status = 400, description = "No such format", body = String, content_type = "text/plain"),
         (
             status = 404,
-            description = "No such certificate was published recently",
+            description = "No such certificate was published, as far back as the server knows",
+            body = String,
+            content_type = "text/plain"
+        ),
+        (
+            status = 410,
+            description = "It was published, and is no longer kept",
+            body = String,
+            content_type = "text/plain"
+        ),
+        (
+            status = 503,
+            description = "The journal is being indexed, or cannot be read",
             body = String,
             content_type = "text/plain"
         ),
     )
 )]
-pub(super) async fn cert(State(lookup): State<Lookup>, Path(hash): Path<String>) -> Response {
-    let found = Fingerprint::parse(&hash).and_then(|print| lookup.recent.find(print));
-    let Some(recent) = found else {
-        return (StatusCode::NOT_FOUND, "Certificate not found").into_response();
+pub(super) async fn cert(
+    State(lookup): State<Lookup>,
+    Path(hash): Path<String>,
+    Query(parameters): Query<Parameters>,
+) -> Response {
+    let format = match Format::read(parameters.format.as_deref()) {
+        Ok(format) => format,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    let mut message = Vec::new();
-    let certificate = Certificate::read(&recent.record.certificate);
-    let event = Event {
-        offset: recent.offset,
-        record: &recent.record,
-        source: &recent.source,
-        certificate: &certificate,
-        chain: &[],
+    let Some(fingerprint) = Fingerprint::parse(&hash) else {
+        return (StatusCode::NOT_FOUND, answer::NOT_FOUND).into_response();
     };
-    lookup.renderer.render(StreamKind::Lite, Profile::Rust, &event, &mut message);
-    match serde_json::from_slice(&message) {
-        Ok(message) => Json(found_in(&message, &recent)).into_response(),
-        Err(error) => {
-            let (log, index) = (recent.source.name(), recent.record.index);
-            tracing::error!(log, index, %error, "a message cannot be read back");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    let outcome = match &lookup.history {
+        Some(history) => history.certificate(fingerprint).await,
+        None => Outcome::Missing,
+    };
+    // The newest may not be indexed yet, and without a journal nothing else is known.
+    let recent = || lookup.recent.find(fingerprint).map(Certificate::from);
+    let outcome = match outcome {
+        Outcome::Missing | Outcome::NotIndexed => {
+            recent().map_or(outcome, |found| Outcome::Found(Box::new(found)))
         }
-    }
+        outcome => outcome,
+    };
+    answer::of(outcome, format, &lookup.renderer)
 }
 
-fn found_in<'m>(Message { data }: &Message<'m>, recent: &'m Recent) -> Found<'m> {
-    let leaf = &data.leaf_cert;
-    Found {
-        fingerprint: leaf.fingerprint,
-        sha1: leaf.sha1,
-        sha256: leaf.sha256,
-        serial_number: leaf.serial_number,
-        subject: leaf.subject,
-        issuer: leaf.issuer,
-        not_before: leaf.not_before,
-        not_after: leaf.not_after,
-        is_ca: leaf.is_ca,
-        all_domains: leaf.all_domains,
-        signature_algorithm: leaf.signature_algorithm,
-        seen: data.seen,
-        source: recent.source.name(),
-        cert_index: recent.record.index,
-        cert_link: data.cert_link,
-        update_type: EntryKind::from(recent.record.kind).update_type(),
-        source_url: recent.source.url(),
-        offset: recent.offset,
-    }
+/// A published certificate, by its entry in a log
+#[utoipa::path(
+    get,
+    path = "/api/entry/{log}/{index}",
+    tag = "api",
+    params(
+        (
+            "log" = String,
+            Path,
+            description = "The id of the log in base64url, or its name, percent-encoded",
+        ),
+        ("index" = u64, Path, description = "The index of the entry"),
+        (
+            "format" = Option<String>,
+            Query,
+            description = "json (default), der or pem",
+        ),
+    ),
+    responses(
+        (status = 200, description = "The certificate", body = Found<'_>),
+        (status = 400, description = "No such format, or no index", body = String, content_type = "text/plain"),
+        (
+            status = 404,
+            description = "No such entry was read, it was left out, or the server keeps no journal",
+            body = String,
+            content_type = "text/plain"
+        ),
+        (
+            status = 410,
+            description = "Its certificate was published from another log, and is no longer kept",
+            body = String,
+            content_type = "text/plain"
+        ),
+        (
+            status = 503,
+            description = "The journal is being indexed, or cannot be read",
+            body = String,
+            content_type = "text/plain"
+        ),
+    )
+)]
+pub(super) async fn entry(
+    State(lookup): State<Lookup>,
+    Path((log, index)): Path<(String, u64)>,
+    Query(parameters): Query<Parameters>,
+) -> Response {
+    let format = match Format::read(parameters.format.as_deref()) {
+        Ok(format) => format,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
+    let Some(history) = &lookup.history else {
+        return (StatusCode::NOT_FOUND, answer::NO_JOURNAL).into_response();
+    };
+    answer::of(history.entry(&log, index).await, format, &lookup.renderer)
 }

@@ -35,6 +35,7 @@ mod tests {
             stats::stats,
             logs::logs,
             cert::cert,
+            cert::entry,
             statistics::statistics,
             examples::latest,
             health::health,
@@ -87,7 +88,14 @@ mod tests {
     fn the_document_is_openapi_3_1_and_lists_every_status_of_guarded_routes() {
         let document: serde_json::Value = serde_json::from_str(DOCUMENT).expect("JSON");
         assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
-        for path in ["/api/stats", "/api/logs", "/api/cert/{hash}", "/stats", "/latest.json"] {
+        for path in [
+            "/api/stats",
+            "/api/logs",
+            "/api/cert/{hash}",
+            "/api/entry/{log}/{index}",
+            "/stats",
+            "/latest.json",
+        ] {
             for status in ["200", "401", "403", "429"] {
                 let answer = &document["paths"][path]["get"]["responses"][status];
                 assert!(answer.is_object(), "{path} {status}");

@@ -8,6 +8,8 @@ use axum::Json;
 use axum::extract::State;
 use feed::Hub;
 use follow::LogsView;
+use journal::Journal;
+use record::StreamId;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::filter::Filters;
@@ -22,6 +24,8 @@ use crate::publish::recent::RecentCertificates;
 #[derive(Debug)]
 pub(super) struct Sources {
     hub: Arc<Hub<MessageStream>>,
+    stream: StreamId,
+    journal: Option<Journal>,
     filters: Filters,
     logs: Arc<dyn LogsView>,
     metrics: Arc<Metrics>,
@@ -33,6 +37,8 @@ impl Sources {
     pub(super) fn new(services: &Services) -> Self {
         Self {
             hub: Arc::clone(&services.hub),
+            stream: services.stream,
+            journal: services.journal.clone(),
             filters: services.filters.clone(),
             logs: Arc::clone(&services.logs),
             metrics: Arc::clone(&services.metrics),
@@ -52,6 +58,10 @@ pub(super) struct Stats {
     logs: FollowedLogs,
     /// The newest offset published; null before the first.
     offset: Option<u64>,
+    /// The id of the stream that offsets belong to.
+    stream: String,
+    /// The part of the stream that is kept on disk; null without `data_dir`.
+    journal: Option<Kept>,
     version: &'static str,
 }
 
@@ -105,6 +115,48 @@ struct FollowedLogs {
     followed: usize,
 }
 
+/// The journal.
+#[derive(Debug, Serialize, ToSchema)]
+struct Kept {
+    /// Offset from which on entries are kept; null while there is none.
+    first_offset: Option<u64>,
+    /// Offset of the newest entry; null while there is none.
+    last_offset: Option<u64>,
+    /// Entries kept.
+    entries: u64,
+    /// Unix time from which on entries are kept.
+    first_seen: Option<f64>,
+    /// Unix time at which the newest entry was seen.
+    last_seen: Option<f64>,
+    /// Bytes of all files.
+    bytes: u64,
+    segments: usize,
+    /// Damaged parts found since the start, those found by it included.
+    damaged_frames: u64,
+    /// Duration of the last sync to the disk.
+    sync_latency_seconds: Option<f64>,
+    /// Time span that the limits will cover at the present rate; null until it is known.
+    covers_seconds: Option<u64>,
+}
+
+impl From<journal::Stats> for Kept {
+    fn from(stats: journal::Stats) -> Self {
+        let seconds = |millis: u64| millis as f64 / 1000.0;
+        Self {
+            first_offset: stats.first_offset,
+            last_offset: stats.last_offset,
+            entries: stats.entries,
+            first_seen: stats.first_time.map(seconds),
+            last_seen: stats.last_time.map(seconds),
+            bytes: stats.bytes,
+            segments: stats.segments,
+            damaged_frames: stats.damaged,
+            sync_latency_seconds: stats.sync_latency.map(|latency| latency.as_secs_f64()),
+            covers_seconds: stats.coverage.map(|span| span.as_secs()),
+        }
+    }
+}
+
 /// The server's figures
 #[utoipa::path(
     get,
@@ -139,6 +191,8 @@ pub(super) async fn stats(State(sources): State<Arc<Sources>>) -> Json<Stats> {
         },
         logs: FollowedLogs { followed: sources.logs.count() },
         offset: sources.hub.head(),
+        stream: sources.stream.to_string(),
+        journal: sources.journal.as_ref().map(|journal| journal.stats().into()),
         version: env!("CARGO_PKG_VERSION"),
     })
 }

@@ -177,7 +177,7 @@ impl AsyncWrite for Socket {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -252,19 +252,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn progress_restarts_the_stall_timeout() {
-        let (mut socket, mut peer, stalls) = pair().await;
-        let mut buffer = vec![0; MUCH / 16];
+        let (mut socket, peer, stalls) = pair().await;
+        let mut peer = peer.into_std().expect("a socket");
+        peer.set_nonblocking(false).expect("blocking");
         let taking = async {
-            // Much longer than a stall in all, but with bytes taken in between.
+            // Much longer than a stall in all, but with bytes taken in between. While a thread blocks,
+            // the clock stands still.
             for _ in 0..16 {
                 tokio::time::sleep(WRITE_STALL / 2).await;
-                peer.read_exact(&mut buffer).await.expect("bytes");
+                let taken = tokio::task::spawn_blocking(move || {
+                    io::Read::read_exact(&mut peer, &mut vec![0; MUCH / 16])?;
+                    Ok::<_, io::Error>(peer)
+                });
+                peer = taken.await.expect("no panic")?;
             }
-            Instant::now()
+            Ok((Instant::now(), peer))
         };
+        // Ends with the first error, so that neither waits for the other for ever.
         let writing = async { socket.write_all(&vec![0; MUCH]).await };
-        let (wrote, last_taken) = tokio::join!(writing, taking);
-        wrote.expect("taken, if slowly");
+        let both: io::Result<_> = tokio::try_join!(writing, taking);
+        let ((), (last_taken, _peer)) = both.expect("taken, if slowly");
         let error = socket.write_all(&vec![0; MUCH]).await.expect_err("stalls");
         assert_eq!((error.kind(), stalls.get()), (io::ErrorKind::TimedOut, 1));
         assert!(Instant::now() - last_taken >= WRITE_STALL);

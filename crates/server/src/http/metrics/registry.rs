@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use feed::Hub;
 use follow::LogsView;
+use journal::Journal;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -13,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 use supervise::Supervisor;
 use wire::filter::Filters;
 
+use super::journal::JournalMetrics;
 use super::logs::Logs;
 use super::process;
 use crate::metrics::Metrics;
@@ -27,6 +29,7 @@ pub fn registry(
     filters: Filters,
     logs: Arc<dyn LogsView>,
     tasks: Supervisor,
+    journal: Option<Journal>,
 ) -> Registry {
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
@@ -38,6 +41,9 @@ pub fn registry(
     registry.register_collector(Box::new(process::Tasks(tasks)));
     registry.register_collector(Box::new(process::LogOutput));
     registry.register_collector(Box::new(Logs(logs)));
+    if let Some(journal) = journal {
+        registry.register_collector(Box::new(JournalMetrics(journal)));
+    }
     registry
 }
 

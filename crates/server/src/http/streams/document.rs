@@ -1,5 +1,6 @@
 //! `docs/messages.md`: its examples are what the server sends.
 
+use record::StreamId;
 use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
 use wire::{Profile, Renderer, StreamKind, heartbeat, sample_rendered_by};
@@ -43,34 +44,55 @@ fn reasons() -> Vec<&'static str> {
 fn example(name: &str) -> String {
     let words: Vec<_> = name.split(' ').collect();
     match words[..] {
-        ["gap", reason] => json(gap::message(None, reason, false).as_bytes()),
-        ["sse", "gap"] => text(&gap::event(Some(12), gap::SLOW_CLIENT, false)),
-        ["sse", "heartbeat"] => text(format!("id: {OFFSET}\n\n").as_bytes()),
+        ["gap", reason] => text(gap::message(None, reason, false, stream()).as_bytes()),
+        ["sse", "gap"] => text(&gap::event(Some(12), gap::SLOW_CLIENT, false, stream())),
+        ["sse", "heartbeat"] => text(format!("id: {OFFSET}@{}\n\n", stream()).as_bytes()),
         ["heartbeat", profile, ref rest @ ..] => {
             let mut out = Vec::new();
             let offset = (rest == ["offset"]).then_some(OFFSET);
-            heartbeat(named(profile), NOW, offset, &mut out);
+            heartbeat(named(profile), NOW, offset, stream(), &mut out);
             text(&out)
         }
         ["truncated", profile] => {
             let small = Renderer { max_message_bytes: TOO_SMALL, ..Renderer::default() };
-            message(&small, StreamKind::Lite, profile)
+            json(only_new(message(&small, StreamKind::Lite, profile), &lite(profile)))
         }
-        ["lite", profile] => message(&Renderer::default(), StreamKind::Lite, profile),
-        ["full", profile] => message(&Renderer::default(), StreamKind::Full, profile),
-        ["domains", profile] => message(&Renderer::default(), StreamKind::Domains, profile),
+        ["lite", profile] => json(lite(profile)),
+        ["full", profile] => {
+            json(only_new(message(&Renderer::default(), StreamKind::Full, profile), &lite(profile)))
+        }
+        ["domains", profile] => json(message(&Renderer::default(), StreamKind::Domains, profile)),
         _ => panic!("there is no example {name}"),
     }
+}
+
+fn stream() -> StreamId {
+    "Zq3xK9aB".parse().expect("an id")
 }
 
 fn named(profile: &str) -> Profile {
     Profile::from_name(profile).expect("a profile")
 }
 
-fn message(renderer: &Renderer, kind: StreamKind, profile: &str) -> String {
+fn lite(profile: &str) -> Value {
+    message(&Renderer::default(), StreamKind::Lite, profile)
+}
+
+fn message(renderer: &Renderer, kind: StreamKind, profile: &str) -> Value {
     let mut out = Vec::new();
     sample_rendered_by(renderer, kind, named(profile), &mut out);
-    json(&out)
+    serde_json::from_slice(&out).expect("JSON")
+}
+
+/// Returns the members that another message does not have, or has with other values.
+fn only_new(message: Value, known: &Value) -> Value {
+    let Value::Object(members) = message else { return message };
+    let new = members.into_iter().filter(|(name, value)| known.get(name) != Some(value));
+    let new = new.map(|(name, value)| {
+        let value = only_new(value, known.get(&name).unwrap_or(&Value::Null));
+        (name, value)
+    });
+    Value::Object(new.collect())
 }
 
 fn text(example: &[u8]) -> String {
@@ -79,12 +101,11 @@ fn text(example: &[u8]) -> String {
 }
 
 /// Returns a message as an indented block with short strings.
-fn json(message: &[u8]) -> String {
-    let mut value: Value = serde_json::from_slice(message).expect("JSON");
-    shorten(&mut value);
+fn json(mut message: Value) -> String {
+    shorten(&mut message);
     let mut out = Vec::new();
     let mut formatter = Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"  "));
-    serde::Serialize::serialize(&value, &mut formatter).expect("JSON");
+    serde::Serialize::serialize(&message, &mut formatter).expect("JSON");
     format!("```json\n{}\n```", String::from_utf8(out).expect("UTF-8"))
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use config::HeartbeatMode;
+use record::StreamId;
 use wire::{Profile, StreamKind};
 
 use crate::publish::messages::Rendering;
@@ -28,6 +29,8 @@ pub(super) struct Asked {
 /// The rules for one client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Notices {
+    /// The stream that offsets belong to.
+    pub(super) stream: StreamId,
     /// The times of heartbeats: never, after an interval of silence, or always; then also at the
     /// beginning.
     pub(super) mode: HeartbeatMode,
@@ -53,6 +56,7 @@ impl Notices {
     /// neither heartbeats nor gaps unless the client requested one of them.
     pub(super) fn websocket(
         config: &config::Heartbeat,
+        stream: StreamId,
         rendering: Rendering,
         asked: Asked,
     ) -> Self {
@@ -67,17 +71,22 @@ impl Notices {
         let offsets = has_offsets(rendering.profile, asked);
         let gaps = asked.since || asked.heartbeats || (offsets && !is_domains);
         let first = first(interval, offsets && asked.since);
-        Self { mode, interval, first, longest_silence: configured, offsets, gaps }
+        Self { stream, mode, interval, first, longest_silence: configured, offsets, gaps }
     }
 
     /// Returns the rules for an SSE client: gaps have an event type of their own, and a heartbeat
     /// dispatches nothing, so every client can get both.
-    pub(super) fn sse(config: &config::Heartbeat, profile: Profile, asked: Asked) -> Self {
+    pub(super) fn sse(
+        config: &config::Heartbeat,
+        stream: StreamId,
+        profile: Profile,
+        asked: Asked,
+    ) -> Self {
         let interval = Duration::from_secs(config.interval_secs);
         let mode = if asked.heartbeats { HeartbeatMode::Always } else { HeartbeatMode::Idle };
         let offsets = has_offsets(profile, asked);
         let first = first(interval, offsets && asked.since);
-        Self { mode, interval, first, longest_silence: interval, offsets, gaps: true }
+        Self { stream, mode, interval, first, longest_silence: interval, offsets, gaps: true }
     }
 
     /// Returns the time before the heartbeat after the next, if it is `pace` before the next.
@@ -117,7 +126,11 @@ mod tests {
 
     fn websocket(profile: Profile, kind: StreamKind, asked: Asked) -> Notices {
         let config = config::Heartbeat::default();
-        Notices::websocket(&config, Rendering { kind, profile }, asked)
+        Notices::websocket(&config, stream(), Rendering { kind, profile }, asked)
+    }
+
+    fn stream() -> StreamId {
+        StreamId::from_random(7)
     }
 
     /// Every client that gets offsets gets gaps, except clients of domains-only that know only
@@ -133,7 +146,7 @@ mod tests {
                 let expected = notices.offsets && kind != StreamKind::Domains;
                 assert_eq!(notices.gaps, expected, "{profile:?} {kind:?}");
             }
-            assert!(Notices::sse(&config::Heartbeat::default(), profile, NOTHING).gaps);
+            assert!(Notices::sse(&config::Heartbeat::default(), stream(), profile, NOTHING).gaps);
         }
         let domains = websocket(Profile::Calidog, StreamKind::Domains, NOTHING);
         assert!(domains.offsets && !domains.gaps && !domains.ends_with_heartbeat());

@@ -4,11 +4,10 @@ use url::form_urlencoded;
 use wire::filter::{EXACT, Parameter};
 
 /// The names besides those of filters.
-const OTHERS: [&str; 6] = [EXACT, "since", "compat", "stream", "heartbeat", "token"];
+const OTHERS: [&str; 7] = [EXACT, "since", "since_time", "compat", "stream", "heartbeat", "token"];
 
 /// Names of features that this server does not offer, with the answer to the client.
-const NOT_OFFERED: [(&str, &str); 3] = [
-    ("since_time", "this server resumes by offset only; give since=OFFSET"),
+const NOT_OFFERED: [(&str, &str); 2] = [
     ("new", "this server keeps no record of the domains it has seen"),
     ("backfilled", "this server does not backfill"),
 ];
@@ -92,7 +91,7 @@ mod tests {
             assert_eq!(suggestion(name), None, "{name}");
         }
         let query = "domain=a.com&match=abc&ip=::1&issuer=a&log=a&part=1/2&entry=final&exact=true\
-                     &since=5&compat=go&stream=full&heartbeat=true&token=abc";
+                     &since=5&since_time=5&compat=go&stream=full&heartbeat=true&token=abc";
         assert_eq!(check(Some(query)), Ok(()));
         assert_eq!(check(None), Ok(()));
     }
@@ -116,6 +115,10 @@ mod tests {
             ("parts", "part"),
             ("exakt", "exact"),
             ("sinse", "since"),
+            ("sincetime", "since_time"),
+            ("since_tim", "since_time"),
+            ("sinceTime", "since_time"),
+            ("since_times", "since_time"),
             ("steam", "stream"),
             ("compact", "compat"),
             ("hearbeat", "heartbeat"),
@@ -152,14 +155,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_name_that_is_not_offered_is_refused_with_the_reason() {
-        let cases = [
-            ("sincetime", "since_time", "resumes by offset only"),
-            ("since_tim", "since_time", "resumes by offset only"),
-            ("sinceTime", "since_time", "resumes by offset only"),
-            ("Since_Time", "since_time", "resumes by offset only"),
-            ("backfiled", "backfilled", "does not backfill"),
-            ("New", "new", "keeps no record"),
-        ];
+        let cases =
+            [("backfiled", "backfilled", "does not backfill"), ("New", "new", "keeps no record")];
         for (name, meant, why) in cases {
             let problem = check(Some(&format!("domain=a.com&{name}=5"))).unwrap_err();
             let start = format!("{name}: did you mean {meant}? this server ");
@@ -169,7 +166,7 @@ mod tests {
 
     #[test]
     fn parameters_of_missing_features_are_refused() {
-        for name in ["since_time", "new", "backfilled"] {
+        for name in ["new", "backfilled"] {
             let problem = check(Some(&format!("domain=a.com&{name}=true"))).unwrap_err();
             assert!(problem.starts_with(&format!("{name}: this server ")), "{problem}");
         }

@@ -2,11 +2,12 @@
 
 use axum::http::HeaderMap;
 use feed::Gap;
+use record::StreamId;
 use serde::Deserialize;
 use wire::{Profile, StreamKind};
 
-use super::gap;
 use super::notices::Asked;
+use super::{gap, moment};
 use crate::publish::messages::Rendering;
 
 /// The parameters of the query string, besides those of a filter.
@@ -18,6 +19,8 @@ pub(super) struct Parameters {
     compat: Option<String>,
     /// The offset after which to start.
     since: Option<String>,
+    /// The time at which the first message was seen, or later.
+    since_time: Option<String>,
     /// Heartbeats with an offset, whatever the stream, its profile and the settings say.
     heartbeat: Option<String>,
 }
@@ -35,32 +38,37 @@ pub(super) struct Requested {
 pub(super) enum Since {
     /// This offset of our stream.
     Offset(u64),
-    /// An offset of a named stream. Our stream has no name, and offsets of different streams cannot
-    /// be compared.
+    /// An offset of another stream. Offsets of different streams cannot be compared.
     OtherStream,
+    /// The first entry seen at this time or later, in milliseconds since 1970.
+    Time(u64),
 }
 
 impl Since {
     /// Bytes of a stream's id at most.
     const LONGEST_ID: usize = 64;
 
-    /// Reads an offset, `N` or `N@ID`.
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads an offset, `N` or `N@ID`; `stream` is the id of ours.
+    fn parse(text: &str, stream: StreamId) -> Option<Self> {
         let Some((offset, id)) = text.split_once('@') else {
             return text.parse().ok().map(Self::Offset);
         };
-        let _of_that_stream: u64 = offset.parse().ok()?;
+        let offset = offset.parse().ok()?;
+        if id == stream.as_str() {
+            return Some(Self::Offset(offset));
+        }
         let is_id = (1..=Self::LONGEST_ID).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_graphic());
         is_id.then_some(Self::OtherStream)
     }
 
     /// Returns the offset to request of the hub: one of another stream is ahead of all of ours, so
-    /// that the client gets a gap and then all there is.
-    pub(super) const fn offset(self) -> u64 {
+    /// that the client gets a gap and then all there is. None for a time.
+    const fn offset(self) -> Option<u64> {
         match self {
-            Self::Offset(offset) => offset,
-            Self::OtherStream => u64::MAX,
+            Self::Offset(offset) => Some(offset),
+            Self::OtherStream => Some(u64::MAX),
+            Self::Time(_) => None,
         }
     }
 }
@@ -74,9 +82,18 @@ impl Requested {
         }
     }
 
-    /// Returns the offset to request of the hub; none for a client that starts at the head.
+    /// Returns the offset to request of the hub; none for a client that starts at the head or at a
+    /// time.
     pub(super) fn since_offset(&self) -> Option<u64> {
-        self.since.map(Since::offset)
+        self.since.and_then(Since::offset)
+    }
+
+    /// Returns the time to start at.
+    pub(super) const fn since_time(&self) -> Option<u64> {
+        match self.since {
+            Some(Since::Time(time)) => Some(time),
+            _ => None,
+        }
     }
 }
 
@@ -94,7 +111,8 @@ impl Parameters {
         }
     }
 
-    /// Reads the request. `headers` are those of an SSE request, which may carry `Last-Event-ID`.
+    /// Reads the request. `stream` is the id of the stream that is served. `headers` are those of an SSE
+    /// request, which may carry `Last-Event-ID`.
     ///
     /// # Errors
     /// If a parameter has no such value; the text is the answer.
@@ -102,6 +120,7 @@ impl Parameters {
         &self,
         default_profile: Profile,
         kind: StreamKind,
+        stream: StreamId,
         headers: Option<&HeaderMap>,
     ) -> Result<Requested, String> {
         let asks_for_heartbeats = match self.heartbeat.as_deref() {
@@ -118,15 +137,25 @@ impl Parameters {
             .and_then(|headers| headers.get("last-event-id"))
             .map(|value| value.to_str().unwrap_or("?"))
             .filter(|id| !id.is_empty());
+        let since = self.since(last_event, stream)?;
+        let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
+        Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
+    }
+
+    /// Reads the position to start at, of which `last_event` is the one in the headers.
+    fn since(&self, last_event: Option<&str>, stream: StreamId) -> Result<Option<Since>, String> {
+        if self.since.is_some() && self.since_time.is_some() {
+            return Err("since and since_time: give one of them\n".to_owned());
+        }
         // A browser that reconnects sends the URL it began with; the header is newer.
         let since = last_event.map(|id| ("Last-Event-ID", id));
         let since = since.or_else(|| Some(("since", self.since.as_deref()?)));
-        let since = since.map(|(name, text)| {
-            Since::parse(text)
-                .ok_or_else(|| format!("{name}: {text:?} is not an offset, a whole number\n"))
-        });
-        let since = since.transpose()?;
-        let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
-        Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
+        if let Some((name, text)) = since {
+            let problem =
+                || format!("{name}: {text:?} is not an offset: a whole number, or NUMBER@STREAM\n");
+            return Since::parse(text, stream).ok_or_else(problem).map(Some);
+        }
+        let time = self.since_time.as_deref().map(|time| moment::parse("since_time", time));
+        Ok(time.transpose()?.map(Since::Time))
     }
 }

@@ -12,10 +12,12 @@ use config::SlowClient;
 use feed::gzip::Member;
 use feed::{Framing, Reader, Ready};
 use futures_util::stream;
+use record::StreamId;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use super::gap;
+use super::name_stream;
 use super::notices::Notices;
 use crate::http::guard::StreamSlot;
 use crate::http::listener::{Alive, stopped};
@@ -66,7 +68,7 @@ struct Events {
 
 /// Returns the response without its body.
 #[must_use]
-pub(super) fn head(gzip: bool) -> Response<Body> {
+pub(super) fn head(gzip: bool, stream: StreamId) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -79,6 +81,7 @@ pub(super) fn head(gzip: bool) -> Response<Body> {
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
+    name_stream(response.headers_mut(), stream);
     if gzip {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
@@ -119,7 +122,7 @@ impl Client {
     fn heartbeat(&mut self) -> Vec<u8> {
         let offset = if self.notices.offsets { self.reader.searched() } else { None };
         match offset {
-            Some(offset) => format!("id: {offset}\n\n").into_bytes(),
+            Some(offset) => format!("id: {offset}@{}\n\n", self.notices.stream).into_bytes(),
             None => b": heartbeat\n\n".to_vec(),
         }
     }
@@ -165,7 +168,8 @@ impl Events {
             if client.slow_client == SlowClient::Disconnect {
                 return self.end(written.lost, gap::SLOW_CLIENT);
             }
-            let gap = gap::event(Some(written.lost), gap::SLOW_CLIENT, false);
+            let stream = client.notices.stream;
+            let gap = gap::event(Some(written.lost), gap::SLOW_CLIENT, false, stream);
             encode(&gap, &mut self.member, &mut out);
         }
         // A copy: a slow client must not keep a whole chunk in memory.
@@ -203,7 +207,7 @@ impl Events {
         }
         let mut last = Vec::new();
         if lost > 0 {
-            last = gap::event(Some(lost), gap::SLOW_CLIENT, false);
+            last = gap::event(Some(lost), gap::SLOW_CLIENT, false, client.notices.stream);
         }
         if client.notices.ends_with_heartbeat() {
             last.extend(client.heartbeat());
@@ -217,7 +221,8 @@ impl Events {
     fn end(&mut self, missed: u64, reason: &str) {
         self.client.metrics.closed_by_server();
         let mut out = Vec::new();
-        encode(&gap::event(Some(missed), reason, true), &mut self.member, &mut out);
+        let gap = gap::event(Some(missed), reason, true, self.client.notices.stream);
+        encode(&gap, &mut self.member, &mut out);
         self.finish(out);
     }
 

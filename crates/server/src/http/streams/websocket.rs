@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 
 pub(super) use connection::Client;
 
+use super::name_stream;
 use crate::http::listener::socket::Socket;
 
 /// Reports whether a request asks for a WebSocket. One of HTTP/1.0 cannot (RFC 9110 section 7.8).
@@ -98,6 +99,7 @@ pub(super) fn upgrade(
     accepted: Accepted,
     client: Client,
 ) -> Response<Body> {
+    let stream = client.notices.stream;
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(|upgraded| upgraded.downcast::<TokioIo<Socket>>()) {
@@ -114,6 +116,7 @@ pub(super) fn upgrade(
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    name_stream(headers, stream);
     if let Ok(accept) = HeaderValue::try_from(accepted.accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }

@@ -339,7 +339,7 @@ async fn misspelt_parameters_are_refused_and_unrelated_ones_accepted() {
         ("since=5&isuer=r10", "isuer: there is no such parameter; did you mean issuer?\n"),
         ("entries=final", "entries: there is no such parameter; did you mean entry?\n"),
         ("new=true", "new: this server keeps no record of the domains it has seen\n"),
-        ("since_time=0", "since_time: this server resumes by offset only; give since=OFFSET\n"),
+        ("since_tme=0", "since_tme: there is no such parameter; did you mean since_time?\n"),
         ("match=p*ypal", "match: \"p*ypal\" has an asterisk"),
     ];
     for (query, expected) in cases {

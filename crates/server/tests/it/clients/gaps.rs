@@ -47,8 +47,16 @@ fn offset(message: &Value) -> u64 {
     message["offset"].as_u64().unwrap_or_else(|| panic!("no offset: {message}"))
 }
 
+/// A gap, but for the stream.
 fn gap(dropped: Option<u64>, reason: &str) -> Value {
     json!({"message_type": "gap", "dropped": dropped, "disconnecting": false, "reason": reason})
+}
+
+/// Removes the stream from a gap, which must be that of the server.
+fn of_stream(mut gap: Value, stream: &str) -> Value {
+    let named = gap.as_object_mut().and_then(|gap| gap.remove("stream"));
+    assert_eq!(named, Some(stream.into()), "{gap}");
+    gap
 }
 
 async fn websocket(server: &Running, since: impl Display) -> Socket {
@@ -69,10 +77,12 @@ async fn events(
         text.extend_from_slice(&more.expect("an open stream").expect("no error"));
     }
     let text = String::from_utf8(text).expect("UTF-8");
+    let stream = server.stream_id().await;
     let parse = |event: &str| {
         let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
         let data = serde_json::from_str(field("data: ").expect("data")).expect("JSON");
-        let id = field("id: ").map(|id| id.parse().expect("a number"));
+        let number = |id: &str| id.strip_suffix(&format!("@{stream}"))?.parse().ok();
+        let id = field("id: ").map(|id| number(id).expect("an offset of this stream"));
         (field("event: ").map(str::to_owned), id, data)
     };
     text.split("\n\n").take(2).map(parse).collect()
@@ -83,8 +93,9 @@ async fn events(
 async fn check(server: &Running, since: impl Display + Copy, expected: Option<&Value>, next: u64) {
     let mut socket = websocket(server, since).await;
     let mut first = next_json(&mut socket).await;
+    let stream = server.stream_id().await;
     if let Some(expected) = expected {
-        assert_eq!(first, *expected, "since={since}");
+        assert_eq!(of_stream(first, &stream), *expected, "since={since}");
         first = next_json(&mut socket).await;
     }
     assert_eq!(offset(&first), next, "since={since}");
@@ -93,7 +104,8 @@ async fn check(server: &Running, since: impl Display + Copy, expected: Option<&V
     let mut events = events.iter();
     if let Some(expected) = expected {
         let (name, id, data) = events.next().expect("an event");
-        assert_eq!((name.as_deref(), *id, data), (Some("gap"), None, expected), "since={since}");
+        assert_eq!((name.as_deref(), *id), (Some("gap"), None), "since={since}");
+        assert_eq!(of_stream(data.clone(), &stream), *expected, "since={since}");
     }
     let (name, id, data) = events.next().expect("an event");
     assert_eq!((name, *id, offset(data)), (&None, Some(next), next), "since={since}");
@@ -121,7 +133,9 @@ async fn an_offset_before_this_process_gets_a_gap() {
 async fn an_offset_older_than_the_ring_gets_a_gap() {
     let (_sim, server, first, head) = settled(keeps_little).await;
     let mut socket = websocket(&server, 0).await;
-    assert_eq!(next_json(&mut socket).await, gap(None, "before_start"));
+    let stream = server.stream_id().await;
+    let first_message = next_json(&mut socket).await;
+    assert_eq!(of_stream(first_message, &stream), gap(None, "before_start"));
     let oldest = offset(&next_json(&mut socket).await);
     assert!((first + 1..=head + 1 - KEPT).contains(&oldest), "{first} {oldest} {head}");
     for since in [first - 1, first + 7, oldest - 2] {
@@ -141,10 +155,11 @@ async fn an_offset_ahead_of_the_head_replays_the_ring() {
     server.stop().await;
 }
 
-/// The stream has no name, so whatever was named is another.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_offset_of_a_named_stream_replays_the_ring() {
+async fn an_offset_of_another_stream_replays_the_ring() {
     let (_sim, server, first, head) = settled(|_| {}).await;
+    let own = server.stream_id().await;
+    check(&server, &format!("{}@{own}", first + 7), None, first + 8).await;
     for since in [0, first, head, u64::MAX] {
         let since = format!("{since}@01J9-a_b.c");
         check(&server, &since, Some(&gap(None, "other_stream")), first).await;

@@ -169,7 +169,8 @@ async fn two_heartbeats(server: &Running, path: &str, wanted: &str) -> String {
 async fn sse_heartbeats_are_events_with_only_an_id() {
     let sim = log().await;
     let (server, head) = start(&sim, |_| {}).await;
-    let id = format!("id: {head}\n\n");
+    let stream = server.stream_id().await;
+    let id = format!("id: {head}@{stream}\n\n");
     for query in [NOTHING, "stream=domains", "compat=go&heartbeat=true"] {
         let text = two_heartbeats(&server, &format!("/sse?{query}"), &id.repeat(2)).await;
         assert_eq!(text.replace(&id, ""), "", "{query}: nothing but ids");
@@ -283,6 +284,7 @@ async fn a_filter_without_matches_resumes_after_a_stop_without_a_gap() {
     }
     sim.logs()[0].grow(50).expect("it grows");
     let last = read_to(&server, ENTRIES + 49).await;
+    let stream = server.stream_id().await;
     let stopped = tokio::spawn(server.stop());
     for socket in &mut sockets {
         let messages = until_close(socket).await;
@@ -294,7 +296,7 @@ async fn a_filter_without_matches_resumes_after_a_stop_without_a_gap() {
         let messages = until_close(socket).await;
         assert!(messages.iter().all(|message| message.get("offset").is_none()), "{messages:?}");
     }
-    assert_eq!(events.text().await.expect("the end"), format!("id: {last}\n\n"));
+    assert_eq!(events.text().await.expect("the end"), format!("id: {last}@{stream}\n\n"));
     drop((sockets, plain));
     stopped.await.expect("stops");
 

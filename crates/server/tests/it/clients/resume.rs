@@ -290,7 +290,7 @@ impl Follower {
         let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
         if let Some(data) = field("data: ") {
             self.message(data.as_bytes());
-            let id = field("id: ").and_then(|id| id.parse().ok());
+            let id = field("id: ").and_then(|id| id.split('@').next()?.parse().ok());
             assert_eq!(id, Some(self.last), "{event}");
         }
     }

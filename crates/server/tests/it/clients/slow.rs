@@ -163,7 +163,7 @@ async fn read_events(
             let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
             let Some(data) = field("data: ") else { continue };
             let data = serde_json::from_str(data).expect("JSON");
-            let id = field("id: ").map(|id| id.parse().expect("an offset"));
+            let id = field("id: ").and_then(|id| id.split('@').next()?.parse().ok());
             events.push((id, data));
             if id == Some(last) {
                 return events;

@@ -108,7 +108,8 @@ async fn a_silent_stream_outlasts_a_proxy_that_closes_idle_connections() {
         let more = more.expect("an open stream").expect("no error");
         text += str::from_utf8(&more).expect("UTF-8");
     }
-    assert_eq!(text.replace(&format!("id: {head}\n\n"), ""), "", "nothing but ids");
+    let id = format!("id: {head}@{}\n\n", server.stream_id().await);
+    assert_eq!(text.replace(&id, ""), "", "nothing but ids");
     drop((socket, events, proxy));
     server.stop().await;
 }

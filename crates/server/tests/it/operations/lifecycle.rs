@@ -154,3 +154,67 @@ async fn profiles_are_selected_by_configuration_and_by_request() {
     assert!(refused.contains("400"), "{refused}");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_keeps_its_id_in_the_state_file_and_has_a_new_one_without() {
+    let sim = logs(ctsim::Config { rate: 0.0, initial_size: 10, ..two_logs() }).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    let mut ids = Vec::new();
+    for state_file in [Some(folder.path().join("state.json")), None] {
+        config.ct_log.state_file = state_file;
+        for _ in 0..2 {
+            let server = Running::start(config.clone()).await;
+            ids.push(server.stream_id().await);
+            server.stop().await;
+        }
+    }
+    assert!(ids[0] == ids[1] && ids[2] != ids[3] && ids[1] != ids[2], "{ids:?}");
+    assert!(ids.iter().all(|id| id.len() == 8), "{ids:?}");
+}
+
+/// Reads this many entries from the beginning; their offsets, and the smallest index.
+async fn read(server: &Running, count: usize) -> (Vec<u64>, u64) {
+    let mut socket = server.connect_from_oldest("/").await;
+    let (mut offsets, mut smallest) = (Vec::new(), u64::MAX);
+    for _ in 0..count {
+        let message = next_json(&mut socket).await;
+        offsets.push(message_offset(&message).expect("an offset"));
+        let index = message["data"]["cert_index"].as_u64().expect("an index");
+        smallest = smallest.min(index);
+    }
+    (offsets, smallest)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_file_is_imported_into_a_new_journal_and_offsets_continue() {
+    let sim = logs(ctsim::Config { rate: 0.0, initial_size: 100, ..two_logs() }).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state.json");
+    let mut config = reads_all(&sim, &folder);
+    config.ct_log.state_file = Some(state.clone());
+    config.ct_log.resume_overlap_secs = 0;
+    let server = Running::start(config.clone()).await;
+    let before = *read(&server, 200).await.0.last().expect("an offset");
+    server.stop().await;
+
+    config.data_dir = Some(folder.path().join("data"));
+    let grow = || sim.logs().iter().for_each(|log| log.grow(5).expect("grows"));
+    grow();
+    let server = Running::start(config.clone()).await;
+    assert!(!state.try_exists().expect("readable"), "it is not read again");
+    assert!(folder.path().join("state.json.imported").is_file());
+    let (first, smallest) = read(&server, 10).await;
+    assert_eq!(smallest, 100, "it continues where the file ends");
+    assert!(first[0] > before, "{before} {first:?}");
+    server.stop().await;
+
+    grow();
+    let server = Running::start(config).await;
+    let mut socket = server.connect(&format!("/?since={}", first[9])).await;
+    for expected in first[9] + 1..first[9] + 11 {
+        assert_eq!(message_offset(&next_json(&mut socket).await), Some(expected));
+    }
+    drop(socket);
+    server.stop().await;
+}

@@ -345,3 +345,24 @@ fn listing_logs_requires_a_state_file() {
     assert!(said.contains("no state file is configured (ct_log.state_file)"), "{said}");
     assert!(said.contains("/api/logs"), "{said}");
 }
+
+#[test]
+fn a_data_dir_that_cannot_be_used_is_reported_before_and_at_the_start() {
+    let folder = Folder::new(&[("data", "a file"), ("config.yaml", "data_dir: data\n")]);
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(64), "{said}");
+    assert!(said.contains("data_dir: data is not a directory"), "{said}");
+    let start = folder.run(&["--host=127.0.0.1", "--port=0", "--dry-run"], &[]);
+    let said = String::from_utf8(start.stderr).expect("text");
+    assert_eq!(start.status.code(), Some(1), "{said}");
+    assert!(said.contains("data is not a directory"), "{said}");
+}
+
+#[test]
+fn a_data_dir_that_is_not_there_is_created_at_the_start() {
+    let folder = Folder::new(&[("config.yaml", "data_dir: new/data\n")]);
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("journal of at most 10GiB in new/data"), "{said}");
+    assert!(!folder.path().join("new").is_dir(), "a validation changes nothing");
+}

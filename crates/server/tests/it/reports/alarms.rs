@@ -1,15 +1,33 @@
 //! A log that lies: what the operator sees of it, until it is acknowledged.
 
+use std::path::Path;
 use std::time::Duration;
 
-use config::LogsCommand;
+use config::{Config, LogsCommand};
 use ctsim::fault::{Fault, PageFault, Scope, Times};
 use server::commands::logs;
 
 use crate::harness::{Running, eventually, logs as simulate, next_json, reads_all};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
+async fn an_alarm_in_a_state_file_is_shown_until_it_is_acknowledged() {
+    let keep = |config: &mut Config, folder: &Path| {
+        config.ct_log.state_file = Some(folder.join("state.json"));
+        config.ct_log.resume_overlap_secs = 0;
+    };
+    an_alarm_is_shown_on_every_route_until_it_is_acknowledged(keep, "state.json.evidence").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_in_a_journal_is_shown_until_it_is_acknowledged() {
+    let keep = |config: &mut Config, folder: &Path| config.data_dir = Some(folder.join("data"));
+    an_alarm_is_shown_on_every_route_until_it_is_acknowledged(keep, "data/evidence").await;
+}
+
+async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged(
+    keep: impl Fn(&mut Config, &Path),
+    evidence: &str,
+) {
     let sim = simulate(ctsim::Config {
         rfc6962: 1,
         static_ct: 1,
@@ -21,8 +39,7 @@ async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
     .await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
-    config.ct_log.state_file = Some(folder.path().join("state.json"));
-    config.ct_log.resume_overlap_secs = 0;
+    keep(&mut config, folder.path());
     let log = &sim.logs()[0];
     let flip = Fault::Page(PageFault::FlipLeaf { index: Some(310) });
     log.faults().inject(Scope::Entries, flip, Times::UntilCleared);
@@ -62,14 +79,14 @@ async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged() {
     };
     assert_eq!(metric(&server, "log_open_alarms").await, "1");
     assert_eq!(metric(&server, "log_alarms_total").await, "1");
-    let kept = std::fs::read_dir(folder.path().join("state.json.evidence")).expect("evidence");
+    let kept = std::fs::read_dir(folder.path().join(evidence)).expect("evidence");
     assert_eq!(kept.count(), 1);
     server.stop().await;
 
     // It outlasts a restart.
     let server = Running::start(config.clone()).await;
     eventually("the alarm is still there", async || degraded(&server).await).await;
-    let listed = logs::run(&config, &LogsCommand::List).expect("a state file");
+    let listed = logs::run(&config, &LogsCommand::List).expect("it is kept");
     assert!(listed.contains("mismatch"), "{listed}");
     let names = vec![log.description().to_owned()];
     let asked = config.clone();

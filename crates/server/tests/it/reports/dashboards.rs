@@ -49,7 +49,9 @@ async fn every_metric_of_a_query_is_one_of_the_server() {
     let config = ctsim::Config { rate: 0.0, initial_size: 50, ..ctsim::Config::default() };
     let sim = logs(config).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Running::start(reads_all(&sim, &folder)).await;
+    let mut config = reads_all(&sim, &folder);
+    config.data_dir = Some(folder.path().join("data"));
+    let server = Running::start(config).await;
     // Series of kinds of clients appear with the first of them.
     let _client = server.connect("/").await;
     eventually("every metric is there", async || {

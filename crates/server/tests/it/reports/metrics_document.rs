@@ -22,7 +22,9 @@ async fn the_metrics_document_matches_a_running_server() {
     let sim = logs(ctsim::Config { initial_size: 10, ..config }).await;
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
-    let own = shown(&Running::start(config.clone()).await).await;
+    let data_dir = Some(folder.path().join("data"));
+    let with_journal = config::Config { data_dir, ..config.clone() };
+    let own = shown(&Running::start(with_journal).await).await;
     config.metrics.compat = vec![MetricsCompat::Go];
     let go = shown(&Running::start(config.clone()).await).await;
     config.metrics.compat = vec![MetricsCompat::Rust];

@@ -60,14 +60,13 @@ pub(super) fn check(install: bool) -> anyhow::Result<()> {
         println!("nothing was installed: {error:#}");
     }
     let missing = missing();
-    for need in &missing {
-        if let Some(steps) = need.optional {
-            println!("skipping {steps}: {} is not installed", need.packages);
-        }
-    }
     let command = command(&missing);
     if missing.iter().any(|need| need.optional.is_none()) {
-        bail!("CI needs more programs: {command}\n(or, as root: cargo xtask ci --install)");
+        bail!("programs are missing: {command}\n(or, as root: cargo xtask ci --install)");
+    }
+    for need in &missing {
+        let steps = need.optional.unwrap_or_default();
+        println!("skipping {steps}: not everything is installed of {}", need.packages);
     }
     if !missing.is_empty() {
         println!("to skip nothing: {command}");
@@ -81,7 +80,7 @@ fn missing() -> Vec<&'static Need> {
 
 fn command(needs: &[&Need]) -> String {
     let packages: Vec<_> = needs.iter().map(|need| need.packages).collect();
-    format!("apt-get install --no-install-recommends {}", packages.join(" "))
+    format!("apt-get update && apt-get install --no-install-recommends {}", packages.join(" "))
 }
 
 /// Installs packages of Debian or Ubuntu. Services among them are not started.
@@ -118,8 +117,8 @@ mod tests {
         let needs: Vec<_> = NEEDS.iter().filter(|need| need.packages.contains('-')).collect();
         assert_eq!(
             command(&needs),
-            "apt-get install --no-install-recommends build-essential python3-venv golang-go \
-             golang-github-gorilla-websocket-dev man-db"
+            "apt-get update && apt-get install --no-install-recommends build-essential python3-venv \
+             golang-go golang-github-gorilla-websocket-dev man-db"
         );
     }
 }

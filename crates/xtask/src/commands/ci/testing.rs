@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use super::build::Program;
 use anyhow::{Context as _, ensure};
 
-/// The number of programs that run at a time.
-const AT_ONCE: usize = 3;
+/// The number of programs that run at a time. More would make tests slow that wait for little.
+const AT_ONCE: usize = 2;
 
 /// The number of tests of one program that run at a time, which may be more than there are cores.
 const THREADS: &str = "4";
 
 /// The packages whose integration tests take longest, which start first.
 const LONGEST: [&str; 3] = ["server", "follow", "collector"];
+
+/// Limits the wait for names that do not exist, where the resolver does not answer: see resolv.conf(5).
+const RESOLVER: &str = "attempts:1 timeout:1";
 
 /// A command whose output ends with the summary of a test harness.
 struct Job {
@@ -50,7 +53,7 @@ pub(super) fn run(mut programs: Vec<Program>, documentation: Command) -> anyhow:
 fn job(program: &Program) -> Job {
     let mut command = Command::new(&program.path);
     command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder);
-    command.env("RUST_TEST_THREADS", THREADS);
+    command.env("RUST_TEST_THREADS", THREADS).env("RES_OPTIONS", RESOLVER);
     let package = program.folder.file_name().unwrap_or_default().to_string_lossy();
     Job { name: format!("{package}: {}", program.target), command }
 }

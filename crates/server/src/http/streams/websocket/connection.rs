@@ -188,7 +188,7 @@ impl Connection {
         let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
         let offset = if notices.offsets { reader.searched() } else { None };
         let (mut json, mut message) = (Vec::new(), Vec::new());
-        wire::heartbeat(*profile, now, offset, &mut json);
+        wire::heartbeat(*profile, now, offset, notices.stream, &mut json);
         frame::text(&json, &mut message);
         message
     }
@@ -220,7 +220,7 @@ impl Connection {
     /// room for that.
     fn announce_loss(&mut self, lost: u64) -> bool {
         let mut message = Vec::new();
-        let gap = gap::message(Some(lost), gap::SLOW_CLIENT, false);
+        let gap = gap::message(Some(lost), gap::SLOW_CLIENT, false, self.client.notices.stream);
         frame::text(gap.as_bytes(), &mut message);
         self.client.reader.interject(&message)
     }

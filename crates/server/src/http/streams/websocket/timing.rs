@@ -97,16 +97,19 @@ impl Timing {
 
 #[cfg(test)]
 mod tests {
+    use record::StreamId;
+
     use super::*;
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
     }
 
-    const fn notices(mode: HeartbeatMode, interval: u64) -> Notices {
+    fn notices(mode: HeartbeatMode, interval: u64) -> Notices {
         let interval = seconds(interval);
-        let first = interval;
-        Notices { mode, interval, first, longest_silence: interval, offsets: true, gaps: true }
+        let (first, longest_silence) = (interval, interval);
+        let stream = StreamId::from_random(7);
+        Notices { stream, mode, interval, first, longest_silence, offsets: true, gaps: true }
     }
 
     /// Returns the actions within two minutes, with a timer that is set again only when it fires,

@@ -1,0 +1,87 @@
+//! The history of a hub, the places of its readers, and how many are admitted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::history::{Archive, History};
+use crate::stream::Stream;
+
+/// Admitted readers get this many times the rate at which entries are published, so that each
+/// arrives at the ring.
+const TIMES_LIVE: f64 = 2.0;
+/// The weight of the newest read in the rate of all.
+const NEWEST: f64 = 0.1;
+
+/// The history, and the places of its readers.
+pub(crate) struct Past<S: Stream> {
+    pub(crate) history: Arc<dyn History<S>>,
+    places: Arc<Semaphore>,
+    readers: usize,
+    /// Entries a second that the lane of replays reads; none before its first read.
+    rate: Mutex<Option<f64>>,
+}
+
+impl<S: Stream> Past<S> {
+    pub(crate) fn new(archive: Archive<S>) -> Self {
+        let Archive { history, readers, .. } = archive;
+        let readers = readers.clamp(1, Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(readers));
+        Self { history, places, readers, rate: Mutex::default() }
+    }
+
+    /// Takes a place for a reader that resumes, if there is one and every reader would still get twice
+    /// the rate of the live stream, in entries a second.
+    pub(crate) fn admit(&self, live: Option<f64>) -> Option<OwnedSemaphorePermit> {
+        let rate = *self.rate.lock();
+        let most = live.zip(rate).map_or(self.readers, |(live, rate)| admitted(rate, live));
+        if self.replays() >= most { None } else { self.place() }
+    }
+
+    /// Takes a place for a reader that fell behind, if there is one.
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Returns the places, to wait for one.
+    pub(crate) fn places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.places)
+    }
+
+    /// Returns how many readers read the history.
+    pub(crate) fn replays(&self) -> usize {
+        self.readers.saturating_sub(self.places.available_permits())
+    }
+
+    /// Notes that the lane took so long to read so many entries.
+    pub(crate) fn has_read(&self, entries: u64, time: Duration) {
+        if entries == 0 || time.is_zero() {
+            return;
+        }
+        let newest = entries as f64 / time.as_secs_f64();
+        let mut rate = self.rate.lock();
+        *rate = Some(rate.map_or(newest, |rate| rate + NEWEST * (newest - rate)));
+    }
+}
+
+/// Returns how many readers get twice the `live` rate each of a lane with this `rate`; at least one.
+fn admitted(rate: f64, live: f64) -> usize {
+    let most = rate / (TIMES_LIVE * live.max(f64::MIN_POSITIVE));
+    // A conversion to an integer saturates.
+    (most as usize).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_readers_are_admitted_as_get_twice_the_live_rate() {
+        assert_eq!(admitted(100_000.0, 500.0), 100);
+        assert_eq!(admitted(100_000.0, 30_000.0), 1);
+        assert_eq!(admitted(10.0, 30_000.0), 1, "one always is");
+        assert!(admitted(10.0, 0.0) > 1 << 30, "nothing is published");
+    }
+}

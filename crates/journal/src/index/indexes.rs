@@ -1,0 +1,261 @@
+//! The indexes of all segments: made while batches are committed, and where they are missing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use record::encoding::Message;
+
+use super::{Binding, Index, OpenIndex, SealedIndex};
+use crate::error::ReadError;
+use crate::format::SegmentName;
+use crate::journal::Journal;
+use crate::read::walk::{Step, Walk};
+use crate::segment::{FIRST_FRAME, Segment, Store};
+use crate::shared::Shared;
+
+/// Pause between two looks for new batches.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Messages that are added between two times that a reader may look.
+const AT_ONCE: usize = 64;
+
+/// The indexes of all segments of an open journal.
+///
+/// [`follow`](Self::follow) makes them, in a thread of its own; until it has come to a batch, nothing
+/// finds that batch. Look-ups are in `search`.
+#[derive(Debug)]
+pub struct Indexes {
+    pub(super) shared: Arc<Shared>,
+    pub(super) sealed: RwLock<BTreeMap<SegmentName, Arc<SealedIndex>>>,
+    pub(super) open: RwLock<Open>,
+    walk: Mutex<Option<Walk>>,
+}
+
+/// The index of the newest segment, as far as it has been made.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    pub(super) segment: SegmentName,
+    pub(super) index: OpenIndex,
+    /// Number of the last message in it, or looked at since.
+    pub(super) number: u64,
+    /// The offset after the last record in it.
+    pub(super) end: u64,
+}
+
+impl Indexes {
+    /// Creates the indexes of a journal; none is there before [`follow`](Self::follow) runs.
+    #[must_use]
+    pub fn new(journal: &Journal) -> Self {
+        Self {
+            shared: Arc::clone(journal.shared()),
+            sealed: RwLock::default(),
+            open: RwLock::default(),
+            walk: Mutex::default(),
+        }
+    }
+
+    /// Makes and keeps indexes until `is_over`, which is asked several times a second. For a thread of
+    /// its own.
+    pub fn follow(&self, is_over: impl Fn() -> bool) {
+        while !is_over() {
+            let is_idle = self.step().unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot make the index of the journal, which makes look-ups slow");
+                true
+            });
+            if is_idle {
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// Reports whether everything that is committed is indexed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let open = self.open.read();
+        open.number >= self.shared.head().number && self.missing(open.segment).is_empty()
+    }
+
+    /// Indexes what is new, and makes one index that is missing. Returns true if there is nothing left
+    /// to do.
+    pub(super) fn step(&self) -> Result<bool, ReadError> {
+        let is_at_head = self.catch_up()?;
+        let current = self.open.read().segment;
+        let missing = self.missing(current);
+        let kept: Vec<SegmentName> = self.store().list().iter().map(|s| s.name()).collect();
+        self.sealed.write().retain(|name, _| kept.binary_search(name).is_ok());
+        match missing.last() {
+            // The newest first: that is where most is looked for.
+            Some(segment) if is_at_head => self.provide(segment).map(|()| missing.len() == 1),
+            Some(_) => Ok(false),
+            None => Ok(is_at_head),
+        }
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// Returns the segments without an index before the one that is being indexed.
+    fn missing(&self, current: SegmentName) -> Vec<Arc<Segment>> {
+        let sealed = self.sealed.read();
+        let mut segments = self.store().list();
+        segments.retain(|each| each.name() < current && !sealed.contains_key(&each.name()));
+        segments
+    }
+
+    /// Adds committed batches to the open index. Returns false if there may be more.
+    fn catch_up(&self) -> Result<bool, ReadError> {
+        let mut walk = self.walk.lock();
+        let walk = match &mut *walk {
+            Some(walk) => walk,
+            none => {
+                let Some(last) = self.store().last() else { return Ok(true) };
+                let first = last.name().first;
+                *self.open.write() = Open::new(last.name());
+                none.insert(Walk::new(last.name(), FIRST_FRAME, first.saturating_sub(1)))
+            }
+        };
+        let limit = self.shared.head().number;
+        for _ in 0..AT_ONCE {
+            let Some(step) = walk.step(self.store(), limit)? else {
+                self.open.write().number = limit;
+                walk.close();
+                return Ok(true);
+            };
+            let (name, after) = walk.place();
+            let current = self.open.read().segment;
+            if name != current {
+                self.seal(current);
+                *self.open.write() = Open::new(name);
+            }
+            if let Step::Message(message, header) = step {
+                let mut open = self.open.write();
+                open.number = header.number;
+                if let Message::Batch(batch) = message {
+                    open.index.add(&batch, after.saturating_sub(header.frame_bytes()));
+                    open.end = batch.next_offset();
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes the index of a segment that ended.
+    fn seal(&self, name: SegmentName) {
+        let (Some(segment), _) = self.store().at(name) else { return };
+        if segment.name() != name {
+            return; // It was deleted.
+        }
+        let file = self.open.read().index.to_file(&binding(&segment));
+        self.keep(&segment, file);
+    }
+
+    /// Opens the index of a segment, or makes it.
+    fn provide(&self, segment: &Segment) -> Result<(), ReadError> {
+        let path = self.path(segment.name());
+        let opened = self.store().storage.open(&path).and_then(|file| {
+            let bytes = file.bytes()?;
+            Ok((SealedIndex::open(file, &binding(segment))?, bytes))
+        });
+        match opened {
+            Ok((index, bytes)) => {
+                segment.set_sidecars(bytes);
+                self.sealed.write().insert(segment.name(), Arc::new(index));
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the index is made again");
+            }
+        }
+        let first = segment.name().first;
+        let mut index = OpenIndex::new(first);
+        let mut walk = Walk::new(segment.name(), FIRST_FRAME, first.saturating_sub(1));
+        let limit = self.shared.head().number;
+        while let Some(step) = walk.step(self.store(), limit)? {
+            let (name, after) = walk.place();
+            if name != segment.name() {
+                break;
+            }
+            if let Step::Message(Message::Batch(batch), header) = step {
+                index.add(&batch, after.saturating_sub(header.frame_bytes()));
+            }
+        }
+        self.keep(segment, index.to_file(&binding(segment)));
+        Ok(())
+    }
+
+    /// Writes an index and opens it. Without it, its segment is not ruled out.
+    fn keep(&self, segment: &Segment, contents: io::Result<Vec<u8>>) {
+        let kept = contents.and_then(|contents| {
+            self.write(segment.name(), &contents)?;
+            let file = self.store().storage.open(&self.path(segment.name()))?;
+            segment.set_sidecars(contents.len() as u64);
+            SealedIndex::open(file, &binding(segment))
+        });
+        match kept {
+            Ok(index) => {
+                self.sealed.write().insert(segment.name(), Arc::new(index));
+            }
+            Err(error) => {
+                let segment = segment.name();
+                tracing::warn!(%segment, %error, "cannot write the index of a segment");
+            }
+        }
+    }
+
+    fn write(&self, name: SegmentName, contents: &[u8]) -> io::Result<()> {
+        let storage = &self.store().storage;
+        let (path, temporary) = (self.path(name), self.store().dir().join(temporary(name)));
+        match storage.remove(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = storage.create(&temporary)?;
+        file.write_at(contents, 0)?;
+        file.sync()?;
+        // If the name is lost with the power, the index is made again.
+        storage.rename(&temporary, &path)
+    }
+
+    fn path(&self, name: SegmentName) -> std::path::PathBuf {
+        self.store().dir().join(format!("{}.index", name.stem()))
+    }
+}
+
+impl Open {
+    fn new(segment: SegmentName) -> Self {
+        let first = segment.first;
+        Self { segment, index: OpenIndex::new(first), number: first.saturating_sub(1), end: 0 }
+    }
+}
+
+fn temporary(name: SegmentName) -> String {
+    format!("{}.index.new", name.stem())
+}
+
+fn binding(segment: &Segment) -> Binding {
+    Binding {
+        marker: segment.header.marker,
+        first: segment.name().first,
+        bytes: segment.file_bytes(),
+    }
+}
+
+impl Indexes {
+    /// Returns the index of a segment with a shared lock, if there is one.
+    pub(super) fn with<T>(
+        &self,
+        name: SegmentName,
+        look: impl FnOnce(&dyn Index) -> io::Result<T>,
+    ) -> Option<io::Result<T>> {
+        let sealed = self.sealed.read().get(&name).cloned();
+        if let Some(index) = sealed {
+            return Some(look(&*index));
+        }
+        let open = self.open.read();
+        (open.segment == name).then(|| look(&open.index))
+    }
+}

@@ -1,0 +1,140 @@
+//! The index of the segment being written, in memory.
+
+use std::io;
+
+use cert::{Certificate, Digests};
+use record::{Batch, LogNumber, Record};
+
+use super::pairs::Runs;
+use super::rows::{self, Row};
+use super::sealed::{Binding, Directories, assemble};
+use super::terms::OpenTerms;
+use super::{Index, Texts, Visit, keys};
+
+/// The index of the segment being written, in memory. When the segment is sealed, it becomes the file.
+#[derive(Debug, Default)]
+pub(crate) struct OpenIndex {
+    /// Number of the segment's first message.
+    first: u64,
+    rows: Vec<Row>,
+    certificates: Runs,
+    entries: Runs,
+    sightings: Runs,
+    serials: Runs,
+    names: OpenTerms,
+    addresses: OpenTerms,
+    issuers: OpenTerms,
+}
+
+impl OpenIndex {
+    /// Creates the index of a segment whose first message has this number.
+    pub(crate) fn new(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// Adds the next batch of the segment, whose frame is at this place of the file.
+    pub(crate) fn add(&mut self, batch: &Batch, at: u64) {
+        // A segment has fewer messages than bytes.
+        let ordinal = u32::try_from(batch.header.number.saturating_sub(self.first));
+        let ordinal = ordinal.unwrap_or(u32::MAX);
+        let advance = |advance: &record::Advance| {
+            (advance.log, advance.first, advance.position.next.saturating_sub(advance.first))
+        };
+        let row = Row {
+            ordinal,
+            at,
+            first_offset: batch.first_offset,
+            records: u32::try_from(batch.records.len()).unwrap_or(u32::MAX),
+            advances: batch.advances.iter().map(advance).collect(),
+        };
+        for (log, first, count) in &row.advances {
+            if *count > 0
+                && let Some(key) = keys::of_entry(*log, *first)
+            {
+                self.entries.push((key, ordinal));
+            }
+        }
+        self.rows.push(row);
+        batch.records.iter().for_each(|record| self.add_record(record, ordinal));
+        for sighting in &batch.sightings {
+            self.sightings.push((sighting.offset, ordinal));
+            if let Some(fingerprint) = &sighting.fingerprint {
+                self.certificates.push((keys::of_digest(fingerprint), ordinal));
+            }
+        }
+    }
+
+    fn add_record(&mut self, record: &Record, ordinal: u32) {
+        let digests = Digests::with_sha256(record.fingerprint, &record.certificate);
+        self.certificates.push((keys::of_digest(&digests.sha256), ordinal));
+        self.certificates.push((keys::of_digest(&digests.sha1), ordinal));
+        let certificate = Certificate::read_with_digests(&record.certificate, &digests);
+        self.serials.push((keys::of_serial(certificate.serial), ordinal));
+        keys::names(&certificate, |name| {
+            self.names.insert(keys::of_name(name).as_bytes(), ordinal)
+        });
+        keys::addresses(&certificate, |address| {
+            self.addresses.insert(&keys::of_address(address), ordinal);
+        });
+        keys::issuers(&certificate, |issuer| self.issuers.insert(issuer.as_bytes(), ordinal));
+    }
+
+    /// Returns the file of the segment's index.
+    ///
+    /// # Errors
+    /// If it becomes too large.
+    pub(crate) fn to_file(&self, binding: &Binding) -> io::Result<Vec<u8>> {
+        assemble(binding, |out| {
+            Ok(Directories {
+                rows: rows::write(&self.rows, out),
+                certificates: self.certificates.write(out),
+                entries: self.entries.write(out),
+                sightings: self.sightings.write(out),
+                serials: self.serials.write(out),
+                names: self.names.write(out)?,
+                addresses: self.addresses.write(out)?,
+                issuers: self.issuers.write(out)?,
+            })
+        })
+    }
+}
+
+impl Index for OpenIndex {
+    fn certificates(&self, key: u64) -> io::Result<Vec<u32>> {
+        Ok(self.certificates.get(key))
+    }
+
+    fn entry(&self, log: LogNumber, index: u64) -> io::Result<Option<u32>> {
+        let Some(key) = keys::of_entry(log, index) else { return Ok(None) };
+        let found = self.entries.last_up_to(key);
+        Ok(found.filter(|(key, _)| keys::log_of(*key) == u64::from(log.0)).map(|(_, batch)| batch))
+    }
+
+    fn sightings(&self, offset: u64) -> io::Result<Vec<u32>> {
+        Ok(self.sightings.get(offset))
+    }
+
+    fn serials(&self, key: u64) -> io::Result<Vec<u32>> {
+        Ok(self.serials.get(key))
+    }
+
+    fn row(&self, ordinal: u32) -> io::Result<Option<Row>> {
+        let at = self.rows.binary_search_by_key(&ordinal, |row| row.ordinal);
+        Ok(at.ok().and_then(|at| self.rows.get(at)).cloned())
+    }
+
+    fn row_at(&self, offset: u64) -> io::Result<Option<Row>> {
+        let at = self.rows.partition_point(|row| row.end() <= offset);
+        Ok(self.rows.iter().skip(at).find(|row| row.records > 0).cloned())
+    }
+
+    fn visit(&self, texts: Texts, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
+        let table = match texts {
+            Texts::Names => &self.names,
+            Texts::Addresses => &self.addresses,
+            Texts::Issuers => &self.issuers,
+        };
+        table.visit(from, to, &mut |term, batches| visit(term, batches));
+        Ok(())
+    }
+}

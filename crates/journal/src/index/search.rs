@@ -1,0 +1,354 @@
+//! Look-ups through the indexes: certificates, entries of logs, and what a filter need not read.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cert::{Certificate, Digests};
+use record::encoding::{Decoder, Message};
+use record::{Batch, Gap, LogNumber, Record, Sighting};
+
+use super::{Index, Indexes, Row, Texts, keys};
+use crate::error::ReadError;
+use crate::format::{Codec, FrameKind};
+use crate::read::scan::{Found as Frame, Window};
+use crate::segment::Segment;
+
+/// Texts that one search in a segment looks at, before it gives up ruling out.
+const MOST_TEXTS: usize = 4096;
+
+/// The digest of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Digest {
+    /// SHA-1 of the DER.
+    Sha1([u8; 20]),
+    /// SHA-256 of the DER.
+    Sha256([u8; 32]),
+}
+
+/// A record that is kept, with its sightings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its offset.
+    pub offset: u64,
+    /// The record. Its chain may lack issuers.
+    pub record: Record,
+    /// The entries that repeat it, in the order in which they were committed.
+    pub sightings: Vec<Sighting>,
+}
+
+/// The result of a look-up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A record.
+    Record(Kept),
+    /// A sighting, with the record that it repeats, if that is still kept. The sighting of a certificate
+    /// that is only linked to the record has its own digest.
+    Sighting(Sighting, Option<Kept>),
+    /// Indexes of a log that were not published.
+    Gap(Gap),
+}
+
+/// A text of a certificate that a filter looks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// A domain, or any name below it. In lower case.
+    Domain(String),
+    /// A whole name. In lower case.
+    Name(String),
+    /// An address from the first to the last.
+    Addresses(IpAddr, IpAddr),
+    /// A part of the CN or O of the issuer. In lower case.
+    Issuer(String),
+}
+
+impl Digest {
+    fn key(&self) -> u64 {
+        match self {
+            Self::Sha1(digest) => keys::of_digest(digest),
+            Self::Sha256(digest) => keys::of_digest(digest),
+        }
+    }
+
+    fn is_of(&self, record: &Record) -> bool {
+        match self {
+            Self::Sha1(digest) => {
+                Digests::with_sha256(record.fingerprint, &record.certificate).sha1 == *digest
+            }
+            Self::Sha256(digest) => record.fingerprint == *digest,
+        }
+    }
+}
+
+impl Indexes {
+    /// Finds the newest record of a certificate, or a sighting of it that is only linked to another one.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn certificate(&self, digest: &Digest) -> Result<Option<Found>, ReadError> {
+        let mut linked = None;
+        for segment in self.store().list().iter().rev() {
+            let ordinals = self.look(segment, |index| index.certificates(digest.key()))?;
+            for ordinal in ordinals.into_iter().flatten().rev() {
+                let Some(batch) = self.batch(segment, ordinal)? else { continue };
+                let position = batch.records.iter().rposition(|record| digest.is_of(record));
+                if let Some(position) = position {
+                    return self.kept(batch, position).map(|kept| kept.map(Found::Record));
+                }
+                let is_it = |sighting: &&Sighting| {
+                    sighting.fingerprint.is_some_and(|own| Digest::Sha256(own) == *digest)
+                };
+                linked = linked.or_else(|| batch.sightings.iter().rfind(is_it).copied());
+            }
+        }
+        let Some(sighting) = linked else { return Ok(None) };
+        Ok(Some(Found::Sighting(sighting, self.record(sighting.offset)?)))
+    }
+
+    /// Finds an entry of a log.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn entry(&self, log: LogNumber, index: u64) -> Result<Option<Found>, ReadError> {
+        for segment in self.store().list().iter().rev() {
+            let found = self.look(segment, |found| found.entry(log, index))?.flatten();
+            let Some(ordinal) = found else { continue };
+            let Some(batch) = self.batch(segment, ordinal)? else { continue };
+            let record = |record: &Record| record.log == log && record.index == index;
+            if let Some(position) = batch.records.iter().position(record) {
+                return self.kept(batch, position).map(|kept| kept.map(Found::Record));
+            }
+            let sighting = |each: &&Sighting| each.log == log && each.index == index;
+            if let Some(sighting) = batch.sightings.iter().find(sighting).copied() {
+                let kept = self.record(sighting.offset)?;
+                return Ok(Some(Found::Sighting(sighting, kept)));
+            }
+            let gap = |gap: &&Gap| gap.log == log && gap.range.contains(&index);
+            if let Some(gap) = batch.gaps.iter().find(gap) {
+                return Ok(Some(Found::Gap(gap.clone())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds the records of certificates with this serial number, newest first, without sightings; at
+    /// most `count`.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn serial(&self, serial: &[u8], count: usize) -> Result<Vec<Kept>, ReadError> {
+        let key = keys::of_serial(serial);
+        let mut found = Vec::new();
+        for segment in self.store().list().iter().rev() {
+            let ordinals = self.look(segment, |index| index.serials(key))?;
+            for ordinal in ordinals.into_iter().flatten().rev() {
+                let Some(batch) = self.batch(segment, ordinal)? else { continue };
+                let records = (batch.first_offset..batch.next_offset()).zip(batch.records);
+                let records = records
+                    .filter(|(_, record)| Certificate::read(&record.certificate).serial == serial);
+                let kept = |(offset, record)| Kept { offset, record, sightings: Vec::new() };
+                let in_batch: Vec<Kept> = records.map(kept).collect();
+                found.extend(in_batch.into_iter().rev());
+                if found.len() >= count {
+                    found.truncate(count);
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the record at an offset, with its sightings.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn record(&self, offset: u64) -> Result<Option<Kept>, ReadError> {
+        let starts_before = |segment: &Segment| {
+            segment.header.totals.entries_end.min(segment.header.totals.next_offset) <= offset
+        };
+        let segments = self.store().list();
+        for segment in segments.iter().rev().filter(|segment| starts_before(segment)) {
+            let row = self.look(segment, |index| index.row_at(offset))?.flatten();
+            let Some(row) = row else { continue };
+            if row.first_offset > offset {
+                return Ok(None);
+            }
+            let Some(batch) = self.batch(segment, row.ordinal)? else { return Ok(None) };
+            let position = usize::try_from(offset.saturating_sub(row.first_offset));
+            return self.kept(batch, position.unwrap_or(usize::MAX));
+        }
+        Ok(None)
+    }
+
+    /// Returns the first offset, at least `offset` and at most `end`, from which on a certificate may have
+    /// one term of each group.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn skip(&self, groups: &[Vec<Term>], offset: u64, end: u64) -> Result<u64, ReadError> {
+        let segments = self.store().list();
+        let is_before = |segment: &Arc<Segment>| segment.header.totals.next_offset <= offset;
+        let at = segments.partition_point(is_before).saturating_sub(1);
+        let mut reached = offset;
+        for segment in segments.iter().skip(at) {
+            reached = reached.max(segment.header.totals.next_offset.min(end));
+            if reached >= end {
+                break;
+            }
+            match self.look(segment, |index| next_row(index, groups, reached))? {
+                // There is no index, so anything may pass.
+                None => return Ok(reached),
+                Some(Some(row)) => return Ok(reached.max(row.first_offset).min(end)),
+                Some(None) => {}
+            }
+            let open = self.open.read();
+            if open.segment == segment.name() {
+                reached = reached.max(open.end);
+                break;
+            }
+        }
+        Ok(reached.min(end))
+    }
+
+    /// Looks into the index of a segment; none if it has none. One that is damaged is made again.
+    fn look<T>(
+        &self,
+        segment: &Segment,
+        look: impl FnOnce(&dyn Index) -> io::Result<T>,
+    ) -> Result<Option<T>, ReadError> {
+        match self.with(segment.name(), look) {
+            None => Ok(None),
+            Some(Ok(found)) => Ok(Some(found)),
+            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                let segment = segment.name();
+                tracing::warn!(%segment, %error, "the index is made again");
+                self.sealed.write().remove(&segment);
+                Ok(None)
+            }
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Some(Err(error)) => Err(self.store().error(segment.name(), error)),
+        }
+    }
+
+    /// Reads a batch, without those before it. None if it is damaged, or its segment was deleted.
+    fn batch(&self, segment: &Segment, ordinal: u32) -> Result<Option<Batch>, ReadError> {
+        let Some(row) = self.look(segment, |index| index.row(ordinal))?.flatten() else {
+            return Ok(None);
+        };
+        match read_batch(self, segment, &row) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map_err(|error| self.store().error(segment.name(), error)),
+        }
+    }
+
+    /// Returns a record of a batch with all sightings of it.
+    fn kept(&self, mut batch: Batch, position: usize) -> Result<Option<Kept>, ReadError> {
+        if position >= batch.records.len() {
+            return Ok(None);
+        }
+        let record = batch.records.swap_remove(position);
+        let offset = batch.first_offset.saturating_add(position as u64);
+        let mut sightings = Vec::new();
+        for segment in self.store().list() {
+            let ordinals = self.look(&segment, |index| index.sightings(offset))?;
+            for ordinal in ordinals.into_iter().flatten() {
+                let Some(batch) = self.batch(&segment, ordinal)? else { continue };
+                let of_it = batch.sightings.iter().filter(|sighting| sighting.offset == offset);
+                sightings.extend(of_it.copied());
+            }
+        }
+        Ok(Some(Kept { offset, record, sightings }))
+    }
+}
+
+fn read_batch(indexes: &Indexes, segment: &Segment, row: &Row) -> io::Result<Option<Batch>> {
+    let store = indexes.store();
+    let file = store.storage.open(&store.path(segment.name()))?;
+    let mut window = Window::default();
+    let Frame::Frame(header) = window.frame(&*file, &segment.header.marker, row.at)? else {
+        return Ok(None);
+    };
+    let number = segment.name().first.saturating_add(row.ordinal.into());
+    if header.kind != FrameKind::Batch || header.number != number {
+        return Ok(None);
+    }
+    let stored = window.payload(&*file, row.at, &header)?;
+    let mut plain = Vec::new();
+    if header.is_compressed {
+        if !Codec::default().decompress(stored, header.length as usize, &mut plain) {
+            return Ok(None);
+        }
+    } else {
+        plain.extend_from_slice(stored);
+    }
+    let firsts = row.advances.iter().map(|(log, first, _)| (*log, *first));
+    match Decoder::detached(firsts).message(&plain) {
+        Ok(Message::Batch(batch)) => Ok(Some(batch)),
+        Ok(_) => Ok(None),
+        Err(error) => {
+            let segment = segment.name();
+            tracing::warn!(%segment, number, %error, "a batch cannot be decoded by itself");
+            Ok(None)
+        }
+    }
+}
+
+/// Returns the first batch with records at `offset` or after it that may have one term of each group.
+fn next_row(index: &dyn Index, groups: &[Vec<Term>], offset: u64) -> io::Result<Option<Row>> {
+    let Some(row) = index.row_at(offset)? else { return Ok(None) };
+    let mut least = row.ordinal;
+    for group in groups {
+        let mut first: Option<u32> = None;
+        for term in group {
+            let found = next_of(index, term, row.ordinal)?;
+            first = [first, found].into_iter().flatten().min();
+        }
+        let Some(first) = first else { return Ok(None) };
+        least = least.max(first);
+    }
+    index.row(least)
+}
+
+/// Returns the first batch from `from` on that may have a term.
+fn next_of(index: &dyn Index, term: &Term, from: u32) -> io::Result<Option<u32>> {
+    let mut found: Option<u32> = None;
+    let mut left = MOST_TEXTS;
+    let mut is_wanted: Box<dyn FnMut(&[u8]) -> bool> = Box::new(|_: &[u8]| true);
+    let (texts, ranges): (Texts, Vec<(Vec<u8>, Vec<u8>)>) = match term {
+        Term::Domain(domain) => {
+            let key = keys::of_name(domain);
+            let below = (format!("{key}.").into_bytes(), format!("{key}/").into_bytes());
+            (Texts::Names, vec![exactly(key.into_bytes()), below])
+        }
+        Term::Name(name) => (Texts::Names, vec![exactly(keys::of_name(name).into_bytes())]),
+        Term::Addresses(first, last) => {
+            let (_, after) = exactly(keys::of_address(*last));
+            (Texts::Addresses, vec![(keys::of_address(*first), after)])
+        }
+        Term::Issuer(part) => {
+            let part = part.clone();
+            is_wanted = Box::new(move |text: &[u8]| {
+                std::str::from_utf8(text).is_ok_and(|text| text.contains(&part))
+            });
+            (Texts::Issuers, vec![(Vec::new(), vec![u8::MAX])])
+        }
+    };
+    for (first, after) in ranges {
+        index.visit(texts, &first, &after, &mut |text, batches| {
+            left = left.saturating_sub(1);
+            if is_wanted(text) {
+                let at = batches.partition_point(|batch| *batch < from);
+                found = [found, batches.get(at).copied()].into_iter().flatten().min();
+            }
+            left > 0 && found != Some(from)
+        })?;
+    }
+    // Among so many texts, any batch may have one.
+    Ok(if left == 0 { Some(from) } else { found })
+}
+
+/// Returns the range of one key.
+fn exactly(key: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    let after = [key.as_slice(), &[0]].concat();
+    (key, after)
+}

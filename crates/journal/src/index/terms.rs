@@ -1,0 +1,189 @@
+//! Tables of texts: each with the ordinals of the batches that have it, as finite state transducers.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+
+use fst::{IntoStreamer as _, Map, MapBuilder, Streamer as _};
+
+use crate::storage::File;
+
+use super::blocks::{Directory, damaged};
+use super::varint;
+
+/// Bytes of terms and ordinals at which a block ends.
+const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes of a term that count. No filter has a longer one.
+const MOST_BYTES: usize = 256;
+/// A value with this bit is the place of a list of ordinals; any other one is an ordinal.
+const IS_LIST: u64 = 1 << 63;
+
+/// A table on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Terms(pub(super) Directory<Box<[u8]>>);
+
+/// A table in memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OpenTerms(BTreeMap<Box<[u8]>, Ordinals>);
+
+/// Ordinals in ascending order; most terms are in one batch.
+#[derive(Clone, Debug)]
+struct Ordinals {
+    first: u32,
+    others: Vec<u32>,
+}
+
+impl Ordinals {
+    fn iter(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.first).chain(self.others.iter().copied())
+    }
+}
+
+impl OpenTerms {
+    /// Notes that a batch has a term. Ordinals never decrease.
+    pub(super) fn insert(&mut self, term: &[u8], ordinal: u32) {
+        let term = term.get(..MOST_BYTES).unwrap_or(term);
+        let Some(known) = self.0.get_mut(term) else {
+            self.0.insert(term.into(), Ordinals { first: ordinal, others: Vec::new() });
+            return;
+        };
+        if *known.others.last().unwrap_or(&known.first) != ordinal {
+            known.others.push(ordinal);
+        }
+    }
+
+    /// Visits the terms from `from` up to but not `to`, with their ordinals, until `visit` returns
+    /// false.
+    pub(super) fn visit(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut impl FnMut(&[u8], &[u32]) -> bool,
+    ) {
+        if from >= to {
+            return;
+        }
+        let range = (Bound::Included(from), Bound::Excluded(to));
+        for (term, ordinals) in self.0.range::<[u8], _>(range) {
+            if !visit(term, &ordinals.iter().collect::<Vec<_>>()) {
+                return;
+            }
+        }
+    }
+
+    /// Writes the table to a file, of which `out` is everything so far.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> io::Result<Terms> {
+        let mut directory = Directory::default();
+        let mut block = Block::default();
+        for (term, ordinals) in &self.0 {
+            block.insert(term, ordinals)?;
+            if block.bytes >= BLOCK_BYTES {
+                std::mem::take(&mut block).finish(&mut directory, out)?;
+            }
+        }
+        block.finish(&mut directory, out)?;
+        Ok(Terms(directory))
+    }
+}
+
+/// A block to be written: the length of the transducer in four bytes, the transducer, the lists.
+struct Block {
+    first: Option<Box<[u8]>>,
+    map: MapBuilder<Vec<u8>>,
+    lists: Vec<u8>,
+    bytes: usize,
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { first: None, map: MapBuilder::memory(), lists: Vec::new(), bytes: 0 }
+    }
+}
+
+impl Block {
+    fn insert(&mut self, term: &[u8], ordinals: &Ordinals) -> io::Result<()> {
+        self.first.get_or_insert_with(|| term.into());
+        let start = self.lists.len();
+        let value = if ordinals.others.is_empty() {
+            u64::from(ordinals.first)
+        } else {
+            varint::put((ordinals.others.len() as u64).saturating_add(1), &mut self.lists);
+            let mut before = 0;
+            for ordinal in ordinals.iter() {
+                varint::put(ordinal.saturating_sub(before).into(), &mut self.lists);
+                before = ordinal;
+            }
+            start as u64 | IS_LIST
+        };
+        self.map.insert(term, value).map_err(io::Error::other)?;
+        let list = self.lists.len().saturating_sub(start);
+        self.bytes = self.bytes.saturating_add(term.len()).saturating_add(list);
+        Ok(())
+    }
+
+    fn finish(self, directory: &mut Directory<Box<[u8]>>, out: &mut Vec<u8>) -> io::Result<()> {
+        let Some(first) = self.first else { return Ok(()) };
+        let map = self.map.into_inner().map_err(io::Error::other)?;
+        let length = u32::try_from(map.len()).map_err(io::Error::other)?;
+        let block = [&length.to_le_bytes(), map.as_slice(), &self.lists].concat();
+        directory.append(first, &block, out);
+        Ok(())
+    }
+}
+
+impl Terms {
+    /// Visits the terms from `from` up to but not `to`, with their ordinals, until `visit` returns
+    /// false.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged.
+    pub(super) fn visit(
+        &self,
+        file: &dyn File,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut impl FnMut(&[u8], &[u32]) -> bool,
+    ) -> io::Result<()> {
+        let mut block = self.0.block_of(|first| &**first <= from);
+        while self.0.first(block).is_some_and(|first| &**first < to) {
+            let bytes = self.0.read(file, block)?;
+            if !visit_block(&bytes, from, to, visit).ok_or_else(damaged)? {
+                return Ok(());
+            }
+            block = block.saturating_add(1);
+        }
+        Ok(())
+    }
+}
+
+/// Visits the terms of a block; none if it is no block. Returns false if `visit` did.
+fn visit_block(
+    bytes: &[u8],
+    from: &[u8],
+    to: &[u8],
+    visit: &mut impl FnMut(&[u8], &[u32]) -> bool,
+) -> Option<bool> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (map, lists) = rest.split_at_checked(length)?;
+    let map = Map::new(map).ok()?;
+    let mut stream = map.range().ge(from).lt(to).into_stream();
+    let mut ordinals = Vec::new();
+    while let Some((term, value)) = stream.next() {
+        ordinals.clear();
+        if value & IS_LIST == 0 {
+            ordinals.push(u32::try_from(value).ok()?);
+        } else {
+            let mut list = lists.get(usize::try_from(value & !IS_LIST).ok()?..)?;
+            let mut ordinal = 0_u32;
+            for _ in 0..varint::take(&mut list)? {
+                ordinal = ordinal.checked_add(varint::take_u32(&mut list)?)?;
+                ordinals.push(ordinal);
+            }
+        }
+        if !visit(term, &ordinals) {
+            return Some(false);
+        }
+    }
+    Some(true)
+}

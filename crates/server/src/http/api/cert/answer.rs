@@ -1,0 +1,166 @@
+//! The answers to look-ups.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use record::{Gap, GapReason};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use wire::{EntryKind, Event, Profile, Renderer, StreamKind};
+
+use super::format::{self, Format};
+use super::{Found, Sighting};
+use crate::history::lookup::{Certificate, Entry, Outcome};
+
+pub(super) const NOT_FOUND: &str = "Certificate not found";
+pub(super) const NO_JOURNAL: &str =
+    "entries of logs can be looked up in a journal only, and this server has none (data_dir)\n";
+const NOT_INDEXED: &str = "a part of the journal is being indexed; try again later\n";
+const FAILED: &str = "the journal cannot be read; the log lines of the server give the reason\n";
+/// Seconds until a client may look again.
+const RETRY: u64 = 10;
+/// The header of an answer that has a certificate that is only linked to the one looked up: the
+/// SHA-256 of that.
+const LINKED: HeaderName = HeaderName::from_static("certstream-linked");
+
+/// The parts that are used of a lite message.
+#[derive(Deserialize)]
+struct Message<'m> {
+    #[serde(borrow)]
+    data: Data<'m>,
+}
+
+#[derive(Deserialize)]
+struct Data<'m> {
+    cert_link: &'m str,
+    #[serde(borrow)]
+    leaf_cert: Leaf<'m>,
+    seen: f64,
+}
+
+#[derive(Deserialize)]
+struct Leaf<'m> {
+    fingerprint: &'m str,
+    sha1: &'m str,
+    sha256: &'m str,
+    serial_number: &'m str,
+    #[serde(borrow)]
+    subject: &'m RawValue,
+    #[serde(borrow)]
+    issuer: &'m RawValue,
+    not_before: i64,
+    not_after: i64,
+    is_ca: bool,
+    #[serde(borrow)]
+    all_domains: &'m RawValue,
+    signature_algorithm: &'m str,
+}
+
+/// Returns the answer to a look-up.
+pub(super) fn of(outcome: Outcome, format: Format, renderer: &Renderer) -> Response {
+    match outcome {
+        Outcome::Found(found) => certificate(&found, format, renderer),
+        Outcome::Deleted(offset) => {
+            let text = format!(
+                "the certificate was published at offset {offset}, which the journal no longer keeps \
+                 (journal.max_bytes, journal.max_age)\n"
+            );
+            (StatusCode::GONE, text).into_response()
+        }
+        Outcome::Gap(gap) => (StatusCode::NOT_FOUND, not_published(&gap)).into_response(),
+        Outcome::Missing => (StatusCode::NOT_FOUND, NOT_FOUND).into_response(),
+        Outcome::NotIndexed => {
+            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], NOT_INDEXED).into_response()
+        }
+        Outcome::Failed => (StatusCode::SERVICE_UNAVAILABLE, FAILED).into_response(),
+    }
+}
+
+fn not_published(gap: &Gap) -> String {
+    let reason = match gap.reason {
+        GapReason::Skipped => "the log was too far behind to catch up",
+        GapReason::Unreadable => "the log serves bytes that cannot be read",
+        GapReason::TooLarge => "the entry is too large",
+        GapReason::Damaged => "the journal was damaged",
+    };
+    format!("the entry was not published: {reason}\n")
+}
+
+fn certificate(found: &Certificate, format: Format, renderer: &Renderer) -> Response {
+    let der = &found.recent.record.certificate;
+    let mut response = match format {
+        Format::Json => json(found, renderer),
+        Format::Der => format::der(der.clone()),
+        Format::Pem => format::pem(der),
+    };
+    let linked = found.linked.as_ref().and_then(|entry| entry.fingerprint);
+    if let Some(Ok(fingerprint)) = linked.map(|digest| hex(&digest).parse()) {
+        response.headers_mut().insert(LINKED, fingerprint);
+    }
+    response
+}
+
+fn json(found: &Certificate, renderer: &Renderer) -> Response {
+    let recent = &found.recent;
+    let mut message = Vec::new();
+    let certificate = cert::Certificate::read(&recent.record.certificate);
+    let event = Event {
+        offset: recent.offset,
+        record: &recent.record,
+        source: &recent.source,
+        certificate: &certificate,
+        chain: &[],
+    };
+    renderer.render(StreamKind::Lite, Profile::Rust, &event, &mut message);
+    match serde_json::from_slice(&message) {
+        Ok(message) => Json(found_in(&message, found)).into_response(),
+        Err(error) => {
+            let (log, index) = (recent.source.name(), recent.record.index);
+            tracing::error!(log, index, %error, "a message cannot be read back");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn found_in<'m>(Message { data }: &Message<'m>, found: &'m Certificate) -> Found<'m> {
+    let (leaf, recent) = (&data.leaf_cert, &found.recent);
+    Found {
+        fingerprint: leaf.fingerprint,
+        sha1: leaf.sha1,
+        sha256: leaf.sha256,
+        serial_number: leaf.serial_number,
+        subject: leaf.subject,
+        issuer: leaf.issuer,
+        not_before: leaf.not_before,
+        not_after: leaf.not_after,
+        is_ca: leaf.is_ca,
+        all_domains: leaf.all_domains,
+        signature_algorithm: leaf.signature_algorithm,
+        seen: data.seen,
+        source: recent.source.name(),
+        cert_index: recent.record.index,
+        cert_link: data.cert_link,
+        update_type: EntryKind::from(recent.record.kind).update_type(),
+        source_url: recent.source.url(),
+        offset: recent.offset,
+        sightings: found.entries.as_ref().map(|entries| entries.iter().map(sighting).collect()),
+        linked: found.linked.as_ref().map(sighting),
+    }
+}
+
+fn sighting(entry: &Entry) -> Sighting<'_> {
+    Sighting {
+        source: entry.source.name(),
+        source_url: entry.source.url(),
+        log_id: entry.source.log_id(),
+        cert_index: entry.index,
+        submission_timestamp: entry.submitted as f64 / 1000.0,
+        sha256: entry.fingerprint.map(|digest| hex(&digest)),
+    }
+}
+
+/// Returns bytes in upper case hexadecimal with colons, as messages have them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}

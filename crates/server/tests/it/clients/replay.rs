@@ -1,0 +1,235 @@
+//! Clients of a server with a journal: what is no longer in memory comes from disk, and equals what
+//! live clients got.
+
+use std::time::Duration;
+
+use config::{ByteSize, Config};
+use ctsim::Sim;
+use futures_util::future::join_all;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Running, Socket, eventually, logs, next_frame, next_json, reads_all};
+
+/// Entries of each of the two logs at the start.
+const ENTRIES: u64 = 700;
+
+/// A server with a journal and a ring of a few pages.
+async fn keeps_on_disk(rate: f64, configure: impl FnOnce(&mut Config)) -> (Sim, Running, TempDir) {
+    let sim = logs(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 1,
+        rate,
+        initial_size: ENTRIES,
+        publish_interval: Duration::from_millis(20),
+        page_limit: 50,
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.data_dir = Some(folder.path().join("data"));
+    config.feed.ring_bytes = ByteSize::new(128 * ByteSize::KIB);
+    config.protocols.api = true;
+    configure(&mut config);
+    let server = Running::start(config).await;
+    (sim, server, folder)
+}
+
+/// Reads the texts of certificates.
+async fn texts(socket: &mut Socket, count: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.len() < count {
+        if let Message::Text(text) = next_frame(socket).await
+            && !text.contains("\"message_type\":\"heartbeat\"")
+        {
+            texts.push(text.to_string());
+        }
+    }
+    texts
+}
+
+fn offset(text: &str) -> u64 {
+    let message: Value = serde_json::from_str(text).expect("JSON");
+    message["offset"].as_u64().unwrap_or_else(|| panic!("no offset: {text}"))
+}
+
+/// Waits until everything that the logs have at the start is read, and returns the last offset.
+async fn settled(server: &Running) -> u64 {
+    eventually("the logs are read", async || {
+        let stats: Value = server.get("/api/stats").await.json().await.expect("JSON");
+        let entries = stats["journal"]["entries"].as_u64()?;
+        (entries >= 2 * ENTRIES).then(|| stats["offset"].as_u64())?
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_equals_what_live_clients_got() {
+    let (sim, server, _folder) = keeps_on_disk(0.0, |_| {}).await;
+    let paths = ["/?", "/full-stream?", "/domains-only?", "/?compat=go&", "/full-stream?compat=rust&"];
+    // They are connected before most of it is published; a stream that is new has everything.
+    let mut live = Vec::new();
+    for path in paths {
+        live.push(server.connect(&format!("{path}since=0")).await);
+    }
+    let last = settled(&server).await;
+    let count = usize::try_from(2 * ENTRIES).expect("fits");
+    let oldest_in_ring = {
+        let stats: Value = server.get("/api/stats").await.json().await.expect("JSON");
+        last + 1 - stats["memory"]["ring_entries"].as_u64().expect("a number")
+    };
+    for (path, mut live) in paths.into_iter().zip(live) {
+        let live = texts(&mut live, count).await;
+        let mut replay = server.connect(&format!("{path}since=0")).await;
+        let replay = texts(&mut replay, count).await;
+        let place = live.iter().zip(&replay).position(|(live, replay)| live != replay);
+        assert_eq!(place, None, "{path}");
+        if path == "/?" {
+            assert!(offset(&live[0]) < oldest_in_ring, "it is not in memory any more");
+            assert_eq!(offset(&live[count - 1]), last);
+        }
+    }
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_and_times_work_in_the_past() {
+    let (sim, server, _folder) = keeps_on_disk(0.0, |_| {}).await;
+    settled(&server).await;
+    let count = usize::try_from(2 * ENTRIES).expect("fits");
+    let all = texts(&mut server.connect("/?since=0").await, count).await;
+    let all: Vec<Value> = all.iter().map(|text| serde_json::from_str(text).expect("JSON")).collect();
+    let names = |message: &Value| -> Vec<String> {
+        let names = message["data"]["leaf_cert"]["all_domains"].as_array().expect("names");
+        names.iter().filter_map(|name| name.as_str()).map(str::to_lowercase).collect()
+    };
+    let is_below = |name: &str| name == "co.uk" || name.ends_with(".co.uk");
+    let passing: Vec<&Value> =
+        all.iter().filter(|message| names(message).iter().any(|name| is_below(name))).collect();
+    assert!(passing.len() > 10 && passing.len() < count / 2, "{}", passing.len());
+    let mut filtered = server.connect("/?domain=co.uk&since=0").await;
+    for expected in &passing {
+        assert_eq!(next_json(&mut filtered).await["offset"], expected["offset"]);
+    }
+    let middle = &all[count / 3];
+    let seen = middle["data"]["seen"].as_f64().expect("a time");
+    let first = all.iter().find(|each| each["data"]["seen"].as_f64() >= Some(seen));
+    let first = first.map(|each| each["offset"].clone());
+    let mut later = server.connect(&format!("/?since_time={seen:.3}")).await;
+    assert_eq!(Some(next_json(&mut later).await["offset"].clone()), first);
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_replays_beside_live_clients_get_everything() {
+    const REPLAYS: usize = 50;
+    let (sim, server, _folder) = keeps_on_disk(20.0, |_| {}).await;
+    settled(&server).await;
+    let mut live = server.connect("/").await;
+    let count = usize::try_from(2 * ENTRIES).expect("fits");
+    let replay = async |server: &Running| {
+        let mut socket = server.connect("/?since=0").await;
+        let texts = texts(&mut socket, count).await;
+        texts.iter().map(|text| offset(text)).collect::<Vec<_>>()
+    };
+    let replays = join_all((0..REPLAYS).map(|_| replay(&server)));
+    let beside = async {
+        for _ in 0..20 {
+            next_json(&mut live).await;
+        }
+    };
+    let (replays, ()) = tokio::join!(replays, beside);
+    for replay in &replays {
+        assert_eq!(replay, &replays[0]);
+        assert!(replay.windows(2).all(|pair| pair[1] == pair[0] + 1), "no offset is left out");
+    }
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_loses_nothing_and_a_restart_neither() {
+    let (sim, server, folder) = keeps_on_disk(300.0, |_| {}).await;
+    let mut slow = server.connect("/full-stream?since=0").await;
+    let first = offset(&texts(&mut slow, 1).await[0]);
+    // It reads nothing until what it needs has left the ring many times over.
+    let head = eventually("the ring has moved on", async || {
+        let stats: Value = server.get("/api/stats").await.json().await.expect("JSON");
+        let head = stats["offset"].as_u64()?;
+        (head > first + 3 * ENTRIES).then_some(head)
+    })
+    .await;
+    let wanted = usize::try_from(head - first).expect("fits");
+    let offsets: Vec<u64> =
+        texts(&mut slow, wanted).await.iter().map(|text| offset(text)).collect();
+    assert_eq!(offsets, (first + 1..=head).collect::<Vec<_>>());
+    let metrics = server.get("/metrics").await.text().await.expect("text");
+    let lost: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("certstream_messages_lost_total"))
+        .filter(|line| !line.ends_with(" 0"))
+        .collect();
+    assert_eq!(lost, [""; 0]);
+    server.stop().await;
+    let mut config = reads_all(&sim, &folder);
+    config.data_dir = Some(folder.path().join("data"));
+    let server = Running::start(config).await;
+    let mut again = server.connect(&format!("/?since={first}")).await;
+    for expected in first + 1..=head {
+        assert_eq!(next_json(&mut again).await["offset"], expected);
+    }
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_and_entries_are_looked_up_in_everything_kept() {
+    let (sim, server, _folder) = keeps_on_disk(0.0, |config| config.api.cache_capacity = 1).await;
+    settled(&server).await;
+    let oldest = &texts(&mut server.connect("/full-stream?since=0").await, 1).await[0];
+    let oldest: Value = serde_json::from_str(oldest).expect("JSON");
+    let leaf = &oldest["data"]["leaf_cert"];
+    let name = oldest["data"]["source"]["name"].as_str().expect("a name").replace(' ', "%20");
+    let index = &oldest["data"]["cert_index"];
+    let paths = [
+        format!("/api/cert/{}", leaf["sha256"].as_str().expect("a digest")),
+        format!("/api/cert/{}", leaf["sha1"].as_str().expect("a digest")),
+        format!("/api/entry/{name}/{index}"),
+    ];
+    for path in &paths {
+        let found: Value = eventually("it is indexed", async || {
+            let response = server.get(path).await;
+            (response.status() != 503).then_some(response)
+        })
+        .await
+        .json()
+        .await
+        .expect("JSON");
+        assert_eq!(found["offset"], oldest["offset"], "{path}");
+        assert_eq!(found["sha256"], leaf["sha256"]);
+        assert_eq!(found["sightings"][0]["cert_index"], *index);
+        assert_eq!(found["linked"], Value::Null);
+        let der = server.get(&format!("{path}?format=der")).await;
+        assert_eq!(der.headers()["content-type"], "application/pkix-cert");
+        let der = der.bytes().await.expect("bytes");
+        let base64 = base64_simd::STANDARD.encode_to_string(&der);
+        assert_eq!(leaf["as_der"], base64);
+        let pem = server.get(&format!("{path}?format=pem")).await.text().await.expect("text");
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n"));
+    }
+    for (path, status) in [
+        ("/api/cert/00", 404),
+        (&*format!("/api/cert/{}", "0".repeat(64)), 404),
+        (&*format!("/api/entry/{name}/99999999"), 404),
+        ("/api/entry/no%20such%20log/1", 404),
+        (&*format!("{}?format=xml", paths[0]), 400),
+    ] {
+        assert_eq!(server.get(path).await.status(), status, "{path}");
+    }
+    server.stop().await;
+    sim.shutdown().await;
+}
