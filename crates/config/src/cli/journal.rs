@@ -50,7 +50,7 @@ pub(super) fn command() -> Command {
         .default_value("ndjson")
         .help("ndjson: messages of the full stream; der: certificates one after another");
     Command::new("journal")
-        .about("Show, verify or export a journal, whether or not the server is running")
+        .about("Show, verify or export a journal, also while the server runs")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand(action("info", "Show what the journal has"))
