@@ -16,7 +16,7 @@ use crate::fixture::*;
 fn filtered(hub: &Hub<Notes>, filter: &Filter, since: Option<u64>) -> Reader<Notes> {
     let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
     let (filter, owner) = (Some(filter.clone()), Owner::default());
-    subscribe(&hub, Request { rendering, framing, since, filter, owner }).reader
+    subscribe(hub, Request { rendering, framing, since, filter, owner }).reader
 }
 
 /// A filter that is applied, of notes without length: those with an offset like `rest`.

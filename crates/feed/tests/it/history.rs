@@ -229,7 +229,7 @@ async fn a_reader_resumes_at_the_first_entry_seen_at_a_time_or_later() {
             let first = seen.iter().find(|(_, seen)| *seen >= time).map(|(offset, _)| *offset);
             let is_known = archives || evicted.is_none_or(|evicted| evicted < time);
             if is_known {
-                let expected = first.map_or(hub.head(), |first| Some(first - 1));
+                let expected = first.map_or_else(|| hub.head(), |first| Some(first - 1));
                 assert_eq!(since, expected, "{time}");
                 let all = archives && first == Some(seen[0].0);
                 assert_eq!(missing, all.then_some(GapReason::Evicted), "{time}");
