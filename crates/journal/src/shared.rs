@@ -139,12 +139,12 @@ impl Shared {
     pub(crate) fn update_oldest(&self) {
         let Some(first) = self.store.first() else { return };
         let totals = first.header.totals;
-        if self.head().entries > totals.entries {
-            let oldest = self.oldest.load(Ordering::Acquire);
-            let is_known = oldest != NONE && oldest > totals.next_offset;
-            if !is_known {
-                self.oldest.store(totals.next_offset, Ordering::Release);
-            }
+        let oldest = self.oldest.load(Ordering::Acquire);
+        // Once something was kept, there is an oldest offset, even if that was deleted since.
+        if oldest == NONE && self.head().entries > totals.entries {
+            self.oldest.store(totals.next_offset, Ordering::Release);
+        } else if oldest != NONE {
+            self.oldest.store(oldest.max(totals.next_offset), Ordering::Release);
         }
     }
 
