@@ -28,6 +28,9 @@ _certstream__server() {
             certstream__server,help)
                 cmd="certstream__server__subcmd__help"
                 ;;
+            certstream__server,journal)
+                cmd="certstream__server__subcmd__journal"
+                ;;
             certstream__server,logs)
                 cmd="certstream__server__subcmd__logs"
                 ;;
@@ -49,6 +52,9 @@ _certstream__server() {
             certstream__server__subcmd__help,help)
                 cmd="certstream__server__subcmd__help__subcmd__help"
                 ;;
+            certstream__server__subcmd__help,journal)
+                cmd="certstream__server__subcmd__help__subcmd__journal"
+                ;;
             certstream__server__subcmd__help,logs)
                 cmd="certstream__server__subcmd__help__subcmd__logs"
                 ;;
@@ -58,11 +64,29 @@ _certstream__server() {
             certstream__server__subcmd__help,validate)
                 cmd="certstream__server__subcmd__help__subcmd__validate"
                 ;;
+            certstream__server__subcmd__help__subcmd__journal,export)
+                cmd="certstream__server__subcmd__help__subcmd__journal__subcmd__export"
+                ;;
+            certstream__server__subcmd__help__subcmd__journal,info)
+                cmd="certstream__server__subcmd__help__subcmd__journal__subcmd__info"
+                ;;
+            certstream__server__subcmd__help__subcmd__journal,verify)
+                cmd="certstream__server__subcmd__help__subcmd__journal__subcmd__verify"
+                ;;
             certstream__server__subcmd__help__subcmd__logs,ack)
                 cmd="certstream__server__subcmd__help__subcmd__logs__subcmd__ack"
                 ;;
             certstream__server__subcmd__help__subcmd__logs,list)
                 cmd="certstream__server__subcmd__help__subcmd__logs__subcmd__list"
+                ;;
+            certstream__server__subcmd__journal,export)
+                cmd="certstream__server__subcmd__journal__subcmd__export"
+                ;;
+            certstream__server__subcmd__journal,info)
+                cmd="certstream__server__subcmd__journal__subcmd__info"
+                ;;
+            certstream__server__subcmd__journal,verify)
+                cmd="certstream__server__subcmd__journal__subcmd__verify"
                 ;;
             certstream__server__subcmd__logs,ack)
                 cmd="certstream__server__subcmd__logs__subcmd__ack"
@@ -77,7 +101,7 @@ _certstream__server() {
 
     case "${cmd}" in
         certstream__server)
-            opts="-c -v -V -p -l -h --config --demo --dry-run --validate-config --strict --print-config --changed --version --port --ct-log-state-file --protocols-sse --log-level --host --tls-cert --tls-key --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-allow-private-addresses --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --compat-export-index --hot-reload-enabled --hot-reload-watch-path --help tail healthcheck validate logs create-index completions help"
+            opts="-c -v -V -p -l -h --config --demo --dry-run --validate-config --strict --print-config --changed --version --port --ct-log-state-file --protocols-sse --log-level --host --tls-cert --tls-key --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --data-dir --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --journal-sync --journal-max-bytes --journal-max-age --journal-segment-bytes --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-allow-private-addresses --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --compat-export-index --compat-export-state --hot-reload-enabled --hot-reload-watch-path --help tail healthcheck validate logs journal create-index completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -152,6 +176,10 @@ _certstream__server() {
                     return 0
                     ;;
                 --shutdown-grace-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -443,6 +471,22 @@ _certstream__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal-sync)
+                    COMPREPLY=($(compgen -W "batch interval" -- "${cur}"))
+                    return 0
+                    ;;
+                --journal-max-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal-max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal-segment-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --ct-log-rfc6962-enabled)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
@@ -599,6 +643,10 @@ _certstream__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --compat-export-state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --hot-reload-enabled)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
@@ -693,7 +741,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__help)
-            opts="tail healthcheck validate logs create-index completions help"
+            opts="tail healthcheck validate logs journal create-index completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -751,6 +799,62 @@ _certstream__server() {
         certstream__server__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__journal)
+            opts="info verify export"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__journal__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__journal__subcmd__info)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__journal__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -825,6 +929,106 @@ _certstream__server() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__journal)
+            opts="-c -h --config --strict --help info verify export"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__journal__subcmd__export)
+            opts="-c -h --since --until --format --config --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "ndjson der" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__journal__subcmd__info)
+            opts="-c -h --config --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__journal__subcmd__verify)
+            opts="-c -h --config --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
