@@ -21,8 +21,10 @@ pub(crate) struct Position {
     offset: Option<u64>,
     /// The stream that the offset belongs to.
     stream: Option<Box<str>>,
-    /// The stream that the next offset belongs to.
+    /// The stream that the offsets of this connection belong to.
     received_stream: Option<Box<str>>,
+    /// True once an offset has been received over this connection.
+    is_of_connection: bool,
     /// True if the offset has changed since the progress was taken.
     has_advanced: bool,
     server: String,
@@ -62,6 +64,7 @@ impl Position {
             offset,
             received_stream: stream.clone(),
             stream,
+            is_of_connection: false,
             has_advanced: false,
             server: resume.server,
             is_filtered: resume.is_filtered,
@@ -113,7 +116,10 @@ impl Position {
         now: u64,
         window: &Window,
     ) {
-        self.received_stream = stream.and_then(stream_id);
+        // A server that has resumed after an offset has the stream that it belongs to.
+        let resumed = if is_resumed { self.stream.clone() } else { None };
+        self.received_stream = stream.and_then(stream_id).or(resumed);
+        self.is_of_connection = false;
         if is_resumed {
             // The next message follows the last one, or the server reports why not.
             self.may_jump = false;
@@ -158,10 +164,12 @@ impl Position {
         self.report(gap);
     }
 
-    /// Sets the stream id that the next offsets belong to.
+    /// Sets the id of the stream that the offsets of this connection belong to.
     pub(crate) fn stream_is(&mut self, id: Option<&str>) {
-        if let Some(id) = id.and_then(stream_id) {
-            self.received_stream = Some(id);
+        let Some(id) = id.and_then(stream_id) else { return };
+        self.received_stream = Some(id);
+        if self.is_of_connection {
+            self.keep_stream();
         }
     }
 
@@ -243,6 +251,11 @@ impl Position {
     fn advance(&mut self, offset: u64) {
         self.has_advanced |= self.offset != Some(offset);
         self.offset = Some(offset);
+        self.is_of_connection = true;
+        self.keep_stream();
+    }
+
+    fn keep_stream(&mut self) {
         if self.stream != self.received_stream {
             self.has_advanced = true;
             self.stream.clone_from(&self.received_stream);

@@ -159,7 +159,7 @@ impl State {
 
 impl State {
     /// Returns every part of a state file's JSON that cannot be used, one each; none where all can.
-    /// A start ignores a wrong `last_offset` or `resent_from`, and cannot read a file with another
+    /// A start ignores a wrong `last_offset`, `stream` or `resent_from`, and cannot read a file with another
     /// mistake.
     #[must_use]
     pub fn mistakes(file: &Value) -> Vec<String> {
@@ -183,6 +183,9 @@ impl State {
                 mistakes.push(format!("resent_from {from} is larger than last_offset"));
             }
             Some(None) => mistakes.push("resent_from is not a whole number".to_owned()),
+        }
+        if fields.get("stream").is_some_and(|id| stream_id(id).is_none()) {
+            mistakes.push("stream is not the id of a stream".to_owned());
         }
         match fields.get("logs") {
             None => {}
@@ -234,8 +237,11 @@ fn offset_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
 
 /// Reads the id of a stream. Anything else counts as missing, for the same reason.
 fn stream_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StreamId>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(value.as_str().and_then(|id| id.parse().ok()))
+    Ok(stream_id(&Value::deserialize(deserializer)?))
+}
+
+fn stream_id(value: &Value) -> Option<StreamId> {
+    value.as_str()?.parse().ok()
 }
 
 #[allow(clippy::ref_option, reason = "the form that serde requires")]

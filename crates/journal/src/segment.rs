@@ -156,9 +156,11 @@ impl Store {
         }
     }
 
-    /// Empties the list.
-    pub(crate) fn take_all(&self) -> Vec<Arc<Segment>> {
-        std::mem::take(&mut *self.list.write())
+    /// Takes the segments out of the list that begin after a message.
+    pub(crate) fn take_after(&self, number: u64) -> Vec<Arc<Segment>> {
+        let mut list = self.list.write();
+        let at = list.partition_point(|segment| segment.name().first <= number);
+        list.split_off(at)
     }
 
     /// Returns the second segment, before which the oldest one ends.

@@ -107,12 +107,12 @@ fn check_inspection(path: &std::path::Path) {
         (&json["rows"], &json["offset"], &json["gaps"][0]["missing"]),
         (&195.into(), &209.into(), &5.into())
     );
-    assert!(run(&["repair"]).contains("is whole"));
+    assert!(run(&["repair"]).contains("is complete"));
     let file = std::fs::File::options().write(true).open(path).expect("opens");
     file.set_len(file.metadata().expect("there").len() - 7).expect("cut");
     assert!(run(&["inspect"]).contains("torn:"));
     assert!(run(&["repair"]).contains("repaired"));
-    assert!(run(&["repair"]).contains("is whole"));
+    assert!(run(&["repair"]).contains("is complete"));
     assert_eq!(indexes(&batches(path)).values().map(Vec::len).sum::<usize>(), 195);
 }
 

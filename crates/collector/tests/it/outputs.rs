@@ -74,7 +74,7 @@ async fn an_output_is_locked_against_a_second_collector() {
         if arguments.contains(&"x.feather") {
             let (status, said) = refused(folder.path(), &["repair", "x.feather"]);
             assert_eq!(status, Some(1), "{said}");
-            assert!(said.contains("writes to it"), "{said}");
+            assert!(said.contains("writes to this file"), "{said}");
         }
         fs::remove_file(folder.path().join("collector.log")).expect("a log");
         drop(first);

@@ -155,7 +155,11 @@ async fn a_changed_entry_ends_the_range_with_evidence() {
                 assert!(end <= 1_234, "{range:?}: read up to {end}");
                 let evidence = contradiction(error);
                 assert_eq!(evidence.kind, AlarmKind::Mismatch);
-                assert!(evidence.text.contains("entry 1234 is not the one"), "{}", evidence.text);
+                assert!(
+                    evidence.text.contains("entry 1234 differs from the one"),
+                    "{}",
+                    evidence.text
+                );
                 assert!(evidence.entries.contains(&1_234), "{:?}", evidence.entries);
                 assert_eq!(evidence.heads[0].signed.head, head.signed.head);
                 assert!(reading.next().await.is_ok_and(|page| page.is_none()), "it is over");

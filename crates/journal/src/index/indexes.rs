@@ -187,6 +187,17 @@ impl Indexes {
         Ok(())
     }
 
+    /// Forgets a damaged index and deletes its file, so that it is made again rather than opened again.
+    pub(super) fn discard(&self, name: SegmentName) {
+        self.sealed.write().remove(&name);
+        let path = self.path(name);
+        if let Err(error) = self.store().storage.remove(&path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot delete a damaged index");
+        }
+    }
+
     /// Writes an index and opens it. Without it, its segment is not ruled out.
     fn keep(&self, segment: &Segment, contents: io::Result<Vec<u8>>) {
         let kept = contents.and_then(|contents| {

@@ -222,7 +222,7 @@ impl Indexes {
             Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 let segment = segment.name();
                 tracing::warn!(%segment, %error, "the index is made again");
-                self.sealed.write().remove(&segment);
+                self.discard(segment);
                 Ok(None)
             }
             Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -52,9 +52,10 @@ pub(crate) fn open(
     let store = Store::new(storage, dir, listing.segments.clone());
     let mut recovered = recover(&store, stream, &*host, false).map_err(read_failed)?;
     let mut aside = listing.unreadable;
-    if recovered.is_unusable {
-        aside.extend(store.take_all().iter().map(|segment| segment.name()));
-    }
+    // The next segment begins after the last message used, and must be the last one.
+    let next = recovered.state.number().saturating_add(1);
+    let used = if recovered.is_unusable { 0 } else { next };
+    aside.extend(store.take_after(used).iter().map(|segment| segment.name()));
     make_durable(&store, &recovered).map_err(|error| failed("sync", store.dir(), error))?;
     recovered.is_lossless &= aside.is_empty();
     let is_new = store.count() == 0 && aside.is_empty();

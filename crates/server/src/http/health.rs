@@ -294,7 +294,7 @@ mod tests {
         let down = first_down(&[task("accept", 0), task("log_list", 1)]);
         let (status, reason) = verdict(&Found { counts: [9, 0, 0], down, ..Found::default() });
         assert_eq!(status, "degraded");
-        let expected = "the task log_list has panicked (3 times) and waits to be started again";
+        let expected = "the task log_list has panicked (3 times) and is waiting to be restarted";
         assert_eq!(reason.as_deref(), Some(expected));
         assert_eq!(first_down(&[task("accept", 0)]), None);
     }
@@ -317,7 +317,7 @@ mod tests {
             () = ready(()) => {}
         }
         let (status, reason) = judge();
-        let expected = "the task log_list has panicked (1 times) and waits to be started again";
+        let expected = "the task log_list has panicked (1 times) and is waiting to be restarted";
         assert_eq!((status, reason.as_deref()), ("degraded", Some(expected)));
         run.await;
         assert_eq!(judge(), ("healthy", None));

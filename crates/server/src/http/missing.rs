@@ -113,9 +113,6 @@ mod tests {
             assert_eq!(setting(&config, path), key, "{path}");
         }
         let hint = hint("streams.domains_only");
-        assert!(
-            hint.ends_with("set streams.domains_only: true (--streams-domains-only)"),
-            "{hint}"
-        );
+        assert!(hint.ends_with("streams.domains_only: true (--streams-domains-only)"), "{hint}");
     }
 }

@@ -54,7 +54,7 @@ async fn a_changed_leaf_is_reported_and_following_continues() {
             alarmed(&status, AlarmKind::Mismatch).await;
             let (summary, files) = evidence(&status, folder.path());
             let text = summary["text"].as_str().expect("text");
-            assert!(text.contains(&format!("entry {wrong} is not the one")), "{text}");
+            assert!(text.contains(&format!("entry {wrong} differs from the one")), "{text}");
             assert!(summary["entries"]["first"].as_u64() <= Some(wrong));
             assert_eq!(summary["heads"][0]["tree_size"], end);
             assert!(files.contains(&"head-1.txt".to_owned()), "{files:?}");

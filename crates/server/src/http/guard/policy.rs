@@ -222,6 +222,6 @@ mod tests {
     fn an_invalid_network_is_named_in_the_error() {
         let config = Config { ip_allow_list: vec!["here".into()], ..Config::default() };
         let error = Policy::compile(&config).expect_err("no address").to_string();
-        assert!(error.starts_with("ip_allow_list: \"here\" is no IP address"), "{error}");
+        assert!(error.starts_with("ip_allow_list: \"here\" is not an IP address"), "{error}");
     }
 }

@@ -210,6 +210,8 @@ async fn a_state_file_is_imported_into_a_new_journal_and_offsets_continue() {
     server.stop().await;
 
     grow();
+    let exported = folder.path().join("exported.json");
+    config.compat.export_state = Some(exported.clone());
     let server = Running::start(config).await;
     let mut socket = server.connect(&format!("/?since={}", first[9])).await;
     for expected in first[9] + 1..first[9] + 11 {
@@ -217,4 +219,14 @@ async fn a_state_file_is_imported_into_a_new_journal_and_offsets_continue() {
     }
     drop(socket);
     server.stop().await;
+    let exported = std::fs::read_to_string(exported).expect("it is written");
+    let exported: serde_json::Value = serde_json::from_str(&exported).expect("JSON");
+    for log in sim.logs() {
+        let position = &exported["logs"][log.url().trim_end_matches('/')];
+        assert_eq!(
+            position["current_index"],
+            log.size(),
+            "a server without a journal resumes here"
+        );
+    }
 }
