@@ -340,7 +340,7 @@ async fn misspelt_parameters_are_refused_and_unrelated_ones_accepted() {
         ("entries=final", "entries: there is no such parameter; did you mean entry?\n"),
         ("new=true", "new: this server keeps no record of the domains it has seen\n"),
         ("since_tme=0", "since_tme: there is no such parameter; did you mean since_time?\n"),
-        ("match=p*ypal", "match: \"p*ypal\" has an asterisk"),
+        ("match=p*ypal", "match: \"p*ypal\" contains an asterisk"),
     ];
     for (query, expected) in cases {
         let told = refusal(&server, query).await;

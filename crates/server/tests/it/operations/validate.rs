@@ -243,7 +243,7 @@ fn validation_reads_the_import_index() {
     let folder = Folder::new(&[("config.yaml", GO)]);
     let (status, said) = folder.validate(&[]);
     assert_eq!(status, Some(0), "{said}");
-    assert!(said.contains("ct_index.json is not there, and there is no state file yet"), "{said}");
+    assert!(said.contains("ct_index.json does not exist, and neither does a state file"), "{said}");
     assert_eq!(folder.validate(&["--strict"]).0, Some(64));
 }
 
@@ -339,10 +339,10 @@ fn a_port_in_use_is_reported_plainly() {
 }
 
 #[test]
-fn listing_logs_requires_a_state_file() {
+fn listing_logs_requires_a_state_file_or_a_journal() {
     let output = Folder::new(&[]).run(&["logs", "list"], &[]);
     let said = String::from_utf8(output.stderr).expect("text");
-    assert!(said.contains("no state file is configured (ct_log.state_file)"), "{said}");
+    assert!(said.contains("neither data_dir nor ct_log.state_file is configured"), "{said}");
     assert!(said.contains("/api/logs"), "{said}");
 }
 
