@@ -51,8 +51,8 @@ pub(crate) struct Shared {
 pub(crate) struct Owner {
     pub(crate) path: PathBuf,
     pub(crate) name: Vec<u8>,
-    /// Has the lock as long as it is open.
-    pub(crate) lock: Mutex<Arc<dyn File>>,
+    /// Has the lock as long as it is open; none once the writer is dropped.
+    pub(crate) lock: Mutex<Option<Arc<dyn File>>>,
 }
 
 /// Counts since the journal was opened.
@@ -219,6 +219,11 @@ impl Shared {
 }
 
 impl Owner {
+    /// Lets another process write. Readers of this one may continue.
+    pub(crate) fn release(&self) {
+        *self.lock.lock() = None;
+    }
+
     /// Reports whether the lock file still names this process. If it is gone, it is made again.
     fn is_ours(&self, storage: &dyn crate::storage::Storage) -> io::Result<bool> {
         let file = match storage.open(&self.path) {
@@ -226,7 +231,7 @@ impl Owner {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return match storage.lock(&self.path, &self.name) {
                     Ok(lock) => {
-                        *self.lock.lock() = lock;
+                        *self.lock.lock() = Some(lock);
                         Ok(true)
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),

@@ -71,7 +71,7 @@ impl OpenIndex {
         let certificate = Certificate::read_with_digests(&record.certificate, &digests);
         self.serials.push((keys::of_serial(certificate.serial), ordinal));
         keys::names(&certificate, |name| {
-            self.names.insert(keys::of_name(name).as_bytes(), ordinal)
+            self.names.insert(keys::of_name(name).as_bytes(), ordinal);
         });
         keys::addresses(&certificate, |address| {
             self.addresses.insert(&keys::of_address(address), ordinal);

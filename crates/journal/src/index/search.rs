@@ -309,12 +309,17 @@ fn next_row(index: &dyn Index, groups: &[Vec<Term>], offset: u64) -> io::Result<
     index.row(least)
 }
 
+/// Decides whether a text that lies in a range of keys has the term.
+type IsWanted = Box<dyn FnMut(&[u8]) -> bool>;
+/// The first key of a range, and the one after the last.
+type KeyRange = (Vec<u8>, Vec<u8>);
+
 /// Returns the first batch from `from` on that may have a term.
 fn next_of(index: &dyn Index, term: &Term, from: u32) -> io::Result<Option<u32>> {
     let mut found: Option<u32> = None;
     let mut left = MOST_TEXTS;
-    let mut is_wanted: Box<dyn FnMut(&[u8]) -> bool> = Box::new(|_: &[u8]| true);
-    let (texts, ranges): (Texts, Vec<(Vec<u8>, Vec<u8>)>) = match term {
+    let mut is_wanted: IsWanted = Box::new(|_: &[u8]| true);
+    let (texts, ranges): (Texts, Vec<KeyRange>) = match term {
         Term::Domain(domain) => {
             let key = keys::of_name(domain);
             let below = (format!("{key}.").into_bytes(), format!("{key}/").into_bytes());

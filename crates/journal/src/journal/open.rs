@@ -127,7 +127,7 @@ fn lock(storage: &dyn Storage, host: &dyn Host, data_dir: &Path) -> Result<Owner
     let path = lock_path(data_dir);
     let name = format!("{} {:016x}\n", std::process::id(), host.random()).into_bytes();
     match storage.lock(&path, &name) {
-        Ok(lock) => Ok(Owner { path, name, lock: Mutex::new(lock) }),
+        Ok(lock) => Ok(Owner { path, name, lock: Mutex::new(Some(lock)) }),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(OpenError::Locked { path: data_dir.to_owned(), pid: locked_by(storage, &path) })
         }

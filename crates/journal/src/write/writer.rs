@@ -88,5 +88,6 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.progress.close();
+        self.shared.owner.release();
     }
 }

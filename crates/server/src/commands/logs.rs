@@ -155,7 +155,7 @@ fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<String> {
             )
         }
         left => {
-            left.with_context(|| format!("cannot write to the folder of {}", path.display()))?
+            left.with_context(|| format!("cannot write to the folder of {}", path.display()))?;
         }
     }
     let deadline = Instant::now() + PATIENCE;

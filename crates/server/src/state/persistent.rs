@@ -98,7 +98,7 @@ pub(crate) fn check(data_dir: &Path, config: &Config) -> Result<Option<String>, 
 fn check_parent(data_dir: &Path) -> Result<Option<String>, String> {
     let parents = data_dir.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty());
     let mut parents = parents;
-    let parent = parents.find(|parent| parent.is_dir()).unwrap_or(Path::new("."));
+    let parent = parents.find(|parent| parent.is_dir()).unwrap_or_else(|| Path::new("."));
     try_write(parent).map(|()| None).map_err(|error| {
         format!("{} cannot be created in {}: {error}", data_dir.display(), parent.display())
     })

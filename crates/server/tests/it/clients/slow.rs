@@ -364,7 +364,10 @@ async fn an_sse_client_that_is_behind_gets_heartbeats() {
         let read = tokio::time::timeout(PATIENCE, events.read_line(&mut line)).await;
         assert!(read.expect("in time").expect("text") > 0, "the end");
         match line.trim_end().split_once(": ") {
-            Some(("id", offset)) => id = offset.parse().expect("an offset"),
+            Some(("id", place)) => {
+                let (offset, _) = place.split_once('@').expect("an offset of a stream");
+                id = offset.parse().expect("an offset");
+            }
             Some(("data", _)) => has_data = true,
             Some(_) => {}
             None if has_data => {

@@ -233,9 +233,9 @@ async fn a_demo_has_the_api_accepts_settings_and_issues_for_example_org() {
 async fn a_disabled_route_answers_with_its_setting() {
     let server = Process::start("streams: {full: false}\n", &[], &["--dry-run"]);
     for (path, expected) in [
-        ("/sse", "with protocols.sse: true (--protocols-sse)"),
-        ("/api/logs", "with protocols.api: true (--protocols-api)"),
-        ("/full-stream", "with streams.full: true (--streams-full)"),
+        ("/sse", "enable it with protocols.sse: true (--protocols-sse)"),
+        ("/api/logs", "enable it with protocols.api: true (--protocols-api)"),
+        ("/full-stream", "enable it with streams.full: true (--streams-full)"),
     ] {
         let answer = reqwest::get(format!("http://{}{path}", server.address)).await;
         let answer = answer.expect("the server answers");

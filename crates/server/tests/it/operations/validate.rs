@@ -339,7 +339,7 @@ fn a_port_in_use_is_reported_plainly() {
 }
 
 #[test]
-fn listing_logs_requires_a_state_file_or_a_journal() {
+fn listing_logs_requires_a_state_file() {
     let output = Folder::new(&[]).run(&["logs", "list"], &[]);
     let said = String::from_utf8(output.stderr).expect("text");
     assert!(said.contains("neither data_dir nor ct_log.state_file is configured"), "{said}");

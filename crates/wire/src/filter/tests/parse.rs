@@ -102,8 +102,11 @@ fn what_is_no_term_is_refused_with_the_reason() {
         ("match=a\nb", "match: \"a\\nb\" has a control character"),
         ("issuer=\0", "issuer: \"\\0\" has a control character"),
         ("log=x\u{85}x", "log: "),
-        ("match=p*ypal", "match: \"p*ypal\" has an asterisk, but match looks for a text as it is"),
-        ("match=*.a", "match: \"*.a\" has an asterisk"),
+        (
+            "match=p*ypal",
+            "match: \"p*ypal\" contains an asterisk, but match looks for a text as it is",
+        ),
+        ("match=*.a", "match: \"*.a\" contains an asterisk"),
         ("ip=", "ip: a term is empty"),
         ("ip=example.org", "ip: \"example.org\" is not an IP address or a network"),
         ("ip=192.0.2", "is not an IP address"),
