@@ -162,7 +162,9 @@ fn check_context() -> anyhow::Result<()> {
     let noted = fs::read_to_string(target().join("debug/certstream-server.d"))?;
     let root = root().canonicalize()?;
     let files = noted.split_whitespace().skip(1).map(Path::new);
-    let mut ours = files.filter_map(|file| file.strip_prefix(&root).ok()).peekable();
+    let ours = files.filter_map(|file| file.strip_prefix(&root).ok());
+    // Clippy, which compiles in CI, notes its own configuration.
+    let mut ours = ours.filter(|file| *file != Path::new("clippy.toml")).peekable();
     ensure!(ours.peek().is_some(), "cargo does not say what the server is made of");
     let missing = ours.find(|file| !sent.iter().any(|known| file.starts_with(known)));
     ensure!(missing.is_none(), ".dockerignore leaves out {missing:?}, which the server is made of");

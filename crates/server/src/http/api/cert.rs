@@ -120,7 +120,7 @@ struct Sighting<'m> {
             description = "SHA-256 or SHA-1 of its DER in hexadecimal, upper or lower case, with or without colons",
         ),
         (
-            "format" = Option<String>,
+            "format" = inline(Option<Format>),
             Query,
             description = "json (default), der or pem",
         ),
@@ -188,7 +188,7 @@ pub(super) async fn cert(
         ),
         ("index" = u64, Path, description = "The index of the entry"),
         (
-            "format" = Option<String>,
+            "format" = inline(Option<Format>),
             Query,
             description = "json (default), der or pem",
         ),

@@ -110,6 +110,7 @@ impl<'a> Page<'a> {
     /// With free ports, and a domain that the simulated logs have certificates for.
     fn on_this_machine(&self, text: &str) -> String {
         let text = text.replace("domain=example.org", "domain=com");
+        let text = text.replace("--domain example.org", "--domain com");
         let replace = |text: String, (old, new): &(&str, String)| text.replace(old, new);
         self.ports.iter().fold(text, replace)
     }

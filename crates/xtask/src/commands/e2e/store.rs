@@ -50,7 +50,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let collector = start()?;
     wait("the connection", || Ok(std::fs::read_to_string(&log)?.contains("connected to")))?;
     end(collector)?;
-    ensure!(std::fs::read_to_string(&log)?.contains("fetching the newest part back"));
+    ensure!(std::fs::read_to_string(&log)?.contains("fetching the newest part from the store"));
     let mut check = bucket(&python, &endpoint);
     complete(check.args(["once", &every]).args(site.log_urls()))
 }

@@ -9,7 +9,8 @@ use bytes::Bytes;
 const LINE: usize = 64;
 
 /// A format of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub(super) enum Format {
     Json,
     Der,
@@ -20,7 +21,7 @@ impl Format {
     /// Reads the parameter. The error is the answer to the client.
     pub(super) fn read(name: Option<&str>) -> Result<Self, String> {
         match name {
-            None | Some("json") => Ok(Self::Json),
+            None | Some("" | "json") => Ok(Self::Json),
             Some("der") => Ok(Self::Der),
             Some("pem") => Ok(Self::Pem),
             Some(other) => Err(format!("format={other}: must be json, der or pem\n")),
