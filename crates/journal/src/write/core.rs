@@ -97,11 +97,9 @@ impl Core {
     pub(crate) fn begin(&mut self, shared: &Shared, begin: &Begin) -> Result<(), WriteError> {
         self.check_open()?;
         if !self.queue.is_begin() {
-            if self.stage.state.number() == 0 {
-                // Nothing was given before: the stream begins here.
-                self.stage.totals.next_offset = begin.first_offset;
-                self.queue.base_totals.next_offset = begin.first_offset;
-            }
+            // The header of the segment names the first offset too: if all of its frames are damaged,
+            // nothing else does.
+            self.queue.base_totals.next_offset = begin.first_offset;
             let begin = self.stage.begin(begin)?;
             self.queue.push(begin);
             let checkpoint = self.stage.checkpoint()?;
