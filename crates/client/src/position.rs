@@ -116,9 +116,7 @@ impl Position {
         now: u64,
         window: &Window,
     ) {
-        // A server that has resumed after an offset has the stream that it belongs to.
-        let resumed = if is_resumed { self.stream.clone() } else { None };
-        self.received_stream = stream.and_then(stream_id).or(resumed);
+        self.received_stream = stream.and_then(stream_id);
         self.is_of_connection = false;
         if is_resumed {
             // The next message follows the last one, or the server reports why not.

@@ -104,7 +104,7 @@ fn what_is_no_term_is_refused_with_the_reason() {
         ("log=x\u{85}x", "log: "),
         (
             "match=p*ypal",
-            "match: \"p*ypal\" contains an asterisk, but match looks for a text as it is",
+            "match: \"p*ypal\" contains an asterisk, but match searches for plain text",
         ),
         ("match=*.a", "match: \"*.a\" contains an asterisk"),
         ("ip=", "ip: a term is empty"),
