@@ -34,8 +34,7 @@ pub(crate) struct Recovered {
     pub(crate) totals: Totals,
     /// No offset above the next one can have been shown.
     pub(crate) is_lossless: bool,
-    /// The largest next offset found anywhere, also in what is not used. At least the time in
-    /// microseconds at which a segment was created.
+    /// The largest next offset found anywhere, also in what is not used.
     pub(crate) highest: u64,
     pub(crate) damage: Vec<Damage>,
     /// No segment can be used.
@@ -68,11 +67,7 @@ pub(crate) fn recover(
     let highest = store
         .list()
         .iter()
-        .flat_map(|segment| {
-            // A term that begins in it may have got its first offset from the clock.
-            let header = &segment.header;
-            [header.totals.next_offset, header.created.saturating_mul(1_000)]
-        })
+        .map(|segment| segment.header.totals.next_offset)
         .chain([tail.highest])
         .filter(|offset| *offset <= record::MAX_OFFSET)
         .max()
@@ -144,14 +139,12 @@ pub(crate) fn first_offset(recovered: &Recovered, now: Duration, min_offset: u64
     let is_plausible = now >= newest && now < Duration::from_secs(YEAR_2100);
     let micros = u64::try_from(now.as_micros()).unwrap_or_default();
     let by_clock = if is_plausible { micros } else { 0 };
-    let after = recovered.highest.max(next).saturating_add(JUMP);
+    let after = recovered.highest.max(next).saturating_add(MAX_UNSYNCED);
     after.max(by_clock).max(min_offset).min(record::MAX_OFFSET)
 }
 
 /// Entries that may be shown and not synced, at most.
 pub(crate) const MAX_UNSYNCED: u64 = 1 << 24;
-/// Distance of a jump: a term that is lost with all its entries may have jumped too.
-const JUMP: u64 = 2 * MAX_UNSYNCED;
 /// Seconds from 1970 to 2100.
 const YEAR_2100: u64 = 4_102_444_800;
 

@@ -19,7 +19,7 @@ pub(crate) fn start(
     let in_order = |segment: &Segment| is_before(&first_block(segment));
     let Some(mut segment) = store.find(in_order) else { return Ok(None) };
     loop {
-        let blocks = match of(store, &segment) {
+        let blocks = match usable(store, &segment) {
             Ok(blocks) => blocks,
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
                 // It was deleted meanwhile, so what is kept begins after it.
@@ -44,6 +44,14 @@ pub(crate) fn start(
             }
         }
     }
+}
+
+/// Returns the blocks of a segment that count: those before the first message of the next segment. The
+/// first one is always the begin of the segment.
+pub(crate) fn usable(store: &Store, segment: &Segment) -> Result<Vec<Block>, ReadError> {
+    let (_, next) = store.at(segment.name());
+    let end = next.map_or(u64::MAX, |next| next.name().first);
+    Ok(of(store, segment)?.iter().filter(|block| block.number < end).copied().collect())
 }
 
 /// Returns the blocks of a segment: those known, those at its end, or those found by reading it. The

@@ -93,7 +93,7 @@ impl Walk {
             }
             let next = next.map(|next| next.name());
             let last = next.map_or(u64::MAX, |next| next.first.saturating_sub(1));
-            if let Some(next) = next.filter(|_| self.number >= last) {
+            if let Some(next) = next.filter(|_| self.number >= last && !self.is_lost) {
                 self.enter(next);
                 continue;
             }

@@ -25,7 +25,7 @@ pub(super) fn fold(store: &Store, tail: &Tail) -> Result<Option<Folded>, ReadErr
     for (age, segment) in segments.iter().rev().enumerate() {
         let blocks = match age {
             0 => tail.blocks.clone(),
-            _ => blocks::of(store, segment)?.to_vec(),
+            _ => blocks::usable(store, segment)?,
         };
         for block in blocks.iter().rev() {
             let folded = fold_from(store, segment, block, tail.kept)?;

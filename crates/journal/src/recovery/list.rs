@@ -127,7 +127,7 @@ fn made_header(
     };
     let FrameHeader { kind, number, from, before, newest, .. } = frame;
     let (first, next_offset) = match kind {
-        FrameKind::Begin => (number, from),
+        FrameKind::Begin => (number, frame.first_offset),
         FrameKind::Checkpoint => (number.saturating_add(1), frame.first_offset),
         FrameKind::Batch | FrameKind::End => return Ok(None),
     };

@@ -96,34 +96,35 @@ impl Core {
     /// Begins a term in a new segment.
     pub(crate) fn begin(&mut self, shared: &Shared, begin: &Begin) -> Result<(), WriteError> {
         self.check_open()?;
-        if !self.queue.is_begin() {
-            if self.stage.state.number() == 0 {
-                // Nothing was given before: the stream begins here.
-                self.stage.totals.next_offset = begin.first_offset;
+        if self.active.is_none() {
+            if !self.queue.is_begin() {
+                // The header of the segment names the first offset too: if all of its frames are
+                // damaged, nothing else does.
                 self.queue.base_totals.next_offset = begin.first_offset;
+                let begin = self.stage.begin(begin)?;
+                self.queue.push(begin);
+                let checkpoint = self.stage.checkpoint()?;
+                self.queue.push(checkpoint);
             }
-            let begin = self.stage.begin(begin)?;
-            self.queue.push(begin);
-            let checkpoint = self.stage.checkpoint()?;
-            self.queue.push(checkpoint);
+            self.new_segment(shared)?;
         }
-        self.new_segment(shared)?;
-        self.set_aside(shared);
-        Ok(())
+        self.set_aside(shared)
     }
 
-    /// Gives segments that cannot be read names under which they are not found.
-    fn set_aside(&mut self, shared: &Shared) {
-        for name in std::mem::take(&mut self.aside) {
+    /// Gives segments that cannot be read names under which they are not found. The oldest ones first:
+    /// as long as the newest one is there, it shows that something is missing.
+    fn set_aside(&mut self, shared: &Shared) -> Result<(), WriteError> {
+        self.aside.sort_unstable_by(|one, two| two.cmp(one));
+        while let Some(name) = self.aside.last().copied() {
             let path = shared.store.path(name);
             let aside = path.with_extension("segment.damaged");
-            match shared.store.storage.rename(&path, &aside) {
-                Ok(()) => tracing::warn!(file = %aside.display(), "a damaged segment is set aside"),
-                Err(error) => {
-                    tracing::warn!(file = %path.display(), %error, "a damaged segment stays");
-                }
-            }
+            let renamed = shared.names.lock().rename(&shared.store, &path, &aside);
+            renamed
+                .map_err(|error| WriteError::Io(format!("rename {}: {error}", path.display())))?;
+            tracing::warn!(file = %aside.display(), "a damaged segment is set aside");
+            self.aside.pop();
         }
+        Ok(())
     }
 
     /// Gives the stream another id, in a new segment.

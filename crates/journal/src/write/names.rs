@@ -2,6 +2,7 @@
 //! that no crash leaves a later one without those before it.
 
 use std::io;
+use std::path::Path;
 
 use crate::format::SegmentName;
 use crate::segment::Store;
@@ -23,6 +24,17 @@ impl Names {
             self.is_durable = true;
         }
         Ok(())
+    }
+
+    /// Renames a file, durably. It may have been renamed already.
+    pub(super) fn rename(&mut self, store: &Store, from: &Path, to: &Path) -> io::Result<()> {
+        self.settle(store)?;
+        self.change();
+        match store.storage.rename(from, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.settle(store)
     }
 
     /// Deletes a segment, after the leftovers before it. It may be gone already.
