@@ -185,12 +185,7 @@ impl<S: Stream> Reader<S> {
         let Some(replay) = &mut self.replay else { return };
         let offset = self.at.offset.max(replayed.skipped_to);
         let Some(start) = &replayed.start else {
-            return if offset < replayed.until {
-                self.leave_history();
-            } else {
-                // All that there was before the ring was skipped; the ring may have moved since.
-                self.move_to(Cursor { offset, ..self.at });
-            };
+            return self.pass_missing(offset, replayed.until);
         };
         let mut lost = 0;
         if start.from > offset {
@@ -205,6 +200,28 @@ impl<S: Stream> Reader<S> {
         self.lose(lost);
         let offset = start.entry_at(offset);
         self.move_to(Cursor { offset, passed: start.entries_before(offset) });
+    }
+
+    /// Moves on where the history has nothing from `offset` up to `until`, the ring's oldest offset
+    /// when it was read.
+    fn pass_missing(&mut self, offset: u64, until: u64) {
+        if offset >= until {
+            // All that there was before the ring was skipped; the ring may have moved since.
+            return self.move_to(Cursor { offset, ..self.at });
+        }
+        let Some(replay) = &self.replay else { return };
+        let ring = self.shared.ring.lock();
+        if until >= ring.oldest() {
+            drop(ring);
+            return self.leave_history();
+        }
+        // What the ring had then may be in the history now.
+        let before = replay.entries_before(offset, &self.shared, &ring);
+        let after = replay.entries_before(until, &self.shared, &ring);
+        drop(ring);
+        self.inside = false;
+        self.lose(after.saturating_sub(before).min(until - offset));
+        self.move_to(Cursor { offset: until, passed: after });
     }
 
     /// Moves to the ring although the history has not come so far: it has nothing more to read. If

@@ -72,8 +72,10 @@ impl<S: Stream> Reader<S> {
             Some(replay) => replay.collect(batch, room, self.filter_cursor()),
             None => self.feed().collect(batch, room, self.filter_cursor()),
         }
-        if batch.pieces.is_empty() {
-            self.move_to(batch.end()); // entries without a message
+        // Entries without a message. What is interjected is written first: it is in the framing of
+        // the place where it was gathered.
+        if batch.is_empty() {
+            self.move_to(batch.end());
         }
     }
 

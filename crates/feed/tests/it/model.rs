@@ -15,7 +15,6 @@ use futures_util::FutureExt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use proptest::test_runner::RngSeed;
 
 use crate::fixture::*;
 use crate::storage::Storage;
@@ -350,7 +349,8 @@ impl World {
         }
         if pattern.is_none() && !lost.is_empty() {
             let begins = self.ring().iter().any(|page| page.first == to || page.from == to);
-            let in_history = |(history, _): &(Arc<Storage>, usize)| history.firsts().contains(&to);
+            // A page that it read ahead may be gone by now.
+            let in_history = |(history, _): &(Arc<Storage>, usize)| history.has_begun(to);
             assert!(to == self.next || begins || self.archive.as_ref().is_some_and(in_history));
         }
         let least = lost.len() as u64;
@@ -393,15 +393,18 @@ impl World {
 
     /// Everybody reads to the end; then everything must be accounted for.
     async fn finish(mut self) {
-        // One that waits for a place in the history gets it when another has come to the end.
-        let mut has_waited = true;
-        while has_waited {
-            has_waited = false;
+        // One that waits for a place in the history gets it when another has come to the end, which
+        // need not write anything for that.
+        let mut has_moved = true;
+        while has_moved {
+            has_moved = false;
             for index in 0..self.clients.len() {
+                let before = self.clients[index].reader.offset();
                 while self.ready(index, true).await {
                     self.clients[index].write(1 << 20, 8);
-                    has_waited = true;
+                    has_moved = true;
                 }
+                has_moved |= self.clients[index].reader.offset() != before;
                 self.clients[index].hear();
             }
         }
@@ -434,51 +437,25 @@ fn history(pages: usize, published: &mut BTreeMap<u64, String>) -> Storage {
     history
 }
 
-/// Does all of this to a hub, and checks what every reader gets.
-fn run(limits: Limits, resent_from: Option<u64>, archive: Option<(usize, usize)>, acts: &[Act]) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let mut world = World::new(limits, resent_from, archive);
-        for act in acts {
-            world.act(act).await;
-        }
-        world.finish().await;
-    });
-}
-
-/// The same sequences in each run; others run with `PROPTEST_RNG_SEED`, and find what is not finished:
-/// after an interjected event, a gzip reader may report a boundary that the client does not see.
-fn config() -> ProptestConfig {
-    let chosen = std::env::var_os("PROPTEST_RNG_SEED").is_some();
-    let default = ProptestConfig::default();
-    if chosen { default } else { ProptestConfig { rng_seed: RngSeed::Fixed(1), ..default } }
-}
-
 proptest! {
-    #![proptest_config(config())]
-
     #[test]
     fn every_reader_gets_every_entry_once_in_order_or_counts_it_as_lost(
-        limits in limits(),
-        resent_from in prop::option::of(FIRST - 20..FIRST),
-        acts in vec(act(), 1..80),
-    ) {
-        run(limits, resent_from, None, &acts);
-    }
-
-    #[test]
-    #[ignore = "not finished: in about one run of six a reader that loses entries does not move to \
-                the beginning of a page"]
-    fn readers_of_a_history_get_every_entry_once_in_order_or_count_it_as_lost(
         limits in limits(),
         resent_from in prop::option::of(FIRST - 20..FIRST),
         archive in archive(),
         acts in vec(act(), 1..80),
     ) {
-        run(limits, resent_from, archive, &acts);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut world = World::new(limits, resent_from, archive);
+            for act in &acts {
+                world.act(act).await;
+            }
+            world.finish().await;
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! A history in memory, in place of a journal.
 
+use std::collections::BTreeSet;
 use std::thread::{self, ThreadId};
 
 use feed::{Archive, FirstSeen, History, HistoryPage};
@@ -11,6 +12,8 @@ use crate::fixture::*;
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
     pages: Mutex<Vec<HistoryPage<String>>>,
+    /// Where all pages there have been began, with the hole before them and without it.
+    begun: Mutex<BTreeSet<u64>>,
     /// The threads that read pages.
     pub(crate) readers: Mutex<Vec<ThreadId>>,
 }
@@ -18,6 +21,7 @@ pub(crate) struct Storage {
 impl Storage {
     /// Appends a page before it is published.
     pub(crate) fn append(&self, page: HistoryPage<String>) {
+        self.begun.lock().extend([page.from, page.first]);
         self.pages.lock().push(page);
     }
 
@@ -44,6 +48,11 @@ impl Storage {
     /// Reports whether an entry can be read.
     pub(crate) fn has(&self, offset: u64) -> bool {
         self.pages.lock().iter().any(|page| (page.first..end(page)).contains(&offset))
+    }
+
+    /// Reports whether a page began here, even if it is gone by now.
+    pub(crate) fn has_begun(&self, offset: u64) -> bool {
+        self.begun.lock().contains(&offset)
     }
 
     /// Returns the first offsets of all pages.

@@ -380,7 +380,10 @@ async fn each_kind_of_wrong_list_has_its_own_error() {
         eventually("the list is refused", || error().is_some()).await;
         let error = error().expect("an error");
         assert!(error.contains(words) && error.contains(stem), "{stem}: {error}");
-        assert!(followed.fleet.reason().is_some_and(|reason| reason.0.contains(words)));
+        // The reason follows the status of the list.
+        let reason = || followed.fleet.reason();
+        eventually("the reason is the same", || reason().is_some_and(|r| r.0.contains(words)))
+            .await;
         errors.insert(error.replace(&url, ""));
         followed.fleet.stop().await;
     }

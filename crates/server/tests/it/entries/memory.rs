@@ -83,12 +83,17 @@ async fn a_kept_certificate_does_not_keep_its_page_in_memory() {
         log.grow(more).expect("it grows");
         read += more;
     }
-    let (before, after) = (before.expect("some rounds"), memory(&process).await);
-    let counted = after.ring - before.ring;
-    let taken = after.allocated.saturating_sub(before.allocated);
-    println!("the ring says {counted} more bytes, the process takes {taken}");
-    assert!(after.ring > RING / 2 && after.ring <= RING, "{}", after.ring);
-    assert!(taken <= counted + OTHERS, "{taken} bytes for {counted}");
+    let before = before.expect("some rounds");
+    // The last pages may still be freed.
+    let fits = eventually("the process takes what the ring counts", async || {
+        let after = memory(&process).await;
+        let counted = after.ring - before.ring;
+        let taken = after.allocated.saturating_sub(before.allocated);
+        println!("the ring counts {counted} more bytes, the process takes {taken}");
+        assert!(after.ring > RING / 2 && after.ring <= RING, "{}", after.ring);
+        (taken <= counted + OTHERS).then_some(())
+    });
+    fits.await;
     process.signal(rustix::process::Signal::TERM);
     sim.shutdown().await;
 }
