@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::journal::Head;
 use crate::journal::open::{find_stream, lock_path, read_failed, stream_dir};
 use crate::read::walk::{Step, Walk};
-use crate::read::{StoredBatch, blocks, time};
+use crate::read::{LogTable, StoredBatch, blocks, time};
 use crate::recovery::{Fold, Listing, Recovered, recover};
 use crate::segment::Store;
 use crate::settings::Settings;
@@ -56,6 +56,7 @@ pub struct Contents {
     walk: Option<Walk>,
     limit: u64,
     fold: Fold,
+    logs: LogTable,
     /// Damage that the last message shows.
     waiting: Vec<Damage>,
 }
@@ -134,7 +135,8 @@ impl Directory {
     pub fn contents(&self, offset: u64) -> Result<Contents, ReadError> {
         let walk = blocks::start(&self.store, |block| block.totals.next_offset <= offset)?;
         let (store, limit) = (Arc::clone(&self.store), self.limit);
-        Ok(Contents { store, walk, limit, fold: Fold::default(), waiting: Vec::new() })
+        let (fold, logs, waiting) = (Fold::default(), LogTable::default(), Vec::new());
+        Ok(Contents { store, walk, limit, fold, logs, waiting })
     }
 
     /// Returns the lowest offset of an entry seen at `time` or later, as
@@ -171,10 +173,14 @@ impl Contents {
         }
         Ok(Some(match message {
             Message::Begin(begin) => Item::Begin(begin),
-            Message::Checkpoint(checkpoint) => Item::Checkpoint(Box::new(checkpoint)),
+            Message::Checkpoint(checkpoint) => {
+                self.logs.replace(&checkpoint.state);
+                Item::Checkpoint(Box::new(checkpoint))
+            }
             Message::Batch(batch) => {
-                let (from, before) = (header.from, header.before);
-                Item::Batch(Box::new(StoredBatch { batch, from, before }))
+                self.logs.change(&batch.logs);
+                let (from, before, logs) = (header.from, header.before, self.logs.clone());
+                Item::Batch(Box::new(StoredBatch { batch, from, before, logs }))
             }
         }))
     }
