@@ -74,7 +74,7 @@ impl<W: Write> Export<W> {
             match item {
                 Item::Batch(stored) if stored.batch.first_offset >= until => break,
                 Item::Batch(stored) => self.batch(*stored, since, until)?,
-                Item::Damage(damage) => {
+                Item::Damage(damage) | Item::Misfit(damage, _) => {
                     self.damaged += 1;
                     logging::print_error(&damage.to_string());
                 }
