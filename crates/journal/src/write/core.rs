@@ -6,7 +6,7 @@ use std::sync::Arc;
 use record::{Batch, BatchHash, Begin, State, StreamId};
 
 use super::active::{Active, Appended};
-use super::queue::{Item, Queue, Staged};
+use super::queue::{Item, Queue};
 use super::retention;
 use super::stage::Stage;
 use crate::error::WriteError;
@@ -33,6 +33,9 @@ pub(crate) struct Core {
     /// then they show that something is missing.
     aside: Vec<SegmentName>,
     is_closed: bool,
+    /// The batch that could not be written when it was appended. The caller appends it again; by then
+    /// a sync may have written it.
+    failed: Option<(Box<Batch>, BatchHash)>,
     /// Entries in the queue.
     unsynced: u64,
     /// Reason why nothing can be written any more.
@@ -64,6 +67,7 @@ impl Core {
             last_name: SegmentName::default(),
             aside,
             is_closed: false,
+            failed: None,
             unsynced: 0,
             fatal: None,
         }
@@ -145,26 +149,30 @@ impl Core {
         batch: &Batch,
     ) -> Result<BatchHash, WriteError> {
         self.check_open()?;
-        if let Some(hash) = self.retried(batch) {
-            self.write(shared)?;
-            return Ok(hash);
+        if let Some((_, hash)) = self.failed.take_if(|(failed, _)| **failed == *batch) {
+            return self.write_last(shared, batch, hash);
         }
         self.make_room(shared)?;
         let (item, hash) = self.stage.batch(batch)?;
         self.unsynced = self.unsynced.saturating_add(item.entries());
         self.queue.push(item);
-        self.write(shared)?;
-        Ok(hash)
+        self.write_last(shared, batch, hash)
     }
 
-    /// Returns the hash of a batch that was appended before and could not be written.
-    fn retried(&self, batch: &Batch) -> Option<BatchHash> {
-        match &self.queue.last()?.staged {
-            Staged::Batch(last, hash) if self.queue.has_unwritten() && **last == *batch => {
-                Some(*hash)
-            }
-            _ => None,
+    /// Writes the batch that was appended last, unless that was done meanwhile.
+    fn write_last(
+        &mut self,
+        shared: &Shared,
+        batch: &Batch,
+        hash: BatchHash,
+    ) -> Result<BatchHash, WriteError> {
+        if self.queue.has_unwritten()
+            && let Err(error) = self.write(shared)
+        {
+            self.failed = Some((Box::new(batch.clone()), hash));
+            return Err(error);
         }
+        Ok(hash)
     }
 
     /// Prepares the active segment for the next batch.
@@ -430,5 +438,6 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 const fn head(number: u64, totals: &Totals) -> Head {
-    Head { number, next_offset: totals.next_offset, entries: totals.entries }
+    let Totals { next_offset, entries_end, entries, .. } = *totals;
+    Head { number, next_offset, entries_end, entries }
 }
