@@ -5,102 +5,22 @@
 //! in the part of them that is random, and each has two names of its own.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+#[path = "shared/certificates.rs"]
+mod certificates;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ct::leaf::EntryType;
 use journal::storage::Disk;
 use journal::storage::simulated::Random;
 use journal::{Digest, Indexes, Journal, Opened, Settings, Start, System};
-use rcgen::{CertificateParams, CustomExtension, KeyPair, SerialNumber};
-use record::{
-    Advance, Batch, Issuer, LogChange, LogIdentity, LogNumber, Position, Protocol, Record, State,
-};
+use record::Issuer;
+
+use certificates::{Template, batch};
 
 const RECORDS: u64 = 200_000;
 const LOOKUPS: usize = 1_000;
-/// Bytes in the template that stand for random ones: a serial number, a name, the SCTs. The key and the
-/// signature of the template are random at places that do not move.
-const SERIAL: [u8; 16] = [0x51; 16];
-const NAME: &[u8] = b"qqqqqqqqqqqq";
-const SCTS: [u8; 240] = [0x5a; 240];
-/// Random bytes at the end: the signature, and of an RSA key the other part.
-const END: usize = 250;
-
-/// A certificate with marks at the places of random parts.
-struct Template {
-    der: Vec<u8>,
-    names: Vec<usize>,
-    others: Vec<(usize, usize)>,
-}
-
-impl Template {
-    fn new() -> Self {
-        let name = std::str::from_utf8(NAME).unwrap();
-        let names = [format!("{name}.example.com"), format!("www.{name}.example.com")];
-        let mut params = CertificateParams::new(names.to_vec()).unwrap();
-        params.serial_number = Some(SerialNumber::from_slice(&SERIAL));
-        for (number, bytes) in [(2, SCTS.as_slice()), (3, &[0x33; 300]), (4, &[0x44; END])] {
-            let oid = [1, 3, 6, 1, 4, 1, 11129, 2, 4, number];
-            let extension = CustomExtension::from_oid_content(&oid, bytes.to_vec());
-            params.custom_extensions.push(extension);
-        }
-        let key = KeyPair::generate().unwrap();
-        let der = params.self_signed(&key).unwrap().der().to_vec();
-        let names = places(&der, NAME);
-        let at = |mark: &[u8]| places(&der, mark)[0];
-        let others =
-            vec![(at(&SERIAL), SERIAL.len()), (at(&SCTS), SCTS.len()), (at(&[0x44; END]), END)];
-        Self { der, names, others }
-    }
-
-    fn certificate(&self, random: &mut Random) -> Vec<u8> {
-        let mut der = self.der.clone();
-        let name: Vec<u8> = NAME.iter().map(|_| b'a' + (random.number() % 26) as u8).collect();
-        for place in &self.names {
-            der[*place..*place + NAME.len()].copy_from_slice(&name);
-        }
-        for (start, length) in &self.others {
-            der[*start..*start + *length].iter_mut().for_each(|byte| *byte = random.number() as u8);
-        }
-        // A serial number is positive.
-        der[self.others[0].0] &= 0x7f;
-        der
-    }
-}
-
-fn places(der: &[u8], mark: &[u8]) -> Vec<usize> {
-    (0..der.len()).filter(|at| der[*at..].starts_with(mark)).collect()
-}
-
-fn batch(state: &State, size: u64, certificates: &[Vec<u8>], chain: &[Arc<Issuer>]) -> Batch {
-    let mut batch = Batch::new(state.next_header(), state.next_offset());
-    let log = LogNumber(0);
-    let known = state.log(log).and_then(|known| known.position.as_ref());
-    let first = known.map_or(0, |known| known.next);
-    if known.is_none() {
-        let identity = LogIdentity {
-            id: None,
-            url: "https://ct.example/log".to_owned(),
-            name: "Log".to_owned(),
-            operator: "Example".to_owned(),
-            protocol: Protocol::Rfc6962,
-        };
-        batch.logs.push(LogChange { number: log, identity });
-    }
-    for index in first..first + size {
-        let certificate = certificates[index as usize].clone().into();
-        let chain = chain.to_vec();
-        let record = Record::as_read(index, 1, EntryType::X509, certificate, chain);
-        batch.records.push(Record { log, seen: 1_700_000_000_000 + index, ..record });
-    }
-    let next = first + size;
-    let position = Position { next, largest_head: next, tree: None };
-    batch.advances.push(Advance { log, first, position });
-    batch
-}
-
 fn open(dir: &Path) -> Opened {
     let (storage, host) = (Arc::new(Disk), Arc::new(System::new()));
     Journal::open(storage, host, dir, Settings::default()).unwrap()
@@ -117,8 +37,8 @@ fn measure(size: u64, certificates: &[Vec<u8>], chain: &[Arc<Issuer>]) {
     let Opened { mut writer, journal, .. } = open(dir.path());
     let mut state = writer.begin(&Start::default()).unwrap();
     let mut spent = 0.0;
-    for _ in 0..RECORDS / size {
-        let batch = batch(&state, size, certificates, chain);
+    for certificates in certificates.chunks_exact(size as usize) {
+        let batch = batch(&state, certificates, chain);
         let started = cpu();
         let hash = writer.append(&batch).unwrap();
         spent += cpu() - started;

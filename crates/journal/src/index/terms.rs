@@ -1,9 +1,7 @@
 //! Tables of texts: each with the ordinals of the batches that have it, as finite state transducers.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::io;
-use std::ops::Bound;
 
 use fst::{IntoStreamer as _, Map, MapBuilder, Streamer as _};
 
@@ -23,15 +21,15 @@ const IS_LIST: u64 = 1 << 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Terms(pub(super) Directory<Box<[u8]>>);
 
-/// Terms in a tree, which stays small enough for the caches of a processor, until they become a run.
-const RECENT: usize = if cfg!(test) { 3 } else { 1024 };
+/// Terms that each search sorts, until they become a run.
+const RECENT: usize = if cfg!(test) { 3 } else { 256 };
 
 /// A table in memory: sorted runs, each less than half as long as the one before it, and the newest
-/// terms. A term may be in several of them.
+/// terms, each with an ordinal, in the order in which they came. A term may be in several of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OpenTerms {
     runs: Vec<Run>,
-    recent: BTreeMap<Box<[u8]>, Ordinals>,
+    recent: Vec<(Box<[u8]>, u32)>,
 }
 
 /// Terms in their order.
@@ -61,14 +59,11 @@ impl OpenTerms {
     /// Notes that a batch has a term. Ordinals never decrease.
     pub(super) fn insert(&mut self, term: &[u8], ordinal: u32) {
         let term = term.get(..MOST_BYTES).unwrap_or(term);
-        if let Some(known) = self.recent.get_mut(term) {
-            return known.push(ordinal);
-        }
-        self.recent.insert(term.into(), Ordinals { first: ordinal, others: Vec::new() });
+        self.recent.push((term.into(), ordinal));
         if self.recent.len() < RECENT {
             return;
         }
-        let mut run: Run = std::mem::take(&mut self.recent).into_iter().collect();
+        let mut run = run(std::mem::take(&mut self.recent));
         while let Some(last) = self.runs.pop_if(|last| last.len() <= run.len().saturating_mul(2)) {
             run = merge(last, run);
         }
@@ -92,8 +87,10 @@ impl OpenTerms {
 
     /// Returns the terms from `from` on, in their order, with their ordinals.
     fn terms(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u32>)> {
-        let recent = self.recent.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
-        let mut recent = recent.map(|(term, found)| (&**term, found)).peekable();
+        let recent = self.recent.iter().map(|(term, ordinal)| (&**term, *ordinal));
+        let mut recent: Vec<_> = recent.filter(|(term, _)| *term >= from).collect();
+        recent.sort_unstable();
+        let mut recent = recent.into_iter().peekable();
         let runs = self.runs.iter().map(|run| {
             let first = run.partition_point(|(term, _)| **term < *from);
             run.iter().skip(first).map(|(term, found)| (&**term, found)).peekable()
@@ -102,10 +99,12 @@ impl OpenTerms {
         std::iter::from_fn(move || {
             let heads = runs.iter_mut().filter_map(|run| run.peek().map(|(term, _)| *term));
             let term = heads.chain(recent.peek().map(|(term, _)| *term)).min()?;
-            // Runs are older than the terms in the tree, and each is older than the next.
+            // Runs are older than the newest terms, and each is older than the next.
             let in_runs = runs.iter_mut().filter_map(|run| run.next_if(|(each, _)| *each == term));
-            let all = in_runs.chain(recent.next_if(|(each, _)| *each == term));
-            let mut ordinals: Vec<u32> = all.flat_map(|(_, found)| found.iter()).collect();
+            let mut ordinals: Vec<u32> = in_runs.flat_map(|(_, found)| found.iter()).collect();
+            while let Some((_, ordinal)) = recent.next_if(|(each, _)| *each == term) {
+                ordinals.push(ordinal);
+            }
             ordinals.dedup();
             Some((term, ordinals))
         })
@@ -124,6 +123,19 @@ impl OpenTerms {
         block.finish(&mut directory, out)?;
         Ok(Terms(directory))
     }
+}
+
+/// Makes a run of terms in the order in which they came.
+fn run(mut terms: Vec<(Box<[u8]>, u32)>) -> Run {
+    terms.sort_unstable();
+    let mut run = Run::new();
+    for (term, ordinal) in terms {
+        match run.last_mut() {
+            Some((last, ordinals)) if *last == term => ordinals.push(ordinal),
+            _ => run.push((term, Ordinals { first: ordinal, others: Vec::new() })),
+        }
+    }
+    run
 }
 
 /// Merges two runs, of which the first is older.
