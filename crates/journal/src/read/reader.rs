@@ -6,8 +6,8 @@ use record::encoding::Message;
 use record::{Batch, Record};
 
 use crate::error::ReadError;
-use crate::read::log_table::LogTable;
 use crate::read::blocks;
+use crate::read::log_table::LogTable;
 use crate::read::walk::{Step, Walk};
 use crate::shared::Shared;
 
