@@ -113,8 +113,8 @@ impl Directory {
     /// failures) are 0.
     #[must_use]
     pub fn stats(&self, settings: &Settings) -> Stats {
-        let Totals { next_offset, entries, newest, .. } = self.totals;
-        let head = Head { number: self.limit, next_offset, entries };
+        let Totals { next_offset, entries_end, entries, newest } = self.totals;
+        let head = Head { number: self.limit, next_offset, entries_end, entries };
         let damaged = self.damage.len() as u64;
         let (written, synced) = (self.limit, self.limit);
         Stats { damaged, written, synced, ..Stats::of(&self.store, &head, newest, settings) }
