@@ -14,7 +14,7 @@ use crate::format::{SegmentHeader, SegmentName, Totals};
 use crate::journal::Head;
 use crate::read::blocks::first_block;
 use crate::recovery::MAX_UNSYNCED;
-use crate::segment::Segment;
+use crate::segment::{AsideFile, Segment};
 use crate::shared::Shared;
 
 /// Bytes of frames that may be written and not synced.
@@ -121,11 +121,14 @@ impl Core {
         self.aside.sort_unstable_by(|one, two| two.cmp(one));
         while let Some(name) = self.aside.last().copied() {
             let path = shared.store.path(name);
-            let aside = path.with_extension("segment.damaged");
+            let aside = shared.store.dir().join(name.aside());
             let renamed = shared.names.lock().rename(&shared.store, &path, &aside);
             renamed
                 .map_err(|error| WriteError::Io(format!("rename {}: {error}", path.display())))?;
             tracing::warn!(file = %aside.display(), "a damaged segment is set aside");
+            let bytes = shared.store.storage.open(&aside).and_then(|file| file.bytes());
+            let bytes = bytes.unwrap_or_default();
+            shared.store.add_aside(AsideFile { name: name.aside(), bytes });
             self.aside.pop();
         }
         Ok(())
