@@ -6,10 +6,10 @@
 //!
 //! # File
 //!
-//! A header of 64 bytes, blocks, a directory. Numbers of the header are little-endian: `[8]` magic
+//! A header of 72 bytes, blocks, a directory. Numbers of the header are little-endian: `[8]` magic
 //! `ctindex\0`, `u32` version, `u32` reserved, `[8]` marker of the segment, `u64` number of its first
-//! message, `u64` bytes of the segment, `u64` place of the directory, `u32` its length, `u32` its
-//! checksum, `[4]` reserved, `u32` checksum of the header. Checksums are CRC-32C, and checked before the
+//! message, `u64` bytes of the segment, `u64` hash of its last message (0 if unknown), `u64` place of the
+//! directory, `u32` its length, `u32` its checksum, `[4]` reserved, `u32` checksum of the header. Checksums are CRC-32C, and checked before the
 //! bytes are used. In the directory each block has its least key, its place, length and checksum.
 //!
 //! | table | key | value |
@@ -28,13 +28,16 @@
 //! look-up reads one block of a table, and only the directories are in memory.
 
 mod blocks;
+mod finder;
 mod indexes;
 pub(crate) mod keys;
+mod lookup;
 mod open;
 mod pairs;
 mod rows;
 mod sealed;
 mod search;
+mod searchable;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -45,12 +48,16 @@ use std::io;
 
 use record::LogNumber;
 
+pub use self::finder::{Finder, Next, Order, Wanted};
 pub use self::indexes::Indexes;
-pub use self::search::{Digest, Found, Kept, Term};
+pub use self::lookup::Term;
+pub use self::search::{Digest, Found, Kept};
+pub use self::searchable::Searchable;
 
 pub(crate) use self::open::OpenIndex;
 pub(crate) use self::rows::Row;
 pub(crate) use self::sealed::{Binding, SealedIndex};
+pub(crate) use self::searchable::{Files, Look, Source};
 
 /// The texts that batches are found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +91,9 @@ pub(crate) trait Index: Debug + Send + Sync {
 
     /// Returns the batch with the record at an offset, or the next one that has records.
     fn row_at(&self, offset: u64) -> io::Result<Option<Row>>;
+
+    /// Visits all batches in their order.
+    fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()>;
 
     /// Visits the texts from `from` up to but not `to`.
     fn visit(&self, texts: Texts, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()>;
