@@ -95,8 +95,7 @@ fn recent_certificates_use_little_more_than_their_bytes() {
         let certificate = Bytes::from([&number.to_be_bytes()[..], &[7; 1_400]].concat());
         let digests = Digests::of(&certificate);
         let record = Record::as_read(number, 0, EntryType::X509, certificate, Vec::new());
-        let (record, source) = (Arc::new(record), Arc::clone(&source));
-        (Recent { offset: number, record, source }, digests)
+        (Recent { offset: number, record, source: Arc::clone(&source) }, digests)
     };
     let (held, taken) = takes(|| {
         let held = RecentCertificates::default();
