@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use config::{Config, Verification};
 use feed::Hub;
 use follow::catalogue::CatalogueOptions;
@@ -397,6 +397,15 @@ async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Se
 /// Binds the metrics' own listener, if they have one.
 fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Option<Tls>)>> {
     let Some(address) = options::own_metrics_address(config) else { return Ok(None) };
+    let (port, host) = (address.port(), config.host);
+    let is_any = address.ip().is_unspecified() || host.is_unspecified();
+    ensure!(
+        port == 0 || port != config.port || !is_any,
+        "port {port} is that of the server on {host} and of the metrics on {}, which overlap: add \
+         --prometheus-listen-addr {host} to share it, or give the metrics another port \
+         (--prometheus-listen-port)",
+        address.ip(),
+    );
     let listener = listener::bind(address.ip(), address.port(), Port::Metrics)?;
     Ok(Some((listener, metrics_tls(config)?)))
 }

@@ -340,6 +340,19 @@ fn a_port_in_use_is_reported_plainly() {
 }
 
 #[test]
+fn metrics_that_overlap_with_the_server_are_named_as_such() {
+    let port = crate::operations::process::free_port();
+    let folder = Folder::new(&[]);
+    let (own, metrics) = (format!("--port={port}"), format!("--prometheus-listen-port={port}"));
+    let overlap = ["--prometheus-enabled", "--prometheus-listen-addr=0.0.0.0", &metrics];
+    let flags = [&["--dry-run", "--host=127.0.0.1", &own][..], &overlap].concat();
+    let output = folder.run(&flags, &[]);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("add --prometheus-listen-addr 127.0.0.1 to share it"), "{said}");
+}
+
+#[test]
 fn listing_logs_requires_a_state_file() {
     let output = Folder::new(&[]).run(&["logs", "list"], &[]);
     let said = String::from_utf8(output.stderr).expect("text");
