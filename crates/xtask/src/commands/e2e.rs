@@ -169,7 +169,7 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("stop", timed(|| stop(server, &runner)));
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
-    tally.report("old clients of a journal", timed(|| with_journal(&setup.addresses)));
+    tally.report("old clients of a journal", timed(|| old_clients(&setup.addresses)));
     check_proxies(tally)?;
     Ok(())
 }
@@ -265,7 +265,7 @@ fn demo() -> anyhow::Result<()> {
 
 /// The clients of other servers notice nothing of a journal, neither a new one nor one that a restart
 /// continues.
-fn with_journal(logs: &Value) -> anyhow::Result<()> {
+fn old_clients(logs: &Value) -> anyhow::Result<()> {
     let (data, state) = (folder()?.join("data"), folder()?.join("no-state.json"));
     if data.try_exists()? {
         std::fs::remove_dir_all(&data)?;
