@@ -176,7 +176,7 @@ fn a_filtered_replay_finds_what_a_search_of_everything_finds() {
     let deadline = Instant::now() + PATIENCE;
     while !history.indexes.is_complete() {
         assert!(Instant::now() < deadline, "the journal is not indexed");
-        std::thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(5));
     }
     let filters: [(&[(&str, &str)], bool); 18] = [
         (&[("domain", "example.com")], true),

@@ -163,6 +163,9 @@ async fn a_replay_names_a_log_as_it_was_named_when_live_clients_got_it() {
             operator: Some(operator.to_owned()),
             log_origin: None,
             tree_size_source: None,
+            expected_log_id: None,
+            batch_size: None,
+            poll_interval_ms: None,
         }];
         config
     };
