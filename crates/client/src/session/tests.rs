@@ -84,6 +84,11 @@ fn message(offset: Option<u64>, log: &str, index: u64) -> Vec<u8> {
     message.to_string().into_bytes()
 }
 
+fn heartbeat(offset: u64, stream: Option<&str>) -> Vec<u8> {
+    let heartbeat = json!({ "message_type": "heartbeat", "offset": offset, "stream": stream });
+    heartbeat.to_string().into_bytes()
+}
+
 fn gap(dropped: Option<u64>, reason: &str) -> Vec<u8> {
     json!({ "message_type": "gap", "dropped": dropped, "reason": reason }).to_string().into_bytes()
 }

@@ -194,7 +194,7 @@ fn a_log_with_an_alarm_and_without_a_position_is_kept_but_in_no_file() {
     let mut batch = record::Batch::new(stream.next_header(), stream.next_offset());
     let (log, url) = (record::LogNumber(0), "https://a.example/log".to_owned());
     let (name, operator) = ("a".to_owned(), String::new());
-    let protocol = record::Protocol::Rfc6962;
+    let protocol = Protocol::Rfc6962;
     let identity = record::LogIdentity { id: None, url: url.clone(), name, operator, protocol };
     batch.logs.push(record::LogChange { number: log, identity });
     let (kind, text) = (ctclient::AlarmKind::Equivocation, "two heads".to_owned());

@@ -2,11 +2,6 @@
 
 use super::*;
 
-fn heartbeat(offset: u64, stream: Option<&str>) -> Vec<u8> {
-    let heartbeat = json!({ "message_type": "heartbeat", "offset": offset, "stream": stream });
-    heartbeat.to_string().into_bytes()
-}
-
 #[test]
 fn heartbeats_advance_the_offset() {
     let mut reader = reader(Resume { is_filtered: true, ..Resume::default() });
