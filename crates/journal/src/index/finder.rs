@@ -34,7 +34,7 @@ pub enum Order {
     Oldest,
 }
 
-/// What a search looks for, as far as indexes know it.
+/// The terms that a search looks for, as far as indexes know them.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// A certificate has one term of each group.

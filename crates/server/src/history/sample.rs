@@ -22,8 +22,8 @@ pub(crate) const SETTINGS: Settings = Settings {
     sync_interval: Duration::from_secs(1),
     max_bytes: 1 << 30,
     max_age: None,
-    segment_bytes: 24 << 10,
-    block_bytes: 6 << 10,
+    segment_bytes: 8 << 10,
+    block_bytes: 2 << 10,
 };
 
 /// A journal, and the state after all of it.

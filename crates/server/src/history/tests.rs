@@ -149,7 +149,8 @@ fn authority(number: u8) -> Bytes {
 fn a_replay_from_any_place_has_the_bytes_that_live_clients_got() {
     let shown = Shown::new();
     let (history, end) = (shown.sample.history(), shown.end());
-    assert!(shown.sample.journal().segments().len() > 4, "there are several segments");
+    let segments = shown.sample.journal().segments().len();
+    assert!(segments > 4, "there are several segments, not {segments}");
     let names: std::collections::HashSet<&str> =
         shown.live.values().map(|(entry, _)| entry.source.name()).collect();
     assert!(names.contains("Alpha, renamed") && names.len() == 4, "{names:?}");

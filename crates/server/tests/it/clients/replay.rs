@@ -38,13 +38,15 @@ async fn keeps_on_disk(rate: f64, configure: impl FnOnce(&mut Config)) -> (Sim, 
     (sim, server, folder)
 }
 
-/// Reads the texts of certificates.
+/// Reads the texts of certificates. Before them may come a gap: what `since` names is older than
+/// anything kept.
 async fn texts(socket: &mut Socket, count: usize) -> Vec<String> {
     let mut texts = Vec::new();
     while texts.len() < count {
-        if let Message::Text(text) = next_frame(socket).await
-            && !text.contains("\"message_type\":\"heartbeat\"")
-        {
+        let Message::Text(text) = next_frame(socket).await else { continue };
+        let is = |kind: &str| text.contains(&format!("\"message_type\":\"{kind}\""));
+        let is_greeting = texts.is_empty() && is("gap");
+        if !is_greeting && !is("heartbeat") {
             texts.push(text.to_string());
         }
     }
@@ -98,8 +100,7 @@ fn compare(live: &[String], replay: &[String], path: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_from_any_offset_equals_what_live_clients_got() {
     let (sim, server, _folder) = keeps_on_disk(0.0, |_| {}).await;
-    let paths =
-        ["/?", "/full-stream?", "/domains-only?", "/?compat=go&", "/full-stream?compat=rust&"];
+    let paths = ["/?", "/full-stream?", "/?compat=go&", "/full-stream?compat=rust&"];
     let sse = "/sse?stream=lite&";
     let count = usize::try_from(2 * ENTRIES).expect("fits");
     // They are connected before most of it is published; a stream that is new has everything.
@@ -206,15 +207,17 @@ async fn filters_and_times_work_in_the_past() {
         all.iter().filter(|message| names(message).iter().any(|name| is_below(name))).collect();
     assert!(passing.len() > 10 && passing.len() < count / 2, "{}", passing.len());
     let mut filtered = server.connect("/?domain=co.uk&since=0").await;
-    for expected in &passing {
-        assert_eq!(next_json(&mut filtered).await["offset"], expected["offset"]);
-    }
+    let found = texts(&mut filtered, passing.len()).await;
+    let found: Vec<u64> = found.iter().map(|text| offset(text)).collect();
+    assert!(
+        passing.iter().map(|message| message["offset"].as_u64()).eq(found.into_iter().map(Some))
+    );
     let middle = &all[count / 3];
     let seen = middle["data"]["seen"].as_f64().expect("a time");
     let first = all.iter().find(|each| each["data"]["seen"].as_f64() >= Some(seen));
     let first = first.map(|each| each["offset"].clone());
     let mut later = server.connect(&format!("/?since_time={seen:.3}")).await;
-    assert_eq!(Some(next_json(&mut later).await["offset"].clone()), first);
+    assert_eq!(first, Some(offset(&texts(&mut later, 1).await[0]).into()));
     server.stop().await;
     sim.shutdown().await;
 }

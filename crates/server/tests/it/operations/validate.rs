@@ -38,7 +38,7 @@ impl Folder {
         command
     }
 
-    /// What a start says that fails.
+    /// Returns the message of a start that fails.
     fn refused_start(&self) -> String {
         let start = self.run(&["--host=127.0.0.1", "--port=0", "--dry-run"], &[]);
         let said = String::from_utf8(start.stderr).expect("text");
