@@ -1,6 +1,6 @@
 //! Batches that may have what a search looks for, newest or oldest first.
 //!
-//! Where a segment has an index, only the batches are read that the index does not rule out. Without
+//! Of a segment with an index, only the batches are read that the index does not rule out. Without
 //! one, the segment is read block by block.
 
 use std::collections::BTreeSet;

@@ -241,6 +241,8 @@ fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
         .env("CERTSTREAM_METRICS_COMPAT", "go,rust")
         // Room for all that is published meanwhile: clients begin with the oldest.
         .env("CERTSTREAM_FEED_RING_BYTES", (64 << 20).to_string())
+        // Half of it is for clients that still read all of that when the server stops.
+        .env("CERTSTREAM_SHUTDOWN_GRACE_MS", "5000")
         .env("CERTSTREAM_CT_LOG_LOG_LIST_URL", text("list_url")?)
         .env("CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE", &key)
         .env("CERTSTREAM_CT_LOG_POLL_INTERVAL_MS", "200")
