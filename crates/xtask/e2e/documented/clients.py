@@ -32,7 +32,7 @@ class Script:
         self.done = asyncio.Event()
 
     def begin(self, since):
-        """What the next connection gets. The one after the last stays open and gets nothing."""
+        """The messages of the next connection. The one after the last stays open and gets nothing."""
         if not self.connections:
             return None
         expected, sent = self.connections.pop(0)
@@ -167,7 +167,7 @@ async def check_alert(python):
 
 
 def check_pages():
-    """What programs ask for that can neither drop duplicates nor do without offsets."""
+    """The documented requests of programs ask for each alert once, and for offsets where they resume."""
     root = pathlib.Path(__file__).parents[4]
     alerts = resumes = 0
     for page in ["README.md", "docs/start.md", "docs/clients.md"]:
