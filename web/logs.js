@@ -93,7 +93,7 @@ function fill(row, log, verification) {
   const about = [log.operator, log.protocol, log.draining ? "leaving the list" : log.state];
   const texts = [
     [log.name, about.filter(Boolean).join(" · ")],
-    [log.alarms.length ? "alarm" : log.health, log.paused_secs ? `asked to wait, ${duration(log.paused_secs)}` : ""],
+    [log.alarms.length ? "alarm" : log.health, log.paused_secs ? `paused by the log, ${duration(log.paused_secs)}` : ""],
     isRead ? [duration(log.lag_secs), count(log.lag_entries, "entry", "entries")] : ["–", "not read yet"],
     [number(log.tree_size), ""],
     verified(log, verification),

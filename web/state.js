@@ -41,7 +41,7 @@ function word() {
   if (kind === "down") return ["down", text];
   if (kind !== "live") return ["connecting", text];
   if (logs !== null && logs.length === 0) return ["down", "no logs"];
-  if (logs?.every((log) => log.health === "unhealthy")) return ["down", "no log answers"];
+  if (logs?.every((log) => log.health === "unhealthy")) return ["down", "all logs unhealthy"];
   if (isPaused) return ["warn", "paused"];
   const quiet = performance.now() - publishedAt;
   if (published !== null && quiet > QUIET) return ["warn", "nothing new"];
@@ -52,8 +52,8 @@ function word() {
 function notice() {
   const { kind, text, answers, heard, logs, reason, published, publishedAt } = state;
   if (!answers) {
-    const figures = heard === null ? "" : ` What is shown is from ${clock(heard)}.`;
-    return `The server does not answer.${figures} This page connects again by itself.`;
+    const figures = heard === null ? "" : ` The data shown is from ${clock(heard)}.`;
+    return `The server does not answer.${figures} This page reconnects automatically.`;
   }
   if (kind === "off") return OFF[text];
   if (logs !== null && logs.length === 0) return `The server follows no log: ${reason ?? "it is starting."}`;

@@ -70,6 +70,9 @@ _certstream__server() {
             certstream__server__subcmd__help__subcmd__journal,info)
                 cmd="certstream__server__subcmd__help__subcmd__journal__subcmd__info"
                 ;;
+            certstream__server__subcmd__help__subcmd__journal,new-id)
+                cmd="certstream__server__subcmd__help__subcmd__journal__subcmd__new__subcmd__id"
+                ;;
             certstream__server__subcmd__help__subcmd__journal,verify)
                 cmd="certstream__server__subcmd__help__subcmd__journal__subcmd__verify"
                 ;;
@@ -84,6 +87,9 @@ _certstream__server() {
                 ;;
             certstream__server__subcmd__journal,info)
                 cmd="certstream__server__subcmd__journal__subcmd__info"
+                ;;
+            certstream__server__subcmd__journal,new-id)
+                cmd="certstream__server__subcmd__journal__subcmd__new__subcmd__id"
                 ;;
             certstream__server__subcmd__journal,verify)
                 cmd="certstream__server__subcmd__journal__subcmd__verify"
@@ -811,7 +817,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__help__subcmd__journal)
-            opts="info verify export"
+            opts="info verify export new-id"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -839,6 +845,20 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__help__subcmd__journal__subcmd__info)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__journal__subcmd__new__subcmd__id)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -937,7 +957,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__journal)
-            opts="-c -h --config --strict --help info verify export"
+            opts="-c -h --config --strict --help info verify export new-id"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -993,6 +1013,28 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__journal__subcmd__info)
+            opts="-c -h --config --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__journal__subcmd__new__subcmd__id)
             opts="-c -h --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

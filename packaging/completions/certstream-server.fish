@@ -142,12 +142,12 @@ complete -c certstream-server -n "__fish_certstream_server_needs_command" -l aut
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l auth-header-name -d 'The request header that carries the token, alone or after "Bearer "' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l auth-query-token -d 'Also accept the token in ?token=, for browsers, which cannot set headers; note that proxies log URLs' -r -f -a "true\t''
 false\t''"
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l feed-ring-bytes -d 'Memory for the latest entries, from which clients resume; the default holds about 30 seconds of all logs, and certstream_ring_seconds shows the current length' -r
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l feed-ring-bytes -d 'Memory for the latest entries, from which clients resume; the default holds about 25 seconds of all logs, and certstream_ring_seconds shows the current length' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l feed-chunk-bytes -d 'Memory for the rendered messages of each feed that has readers' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l feed-skip-empty-domains -d 'Leave certificates without domain names out of the domains-only stream' -r -f -a "true\t''
 false\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l feed-gather-ms -d 'Maximum time that messages wait, under load, so that several go out in one write; with fewer clients it is shorter, and 0 sends everything at once' -r
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l journal-sync -d 'When what was published survives a loss of power: batch syncs it to the disk before clients get it; interval syncs once a second. Nothing is lost if only the server is killed' -r -f -a "batch\t''
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l journal-sync -d 'When messages are synced to disk, so that they survive a power failure: batch, before clients get them; interval, once a second. Nothing is lost if only the server is killed' -r -f -a "batch\t''
 interval\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l journal-max-bytes -d 'Disk space for the journal; beyond it the oldest entries are deleted. 10GiB is about 15 hours of all logs; the server logs the time that it covers' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l journal-max-age -d 'Age at which entries are deleted from the journal; by default only journal.max_bytes limits it' -r
@@ -160,12 +160,12 @@ complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-
 false\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-log-list-url -d 'URL of the log list, in the v3 format that Chrome publishes' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-log-list-key-file -d 'PEM public key that the log list is signed with, instead of Chrome\'s' -r
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-log-list-cache -d 'File that caches the log lists for a start without network, and the newest version seen, so that an older one is never used; by default a file beside ct_log.state_file' -r
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-log-list-cache -d 'File that caches the log lists for a start without network, and the newest version seen, so that an older one is never used; by default a file in data_dir, or else beside ct_log.state_file' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-extra-log-lists -d 'Further log lists in the same format, without a signature, such as Apple\'s (https://valid.apple.com/ct/log_list/current_log_list.json); they only add logs: a log that they drop is still followed' -r
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-log-refresh-interval-secs -d 'Time between fetches of the log lists; 0 fetches them only at the start' -r
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-log-refresh-interval-secs -d 'Time between fetches of the log lists; 0 fetches them only at startup' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-removed-log-policy -d 'What to do when a log leaves the signed list or the states in ct_log.states: stop reads it to its end, keep follows it as before' -r -f -a "stop\t''
 keep\t''"
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-checkpoint-signature-mode -d 'For configurations of certstream-server-rust. A tree head with an invalid signature is never used, so warn is the same as enforce, with a warning at the start' -r -f -a "enforce\t''
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-checkpoint-signature-mode -d 'For configurations of certstream-server-rust. A tree head with an invalid signature is never used, so warn is the same as enforce, with a warning at startup' -r -f -a "enforce\t''
 warn\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l ct-log-states -d 'States of the logs to follow from the log list' -r -f -a "pending\t''
 qualified\t''
@@ -217,10 +217,10 @@ complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cha
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -s V -s v -l version -d 'Print the version'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "tail" -d 'Print the stream of a server, one line per certificate'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "healthcheck" -d 'Query a running server\'s health; exit 0 if healthy, 1 if not'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "healthcheck" -d 'Query a running server\'s health; exit 0 if healthy or degraded, otherwise 1'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "validate" -d 'Check the configuration; the same as --validate-config'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "logs" -d 'Show the logs in the state file, and acknowledge alarms'
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "journal" -d 'Show, verify or export a journal, also while the server runs'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "logs" -d 'Show the logs in the journal or the state file, and acknowledge alarms'
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "journal" -d 'Show, verify or export a journal, also while the server runs; rename a restored copy'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "create-index" -d 'Write every log\'s current size, as certstream-server-go does'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -261,12 +261,13 @@ complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from ack" -s c -l config -d 'Configuration file' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from ack" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand logs; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export" -s c -l config -d 'Configuration file' -r -F
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export" -f -a "info" -d 'Show what the journal has'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export" -f -a "verify" -d 'Check that nothing is damaged and every index of every log is accounted for once; exit status 1 otherwise'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export" -f -a "export" -d 'Write certificates to standard output'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -s c -l config -d 'Configuration file' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -f -a "info" -d 'Show what the journal has'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -f -a "verify" -d 'Check that nothing is damaged and every index of every log is accounted for once; exit status 1 otherwise'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -f -a "export" -d 'Write certificates to standard output'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and not __fish_seen_subcommand_from info verify export new-id" -f -a "new-id" -d 'Give a restored copy a new stream id before the server starts with it, so that nobody takes its offsets for those of the original'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from info" -s c -l config -d 'Configuration file' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from info" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from info" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -280,6 +281,9 @@ der\t''"
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from export" -s c -l config -d 'Configuration file' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from export" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from new-id" -s c -l config -d 'Configuration file' -r -F
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from new-id" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand journal; and __fish_seen_subcommand_from new-id" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s o -l out -d 'File to write [default: ct_log.import_index, or else ct_index.json]' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s c -l config -d 'Configuration file' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand create-index" -s f -l force -d 'Replace the file if it exists'
@@ -289,10 +293,10 @@ complete -c certstream-server -n "__fish_certstream_server_using_subcommand comp
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand completions" -l strict -d 'Treat warnings about the configuration as errors (exit status 64)'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "tail" -d 'Print the stream of a server, one line per certificate'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "healthcheck" -d 'Query a running server\'s health; exit 0 if healthy, 1 if not'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "healthcheck" -d 'Query a running server\'s health; exit 0 if healthy or degraded, otherwise 1'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "validate" -d 'Check the configuration; the same as --validate-config'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "logs" -d 'Show the logs in the state file, and acknowledge alarms'
-complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "journal" -d 'Show, verify or export a journal, also while the server runs'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "logs" -d 'Show the logs in the journal or the state file, and acknowledge alarms'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "journal" -d 'Show, verify or export a journal, also while the server runs; rename a restored copy'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "create-index" -d 'Write every log\'s current size, as certstream-server-go does'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and not __fish_seen_subcommand_from tail healthcheck validate logs journal create-index completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -301,3 +305,4 @@ complete -c certstream-server -n "__fish_certstream_server_using_subcommand help
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from journal" -f -a "info" -d 'Show what the journal has'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from journal" -f -a "verify" -d 'Check that nothing is damaged and every index of every log is accounted for once; exit status 1 otherwise'
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from journal" -f -a "export" -d 'Write certificates to standard output'
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand help; and __fish_seen_subcommand_from journal" -f -a "new-id" -d 'Give a restored copy a new stream id before the server starts with it, so that nobody takes its offsets for those of the original'

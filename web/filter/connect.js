@@ -22,7 +22,7 @@ let list = [];
 
 function note() {
   const parts = ["Messages and heartbeats carry an offset. Connect with since=OFFSET (Last-Event-ID for SSE), and you get what you missed, then the live stream."];
-  if (filter.hides) parts.push("The server has no excluding filters: the Python and JavaScript programs apply the “Not” filters themselves, the others show everything that the other filters let through.");
+  if (filter.hides) parts.push("The server has no excluding filters: the Python and JavaScript programs apply the “Not” filters themselves, the other examples ignore the “Not” filters.");
   return parts.join(" ");
 }
 

@@ -27,8 +27,7 @@ export function begin(filter) {
 function turn(on) {
   if (isOn === on) return;
   isOn = on;
-  button.setAttribute("aria-pressed", String(on));
-  set(button, on ? "Notifying" : "Notify me");
+  set(button, on ? "Stop notifying" : "Notify me");
   note(on ? "You get a notification for each match, as long as this tab is open." : "");
 }
 
@@ -36,10 +35,10 @@ async function asked() {
   if (isOn) return turn(false);
   if (!isFiltered) return note("Add a filter first: without one, every certificate would notify you.");
   if (!("Notification" in globalThis) || !isSecureContext) {
-    return note("Browsers allow notifications only on pages of HTTPS or localhost.");
+    return note("Browsers allow notifications only on pages served over HTTPS or from localhost.");
   }
   const answer = await Notification.requestPermission();
-  if (answer !== "granted") return note("The browser blocks notifications of this page. Its settings for this site allow them.");
+  if (answer !== "granted") return note("The browser blocks notifications from this page. Allow them in the browser's settings for this site.");
   return isFiltered && turn(true);
 }
 
@@ -63,7 +62,7 @@ export function matched(name, by) {
     new Notification(name, { body, tag: "certstream" }).onclick = () => focus();
   } catch {
     turn(false);
-    note("This browser does not show notifications of pages.");
+    note("This browser does not support notifications from web pages.");
   }
 }
 

@@ -95,7 +95,7 @@ async def main():
                     if "offset" in message:  # heartbeats have one too
                         save(message["offset"])
         except (OSError, websockets.WebSocketException) as error:
-            print("connecting again:", error, flush=True)
+            print("reconnecting:", error, flush=True)
         await asyncio.sleep(1)
 
 asyncio.run(main())`;

@@ -145,7 +145,7 @@ export async function openLinked(kindOfStream, filter) {
   history.replaceState(null, "", location.pathname + location.search);
   const message = await server.one(kindOfStream, offset, {});
   if (message !== null) return open(certificate(message), offset, filter);
-  set(byId("reason"), "The certificate of this link is no longer in the server's buffer.");
+  set(byId("reason"), "The linked certificate is no longer in the server's buffer.");
   byId("reason").hidden = false;
 }
 

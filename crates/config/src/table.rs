@@ -168,7 +168,7 @@ pub const SECTIONS: &[Section] = &[
     section(
         "journal",
         "Journal",
-        "What was published, on disk in data_dir: a restart repeats and loses nothing, and clients \
+        "What was published, on disk in data_dir: a restart neither repeats nor loses anything, and clients \
          resume over everything kept",
     ),
     section("ct_log", "Logs", "Which logs are read, and how"),

@@ -363,7 +363,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// Its folder does not exist.
-    #[error("state file {path}: folder {folder} does not exist; create it (mkdir -p {folder})", path = .path.display(), folder = .folder.display())]
+    #[error("state file {path}: directory {folder} does not exist; create it (mkdir -p {folder})", path = .path.display(), folder = .folder.display())]
     NoFolder {
         /// The state file.
         path: PathBuf,

@@ -191,7 +191,7 @@ fn healthcheck_command() -> Command {
         "Query this URL instead of /health/deep on the configured host and port",
     );
     Command::new("healthcheck")
-        .about("Query a running server's health; exit 0 if healthy, 1 if not")
+        .about("Query a running server's health; exit 0 if healthy or degraded, otherwise 1")
         .arg(url)
 }
 
@@ -205,7 +205,7 @@ fn logs_command() -> Command {
         .about("Acknowledge a log's alarms, whether or not the server is running")
         .arg(names);
     Command::new("logs")
-        .about("Show the logs in the state file, and acknowledge alarms")
+        .about("Show the logs in the journal or the state file, and acknowledge alarms")
         .disable_help_subcommand(true)
         .subcommand(Command::new("list").about("List each log's position and open alarms"))
         .subcommand(ack)

@@ -13,6 +13,8 @@ pub enum JournalCommand {
     Verify,
     /// Writes its certificates.
     Export(JournalExport),
+    /// Gives it a new stream id.
+    NewId,
 }
 
 /// The certificates to write.
@@ -50,7 +52,7 @@ pub(super) fn command() -> Command {
         .default_value("ndjson")
         .help("ndjson: messages of the full stream; der: certificates one after another");
     Command::new("journal")
-        .about("Show, verify or export a journal, also while the server runs")
+        .about("Show, verify or export a journal, also while the server runs; rename a restored copy")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand(action("info", "Show what the journal has"))
@@ -62,6 +64,11 @@ pub(super) fn command() -> Command {
         .subcommand(
             action("export", "Write certificates to standard output").args([since, until, format]),
         )
+        .subcommand(action(
+            "new-id",
+            "Give a restored copy a new stream id before the server starts with it, so that nobody takes \
+             its offsets for those of the original",
+        ))
 }
 
 fn action(name: &'static str, about: &'static str) -> Command {
@@ -77,6 +84,7 @@ pub(super) fn read(matches: &ArgMatches) -> (Option<PathBuf>, JournalCommand) {
     let (command, matches) = match matches.subcommand() {
         Some(("verify", matches)) => (JournalCommand::Verify, matches),
         Some(("export", matches)) => (JournalCommand::Export(export(matches)), matches),
+        Some(("new-id", matches)) => (JournalCommand::NewId, matches),
         Some((_, matches)) => (JournalCommand::Info, matches),
         None => (JournalCommand::Info, matches),
     };

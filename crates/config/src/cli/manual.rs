@@ -47,9 +47,9 @@ pub const MANUAL: &Manual = &Manual {
              CERTSTREAM_CONFIG names another.",
         ),
         (
-            "/var/lib/certstream/state.json",
-            "Positions and alarms of the logs, if ct_log.state_file names it, as the packaged \
-             systemd unit does. The lists of logs and the evidence of alarms are beside it.",
+            "/var/lib/certstream/",
+            "Journal, positions, log lists and evidence of alarms, if data_dir names it, as the packaged \
+             systemd unit does. A state.json in it is imported once.",
         ),
     ],
     signals: &[

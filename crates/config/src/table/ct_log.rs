@@ -44,7 +44,7 @@ pub(super) const ROWS: &[Setting] = &[
         &["CERTSTREAM_CT_LOG_LOG_LIST_CACHE"],
         Path,
         "File that caches the log lists for a start without network, and the newest version seen, \
-         so that an older one is never used; by default a file beside ct_log.state_file",
+         so that an older one is never used; by default a file in data_dir, or else beside ct_log.state_file",
     )
     .example("/var/lib/certstream/log_lists.json"),
     row(
@@ -59,7 +59,7 @@ pub(super) const ROWS: &[Setting] = &[
         "ct_log.log_refresh_interval_secs",
         &["CERTSTREAM_CT_LOG_REFRESH_INTERVAL_SECS"],
         Seconds(0, 604_800),
-        "Time between fetches of the log lists; 0 fetches them only at the start",
+        "Time between fetches of the log lists; 0 fetches them only at startup",
     ),
     row(
         "ct_log.removed_log_policy",
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Setting] = &[
         &["CERTSTREAM_STATIC_CT_CHECKPOINT_SIGNATURE"],
         Choice(&["enforce", "warn"]),
         "For configurations of certstream-server-rust. A tree head with an invalid signature is \
-         never used, so warn is the same as enforce, with a warning at the start",
+         never used, so warn is the same as enforce, with a warning at startup",
     ),
     row(
         "ct_log.states",

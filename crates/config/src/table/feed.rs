@@ -9,7 +9,7 @@ pub(super) const ROWS: &[Setting] = &[
         "feed.ring_bytes",
         &["CERTSTREAM_FEED_RING_BYTES"],
         Size(64 * ByteSize::KIB, 64 * ByteSize::GIB),
-        "Memory for the latest entries, from which clients resume; the default holds about 30 \
+        "Memory for the latest entries, from which clients resume; the default holds about 25 \
          seconds of all logs, and certstream_ring_seconds shows the current length",
     )
     .restart(),

@@ -9,8 +9,8 @@ pub(super) const ROWS: &[Setting] = &[
         "journal.sync",
         &["CERTSTREAM_JOURNAL_SYNC"],
         Choice(&["batch", "interval"]),
-        "When what was published survives a loss of power: batch syncs it to the disk before clients \
-         get it; interval syncs once a second. Nothing is lost if only the server is killed",
+        "When messages are synced to disk, so that they survive a power failure: batch, before clients \
+         get them; interval, once a second. Nothing is lost if only the server is killed",
     )
     .restart(),
     row(

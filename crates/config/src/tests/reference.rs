@@ -91,10 +91,9 @@ const EXAMPLE_HEAD: &str = "\
 #   protocols:
 #     sse: true                                    # server-sent events, at /sse
 #     api: true                                    # REST API, under /api
-#   ct_log:
-#     state_file: /var/lib/certstream/state.json   # resume after a restart
+#   data_dir: /var/lib/certstream                  # keep what was published, and resume after a restart
 #   feed:
-#     ring_bytes: 1GiB                             # how far clients can go back: about 30 minutes
+#     ring_bytes: 1GiB                             # how far clients can go back: about 27 minutes
 #   connection_limit:
 #     enabled: true
 #     max_connections: 10000
@@ -183,8 +182,13 @@ fn wrapped(indent: &str, text: &str) -> String {
 /// Returns a sentence that continues after a colon.
 fn lower(sentence: &str) -> String {
     let mut letters = sentence.chars();
-    let first = letters.next().map(|letter| letter.to_lowercase().collect::<String>());
-    first.unwrap_or_default() + letters.as_str()
+    let first = letters.next();
+    // An acronym stays in upper case.
+    if letters.as_str().starts_with(char::is_uppercase) {
+        return sentence.to_owned();
+    }
+    first.map(|letter| letter.to_lowercase().collect::<String>()).unwrap_or_default()
+        + letters.as_str()
 }
 
 // === docs/configuration.md ===

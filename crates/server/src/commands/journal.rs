@@ -1,5 +1,5 @@
-//! `certstream-server journal`: what a journal has, its verification, and its export. It changes
-//! nothing, whether the server is running or not.
+//! `certstream-server journal`: what a journal has, its verification, and its export, whether the server
+//! runs or not. Only `new-id` changes something.
 
 mod export;
 mod moment;
@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use config::{Config, JournalCommand};
 use jiff::Timestamp;
 use journal::storage::Disk;
-use journal::{Directory, System};
+use journal::{Directory, Journal, System};
 
 use crate::options;
 
@@ -29,14 +29,27 @@ pub fn run(
 ) -> anyhow::Result<String> {
     let directory = directory.or(config.data_dir.as_deref());
     let directory = directory.context("no directory is named: give one, or set data_dir")?;
-    let opened = Directory::open(Arc::new(Disk), &System::new(), directory);
-    let journal =
-        opened.with_context(|| format!("cannot read the journal in {}", directory.display()))?;
     match command {
-        JournalCommand::Info => Ok(info(&journal, config)),
-        JournalCommand::Verify => verify::run(&journal),
-        JournalCommand::Export(wanted) => export::run(&journal, config, wanted),
+        JournalCommand::Info => Ok(info(&open(directory)?, config)),
+        JournalCommand::Verify => verify::run(&open(directory)?),
+        JournalCommand::Export(wanted) => export::run(&open(directory)?, config, wanted),
+        JournalCommand::NewId => new_id(directory),
     }
+}
+
+fn open(directory: &Path) -> anyhow::Result<Directory> {
+    let opened = Directory::open(Arc::new(Disk), &System::new(), directory);
+    opened.with_context(|| format!("cannot read the journal in {}", directory.display()))
+}
+
+/// Gives the journal a new stream id.
+fn new_id(directory: &Path) -> anyhow::Result<String> {
+    let host = Arc::new(System::new());
+    let (old, new) = Journal::new_id(Arc::new(Disk), host, directory)?;
+    Ok(format!(
+        "stream {old} is now {new}: clients that resume with an offset of {old} get a gap (other_stream), \
+         and then everything kept\n"
+    ))
 }
 
 fn info(journal: &Directory, config: &Config) -> String {

@@ -84,7 +84,7 @@ fn check_state_file(config: &Config, findings: &mut Findings) {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         findings.problems.push(format!(
-            "ct_log.state_file: folder {} does not exist; create it (mkdir -p {0})",
+            "ct_log.state_file: directory {} does not exist; create it (mkdir -p {0})",
             folder.display()
         ));
         return;

@@ -112,7 +112,7 @@ export async function checkStop(page) {
   await page.route(/logs\.json|sse/, (route) => route.abort());
   page.emit("stop");
   await page.waitForSelector("#state[data-is=down]:text-is('server not reachable, retrying')");
-  assert.match(await page.textContent("#reason"), /^The server does not answer\. What is shown is from \d\d:\d\d:\d\d\./);
+  assert.match(await page.textContent("#reason"), /^The server does not answer\. The data shown is from \d\d:\d\d:\d\d\./);
   stopped = false;
   await page.unroute(/logs\.json|sse/);
   await page.waitForSelector("#state[data-is=live]");

@@ -122,7 +122,7 @@ impl Status {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Unhealthy => "unhealthy after some time",
-            Self::Overdue => "overdue",
+            Self::Overdue => "`certstream_log_head_overdue` is 1",
             Self::Alarm => "**alarm**",
         }
     }

@@ -48,9 +48,11 @@ const LOGS: &[Row<LogView>] = &[
     count("log_errors", "Requests to the log, or checks of its responses, that failed", |log| {
         log.counts.errors
     }),
-    count("log_limited", "Responses with status 429 or 503, which request fewer requests", |log| {
-        log.counts.limited
-    }),
+    count(
+        "log_limited",
+        "Responses with status 429 or 503, which ask the server to slow down",
+        |log| log.counts.limited,
+    ),
     count("log_gaps", "Times entries were skipped because the log was too far behind", |log| {
         log.counts.gaps
     }),

@@ -99,7 +99,7 @@ fn files(data: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for file in files(from) {
         let target = to.join(file.strip_prefix(from).expect("inside"));
         std::fs::create_dir_all(target.parent().expect("a folder")).expect("writable");

@@ -1,6 +1,7 @@
 //! `certstream-server journal` on the directory of a running server, of a stopped one, and of one that is
 //! damaged.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -9,10 +10,13 @@ use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{Running, eventually, logs, next_frame, reads_all};
+use crate::operations::damaged_journal::copy;
 use crate::operations::process::PROGRAM;
 
 /// Entries of each of the two logs.
 const ENTRIES: u64 = 300;
+/// Entries that one of them gains.
+const GROWTH: u64 = 50;
 
 fn run(arguments: &[&str], directory: &Path) -> Output {
     let mut command = Command::new(PROGRAM);
@@ -63,19 +67,35 @@ fn offset(line: &str) -> u64 {
 async fn published(folder: &TempDir) -> (ctsim::Sim, Running, PathBuf, Vec<String>) {
     let simulated = ctsim::Config { rate: 0.0, initial_size: ENTRIES, ..ctsim::Config::default() };
     let sim = logs(ctsim::Config { rfc6962: 1, static_ct: 1, ..simulated }).await;
-    let mut config = reads_all(&sim, folder);
     let data = folder.path().join("data");
-    config.data_dir = Some(data.clone());
+    let server = start(&sim, folder, &data).await;
+    eventually_has(&server, 2 * ENTRIES).await;
+    let messages = replayed(&server, 2 * ENTRIES).await;
+    (sim, server, data, messages)
+}
+
+/// Starts a server that reads everything, with its journal in `data`.
+async fn start(sim: &ctsim::Sim, folder: &TempDir, data: &Path) -> Running {
+    let mut config = reads_all(sim, folder);
+    config.data_dir = Some(data.to_owned());
     config.protocols.api = true;
-    let server = Running::start(config).await;
+    Running::start(config).await
+}
+
+/// Waits until the journal has so many entries.
+async fn eventually_has(server: &Running, entries: u64) {
     eventually("the logs are read", async || {
         let stats: Value = server.get("/api/stats").await.json().await.expect("JSON");
-        (stats["journal"]["entries"] == 2 * ENTRIES).then_some(())
+        (stats["journal"]["entries"] == entries).then_some(())
     })
     .await;
+}
+
+/// Returns the first messages of the full stream.
+async fn replayed(server: &Running, count: u64) -> Vec<String> {
     let mut socket = server.connect("/full-stream?since=0").await;
     let mut messages = Vec::new();
-    while messages.len() < usize::try_from(2 * ENTRIES).expect("fits") {
+    while messages.len() < usize::try_from(count).expect("fits") {
         match next_frame(&mut socket).await {
             Message::Text(text) if text.contains("certificate_update") => {
                 messages.push(text.to_string());
@@ -83,7 +103,7 @@ async fn published(folder: &TempDir) -> (ctsim::Sim, Running, PathBuf, Vec<Strin
             _ => {}
         }
     }
-    (sim, server, data, messages)
+    messages
 }
 
 /// Checks every form of an export against the messages.
@@ -140,6 +160,41 @@ async fn the_journal_of_a_server_is_shown_verified_and_exported() {
     check_exports(&data, &messages);
     with_a_terminal(&data);
     damaged(&data, &messages);
+}
+
+/// The copy of a running server's directory is a backup. Under a new id it continues where it was made,
+/// while clients know offsets that the original gave after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_backup_continues_under_a_new_id() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (sim, server, data, messages) = published(&folder).await;
+    let backup = folder.path().join("backup");
+    copy(&data, &backup);
+    sim.logs()[0].grow(GROWTH).expect("it grows");
+    let all = 2 * ENTRIES + GROWTH;
+    eventually_has(&server, all).await;
+    let last = replayed(&server, all).await.last().map(|line| offset(line)).expect("a message");
+    let old = server.stream_id().await;
+    let refused = fails(&["new-id"], &data, 1);
+    assert!(refused.contains("is in use by"), "{refused}");
+    server.stop().await;
+
+    let said = text(succeeds(&["new-id"], &backup));
+    assert!(said.starts_with(&format!("stream {old} is now ")), "{said}");
+    let server = start(&sim, &folder, &backup).await;
+    eventually_has(&server, all).await;
+    assert_ne!(server.stream_id().await, old);
+    let mut socket = server.connect(&format!("/full-stream?since={last}@{old}")).await;
+    let gap = next_frame(&mut socket).await.into_text().expect("text");
+    assert_eq!(field(&gap, "/reason"), "other_stream");
+    let after = replayed(&server, all).await;
+    assert_eq!(after[..messages.len()], messages, "what was copied stays as it was");
+    let entry = |line: &String| {
+        (field(line, "/data/source/url").to_string(), field(line, "/data/cert_index").to_string())
+    };
+    let entries: BTreeSet<_> = after.iter().map(entry).collect();
+    assert_eq!(entries.len(), after.len(), "no entry is published twice");
+    server.stop().await;
 }
 
 /// With a terminal there is a progress bar. `script` (util-linux) makes one.

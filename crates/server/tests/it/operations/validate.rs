@@ -320,7 +320,10 @@ fn an_unusable_state_file_is_reported_once() {
     let folder = Folder::new(&[("config.yaml", text), ("newer.json", "{\"version\": 2}")]);
     let (status, said) = folder.validate(&[]);
     assert_eq!(status, Some(64), "{said}");
-    assert!(said.contains("folder missing does not exist; create it (mkdir -p missing)"), "{said}");
+    assert!(
+        said.contains("directory missing does not exist; create it (mkdir -p missing)"),
+        "{said}"
+    );
     let output = folder.run(&["--port=0", "--host=localhost"], &[]);
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{said}");

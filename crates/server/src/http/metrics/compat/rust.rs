@@ -274,7 +274,11 @@ pub(super) fn write(scrape: &Scrape, out: &mut Exposition) {
 
 fn by_log_and_type(logs: &[LogView], out: &mut Exposition) {
     let name = "certstream_ct_log_rate_limited_total";
-    out.family(name, Counter, "Responses with status 429 or 503, which request fewer requests");
+    out.family(
+        name,
+        Counter,
+        "Responses with status 429 or 503, which ask the server to slow down",
+    );
     for log in logs {
         let id = source_id(log);
         let labels = [("log", log.log.name.as_str()), ("source_id", &id), ("log_type", kind(log))];
