@@ -1,5 +1,6 @@
 //! Running other programs: tools to their end, and the programs under test until a value is dropped.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -150,12 +151,19 @@ pub fn cargo_home() -> anyhow::Result<PathBuf> {
     std::env::var_os("CARGO_HOME").map_or_else(|| Ok(home()?.join(".cargo")), |it| Ok(it.into()))
 }
 
-/// Returns a port of the loopback interface that was free a moment ago.
+/// Returns a port of the loopback interface that was free a moment ago. It is below those that the
+/// system gives to connections, so none takes it meanwhile.
 ///
 /// # Errors
-/// If the system has none.
+/// If many ports are tried and none is free.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    for _ in 0..1_000 {
+        let port = u16::try_from(10_000 + RandomState::new().hash_one(0) % 20_000)?;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no port from 10000 to 29999 of the loopback interface is free")
 }
 
 /// Starts simulated logs of the debug build; returns the description in their first line.

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{Group, ways};
 use crate::harness::{PATIENCE, Running, eventually, logs, reads_all};
+use crate::operations::process::free_port;
 
 pub(super) const GROUPS: &[Group] = &[METRICS, READERS, STATISTICS, CACHE];
 
@@ -75,9 +76,7 @@ async fn a_separate_metrics_listener_has_its_own_allow_list() {
     let folder = tempfile::tempdir().expect("a folder");
     let (files, client) = super::routes::certificate(&folder);
     let client = client.build().expect("a client");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let number = port.local_addr().expect("bound").port().to_string();
-    drop(port);
+    let number = free_port().to_string();
     // Leaked, because the descriptions of groups are static.
     let leaked = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
     let [cert, key] = files.map(leaked);

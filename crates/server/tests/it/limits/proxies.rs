@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::harness::{
     PATIENCE, Running, Socket, eventually, logs, next_frame, next_json, reads_all, shared_data,
 };
+use crate::operations::process::free_port;
 
 /// A running proxy.
 struct Proxy {
@@ -30,8 +31,7 @@ impl Proxy {
     /// Runs HAProxy with this configuration, in which each `(from, to)` is replaced first.
     fn start(path: PathBuf, listens_on: &str, replaced: &[(&str, String)]) -> Self {
         let mut config = std::fs::read_to_string(path).expect("readable");
-        let address = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = address.local_addr().expect("bound");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         for (from, to) in replaced.iter().chain([&(listens_on, address.to_string())]) {
             assert!(config.contains(from), "{from}: {config}");
             config = config.replace(from, to);

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{PATIENCE, Socket, eventually, logs};
+use crate::operations::process::free_port;
 use crate::program::Process;
 
 /// Entries that each log gains while clients listen.
@@ -106,12 +107,6 @@ async fn quartet() -> ctsim::Sim {
         ..ctsim::Config::default()
     })
     .await
-}
-
-/// Returns a port of the loopback interface that is free now.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 /// Replaces each text, which must be there, everywhere.

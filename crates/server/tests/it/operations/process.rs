@@ -1,5 +1,6 @@
 //! The program itself: what it tells systemd, and how it asks itself whether it is well.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -33,9 +34,15 @@ pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("a child of this process");
 }
 
+/// Returns a port of the loopback interface that is free now. It is below those that the system gives to
+/// connections, so none of another test takes it meanwhile.
 pub(crate) fn free_port() -> u16 {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    free.local_addr().expect("bound").port()
+    let mut ports = std::iter::repeat_with(|| 10_000 + RandomState::new().hash_one(0) % 20_000);
+    let port = ports.find_map(|port| {
+        let port = u16::try_from(port).expect("small");
+        std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+    });
+    port.expect("a free port")
 }
 
 fn server(port: u16) -> Command {

@@ -9,6 +9,7 @@ use server::app::{Mode, Server};
 use tokio::sync::oneshot;
 
 use crate::harness::{PATIENCE, Running, eventually, logs, next_json, reads_all};
+use crate::operations::process::free_port;
 
 fn two_logs() -> ctsim::Config {
     ctsim::Config { rfc6962: 1, static_ct: 1, rate: 0.0, initial_size: 100, ..Default::default() }
@@ -277,9 +278,7 @@ async fn metrics_on_a_separate_listener_are_not_on_the_main_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_metrics_listener_at_the_main_address_is_shared() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("bound");
-    drop(free);
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut config = Config { host: address.ip(), port: address.port(), ..Config::default() };
     config.prometheus.enabled = true;
     config.prometheus.listen_addr = address.ip();
