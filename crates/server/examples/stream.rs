@@ -11,7 +11,7 @@ fn main() {
     let mut since = String::new();
     loop {
         if let Err(error) = read(&url, &mut since) {
-            eprintln!("connecting again: {error}");
+            eprintln!("reconnecting: {error}");
         }
         std::thread::sleep(Duration::from_secs(1));
     }

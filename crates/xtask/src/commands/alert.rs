@@ -172,8 +172,7 @@ impl Run {
             ensure!(count == 1, "{name} was announced {count} times");
         }
         for line in said.lines() {
-            let known =
-                line.starts_with("new certificate:") || line.starts_with("connecting again:");
+            let known = line.starts_with("new certificate:") || line.starts_with("reconnecting:");
             ensure!(known, "it said {line:?}");
         }
         println!("alert: two alerts, no false gap");
