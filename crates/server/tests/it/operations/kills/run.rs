@@ -58,8 +58,7 @@ impl Run {
             ..ctsim::Config::default()
         })
         .await;
-        let broken = Fault::Status { code: 500, retry_after: None };
-        sim.logs()[0].faults().inject(Scope::Entries, broken, Times::Next(3));
+        break_responses(&sim);
         let folder = tempfile::tempdir().expect("a folder");
         let own = folder.path().join("data");
         let data_dir = data_dir.unwrap_or(&own).to_owned();
@@ -79,6 +78,7 @@ impl Run {
     /// Kills the server, and starts it again.
     pub(super) fn restart(&mut self) {
         drop(self.server.take()); // SIGKILL
+        break_responses(&self.sim);
         let server = start(&self.folder, &self.file);
         *self.address.lock() = server.address;
         self.server = Some(server);
@@ -192,6 +192,14 @@ impl Run {
         let (records, sightings) = (all.len(), journal.sightings);
         println!("{records} records, {sightings} sightings, no gap, no hole");
     }
+}
+
+/// Makes the next responses of each log fail.
+fn break_responses(sim: &ctsim::Sim) {
+    let broken = Fault::Status { code: 500, retry_after: None };
+    sim.logs().iter().for_each(|log| {
+        log.faults().inject(Scope::Entries, broken.clone(), Times::Next(3));
+    });
 }
 
 /// Counts the notifications of the watchdog at a socket. They have to be read: the server waits until
