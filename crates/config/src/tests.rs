@@ -3,6 +3,7 @@
 mod compat;
 mod files;
 mod mistakes;
+mod outputs;
 mod reference;
 mod sources;
 mod table;

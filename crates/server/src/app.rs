@@ -25,6 +25,7 @@ use crate::http::{self, Services};
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
+use crate::outputs::Outputs;
 use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
@@ -36,7 +37,7 @@ use crate::state::export::{Index, IndexExport};
 use crate::state::save::{Saved, Saver};
 use crate::state::stream::Stream;
 use crate::state::{acknowledgements, window};
-use crate::{demo, options};
+use crate::{demo, options, outputs};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
@@ -66,6 +67,7 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
         tls(config).err(),
         Policy::compile(config).err().map(Into::into),
         metrics_tls(config).err(),
+        outputs::check(config),
     ]
     .into_iter()
     .flatten()
@@ -82,6 +84,7 @@ pub struct Server {
     fleet: Arc<Fleet>,
     saver: Option<Saver>,
     export: Option<IndexExport>,
+    outputs: Outputs,
     /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
     /// window) is lost with it, so it is not restarted: the server ends with it.
     publisher: oneshot::Receiver<()>,
@@ -118,7 +121,8 @@ impl Server {
         let id = state.stream();
         let filters = Filters::new(options::filter_limits(&config));
         let renderer = options::renderer(&config);
-        let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics), id);
+        let render = || MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics), id);
+        let (stream, rendered_for_outputs) = (render(), Arc::new(render()));
         let index = Index::open(&config, &saved)?;
         let limits = options::limits(&config);
         let (first_offset, resent_from) = (state.next_offset(), saved.resent_from);
@@ -138,6 +142,17 @@ impl Server {
         let (options, demo) = followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
         let tasks = fleet.tasks().clone();
+        let parts = outputs::Parts {
+            hub: Arc::clone(&hub),
+            messages: rendered_for_outputs,
+            stream: id,
+            tasks: tasks.clone(),
+        };
+        // Before anything is published.
+        let outputs = match mode {
+            Mode::DryRun => Outputs::default(),
+            Mode::Serve | Mode::Demo => Outputs::start(&config, &parts)?,
+        };
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
@@ -164,6 +179,7 @@ impl Server {
             Arc::clone(&logs),
             tasks.clone(),
             journal.clone(),
+            outputs.statuses(),
         );
         let registry = Arc::new(registry);
         let policy = Policy::compile(&config)?;
@@ -185,6 +201,7 @@ impl Server {
             alive: hold,
             last_call: called,
             tasks,
+            outputs: outputs.statuses(),
         };
         let live = Live::new(services.clone(), config, policy);
         let saver = state_file.map(|file| Saver::start(file, saved_parts(&services, &fleet)));
@@ -200,6 +217,7 @@ impl Server {
             fleet,
             saver,
             export,
+            outputs,
             publisher: ended,
             live,
             listener,
@@ -296,6 +314,7 @@ impl Server {
         let hub = Arc::clone(&services.hub);
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
+        let outputs = self.outputs.finish(deadline);
         if let Some(saver) = self.saver {
             saver.finish().await;
         }
@@ -304,7 +323,7 @@ impl Server {
         }
         // They hold the connections' channel open.
         drop((services, live));
-        wait_for_connections(self.alive, &self.last_call, deadline).await;
+        tokio::join!(outputs, wait_for_connections(self.alive, &self.last_call, deadline));
         if let Some(demo) = self.demo {
             demo.shutdown().await;
         }
