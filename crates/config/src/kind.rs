@@ -69,8 +69,10 @@ pub enum Kind {
     LogFilter,
     /// As [`Start`].
     Start,
-    /// A list of maps, only in a file.
+    /// A list of logs, each a map, only in a file.
     Logs,
+    /// A list of outputs, each a map, only in a file.
+    Outputs,
     /// Any value; only of keys that do nothing.
     Anything,
 }
@@ -99,7 +101,7 @@ impl Kind {
             | Self::Urls
             | Self::Networks
             | Self::Tokens => list(text)?,
-            Self::Logs => return None,
+            Self::Logs | Self::Outputs => return None,
             Self::Anything => return Some(text.into()),
             Self::Address => {
                 address(text.trim()).map_or_else(|| text.into(), |ip| ip.to_string().into())
@@ -144,7 +146,7 @@ impl Kind {
             Self::Intervals => OperatorIntervals::deserialize(value).is_ok(),
             Self::TreeSize => TreeSizeSource::deserialize(value).is_ok(),
             Self::Choice(choices) => is_one_of(value, choices),
-            Self::Logs => value.is_array(),
+            Self::Logs | Self::Outputs => value.is_array(),
             Self::Anything => true,
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::Ascii => value.as_str().is_some_and(|text| text.bytes().all(is_printable)),
@@ -156,14 +158,30 @@ impl Kind {
         }
     }
 
+    /// Returns the fields that each item of a list of maps must have, with a value for each; nothing for
+    /// other kinds.
+    pub(crate) const fn needed_fields(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Logs => &[("name", "a"), ("url", "https://a.example")],
+            Self::Outputs => &[("name", "a"), ("type", "kafka")],
+            _ => &[],
+        }
+    }
+
+    /// Reports whether it is a list of maps, which only a file can have.
+    pub(crate) const fn is_list_of_maps(self) -> bool {
+        matches!(self, Self::Logs | Self::Outputs)
+    }
+
     /// Reports whether a setting's description and default alone show its possible values.
     #[must_use]
     pub const fn is_obvious(self) -> bool {
         use Kind::{
-            Address, Ascii, Bool, Directory, HeaderName, Logs, Path, Text, Texts, Url, Urls,
+            Address, Ascii, Bool, Directory, HeaderName, Logs, Outputs, Path, Text, Texts, Url,
+            Urls,
         };
         let is_word = matches!(self, Bool | Text | Ascii | Path | Address | Url | HeaderName);
-        is_word || matches!(self, Directory | Texts | Urls | Logs)
+        is_word || matches!(self, Directory | Texts | Urls | Logs | Outputs)
     }
 
     /// The name of the value in the help of a flag.
@@ -194,6 +212,7 @@ impl Kind {
             Self::LogFilter => "LEVEL",
             Self::Start => "START",
             Self::Logs => "LOGS",
+            Self::Outputs => "OUTPUTS",
             Self::Anything => "VALUE",
         }
     }
@@ -251,6 +270,7 @@ impl fmt::Display for Kind {
             ),
             Self::Start => f.write_str("head, zero or an entry's index"),
             Self::Logs => f.write_str("a list of logs, each with name and url"),
+            Self::Outputs => f.write_str("a list of outputs, each with name and type"),
             Self::Anything => f.write_str("any value"),
         }
     }

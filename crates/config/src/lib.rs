@@ -41,6 +41,7 @@ use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
 pub use kind::Kind;
 pub use model::guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};
+pub use model::outputs;
 pub use model::reporting;
 pub use model::values::{
     ByteSize, CompatProfile, DedupMode, HeartbeatMode, LogFormat, LogState, MetricsCompat,

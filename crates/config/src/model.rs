@@ -8,6 +8,7 @@ mod ct_log;
 mod de;
 pub(crate) mod guard;
 mod journal;
+pub mod outputs;
 pub mod reporting;
 mod streams;
 pub(crate) mod values;
@@ -22,6 +23,7 @@ pub use self::ct_log::{CtLog, NamedLog};
 use self::de::{address, blank_is_default};
 use self::guard::{Auth, ConnectionLimit, RateLimit};
 pub use self::journal::{Journal, JournalSync, Span};
+use self::outputs::{Nats, StreamProcessor};
 use self::reporting::{Api, Compat, MetricsSettings, Prometheus, StatsSettings};
 use self::streams::switch_or_section;
 pub use self::streams::{Compression, Dedup, Feed, Filters, Heartbeat, Protocols, Streams};
@@ -124,6 +126,12 @@ pub struct Config {
     /// static-ct-api logs to follow besides those of the log list.
     #[serde(deserialize_with = "blank_is_default")]
     pub static_logs: Vec<NamedLog>,
+    /// The output to NATS.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub nats: Nats,
+    /// Outputs to Kafka.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub stream_processing: Vec<StreamProcessor>,
     /// Files in the formats of other servers.
     #[serde(deserialize_with = "blank_is_default")]
     pub compat: Compat,
@@ -143,14 +151,6 @@ pub struct Config {
     #[doc(hidden)]
     #[serde(skip_serializing)]
     pub general: IgnoredAny,
-    /// A key of another server, see [`COMPAT_KEYS`](crate::COMPAT_KEYS).
-    #[doc(hidden)]
-    #[serde(skip_serializing)]
-    pub stream_processing: IgnoredAny,
-    /// A key of another server, see [`COMPAT_KEYS`](crate::COMPAT_KEYS).
-    #[doc(hidden)]
-    #[serde(skip_serializing)]
-    pub nats: IgnoredAny,
     /// A key of another server, see [`COMPAT_KEYS`](crate::COMPAT_KEYS).
     #[doc(hidden)]
     #[serde(skip_serializing)]
@@ -216,13 +216,13 @@ impl Default for Config {
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),
+            nats: Nats::default(),
+            stream_processing: Vec::new(),
             compat: Compat::default(),
             hot_reload: HotReload::default(),
             buffer_size: IgnoredAny,
             webserver: IgnoredAny,
             general: IgnoredAny,
-            stream_processing: IgnoredAny,
-            nats: IgnoredAny,
             ct_logs_url: IgnoredAny,
             additional_log_lists: IgnoredAny,
         }

@@ -83,6 +83,7 @@ const NOT_IN_DEMO: &[&str] = &[
     "compat.export_index",
     "custom_logs",
     "static_logs",
+    "stream_processing",
 ];
 
 /// Returns the configuration with everything on that a demonstration can show, unless it was set.

@@ -1,5 +1,7 @@
 //! Rules between settings, each of which is valid by itself.
 
+mod outputs;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -22,6 +24,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
     check_catch_up(config, &mut problems);
     check_named_logs(config, &mut problems);
     check_guard(config, &mut problems);
+    outputs::check(config, &mut problems);
     problems
 }
 
@@ -65,7 +68,8 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
             "compat.export_state does nothing without data_dir",
         ),
     ];
-    cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned()).collect()
+    let found = cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned());
+    found.chain(outputs::warnings(config)).collect()
 }
 
 /// Returns warnings about sections that apply only if `enabled`, and have settings although

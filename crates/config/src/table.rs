@@ -9,12 +9,13 @@ mod feed;
 mod guard;
 mod journal;
 mod logs;
+mod outputs;
 mod reporting;
 mod server;
 mod streams;
 pub(crate) mod suggest;
 
-use crate::kind::Kind::{self, Logs};
+use crate::kind::Kind;
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +53,7 @@ impl Setting {
     /// file can set.
     #[must_use]
     pub fn flag(&self) -> Option<String> {
-        let only_in_file = self.kind == Logs || self.key.contains("[]");
+        let only_in_file = self.kind.is_list_of_maps() || self.key.contains("[]");
         (!only_in_file).then(|| self.key.replace(['.', '_'], "-"))
     }
 
@@ -60,7 +61,7 @@ impl Setting {
     #[must_use]
     pub fn section(&self) -> &'static str {
         let outer = self.key.rsplit_once('.').map_or("", |(section, _)| section);
-        if self.kind == Logs { self.key } else { outer.trim_end_matches("[]") }
+        if self.kind.is_list_of_maps() { self.key } else { outer.trim_end_matches("[]") }
     }
 
     /// Returns the last part of its key.
@@ -182,6 +183,18 @@ pub const SECTIONS: &[Section] = &[
         "Reloading",
         "SIGHUP always reloads the configuration; an invalid one is logged and changes nothing",
     ),
+    section(
+        "nats",
+        "Output to NATS",
+        "Publishes each certificate to a JetStream stream, as certstream-server-rust does; \
+         docs/outputs.md describes it",
+    ),
+    section(
+        "stream_processing",
+        "Outputs to Kafka",
+        "A list of maps, only in a file, with the keys of certstream-server-go and more; \
+         docs/outputs.md describes them",
+    ),
     section("custom_logs", "Additional RFC 6962 logs", "A list of maps, only in a file"),
     section("static_logs", "Additional static-ct-api logs", "A list of maps, only in a file"),
 ];
@@ -191,7 +204,7 @@ const fn section(name: &'static str, title: &'static str, doc: &'static str) -> 
 }
 
 /// The rows of all sections, in the order in which they are shown.
-const PARTS: [&[Setting]; 8] = [
+const PARTS: [&[Setting]; 9] = [
     server::ROWS,
     reporting::ROWS,
     streams::ROWS,
@@ -199,6 +212,7 @@ const PARTS: [&[Setting]; 8] = [
     feed::ROWS,
     journal::ROWS,
     ct_log::ROWS,
+    outputs::ROWS,
     logs::ROWS,
 ];
 

@@ -4,6 +4,7 @@ mod broken_rules;
 mod compat;
 mod files;
 mod mistakes;
+mod outputs;
 mod reference;
 mod sources;
 mod table;

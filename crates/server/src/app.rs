@@ -29,6 +29,7 @@ use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
 use crate::options;
+use crate::outputs::{self, Outputs};
 use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
@@ -64,6 +65,7 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
         ports::tls(config).err(),
         Policy::compile(config).err().map(Into::into),
         ports::metrics_tls(config).err(),
+        outputs::check(config),
     ]
     .into_iter()
     .flatten()
@@ -86,6 +88,7 @@ struct Parts {
     services: Services,
     fleet: Arc<Fleet>,
     savers: Savers,
+    outputs: Outputs,
     /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
     /// window) is lost with it, so it is not restarted: the server ends with it.
     publisher: oneshot::Receiver<()>,
@@ -111,6 +114,8 @@ struct Feed {
     hub: Arc<Hub<MessageStream>>,
     entries: Arc<Entries>,
     history: Option<Arc<JournalHistory>>,
+    /// Messages as outputs send them.
+    for_outputs: Arc<MessageStream>,
 }
 
 impl Server {
@@ -129,13 +134,25 @@ impl Server {
         let metrics = Arc::new(Metrics::default());
         let filters = Filters::new(options::filter_limits(&config));
         let index = Index::open(&config, &stream.saved)?;
-        let Feed { hub, entries, history } = Feed::open(&config, &stream, &filters, &metrics)?;
+        let feed = Feed::open(&config, &stream, &filters, &metrics)?;
+        let Feed { hub, entries, history, for_outputs } = feed;
         let Stream { log, state, saved, state_file, journal } = stream;
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
         let client = Arc::new(http_client(&config)?);
         let (options, demo) = logs::followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
+        let parts = outputs::Parts {
+            hub: Arc::clone(&hub),
+            messages: for_outputs,
+            stream: state.stream(),
+            tasks: fleet.tasks().clone(),
+        };
+        // Before anything is published.
+        let outputs = match mode {
+            Mode::DryRun => Outputs::default(),
+            Mode::Serve | Mode::Demo => Outputs::start(&config, &parts)?,
+        };
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
@@ -165,6 +182,7 @@ impl Server {
                 Arc::clone(&logs),
                 tasks.clone(),
                 journal.clone(),
+                outputs.statuses(),
             )),
             guard: Arc::new(Guard::new(metrics.guard.clone())),
             hub,
@@ -181,6 +199,7 @@ impl Server {
             alive: hold,
             last_call: called,
             tasks,
+            outputs: outputs.statuses(),
         };
         let savers = Savers::start(&config, &services, &fleet, state_file, index);
         let live = Live::new(services.clone(), config, policy);
@@ -188,6 +207,7 @@ impl Server {
             services,
             fleet,
             savers,
+            outputs,
             publisher,
             live,
             mode,
@@ -281,7 +301,7 @@ impl Parts {
 
     /// Stops every part, in the order in which they need each other.
     async fn stop(self, publishes: bool, stopping: &watch::Sender<bool>) {
-        let Self { services, fleet, savers, publisher, live, .. } = self;
+        let Self { services, fleet, savers, outputs, publisher, live, .. } = self;
         let Savers { state_file, export, acknowledgements } = savers;
         services.liveness.stop();
         services.liveness.journal.stop();
@@ -304,6 +324,7 @@ impl Parts {
         let hub = Arc::clone(&services.hub);
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
+        let outputs = outputs.finish(deadline);
         if let Some(saver) = state_file {
             saver.finish().await;
         }
@@ -312,7 +333,8 @@ impl Parts {
         }
         // They hold the connections' channel open.
         drop((services, live));
-        ports::wait_for_connections(self.alive, &self.last_call, deadline).await;
+        let connections = ports::wait_for_connections(self.alive, &self.last_call, deadline);
+        tokio::join!(outputs, connections);
         if let Some(demo) = self.demo {
             demo.shutdown().await;
         }
@@ -329,16 +351,16 @@ impl Feed {
     ) -> anyhow::Result<Self> {
         let Stream { state, saved, journal, .. } = stream;
         let (renderer, limits) = (options::renderer(config), options::limits(config));
-        let messages =
-            MessageStream::new(renderer, filters.clone(), Arc::clone(metrics), state.stream());
+        let id = state.stream();
+        let messages = || MessageStream::new(renderer, filters.clone(), Arc::clone(metrics), id);
         let entries = Arc::new(Entries::new(state));
         let start = |journal| JournalHistory::start(journal, Arc::clone(&entries));
         let history = journal.clone().map(start).transpose()?;
         let hub = match &history {
-            Some(history) => Hub::with_archive(messages, limits, history.archive()),
-            None => Hub::resumed(messages, limits, state.next_offset(), saved.resent_from),
+            Some(history) => Hub::with_archive(messages(), limits, history.archive()),
+            None => Hub::resumed(messages(), limits, state.next_offset(), saved.resent_from),
         };
-        Ok(Self { hub: Arc::new(hub), entries, history })
+        Ok(Self { hub: Arc::new(hub), entries, history, for_outputs: Arc::new(messages()) })
     }
 }
 

@@ -41,6 +41,7 @@ use crate::history::JournalHistory;
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::options;
+use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 use crate::publish::recent::RecentCertificates;
 
@@ -81,6 +82,8 @@ pub struct Services {
     pub last_call: watch::Receiver<bool>,
     /// The background tasks.
     pub tasks: Supervisor,
+    /// The figures of outputs to brokers.
+    pub(crate) outputs: Statuses,
 }
 
 /// Builds the routes that the configuration switches on. `policy` is that of the configuration.

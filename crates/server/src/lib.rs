@@ -10,6 +10,7 @@ pub mod liveness;
 pub mod metrics;
 pub mod operations;
 mod options;
+mod outputs;
 pub mod publish;
 pub mod reload;
 mod state;

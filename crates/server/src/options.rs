@@ -163,7 +163,11 @@ pub(crate) fn window(config: &Config) -> Option<Window> {
 }
 
 pub(crate) const fn profile(config: &Config) -> Profile {
-    match config.compat_profile {
+    wire_profile(config.compat_profile)
+}
+
+pub(crate) const fn wire_profile(profile: CompatProfile) -> Profile {
+    match profile {
         CompatProfile::Calidog => Profile::Calidog,
         CompatProfile::Go => Profile::Go,
         CompatProfile::Rust => Profile::Rust,

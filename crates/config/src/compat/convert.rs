@@ -49,10 +49,3 @@ pub(super) fn is_true(value: &Value) -> bool {
 pub(super) fn is_not_off(value: &Value) -> bool {
     value.as_str().is_some_and(|word| word != "off")
 }
-
-/// Reports whether `stream_processing` has an enabled sink; a sink is enabled unless it is switched
-/// off.
-pub(super) fn has_a_sink(value: &Value) -> bool {
-    let is_on = |sink: &Value| sink.get("enabled").and_then(Value::as_bool) != Some(false);
-    value.as_array().is_some_and(|sinks| sinks.iter().any(is_on))
-}

@@ -1,7 +1,7 @@
 //! Every key of the other servers.
 
 use super::convert::{
-    drop_old_logs, excluded, has_a_sink, is_not_off, is_true, logs, same, seconds, with_others,
+    drop_old_logs, excluded, is_not_off, is_true, logs, same, seconds, with_others,
 };
 use super::{CompatKey, OtherServer, Support};
 use crate::kind::Kind::{
@@ -33,6 +33,11 @@ const fn go_file(key: &'static str, kind: Kind, support: Support) -> CompatKey {
     CompatKey { server: OtherServer::Go, key, env: None, kind, support, note: "" }
 }
 
+/// Returns a key of a list that is also one of ours.
+const fn go_list(key: &'static str) -> CompatKey {
+    ours(OtherServer::Go, key, None)
+}
+
 const fn elixir(env: &'static str, to: &'static str, note: &'static str) -> CompatKey {
     let support = Support::Mapped(to, same);
     CompatKey { server: OtherServer::Elixir, key: "", env: Some(env), kind: Text, support, note }
@@ -57,12 +62,6 @@ impl CompatKey {
 }
 
 const ANY: Kind = Integer(0, Kind::ANY);
-const NATS: &str =
-    "there is no output to NATS; disable it and read the stream over WebSocket or SSE";
-const SINKS: &str = "there is no output to Kafka or NSQ; remove it, or set enabled: false, and \
-                     read the stream over WebSocket or SSE";
-const WITH_NATS: &str = "only used with nats.enabled, which is not supported";
-const WITH_SINKS: &str = "only used with an enabled sink, which is not supported";
 const LISTS: &str =
     "certstream-server-rust ignores it too; use ct_log.log_list_url and ct_log.extra_log_lists";
 const BOUNDED: &str = "buffers are bounded in bytes, by feed.ring_bytes and ct_log.in_flight_bytes";
@@ -188,21 +187,16 @@ pub const COMPAT_KEYS: &[CompatKey] = &[
     rust("additional_log_lists", "CERTSTREAM_ADDITIONAL_LOG_LISTS")
         .accepted(Kind::Anything)
         .note(LISTS),
-    rust("nats.enabled", "CERTSTREAM_NATS_ENABLED")
-        .support(Bool, Support::Refused(is_true))
-        .note(NATS),
-    rust("nats.url", "CERTSTREAM_NATS_URL").accepted(Text).note(WITH_NATS),
-    rust("nats.stream", "CERTSTREAM_NATS_STREAM").accepted(Text).note(WITH_NATS),
-    rust("nats.subject_prefix", "CERTSTREAM_NATS_SUBJECT_PREFIX").accepted(Text).note(WITH_NATS),
-    rust("nats.max_bytes", "CERTSTREAM_NATS_MAX_BYTES")
-        .accepted(Integer(0, u64::MAX))
-        .note(WITH_NATS),
+    rust("nats.enabled", "CERTSTREAM_NATS_ENABLED"),
+    rust("nats.url", "CERTSTREAM_NATS_URL"),
+    rust("nats.stream", "CERTSTREAM_NATS_STREAM"),
+    rust("nats.subject_prefix", "CERTSTREAM_NATS_SUBJECT_PREFIX"),
+    rust("nats.max_bytes", "CERTSTREAM_NATS_MAX_BYTES"),
     rust("nats.on_full", "CERTSTREAM_NATS_ON_FULL")
-        .accepted(Choice(&["block", "drop"]))
-        .note(WITH_NATS),
-    rust_file("nats.duplicate_window_secs").accepted(ANY).note(WITH_NATS),
-    rust_file("nats.publish_timeout_secs").accepted(ANY).note(WITH_NATS),
-    rust_file("nats.queue_depth").accepted(ANY).note(WITH_NATS),
+        .note("acts on this output only: neither value delays clients or the reading of logs"),
+    rust_file("nats.duplicate_window_secs"),
+    rust_file("nats.publish_timeout_secs"),
+    rust_file("nats.queue_depth").note("with on_full: drop only; messages wait in data_dir"),
     // === certstream-server-go ===
     go(
         "webserver.listen_addr",
@@ -396,26 +390,17 @@ pub const COMPAT_KEYS: &[CompatKey] = &[
     .note(FILLED_IN),
     go_file("general.excluded_logs[].url", Text, Support::Mapped("ct_log.exclude", with_others))
         .note(FILLED_IN),
-    go_file("stream_processing", Logs, Support::Refused(has_a_sink)).note(SINKS),
-    go_file("stream_processing[].name", Text, Support::Accepted).note(WITH_SINKS),
-    go_file("stream_processing[].type", Choice(&["kafka", "nsq"]), Support::Accepted)
-        .note(WITH_SINKS),
-    go_file(
-        "stream_processing[].stream",
-        Choice(&["full", "lite", "domains-only"]),
-        Support::Accepted,
-    )
-    .note(WITH_SINKS),
-    go_file("stream_processing[].enabled", Bool, Support::Accepted).note(WITH_SINKS),
-    go_file("stream_processing[].server_addr", Text, Support::Accepted).note(WITH_SINKS),
-    go_file("stream_processing[].server_port", ANY, Support::Accepted).note(WITH_SINKS),
-    go_file("stream_processing[].topic", Text, Support::Accepted).note(WITH_SINKS),
-    go_file(
-        "stream_processing[].compression",
-        Choice(&["none", "gzip", "snappy", "zstd", "lz4"]),
-        Support::Accepted,
-    )
-    .note(WITH_SINKS),
+    go_list("stream_processing"),
+    go_list("stream_processing[].name"),
+    go_list("stream_processing[].type")
+        .note("kafka; there is no output to NSQ, so an enabled one is refused"),
+    go_list("stream_processing[].stream"),
+    go_list("stream_processing[].enabled"),
+    go_list("stream_processing[].server_addr")
+        .note("a host name is also accepted; brokers names several"),
+    go_list("stream_processing[].server_port"),
+    go_list("stream_processing[].topic"),
+    go_list("stream_processing[].compression"),
     // === CaliDog's server ===
     elixir("PORT", "port", "4000 is the default of CaliDog's server"),
     elixir("LOG_LEVEL", "log_level", "Elixir's names of levels are also accepted"),

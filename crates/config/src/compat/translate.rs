@@ -14,9 +14,9 @@ use crate::table::suggest;
 use crate::tree;
 
 /// Sections that only another server has: unknown keys in them are mistakes.
-const THEIRS: [&str; 4] = ["webserver", "general", "stream_processing", "nats"];
+const THEIRS: [&str; 2] = ["webserver", "general"];
 /// Sections of certstream-server-go, which distinguish its files.
-const GO: [&str; 3] = ["webserver", "general", "stream_processing"];
+const GO: [&str; 2] = ["webserver", "general"];
 const RUST: [&str; 6] = ["protocols", "streams", "ct_log", "custom_logs", "static_logs", "nats"];
 /// The default file of certstream-server-go's positions.
 const CT_INDEX: &str = "./ct_index.json";

@@ -9,6 +9,7 @@ use serde_saphyr::{Location, Spanned};
 
 use crate::compat;
 use crate::file::places::{Node, Place, is_known, is_section, line_and_column};
+use crate::kind::Kind;
 use crate::model::Config;
 use crate::table::Setting;
 use crate::table::suggest;
@@ -103,7 +104,7 @@ impl Examination<'_> {
         }
     }
 
-    /// Reads the items of `custom_logs` or `static_logs`.
+    /// Reads the items of a list of maps.
     fn items(&mut self, items: &[Spanned<Node>], list: &Place) {
         for (index, item) in items.iter().enumerate() {
             let place = list.item(index);
@@ -121,7 +122,8 @@ impl Examination<'_> {
                     }
                 }
                 Err(_) if is_right => {
-                    let message = "expected a log with name and url".to_owned();
+                    let kind = list.setting().map_or(Kind::Logs, |setting| setting.kind);
+                    let message = format!("expected {kind}");
                     self.mistake(item.referenced, &place.shown, message);
                 }
                 _ => {}
@@ -131,6 +133,8 @@ impl Examination<'_> {
 
     fn item(&mut self, item: &Spanned<Node>, place: &Place) {
         let Node::Map(fields) = &item.value else { return };
+        let list = compat::setting(place.key.trim_end_matches("[]"));
+        let needed = list.map_or(&[][..], |list| list.kind.needed_fields());
         let mut misspelt = false;
         for (name, value) in fields {
             let field = place.field(&name.value);
@@ -141,7 +145,6 @@ impl Examination<'_> {
                 continue;
             };
             let list = setting.section();
-            let needed = [("name", "a"), ("url", "https://a.example")];
             let others = needed.iter().filter(|(key, _)| *key != setting.name());
             let others: String = others.map(|(key, value)| format!("  {key}: {value}\n")).collect();
             let text = format!("{list}:\n-\n{others}  {}: {}\n", setting.name(), self.flow(value));
@@ -155,8 +158,8 @@ impl Examination<'_> {
             };
             self.mistake(value.referenced, &field.shown, message);
         }
-        for needed in ["name", "url"] {
-            if !misspelt && !fields.iter().any(|(name, _)| name.value == needed) {
+        for (needed, _) in needed {
+            if !misspelt && !fields.iter().any(|(name, _)| name.value == *needed) {
                 let message = format!("{needed} is missing");
                 self.mistake(item.referenced, &place.shown, message);
             }

@@ -29,8 +29,6 @@ fn a_configuration_of_certstream_server_rust_is_translated() {
             "ct_log.merkle_verification does",
             "ct_log.force_http1_operators does",
             "ct_logs_url, additional_log_lists do",
-            "nats.url, nats.stream, nats.subject_prefix, nats.max_bytes, nats.on_full, \
-             nats.duplicate_window_secs, nats.publish_timeout_secs, nats.queue_depth do",
             "ct_log.checkpoint_signature_mode: warn is not supported: a tree head with an \
              invalid signature is never used",
         ],
@@ -63,7 +61,7 @@ fn a_configuration_of_certstream_server_go_is_translated() {
     );
     let tiles = ("Example tiles".to_owned(), "https://tiles.example/one/".to_owned(), example());
     assert_eq!(config.static_logs.iter().map(named).collect::<Vec<_>>(), [tiles]);
-    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert_eq!(config.ip_allow_list, ["127.0.0.0/8"]);
     assert_eq!(config.prometheus.metrics_url, "/numbers");
 }
@@ -101,16 +99,8 @@ fn has(said: &serde_json::Value, key: &str) -> bool {
 #[test]
 fn unsupported_features_are_refused_when_enabled() {
     let cases = [
-        (
-            "nats: {enabled: true}",
-            "1:17: nats.enabled: true is not supported: there is no output to",
-        ),
         ("streams: {v2: true}", "1:15: streams.v2: true is not supported: there is no v2 stream"),
         ("ct_log: {names_tiles: prefer}", "1:23: ct_log.names_tiles: \"prefer\" is not supported"),
-        (
-            "stream_processing: [{name: a, type: kafka}]",
-            "1:20: stream_processing: is not supported: there is no output to Kafka",
-        ),
         ("prometheus: {whitelist: [here]}", "prometheus.whitelist: [\"here\"] is not a list of IP"),
         ("ct_log: {merkle_verification: some}", "\"some\" is not one of off, consistency, full"),
         ("ct_log: {partial_tile_wait_secs: 601}", "601 is not a whole number of seconds from 0"),
@@ -141,13 +131,11 @@ fn unsupported_features_are_refused_when_enabled() {
         assert!(message.contains(expected), "{text:?}: {message}");
     }
     let variables = [
-        ("CERTSTREAM_NATS_ENABLED", "true", "true is not supported: there is no output to NATS"),
         ("CERTSTREAM_STREAM_V2_ENABLED", "1", "true is not supported: there is no v2 stream"),
         ("CERTSTREAM_STATIC_CT_NAMES_TILES", "prefer", "\"prefer\" is not supported"),
-        ("CERTSTREAM_NATS_ENABLED", "perhaps", "\"perhaps\" is not true or false"),
         ("CERTSTREAM_GENERAL_DROP_OLD_LOGS", "x", "\"x\" is not true or false"),
     ];
-    let file = Written::new("nats: {enabled: false}");
+    let file = Written::new("streams: {v2: false}");
     for (name, value, expected) in variables {
         for message in [refused(&[], &[(name, value)]), refused(&[&file.flag()], &[(name, value)])]
         {
@@ -171,12 +159,12 @@ fn variables_of_other_servers_override_the_file_but_not_ours() {
         ("CERTSTREAM_GENERAL_RECOVERY_CT_INDEX_FILE", "/data/index.json"),
         ("CERTSTREAM_GENERAL_BUFFER_SIZES_WEBSOCKET", "77"),
         ("CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG", "5"),
-        ("CERTSTREAM_NATS_URL", "nats://somewhere"),
+        ("CERTSTREAM_CT_LOGS_URL", "https://somewhere.example"),
     ];
     let Setup { config, warnings, .. } = serve(&[], &recovery);
     assert_eq!(config.ct_log.import_index.as_deref(), Some(Path::new("/data/index.json")));
     assert_eq!(config.ct_log.state_file.as_deref(), Some(Path::new("/data/index.state.json")));
-    assert!(warnings[0].starts_with("CERTSTREAM_NATS_URL does nothing here"), "{warnings:?}");
+    assert!(warnings[0].starts_with("CERTSTREAM_CT_LOGS_URL does nothing here"), "{warnings:?}");
     assert!(warnings[2].starts_with("CERTSTREAM_GENERAL_BUFFER_SIZES_CTLOG does"), "{warnings:?}");
 }
 
@@ -188,7 +176,7 @@ fn a_certstream_server_go_configuration_selects_its_profile_unless_set() {
         ("", &[], &[], (CompatProfile::Calidog, true)),
         ("webserver: {listen_port: 1}", &[], &[], go),
         ("general: {drop_old_logs: true}", &[], &[], go),
-        ("stream_processing: []", &[], &[], go),
+        ("stream_processing: []", &[], &[], (CompatProfile::Calidog, true)),
         ("prometheus: {enabled: true}", &[], &[], (CompatProfile::Calidog, true)),
         (
             "webserver: {listen_port: 1}\ncompat_profile: calidog\ndedup: {ttl_secs: 5}",

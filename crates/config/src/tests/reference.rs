@@ -43,7 +43,7 @@ fn the_example_begins_with_a_short_configuration_that_is_valid() {
 fn the_commented_values_of_the_example_are_valid() {
     let put_in: String = example()
         .lines()
-        .filter(|line| !line.ends_with("_logs: []"))
+        .filter(|line| !line.ends_with("_logs: []") && *line != "stream_processing: []")
         .map(|line| match line.trim_start().strip_prefix("#: ") {
             Some(setting) if line.starts_with(' ') => format!("  {setting}\n"),
             Some(setting) => format!("{setting}\n"),
@@ -73,8 +73,29 @@ fn the_commented_values_of_the_example_are_valid() {
     assert_eq!(rules::check(&config), []);
     assert_eq!(config.custom_logs[0].name, "Example 2027");
     assert_eq!(config.static_logs[0].log_origin.as_deref(), Some("ct.example/2027"));
-    assert_eq!((config.custom_logs.len(), config.static_logs.len()), (1, 1));
-    assert_eq!(Config { custom_logs: vec![], static_logs: vec![], ..config }, expected);
+    assert_eq!(config.stream_processing[0].addresses().len(), 3);
+    let lists =
+        [config.custom_logs.len(), config.static_logs.len(), config.stream_processing.len()];
+    assert_eq!(lists, [1, 1, 1]);
+    let nats = &config.nats;
+    let files = [
+        &nats.password_file,
+        &nats.token_file,
+        &nats.nkey_file,
+        &nats.creds_file,
+        &nats.ca_file,
+        &nats.cert_file,
+        &nats.key_file,
+    ];
+    assert!(files.iter().all(|file| file.is_some()), "{nats:?}");
+    let without_lists = Config {
+        custom_logs: vec![],
+        static_logs: vec![],
+        stream_processing: vec![],
+        nats: Default::default(),
+        ..config
+    };
+    assert_eq!(without_lists, expected);
 }
 
 // === config.example.yaml ===

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
+use crate::model::outputs::StreamProcessor;
 use crate::model::reporting::Prometheus;
 use crate::overlay::Assignment;
 
@@ -35,8 +36,15 @@ fn filled() -> Config {
         },
         custom_logs: vec![log(None)],
         static_logs: vec![log(Some("tiles.example/log"))],
+        stream_processing: vec![output()],
         ..Config::default()
     }
+}
+
+/// An output in which every setting has a place.
+fn output() -> StreamProcessor {
+    let text = "name: a\ntype: kafka\nserver_addr: 127.0.0.1\n";
+    serde_saphyr::from_str(text).expect("valid")
 }
 
 /// Returns the printed configuration, with the one secret of [`filled`] put back.
@@ -103,7 +111,7 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         Kind::Ascii => "somebody (somebody@example.org)",
         Kind::LogFilter => "warn,follow=debug",
         Kind::Start => "zero",
-        Kind::Text | Kind::TreeSize | Kind::Logs | Kind::Anything => {
+        Kind::Text | Kind::TreeSize | Kind::Logs | Kind::Outputs | Kind::Anything => {
             panic!("{} is only for files", setting.key)
         }
     };
@@ -149,6 +157,7 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         | Kind::Texts
         | Kind::TreeSize
         | Kind::Logs
+        | Kind::Outputs
         | Kind::Anything => &[],
     };
     samples.iter().map(|sample| (*sample).to_owned()).collect()

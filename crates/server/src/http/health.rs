@@ -12,15 +12,19 @@ use axum::routing::get;
 use feed::Hub;
 use follow::{Health, LogsView};
 use serde::Serialize;
+use sinks::Status;
 use supervise::{Supervisor, TaskStatus};
 use utoipa::ToSchema;
 
 use crate::http::Services;
 use crate::liveness::Liveness;
+use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 
 /// The time that the publisher's thread has to respond.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// The time that a broker has to take messages again.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(30);
 /// The reason while nothing is published although logs answer.
 const NO_PUBLISHER: &str = "the publisher does not respond: nothing is published";
 
@@ -31,6 +35,7 @@ pub(super) struct Checks {
     logs: Arc<dyn LogsView>,
     liveness: Arc<Liveness>,
     tasks: Supervisor,
+    outputs: Statuses,
     started: Instant,
 }
 
@@ -41,6 +46,7 @@ pub(super) fn routes(services: &Services) -> Router {
         logs: Arc::clone(&services.logs),
         liveness: Arc::clone(&services.liveness),
         tasks: services.tasks.clone(),
+        outputs: Arc::clone(&services.outputs),
         started: services.started,
     };
     Router::new()
@@ -170,7 +176,9 @@ fn assess(checks: &Checks) -> Deep {
     let [logs_healthy, logs_degraded, logs_unhealthy] = counts;
     let reason = checks.logs.reason().map(|reason| reason.0);
     let down = first_down(&checks.tasks.tasks());
-    let (status, reason) = verdict(&Found { counts, have_answered, alarms: &alarms, down, reason });
+    let output = first_failing(&checks.outputs);
+    let found = Found { counts, have_answered, alarms: &alarms, down, output, reason };
+    let (status, reason) = verdict(&found);
     Deep {
         status,
         logs_healthy,
@@ -191,6 +199,15 @@ fn first_down(tasks: &[TaskStatus]) -> Option<String> {
     Some(format!("the task {name} has panicked ({panics} times) and is waiting to be restarted"))
 }
 
+/// Names an output whose broker has taken nothing for longer than it may.
+fn first_failing(outputs: &[Arc<Status>]) -> Option<String> {
+    outputs.iter().find_map(|output| {
+        let (problem, since) = output.problem().filter(|(_, since)| *since > OUTPUT_PATIENCE)?;
+        let (name, seconds) = (output.name(), since.as_secs());
+        Some(format!("the output {name} has published nothing for {seconds} s: {problem}"))
+    })
+}
+
 /// The findings to judge by.
 #[derive(Debug, Default)]
 struct Found<'a> {
@@ -201,6 +218,8 @@ struct Found<'a> {
     alarms: &'a [String],
     /// The description of a task that is down.
     down: Option<String>,
+    /// The description of an output that fails.
+    output: Option<String>,
     /// The reason why no log is followed, or the list is not fresh.
     reason: Option<String>,
 }
@@ -230,6 +249,9 @@ fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
     }
     if let Some(down) = &found.down {
         return ("degraded", Some(down.clone()));
+    }
+    if let Some(output) = &found.output {
+        return ("degraded", Some(output.clone()));
     }
     if healthy == 0 {
         let why = "no log is healthy: each has failed recently or has not recovered yet";

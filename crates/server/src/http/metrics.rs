@@ -3,6 +3,7 @@
 mod compat;
 mod journal;
 mod logs;
+mod outputs;
 mod process;
 mod registry;
 mod system;
@@ -23,7 +24,7 @@ use config::reporting::route;
 use follow::LogsView;
 use prometheus_client::registry::Registry;
 
-pub use self::registry::registry;
+pub(crate) use self::registry::registry;
 pub(crate) use self::system::resident_bytes;
 use self::text::Exposition;
 use crate::http::guard::{Gate, Policy};

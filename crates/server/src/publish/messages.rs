@@ -1,9 +1,10 @@
 //! Messages of records: how the feed reads, renders and filters what was committed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use cert::{Certificate, Digests};
+use cert::{Certificate, Dialect, Digests};
 use feed::{Stream, block};
 use record::{Record, StreamId};
 use wire::filter::{Filters, Registered, Subject};
@@ -70,6 +71,11 @@ pub struct Message<'e> {
 }
 
 impl Message<'_> {
+    /// Returns the first name of the certificate, if it has one.
+    pub(crate) fn first_name(&self) -> Option<String> {
+        self.certificate.all_domains(Dialect::Calidog).next().map(Cow::into_owned)
+    }
+
     fn describe(&self, subject: &mut Subject) {
         let kind = EntryKind::from(self.entry.record.kind);
         subject.read(&self.certificate, &self.entry.source, kind);

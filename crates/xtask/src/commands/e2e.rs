@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
 mod collector;
+mod outputs;
 mod proxies;
 mod scripts;
 mod store;
@@ -23,6 +24,10 @@ use scripts::{CERTSTREAM_CLI, OLD_CLIENTS, Runner, SCRIPTS, Script};
 /// Many of them are `cargo xtask bench collect-kill`.
 const FEW_KILLS: Kills =
     Kills { programs: binary, collector: 15, server: 3, entries: 4_000, rate: 400 };
+
+/// Kills of the brokers of outputs. The check with `--outputs` makes ten.
+const FEW_BROKER_KILLS: u64 = 3;
+const BROKER_KILLS: u64 = 10;
 
 /// The outcomes of the checks so far.
 #[derive(Default)]
@@ -64,11 +69,13 @@ pub(crate) fn command_line() -> Cli {
     let collector = Arg::new("collector").long("collector").action(ArgAction::SetTrue);
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
     let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
+    let outputs = Arg::new("outputs").long("outputs").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
         .arg(collector.help("Only what is about certstream-arrow"))
         .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
+        .arg(outputs.help("Only the outputs to NATS and Kafka, with more kills"))
         .arg(no_build.help("With the programs that are there"))
         .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
@@ -83,6 +90,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
         check_collector(&mut tally);
     } else if arguments.get_flag("proxies") {
         check_proxies(&mut tally)?;
+    } else if arguments.get_flag("outputs") {
+        check_outputs(&mut tally, BROKER_KILLS);
     } else if only.is_empty() {
         run_checks(&mut tally)?;
     } else {
@@ -170,6 +179,7 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
     tally.report("old clients of a journal", timed(|| old_clients(&setup.addresses)));
+    check_outputs(tally, FEW_BROKER_KILLS);
     check_proxies(tally)?;
     Ok(())
 }
@@ -182,6 +192,20 @@ fn check_proxies(tally: &mut Tally) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn check_outputs(tally: &mut Tally, kills: u64) {
+    match outputs::brokers() {
+        Ok(python) => {
+            tally.report("outputs: kills of brokers", timed(|| outputs::kills(&python, kills)));
+            tally.report("outputs: mistakes", timed(|| outputs::mistakes(&python)));
+        }
+        Err(error) => {
+            let why = format!("the brokers cannot be installed from PyPI: {error:#}");
+            tally.skip("outputs: kills of brokers", &why);
+            tally.skip("outputs: mistakes", &why);
+        }
+    }
 }
 
 fn check_collector(tally: &mut Tally) {

@@ -16,20 +16,23 @@ use wire::filter::Filters;
 
 use super::journal::JournalMetrics;
 use super::logs::Logs;
+use super::outputs::OutputMetrics;
 use super::process;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
+use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 
 /// Builds the registry with every metric in it, ready to be scraped.
 #[must_use]
-pub fn registry(
+pub(crate) fn registry(
     metrics: &Metrics,
     hub: Arc<Hub<MessageStream>>,
     filters: Filters,
     logs: Arc<dyn LogsView>,
     tasks: Supervisor,
     journal: Option<Journal>,
+    outputs: Statuses,
 ) -> Registry {
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
@@ -41,6 +44,7 @@ pub fn registry(
     registry.register_collector(Box::new(process::Tasks(tasks)));
     registry.register_collector(Box::new(process::LogOutput));
     registry.register_collector(Box::new(Logs(logs)));
+    registry.register_collector(Box::new(OutputMetrics(outputs)));
     if let Some(journal) = journal {
         registry.register_collector(Box::new(JournalMetrics(journal)));
     }

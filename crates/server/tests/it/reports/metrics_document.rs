@@ -23,7 +23,10 @@ async fn the_metrics_document_matches_a_running_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
     let data_dir = Some(folder.path().join("data"));
-    let with_journal = config::Config { data_dir, ..config.clone() };
+    let mut with_journal = config::Config { data_dir, ..config.clone() };
+    // Nothing listens there; its figures are shown anyway.
+    with_journal.nats.enabled = true;
+    with_journal.nats.url = "nats://127.0.0.1:1".to_owned();
     let own = shown(&Running::start(with_journal).await).await;
     config.metrics.compat = vec![MetricsCompat::Go];
     let go = shown(&Running::start(config.clone()).await).await;
