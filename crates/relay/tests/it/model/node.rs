@@ -64,6 +64,11 @@ impl Node {
         if is_cut || is_kept && !server.has(tip) {
             self.restart(server);
         }
+        let is_blind = self.reader.state().is_none() && self.reader.position() == server.last;
+        if is_blind && self.reader.origin() > server.first() - 1 {
+            // The checkpoint that it began at was lost meanwhile.
+            self.reader.restart(server.first() - 1);
+        }
     }
 
     /// Begins anew at the newest checkpoint that is still there.

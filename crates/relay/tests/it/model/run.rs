@@ -382,7 +382,9 @@ impl Run {
         }
         for (at, node) in self.nodes.iter().enumerate() {
             if node.reader.state() != Some(&whole.state) {
-                return Err(format!("I7: node {at} has another state"));
+                let read = (node.reader.position(), node.reader.tip(), node.reader.state());
+                let (last, state) = (self.server.last, &whole.state);
+                return Err(format!("I7: node {at}: {read:?}, not {last} and {state:?}"));
             }
             node.session.check(whole.state.stream(), &whole.records)?;
         }
