@@ -153,7 +153,8 @@ impl Node {
         let is_next = self.reader.position().checked_add(1) == Some(sequence);
         if is_next && self.link.has(self.reader.tip()).await? {
             self.reader.void(sequence);
-            return Ok(Step::Passed(Passed::Void));
+            let is_void = self.reader.position() == sequence;
+            return Ok(if is_void { Step::Passed(Passed::Void) } else { Step::Doubtful });
         }
         self.restart().await?;
         Ok(Step::Doubtful)

@@ -26,6 +26,8 @@ pub struct Reader {
     /// The last message of ours that was not a mark, and its sequence.
     tip: Anchor,
     fold: Option<Fold>,
+    /// The last doubtful message, and the tip at that time.
+    doubted: Option<(Anchor, u64)>,
     assembly: Assembly,
     /// The nonce of the node that is to lead, if the tip is a handover.
     handover: Option<[u8; 16]>,
@@ -228,10 +230,21 @@ impl Reader {
         self.handover = None;
     }
 
-    /// Passes over a doubtful message, which is void: the tip is where it was.
-    pub const fn void(&mut self, sequence: u64) {
-        self.position = sequence;
-        self.fence = None;
+    /// Handles a doubtful message while the tip is where it was: the reader goes back to the tip, because
+    /// messages after it may have been replaced. If the same message is doubtful again, it is void and
+    /// passed over; the position is then its sequence.
+    pub fn void(&mut self, sequence: u64) {
+        if self.doubted == Some((self.tip, sequence)) {
+            self.skip(sequence);
+        } else {
+            self.doubted = Some((self.tip, sequence));
+            (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
+        }
+    }
+
+    /// Passes over a message.
+    const fn skip(&mut self, sequence: u64) {
+        (self.position, self.fence) = (sequence, None);
     }
 
     /// Reads the message at a sequence above the position. Messages between the two do not exist.
@@ -243,7 +256,7 @@ impl Reader {
             Ok(message) => message,
             Err(Foreign::Version(version)) => return Err(Unreadable::Version(version)),
             Err(foreign) => {
-                self.void(sequence);
+                self.skip(sequence);
                 return Ok(Step::Passed(Passed::Foreign(foreign)));
             }
         };
