@@ -51,16 +51,6 @@ fn the_model_notices_publishes_that_do_not_wait_for_the_one_before() {
 }
 
 #[test]
-fn the_model_notices_publishes_that_are_fenced_by_the_sequence_only() {
-    assert!(notices(|rules| Rules { fences_by_id: false, ..rules }));
-}
-
-#[test]
-fn the_model_notices_marks_that_are_not_verified() {
-    assert!(notices(|rules| Rules { verifies: false, ..rules }));
-}
-
-#[test]
 fn the_model_notices_terms_that_do_not_jump() {
     assert!(notices(|rules| Rules { jumps: false, ..rules }));
 }
