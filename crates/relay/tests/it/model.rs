@@ -49,8 +49,3 @@ fn notices(broken: impl Fn(Rules) -> Rules) -> bool {
 fn the_model_notices_publishes_that_do_not_wait_for_the_one_before() {
     assert!(notices(|rules| Rules { pipelines: true, ..rules }));
 }
-
-#[test]
-fn the_model_notices_terms_that_do_not_jump() {
-    assert!(notices(|rules| Rules { jumps: false, ..rules }));
-}
