@@ -380,6 +380,17 @@ pub fn header(encoded: &[u8]) -> Result<(Kind, Header), DecodeError> {
     read_header(&mut Reader::new(encoded))
 }
 
+/// Reads kind, header and offset of a message only: the first offset of a batch or a begin, the next
+/// one of a checkpoint.
+///
+/// # Errors
+/// If the bytes do not begin with a header of this version and an offset.
+pub fn header_and_offset(encoded: &[u8]) -> Result<(Kind, Header, u64), DecodeError> {
+    let mut reader = Reader::new(encoded);
+    let (kind, header) = read_header(&mut reader)?;
+    Ok((kind, header, reader.uint("the first offset")?))
+}
+
 fn write_header(kind: Kind, header: &Header, writer: &mut Writer<'_>) {
     writer.byte(VERSION);
     writer.byte(kind as u8);

@@ -33,6 +33,8 @@ proptest! {
             let hash = encoder.batch(&batch, &mut message).expect("within the limits");
             prop_assert_eq!(hash, BatchHash::of(&message));
             prop_assert_eq!(encoding::header(&message), Ok((Kind::Batch, batch.header)));
+            let found = encoding::header_and_offset(&message);
+            prop_assert_eq!(found, Ok((Kind::Batch, batch.header, batch.first_offset)));
             let Ok(Message::Batch(decoded)) = decoder.message(&message) else { panic!("a batch") };
             prop_assert_eq!(&decoded, &batch);
             stream.state.apply(&batch, hash).expect("fits");

@@ -1,0 +1,153 @@
+//! The bucket beside the stream: the leader's lease, the node that is ready to lead, and a copy of the
+//! newest checkpoint. Nothing here is a permission; the stream alone decides.
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::KeyValueErrorKind;
+use async_nats::jetstream::kv::{Config, Store};
+use async_nats::jetstream::stream::StorageType;
+use bytes::Bytes;
+use record::encoding::{Decoder, Encoder, Message};
+use record::{Checkpoint, State};
+
+use crate::error::{OpenError, UseError};
+use crate::link::Link;
+use crate::protocol;
+use crate::settings::Settings;
+
+const LEASE: &str = "lease";
+const READY: &str = "ready";
+const CHECKPOINT: &str = "checkpoint";
+
+/// The bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    store: Store,
+    max_value: usize,
+}
+
+/// A node that leads or is ready to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its nonce.
+    pub nonce: [u8; 16],
+    /// Its configuration hash.
+    pub configuration: [u8; 32],
+}
+
+impl Candidate {
+    fn write(&self) -> Bytes {
+        [&self.nonce[..], &self.configuration[..]].concat().into()
+    }
+
+    fn read(value: &[u8]) -> Option<Self> {
+        let (nonce, rest) = value.split_first_chunk::<16>()?;
+        Some(Self { nonce: *nonce, configuration: rest.try_into().ok()? })
+    }
+}
+
+impl Bucket {
+    /// Opens the bucket of a stream, and creates it if it is absent.
+    ///
+    /// # Errors
+    /// If no server responds, or the bucket cannot be created.
+    pub async fn open(link: &Link, settings: &Settings) -> Result<Self, OpenError> {
+        let name = settings.bucket();
+        let context: &Context = &link.context;
+        let store = match context.get_key_value(&name).await {
+            Ok(store) => store,
+            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {
+                let config = Config {
+                    bucket: name.clone(),
+                    description: "State of certstream-server".to_owned(),
+                    history: 1,
+                    storage: StorageType::File,
+                    num_replicas: settings.replicas,
+                    ..Config::default()
+                };
+                let created = context.create_key_value(config).await;
+                created.map_err(|error| OpenError::Create {
+                    name: format!("the bucket {name}"),
+                    reason: error.to_string(),
+                })?
+            }
+            Err(error) => return Err(OpenError::Unreachable(error.to_string())),
+        };
+        Ok(Self { store, max_value: link.max_payload() })
+    }
+
+    /// Renews the lease of the node that leads.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn renew(&self, leader: &Candidate) -> Result<(), UseError> {
+        self.put(LEASE, leader.write()).await
+    }
+
+    /// Returns the revision of the lease, 0 without one, and the node that has it.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn lease(&self) -> Result<(u64, Option<Candidate>), UseError> {
+        self.candidate(LEASE).await
+    }
+
+    /// Announces a node that is ready to lead.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn announce(&self, node: &Candidate) -> Result<(), UseError> {
+        self.put(READY, node.write()).await
+    }
+
+    /// Returns the node that announced itself last, and the revision of that.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn ready(&self) -> Result<(u64, Option<Candidate>), UseError> {
+        self.candidate(READY).await
+    }
+
+    /// Saves a copy of a committed state, for a stream that has lost its own checkpoints. Returns
+    /// `false` if it is too large for the servers.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn save(&self, state: &State) -> Result<bool, UseError> {
+        let checkpoint = Checkpoint { state: state.clone(), issuers: Vec::new() };
+        let mut plain = Vec::new();
+        Encoder::new()
+            .checkpoint(&checkpoint, &mut plain)
+            .map_err(protocol::ProposeError::Encode)?;
+        let content = protocol::compress(&plain).filter(|content| content.len() <= self.max_value);
+        let Some(content) = content else { return Ok(false) };
+        self.put(CHECKPOINT, content).await.map(|()| true)
+    }
+
+    /// Returns the copy of the newest checkpoint.
+    ///
+    /// # Errors
+    /// If no server responds. A copy that cannot be read counts as none.
+    pub async fn saved(&self) -> Result<Option<State>, UseError> {
+        let Some(entry) = self.store.entry(CHECKPOINT).await.map_err(UseError::unavailable)? else {
+            return Ok(None);
+        };
+        let plain = protocol::decompress(&entry.value);
+        let message = plain.and_then(|plain| Decoder::new().message(&plain).ok());
+        match message {
+            Some(Message::Checkpoint(checkpoint)) => Ok(Some(checkpoint.state)),
+            _ => {
+                tracing::warn!("the copy of the checkpoint cannot be read and is ignored");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn put(&self, key: &str, value: Bytes) -> Result<(), UseError> {
+        self.store.put(key, value).await.map(|_| ()).map_err(UseError::unavailable)
+    }
+
+    async fn candidate(&self, key: &str) -> Result<(u64, Option<Candidate>), UseError> {
+        let entry = self.store.entry(key).await.map_err(UseError::unavailable)?;
+        Ok(entry.map_or((0, None), |entry| (entry.revision, Candidate::read(&entry.value))))
+    }
+}

@@ -1,0 +1,74 @@
+//! Errors of opening and using a stream.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::protocol::{ProposeError, Unreadable};
+
+/// Reason why a stream cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The name of the stream has other characters.
+    #[error("the stream name {0:?} needs 1 to 64 letters, digits, `-` or `_`")]
+    Name(String),
+    /// A file of the credentials or authorities cannot be used.
+    #[error("{0} cannot be used: {1}")]
+    File(PathBuf, #[source] io::Error),
+    /// No server accepts the credentials.
+    #[error("the servers refuse the credentials: check user, password, token or key")]
+    Credentials,
+    /// No server can be reached.
+    #[error("no server of the cluster can be reached: {0}")]
+    Unreachable(String),
+    /// The servers run without JetStream.
+    #[error("the servers have no JetStream: start them with `-js` or a `jetstream` section")]
+    NoJetStream,
+    /// The stream exists, and is not one that this program can use.
+    #[error(
+        "the stream {stream} has another shape: {difference}; use another stream name, or change it"
+    )]
+    Shape {
+        /// The stream.
+        stream: String,
+        /// The difference.
+        difference: String,
+    },
+    /// The stream or the bucket cannot be created.
+    #[error(
+        "{name} cannot be created: {reason} (check the replicas and the limits of the account)"
+    )]
+    Create {
+        /// The stream or bucket.
+        name: String,
+        /// The servers' reason.
+        reason: String,
+    },
+}
+
+/// Reason why a stream cannot be used at present.
+#[derive(Debug, Error)]
+pub enum UseError {
+    /// The servers do not respond, or have an error. It may end.
+    #[error("the servers do not respond: {0}")]
+    Unavailable(String),
+    /// A newer program writes the stream.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// What is to be published cannot be.
+    #[error(transparent)]
+    Propose(#[from] ProposeError),
+}
+
+impl UseError {
+    pub(crate) fn unavailable(error: impl std::fmt::Display) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+
+    /// Reports whether the same may succeed later.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}

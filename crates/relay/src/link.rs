@@ -1,0 +1,215 @@
+//! A stream on its servers: connecting, publishing, and reading single messages.
+
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::{self, Context, ContextBuilder, stream};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use bytes::Bytes;
+
+use crate::error::{OpenError, UseError};
+use crate::protocol::{Anchor, MessageId, Publish};
+use crate::settings::{Credentials, Settings};
+use crate::shape;
+
+/// A connection to a stream. It restores itself.
+#[derive(Clone, Debug)]
+pub struct Link {
+    client: Client,
+    pub(crate) context: Context,
+    pub(crate) stream: stream::Stream<()>,
+    subject: String,
+}
+
+/// The outcome of a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A server says that it stored the message at this sequence.
+    Stored(u64),
+    /// Another message was the last one, or was about to be.
+    WrongSequence,
+    /// The last message has another id, or the server does not know its id.
+    WrongId,
+    /// There was no answer, or one that says nothing.
+    Unknown,
+}
+
+/// The sequences of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first message kept; one more than `last` if there is none.
+    pub first: u64,
+    /// The last message, also if it is deleted; 0 before the first one.
+    pub last: u64,
+}
+
+impl Link {
+    /// Connects to a server, and creates the stream if it is absent.
+    ///
+    /// # Errors
+    /// If no server can be reached, the credentials are refused, or the stream exists with another
+    /// shape or cannot be created.
+    pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
+        if !settings.has_valid_name() {
+            return Err(OpenError::Name(settings.stream.clone()));
+        }
+        let options = options(settings).await?;
+        let client = options.connect(&settings.servers).await.map_err(|error| {
+            let is_refused = matches!(
+                error.kind(),
+                ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
+            );
+            if is_refused { OpenError::Credentials } else { unreachable(&error) }
+        })?;
+        let timeout = settings.timeout;
+        let context = ContextBuilder::new().timeout(timeout).ack_timeout(timeout);
+        let context = context.build(client.clone());
+        shape::ensure(&context, settings).await?;
+        let stream = context.get_stream_no_info(&settings.stream).await;
+        let stream = stream.map_err(|error| OpenError::Unreachable(error.to_string()))?;
+        Ok(Self { client, context, stream, subject: settings.subject() })
+    }
+
+    /// Returns the bytes of a message at most, as the server says; some of them are for headers.
+    #[must_use]
+    pub fn max_payload(&self) -> usize {
+        self.client.server_info().max_payload.saturating_sub(HEADERS)
+    }
+
+    /// Reports whether a server is connected.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    /// Publishes a message with its fences.
+    pub async fn publish(&self, publish: &Publish) -> Outcome {
+        let mut message = PublishMessage::build()
+            .payload(publish.payload.clone())
+            .message_id(publish.id.to_string())
+            .expected_last_sequence(publish.last_sequence);
+        if let Some(id) = publish.last_id {
+            message = message.expected_last_message_id(id.to_string());
+        }
+        let sent = self.context.send_publish(self.subject.clone(), message).await;
+        let acknowledged = match sent {
+            Ok(acknowledged) => acknowledged.await,
+            Err(error) => Err(error),
+        };
+        match acknowledged {
+            Ok(acknowledged) => Outcome::Stored(acknowledged.sequence),
+            Err(error) => match error.kind() {
+                PublishErrorKind::WrongLastSequence => Outcome::WrongSequence,
+                PublishErrorKind::WrongLastMessageId => Outcome::WrongId,
+                _ => {
+                    tracing::debug!(%error, "the outcome of a publish is unknown");
+                    Outcome::Unknown
+                }
+            },
+        }
+    }
+
+    /// Reads a message from the stream's leader; `None` if there is none at this sequence.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn get(&self, sequence: u64) -> Result<Option<Bytes>, UseError> {
+        let found = self.stream.get_raw_message(sequence).await;
+        present(found.map(|message| message.payload))
+    }
+
+    /// Reads the first message at a sequence or after it; `None` if there is none.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn get_from(&self, sequence: u64) -> Result<Option<(u64, Bytes)>, UseError> {
+        let found = self.stream.get_first_raw_message_by_subject(&self.subject, sequence).await;
+        present(found.map(|message| (message.sequence, message.payload)))
+    }
+
+    /// Reports whether a message of ours is in its place.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn has(&self, anchor: Anchor) -> Result<bool, UseError> {
+        let payload = self.get(anchor.sequence).await?;
+        Ok(payload.is_some_and(|payload| MessageId::of(&payload) == anchor.id))
+    }
+
+    /// Returns the sequences of the stream.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn bounds(&self) -> Result<Bounds, UseError> {
+        let state = self.stream.get_info().await.map_err(UseError::unavailable)?.state;
+        let last = state.last_sequence;
+        let first = if state.messages == 0 { last.saturating_add(1) } else { state.first_sequence };
+        Ok(Bounds { first, last })
+    }
+
+    /// Waits until everything published is sent, at most until the connection's time limit.
+    ///
+    /// # Errors
+    /// If the connection is broken.
+    pub async fn flush(&self) -> Result<(), UseError> {
+        self.client.flush().await.map_err(UseError::unavailable)
+    }
+}
+
+/// Bytes of a message that headers take.
+const HEADERS: usize = 1024;
+
+/// Sorts an absent message from a failure.
+fn present<T>(found: Result<T, stream::RawMessageError>) -> Result<Option<T>, UseError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            LastRawMessageErrorKind::JetStream(error)
+                if error.error_code() == jetstream::ErrorCode::NO_MESSAGE_FOUND =>
+            {
+                Ok(None)
+            }
+            _ => Err(UseError::unavailable(error)),
+        },
+    }
+}
+
+fn unreachable(error: &async_nats::ConnectError) -> OpenError {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    OpenError::Unreachable(text)
+}
+
+async fn options(settings: &Settings) -> Result<ConnectOptions, OpenError> {
+    let mut options = ConnectOptions::new()
+        .name("certstream-server")
+        .connection_timeout(settings.timeout)
+        .request_timeout(Some(settings.timeout))
+        .require_tls(settings.requires_tls);
+    options = match settings.credentials.clone() {
+        Credentials::None => options,
+        Credentials::User { user, password } => options.user_and_password(user, password),
+        Credentials::Token(token) => options.token(token),
+        Credentials::Nkey(seed) => options.nkey(seed),
+        Credentials::File(path) => {
+            let text = std::fs::read_to_string(&path);
+            let text = text.map_err(|error| OpenError::File(path.clone(), error))?;
+            options.credentials(&text).map_err(|error| OpenError::File(path, error))?
+        }
+    };
+    if let Some(ca) = &settings.ca {
+        // A missing file would otherwise be reported as an unreachable server.
+        std::fs::read(ca).map_err(|error| OpenError::File(ca.clone(), error))?;
+        options = options.add_root_certificates(ca.clone());
+    }
+    Ok(options)
+}

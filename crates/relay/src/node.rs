@@ -1,0 +1,334 @@
+//! A node of a cluster: it reads the stream, and leads if it is told to.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use record::{Batch, BatchHash, State};
+use tokio::time::timeout;
+
+use crate::error::UseError;
+use crate::link::{Bounds, Link, Outcome};
+use crate::protocol::{Leader, Next, Opening, Passed, Reader, Step};
+use crate::tail::Tail;
+
+/// Pause before a publish without an outcome is repeated.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Time for a message that was stored to arrive.
+const ARRIVAL: Duration = Duration::from_secs(2);
+/// Messages read in search of the end before anything else is done.
+const MAX_CATCH_UP: usize = 256;
+
+/// Reads a stream, checks that it is still the one that was read, and publishes as leader.
+#[derive(Debug)]
+pub struct Node {
+    link: Link,
+    reader: Reader,
+    tail: Option<Tail>,
+    leader: Option<Leader>,
+    counts: Counts,
+}
+
+/// Events that are counted since the node began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages of others.
+    pub foreign: u64,
+    /// Messages of ours that fit nothing.
+    pub void: u64,
+    /// Losses of the stream's end.
+    pub rewinds: u64,
+    /// Publishes that were refused or had no outcome.
+    pub repeated: u64,
+    /// Marks published.
+    pub marks: u64,
+}
+
+/// The outcome of a turn as leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Everything proposed is committed.
+    Committed,
+    /// Something is not committed yet: take another turn.
+    Again,
+    /// Another node leads, or this one never did.
+    Deposed,
+}
+
+impl Node {
+    /// Creates a node that begins at the first message kept.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn new(link: Link) -> Result<Self, UseError> {
+        let Bounds { first, .. } = link.bounds().await?;
+        let reader = Reader::new(first.saturating_sub(1));
+        Ok(Self { link, reader, tail: None, leader: None, counts: Counts::default() })
+    }
+
+    /// Returns the reader.
+    #[must_use]
+    pub const fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Returns the leader, if this node is one or tries to be.
+    #[must_use]
+    pub const fn leader(&self) -> Option<&Leader> {
+        self.leader.as_ref()
+    }
+
+    /// Returns the counts.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Returns the connection.
+    #[must_use]
+    pub const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Reads the next message, for which it waits for `wait` at most; `None` if none came.
+    /// [`Step::Doubtful`] says that the stream has lost its end, and is read anew from a checkpoint. May
+    /// be cancelled at any time.
+    ///
+    /// # Errors
+    /// If no server responds, or a newer program writes the stream.
+    pub async fn read(&mut self, wait: Duration) -> Result<Option<Step>, UseError> {
+        let position = self.reader.position();
+        let (sequence, payload) = loop {
+            let tail = match &mut self.tail {
+                Some(tail) => tail,
+                none => none.insert(Tail::after(&self.link, position).await?),
+            };
+            match timeout(wait, tail.next()).await {
+                Err(_) => return Ok(None),
+                Ok(Ok((sequence, _))) if sequence <= position => {}
+                Ok(Ok(message)) => break message,
+                Ok(Err(error)) => {
+                    self.tail = None;
+                    return Err(error);
+                }
+            }
+        };
+        // If this is cancelled, the message is read again.
+        let tail = self.tail.take();
+        let step = self.take(sequence, &payload).await?;
+        if self.reader.position() == sequence {
+            self.tail = tail;
+        }
+        Ok(Some(step))
+    }
+
+    /// Reads the next message although the consumer does not deliver it.
+    async fn fetch(&mut self) -> Result<Option<Step>, UseError> {
+        self.tail = None;
+        let from = self.reader.position().saturating_add(1);
+        match self.link.get_from(from).await? {
+            Some((sequence, payload)) => self.take(sequence, &payload).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Gives a message to the reader.
+    async fn take(&mut self, sequence: u64, payload: &Bytes) -> Result<Step, UseError> {
+        let step = match self.reader.read(sequence, payload)? {
+            Step::Doubtful => self.resolve(sequence).await?,
+            step => step,
+        };
+        match step {
+            Step::Passed(Passed::Foreign(_)) => {
+                self.counts.foreign = self.counts.foreign.saturating_add(1);
+            }
+            Step::Passed(Passed::Void) => self.counts.void = self.counts.void.saturating_add(1),
+            _ => {}
+        }
+        Ok(step)
+    }
+
+    /// Finds out why a message does not follow the tip: it is void, or the stream was continued after a
+    /// loss.
+    async fn resolve(&mut self, sequence: u64) -> Result<Step, UseError> {
+        let is_next = self.reader.position().checked_add(1) == Some(sequence);
+        if is_next && self.link.has(self.reader.tip()).await? {
+            self.reader.void(sequence);
+            let is_void = self.reader.position() == sequence;
+            return Ok(if is_void { Step::Passed(Passed::Void) } else { Step::Doubtful });
+        }
+        self.restart().await?;
+        Ok(Step::Doubtful)
+    }
+
+    /// Checks that the stream still has what was read. Returns its bounds.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn check(&mut self) -> Result<Bounds, UseError> {
+        let bounds = self.link.bounds().await?;
+        let tip = self.reader.tip();
+        let is_cut = bounds.last < self.reader.position();
+        let is_kept = self.reader.state().is_some() && tip.sequence >= bounds.first;
+        if is_cut || (is_kept && !self.link.has(tip).await?) {
+            self.restart().await?;
+        }
+        Ok(bounds)
+    }
+
+    /// Reads again from the newest checkpoint that is still in its place.
+    async fn restart(&mut self) -> Result<(), UseError> {
+        let Bounds { first, last } = self.link.bounds().await?;
+        let mut after = first.saturating_sub(1);
+        let checkpoints: Vec<_> = self.reader.checkpoints().collect();
+        for checkpoint in checkpoints {
+            let is_kept = checkpoint.after >= after && checkpoint.end.sequence <= last;
+            if is_kept && self.link.has(checkpoint.end).await? {
+                after = checkpoint.after;
+                break;
+            }
+        }
+        tracing::warn!(
+            position = self.reader.position(),
+            after,
+            last,
+            "the stream does not have what was read from it: reading it again"
+        );
+        self.counts.rewinds = self.counts.rewinds.saturating_add(1);
+        self.tail = None;
+        self.reader.restart(after);
+        Ok(())
+    }
+
+    /// Reads to the end of the stream, a bounded number of messages at a time. Returns the steps, and
+    /// whether the end is reached.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn catch_up(&mut self) -> Result<(Vec<Step>, bool), UseError> {
+        let last = self.check().await?.last;
+        let mut steps = Vec::new();
+        while self.reader.position() < last && steps.len() < MAX_CATCH_UP {
+            let arrived = match self.read(ARRIVAL).await? {
+                None => self.fetch().await?,
+                arrived => arrived,
+            };
+            let Some(step) = arrived else { break };
+            steps.push(step);
+        }
+        let is_at_end = self.reader.position() >= last;
+        if is_at_end && self.reader.state().is_none() {
+            // Before the stream counts as empty, it is read from its beginning.
+            let before_first = self.link.bounds().await?.first.saturating_sub(1);
+            if self.reader.origin() > before_first {
+                self.reader.restart(before_first);
+                self.tail = None;
+                return Ok((steps, false));
+            }
+        }
+        Ok((steps, is_at_end))
+    }
+
+    /// Tries to lead, after what was read, which must be the end of the stream. A stream without a
+    /// checkpoint is created with `state`. Takes effect with the next [`turn`](Self::turn).
+    ///
+    /// # Errors
+    /// If the begin cannot be encoded.
+    pub fn stand(&mut self, opening: &Opening, state: State) -> Result<(), UseError> {
+        let leader = match Leader::begin(&self.reader, opening) {
+            Some(leader) => leader?,
+            None => Leader::create(state, opening)?,
+        };
+        self.leader = Some(leader);
+        Ok(())
+    }
+
+    /// Proposes a batch; `None` if this node does not lead.
+    ///
+    /// # Errors
+    /// If the batch does not fit or is too large.
+    pub fn propose(&mut self, batch: &Batch) -> Result<Option<BatchHash>, UseError> {
+        let leader = self.leader.as_mut().filter(|leader| leader.leads());
+        Ok(leader.map(|leader| leader.propose(batch)).transpose()?)
+    }
+
+    /// Proposes a checkpoint, if this node leads.
+    ///
+    /// # Errors
+    /// If the fold cannot be encoded.
+    pub fn checkpoint(&mut self) -> Result<(), UseError> {
+        match &mut self.leader {
+            Some(leader) if leader.leads() => Ok(leader.checkpoint()?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Proposes to hand over to the node with a nonce, if this node leads.
+    pub fn hand_over(&mut self, nonce: [u8; 16]) {
+        if let Some(leader) = &mut self.leader {
+            leader.hand_over(nonce);
+        }
+    }
+
+    /// Does the next thing as leader: publishes one message at most, and reads it back. Adds what was
+    /// read to `steps`.
+    ///
+    /// # Errors
+    /// If no server responds; the turn may be repeated.
+    pub async fn turn(&mut self, steps: &mut Vec<Step>) -> Result<Turn, UseError> {
+        let Some(leader) = &mut self.leader else { return Ok(Turn::Deposed) };
+        match leader.next(&self.reader) {
+            Next::Idle => Ok(Turn::Committed),
+            Next::Deposed => {
+                self.leader = None;
+                Ok(Turn::Deposed)
+            }
+            Next::Verify(tip) => {
+                // Not from a server that lacks the mark.
+                let last = self.link.bounds().await?.last;
+                if last < self.reader.position() {
+                    self.check().await?;
+                } else if self.link.has(tip).await? {
+                    leader.verified(&self.reader);
+                } else {
+                    self.restart().await?;
+                }
+                Ok(Turn::Again)
+            }
+            Next::Publish(publish) => {
+                let is_mark = publish.last_id.is_none();
+                let outcome = self.link.publish(&publish).await;
+                self.counts.marks = self.counts.marks.saturating_add(u64::from(is_mark));
+                self.learn(outcome, steps).await?;
+                Ok(Turn::Again)
+            }
+        }
+    }
+
+    /// Reads what a publish has led to.
+    async fn learn(&mut self, outcome: Outcome, steps: &mut Vec<Step>) -> Result<(), UseError> {
+        if let Outcome::Stored(sequence) = outcome {
+            while self.reader.position() < sequence {
+                let Some(step) = self.read(ARRIVAL).await? else { break };
+                steps.push(step);
+            }
+            if self.reader.position() >= sequence {
+                return Ok(());
+            }
+        } else {
+            self.counts.repeated = self.counts.repeated.saturating_add(1);
+        }
+        if outcome == Outcome::WrongId
+            && let Some(leader) = &mut self.leader
+        {
+            leader.forgotten(&self.reader);
+        }
+        let position = self.reader.position();
+        let (read, _) = self.catch_up().await?;
+        steps.extend(read);
+        if outcome != Outcome::WrongId && self.reader.position() == position {
+            // A refusal may speak of a message that is about to come, or to vanish.
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+}

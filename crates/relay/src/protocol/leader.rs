@@ -1,0 +1,352 @@
+//! Leading: what to publish next.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use record::encoding::{EncodeError, Encoder};
+use record::{Batch, BatchHash, Begin, Checkpoint, Refused, State, SyncMode};
+use thiserror::Error;
+
+use super::message::{self, Body, Message, MessageId};
+use super::offsets;
+use super::reader::{Anchor, Reader};
+
+/// Bytes of published messages that are kept, to publish them again if the stream loses its end.
+const MAX_KEPT: usize = 64 << 20;
+
+/// The circumstances of a begin.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// A random number that no begin had before: that of this node in a handover to it.
+    pub nonce: [u8; 16],
+    /// Identity of the machine's boot, all zero if unknown.
+    pub boot: [u8; 16],
+    /// SHA-256 of what of the configuration decides the contents of batches.
+    pub configuration: [u8; 32],
+    /// The time since 1970 by this machine's clock.
+    pub now: Duration,
+    /// The servers of the stream lose nothing that they acknowledged.
+    pub is_durable: bool,
+    /// The lowest first offset allowed.
+    pub min_offset: u64,
+    /// Bytes of a message on the stream at most.
+    pub max_payload: usize,
+}
+
+/// Leads a term: orders what is to be published, and decides with a [`Reader`] beside it what to do
+/// next.
+#[derive(Debug)]
+pub struct Leader {
+    /// The fold after everything proposed.
+    state: State,
+    encoder: Encoder,
+    /// Messages in the order of the stream: those that the reader has read and that are kept, then
+    /// those that it has not.
+    items: VecDeque<Item>,
+    kept: usize,
+    /// Items at the front that the reader has read.
+    read: usize,
+    /// The message before the first item.
+    base: MessageId,
+    /// Number of the last batch or begin that the reader has applied.
+    committed: u64,
+    /// The term's first messages.
+    opening: u64,
+    max_payload: usize,
+    /// The server does not know the id of the message at this position.
+    forgotten: Option<u64>,
+    /// The position of a mark after which nothing can have been lost unnoticed.
+    verified: Option<(u64, MessageId)>,
+    /// Marks made so far, for their random numbers.
+    marks: u64,
+    /// A batch was encoded and could not be published.
+    is_broken: bool,
+}
+
+/// A message to publish.
+#[derive(Clone, Debug)]
+struct Item {
+    id: MessageId,
+    payload: Bytes,
+    /// Number of the batch or begin that is complete with it; 0 if none is.
+    number: u64,
+}
+
+/// A message to publish now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// The bytes.
+    pub payload: Bytes,
+    /// Its id.
+    pub id: MessageId,
+    /// The sequence that the stream's last message must have.
+    pub last_sequence: u64,
+    /// The id that it must have; `None` for a mark.
+    pub last_id: Option<MessageId>,
+}
+
+/// The next thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Everything is published and read.
+    Idle,
+    /// Publish, then read until the stream's end.
+    Publish(Publish),
+    /// Read this message again, not before the reader's position is reached: call
+    /// [`Leader::verified`] if it is there, otherwise restart the reader.
+    Verify(Anchor),
+    /// Another node leads, or the stream has lost more than this leader keeps: discard the leader.
+    Deposed,
+}
+
+/// Reason why a batch cannot be proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ProposeError {
+    /// It does not fit the fold.
+    #[error("the batch does not fit: {0}")]
+    Refused(#[from] Refused),
+    /// It cannot be encoded.
+    #[error("the batch cannot be encoded: {0}")]
+    Encode(#[from] EncodeError),
+    /// It is too large even in parts.
+    #[error("the batch is too large")]
+    TooLarge,
+}
+
+impl Leader {
+    /// Begins a term after what the reader has read, which must be the stream's end; `None` if the
+    /// reader has no fold.
+    ///
+    /// # Errors
+    /// If no offsets or numbers are left.
+    pub fn begin(reader: &Reader, opening: &Opening) -> Option<Result<Self, ProposeError>> {
+        let state = reader.state()?.clone();
+        let mut leader = Self::new(state, reader.tip().id, opening.max_payload);
+        let is_handover = reader.handover() == Some(opening.nonce);
+        let next = leader.state.next_offset();
+        let min = opening.min_offset.max(reader.highest());
+        let first = if is_handover || opening.is_durable {
+            next.max(min)
+        } else {
+            offsets::first_offset(next, min, reader.newest(), opening.now)
+        };
+        Some(leader.open(opening, first).map(|()| leader))
+    }
+
+    /// Creates a stream with a state that has no position in it yet: its first messages are a
+    /// checkpoint, the begin of a term, and another checkpoint. The stream must be empty.
+    ///
+    /// # Errors
+    /// If the state cannot be encoded, or no offsets or numbers are left.
+    pub fn create(state: State, opening: &Opening) -> Result<Self, ProposeError> {
+        let mut leader = Self::new(state, MessageId::NONE, opening.max_payload);
+        leader.checkpoint()?;
+        let next = leader.state.next_offset();
+        let first = offsets::first_offset(next, opening.min_offset, 0, opening.now);
+        leader.open(opening, first).map(|()| leader)
+    }
+
+    fn new(state: State, base: MessageId, max_payload: usize) -> Self {
+        Self {
+            committed: state.number(),
+            opening: state.number().saturating_add(1),
+            state,
+            encoder: Encoder::new(),
+            items: VecDeque::new(),
+            kept: 0,
+            read: 0,
+            base,
+            max_payload,
+            forgotten: None,
+            verified: None,
+            marks: 0,
+            is_broken: false,
+        }
+    }
+
+    /// Adds the begin of the term, and the checkpoint after which its batches are encoded.
+    fn open(&mut self, opening: &Opening, first_offset: u64) -> Result<(), ProposeError> {
+        let mut header = self.state.next_header();
+        header.term = header.term.saturating_add(1);
+        let begin = Begin {
+            header,
+            first_offset,
+            nonce: opening.nonce,
+            boot: opening.boot,
+            sync: SyncMode::Replicated,
+            configuration: opening.configuration,
+        };
+        let mut plain = Vec::new();
+        let hash = self.encoder.begin(&begin, &mut plain);
+        self.state.begin(&begin, hash)?;
+        self.push(&plain, begin.header.number)?;
+        self.checkpoint()
+    }
+
+    /// Returns the fold after everything proposed.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns the number of the last batch or begin that the reader has applied.
+    #[must_use]
+    pub const fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Reports whether the begin of the term is committed.
+    #[must_use]
+    pub const fn leads(&self) -> bool {
+        self.committed >= self.opening
+    }
+
+    /// Proposes a batch, and returns its hash.
+    ///
+    /// # Errors
+    /// If it does not fit after the last one, or cannot be encoded: nothing has changed then. If it is
+    /// too large: the leader is then deposed.
+    pub fn propose(&mut self, batch: &Batch) -> Result<BatchHash, ProposeError> {
+        self.state.check(batch)?;
+        let mut plain = Vec::new();
+        let hash = self.encoder.batch(batch, &mut plain)?;
+        if let Err(error) = self.push(&plain, batch.header.number) {
+            // The encoder is ahead of the stream.
+            self.is_broken = true;
+            return Err(error);
+        }
+        self.state.apply(batch, hash)?;
+        Ok(hash)
+    }
+
+    /// Proposes a checkpoint, from which readers can begin.
+    ///
+    /// # Errors
+    /// If the fold cannot be encoded.
+    pub fn checkpoint(&mut self) -> Result<(), ProposeError> {
+        let checkpoint = Checkpoint { state: self.state.clone(), issuers: Vec::new() };
+        let mut plain = Vec::new();
+        self.encoder.checkpoint(&checkpoint, &mut plain)?;
+        self.push(&plain, 0)
+    }
+
+    /// Proposes to hand over to the node with this nonce. Nothing may be proposed after it.
+    pub fn hand_over(&mut self, nonce: [u8; 16]) {
+        let message = Message { after: self.last(), body: Body::Handover(nonce) };
+        self.add(message.write(), 0);
+    }
+
+    /// Returns the id of the last message proposed.
+    fn last(&self) -> MessageId {
+        self.items.back().map_or(self.base, |item| item.id)
+    }
+
+    fn push(&mut self, plain: &[u8], number: u64) -> Result<(), ProposeError> {
+        let content = message::compress(plain).ok_or(ProposeError::TooLarge)?;
+        let packed = message::pack(&content, self.last(), self.max_payload);
+        let packed = packed.ok_or(ProposeError::TooLarge)?;
+        let parts = packed.len();
+        for (part, payload) in packed.into_iter().enumerate() {
+            let is_last = part.saturating_add(1) == parts;
+            self.add(payload, if is_last { number } else { 0 });
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, payload: Bytes, number: u64) {
+        self.kept = self.kept.saturating_add(payload.len());
+        self.items.push_back(Item { id: MessageId::of(&payload), payload, number });
+    }
+
+    /// Decides what to do next, after the reader has read what there is.
+    pub fn next(&mut self, reader: &Reader) -> Next {
+        if self.is_broken {
+            return Next::Deposed;
+        }
+        let Some(fold) = reader.state() else {
+            // There is no checkpoint in the stream. A leader that has created it begins it again.
+            self.read = 0;
+            let is_creator = self.base == MessageId::NONE;
+            return if is_creator { self.publish(reader) } else { Next::Deposed };
+        };
+        let tip = reader.tip().id;
+        let Some(read) = self.place(tip) else { return Next::Deposed };
+        self.read = read;
+        let complete = self.items.iter().take(read).map(|item| item.number).max();
+        let expected = complete.unwrap_or_default();
+        if fold.number() < expected {
+            // The reader refused what it read: a defect, after which another begin helps.
+            return Next::Deposed;
+        }
+        self.committed = self.committed.max(expected);
+        self.forget();
+        if self.read < self.items.len() { self.publish(reader) } else { Next::Idle }
+    }
+
+    /// Returns how many items the reader has read whose tip this is.
+    fn place(&self, tip: MessageId) -> Option<usize> {
+        if tip == self.base {
+            return Some(0);
+        }
+        let place = self.items.iter().rposition(|item| item.id == tip)?;
+        place.checked_add(1)
+    }
+
+    /// Forgets the oldest messages that were read, beyond those that are kept.
+    fn forget(&mut self) {
+        while self.kept > MAX_KEPT
+            && self.read > 1
+            && let Some(item) = self.items.pop_front()
+        {
+            self.kept = self.kept.saturating_sub(item.payload.len());
+            self.base = item.id;
+            self.read = self.read.saturating_sub(1);
+        }
+    }
+
+    fn publish(&mut self, reader: &Reader) -> Next {
+        let position = reader.position();
+        let Some(item) = self.items.get(self.read) else { return Next::Idle };
+        let publish = |last_id| {
+            let (payload, id) = (item.payload.clone(), item.id);
+            Next::Publish(Publish { payload, id, last_sequence: position, last_id })
+        };
+        if reader.state().is_none() {
+            // A first checkpoint follows nothing, and every reader without a fold begins at it.
+            return publish(None);
+        }
+        let is_known = self.forgotten != Some(position);
+        match reader.fence() {
+            Some(id) if is_known && reader.tip().sequence == position => publish(Some(id)),
+            Some(id) if is_known && self.verified == Some((position, id)) => publish(Some(id)),
+            Some(_) if is_known => Next::Verify(reader.tip()),
+            _ => Next::Publish(self.mark(position)),
+        }
+    }
+
+    /// Makes a mark to publish after the message at a position that has no id.
+    fn mark(&mut self, position: u64) -> Publish {
+        self.marks = self.marks.saturating_add(1);
+        // Unique: no other leader has this last message, and the number counts.
+        let mut seed = self.last().0.to_le_bytes().to_vec();
+        seed.extend_from_slice(&self.marks.to_le_bytes());
+        let message = Message { after: MessageId::of(&seed), body: Body::Mark };
+        let payload = message.write();
+        let id = MessageId::of(&payload);
+        Publish { payload, id, last_sequence: position, last_id: None }
+    }
+
+    /// Notes that the message that [`Next::Verify`] named is where it was.
+    pub const fn verified(&mut self, reader: &Reader) {
+        if let Some(id) = reader.fence() {
+            self.verified = Some((reader.position(), id));
+        }
+    }
+
+    /// Notes that the server refused a publish because it does not know the id of the message at the
+    /// reader's position.
+    pub const fn forgotten(&mut self, reader: &Reader) {
+        self.forgotten = Some(reader.position());
+    }
+}

@@ -1,0 +1,443 @@
+//! Reading: the fold of a stream, and what of it is shown.
+
+use bytes::Bytes;
+use record::encoding::{self, DecodeError, Decoder, Kind};
+use record::{Batch, BatchHash, Begin, Checkpoint, State, StreamId};
+use thiserror::Error;
+
+use super::message::{self, Body, Foreign, Message, MessageId};
+use super::parts::{Assembled, Assembly};
+use super::trail::Trail;
+
+/// Folds the messages of a stream, given to it by ascending sequence.
+///
+/// It begins at the first checkpoint that it reads, and anew at a checkpoint that was written after
+/// nothing: there a stream is created. Only a message that was written after the last one
+/// of ours, and that fits the fold, is applied; whatever is not applied changes nothing. Records are
+/// shown in the order of their offsets, each offset once, whatever the stream loses and repeats.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// The last sequence read.
+    position: u64,
+    /// The position at which reading began last.
+    origin: u64,
+    /// Id of the message at `position`, if it is ours.
+    fence: Option<MessageId>,
+    /// The last message of ours that was not a mark, and its sequence.
+    tip: Anchor,
+    fold: Option<Fold>,
+    /// The last doubtful message, and the tip at that time.
+    doubted: Option<(Anchor, u64)>,
+    assembly: Assembly,
+    /// The nonce of the node that is to lead, if the tip is a handover.
+    handover: Option<[u8; 16]>,
+    trail: Trail,
+    /// The stream of `trail` and `floor`.
+    stream: Option<StreamId>,
+    /// The lowest offset that was not shown.
+    floor: u64,
+    /// The highest offset after any record read, of any stream.
+    highest: u64,
+    /// The latest time at which an entry read was seen, in milliseconds since 1970.
+    newest: u64,
+}
+
+#[derive(Debug)]
+struct Fold {
+    state: State,
+    decoder: Decoder,
+    /// The context of the decoder is that of the stream. It is not after a batch that was decoded and
+    /// did not fit, until the next checkpoint.
+    is_decodable: bool,
+    configuration: Option<[u8; 32]>,
+}
+
+/// A checkpoint in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// The sequence after which a reader begins with it.
+    pub after: u64,
+    /// Its message, or the last one of its parts.
+    pub end: Anchor,
+}
+
+/// A message of ours at a sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Anchor {
+    /// The sequence.
+    pub sequence: u64,
+    /// The id.
+    pub id: MessageId,
+}
+
+/// The outcome of reading a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A batch or a begin was applied.
+    Applied(Applied),
+    /// The fold begins here, at a checkpoint.
+    Adopted {
+        /// The stream is another one than the reader read before: its offsets cannot be compared.
+        is_other_stream: bool,
+        /// Offsets from the first number on, below the second one, were not shown and cannot be read.
+        missed: Option<(u64, u64)>,
+    },
+    /// There is nothing to show.
+    Passed(Passed),
+    /// The message is ours and does not follow the last one; it was not read. Either it is void, or the
+    /// stream has lost its end and has been continued. To find out, read [`Reader::tip`] again, then
+    /// call [`Reader::void`] or [`Reader::restart`].
+    Doubtful,
+}
+
+/// A batch or begin that was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The batch or begin.
+    pub content: Content,
+    /// Its hash.
+    pub hash: BatchHash,
+    /// Reports whether it is to be shown.
+    pub show: Show,
+}
+
+/// The content of an applied message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A batch.
+    Batch(Batch),
+    /// The begin of a term.
+    Begin(Begin),
+}
+
+/// Reports whether the records of a batch are to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// They are new.
+    New,
+    /// They were shown before the stream lost its end.
+    Repeated,
+    /// They are new, and their offsets are below one that was shown: this reader reports them as
+    /// missed, so that no client sees offsets decrease.
+    Withheld,
+}
+
+/// Kind of a message that shows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// A checkpoint.
+    Checkpoint,
+    /// A part of a content of which more follows.
+    Part,
+    /// A mark.
+    Mark,
+    /// A handover.
+    Handover,
+    /// Somebody else's message.
+    Foreign(Foreign),
+    /// A message of ours that does not fit.
+    Void,
+    /// A message before the first checkpoint.
+    BeforeCheckpoint,
+}
+
+/// Reason why a stream cannot be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unreadable {
+    /// A newer program wrote it.
+    #[error(
+        "the stream has messages of version {0} of the format, which this program cannot read: \
+         update it"
+    )]
+    Version(u8),
+}
+
+impl Reader {
+    /// Creates a reader that begins after a sequence.
+    #[must_use]
+    pub fn new(position: u64) -> Self {
+        Self { position, origin: position, ..Self::default() }
+    }
+
+    /// Returns the last sequence read.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns the id of the message at the position, if it is ours.
+    #[must_use]
+    pub const fn fence(&self) -> Option<MessageId> {
+        self.fence
+    }
+
+    /// Returns the last message of ours, marks excepted.
+    #[must_use]
+    pub const fn tip(&self) -> Anchor {
+        self.tip
+    }
+
+    /// Returns the fold; `None` before the first checkpoint.
+    #[must_use]
+    pub fn state(&self) -> Option<&State> {
+        self.fold.as_ref().map(|fold| &fold.state)
+    }
+
+    /// Returns the configuration hash of the current term, if its begin was read.
+    #[must_use]
+    pub fn configuration(&self) -> Option<[u8; 32]> {
+        self.fold.as_ref()?.configuration
+    }
+
+    /// Returns the nonce of the node that is to lead, if the tip is a handover.
+    #[must_use]
+    pub const fn handover(&self) -> Option<[u8; 16]> {
+        self.handover
+    }
+
+    /// Returns the highest offset after any record read, of any stream.
+    #[must_use]
+    pub const fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// Returns the latest time at which an entry read was seen, in milliseconds since 1970.
+    #[must_use]
+    pub const fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Returns the checkpoints read, newest first: where one is still in its place, a restart need not
+    /// read what is before.
+    pub fn checkpoints(&self) -> impl Iterator<Item = Restart> {
+        self.trail.checkpoints()
+    }
+
+    /// Returns the position at which reading began last.
+    #[must_use]
+    pub const fn origin(&self) -> u64 {
+        self.origin
+    }
+
+    /// Begins anew after a sequence, because the stream has lost its end, or what follows the position
+    /// is no longer kept. What was shown stays shown.
+    pub fn restart(&mut self, position: u64) {
+        (self.position, self.origin) = (position, position);
+        self.fence = None;
+        self.tip = Anchor::default();
+        self.fold = None;
+        self.assembly.clear();
+        self.handover = None;
+    }
+
+    /// Handles a doubtful message while the tip is where it was: the reader goes back to the tip, because
+    /// messages after it may have been replaced. If the same message is doubtful again, it is void and
+    /// passed over; the position is then its sequence.
+    pub fn void(&mut self, sequence: u64) {
+        if self.doubted == Some((self.tip, sequence)) {
+            self.skip(sequence);
+        } else {
+            self.doubted = Some((self.tip, sequence));
+            (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
+        }
+    }
+
+    /// Passes over a message.
+    const fn skip(&mut self, sequence: u64) {
+        (self.position, self.fence) = (sequence, None);
+    }
+
+    /// Reads the message at a sequence above the position. Messages between the two do not exist.
+    ///
+    /// # Errors
+    /// If a newer program wrote it.
+    pub fn read(&mut self, sequence: u64, payload: &Bytes) -> Result<Step, Unreadable> {
+        let message = match Message::read(payload) {
+            Ok(message) => message,
+            Err(Foreign::Version(version)) => return Err(Unreadable::Version(version)),
+            Err(foreign) => {
+                self.skip(sequence);
+                return Ok(Step::Passed(Passed::Foreign(foreign)));
+            }
+        };
+        let id = MessageId::of(payload);
+        if message.body == Body::Mark {
+            (self.position, self.fence) = (sequence, Some(id));
+            return Ok(Step::Passed(Passed::Mark));
+        }
+        if message.after == MessageId::NONE && self.fold.is_some() {
+            // A stream is created here, because no checkpoint was left of the one before.
+            self.restart(sequence.saturating_sub(1));
+        }
+        if self.fold.is_none() {
+            return self.adopt(sequence, id, message);
+        }
+        if message.after != self.tip.id {
+            return Ok(Step::Doubtful);
+        }
+        (self.position, self.fence) = (sequence, Some(id));
+        self.tip = Anchor { sequence, id };
+        self.handover = None;
+        match message.body {
+            Body::Mark => Ok(Step::Passed(Passed::Mark)),
+            Body::Handover(nonce) => {
+                self.handover = Some(nonce);
+                Ok(Step::Passed(Passed::Handover))
+            }
+            Body::Part { number, count, piece } => {
+                match self.assembly.add(sequence, number, count, &piece) {
+                    Assembled::Incomplete => Ok(Step::Passed(Passed::Part)),
+                    Assembled::Invalid => Ok(Step::Passed(Passed::Void)),
+                    Assembled::Content(content) => self.content(&content),
+                }
+            }
+            Body::Whole(content) => {
+                self.assembly.clear();
+                self.content(&content)
+            }
+        }
+    }
+
+    /// Reads a message before the first checkpoint.
+    fn adopt(
+        &mut self,
+        sequence: u64,
+        id: MessageId,
+        message: Message,
+    ) -> Result<Step, Unreadable> {
+        (self.position, self.fence) = (sequence, Some(id));
+        let before = Ok(Step::Passed(Passed::BeforeCheckpoint));
+        let content = match message.body {
+            Body::Whole(content) => {
+                self.assembly.clear();
+                content
+            }
+            Body::Part { number, count, piece } => {
+                // The parts of a content follow each other. If one is void, the content is damaged.
+                match self.assembly.add(sequence, number, count, &piece) {
+                    Assembled::Content(content) => content,
+                    Assembled::Incomplete | Assembled::Invalid => return before,
+                }
+            }
+            Body::Mark | Body::Handover(_) => return before,
+        };
+        let Some(plain) = message::decompress(&content) else { return before };
+        if !matches!(header(&plain)?, Some((Kind::Checkpoint, _))) {
+            return before;
+        }
+        let mut decoder = Decoder::new();
+        let Ok(encoding::Message::Checkpoint(checkpoint)) = decoder.message(&plain) else {
+            return before;
+        };
+        self.tip = Anchor { sequence, id };
+        Ok(self.begin_at(checkpoint, decoder))
+    }
+
+    /// Begins the fold at a checkpoint.
+    fn begin_at(&mut self, checkpoint: Checkpoint, decoder: Decoder) -> Step {
+        let state = checkpoint.state;
+        let is_other_stream = self.stream.is_some_and(|stream| stream != state.stream());
+        if is_other_stream {
+            self.trail.clear();
+        }
+        self.note_checkpoint();
+        if self.stream != Some(state.stream()) {
+            self.floor = state.next_offset();
+        }
+        self.stream = Some(state.stream());
+        let next = state.next_offset();
+        self.highest = self.highest.max(next);
+        let missed = (next > self.floor).then_some((self.floor, next));
+        self.floor = self.floor.max(next);
+        self.fold = Some(Fold { state, decoder, is_decodable: true, configuration: None });
+        Step::Adopted { is_other_stream, missed }
+    }
+
+    /// Reads a complete content that follows the tip.
+    fn content(&mut self, content: &Bytes) -> Result<Step, Unreadable> {
+        let void = Ok(Step::Passed(Passed::Void));
+        let Some(fold) = &mut self.fold else { return void };
+        let Some(plain) = message::decompress(content) else { return void };
+        let Some((kind, found)) = header(&plain)? else { return void };
+        let next = fold.state.next_header();
+        let follows = match kind {
+            Kind::Checkpoint => {
+                let is_at = found.number.checked_add(1) == Some(next.number);
+                is_at && found.stream == next.stream && found.term == next.term
+            }
+            Kind::Batch => fold.is_decodable && found == next,
+            Kind::Begin => {
+                found.term > next.term && record::Header { term: next.term, ..found } == next
+            }
+        };
+        if !follows {
+            return void;
+        }
+        let hash = BatchHash::of(&plain);
+        match fold.decoder.message(&plain) {
+            Ok(encoding::Message::Batch(batch)) => {
+                if fold.state.apply(&batch, hash).is_err() {
+                    fold.is_decodable = false;
+                    return void;
+                }
+                let show = self.show(&batch, hash);
+                Ok(Step::Applied(Applied { content: Content::Batch(batch), hash, show }))
+            }
+            Ok(encoding::Message::Begin(begin)) => {
+                if fold.state.begin(&begin, hash).is_err() {
+                    return void;
+                }
+                fold.configuration = Some(begin.configuration);
+                self.highest = self.highest.max(begin.first_offset);
+                let show = Show::New;
+                Ok(Step::Applied(Applied { content: Content::Begin(begin), hash, show }))
+            }
+            Ok(encoding::Message::Checkpoint(checkpoint)) => {
+                if checkpoint.state == fold.state {
+                    fold.is_decodable = true;
+                    self.note_checkpoint();
+                    return Ok(Step::Passed(Passed::Checkpoint));
+                }
+                // The checkpoint counts: whoever begins to read there has nothing else.
+                let decoder = std::mem::take(&mut fold.decoder);
+                Ok(self.begin_at(checkpoint, decoder))
+            }
+            Err(_) => void,
+        }
+    }
+
+    /// Remembers the checkpoint that ends at the tip.
+    fn note_checkpoint(&mut self) {
+        let first = self.assembly.first.take().unwrap_or(self.tip.sequence);
+        self.trail.note(Restart { after: first.saturating_sub(1), end: self.tip });
+    }
+
+    /// Decides whether a batch is shown, and notes it.
+    fn show(&mut self, batch: &Batch, hash: BatchHash) -> Show {
+        let seen = batch.records.iter().map(|record| record.seen).max().unwrap_or_default();
+        self.newest = self.newest.max(seen);
+        self.highest = self.highest.max(batch.next_offset());
+        if self.trail.has_shown(hash) {
+            return Show::Repeated;
+        }
+        if !batch.records.is_empty() && batch.first_offset < self.floor {
+            return Show::Withheld;
+        }
+        self.trail.show(hash);
+        if !batch.records.is_empty() {
+            self.floor = batch.next_offset();
+        }
+        Show::New
+    }
+}
+
+/// Reads the header of an encoded message; `None` if it has none.
+fn header(plain: &[u8]) -> Result<Option<(Kind, record::Header)>, Unreadable> {
+    match encoding::header(plain) {
+        Ok(header) => Ok(Some(header)),
+        Err(DecodeError::Version(version)) if version > encoding::VERSION => {
+            Err(Unreadable::Version(version))
+        }
+        Err(_) => Ok(None),
+    }
+}

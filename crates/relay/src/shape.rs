@@ -1,0 +1,164 @@
+//! The shape of the stream: what it must be for the protocol to hold.
+
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
+};
+
+use crate::error::OpenError;
+use crate::settings::Settings;
+
+/// Time for which the servers remember ids to recognise repeats. As short as they allow: after a loss
+/// the same bytes are published again, and must be stored.
+const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
+
+/// Code of the servers for a stream that does not exist.
+const NOT_FOUND: u64 = 10_059;
+
+/// Creates the stream if it is absent, and checks its shape otherwise.
+pub(crate) async fn ensure(context: &Context, settings: &Settings) -> Result<(), OpenError> {
+    let config = match context.get_stream(&settings.stream).await {
+        Ok(stream) => stream.cached_info().config.clone(),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(error) if error.error_code().0 == NOT_FOUND => {
+                return create(context, settings).await;
+            }
+            GetStreamErrorKind::JetStream(error) if error.code() == 503 => {
+                return Err(OpenError::NoJetStream);
+            }
+            _ => return Err(OpenError::Unreachable(error.to_string())),
+        },
+    };
+    match difference(&config, settings) {
+        None => Ok(()),
+        Some(difference) => Err(OpenError::Shape { stream: settings.stream.clone(), difference }),
+    }
+}
+
+async fn create(context: &Context, settings: &Settings) -> Result<(), OpenError> {
+    match context.create_stream(wanted(settings)).await {
+        Ok(_) => {
+            tracing::info!(stream = settings.stream, "the stream is created");
+            Ok(())
+        }
+        Err(error) => Err(match error.kind() {
+            CreateStreamErrorKind::JetStreamUnavailable => OpenError::NoJetStream,
+            CreateStreamErrorKind::JetStream(error) => OpenError::Create {
+                name: format!("the stream {}", settings.stream),
+                reason: error.to_string(),
+            },
+            _ => OpenError::Unreachable(error.to_string()),
+        }),
+    }
+}
+
+fn wanted(settings: &Settings) -> Config {
+    let max_bytes = i64::try_from(settings.max_bytes).unwrap_or(i64::MAX);
+    Config {
+        name: settings.stream.clone(),
+        subjects: vec![settings.subject()],
+        description: Some("Batches of certstream-server".to_owned()),
+        storage: StorageType::File,
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        max_bytes: if max_bytes == 0 { -1 } else { max_bytes },
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_age: settings.max_age,
+        num_replicas: settings.replicas,
+        duplicate_window: DUPLICATE_WINDOW,
+        deny_delete: true,
+        deny_purge: true,
+        ..Config::default()
+    }
+}
+
+/// Returns what of an existing stream the protocol cannot bear. Its limits and replicas are the
+/// operator's.
+fn difference(found: &Config, settings: &Settings) -> Option<String> {
+    let subject = settings.subject();
+    let rules = [
+        (found.storage == StorageType::File, "its storage is not `file`"),
+        (found.retention == RetentionPolicy::Limits, "its retention is not `limits`"),
+        (found.discard == DiscardPolicy::Old, "it does not discard old messages first"),
+        (found.max_messages_per_subject <= 0, "it limits messages per subject"),
+        (!found.allow_rollup, "it allows roll-ups"),
+        (found.deny_delete, "it allows messages to be deleted"),
+        (found.deny_purge, "it allows to be purged"),
+        (!found.sealed, "it is sealed"),
+        (!found.no_ack, "it acknowledges nothing"),
+        (found.mirror.is_none(), "it is a mirror"),
+        (found.sources.as_ref().is_none_or(Vec::is_empty), "it has sources"),
+        (found.subject_transform.is_none(), "it transforms subjects"),
+        (!found.allow_message_ttl, "its messages may have times to live"),
+        (!matches!(found.persist_mode, Some(PersistenceMode::Async)), "its persistence is `async`"),
+        (
+            found.duplicate_window <= Duration::from_secs(1),
+            "it remembers ids for more than a second",
+        ),
+    ];
+    if found.subjects != [subject.clone()] {
+        return Some(format!("its subjects are {:?} instead of {subject}", found.subjects));
+    }
+    rules.iter().find(|(holds, _)| !holds).map(|(_, text)| (*text).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Credentials;
+
+    fn settings() -> Settings {
+        Settings {
+            servers: Vec::new(),
+            stream: "ct".to_owned(),
+            replicas: 1,
+            max_bytes: 0,
+            max_age: Duration::ZERO,
+            credentials: Credentials::None,
+            ca: None,
+            requires_tls: false,
+            timeout: Duration::from_secs(1),
+        }
+    }
+
+    #[test]
+    fn what_is_created_has_the_shape_that_is_required() {
+        let settings = settings();
+        assert_eq!(difference(&wanted(&settings), &settings), None);
+    }
+
+    #[test]
+    fn every_other_shape_is_named() {
+        let settings = settings();
+        let changes: [fn(&mut Config); 9] = [
+            |config| config.storage = StorageType::Memory,
+            |config| config.retention = RetentionPolicy::Interest,
+            |config| config.discard = DiscardPolicy::New,
+            |config| config.allow_rollup = true,
+            |config| config.deny_delete = false,
+            |config| config.deny_purge = false,
+            |config| config.subjects.push("other".to_owned()),
+            |config| config.persist_mode = Some(PersistenceMode::Async),
+            |config| config.duplicate_window = Duration::from_secs(120),
+        ];
+        let mut seen = Vec::new();
+        for change in changes {
+            let mut config = wanted(&settings);
+            change(&mut config);
+            let difference = difference(&config, &settings).unwrap();
+            assert!(!seen.contains(&difference), "{difference}");
+            seen.push(difference);
+        }
+    }
+
+    #[test]
+    fn limits_and_replicas_are_the_operators() {
+        let settings = settings();
+        let config = Config { max_bytes: 5, num_replicas: 3, ..wanted(&settings) };
+        assert_eq!(difference(&config, &settings), None);
+    }
+}

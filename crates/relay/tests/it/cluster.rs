@@ -1,0 +1,337 @@
+//! Nodes on a real server: leading, losing outcomes, split brain, and streams that lose their end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use record::{State, StreamId};
+use relay::protocol::{Applied, Content, Opening, Show, Step};
+use relay::{Link, Node, Turn, UseError};
+
+use crate::batches::{batch, nonce};
+use crate::nats::{Nats, settings};
+use crate::proxy::Proxy;
+use crate::random::Random;
+
+/// Attempts before a test gives up; each waits for the server.
+const ATTEMPTS: usize = 200;
+
+/// A node, and everything that it has shown.
+struct Shown {
+    node: Node,
+    random: Random,
+    records: BTreeMap<u64, (u32, u64)>,
+    repeated: usize,
+}
+
+async fn connect(address: SocketAddr, seed: u64) -> Shown {
+    let link = Link::open(&settings(address)).await.unwrap();
+    let node = Node::new(link).await.unwrap();
+    Shown { node, random: Random::new(seed), records: BTreeMap::new(), repeated: 0 }
+}
+
+impl Shown {
+    fn note(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            let Step::Applied(Applied { content: Content::Batch(batch), show, .. }) = step else {
+                continue;
+            };
+            if show == Show::Repeated {
+                self.repeated += 1;
+                continue;
+            }
+            assert_eq!(show, Show::New);
+            for (offset, record) in (batch.first_offset..).zip(&batch.records) {
+                let last = self.records.last_key_value().map(|(last, _)| *last);
+                assert!(last.is_none_or(|last| last < offset), "offset {offset} does not grow");
+                self.records.insert(offset, (record.log.0, record.index));
+            }
+        }
+    }
+
+    /// Reads to the end of the stream.
+    async fn catch_up(&mut self) {
+        for _ in 0..ATTEMPTS {
+            match self.node.catch_up().await {
+                Ok((steps, is_at_end)) => {
+                    self.note(steps);
+                    if is_at_end {
+                        return;
+                    }
+                }
+                Err(error) => retry(&error).await,
+            }
+        }
+        panic!("the end of the stream is not reached");
+    }
+
+    fn opening(&mut self, max_payload: usize) -> Opening {
+        Opening {
+            nonce: nonce(&mut self.random),
+            boot: [0; 16],
+            configuration: [0; 32],
+            now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap(),
+            is_durable: false,
+            min_offset: 0,
+            max_payload,
+        }
+    }
+
+    async fn stand(&mut self, max_payload: usize) {
+        self.catch_up().await;
+        let opening = self.opening(max_payload);
+        let state = State::new(StreamId::from_random(self.random.number()));
+        self.node.stand(&opening, state).unwrap();
+    }
+
+    /// Takes turns until everything is committed, or the node is deposed.
+    async fn settle(&mut self) -> Turn {
+        for _ in 0..ATTEMPTS {
+            let mut steps = Vec::new();
+            let turn = self.node.turn(&mut steps).await;
+            self.note(steps);
+            match turn {
+                Ok(Turn::Again) => {}
+                Ok(turn) => return turn,
+                Err(error) => retry(&error).await,
+            }
+        }
+        panic!("the turns do not end");
+    }
+
+    async fn lead(&mut self) {
+        self.stand(usize::MAX).await;
+        assert_eq!(self.settle().await, Turn::Committed);
+    }
+
+    fn propose(&mut self, count: usize) {
+        for _ in 0..count {
+            let state = self.node.leader().unwrap().state().clone();
+            let batch = batch(&state, 1_700_000_000_000, &mut self.random);
+            self.node.propose(&batch).unwrap().unwrap();
+        }
+    }
+
+    async fn publish(&mut self, count: usize) {
+        self.propose(count);
+        assert_eq!(self.settle().await, Turn::Committed);
+    }
+
+    fn state(&self) -> &State {
+        self.node.reader().state().unwrap()
+    }
+}
+
+async fn retry(error: &UseError) {
+    assert!(error.is_temporary(), "{error}");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_led_by_one_node_after_another_and_read_alike() {
+    let Some(server) = Nats::plain() else { return };
+    let mut one = connect(server.address, 1).await;
+    let mut two = connect(server.address, 2).await;
+    one.lead().await;
+    one.publish(20).await;
+    one.node.checkpoint().unwrap();
+    one.publish(20).await;
+    two.catch_up().await;
+    assert_eq!(one.state(), two.state());
+    // Content in parts, because this leader's messages are small.
+    two.stand(150).await;
+    assert_eq!(two.settle().await, Turn::Committed);
+    two.publish(20).await;
+    assert_eq!(two.state().term(), 2);
+    one.propose(1);
+    assert_eq!(one.settle().await, Turn::Deposed);
+    assert_eq!(one.state(), two.state());
+    assert!(one.records.len() > 20);
+    assert_eq!(one.records, two.records);
+    let mut late = connect(server.address, 3).await;
+    late.catch_up().await;
+    assert_eq!(late.state(), two.state());
+    assert_eq!(late.records, two.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handover_continues_without_a_jump() {
+    let Some(server) = Nats::plain() else { return };
+    let mut one = connect(server.address, 1).await;
+    let mut two = connect(server.address, 2).await;
+    one.lead().await;
+    one.publish(5).await;
+    let opening = two.opening(usize::MAX);
+    one.node.hand_over(opening.nonce);
+    assert_eq!(one.settle().await, Turn::Committed);
+    two.catch_up().await;
+    let next = two.state().next_offset();
+    two.node.stand(&opening, State::new(StreamId::from_random(9))).unwrap();
+    assert_eq!(two.settle().await, Turn::Committed);
+    assert_eq!(two.state().next_offset(), next);
+    one.catch_up().await;
+    assert_eq!(one.settle().await, Turn::Deposed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publish_whose_outcome_is_lost_is_committed_once() {
+    let Some(server) = Nats::plain() else { return };
+    let proxy = Proxy::start(server.address).await;
+    let mut leader = connect(proxy.address, 1).await;
+    let mut edge = connect(server.address, 2).await;
+    leader.lead().await;
+    for round in 0..2 {
+        leader.publish(2).await;
+        leader.propose(1);
+        let number = leader.node.leader().unwrap().state().number();
+        proxy.set_deaf(true);
+        // The first turn publishes; the answer is lost. The edge sees the message.
+        let mut steps = Vec::new();
+        let turn = tokio::time::timeout(Duration::from_secs(30), leader.node.turn(&mut steps));
+        let outcome = turn.await;
+        assert!(!matches!(outcome, Ok(Ok(Turn::Committed))), "round {round}");
+        leader.note(steps);
+        edge.catch_up().await;
+        assert_eq!(edge.state().number(), number, "round {round}");
+        proxy.set_deaf(false);
+        proxy.cut();
+        assert_eq!(leader.settle().await, Turn::Committed);
+        assert_eq!(leader.state().number(), number, "round {round}");
+    }
+    leader.publish(2).await;
+    edge.catch_up().await;
+    assert_eq!(edge.state(), leader.state());
+    assert_eq!(edge.records, leader.records);
+    assert_eq!(edge.node.counts().void, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_stopped_publishes_nothing_once_another_leads() {
+    let Some(server) = Nats::plain() else { return };
+    let mut old = connect(server.address, 1).await;
+    let mut new = connect(server.address, 2).await;
+    old.lead().await;
+    old.publish(3).await;
+    old.propose(3);
+    new.lead().await;
+    new.publish(3).await;
+    let last = new.node.link().bounds().await.unwrap().last;
+    assert_eq!(old.settle().await, Turn::Deposed);
+    assert_eq!(new.node.link().bounds().await.unwrap().last, last);
+    assert_eq!(old.state(), new.state());
+    assert_eq!(old.records, new.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_others_and_restarts_of_the_server_cost_nothing() {
+    let Some(mut server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    let mut edge = connect(server.address, 2).await;
+    leader.lead().await;
+    leader.publish(3).await;
+    let foreign = async_nats::connect(&server.settings().servers).await.unwrap();
+    foreign.publish(server.settings().subject(), "hello".into()).await.unwrap();
+    foreign.flush().await.unwrap();
+    leader.publish(3).await;
+    assert_eq!(leader.node.counts().foreign, 1);
+    assert!(leader.node.counts().marks > 0);
+    server.kill();
+    leader.propose(2);
+    server.resume();
+    assert_eq!(leader.settle().await, Turn::Committed);
+    edge.catch_up().await;
+    assert_eq!(edge.state(), leader.state());
+    assert_eq!(edge.records, leader.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_appends_again_what_the_stream_has_lost() {
+    let Some(mut server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    let mut edge = connect(server.address, 2).await;
+    leader.lead().await;
+    leader.publish(4).await;
+    server.kill();
+    let backup = server.back_up();
+    server.resume();
+    leader.publish(4).await;
+    edge.catch_up().await;
+    let before = edge.records.clone();
+    server.kill();
+    server.restore(&backup);
+    server.resume();
+    leader.publish(2).await;
+    edge.catch_up().await;
+    assert_eq!(edge.state(), leader.state());
+    assert_eq!(edge.state().term(), 1, "no other term was needed");
+    assert!(edge.records.len() >= before.len());
+    assert!(before.iter().all(|(offset, entry)| edge.records.get(offset) == Some(entry)));
+    assert!(edge.node.counts().rewinds > 0 || edge.repeated == 0);
+    let mut late = connect(server.address, 3).await;
+    late.catch_up().await;
+    assert_eq!(late.records, edge.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_stream_has_lost_for_ever_gets_other_offsets() {
+    let Some(mut server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    let mut edge = connect(server.address, 2).await;
+    leader.lead().await;
+    leader.publish(4).await;
+    server.kill();
+    let backup = server.back_up();
+    server.resume();
+    while leader.records.len() < 10 {
+        leader.publish(4).await;
+    }
+    edge.catch_up().await;
+    let before = edge.records.clone();
+    drop(leader);
+    server.kill();
+    server.restore(&backup);
+    server.resume();
+    let mut next = connect(server.address, 3).await;
+    next.lead().await;
+    next.publish(8).await;
+    edge.catch_up().await;
+    assert_eq!(edge.state(), next.state());
+    assert_eq!(edge.node.counts().rewinds, 1);
+    let last_before = *before.last_key_value().unwrap().0;
+    let after: Vec<_> = edge.records.range(last_before + 1..).collect();
+    assert!(!after.is_empty());
+    assert!(before.iter().all(|(offset, entry)| edge.records.get(offset) == Some(entry)));
+    // What was lost is read again: the entries after the loss begin where the backup ended.
+    let lost: Vec<_> = before.iter().filter(|(at, _)| !next.records.contains_key(at)).collect();
+    let again = |entry: &(u32, u64)| next.records.values().filter(|known| *known == entry).count();
+    assert!(lost.iter().any(|(_, entry)| again(entry) == 1), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_begins_before_an_offset_that_was_searched() {
+    let Some(server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    leader.lead().await;
+    for _ in 0..6 {
+        leader.publish(6).await;
+        leader.node.checkpoint().unwrap();
+        let foreign = server.settings().subject();
+        let client = async_nats::connect(&server.settings().servers).await.unwrap();
+        client.publish(foreign, "hello".into()).await.unwrap();
+        client.flush().await.unwrap();
+    }
+    assert_eq!(leader.settle().await, Turn::Committed);
+    let link = leader.node.link();
+    let offsets: Vec<u64> = leader.records.keys().copied().collect();
+    let mut places = std::collections::BTreeSet::new();
+    for offset in offsets.iter().step_by(5) {
+        let after = relay::search::find(link, *offset).await.unwrap();
+        places.insert(after);
+        let mut reader = relay::protocol::Reader::new(after);
+        let (sequence, payload) = link.get_from(after + 1).await.unwrap().unwrap();
+        assert!(matches!(reader.read(sequence, &payload).unwrap(), Step::Adopted { .. }));
+        assert!(reader.state().unwrap().next_offset() <= *offset);
+    }
+    assert!(places.len() > 3, "{places:?}");
+    assert_eq!(relay::search::find(link, 0).await.unwrap(), 0);
+}

@@ -1,0 +1,10 @@
+//! Tests of the crate.
+
+mod batches;
+mod cluster;
+mod model;
+mod nats;
+mod opening;
+mod proxy;
+mod random;
+mod reading;

