@@ -3,7 +3,7 @@
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::KeyValueErrorKind;
-use async_nats::jetstream::kv::{Config, Store};
+use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
 use bytes::Bytes;
 use record::encoding::{Decoder, Encoder, Message};
@@ -80,7 +80,7 @@ impl Bucket {
     /// # Errors
     /// If no server responds.
     pub async fn renew(&self, leader: &Candidate) -> Result<(), UseError> {
-        self.put(LEASE, leader.write()).await
+        self.put(LEASE, leader.write()).await.map(|_| ())
     }
 
     /// Returns the revision of the lease, 0 without one, and the node that has it.
@@ -96,7 +96,7 @@ impl Bucket {
     /// # Errors
     /// If no server responds.
     pub async fn announce(&self, node: &Candidate) -> Result<(), UseError> {
-        self.put(READY, node.write()).await
+        self.put(READY, node.write()).await.map(|_| ())
     }
 
     /// Returns the node that announced itself last, and the revision of that.
@@ -120,7 +120,7 @@ impl Bucket {
             .map_err(protocol::ProposeError::Encode)?;
         let content = protocol::compress(&plain).filter(|content| content.len() <= self.max_value);
         let Some(content) = content else { return Ok(false) };
-        self.put(CHECKPOINT, content).await.map(|()| true)
+        self.put(CHECKPOINT, content).await.map(|_| true)
     }
 
     /// Returns the copy of the newest checkpoint.
@@ -142,8 +142,66 @@ impl Bucket {
         }
     }
 
-    async fn put(&self, key: &str, value: Bytes) -> Result<(), UseError> {
-        self.store.put(key, value).await.map(|_| ()).map_err(UseError::unavailable)
+    /// Returns the value of a key and its revision; `None` if it has none or is deleted.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn get(&self, key: &str) -> Result<Option<(u64, Bytes)>, UseError> {
+        let entry = self.store.entry(key).await.map_err(UseError::unavailable)?;
+        let entry = entry.filter(|entry| entry.operation == Operation::Put);
+        Ok(entry.map(|entry| (entry.revision, entry.value)))
+    }
+
+    /// Sets the value of a key, and returns its revision.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, UseError> {
+        self.store.put(key, value).await.map_err(UseError::unavailable)
+    }
+
+    /// Sets the value of a key that has none or is deleted, and returns its revision; `None` if it has
+    /// one.
+    ///
+    /// # Errors
+    /// If no server responds. The value may then be set nevertheless.
+    pub async fn create(&self, key: &str, value: Bytes) -> Result<Option<u64>, UseError> {
+        if let Some(revision) = self.update(key, value.clone(), 0).await? {
+            return Ok(Some(revision));
+        }
+        let entry = self.store.entry(key).await.map_err(UseError::unavailable)?;
+        match entry {
+            Some(entry) if entry.operation != Operation::Put => {
+                self.update(key, value, entry.revision).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Replaces the value of a key that has this revision, and returns the new one; `None` if it has
+    /// another one.
+    ///
+    /// # Errors
+    /// If no server responds. The value may then be set nevertheless.
+    pub async fn update(
+        &self,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+    ) -> Result<Option<u64>, UseError> {
+        match self.store.update(key, value, revision).await {
+            Ok(revision) => Ok(Some(revision)),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
+            Err(error) => Err(UseError::unavailable(error)),
+        }
+    }
+
+    /// Deletes the value of a key.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn delete(&self, key: &str) -> Result<(), UseError> {
+        self.store.delete(key).await.map_err(UseError::unavailable)
     }
 
     async fn candidate(&self, key: &str) -> Result<(u64, Option<Candidate>), UseError> {

@@ -43,6 +43,14 @@ pub struct Bounds {
     pub last: u64,
 }
 
+/// The contents of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) bounds: Bounds,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
 impl Link {
     /// Connects to a server, and creates the stream if it is absent.
     ///
@@ -141,10 +149,16 @@ impl Link {
     /// # Errors
     /// If no server responds.
     pub async fn bounds(&self) -> Result<Bounds, UseError> {
+        Ok(self.extent().await?.bounds)
+    }
+
+    /// Returns the sequences of the stream, its messages and their bytes.
+    pub(crate) async fn extent(&self) -> Result<Extent, UseError> {
         let state = self.stream.get_info().await.map_err(UseError::unavailable)?.state;
         let last = state.last_sequence;
         let first = if state.messages == 0 { last.saturating_add(1) } else { state.first_sequence };
-        Ok(Bounds { first, last })
+        let bounds = Bounds { first, last };
+        Ok(Extent { bounds, messages: state.messages, bytes: state.bytes })
     }
 
     /// Waits until everything published is sent, at most until the connection's time limit.

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::error::UseError;
 use crate::link::{Bounds, Link, Outcome};
 use crate::protocol::{Leader, Next, Opening, Passed, Reader, Step};
+use crate::search;
 use crate::tail::Tail;
 
 /// Pause before a publish without an outcome is repeated.
@@ -62,6 +63,16 @@ impl Node {
     pub async fn new(link: Link) -> Result<Self, UseError> {
         let Bounds { first, .. } = link.bounds().await?;
         let reader = Reader::new(first.saturating_sub(1));
+        Ok(Self { link, reader, tail: None, leader: None, counts: Counts::default() })
+    }
+
+    /// Creates a node that begins at a checkpoint before the last messages, so that about `bytes` bytes
+    /// of messages or more follow it; at the first message kept if there are fewer, or no checkpoint.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn near_end(link: Link, bytes: u64) -> Result<Self, UseError> {
+        let reader = Reader::new(search::near_end(&link, bytes).await?);
         Ok(Self { link, reader, tail: None, leader: None, counts: Counts::default() })
     }
 

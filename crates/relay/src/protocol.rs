@@ -31,6 +31,7 @@ pub use lease::{Eligibility, Lease};
 pub use message::{Body, Foreign, Message, MessageId};
 pub(crate) use message::{compress, decompress};
 pub use offsets::{MAX_LOST, first_offset};
+pub(crate) use parts::{Assembled, Assembly};
 pub use reader::{Anchor, Applied, Content, Passed, Reader, Restart, Show, Step, Unreadable};
 
 /// Bytes of an encoded batch, begin or checkpoint at most, before compression.

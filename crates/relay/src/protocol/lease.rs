@@ -26,6 +26,14 @@ impl Lease {
         }
     }
 
+    /// Notes that the lease could not be read at `now`, because the servers did not respond: renewals may
+    /// have been missed, so its time begins anew.
+    pub fn note_unreadable(&mut self, now: Duration) {
+        if let Some((_, since)) = &mut self.seen {
+            *since = now;
+        }
+    }
+
     /// Reports whether the lease is over: it was read, and has not changed for `time`; a node of another
     /// configuration waits three times as long.
     #[must_use]
@@ -54,5 +62,18 @@ mod tests {
         assert!(lease.is_over(time, Eligibility::Equal, second * 8));
         assert!(!lease.is_over(time, Eligibility::Unequal, second * 15));
         assert!(lease.is_over(time, Eligibility::Unequal, second * 16));
+    }
+
+    #[test]
+    fn time_in_which_the_lease_cannot_be_read_does_not_count() {
+        let (time, second) = (Duration::from_secs(4), Duration::from_secs(1));
+        let mut lease = Lease::default();
+        lease.note_unreadable(second);
+        assert!(!lease.is_over(time, Eligibility::Equal, second * 100), "it was never read");
+        lease.note(7, second);
+        lease.note_unreadable(second * 60);
+        lease.note(7, second * 61);
+        assert!(!lease.is_over(time, Eligibility::Equal, second * 63));
+        assert!(lease.is_over(time, Eligibility::Equal, second * 64));
     }
 }

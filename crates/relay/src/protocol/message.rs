@@ -239,7 +239,7 @@ mod tests {
     fn contents_survive_compression_and_damage_is_noticed() {
         let plain: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
         let content = compress(&plain).unwrap();
-        assert_eq!(decompress(&content), Some(plain.clone()));
+        assert_eq!(decompress(&content), Some(plain));
         let mut longer = content.to_vec();
         longer[0] ^= 1;
         assert_eq!(decompress(&longer), None);

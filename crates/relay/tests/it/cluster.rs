@@ -335,3 +335,34 @@ async fn a_reader_begins_before_an_offset_that_was_searched() {
     assert!(places.len() > 3, "{places:?}");
     assert_eq!(relay::search::find(link, 0).await.unwrap(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_begins_near_the_end_reads_what_the_others_have() {
+    let Some(server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    // Checkpoints come in parts.
+    leader.stand(150).await;
+    assert_eq!(leader.settle().await, Turn::Committed);
+    for _ in 0..4 {
+        leader.publish(10).await;
+        leader.node.checkpoint().unwrap();
+    }
+    leader.publish(10).await;
+    let mut origins = Vec::new();
+    for bytes in [1, 5_000, u64::MAX] {
+        let link = Link::open(&settings(server.address)).await.unwrap();
+        let node = Node::near_end(link, bytes).await.unwrap();
+        let random = Random::new(bytes);
+        let mut late = Shown { node, random, records: BTreeMap::new(), repeated: 0 };
+        origins.push(late.node.reader().origin());
+        late.catch_up().await;
+        assert_eq!(late.node.reader().origin(), *origins.last().unwrap(), "began at a checkpoint");
+        assert_eq!(late.state(), leader.state());
+        let first = *late.records.first_key_value().unwrap().0;
+        let expected: BTreeMap<_, _> =
+            leader.records.range(first..).map(|(offset, record)| (*offset, *record)).collect();
+        assert_eq!(late.records, expected);
+    }
+    assert!(origins[0] > origins[1] && origins[1] > origins[2], "{origins:?}");
+    assert_eq!(origins[2], 0);
+}

@@ -1,4 +1,5 @@
 //! Tests of the crate.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // in the helpers of tests
 
 mod batches;
 mod cluster;

@@ -114,3 +114,27 @@ async fn the_bucket_has_the_lease_and_the_copy_of_the_checkpoint() {
     let again = Bucket::open(&link, &settings).await.unwrap();
     assert_eq!(again.saved().await.unwrap(), Some(state));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_in_the_bucket_are_replaced_by_whoever_knows_their_revision() {
+    let Some(server) = Nats::plain() else { return };
+    let settings = server.settings();
+    let link = Link::open(&settings).await.unwrap();
+    let bucket = Bucket::open(&link, &settings).await.unwrap();
+    let key = "cursor.nats";
+    assert_eq!(bucket.get(key).await.unwrap(), None);
+    assert_eq!(bucket.update(key, "0".into(), 5).await.unwrap(), None);
+    let first = bucket.create(key, "1".into()).await.unwrap().unwrap();
+    assert_eq!(bucket.create(key, "2".into()).await.unwrap(), None);
+    assert_eq!(bucket.get(key).await.unwrap(), Some((first, "1".into())));
+    let second = bucket.update(key, "2".into(), first).await.unwrap().unwrap();
+    assert_eq!(bucket.update(key, "3".into(), first).await.unwrap(), None);
+    assert_eq!(bucket.get(key).await.unwrap(), Some((second, "2".into())));
+    bucket.delete(key).await.unwrap();
+    assert_eq!(bucket.get(key).await.unwrap(), None);
+    assert_eq!(bucket.update(key, "3".into(), second).await.unwrap(), None);
+    let third = bucket.create(key, "3".into()).await.unwrap().unwrap();
+    let fourth = bucket.put(key, "4".into()).await.unwrap();
+    assert!(second < third && third < fourth);
+    assert_eq!(bucket.get(key).await.unwrap(), Some((fourth, "4".into())));
+}
