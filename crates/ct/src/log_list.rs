@@ -11,6 +11,7 @@ mod url;
 mod version;
 
 pub use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use self::url::origin;
@@ -106,7 +107,7 @@ pub enum State {
 }
 
 /// The tree a read-only log ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FinalTreeHead {
     /// The number of its leaves.
     pub size: u64,

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use ctclient::Backoff;
 use ctclient::failure::bounded;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// The state of the circuit to a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// The log answers.
     #[default]

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ct::log_list::{LogList, SkipReason, Skipped};
 use ct::signature::PublicKey;
 use ctclient::{Client, Log};
+use serde::{Deserialize, Serialize};
 
 use self::cache::{Cache, Stored};
 pub use self::error::{CatalogueError, Edition};
@@ -71,7 +72,7 @@ impl CatalogueOptions {
 }
 
 /// The state of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListStatus {
     /// URL of the list.
     pub url: String,

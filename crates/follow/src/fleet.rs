@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ctclient::{AnySource, Client, HostSnapshot, IssuerStore, Log, ReadOptions, Source};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -41,7 +42,7 @@ pub struct FleetOptions {
 }
 
 /// The reason why no log is followed, or the lists are not up to date.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason(pub String);
 
 /// All followers.
@@ -150,6 +151,17 @@ impl Fleet {
         options: FleetOptions,
         pages: mpsc::Sender<Page>,
     ) -> Arc<Self> {
+        Self::start_under(Supervisor::default(), client, options, pages)
+    }
+
+    /// Starts the same with its tasks under a supervisor. Must be called within a Tokio runtime.
+    #[must_use]
+    pub fn start_under(
+        supervisor: Supervisor,
+        client: Arc<Client>,
+        options: FleetOptions,
+        pages: mpsc::Sender<Page>,
+    ) -> Arc<Self> {
         let reason = if options.catalogue.is_some() { WAITING } else { NO_LIST };
         let follow = options.follow;
         let saves = (follow.first_position == FirstPosition::Saved).then(Saves::default);
@@ -167,7 +179,7 @@ impl Fleet {
             catalogue: watch::Sender::new(options.catalogue),
             reason: Mutex::new(Some(Reason(reason.to_owned()))),
             tasks: Mutex::default(),
-            supervisor: Supervisor::default(),
+            supervisor,
         });
         for log in options.configured {
             fleet.follow(log, None);

@@ -3,7 +3,8 @@
 //! A [`Fleet`] decides which logs are followed (the [`catalogue`] of a signed log list, and configured
 //! logs) and runs one follower for each. A follower polls the tree head, reads ahead in a bounded
 //! window (crate `ctclient`), proves the entries and emits them in index order, each exactly once, as
-//! [`Page`]s on one bounded channel. [`LogsView`] is the status of all logs for those who show it.
+//! [`Page`]s on one bounded channel. [`LogsView`] is the status of all logs for those who show it, and
+//! a [`LogsSnapshot`] brings it to other nodes.
 //!
 //! Invariants:
 //! * Entries of a log are emitted in index order from its start position on, and each index is
@@ -17,6 +18,7 @@
 
 pub mod acknowledge;
 mod alarm;
+mod as_text;
 mod breaker;
 pub mod catalogue;
 pub mod file;
@@ -44,4 +46,5 @@ pub use status::LogStatus;
 pub use status::counters::{Counters, Counts};
 pub use status::listing::Listing;
 pub use status::progress::{Health, Snapshot};
+pub use view::snapshot::{LogsSnapshot, SnapshotError};
 pub use view::{HeldBytes, IssuersView, LogView, LogsView};

@@ -1,13 +1,17 @@
 //! The status of all followed logs as readers see it: plain values at one moment.
 //!
 //! `/health`, `/api/logs`, the metrics and the log lines read a [`LogsView`]. A [`Fleet`] is one; a
-//! process without followers can serve the same routes from another.
+//! process without followers can serve the same routes from another, such as the [`snapshot`] that a
+//! process with followers has sent.
+
+pub(crate) mod snapshot;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ctclient::{Client, HostSnapshot, IssuerCounts, Log, host_of};
+use serde::{Deserialize, Serialize};
 
 use crate::catalogue::ListStatus;
 use crate::fleet::{Fleet, Reason};
@@ -52,7 +56,7 @@ impl LogView {
 }
 
 /// The certificates of chains that are in memory, and how they came there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuersView {
     /// Certificates in memory.
     pub known: usize,
@@ -61,7 +65,7 @@ pub struct IssuersView {
 }
 
 /// Bytes in memory on the way from the logs to the publisher.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldBytes {
     /// Bytes of responses being read and of pages not published yet.
     pub responses: usize,

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use record::Issuer;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::failure::{LONGEST_AT_FIRST, is_beginning};
@@ -106,7 +107,7 @@ pub struct IssuerStore {
 }
 
 /// Counts of the store since the start.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuerCounts {
     /// Certificates fetched from `issuer/`.
     pub fetched: u64,

@@ -3,6 +3,9 @@
 use ct::log_list::{ListError, LogList, Timestamp, Version};
 use ct::signature::SignatureError;
 use ctclient::FetchError;
+use serde::{Deserialize, Serialize};
+
+use crate::as_text;
 
 /// The reason why there is no (new) log list.
 #[derive(Debug, thiserror::Error)]
@@ -47,11 +50,13 @@ pub enum CatalogueError {
 }
 
 /// The edition of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edition {
     /// Its version, which only grows.
+    #[serde(with = "as_text")]
     pub version: Option<Version>,
     /// Time of the edition.
+    #[serde(with = "as_text")]
     pub timestamp: Option<Timestamp>,
 }
 

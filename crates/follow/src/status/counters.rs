@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 /// Declares the counters of a log: as atomics that its follower adds to, and as plain numbers for
 /// those who read them.
 macro_rules! counters {
@@ -13,9 +15,17 @@ macro_rules! counters {
         }
 
         /// The values of [`Counters`] at one moment.
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Counts {
             $($(#[doc = $doc])+ pub $name: u64,)+
+        }
+
+        impl Counts {
+            /// Returns the largest of the values.
+            pub(crate) fn largest(&self) -> u64 {
+                [$(self.$name,)+].into_iter().max().unwrap_or(0)
+            }
         }
 
         impl Counters {

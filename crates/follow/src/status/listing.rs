@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ct::log_list::FinalTreeHead;
+use serde::{Deserialize, Serialize};
 
 /// The description of a log in the lists in use; empty for a configured log.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     /// Its state as lists spell it, such as `usable`; that of the signed list, if the log is in it.
     pub state: Option<String>,

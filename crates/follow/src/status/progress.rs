@@ -3,11 +3,14 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 use crate::alarm::{Alarm, MOST_ALARMS};
 use crate::breaker::BreakerState;
 
 /// Health of a log, by failures in a row against the configured thresholds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Health {
     /// The log answers.
     Healthy,
@@ -30,7 +33,7 @@ impl Health {
 }
 
 /// The progress and health of a log at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The next index to be emitted; `None` before the first head.
     pub next_index: Option<u64>,
