@@ -53,6 +53,8 @@ pub enum Kind {
     Route,
     /// Any number of texts, none of them empty.
     Texts,
+    /// Any number of NATS servers; a file may join them by commas.
+    Servers,
     /// Any number of http or https URLs.
     Urls,
     /// Any number of IP addresses and networks.
@@ -98,6 +100,7 @@ impl Kind {
             Self::Choices(_)
             | Self::Subset(_)
             | Self::Texts
+            | Self::Servers
             | Self::Urls
             | Self::Networks
             | Self::Tokens => list(text)?,
@@ -138,7 +141,7 @@ impl Kind {
                 .as_array()
                 .is_some_and(|words| words.iter().all(|word| is_one_of(word, choices))),
             Self::Route => value.as_str().is_some_and(is_route),
-            Self::Texts => is_list(value, |text| !text.trim().is_empty()),
+            Self::Texts | Self::Servers => is_list(value, |text| !text.trim().is_empty()),
             Self::Urls => is_list(value, is_http_url),
             Self::Networks => is_list(value, |text| network(text).is_some()),
             Self::Tokens => is_list(value, is_token),
@@ -177,11 +180,11 @@ impl Kind {
     #[must_use]
     pub const fn is_obvious(self) -> bool {
         use Kind::{
-            Address, Ascii, Bool, Directory, HeaderName, Logs, Outputs, Path, Text, Texts, Url,
-            Urls,
+            Address, Ascii, Bool, Directory, HeaderName, Logs, Outputs, Path, Servers, Text, Texts,
+            Url, Urls,
         };
         let is_word = matches!(self, Bool | Text | Ascii | Path | Address | Url | HeaderName);
-        is_word || matches!(self, Directory | Texts | Urls | Logs | Outputs)
+        is_word || matches!(self, Directory | Texts | Servers | Urls | Logs | Outputs)
     }
 
     /// The name of the value in the help of a flag.
@@ -203,6 +206,7 @@ impl Kind {
             Self::Choices(_) | Self::Subset(_) => "WORDS",
             Self::StreamPath | Self::Route => "PATH",
             Self::Texts => "TEXTS",
+            Self::Servers => "SERVERS",
             Self::Urls => "URLS",
             Self::Networks => "NETWORKS",
             Self::Tokens => "TOKENS",
@@ -252,6 +256,7 @@ impl fmt::Display for Kind {
                 "a path such as /stats, of letters, digits, hyphens, dots and underscores",
             ),
             Self::Texts => f.write_str("a list of strings"),
+            Self::Servers => f.write_str("a list of NATS servers"),
             Self::Urls => f.write_str("a list of http or https URLs"),
             Self::Networks => f.write_str("a list of IP addresses and networks such as 10.0.0.0/8"),
             Self::Tokens => {
@@ -301,7 +306,7 @@ fn list(text: &str) -> Option<Value> {
     (!is_literal).then(|| words(text).collect())
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
 }
 

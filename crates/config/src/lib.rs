@@ -50,8 +50,8 @@ pub use model::values::{
     TreeSizeSource, Verification,
 };
 pub use model::{
-    Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal, JournalSync,
-    NamedLog, Protocols, Span, Streams,
+    Cluster, Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal,
+    JournalSync, NamedLog, Protocols, Role, Span, Streams,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 use tree::yaml;
@@ -243,7 +243,10 @@ fn doubts(
 ) -> Vec<String> {
     let mut warnings = rules::warnings(config);
     let has_no_state = !is_set("ct_log.state_file") && config.ct_log.state_file.is_none();
-    warnings.extend(rules::unused_sections(config, is_set));
+    warnings.extend(rules::unused_sections(config, &is_set));
+    if !demo {
+        warnings.extend(rules::warnings_of_cluster(config, &is_set));
+    }
     if !demo && has_no_state {
         warnings.extend(file::unused_state(file));
     }

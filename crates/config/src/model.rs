@@ -4,6 +4,7 @@
 //! `config.example.yaml`), the bounds themselves, and the names of variables and flags are in
 //! [`SETTINGS`](crate::SETTINGS), one row for each leaf of [`Config`].
 
+mod cluster;
 mod ct_log;
 mod de;
 pub(crate) mod guard;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+pub use self::cluster::{Cluster, Role};
 pub use self::ct_log::{CtLog, NamedLog};
 use self::de::{address, blank_is_default};
 use self::guard::{Auth, ConnectionLimit, RateLimit};
@@ -58,6 +60,8 @@ pub struct Config {
     pub worker_threads: u64,
     /// Longest wait for connections to end after a stop signal, in milliseconds, at most 5000.
     pub shutdown_grace_ms: u64,
+    /// The part of this server in a cluster.
+    pub role: Role,
     /// The directory of the journal and of everything else that is kept; none for memory only.
     pub data_dir: Option<PathBuf>,
     /// The handling of entries that do not match the log's signed tree.
@@ -117,6 +121,9 @@ pub struct Config {
     /// The published certificates on disk, in `data_dir`.
     #[serde(deserialize_with = "blank_is_default")]
     pub journal: Journal,
+    /// The cluster that this server is a node of.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub cluster: Cluster,
     /// The logs of the log list, and how they are read.
     #[serde(deserialize_with = "blank_is_default")]
     pub ct_log: CtLog,
@@ -192,6 +199,7 @@ impl Default for Config {
             slow_client: SlowClient::Drop,
             worker_threads: 0,
             shutdown_grace_ms: 3000,
+            role: Role::All,
             data_dir: None,
             verification: Verification::Report,
             verification_evidence_dir: None,
@@ -213,6 +221,7 @@ impl Default for Config {
             auth: Auth::default(),
             feed: Feed::default(),
             journal: Journal::default(),
+            cluster: Cluster::default(),
             ct_log: CtLog::default(),
             custom_logs: Vec::new(),
             static_logs: Vec::new(),

@@ -60,6 +60,8 @@ impl Assignment {
 
 /// Settings that `--demo` ignores: those of log sources and state.
 const NOT_IN_DEMO: &[&str] = &[
+    "role",
+    "cluster.url",
     "data_dir",
     "compat.export_state",
     "verification_evidence_dir",

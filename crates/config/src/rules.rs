@@ -1,15 +1,17 @@
 //! Rules between settings, each of which is valid by itself.
 
+mod cluster;
 mod outputs;
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::PathBuf;
 
+pub(crate) use self::cluster::warnings as warnings_of_cluster;
 use crate::error::Problem;
 use crate::model::reporting::route;
 use crate::model::values::SignatureMode;
-use crate::model::{Config, NamedLog};
+use crate::model::{Config, NamedLog, Role};
 use crate::table::suggest;
 
 /// Returns every broken rule.
@@ -24,6 +26,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
     check_catch_up(config, &mut problems);
     check_named_logs(config, &mut problems);
     check_guard(config, &mut problems);
+    cluster::check(config, &mut problems);
     outputs::check(config, &mut problems);
     problems
 }
@@ -204,6 +207,9 @@ fn check_routes(config: &Config, problems: &mut Vec<Problem>) {
 
 fn check_sources(config: &Config, problems: &mut Vec<Problem>) {
     let logs = &config.ct_log;
+    if config.role == Role::Edge {
+        return;
+    }
     if !logs.rfc6962_enabled && !logs.static_ct_enabled {
         problems.push(problem(
             "ct_log.rfc6962_enabled",

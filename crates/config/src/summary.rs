@@ -77,6 +77,10 @@ fn dedup(config: &Config, tree: &Value) -> String {
 }
 
 fn state(config: &Config) -> String {
+    if config.cluster.is_on() {
+        let servers = config.cluster.servers().collect::<Vec<_>>().join(", ");
+        return format!("the stream {} on {servers}", config.cluster.stream);
+    }
     let logs = &config.ct_log;
     let path =
         |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());

@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `config.example.yaml`. Rows of one section stand together, in the
 //! order in which they are shown.
 
+mod cluster;
 mod ct_log;
 mod feed;
 mod guard;
@@ -172,6 +173,12 @@ pub const SECTIONS: &[Section] = &[
         "What was published, on disk in data_dir: a restart neither repeats nor loses anything, and clients \
          resume over everything kept",
     ),
+    section(
+        "cluster",
+        "Cluster",
+        "Several servers that share one stream on NATS JetStream, so that clients can move between them; \
+         docs/cluster.md describes it",
+    ),
     section("ct_log", "Logs", "Which logs are read, and how"),
     section(
         "compat",
@@ -204,13 +211,14 @@ const fn section(name: &'static str, title: &'static str, doc: &'static str) -> 
 }
 
 /// The rows of all sections, in the order in which they are shown.
-const PARTS: [&[Setting]; 9] = [
+const PARTS: [&[Setting]; 10] = [
     server::ROWS,
     reporting::ROWS,
     streams::ROWS,
     guard::ROWS,
     feed::ROWS,
     journal::ROWS,
+    cluster::ROWS,
     ct_log::ROWS,
     outputs::ROWS,
     logs::ROWS,

@@ -1,6 +1,7 @@
 //! Tests of the configuration as a whole; what they share.
 
 mod broken_rules;
+mod cluster;
 mod compat;
 mod files;
 mod mistakes;

@@ -25,6 +25,31 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAd
     kind::address(&text).ok_or_else(expected)
 }
 
+/// Reads a text; a blank one means "not set".
+pub(super) fn blank_text_is_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    let text: Option<String> = Option::deserialize(deserializer)?;
+    Ok(text.filter(|text| !text.trim().is_empty()))
+}
+
+/// Reads a list of texts, or one text in which commas separate them.
+pub(super) fn text_or_list<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text, or a list of texts")]
+    enum Either {
+        Text(String),
+        List(Vec<String>),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        None => Vec::new(),
+        Some(Either::Text(text)) => kind::words(&text).map(str::to_owned).collect(),
+        Some(Either::List(list)) => list,
+    })
+}
+
 /// Reads a path; a blank one means "not set" to certstream-server-go.
 pub(super) fn blank_is_none<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -122,7 +122,8 @@ fn check_kafka(
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     let kafka = config.stream_processing.iter().any(StreamProcessor::is_enabled);
-    if (config.nats.enabled || kafka) && config.data_dir.is_none() {
+    let is_kept = config.data_dir.is_some() || config.cluster.is_on();
+    if (config.nats.enabled || kafka) && !is_kept {
         warnings.push(
             "an output without data_dir begins with the newest certificate at each start: what was \
              not published before is lost; set data_dir"

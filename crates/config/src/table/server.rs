@@ -92,11 +92,19 @@ pub(super) const ROWS: &[Setting] = &[
         "Maximum time to wait for connections to end after SIGTERM or Ctrl-C",
     ),
     row(
+        "role",
+        &["CERTSTREAM_ROLE"],
+        Choice(&["all", "ingest", "edge"]),
+        "Part of this server in a cluster (section cluster): ingest reads the logs while it leads; edge \
+         serves clients; all does both. Without a cluster it is all",
+    )
+    .restart(),
+    row(
         "data_dir",
         &["CERTSTREAM_DATA_DIR"],
         Directory,
         "Directory for everything that the server keeps: the journal (section journal), evidence of \
-         alarms and the cached log lists. Without one, nothing published outlives the server, and \
+         alarms and the cached log lists; a node of a cluster keeps no journal. Without one, nothing published outlives the server, and \
          positions are kept in ct_log.state_file if that is set",
     )
     .example("/var/lib/certstream")

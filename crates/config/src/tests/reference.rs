@@ -88,11 +88,22 @@ fn the_commented_values_of_the_example_are_valid() {
         &nats.key_file,
     ];
     assert!(files.iter().all(|file| file.is_some()), "{nats:?}");
+    let cluster = &config.cluster;
+    let files = [
+        &cluster.password_file,
+        &cluster.token_file,
+        &cluster.nkey_file,
+        &cluster.creds_file,
+        &cluster.ca_file,
+    ];
+    assert!(files.iter().all(|file| file.is_some()) && cluster.user.is_some(), "{cluster:?}");
+    assert!(!cluster.is_on() && cluster.max_age.is_some(), "{cluster:?}");
     let without_lists = Config {
         custom_logs: vec![],
         static_logs: vec![],
         stream_processing: vec![],
         nats: Default::default(),
+        cluster: Default::default(),
         ..config
     };
     assert_eq!(without_lists, expected);

@@ -95,6 +95,7 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         Kind::Subset(choices) => return vec![choices.join(","), choices[0].to_owned()],
         Kind::Route => "/some/where",
         Kind::Texts => return vec!["one, another".to_owned(), "one".to_owned()],
+        Kind::Servers => "nats://a:4222, b",
         Kind::Urls => "https://a.example/list.json,http://127.0.0.1:1/b",
         Kind::Networks => "10.0.0.0/8, 2001:db8::1",
         Kind::Tokens => {
@@ -155,6 +156,7 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         | Kind::Directory
         | Kind::Text
         | Kind::Texts
+        | Kind::Servers
         | Kind::TreeSize
         | Kind::Logs
         | Kind::Outputs
@@ -167,10 +169,19 @@ fn settable() -> impl Iterator<Item = (&'static Setting, String)> {
     SETTINGS.iter().filter_map(|setting| Some((setting, setting.flag()?)))
 }
 
+/// Returns a configuration that is valid with any value of this setting: a role needs a cluster.
+fn fit_for(setting: &Setting) -> Config {
+    let mut config = filled();
+    if setting.key == "role" {
+        config.cluster.url.push("nats://127.0.0.1:4222".to_owned());
+    }
+    config
+}
+
 fn assigned(setting: &'static Setting, origin: Origin, text: &str) -> Result<Config, ConfigError> {
     let assignment = Assignment { setting, origin, text: text.to_owned() };
     let mut problems = Vec::new();
-    let config = overlay::apply(filled(), &[assignment], &mut problems);
+    let config = overlay::apply(fit_for(setting), &[assignment], &mut problems);
     ConfigError::none_of(problems)?;
     Ok(config)
 }
@@ -265,8 +276,8 @@ fn variables_are_named_after_their_keys_with_known_exceptions() {
 
 #[test]
 fn a_variable_and_a_flag_set_their_key_and_nothing_else() {
-    let before = leaves_of(&filled());
     for (setting, flag) in settable() {
+        let before = leaves_of(&fit_for(setting));
         let mut origins = vec![Origin::Flag(flag)];
         origins.extend(setting.env.iter().map(|name| Origin::Variable((*name).to_owned())));
         for (text, origin) in other_values(setting, &before[setting.key])
@@ -284,9 +295,10 @@ fn a_variable_and_a_flag_set_their_key_and_nothing_else() {
 
 #[test]
 fn each_variable_and_flag_takes_effect() {
-    let file = Written::new(&shown(&filled()));
-    let before = leaves_of(&filled());
     for (setting, flag) in settable() {
+        let filled = fit_for(setting);
+        let file = Written::new(&shown(&filled));
+        let before = leaves_of(&filled);
         let (text, expected) = other_values(setting, &before[setting.key])
             .into_iter()
             .map(|text| {
@@ -295,7 +307,7 @@ fn each_variable_and_flag_takes_effect() {
             .find(|(config, _)| rules::check(config).is_empty())
             .map(|(config, text)| (text, config))
             .expect("a value that breaks no rule");
-        assert_ne!(expected, filled());
+        assert_ne!(expected, filled);
         let flagged = serve(&[&file.flag(), &format!("--{flag}={text}")], &[]);
         assert_eq!(flagged.config, expected, "--{flag}={text}");
         for name in setting.env {
