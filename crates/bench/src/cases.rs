@@ -1,5 +1,6 @@
 //! The benchmarks: what each sets up, measures and requires.
 
+mod cluster;
 mod collect;
 mod fanout;
 mod faults;
@@ -16,7 +17,7 @@ mod soak;
 use crate::plan::Benchmark;
 
 /// All benchmarks, in the order in which they run.
-pub(crate) const BENCHMARKS: [Benchmark; 13] = [
+pub(crate) const BENCHMARKS: [Benchmark; 14] = [
     internet::BENCHMARK,
     ingest::BENCHMARK,
     fanout::BENCHMARK,
@@ -30,4 +31,5 @@ pub(crate) const BENCHMARKS: [Benchmark; 13] = [
     soak::BENCHMARK,
     collect::KILLS,
     journal::BENCHMARK,
+    cluster::BENCHMARK,
 ];

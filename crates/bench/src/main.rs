@@ -39,10 +39,19 @@ fn command_line() -> Cli {
         .subcommands(clients::commands())
         .arg(Arg::new("which").value_parser(names).default_value("all"))
         .arg(number("entries", "Entries to ingest").default_value("150000"))
-        .arg(number("clients", "Clients of the crowd").default_value("500"))
+        .arg(number("clients", "Clients of the crowd [default: 500, of a cluster 100]"))
         .arg(number("seconds", "Length of a measurement over time [default: 12 to 60]"))
         .arg(number("minutes", "Length of a soak").default_value("10"))
         .arg(number("kills", "How often to kill the server").default_value("50"))
+        .arg(number("rate", "Entries a second of a cluster's logs").default_value("2500"))
+        .arg(
+            Arg::new("nats")
+                .long("nats")
+                .value_parser(["1", "3"])
+                .default_value("3")
+                .help("Servers of NATS in a cluster"),
+        )
+        .arg(number("seed", "The seed of the kills of a cluster [default: a random one]"))
         .arg(Arg::new("only").long("only").value_name("CASE").help("Only the case of this name"))
         .arg(
             // For xtask, which builds the binaries before it starts this program.

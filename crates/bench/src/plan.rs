@@ -6,6 +6,9 @@ use clap::ArgMatches;
 
 use crate::figures::report::Report;
 
+/// The usual number of clients of one server.
+const CROWD: usize = 500;
+
 /// One benchmark.
 pub(crate) struct Benchmark {
     pub(crate) name: &'static str,
@@ -25,14 +28,20 @@ pub(crate) struct Plan {
     only: Option<String>,
     /// Entries to ingest.
     pub(crate) entries: u64,
-    /// Clients of the crowd.
-    pub(crate) clients: usize,
+    /// Clients of the crowd, where their number is given.
+    clients: Option<usize>,
     /// The length of a measurement over time, where it is given.
     time: Option<Duration>,
     /// The length of a soak.
     pub(crate) minutes: u64,
     /// The number of times that the server is killed.
     pub(crate) kills: u64,
+    /// Entries a second of a cluster's logs.
+    pub(crate) rate: u64,
+    /// Servers of NATS in a cluster.
+    pub(crate) nats: usize,
+    /// The seed of a cluster's kills, where it is given.
+    pub(crate) seed: Option<u64>,
 }
 
 impl Plan {
@@ -44,10 +53,13 @@ impl Plan {
             which: text("which").filter(|which| which != "all"),
             only: text("only"),
             entries: number("entries").unwrap_or(1),
-            clients: usize::try_from(number("clients").unwrap_or(1))?,
+            clients: number("clients").map(usize::try_from).transpose()?,
             time: number("seconds").map(Duration::from_secs),
             minutes: number("minutes").unwrap_or(1),
             kills: number("kills").unwrap_or(1),
+            rate: number("rate").unwrap_or(1),
+            nats: text("nats").map_or(Ok(1), |count| count.parse())?,
+            seed: number("seed"),
         })
     }
 
@@ -59,6 +71,16 @@ impl Plan {
         };
         let wanted = |case: &str| self.only.as_ref().is_none_or(|only| only == case);
         benchmark.cases.iter().copied().filter(|case| chosen && wanted(case)).collect()
+    }
+
+    /// Returns the number of clients of one server.
+    pub(crate) fn crowd(&self) -> usize {
+        self.clients(CROWD)
+    }
+
+    /// Returns the number of clients: the given one, or `usual`.
+    pub(crate) fn clients(&self, usual: usize) -> usize {
+        self.clients.unwrap_or(usual)
     }
 
     /// Returns the length of a measurement: the given one, or `seconds`.

@@ -1,75 +1,132 @@
-"""Each entry of each log is in both brokers: outputs.py ENTRIES NATS_URL PASSWORD KAFKA TOPIC LOG_URL..."""
+"""The brokers have each message that SSE clients get: outputs.py JSON, where JSON describes the brokers."""
 
 import asyncio
 import collections
 import json
 import re
+import ssl
 import sys
+import urllib.request
 
 import aiokafka
 import nats
 
-ENTRIES, NATS, PASSWORD, KAFKA, TOPIC = int(sys.argv[1]), *sys.argv[2:6]
-URLS = {url.rstrip("/") for url in sys.argv[6:]}
+SITE = json.loads(sys.argv[1])
+URLS = {url.rstrip("/") for url in SITE["logs"]}
+ENTRIES = SITE["entries"]
+
+
+def of_sse(stream, profile):
+    """Returns each message that the server resends to SSE clients, by log and index."""
+    url = f"{SITE['server']}/sse?stream={stream}&compat={profile}&since=0"
+    messages = {}
+    with urllib.request.urlopen(url, timeout=60) as response:
+        for line in response:
+            if not line.startswith(b"data:"):
+                continue
+            body = line.removeprefix(b"data:").strip()
+            message = json.loads(body)
+            if message["message_type"] == "gap":
+                assert message["reason"] == "before_start", message
+                continue
+            if message["message_type"] == "heartbeat":
+                continue
+            messages[place(message["data"])] = body
+            if len(messages) == ENTRIES:
+                return messages
+
+
+def place(data):
+    return data["source"]["url"].rstrip("/"), data["cert_index"]
 
 
 class Seen:
-    """The messages of one broker, by identity."""
+    """The messages of one output, by identity."""
 
-    def __init__(self, broker):
-        self.broker = broker
+    def __init__(self, name, expected):
+        self.name = name
+        self.expected = expected
         self.times = collections.Counter()
         self.logs = collections.defaultdict(set)
 
     def add(self, identity, body):
         data = json.loads(body)["data"]
         log_id, index = identity.rsplit(":", 1)
-        assert int(index) == data["cert_index"], (identity, data["cert_index"])
-        url = data["source"]["url"].rstrip("/")
-        assert url in URLS, url
-        self.logs[url].add(data["cert_index"])
+        url, own = place(data)
+        assert int(index) == own, (identity, own)
+        assert re.fullmatch(r"[A-Za-z0-9+/]{43}=", log_id), identity
+        assert body.strip() == self.expected[url, own], (body, self.expected[url, own])
+        self.logs[url].add(own)
         self.times[identity] += 1
 
     def check(self):
         each = ENTRIES // len(URLS)
         for url in URLS:
             missing = set(range(each)) - self.logs[url]
-            assert not missing, (self.broker, url, len(missing), sorted(missing)[:10])
+            assert not missing, (self.name, url, len(missing), sorted(missing)[:10])
         repeated = sum(self.times.values()) - len(self.times)
-        assert len(self.times) == ENTRIES, (self.broker, len(self.times))
-        print(f"{self.broker}: {len(self.times)} messages, {repeated} repeated")
+        assert len(self.times) == ENTRIES, (self.name, len(self.times))
+        print(f"{self.name}: {len(self.times)} messages, {repeated} repeated")
 
 
-async def from_nats():
-    seen = Seen("NATS")
-    user = re.search("//(.*)@", NATS).group(1)
-    client = await nats.connect(NATS.replace(user + "@", ""), user=user, password=PASSWORD)
+def tls(broker):
+    """Returns the client's side of TLS; none for a broker without."""
+    if "ca" not in broker:
+        return None
+    context = ssl.create_default_context(cafile=broker["ca"])
+    context.load_cert_chain(broker["cert"], broker["key"])
+    return context
+
+
+async def from_nats(broker):
+    seen = Seen("NATS", of_sse("lite", "rust"))
+    context = tls(broker)
+    options = {"tls": context} if context else {}
+    client = await nats.connect(
+        broker["url"], user=broker["user"], password=broker["password"], **options
+    )
     stream = client.jetstream()
     info = await stream.stream_info("CERTSTREAM")
     assert info.config.subjects == ["certstream.>"], info.config
-    assert info.config.discard.value == "new", info.config
+    assert str(info.config.discard).endswith("new"), info.config
     subscription = await stream.subscribe("certstream.>", ordered_consumer=True)
     for _ in range(info.state.messages):
         message = await subscription.next_msg(timeout=30)
-        assert re.fullmatch(r"certstream\.[a-z0-9_]+\.[a-z0-9_]+", message.subject), message.subject
-        body = json.loads(message.data)
-        assert "as_der" not in body["data"]["leaf_cert"], "the lite stream"
+        source = json.loads(message.data)["data"]["source"]
+        assert message.subject == f"certstream.{word(source['operator'])}.{word(source['name'])}"
         seen.add(message.headers["Nats-Msg-Id"], message.data)
     await client.close()
     seen.check()
+    assert sum(seen.times.values()) == ENTRIES, "NATS drops repeated messages"
 
 
-async def from_kafka():
-    seen = Seen("Kafka")
+def word(text):
+    return re.sub("[^a-z0-9]", "_", text.lower())
+
+
+async def from_kafka(broker):
+    seen = Seen(f"Kafka, {broker['topic']}", of_sse(broker["stream"], "go"))
+    options = {}
+    if "user" in broker:
+        options = {
+            "security_protocol": "SASL_SSL",
+            "ssl_context": tls(broker),
+            "sasl_mechanism": broker["mechanism"],
+            "sasl_plain_username": broker["user"],
+            "sasl_plain_password": broker["password"],
+        }
     consumer = aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=KAFKA, auto_offset_reset="earliest", group_id=None
+        bootstrap_servers=broker["address"],
+        auto_offset_reset="earliest",
+        group_id=None,
+        **options,
     )
     await consumer.start()
-    partitions = [aiokafka.TopicPartition(TOPIC, number) for number in range(3)]
+    partitions = [aiokafka.TopicPartition(broker["topic"], number) for number in range(3)]
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
     expected = sum(ends.values())
-    got = 0
+    got, of_key = 0, {}
     while got < expected:
         batches = await consumer.getmany(timeout_ms=30_000)
         assert batches, (got, expected)
@@ -77,7 +134,12 @@ async def from_kafka():
             got += 1
             assert message.value.endswith(b"\n"), "the profile of the Go server"
             identity = dict(message.headers)["id"].decode()
-            assert message.key.decode() == identity, message.key
+            key = message.key.decode()
+            if broker["keys"] == "domain":
+                assert "." in key and key in message.value.decode(), (key, message.value)
+            else:
+                assert key == identity, (key, identity)
+            assert of_key.setdefault(key, message.partition) == message.partition, key
             seen.add(identity, message.value)
     await consumer.stop()
     assert sum(1 for end in ends.values() if end > 0) > 1, "keys spread messages over partitions"
@@ -85,8 +147,9 @@ async def from_kafka():
 
 
 async def main():
-    await from_nats()
-    await from_kafka()
+    await from_nats(SITE["nats"])
+    for broker in SITE["kafka"]:
+        await from_kafka(broker)
 
 
 asyncio.run(main())

@@ -2,6 +2,7 @@
 //! benchmark that kills both.
 
 mod kills;
+mod rows;
 mod site;
 
 use std::path::{Path, PathBuf};
@@ -10,12 +11,11 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+use crate::process::Programs;
 use crate::{python, root};
 pub use kills::{Kills, Outcome, run as kills};
+pub use rows::wait_for_rows;
 pub use site::Site;
-
-/// Returns the command of a program, by its name, from one of the builds.
-pub type Programs = fn(&str) -> Command;
 
 /// Python packages that analysts read files with, and a store that speaks S3.
 const ANALYSTS: [&str; 8] = [
@@ -63,7 +63,10 @@ pub fn empty_folder(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Returns the report of `certstream-arrow inspect` about a file.
-fn inspect(programs: Programs, path: &Path) -> anyhow::Result<Value> {
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn inspect(programs: Programs, path: &Path) -> anyhow::Result<Value> {
     let output = programs("certstream-arrow").args(["inspect", "--json"]).arg(path).output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {stderr}", path.display());

@@ -5,7 +5,10 @@
 
 #![allow(clippy::print_stdout, reason = "a command for people")]
 
+pub mod cluster;
 pub mod collect;
+pub mod logs;
+pub mod nats;
 pub mod process;
 pub mod python;
 

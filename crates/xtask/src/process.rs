@@ -14,6 +14,9 @@ use serde_json::Value;
 /// The longest wait for a condition, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Returns the command of a program of this workspace, by its name, from one of the builds.
+pub type Programs = fn(&str) -> Command;
+
 /// Returns a command from words, which runs at the root of the workspace.
 #[must_use]
 pub fn command(words: &[&str]) -> Command {
@@ -206,7 +209,18 @@ pub fn wait_for(url: &str) -> anyhow::Result<()> {
 /// # Errors
 /// If curl cannot be run.
 pub fn answers(url: &str) -> anyhow::Result<bool> {
+    Ok(response(url)?.is_some())
+}
+
+/// Returns the body of a URL, if it responds with 200 now (or another status that `curl --fail` accepts).
+///
+/// # Errors
+/// If curl cannot be run.
+pub fn response(url: &str) -> anyhow::Result<Option<String>> {
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--fail", "--max-time", "5", url]);
-    Ok(curl.stdout(Stdio::null()).status()?.success())
+    curl.args(["--silent", "--fail", "--max-time", "5", url]).stderr(Stdio::inherit());
+    let output = curl.output().context("cannot run curl")?;
+    let body =
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned());
+    Ok(body)
 }

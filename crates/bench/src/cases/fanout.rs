@@ -58,12 +58,12 @@ fn served(case: &Case, plan: &Plan, report: &mut Report) -> anyhow::Result<Deliv
     pause(SETTLE);
     let alone = LoadOptions { warmup: SETTLE, ..case.load(&server, 1, ALONE) };
     let alone = Delivery::measure(server.id(), &[logs.id()], &alone)?;
-    let options = case.load(&server, plan.clients, plan.time(12));
+    let options = case.load(&server, plan.crowd(), plan.time(12));
     let published = server.metric("certstream_certificates_total")?;
     let delivery = Delivery::measure(server.id(), &[logs.id()], &options)?;
     let took_in = server.metric("certstream_certificates_total")? - published;
     report.add(
-        format!("fan-out, {} clients × {} msg/s, {}", plan.clients, case.rate, case.what),
+        format!("fan-out, {} clients × {} msg/s, {}", plan.crowd(), case.rate, case.what),
         words(&delivery, &alone),
         case.target,
         json!({

@@ -64,8 +64,8 @@ fn idle(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         "≤ 1 %",
         json!({ "cores": spent.load() }),
     );
-    let (_load, connected) = connect(&server, plan.clients)?;
-    let clients = plan.clients;
+    let (_load, connected) = connect(&server, plan.crowd())?;
+    let clients = plan.crowd();
     let what = format!("memory, {clients} idle lite clients, 8 logs");
     report_memory(report, &what, &server, "≤ 25 MB")?;
     let number = |name: &str| connected.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
@@ -88,10 +88,10 @@ fn fifty(report: &mut Report) -> anyhow::Result<()> {
 fn busy(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let logs = logs(EACH_PROTOCOL, 100.0 / (2.0 * EACH_PROTOCOL as f64))?;
     let server = Server::start(&logs, &[])?;
-    let mut load = Program::load(&LoadOptions::lite(&server, plan.clients, STAY))?;
+    let mut load = Program::load(&LoadOptions::lite(&server, plan.crowd(), STAY))?;
     load.wait_for("connected")?;
     pause(BUSY_CLIENTS);
-    let what = format!("memory, {} lite clients at 100 msg/s, after 30 s", plan.clients);
+    let what = format!("memory, {} lite clients at 100 msg/s, after 30 s", plan.crowd());
     report_memory(report, &what, &server, "≤ 50 MB").map(drop)
 }
 

@@ -12,16 +12,19 @@ mod handshake;
 mod message;
 mod messages;
 mod options;
+mod sequence;
 mod socket;
 mod tally;
 
 use std::fs::File;
 use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::ArgMatches;
 use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};
+use tokio::time::Instant;
 
 use crate::clients::events::emit;
 use crate::figures::delays::Delays;
@@ -33,6 +36,9 @@ use tally::{Sample, Tally};
 const OPENING: usize = 1000;
 /// Files open besides connections.
 const OTHER_FILES: u64 = 50;
+/// Between two looks at the messages that clients have, and the wait for more than are expected.
+const LOOK: Duration = Duration::from_millis(100);
+const MORE: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
     let options = LoadOptions::read(matches)?;
@@ -45,13 +51,11 @@ pub(crate) fn run(matches: &ArgMatches) -> anyhow::Result<()> {
 
 async fn load(options: LoadOptions) -> anyhow::Result<()> {
     let record = options.record.as_ref().map(File::create).transpose()?;
-    let shared = Rc::new(Shared::new(
-        options.address.parse().context("--address")?,
-        options.paths()?,
-        options.encoding,
-        options.trust.as_ref(),
-        Tally::new(options.encoding.is_framed(), record),
-    )?);
+    let mut tally = Tally::new(options.encoding.is_framed(), record);
+    if options.expect.is_some() {
+        tally = tally.following(options.sampled);
+    }
+    let shared = Rc::new(Shared::new(&options, tally)?);
     let mut numbers = 0..options.clients;
     let mut opening = JoinSet::new();
     let mut delays = Delays::default();
@@ -59,8 +63,8 @@ async fn load(options: LoadOptions) -> anyhow::Result<()> {
         while opening.len() < OPENING
             && let Some(client) = numbers.next()
         {
-            let sample = (client < options.sampled).then_some(Sample { client, last: None });
-            opening.spawn_local(Connection::open(Rc::clone(&shared), client, sample));
+            let sample = (client < options.sampled).then(|| Sample::new(client));
+            opening.spawn_local(Connection::open(Rc::clone(&shared), client, client, sample));
         }
         let Some(opened) = opening.join_next().await else { break };
         let (connection, took) = opened??;
@@ -75,8 +79,21 @@ async fn load(options: LoadOptions) -> anyhow::Result<()> {
     tokio::time::sleep(options.warmup).await;
     shared.tally.borrow_mut().restart();
     emit("measuring", json!({}));
-    tokio::time::sleep(options.time).await;
+    match options.expect {
+        Some(count) => wait_until_all_have(count, &shared, options.time).await,
+        None => tokio::time::sleep(options.time).await,
+    }
     let report = shared.tally.borrow_mut().report()?;
     emit("done", report);
     Ok(())
+}
+
+/// Waits until every client has so many messages, but no longer than `longest`.
+async fn wait_until_all_have(count: u64, shared: &Shared, longest: Duration) {
+    let deadline = Instant::now() + longest;
+    while !shared.tally.borrow().have(count) && Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+    }
+    // There are no more of them.
+    tokio::time::sleep(MORE).await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,12 @@ impl Logs {
         self.process.id()
     }
 
+    /// Returns the command of a server that follows these logs, with everything else at its default but
+    /// `settings`, keys and values.
+    pub(crate) fn server(&self, port: u16, settings: &[(&str, &str)]) -> Command {
+        server_command(port, (&self.list_url, &self.list_key), settings)
+    }
+
     /// Returns the simulator's counts of requests, and the sizes of the logs.
     pub(crate) fn stats(&self) -> anyhow::Result<Value> {
         Ok(serde_json::from_str(&http::get(&format!("{}stats.json", self.base_url))?)?)
@@ -130,23 +137,8 @@ impl Server {
         settings: &[(&str, &str)],
         tls: Option<(PathBuf, Arc<ClientConfig>)>,
     ) -> anyhow::Result<Self> {
-        let (port_text, key_file) = (port.to_string(), list_key.display().to_string());
-        let basics = [
-            ("host", "127.0.0.1"),
-            ("port", &port_text),
-            ("log_level", "warn"),
-            ("ct_log.log_list_url", list_url),
-            ("ct_log.log_list_key_file", &key_file),
-        ];
-        // As flags, because a flag that there is not is refused.
-        let flags = |settings: &[(&str, &str)]| -> Vec<String> {
-            let flag = |key: &str| key.replace(['.', '_'], "-");
-            settings.iter().map(|(key, value)| format!("--{}={value}", flag(key))).collect()
-        };
-        let is_set = |key: &str| settings.iter().any(|(set, _)| *set == key);
-        let basics: Vec<_> = basics.into_iter().filter(|(key, _)| !is_set(key)).collect();
-        let mut command = release_binary("certstream-server");
-        let process = Process::start(command.args(flags(&basics)).args(flags(settings)))?;
+        let mut command = server_command(port, (list_url, list_key), settings);
+        let process = Process::start(&mut command)?;
         let mut server = Self { process, port, tls };
         wait("the server to listen", Duration::from_millis(5), || {
             if let Some(status) = server.process.ended()? {
@@ -185,18 +177,7 @@ impl Server {
 
     /// The sum of a metric over all its labels.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<f64> {
-        let text = self.get("metrics")?;
-        let mut found = false;
-        let mut sum = 0.0;
-        for line in text.lines() {
-            let Some((key, value)) = line.rsplit_once(' ') else { continue };
-            if key.split('{').next() == Some(name) {
-                sum += value.parse::<f64>()?;
-                found = true;
-            }
-        }
-        ensure!(found, "/metrics has no {name}");
-        Ok(sum)
+        sum(&self.get("metrics")?, name)
     }
 
     /// A metric by the value of one of its labels.
@@ -216,6 +197,53 @@ impl Server {
     pub(crate) fn certificate(&self) -> Option<&Path> {
         self.tls.as_ref().map(|(certificate, _)| certificate.as_path())
     }
+}
+
+/// Returns the command of a server that follows the logs of a list, which the key in a file verifies.
+fn server_command(
+    port: u16,
+    (list_url, list_key): (&str, &Path),
+    settings: &[(&str, &str)],
+) -> Command {
+    let (port, key_file) = (port.to_string(), list_key.display().to_string());
+    let basics = [
+        ("host", "127.0.0.1"),
+        ("port", &port),
+        ("log_level", "warn"),
+        ("ct_log.log_list_url", list_url),
+        ("ct_log.log_list_key_file", &key_file),
+    ];
+    let is_set = |key: &str| settings.iter().any(|(set, _)| *set == key);
+    let basics: Vec<_> = basics.into_iter().filter(|(key, _)| !is_set(key)).collect();
+    let mut command = release_binary("certstream-server");
+    command.args(flags(&basics)).args(flags(settings));
+    command
+}
+
+/// Returns settings as flags, because a flag that there is not is refused.
+fn flags(settings: &[(&str, &str)]) -> Vec<String> {
+    let flag = |key: &str| key.replace(['.', '_'], "-");
+    settings.iter().map(|(key, value)| format!("--{}={value}", flag(key))).collect()
+}
+
+/// Returns the metric of the server at an address, the sum over all its labels.
+pub(crate) fn metric(address: &str, name: &str) -> anyhow::Result<f64> {
+    sum(&http::get(&format!("http://{address}/metrics"))?, name)
+}
+
+/// Returns the sum of a metric over all its labels.
+fn sum(metrics: &str, name: &str) -> anyhow::Result<f64> {
+    let mut found = false;
+    let mut sum = 0.0;
+    for line in metrics.lines() {
+        let Some((key, value)) = line.rsplit_once(' ') else { continue };
+        if key.split('{').next() == Some(name) {
+            sum += value.parse::<f64>()?;
+            found = true;
+        }
+    }
+    ensure!(found, "/metrics has no {name}");
+    Ok(sum)
 }
 
 /// Asks again and again until there is an answer, for a minute.

@@ -6,8 +6,8 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use super::site::Site;
-use super::{Programs, analysts, empty_folder, inspect, script};
-use crate::process::{Process, complete};
+use super::{analysts, empty_folder, inspect, script};
+use crate::process::{Process, Programs, complete};
 
 /// The number of kills, and the entries and growth of the logs.
 #[derive(Clone, Copy, Debug)]

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 
-use xtask::collect;
 use xtask::process::{command, complete, is_installed};
+use xtask::{collect, nats};
 
 use super::{clients, differential, docs, e2e, packaging};
 pub(crate) use documentation::as_rustdoc;
@@ -109,6 +109,7 @@ fn install_packages() -> anyhow::Result<()> {
     clients::python()?;
     clients::install_node()?;
     collect::analysts()?;
+    nats::program()?;
     Ok(())
 }
 

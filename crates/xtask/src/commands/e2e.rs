@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
+mod cluster;
 mod collector;
 mod outputs;
 mod proxies;
@@ -15,6 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command as Cli};
 use serde_json::Value;
 
 use xtask::collect::{self, Kills};
+use xtask::nats;
 use xtask::process::{Process, binary, build_programs, complete, free_port, start_logs, wait_for};
 use xtask::python::folder;
 
@@ -70,12 +72,14 @@ pub(crate) fn command_line() -> Cli {
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
     let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
     let outputs = Arg::new("outputs").long("outputs").action(ArgAction::SetTrue);
+    let cluster = Arg::new("cluster").long("cluster").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
         .arg(collector.help("Only what is about certstream-arrow"))
         .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
         .arg(outputs.help("Only the outputs to NATS and Kafka, with more kills"))
+        .arg(cluster.help("Only the collector that moves between edges of a cluster"))
         .arg(no_build.help("With the programs that are there"))
         .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
@@ -92,6 +96,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
         check_proxies(&mut tally)?;
     } else if arguments.get_flag("outputs") {
         check_outputs(&mut tally, BROKER_KILLS);
+    } else if arguments.get_flag("cluster") {
+        check_cluster(&mut tally);
     } else if only.is_empty() {
         run_checks(&mut tally)?;
     } else {
@@ -180,8 +186,17 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("demo", timed(demo));
     tally.report("old clients of a journal", timed(|| old_clients(&setup.addresses)));
     check_outputs(tally, FEW_BROKER_KILLS);
+    check_cluster(tally);
     check_proxies(tally)?;
     Ok(())
+}
+
+fn check_cluster(tally: &mut Tally) {
+    let name = "cluster: collector between edges";
+    match nats::program() {
+        Ok(_) => tally.report(name, timed(cluster::collector)),
+        Err(error) => tally.skip(name, &format!("nats-server cannot be installed: {error:#}")),
+    }
 }
 
 fn check_proxies(tally: &mut Tally) -> anyhow::Result<()> {
@@ -198,12 +213,14 @@ fn check_outputs(tally: &mut Tally, kills: u64) {
     match outputs::brokers() {
         Ok(python) => {
             tally.report("outputs: kills of brokers", timed(|| outputs::kills(&python, kills)));
+            tally.report("outputs: TLS and SASL", timed(|| outputs::secured(&python)));
             tally.report("outputs: mistakes", timed(|| outputs::mistakes(&python)));
         }
         Err(error) => {
             let why = format!("the brokers cannot be installed from PyPI: {error:#}");
-            tally.skip("outputs: kills of brokers", &why);
-            tally.skip("outputs: mistakes", &why);
+            for check in ["kills of brokers", "TLS and SASL", "mistakes"] {
+                tally.skip(&format!("outputs: {check}"), &why);
+            }
         }
     }
 }

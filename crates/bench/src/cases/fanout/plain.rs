@@ -36,7 +36,7 @@ pub(super) fn equal(
 ) -> anyhow::Result<()> {
     let batch = delivery.messages_per_read().round().clamp(1.0, LARGEST_BATCH) as usize;
     let plain = measure(&WriterOptions {
-        clients: plan.clients,
+        clients: plan.crowd(),
         bytes: delivery.message_bytes().round() as usize,
         batch,
         rate: if case.paced { case.rate } else { 0 },
@@ -56,7 +56,7 @@ pub(super) fn batches(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let paces = [(RATE, "100 msg/s to each client"), (0, "as fast as they are read")];
     for (rate, pace) in paces {
         for batch in BATCHES {
-            let options = WriterOptions { clients: plan.clients, bytes: BYTES, batch, rate };
+            let options = WriterOptions { clients: plan.crowd(), bytes: BYTES, batch, rate };
             let plain = measure(&options)?;
             report.add(
                 format!("plain writes of {batch} messages of {BYTES} bytes, {pace}"),

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use super::events::Events;
 use super::handshake;
 use super::messages::{Messages, Received};
-use super::options::Encoding;
+use super::options::{Encoding, LoadOptions};
 use super::socket::Socket;
 use super::tally::{Sample, Tally};
 use crate::clients::loopback;
@@ -34,9 +34,12 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 /// The state that all connections share. They run on one thread.
 pub(super) struct Shared {
-    address: SocketAddr,
+    /// The servers; the clients take one after the other.
+    addresses: Vec<SocketAddr>,
     /// The paths to request; the clients take one after the other.
     paths: Vec<String>,
+    /// The clients begin with the oldest message.
+    from_oldest: bool,
     encoding: Encoding,
     tls: Option<Arc<ClientConfig>>,
     pub(super) tally: RefCell<Tally>,
@@ -61,28 +64,35 @@ enum Decoder {
 }
 
 impl Shared {
-    pub(super) fn new(
-        address: SocketAddr,
-        paths: Vec<String>,
-        encoding: Encoding,
-        trust: Option<&PathBuf>,
-        tally: Tally,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(options: &LoadOptions, tally: Tally) -> anyhow::Result<Self> {
+        let addresses = options.address.split(',').map(str::parse);
+        let tls = options.trust.as_ref().map(|certificate| tls::client(certificate));
         Ok(Self {
-            address,
-            paths,
-            encoding,
-            tls: trust.map(|certificate| tls::client(certificate)).transpose()?,
+            addresses: addresses.collect::<Result<_, _>>().context("--address")?,
+            paths: options.paths()?,
+            from_oldest: options.from_oldest,
+            encoding: options.encoding,
+            tls: tls.transpose()?,
             tally: RefCell::new(tally),
             buffer: RefCell::new(vec![0; READ_BUFFER]),
         })
     }
 
+    /// Returns the server that a client connects to in its turn.
+    fn address(&self, turn: usize) -> anyhow::Result<SocketAddr> {
+        let address = self.addresses.get(turn % self.addresses.len().max(1));
+        address.copied().context("--address")
+    }
+
     /// Returns the path with which client `number` requests everything after its last message.
-    fn path(&self, number: usize, last: Option<u64>) -> String {
+    fn path(&self, number: usize, sample: Option<&Sample>) -> String {
         let path = self.paths.get(number % self.paths.len().max(1)).map_or("/", String::as_str);
         let separator = if path.contains('?') { '&' } else { '?' };
-        last.map_or_else(|| path.to_owned(), |last| format!("{path}{separator}since={last}"))
+        let since = sample.and_then(Sample::since);
+        match since.or_else(|| self.from_oldest.then(|| "0".to_owned())) {
+            Some(since) => format!("{path}{separator}since={since}"),
+            None => path.to_owned(),
+        }
     }
 }
 
@@ -100,25 +110,31 @@ impl Decoder {
 }
 
 impl Connection {
-    /// Connects; returns the connection and the time that it took, including the handshake.
+    /// Connects to the server of a turn; returns the connection and the time that it took, including
+    /// the handshake.
     pub(super) async fn open(
         shared: Rc<Shared>,
         number: usize,
-        sample: Option<Sample>,
+        turn: usize,
+        mut sample: Option<Sample>,
     ) -> anyhow::Result<(Self, Duration)> {
         let start = Instant::now();
-        let tcp = loopback::connect(shared.address, number, None).await?;
+        let address = shared.address(turn)?;
+        let tcp = loopback::connect(address, number, None).await?;
         let mut socket = match &shared.tls {
             None => Socket::Plain(tcp),
             Some(config) => {
-                let name = shared.address.ip().into();
+                let name = address.ip().into();
                 let connector = TlsConnector::from(Arc::clone(config));
                 Socket::Tls(Box::new(connector.connect(name, tcp).await?))
             }
         };
-        let last = sample.as_ref().and_then(|sample| sample.last);
-        let (host, path) = (shared.address.to_string(), shared.path(number, last));
-        let early = handshake::ask(&mut socket, &host, &path, shared.encoding).await?;
+        let (host, path) = (address.to_string(), shared.path(number, sample.as_ref()));
+        let accepted = handshake::ask(&mut socket, &host, &path, shared.encoding).await?;
+        if let Some(sample) = &mut sample {
+            sample.stream = accepted.stream;
+        }
+        let early = accepted.early;
         let took = Instant::now().duration_since(start);
         let decoder = Decoder::new(shared.encoding, sample.is_some());
         Ok((Self { shared, number, socket, decoder, sample, early }, took))
@@ -137,12 +153,14 @@ impl Connection {
         self.sample
     }
 
-    /// Reads without end: reconnects and resumes whenever the connection ends.
+    /// Reads without end: whenever the connection ends, connects to the next server and resumes.
     pub(super) async fn read_and_reconnect(self) {
         let (shared, number) = (Rc::clone(&self.shared), self.number);
         let mut sample = self.read_to_end().await;
+        let mut turn = number;
         loop {
-            match Self::open(Rc::clone(&shared), number, sample.clone()).await {
+            turn += 1;
+            match Self::open(Rc::clone(&shared), number, turn, sample.clone()).await {
                 Ok((connection, _)) => sample = connection.read_to_end().await,
                 Err(_) => tokio::time::sleep(AGAIN).await,
             }
@@ -178,7 +196,12 @@ impl Connection {
             (Decoder::Messages(messages), sample) => {
                 messages.received(bytes, |received| match (received, &mut *sample) {
                     (Received::Ping, _) => pong = true,
-                    (Received::Other, _) => tally.others += 1,
+                    (Received::Other(text), sample) => {
+                        tally.others += 1;
+                        if let (Some(text), Some(sample)) = (text, sample) {
+                            tally.notice(sample, text);
+                        }
+                    }
                     (Received::Update(Some((message, length))), Some(sample)) => {
                         tally.count();
                         tally.look(sample, message, length, now);

@@ -10,7 +10,15 @@ use crate::clients::request;
 /// Bound of the answer's head.
 const LONGEST_HEAD: usize = 4096;
 
-/// Asks for the stream at a path; what followed the answer's head.
+/// The accepted request for a stream.
+pub(super) struct Accepted {
+    /// The id of the stream.
+    pub(super) stream: Option<String>,
+    /// The bytes that followed the head of the response.
+    pub(super) early: Vec<u8>,
+}
+
+/// Asks for the stream at a path.
 ///
 /// # Errors
 /// If the server refuses, or does not have the encoding.
@@ -19,11 +27,11 @@ pub(super) async fn ask(
     host: &str,
     path: &str,
     encoding: Encoding,
-) -> anyhow::Result<Vec<u8>> {
+) -> anyhow::Result<Accepted> {
     let request = request::get(host, path, &headers(encoding));
     socket.write_all(request.as_bytes()).await?;
     socket.flush().await?;
-    let (head, rest) = read_head(socket).await?;
+    let (head, early) = read_head(socket).await?;
     let status = head.lines().next().unwrap_or_default();
     let (expected, wanted) = match encoding {
         Encoding::WebSocket => ("101", None),
@@ -38,7 +46,7 @@ pub(super) async fn ask(
         let answer = header(&head, name).unwrap_or("not at all");
         ensure!(answer.contains(value), "{path}: {name} should be {value} and is: {answer}");
     }
-    Ok(rest)
+    Ok(Accepted { stream: header(&head, "certstream-stream").map(str::to_owned), early })
 }
 
 fn headers(encoding: Encoding) -> String {

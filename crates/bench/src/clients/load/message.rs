@@ -39,6 +39,15 @@ impl<'m> Update<'m> {
     }
 }
 
+/// Returns the offset of a certificate update, which is its last field.
+pub(super) fn offset(message: &[u8]) -> Option<u64> {
+    let fields = message.strip_suffix(b"}")?;
+    let end = fields.iter().rposition(|byte| !byte.is_ascii_digit())?;
+    let (before, digits) = fields.split_at_checked(end + 1)?;
+    let is_offset = before.ends_with(br#""offset":"#);
+    is_offset.then(|| whole(digits)).flatten()
+}
+
 /// Returns the part of `text` after the first `key`.
 fn after_first<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let at = text.windows(key.len()).position(|window| window == key)?;
@@ -89,12 +98,15 @@ mod tests {
             domains: r#""a.example","*.b.example""#,
         };
         assert_eq!(Update::read(UPDATE.as_bytes()), Some(update));
+        assert_eq!(offset(UPDATE.as_bytes()), Some(12));
     }
 
     #[test]
     fn other_messages_are_not_updates() {
         let heartbeat = br#"{"message_type":"heartbeat","timestamp":1708483726.594}"#;
         assert_eq!(Update::read(heartbeat), None);
+        assert_eq!(offset(heartbeat), None);
+        assert_eq!(offset(br#"{"message_type":"gap","dropped":5}"#), None);
         assert_eq!(Update::read(&UPDATE.as_bytes()[..UPDATE.len() - 3]), None);
         assert_eq!(Update::read(b""), None);
     }

@@ -35,7 +35,8 @@ pub(super) enum Received<'a> {
     /// the client looks into its messages.
     Update(Option<(&'a [u8], u64)>),
     Ping,
-    Other,
+    /// Another message or frame; its text, if the client looks into its messages and it has any.
+    Other(Option<&'a [u8]>),
 }
 
 impl Messages {
@@ -63,8 +64,10 @@ impl Messages {
                     let content = content.as_mut().map(|content| content.finish(deflated));
                     show(Received::Update(content.transpose()?));
                 }
-                (Piece::End { opcode, .. }, _) => {
-                    show(if opcode == PING { Received::Ping } else { Received::Other });
+                (Piece::End { opcode: PING, .. }, _) => show(Received::Ping),
+                (Piece::End { opcode, .. }, content) => {
+                    let content = content.as_ref().filter(|_| opcode == TEXT);
+                    show(Received::Other(content.map(|content| &content.payload[..])));
                 }
             }
             if let (true, Some(content)) = (self.frames.is_between(), &mut self.content) {

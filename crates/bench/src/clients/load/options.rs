@@ -40,7 +40,8 @@ impl Encoding {
 /// The options of the load client.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadOptions {
-    /// IP address and port.
+    /// IP address and port; several with commas, which the clients take in turn, and again whenever a
+    /// connection ends.
     pub(crate) address: String,
     /// The path to request; after an `@`, a file with one path a line, which the clients take in
     /// turn.
@@ -59,6 +60,11 @@ pub(crate) struct LoadOptions {
     pub(crate) record: Option<PathBuf>,
     /// Connect again, with `since`, when the server is gone.
     pub(crate) reconnect: bool,
+    /// Begin with the oldest message.
+    pub(crate) from_oldest: bool,
+    /// Follow the order of all messages of all clients that look into theirs, and end once each of
+    /// them has so many.
+    pub(crate) expect: Option<u64>,
 }
 
 impl LoadOptions {
@@ -75,6 +81,8 @@ impl LoadOptions {
             time,
             record: None,
             reconnect: false,
+            from_oldest: false,
+            expect: None,
         }
     }
 
@@ -100,8 +108,13 @@ impl LoadOptions {
                 add(name, file.display().to_string());
             }
         }
-        if self.reconnect {
-            arguments.push("--reconnect".to_owned());
+        if let Some(count) = self.expect {
+            add("expect", count.to_string());
+        }
+        for (flag, is_set) in [("reconnect", self.reconnect), ("from-oldest", self.from_oldest)] {
+            if is_set {
+                arguments.push(format!("--{flag}"));
+            }
         }
         arguments
     }
@@ -125,6 +138,8 @@ impl LoadOptions {
             time: Duration::from_millis(number("time-ms")?),
             record: matches.get_one::<PathBuf>("record").cloned(),
             reconnect: matches.get_flag("reconnect"),
+            from_oldest: matches.get_flag("from-oldest"),
+            expect: matches.get_one::<u64>("expect").copied(),
         })
     }
 
@@ -144,7 +159,11 @@ pub(crate) fn command() -> Cli {
         .about("The load client of the benchmarks")
         .args(text.map(|name| Arg::new(name).long(name).required(true)))
         .args(["record", "trust"].map(file))
-        .arg(Arg::new("reconnect").long("reconnect").action(ArgAction::SetTrue))
+        .args(
+            ["reconnect", "from-oldest"]
+                .map(|name| Arg::new(name).long(name).action(ArgAction::SetTrue)),
+        )
+        .arg(Arg::new("expect").long("expect").value_parser(value_parser!(u64)))
 }
 
 #[cfg(test)]
@@ -159,6 +178,8 @@ mod tests {
             trust: Some("a b.pem".into()),
             record: Some("/r".into()),
             reconnect: true,
+            from_oldest: true,
+            expect: Some(5),
             ..LoadOptions::new("127.0.0.1:1".to_owned(), 120, Duration::from_millis(1500))
         };
         let matches = command().get_matches_from(options.arguments());

