@@ -6,7 +6,7 @@ use record::{Batch, BatchHash, Begin, Refused, State, StreamId, SyncMode};
 use thiserror::Error;
 
 /// Accepts batches in order, and reports up to which one they are committed.
-pub trait CommitLog: Send {
+pub trait CommitLog: std::fmt::Debug + Send {
     /// Appends a batch after those appended before. It may be committed later. Returns its hash, which
     /// the next batch names; [`BatchHash::NONE`] if the log encodes no batches.
     ///

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ct::Hash;
 use hashbrown::HashTable;
+use record::Batch;
 
 /// Enough of a hash to tell certificates apart.
 pub(crate) type Key = [u8; 16];
@@ -92,6 +93,14 @@ impl Window {
         let passed = self.passed(now);
         self.expire(now);
         self.remember(hash, offset, passed);
+    }
+
+    /// Remembers the certificates of a batch that is published, and forgets those of the past.
+    pub fn publish(&mut self, batch: &Batch, now: Instant) {
+        self.expire(now);
+        for (offset, record) in (batch.first_offset..).zip(&batch.records) {
+            self.insert(record.dedup_key(), offset, now);
+        }
     }
 
     /// Remembers a certificate that was published at `offset` so long ago, before this process. Must be

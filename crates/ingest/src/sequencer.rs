@@ -308,12 +308,9 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
     ) -> Result<(), Stopped> {
         self.committed.apply(&batch, hash)?;
         if let Some(window) = &mut self.window {
-            let now = Instant::now();
-            window.expire(now);
-            for (offset, record) in (batch.first_offset..).zip(&batch.records) {
-                let hash = record.dedup_key();
-                window.insert(hash, offset, now);
-                self.overlay.remove(&dedup::key(hash));
+            window.publish(&batch, Instant::now());
+            for record in &batch.records {
+                self.overlay.remove(&dedup::key(record.dedup_key()));
             }
         }
         let remembered = self.window.as_ref().map(Window::len);

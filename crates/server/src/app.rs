@@ -1,29 +1,30 @@
 //! Wiring: the one module that knows every part.
 
+mod alone;
 mod logs;
+mod origin;
 mod ports;
 mod publisher;
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use config::Config;
 use feed::Hub;
-use follow::position::StateFile;
-use follow::{Fleet, LogsView, Page};
-use journal::Journal;
-use tokio::sync::{mpsc, oneshot, watch};
+use follow::LogsView;
+use tokio::sync::{mpsc, watch};
 use wire::filter::Filters;
 
 pub(crate) use self::logs::http_client;
+use self::origin::{Origin, Publishing, Stream};
 use self::ports::Ports;
-use self::publisher::Publisher;
 
+use crate::cluster;
 use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
 use crate::http::listener::{Port, Service};
+use crate::http::metrics::Sources;
 use crate::http::{self, Services};
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
@@ -36,14 +37,6 @@ use crate::publish::messages::MessageStream;
 use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
-use crate::state::acknowledgements::Acknowledgements;
-use crate::state::export::{Index, IndexExport};
-use crate::state::save::{Saved, Saver};
-use crate::state::stream::Stream;
-
-/// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
-/// of a fast catch-up.
-const WAITING_PAGES: usize = 64;
 
 /// The mode to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +59,7 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
         Policy::compile(config).err().map(Into::into),
         ports::metrics_tls(config).err(),
         outputs::check(config),
+        cluster::check(config),
     ]
     .into_iter()
     .flatten()
@@ -86,27 +80,13 @@ pub struct Server {
 #[derive(Debug)]
 struct Parts {
     services: Services,
-    fleet: Arc<Fleet>,
-    savers: Savers,
+    origin: Origin,
     outputs: Outputs,
-    /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
-    /// window) is lost with it, so it is not restarted: the server ends with it.
-    publisher: oneshot::Receiver<()>,
     live: Live,
-    mode: Mode,
     alive: mpsc::Receiver<()>,
     last_call: watch::Sender<bool>,
-    demo: Option<ctsim::Sim>,
     /// The time between two lines about the throughput.
     throughput_every: Duration,
-}
-
-/// The tasks that keep files.
-#[derive(Debug)]
-struct Savers {
-    state_file: Option<Saver>,
-    export: Option<IndexExport>,
-    acknowledgements: Option<Acknowledgements>,
 }
 
 /// The feed, and what it is made from.
@@ -119,74 +99,77 @@ struct Feed {
 }
 
 impl Server {
-    /// Binds, opens the state file and begins to follow. Nothing is served before [`Server::run`].
+    /// Binds, opens the commit log and begins to follow. Nothing is served before [`Server::run`].
     ///
     /// # Errors
-    /// If the address is taken, the state file is locked, or a key file cannot be read.
+    /// If the address is taken, the commit log cannot be used, or a key file cannot be read.
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let ports = Ports::open(&config)?;
         let liveness = Arc::new(Liveness::default());
-        let stream = Stream::open(&config, random(), &liveness.journal)?;
+        let stream = Stream::open(&config, mode, &liveness).await?;
         if mode != Mode::Demo {
             logs::report_evidence(&config);
         }
         let metrics = Arc::new(Metrics::default());
         let filters = Filters::new(options::filter_limits(&config));
-        let index = Index::open(&config, &stream.saved)?;
         let feed = Feed::open(&config, &stream, &filters, &metrics)?;
         let Feed { hub, entries, history, for_outputs } = feed;
-        let Stream { log, state, saved, state_file, journal } = stream;
+        let recent = Arc::new(RecentCertificates::default());
+        let (certificates, bytes) = options::recent_limits(&config);
+        recent.limit(certificates, bytes);
 
-        let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
-        let client = Arc::new(http_client(&config)?);
-        let (options, demo) = logs::followed(&config, mode, saved).await?;
-        let fleet = Fleet::start(client, options, pages);
+        let (id, journal) = (stream.state().stream(), stream.journal());
+        let publishing = Publishing {
+            config: &config,
+            mode,
+            hub: Arc::clone(&hub),
+            fanout: FeedFanout::new(
+                Arc::clone(&hub),
+                Arc::clone(&metrics),
+                Arc::clone(&recent),
+                Arc::clone(&entries),
+            ),
+            entries,
+            liveness: Arc::clone(&liveness),
+            metrics: Arc::clone(&metrics),
+            tasks: Default::default(),
+        };
+        let tasks = publishing.tasks.clone();
         let parts = outputs::Parts {
             hub: Arc::clone(&hub),
             messages: for_outputs,
-            stream: state.stream(),
-            tasks: fleet.tasks().clone(),
+            stream: id,
+            tasks: tasks.clone(),
         };
         // Before anything is published.
         let outputs = match mode {
             Mode::DryRun => Outputs::default(),
             Mode::Serve | Mode::Demo => Outputs::start(&config, &parts)?,
         };
-        let recent = Arc::new(RecentCertificates::default());
-        let (certificates, bytes) = options::recent_limits(&config);
-        recent.limit(certificates, bytes);
-        let (shows, counts) = (Arc::clone(&hub), Arc::clone(&metrics));
-        let stream = state.stream();
-        let publisher = Publisher {
-            commit_log: log,
-            fanout: FeedFanout::new(shows, counts, Arc::clone(&recent), entries),
-            state,
-            window: options::window(&config),
-            restored_from: journal.clone().zip(options::dedup_rules(&config)),
-            gather: Duration::from_millis(config.feed.gather_ms),
-            heartbeat: Arc::clone(&liveness.publisher),
-        };
-        let publisher = publisher::start(move || publisher.run(waiting))?;
+        let origin = stream.publish(publishing).await?;
+        let logs: Arc<dyn LogsView> = origin.logs();
+        let cluster = origin.cluster();
 
         let (hold, alive) = mpsc::channel(1);
         let (last_call, called) = watch::channel(false);
-        let tasks = fleet.tasks().clone();
-        let logs: Arc<dyn LogsView> = fleet.clone();
         let policy = Policy::compile(&config)?;
         let services = Services {
             registry: Arc::new(http::metrics::registry(
                 &metrics,
-                Arc::clone(&hub),
-                filters.clone(),
-                Arc::clone(&logs),
-                tasks.clone(),
-                journal.clone(),
-                outputs.statuses(),
+                Sources {
+                    hub: Arc::clone(&hub),
+                    filters: filters.clone(),
+                    logs: Arc::clone(&logs),
+                    tasks: tasks.clone(),
+                    journal: journal.clone(),
+                    cluster: cluster.clone(),
+                    outputs: outputs.statuses(),
+                },
             )),
             guard: Arc::new(Guard::new(metrics.guard.clone())),
             hub,
-            stream,
+            stream: id,
             journal,
             filters,
             logs,
@@ -200,20 +183,16 @@ impl Server {
             last_call: called,
             tasks,
             outputs: outputs.statuses(),
+            cluster,
         };
-        let savers = Savers::start(&config, &services, &fleet, state_file, index);
         let live = Live::new(services.clone(), config, policy);
         let parts = Parts {
             services,
-            fleet,
-            savers,
+            origin,
             outputs,
-            publisher,
             live,
-            mode,
             alive,
             last_call,
-            demo,
             throughput_every: throughput::EVERY,
         };
         Ok(Self { ports, parts })
@@ -231,10 +210,10 @@ impl Server {
     /// level.
     #[must_use]
     pub fn reloads(&self, set_level: SetLevel) -> Reloads {
-        let Parts { mode, fleet, services, live, .. } = &self.parts;
+        let Parts { origin, services, live, .. } = &self.parts;
         let parts = Reloadable {
             tls: self.ports.tls.as_ref().map(Tls::files),
-            fleet: (*mode == Mode::Serve).then(|| Arc::clone(fleet)),
+            logs: origin.change_logs(),
             filters: services.filters.clone(),
             recent: Arc::clone(&services.recent),
             metrics: Arc::clone(&services.metrics),
@@ -264,7 +243,7 @@ impl Server {
         let outcome = parts.serve(ports, stop, shutdown).await;
         tracing::info!("stopping");
         systemd::stopping();
-        parts.stop(outcome.is_ok(), &stopping).await;
+        parts.stop(&stopping).await;
         tracing::info!("stopped");
         outcome
     }
@@ -295,29 +274,18 @@ impl Parts {
             () = tasks.run("watchdog", || systemd::watchdog(&services.liveness)) => Ok(()),
             () = tasks.run("throughput", || throughput::log_every(&sources, every)) => Ok(()),
             () = stop => Ok(()),
-            _ = &mut self.publisher => Err(anyhow::anyhow!(publisher::ENDED)),
+            error = self.origin.ended() => Err(error),
         }
     }
 
     /// Stops every part, in the order in which they need each other.
-    async fn stop(self, publishes: bool, stopping: &watch::Sender<bool>) {
-        let Self { services, fleet, savers, outputs, publisher, live, .. } = self;
-        let Savers { state_file, export, acknowledgements } = savers;
+    async fn stop(self, stopping: &watch::Sender<bool>) {
+        let Self { services, mut origin, outputs, live, .. } = self;
         services.liveness.stop();
         services.liveness.journal.stop();
         let grace = Duration::from_millis(live.config().shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
-        let drain = async {
-            if let Some(acknowledgements) = acknowledgements {
-                acknowledgements.finish().await;
-            }
-            fleet.stop().await;
-            if publishes {
-                // An error means that the thread has ended, as it should.
-                drop(publisher.await);
-            }
-        };
-        if tokio::time::timeout(grace / 2, drain).await.is_err() {
+        if tokio::time::timeout(grace / 2, origin.drain()).await.is_err() {
             tracing::warn!("not all entries that were read could be published in time");
         }
         // It waits for a publish under way.
@@ -325,77 +293,38 @@ impl Parts {
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
         let outputs = outputs.finish(deadline);
-        if let Some(saver) = state_file {
-            saver.finish().await;
-        }
-        if let Some(export) = export {
-            export.finish().await;
-        }
+        let demo = origin.finish().await;
         // They hold the connections' channel open.
         drop((services, live));
         let connections = ports::wait_for_connections(self.alive, &self.last_call, deadline);
         tokio::join!(outputs, connections);
-        if let Some(demo) = self.demo {
+        if let Some(demo) = demo {
             demo.shutdown().await;
         }
     }
 }
 
 impl Feed {
-    /// Makes the feed of a stream, which begins with what the journal has.
+    /// Makes the feed of a stream, which begins with what is kept of it.
     fn open(
         config: &Config,
         stream: &Stream,
         filters: &Filters,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<Self> {
-        let Stream { state, saved, journal, .. } = stream;
+        let state = stream.state();
         let (renderer, limits) = (options::renderer(config), options::limits(config));
         let id = state.stream();
         let messages = || MessageStream::new(renderer, filters.clone(), Arc::clone(metrics), id);
         let entries = Arc::new(Entries::new(state));
         let start = |journal| JournalHistory::start(journal, Arc::clone(&entries));
-        let history = journal.clone().map(start).transpose()?;
+        let history = stream.journal().map(start).transpose()?;
         let hub = match &history {
             Some(history) => Hub::with_archive(messages(), limits, history.archive()),
-            None => Hub::resumed(messages(), limits, state.next_offset(), saved.resent_from),
+            None => Hub::resumed(messages(), limits, state.next_offset(), stream.resent_from()),
         };
         Ok(Self { hub: Arc::new(hub), entries, history, for_outputs: Arc::new(messages()) })
     }
-}
-
-impl Savers {
-    /// Starts the tasks that are configured.
-    fn start(
-        config: &Config,
-        services: &Services,
-        fleet: &Arc<Fleet>,
-        state_file: Option<StateFile>,
-        index: Option<Index>,
-    ) -> Self {
-        let Services { journal, metrics, tasks, .. } = services;
-        let state_file = state_file.map(|file| Saver::start(file, saved_parts(services, fleet)));
-        let starts = |_: &Journal| Acknowledgements::start(config, fleet, tasks);
-        let acknowledgements = journal.as_ref().and_then(starts);
-        let export = index
-            .map(|index| IndexExport::start(index, Arc::clone(fleet), Arc::clone(metrics), tasks));
-        Self { state_file, export, acknowledgements }
-    }
-}
-
-/// Returns the parts that the state file is written from.
-fn saved_parts(services: &Services, fleet: &Arc<Fleet>) -> Saved {
-    Saved {
-        fleet: Arc::clone(fleet),
-        hub: Arc::clone(&services.hub),
-        metrics: Arc::clone(&services.metrics),
-        tasks: services.tasks.clone(),
-    }
-}
-
-/// Returns a random number.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, Request, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use config::Config;
+use config::{Config, Role};
 use feed::Hub;
 use follow::LogsView;
 use journal::Journal;
@@ -37,6 +37,7 @@ use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
+use crate::cluster;
 use crate::history::JournalHistory;
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
@@ -84,6 +85,8 @@ pub struct Services {
     pub tasks: Supervisor,
     /// The figures of outputs to brokers.
     pub(crate) outputs: Statuses,
+    /// The state of this node, in a cluster.
+    pub(crate) cluster: Option<Arc<cluster::Status>>,
 }
 
 /// Builds the routes that the configuration switches on. `policy` is that of the configuration.
@@ -95,7 +98,8 @@ pub fn router(services: &Services, config: &Arc<Config>, policy: &Arc<Policy>) -
     if options::metrics_are_shared(config) {
         open = open.merge(metrics::routes(services, config, policy));
     }
-    if config.protocols.page {
+    // A node that only follows logs has no streams to show.
+    if config.protocols.page && config.role != Role::Ingest {
         open = open.merge(page::routes(services, config));
     }
     let allows_authorization = policy.reads_authorization();
@@ -111,12 +115,16 @@ pub fn router(services: &Services, config: &Arc<Config>, policy: &Arc<Policy>) -
 fn cross_origin_routes(services: &Services, config: &Arc<Config>, policy: &Arc<Policy>) -> Router {
     let gate = Gate { guard: Arc::clone(&services.guard), policy: Arc::clone(policy) };
     let protocols = &config.protocols;
-    let mut routes = streams::routes(services, config, policy, &gate);
-    if protocols.example_json {
+    let has_streams = config.role != Role::Ingest;
+    let mut routes = Router::new();
+    if has_streams {
+        routes = routes.merge(streams::routes(services, config, policy, &gate));
+    }
+    if protocols.example_json && has_streams {
         routes = routes.merge(examples::routes(services, config));
     }
     let mut guarded = Router::new();
-    if protocols.example_json && config.streams.lite {
+    if protocols.example_json && config.streams.lite && has_streams {
         guarded = guarded.merge(examples::latest_route(services, config));
     }
     if protocols.api {

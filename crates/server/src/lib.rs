@@ -2,6 +2,7 @@
 //! work.
 
 pub mod app;
+mod cluster;
 pub mod commands;
 mod demo;
 mod history;

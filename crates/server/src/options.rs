@@ -94,6 +94,8 @@ fn in_memory(size: ByteSize) -> usize {
 
 pub(crate) fn follow_options(config: &Config) -> FollowOptions {
     let logs = &config.ct_log;
+    // A journal and a cluster have the exact positions.
+    let is_committed = config.data_dir.is_some() || config.cluster.is_on();
     FollowOptions {
         batch_size: logs.batch_size,
         fetch_concurrency: usize::try_from(logs.fetch_concurrency).unwrap_or(1),
@@ -115,15 +117,14 @@ pub(crate) fn follow_options(config: &Config) -> FollowOptions {
             Start::Index(index) => follow::Start::Index(index),
         },
         start_overlap: logs.start_overlap_leaves,
-        first_position: match config.data_dir {
-            Some(_) => FirstPosition::Published,
-            None if logs.state_file.is_some() => FirstPosition::Saved,
+        first_position: match &logs.state_file {
+            _ if is_committed => FirstPosition::Published,
+            Some(_) => FirstPosition::Saved,
             None => FirstPosition::Forgotten,
         },
-        // A journal has the exact position.
-        resume_overlap: match config.data_dir {
-            Some(_) => Duration::ZERO,
-            None => Duration::from_secs(logs.resume_overlap_secs),
+        resume_overlap: match is_committed {
+            true => Duration::ZERO,
+            false => Duration::from_secs(logs.resume_overlap_secs),
         },
         tbs_ids: config.dedup.enabled && config.dedup.mode == DedupMode::Linked,
         partial_tile_wait: Duration::from_millis(logs.partial_tile_wait_ms),

@@ -7,3 +7,8 @@ pub mod issuers;
 pub mod messages;
 pub(crate) mod pages;
 pub mod recent;
+pub(crate) mod thread;
+
+/// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
+/// of a fast catch-up.
+pub(crate) const WAITING_PAGES: usize = 64;

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use config::{Config, ConfigError, Setup};
-use follow::Fleet;
+use follow::Log;
+use follow::catalogue::CatalogueOptions;
 use logging::causes::in_full;
 use parking_lot::Mutex;
 use supervise::Supervisor;
@@ -33,12 +34,15 @@ use crate::publish::recent::RecentCertificates;
 /// Sets the level of the server's own log lines, in the format of `log_level`.
 pub type SetLevel = Arc<dyn Fn(&str) -> anyhow::Result<()> + Send + Sync>;
 
+/// Follows the logs of another configuration: those that it names, and those of its lists.
+pub(crate) type ChangeLogs = Arc<dyn Fn(&Config, Vec<Log>, Option<CatalogueOptions>) + Send + Sync>;
+
 /// The parts of the server that a new configuration changes while they run.
 pub(crate) struct Reloadable {
     /// The TLS files of the server's listener, where it has TLS.
     pub(crate) tls: Option<TlsFiles>,
-    /// The followers, where they follow the logs of the configuration.
-    pub(crate) fleet: Option<Arc<Fleet>>,
+    /// Changes the followed logs, where they are those of the configuration.
+    pub(crate) logs: Option<ChangeLogs>,
     pub(crate) filters: Filters,
     pub(crate) recent: Arc<RecentCertificates>,
     pub(crate) metrics: Arc<Metrics>,
@@ -76,7 +80,7 @@ impl Reloads {
     /// The configuration cannot be used. Then nothing has changed.
     pub fn apply(&self, wanted: &Config) -> anyhow::Result<Vec<&'static str>> {
         let Inner { live, parts, applying } = &*self.0;
-        let Reloadable { tls, fleet, filters, recent, metrics, set_level, .. } = parts;
+        let Reloadable { tls, logs, filters, recent, metrics, set_level, .. } = parts;
         let live = live.upgrade().context("the server is stopping")?;
         let _one_at_a_time = applying.lock();
         let running = live.config();
@@ -96,10 +100,10 @@ impl Reloads {
             tls.set(cert, key);
         }
         filters.set_limits(options::filter_limits(&config));
-        if let Some(fleet) = fleet
+        if let Some(change) = logs
             && logs_differ(&running, &config)
         {
-            fleet.change(configured, catalogue);
+            change(&config, configured, catalogue);
         }
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);

@@ -30,7 +30,9 @@ impl Secret {
         Self(text.into())
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    /// Returns the text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }

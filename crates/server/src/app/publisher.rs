@@ -1,14 +1,12 @@
 //! The publisher's thread: pages of the followers become what clients see.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use follow::Page;
 use ingest::{CommitLog, Heartbeat, Sequencer, Stopped, Window};
 use journal::Journal;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::publish::fanout::FeedFanout;
 use crate::publish::pages::Pages;
@@ -45,16 +43,4 @@ impl Publisher {
             Err(error) => tracing::error!(%error, "publishing has stopped"),
         }
     }
-}
-
-/// Starts the publisher's thread; the returned value resolves when the thread has ended, also by a
-/// panic.
-pub(super) fn start(work: impl FnOnce() + Send + 'static) -> anyhow::Result<oneshot::Receiver<()>> {
-    let (running, ended) = oneshot::channel();
-    let thread = thread::Builder::new().name("publisher".to_owned()).spawn(move || {
-        let _until_the_end: oneshot::Sender<()> = running;
-        work();
-    });
-    thread.context("cannot start the publisher thread")?;
-    Ok(ended)
 }

@@ -8,7 +8,9 @@ async fn a_panic_of_the_publisher_ends_the_server_with_an_error() {
     let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
     let liveness = Arc::clone(&server.parts.services.liveness);
     // In place of the thread that publishes: one with a defect.
-    server.parts.publisher = publisher::start(|| panic!("a defect")).expect("a thread");
+    let ended = crate::publish::thread::start(|| panic!("a defect")).expect("a thread");
+    let Origin::Alone(alone) = &mut server.parts.origin else { panic!("not in a cluster") };
+    alone.publisher = Some(ended);
     let outcome = server.run(std::future::pending()).await;
     assert_eq!(outcome.expect_err("it ends by itself").to_string(), publisher::ENDED);
     assert!(liveness.is_stopping(), "it is not ready for clients any more");

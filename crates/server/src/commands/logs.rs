@@ -31,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// If there is no usable journal or state file, or a name matches no log with an alarm.
 pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
+    if config.cluster.is_on() {
+        return in_cluster(config, command);
+    }
     let kept = Kept::of(config)?;
     let state = kept.read()?;
     match command {
@@ -40,7 +43,27 @@ pub fn run(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
             if kept.acknowledge(config, names)? {
                 return Ok("acknowledged".to_owned());
             }
-            tell_server(&kept.acknowledgements(), names)
+            tell_server(&kept.acknowledgements(), names)?;
+            Ok("acknowledged; the running server was notified".to_owned())
+        }
+    }
+}
+
+/// Executes the command on a node of a cluster, whose logs are in the stream and not in a file.
+fn in_cluster(config: &Config, command: &LogsCommand) -> anyhow::Result<String> {
+    match command {
+        LogsCommand::List => bail!(
+            "the stream of the cluster has the state of the logs; a running server shows its logs at \
+             /api/logs (protocols.api)"
+        ),
+        LogsCommand::Acknowledge(names) => {
+            let place = options::acknowledgements(config).context(
+                "data_dir is not configured: a node of a cluster takes acknowledgements from there",
+            )?;
+            tell_server(&place, names)?;
+            let text = "the running server passes the acknowledgement on to the node that leads, \
+                        which logs the number of alarms that it ends";
+            Ok(text.to_owned())
         }
     }
 }
@@ -146,7 +169,7 @@ fn has_alarms(state: &State, names: &[String]) -> anyhow::Result<()> {
 }
 
 /// Writes the acknowledgement for the running server, and waits until that has processed it.
-fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<String> {
+fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<()> {
     match acknowledge::leave(path, names) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             bail!(
@@ -168,7 +191,7 @@ fn tell_server(path: &Path, names: &[String]) -> anyhow::Result<String> {
         }
         thread::sleep(Duration::from_millis(200));
     }
-    Ok("acknowledged; the running server was notified".to_owned())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -237,6 +260,32 @@ mod tests {
         let told = run(&config, &LogsCommand::Acknowledge(vec![url.clone()]));
         assert_eq!(told.expect("acknowledges"), "acknowledged; the running server was notified");
         assert_eq!(server.join().expect("no panic"), [url]);
+    }
+
+    #[test]
+    fn in_a_cluster_an_acknowledgement_reaches_the_running_node() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::default();
+        config.cluster.url = vec!["nats://127.0.0.1:4222".to_owned()];
+        let ack = LogsCommand::Acknowledge(vec!["Example 2027".to_owned()]);
+        let error = run(&config, &ack).expect_err("there is no place for it");
+        assert!(error.to_string().contains("data_dir"), "{error}");
+        config.data_dir = Some(folder.path().to_path_buf());
+        let place = options::acknowledgements(&config).expect("a place");
+        let server = thread::spawn(move || {
+            loop {
+                let names = acknowledge::take(&place).expect("reads");
+                if !names.is_empty() {
+                    return names;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let told = run(&config, &ack).expect("the node takes it");
+        assert!(told.contains("passes the acknowledgement on"), "{told}");
+        assert_eq!(server.join().expect("no panic"), ["Example 2027"]);
+        let error = run(&config, &LogsCommand::List).expect_err("no file has the logs");
+        assert!(error.to_string().contains("/api/logs"), "{error}");
     }
 
     #[test]

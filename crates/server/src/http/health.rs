@@ -16,6 +16,7 @@ use sinks::Status;
 use supervise::{Supervisor, TaskStatus};
 use utoipa::ToSchema;
 
+use crate::cluster;
 use crate::http::Services;
 use crate::liveness::Liveness;
 use crate::outputs::Statuses;
@@ -36,6 +37,7 @@ pub(super) struct Checks {
     liveness: Arc<Liveness>,
     tasks: Supervisor,
     outputs: Statuses,
+    cluster: Option<Arc<cluster::Status>>,
     started: Instant,
 }
 
@@ -47,6 +49,7 @@ pub(super) fn routes(services: &Services) -> Router {
         liveness: Arc::clone(&services.liveness),
         tasks: services.tasks.clone(),
         outputs: Arc::clone(&services.outputs),
+        cluster: services.cluster.clone(),
         started: services.started,
     };
     Router::new()
@@ -107,7 +110,12 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
     let mut answer = assess(&checks);
-    if let Some(reason) = not_publishing(&checks.liveness).await {
+    let problem = checks.cluster.as_ref().and_then(|cluster| cluster.problem());
+    let problem = match problem {
+        None => not_publishing(&checks.liveness).await,
+        problem => problem,
+    };
+    if let Some(reason) = problem {
         (answer.status, answer.reason) = ("unhealthy", Some(reason));
     }
     respond(answer.status != "unhealthy", answer)
@@ -127,6 +135,8 @@ pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
 pub(super) async fn ready(State(checks): State<Arc<Checks>>) -> Response {
     let reason = if checks.liveness.is_stopping() {
         Some("the server is about to stop".to_owned())
+    } else if let Some(cluster) = &checks.cluster {
+        cluster.not_ready()
     } else if checks.logs.count() == 0 {
         let reason = checks.logs.reason().map(|reason| reason.0);
         Some(reason.unwrap_or_else(|| "no log is followed".to_owned()))
@@ -139,14 +149,15 @@ pub(super) async fn ready(State(checks): State<Arc<Checks>>) -> Response {
 /// Returns the reason why nothing is published, if its thread hangs or has been waiting for the commit
 /// log.
 async fn not_publishing(liveness: &Liveness) -> Option<String> {
-    if !liveness.publisher.responds(PATIENCE).await {
+    let publisher = liveness.publisher()?;
+    if !publisher.responds(PATIENCE).await {
         return Some(NO_PUBLISHER.to_owned());
     }
     if let Some((problem, since)) = liveness.journal.problem() {
         let seconds = since.as_secs();
         return Some(format!("the journal cannot be written for {seconds} s: {problem}"));
     }
-    let waits = liveness.publisher.waits_for_commit_log().filter(|waits| *waits > PATIENCE)?;
+    let waits = publisher.waits_for_commit_log().filter(|waits| *waits > PATIENCE)?;
     let seconds = waits.as_secs();
     Some(format!("the publisher has been waiting for the commit log for {seconds} s"))
 }

@@ -1,5 +1,6 @@
 //! The metrics as Prometheus reads them, among the other routes or on a listener of their own.
 
+mod cluster;
 mod compat;
 mod journal;
 mod logs;
@@ -24,7 +25,7 @@ use config::reporting::route;
 use follow::LogsView;
 use prometheus_client::registry::Registry;
 
-pub(crate) use self::registry::registry;
+pub(crate) use self::registry::{Sources, registry};
 pub(crate) use self::system::resident_bytes;
 use self::text::Exposition;
 use crate::http::guard::{Gate, Policy};

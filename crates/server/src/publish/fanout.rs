@@ -7,7 +7,7 @@ use cert::Digests;
 use ct::leaf::EntryType;
 use feed::{Hub, PublishError};
 use ingest::{Committed, Fanout};
-use record::{Advance, Record};
+use record::{Advance, Batch, LogNumber, Record};
 use wire::EntryKind;
 
 use crate::metrics::{EntryLabels, Metrics};
@@ -17,7 +17,7 @@ use crate::publish::pages::Ticket;
 use crate::publish::recent::{Recent, RecentCertificates};
 
 /// Shows committed batches to the clients of this server.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FeedFanout {
     hub: Arc<Hub<MessageStream>>,
     metrics: Arc<Metrics>,
@@ -61,17 +61,13 @@ impl FeedFanout {
             }
         }
     }
-}
 
-impl Fanout for FeedFanout {
-    type Ticket = Ticket;
-
-    /// Once the stream is closed nothing counts as published.
-    fn show(&mut self, committed: Committed<Ticket>) -> bool {
-        let Committed { batch, tickets, remembered } = committed;
+    /// Makes a committed batch visible. Returns `false` if nobody can read it any more: then nothing
+    /// counts as published.
+    pub(crate) fn publish_batch(&self, batch: &mut Batch) -> bool {
         self.entries.change(&batch.logs);
         let counts = count(&batch.records);
-        let entries = self.entries.of(batch.records);
+        let entries = self.entries.of(std::mem::take(&mut batch.records));
         let entries =
             entries.expect("a batch is applied before it is shown, so its logs are known");
         if !entries.is_empty() {
@@ -85,22 +81,31 @@ impl Fanout for FeedFanout {
             let labels = EntryLabels { update_type: kind.update_type() };
             self.metrics.certificates.get_or_create(&labels).inc_by(count as u64);
         }
+        true
+    }
+
+    /// Counts the duplicates of a batch, after which so many certificates are remembered.
+    pub(crate) fn count_duplicates(&self, batch: &Batch, remembered: usize) {
+        self.metrics.duplicates.inc_by(batch.sightings.len() as u64);
+        self.metrics.dedup_window.set(i64::try_from(remembered).unwrap_or(i64::MAX));
+    }
+}
+
+impl Fanout for FeedFanout {
+    type Ticket = Ticket;
+
+    /// Once the stream is closed nothing counts as published.
+    fn show(&mut self, committed: Committed<Ticket>) -> bool {
+        let Committed { mut batch, tickets, remembered } = committed;
+        if !self.publish_batch(&mut batch) {
+            return false;
+        }
         if let Some(remembered) = remembered {
-            self.metrics.duplicates.inc_by(batch.sightings.len() as u64);
-            self.metrics.dedup_window.set(i64::try_from(remembered).unwrap_or(i64::MAX));
+            self.count_duplicates(&batch, remembered);
         }
         // Also where all of a page's entries were duplicates, or it had none.
         let newest = self.hub.head().unwrap_or(0);
-        for Advance { log, position, .. } in batch.advances {
-            // Its pages have the same status, unless the log was followed anew between them.
-            if let Some((ticket, _)) = tickets.iter().rfind(|(_, number)| *number == log) {
-                ticket.log.published(position.next, position.tree, newest);
-            }
-        }
-        for committed in tickets.into_iter().filter_map(|(ticket, _)| ticket.committed) {
-            // A log that is not followed any more does not wait.
-            let _waits = committed.send(());
-        }
+        return_tickets(batch.advances, tickets, newest);
         true
     }
 
@@ -110,6 +115,24 @@ impl Fanout for FeedFanout {
 
     fn readers(&self) -> usize {
         self.hub.stats().readers
+    }
+}
+
+/// Tells the logs of a batch that was published, at offsets up to `newest`.
+pub(crate) fn return_tickets(
+    advances: Vec<Advance>,
+    tickets: Vec<(Ticket, LogNumber)>,
+    newest: u64,
+) {
+    for Advance { log, position, .. } in advances {
+        // Its pages have the same status, unless the log was followed anew between them.
+        if let Some((ticket, _)) = tickets.iter().rfind(|(_, number)| *number == log) {
+            ticket.log.published(position.next, position.tree, newest);
+        }
+    }
+    for committed in tickets.into_iter().filter_map(|(ticket, _)| ticket.committed) {
+        // A log that is not followed any more does not wait.
+        let _waits = committed.send(());
     }
 }
 

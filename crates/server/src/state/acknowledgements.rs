@@ -1,6 +1,7 @@
 //! Acknowledgements of alarms that `certstream-server logs ack` leaves in the data directory.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::options;
 
 /// Interval of the checks for an acknowledgement.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The task that takes acknowledgements as long as the server runs.
 #[derive(Debug)]
@@ -51,18 +52,27 @@ async fn take_all(place: PathBuf, fleet: Arc<Fleet>, mut finished: watch::Receiv
             _ = finished.wait_for(|finished| *finished) => return,
             () = tokio::time::sleep(CHECK_EVERY) => {}
         }
-        let path = place.clone();
-        let taken = tokio::task::spawn_blocking(move || acknowledge::take(&path)).await;
-        let names = match taken.map_err(std::io::Error::other).flatten() {
-            Ok(names) => names,
-            Err(error) => {
-                tracing::error!(%error, "an acknowledgement could not be taken");
-                continue;
-            }
-        };
-        for name in names {
-            let alarms = fleet.acknowledge(&name).await;
-            tracing::info!(log = name, alarms, "alarms are acknowledged");
+        match waiting(&place).await {
+            Ok(names) => end_alarms(&fleet, names).await,
+            Err(error) => tracing::error!(%error, "an acknowledgement could not be taken"),
         }
+    }
+}
+
+/// Takes the acknowledgement that waits at a place, if there is one: the names of logs.
+///
+/// # Errors
+/// If the file cannot be read or removed, or is no acknowledgement.
+pub(crate) async fn waiting(place: &Path) -> io::Result<Vec<String>> {
+    let path = place.to_path_buf();
+    let taken = tokio::task::spawn_blocking(move || acknowledge::take(&path)).await;
+    taken.map_err(io::Error::other).flatten()
+}
+
+/// Ends the alarms of the logs with these names.
+pub(crate) async fn end_alarms(fleet: &Fleet, names: Vec<String>) {
+    for name in names {
+        let alarms = fleet.acknowledge(&name).await;
+        tracing::info!(log = name, alarms, "alarms are acknowledged");
     }
 }

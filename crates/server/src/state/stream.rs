@@ -14,6 +14,7 @@ use super::journal_log::Pause;
 use super::{persistent, resume};
 
 /// A stream about to be published.
+#[derive(Debug)]
 pub(crate) struct Stream {
     /// The commit log.
     pub(crate) log: Box<dyn CommitLog>,

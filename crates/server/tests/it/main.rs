@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
 mod clients;
+mod cluster;
 mod effects;
 mod entries;
 mod harness;

@@ -3,7 +3,7 @@
 mod damaged_journal;
 mod index;
 mod journal;
-mod kills;
+pub(crate) mod kills;
 mod lifecycle;
 mod log_output;
 mod migration;

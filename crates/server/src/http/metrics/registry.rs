@@ -14,26 +14,33 @@ use prometheus_client::registry::{Registry, Unit};
 use supervise::Supervisor;
 use wire::filter::Filters;
 
+use super::cluster::ClusterMetrics;
 use super::journal::JournalMetrics;
 use super::logs::Logs;
 use super::outputs::OutputMetrics;
 use super::process;
+use crate::cluster;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
 use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 
+/// The parts of the server that are read at the moment of a scrape.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) hub: Arc<Hub<MessageStream>>,
+    pub(crate) filters: Filters,
+    pub(crate) logs: Arc<dyn LogsView>,
+    pub(crate) tasks: Supervisor,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) cluster: Option<Arc<cluster::Status>>,
+    pub(crate) outputs: Statuses,
+}
+
 /// Builds the registry with every metric in it, ready to be scraped.
 #[must_use]
-pub(crate) fn registry(
-    metrics: &Metrics,
-    hub: Arc<Hub<MessageStream>>,
-    filters: Filters,
-    logs: Arc<dyn LogsView>,
-    tasks: Supervisor,
-    journal: Option<Journal>,
-    outputs: Statuses,
-) -> Registry {
+pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
+    let Sources { hub, filters, logs, tasks, journal, cluster, outputs } = sources;
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
     register_guard(&mut registry, &metrics.guard);
@@ -47,6 +54,9 @@ pub(crate) fn registry(
     registry.register_collector(Box::new(OutputMetrics(outputs)));
     if let Some(journal) = journal {
         registry.register_collector(Box::new(JournalMetrics(journal)));
+    }
+    if let Some(cluster) = cluster {
+        registry.register_collector(Box::new(ClusterMetrics(cluster)));
     }
     registry
 }

@@ -5,7 +5,7 @@
 //! `CERTSTREAM_KILLS` sets the number of kills of each run, `CERTSTREAM_KILLS_RATE` the entries a second
 //! of each log, and `CERTSTREAM_STOP_SECONDS` the time for which a process is stopped.
 
-mod client;
+pub(crate) mod client;
 pub(super) mod disk;
 mod run;
 
@@ -36,15 +36,15 @@ const STOPPED: u64 = 1;
 const GROWTH: u64 = 100;
 
 /// An entry of a log: its URL and index.
-type Entry = (String, u64);
+pub(crate) type Entry = (String, u64);
 
 /// Returns a setting from the environment.
-fn setting<T: FromStr>(name: &str, default: T) -> T {
+pub(crate) fn setting<T: FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// A number below `bound` that nobody can foresee.
-fn random(bound: u64) -> u64 {
+pub(crate) fn random(bound: u64) -> u64 {
     RandomState::new().hash_one(0) % bound
 }
 
@@ -135,7 +135,8 @@ async fn a_journal_that_cannot_be_written_pauses_and_continues() {
     let data_dir = folder.path().join("data");
     let file = configuration(&sim, folder.path(), &data_dir, false, "interval");
     let server = Process::start(&file, &[], &[]);
-    let client = Client::start(&Arc::new(Mutex::new(server.address)), Transport::WebSocket, "");
+    let client =
+        Client::start(&Arc::new(Mutex::new(vec![server.address])), Transport::WebSocket, "");
     let received = |count| {
         let client = &client;
         async move || (client.received.lock().records.len() == count).then_some(())

@@ -1,4 +1,4 @@
-//! Clients that resume at the place where the server is at the time, and what they have received.
+//! Clients that resume at the place where a server is at the time, and what they have received.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,14 +12,19 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::Entry;
 
+/// The addresses of the servers that clients may connect to at the time.
+pub(crate) type Servers = Arc<Mutex<Vec<SocketAddr>>>;
+
 /// The records that a client has received, by offset, and where it resumes.
 #[derive(Debug, Default)]
-pub(super) struct Received {
-    pub(super) records: BTreeMap<u64, Entry>,
+pub(crate) struct Received {
+    pub(crate) records: BTreeMap<u64, Entry>,
     /// Those of precertificates.
-    pub(super) precerts: BTreeSet<u64>,
+    pub(crate) precerts: BTreeSet<u64>,
     since: Option<String>,
-    pub(super) wrong: Vec<String>,
+    pub(crate) wrong: Vec<String>,
+    /// Connections that a server has accepted.
+    pub(crate) connections: u64,
 }
 
 impl Received {
@@ -50,34 +55,40 @@ impl Received {
 
 /// The form in which a client receives the stream.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     WebSocket,
     Events,
 }
 
-/// Clients reconnect to the place where the server is at the time.
+/// Clients reconnect to the place where a server is at the time: each connection is to the next one.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
-    server: Arc<Mutex<SocketAddr>>,
-    pub(super) transport: Transport,
-    pub(super) filter: &'static str,
-    pub(super) received: Arc<Mutex<Received>>,
+pub(crate) struct Client {
+    servers: Servers,
+    pub(crate) transport: Transport,
+    pub(crate) filter: &'static str,
+    pub(crate) received: Arc<Mutex<Received>>,
 }
 
 impl Client {
-    pub(super) fn start(
-        server: &Arc<Mutex<SocketAddr>>,
+    pub(crate) fn start(servers: &Servers, transport: Transport, filter: &'static str) -> Self {
+        Self::start_at(0, servers, transport, filter)
+    }
+
+    /// Starts a client that connects to the server with a number first.
+    pub(crate) fn start_at(
+        first: usize,
+        servers: &Servers,
         transport: Transport,
         filter: &'static str,
     ) -> Self {
-        let server = Arc::clone(server);
-        let client = Self { server, transport, filter, received: Arc::default() };
+        let servers = Arc::clone(servers);
+        let client = Self { servers, transport, filter, received: Arc::default() };
         let running = client.clone();
         tokio::spawn(async move {
-            loop {
+            for turn in first.. {
                 match running.transport {
-                    Transport::WebSocket => running.websocket().await,
-                    Transport::Events => running.events().await,
+                    Transport::WebSocket => running.websocket(turn).await,
+                    Transport::Events => running.events(turn).await,
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -86,16 +97,18 @@ impl Client {
     }
 
     /// Returns the address to connect to.
-    fn address(&self, scheme: &str, path: &str) -> String {
+    fn address(&self, turn: usize, scheme: &str, path: &str) -> String {
         let since = self.received.lock().since.clone().unwrap_or_else(|| "0".to_owned());
-        let server = *self.server.lock();
+        let servers = self.servers.lock();
+        let server = servers[turn % servers.len()];
         format!("{scheme}://{server}{path}?compat=calidog&since={since}{}", self.filter)
     }
 
     /// Reads one connection to its end, however it ends.
-    async fn websocket(&self) {
-        let connected = tokio_tungstenite::connect_async(self.address("ws", "/")).await;
+    async fn websocket(&self, turn: usize) {
+        let connected = tokio_tungstenite::connect_async(self.address(turn, "ws", "/")).await;
         let Ok((mut socket, response)) = connected else { return };
+        self.received.lock().connections += 1;
         let stream = response.headers()["certstream-stream"].to_str().expect("ASCII").to_owned();
         while let Some(Ok(message)) = socket.next().await {
             if let Message::Text(text) = message {
@@ -104,11 +117,12 @@ impl Client {
         }
     }
 
-    async fn events(&self) {
-        let Ok(response) = reqwest::get(self.address("http", "/sse")).await else { return };
+    async fn events(&self, turn: usize) {
+        let Ok(response) = reqwest::get(self.address(turn, "http", "/sse")).await else { return };
         if !response.status().is_success() {
             return;
         }
+        self.received.lock().connections += 1;
         let stream = response.headers()["certstream-stream"].to_str().expect("ASCII").to_owned();
         let mut bytes = response.bytes_stream();
         let mut text = Vec::new();
@@ -124,7 +138,7 @@ impl Client {
         }
     }
 
-    pub(super) fn last(&self) -> Option<u64> {
+    pub(crate) fn last(&self) -> Option<u64> {
         self.received.lock().records.last_key_value().map(|(offset, _)| *offset)
     }
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use record::{Batch, LogNumber};
 
 use super::Entry;
-use super::client::{Client, Transport};
+use super::client::{Client, Servers, Transport};
 use crate::harness::{eventually, logs};
 use crate::program::Process;
 
@@ -34,7 +34,7 @@ pub(super) struct Run {
     notified: Arc<AtomicU64>,
     /// None while it is killed.
     pub(super) server: Option<Process>,
-    address: Arc<Mutex<std::net::SocketAddr>>,
+    address: Servers,
     clients: [Client; 3],
 }
 
@@ -65,7 +65,7 @@ impl Run {
         let file = configuration(&sim, folder.path(), &data_dir, dedup, sync);
         let notified = hear(&folder.path().join("notify"));
         let server = start(&folder, &file);
-        let address = Arc::new(Mutex::new(server.address));
+        let address = Arc::new(Mutex::new(vec![server.address]));
         let clients = [
             Client::start(&address, Transport::WebSocket, ""),
             Client::start(&address, Transport::Events, ""),
@@ -80,7 +80,7 @@ impl Run {
         drop(self.server.take()); // SIGKILL
         break_responses(&self.sim);
         let server = start(&self.folder, &self.file);
-        *self.address.lock() = server.address;
+        *self.address.lock() = vec![server.address];
         self.server = Some(server);
     }
 
@@ -106,7 +106,7 @@ impl Run {
     /// Returns the answer to the request for readiness.
     pub(super) async fn readiness(&self) -> String {
         eventually("readiness is answered", async || {
-            let ready = format!("http://{}/health/ready", *self.address.lock());
+            let ready = format!("http://{}/health/ready", self.address.lock()[0]);
             reqwest::get(ready).await.ok()?.text().await.ok()
         })
         .await
@@ -120,7 +120,7 @@ impl Run {
     /// Waits until the clients have all that is published at present.
     pub(super) async fn clients_catch_up(&self) {
         let newest = eventually("something is published", async || {
-            let stats = format!("http://{}/api/stats", *self.address.lock());
+            let stats = format!("http://{}/api/stats", self.address.lock()[0]);
             let stats = reqwest::get(stats).await.ok()?.bytes().await.ok()?;
             serde_json::from_slice::<serde_json::Value>(&stats).ok()?["offset"].as_u64()
         })
@@ -142,7 +142,7 @@ impl Run {
         let (size, clients) = (self.size, &self.clients);
         let read = format!("\"current_index\":{size},");
         eventually("both logs are read to their ends", async || {
-            let status = format!("http://{}/api/logs", *self.address.lock());
+            let status = format!("http://{}/api/logs", self.address.lock()[0]);
             let text = reqwest::get(status).await.ok()?.text().await.ok()?;
             (text.matches(&read).count() == 2).then_some(())
         })

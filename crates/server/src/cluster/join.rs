@@ -1,0 +1,190 @@
+//! The start of a node: it connects, reads the stream to its end, and creates it if there is none.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use config::Config;
+use ingest::Window;
+use journal::{Host as _, System};
+use record::{State, StreamId};
+use relay::protocol::{Applied, Content, Leader, Step};
+use relay::{Bucket, Link, Node, OpenError, Turn, UseError};
+use tokio::time::sleep;
+
+use super::member::{Rules, opening};
+use super::standing::Standing;
+use super::{settings, status};
+use crate::options;
+
+/// Stored bytes of the stream that are read at the start, for the dedup window.
+const BACKLOG: u64 = 64 << 20;
+/// Pause between two attempts.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A node that has read the stream to its end.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    pub(super) node: Node,
+    pub(super) bucket: Bucket,
+    pub(super) standing: Standing,
+    pub(super) rules: Rules,
+    pub(super) window: Option<Window>,
+    /// The fold at the end of the stream.
+    pub(crate) state: State,
+}
+
+/// Joins the cluster of a configuration. Waits for servers that do not respond, and, if this node may not
+/// lead, for one that does.
+///
+/// # Errors
+/// If the settings cannot be used: credentials, certificates, or a stream of another shape.
+pub(crate) async fn join(config: &Config, random: u64) -> anyhow::Result<Joined> {
+    let settings = settings::stream(&config.cluster)?;
+    let (link, bucket) = open(&settings).await?;
+    let standing = Standing::new();
+    let rules = Rules {
+        may_lead: settings::may_lead(config),
+        configuration: options::configuration_hash(config),
+        boot: System::new().boot(),
+        is_durable: config.cluster.durable,
+    };
+    let mut joining = Joining {
+        link,
+        bucket,
+        standing,
+        rules,
+        window: options::window(config),
+        outage: Outage::default(),
+    };
+    loop {
+        let attempt = joining.attempt(random).await;
+        match attempt {
+            Ok(Some((node, state))) => {
+                let Joining { bucket, standing, rules, window, .. } = joining;
+                return Ok(Joined { node, bucket, standing, rules, window, state });
+            }
+            Ok(None) => joining.outage.note("no node has created the stream yet"),
+            Err(error) if error.is_temporary() => joining.outage.note(&error.to_string()),
+            Err(error) => return Err(error).context("cluster"),
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// Opens stream and bucket. Waits for servers that do not respond.
+async fn open(settings: &relay::Settings) -> anyhow::Result<(Link, Bucket)> {
+    let mut outage = Outage::default();
+    loop {
+        match open_once(settings).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) if error.is_temporary() => outage.note(&error.to_string()),
+            Err(error) => return Err(error).context("cluster"),
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn open_once(settings: &relay::Settings) -> Result<(Link, Bucket), OpenError> {
+    let link = Link::open(settings).await?;
+    let bucket = Bucket::open(&link, settings).await?;
+    Ok((link, bucket))
+}
+
+/// Logs why the server waits: at once, and every minute.
+#[derive(Debug, Default)]
+struct Outage {
+    reported: Option<Instant>,
+}
+
+impl Outage {
+    fn note(&mut self, reason: &str) {
+        if self.reported.is_none_or(|reported| reported.elapsed() >= status::REMIND) {
+            self.reported = Some(Instant::now());
+            tracing::warn!(reason, "waiting for the cluster before clients are served");
+        }
+    }
+}
+
+/// A node on its way to the end of the stream.
+struct Joining {
+    link: Link,
+    bucket: Bucket,
+    standing: Standing,
+    rules: Rules,
+    window: Option<Window>,
+    outage: Outage,
+}
+
+impl Joining {
+    /// Reads the stream to its end, or creates it. Returns the node and its fold; `None` if there is no
+    /// stream, and this node does not create it.
+    async fn attempt(&mut self, random: u64) -> Result<Option<(Node, State)>, UseError> {
+        let mut node = Node::near_end(self.link.clone(), BACKLOG).await?;
+        loop {
+            let (steps, is_at_end) = node.catch_up().await?;
+            self.remember(&steps);
+            if is_at_end {
+                break;
+            }
+        }
+        if let Some(state) = node.reader().state() {
+            let state = state.clone();
+            return Ok(Some((node, state)));
+        }
+        if !self.rules.may_lead {
+            return Ok(None);
+        }
+        self.create(&mut node, random).await?;
+        let state = node.reader().state().cloned();
+        Ok(state.map(|state| (node, state)))
+    }
+
+    /// Creates the stream, with the positions of the copy if there is one, unless another node does.
+    async fn create(&mut self, node: &mut Node, random: u64) -> Result<(), UseError> {
+        let id = StreamId::from_random(random);
+        let state = match self.bucket.saved().await? {
+            Some(copy) => {
+                let (stream, logs) = (copy.stream(), copy.logs().len());
+                tracing::warn!(
+                    %stream, new_stream = %id, logs,
+                    "the stream is empty: a new one is created, which continues at the positions of \
+                     the copy in the bucket"
+                );
+                copy.with_stream(id)
+            }
+            None => {
+                tracing::info!(stream = %id, "a new stream is created");
+                State::new(id)
+            }
+        };
+        let opening = opening(&self.rules, &self.standing, self.link.max_payload());
+        node.stand(&opening, state)?;
+        loop {
+            let mut steps = Vec::new();
+            let turn = node.turn(&mut steps).await?;
+            self.remember(&steps);
+            match turn {
+                Turn::Again => {}
+                Turn::Committed | Turn::Deposed => return Ok(()),
+            }
+            if node.leader().is_some_and(Leader::leads) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Remembers certificates that were published lately.
+    fn remember(&mut self, steps: &[Step]) {
+        let Some(window) = &mut self.window else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        for step in steps {
+            let Step::Applied(Applied { content: Content::Batch(batch), .. }) = step else {
+                continue;
+            };
+            for (offset, record) in (batch.first_offset..).zip(&batch.records) {
+                let age = now.saturating_sub(Duration::from_millis(record.seen));
+                window.restore(record.dedup_key(), offset, age, Instant::now());
+            }
+        }
+    }
+}

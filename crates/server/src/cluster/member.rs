@@ -1,0 +1,350 @@
+//! The member: reads the stream and shows it, and leads when no other node does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ct::Hash;
+use ingest::Window;
+use record::{State, StreamId};
+use relay::protocol::{Leader, Opening, Passed, Step};
+use relay::{Bucket, Node, Turn, UseError};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::leading::{Leading, Means};
+use super::proposals::Proposal;
+use super::shown::{Broken, Shown};
+use super::standing::Standing;
+use super::status::Status;
+
+/// Interval at which the stream's end is compared with what was read.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which a leader publishes a checkpoint.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+/// Pause after a failure of the servers.
+const RETRY: Duration = Duration::from_millis(200);
+/// Longest wait for a message before other things are looked at.
+const READ_WAIT: Duration = Duration::from_secs(1);
+
+/// The rules by which a node leads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) may_lead: bool,
+    pub(super) configuration: Hash,
+    pub(super) boot: [u8; 16],
+    /// The servers lose nothing that they acknowledged.
+    pub(super) is_durable: bool,
+}
+
+/// The next thing for a member to do.
+enum Event {
+    Stop,
+    Check,
+    /// A batch of the sequencer; none if that has ended.
+    Proposal(Option<Proposal>),
+    Read(Result<Option<Step>, UseError>),
+}
+
+/// A node of a cluster.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) node: Node,
+    pub(super) bucket: Bucket,
+    pub(super) standing: Arc<Standing>,
+    pub(super) status: Arc<Status>,
+    pub(super) shown: Shown,
+    pub(super) means: Means,
+    pub(super) rules: Rules,
+    /// Makes an empty window, for a term after one that this node has led.
+    pub(super) new_window: fn(&config::Config) -> Option<Window>,
+    pub(super) config: Arc<config::Config>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) leading: Option<Leading>,
+    pub(super) checkpointed: Instant,
+}
+
+impl Member {
+    /// Reads, shows and leads until the server stops.
+    ///
+    /// # Errors
+    /// If this process cannot go on, and has to be started again.
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        if self.leads_already() {
+            self.begin_to_lead()?;
+        }
+        let mut checks = interval(CHECK_EVERY);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_leading = self.leading.is_some();
+            let event = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => Event::Stop,
+                // Before proposals, of which there may always be one.
+                _ = checks.tick() => Event::Check,
+                proposal = next_proposal(&mut self.leading) => Event::Proposal(proposal),
+                read = self.node.read(READ_WAIT), if !is_leading => Event::Read(read),
+            };
+            match event {
+                Event::Stop => return self.resign().await,
+                Event::Check => self.check().await?,
+                Event::Proposal(Some(proposal)) => {
+                    self.commit(proposal).await?;
+                }
+                Event::Proposal(None) => anyhow::bail!(SEQUENCER_ENDED),
+                Event::Read(Ok(step)) => {
+                    self.take(step)?;
+                    if self.rules.may_lead && self.is_named() {
+                        self.stand().await?;
+                    }
+                }
+                Event::Read(Err(error)) => self.fail(error).await?,
+            }
+        }
+    }
+
+    /// Reports whether the node has created the stream and leads it.
+    fn leads_already(&self) -> bool {
+        self.node.leader().is_some_and(Leader::leads)
+    }
+
+    /// Shows what was read.
+    fn take(&mut self, steps: impl IntoIterator<Item = Step>) -> Result<(), Broken> {
+        for step in steps {
+            if let Step::Passed(Passed::Foreign(_)) = step {
+                let sequence = self.node.reader().position();
+                tracing::warn!(sequence, "a message of another program in the stream is skipped");
+            }
+            self.shown.show(step, self.node.reader().state())?;
+        }
+        let reader = self.node.reader();
+        let term = reader.state().map_or(0, State::term);
+        self.status.progress(reader.position(), term, self.node.counts());
+        Ok(())
+    }
+
+    /// Notes that the servers do not respond, and waits a little.
+    async fn fail(&self, error: UseError) -> Result<(), UseError> {
+        if !error.is_temporary() {
+            return Err(error);
+        }
+        self.status.fail(&error.to_string());
+        sleep(RETRY).await;
+        Ok(())
+    }
+
+    /// Compares the stream with what was read, and leads if nobody else does.
+    async fn check(&mut self) -> anyhow::Result<()> {
+        let last = match self.node.check().await {
+            Ok(bounds) => bounds.last,
+            Err(error) => return Ok(self.fail(error).await?),
+        };
+        self.status.see_last(last);
+        if self.leading.is_some() {
+            return self.check_as_leader(last).await;
+        }
+        let reader = self.node.reader();
+        if reader.position() >= last && reader.state().is_none() {
+            anyhow::bail!(Broken::Emptied);
+        }
+        if self.rules.may_lead && (self.is_named() || self.standing.is_over()) {
+            self.stand().await?;
+        }
+        Ok(())
+    }
+
+    /// Reports whether the leader has handed over to this node.
+    fn is_named(&self) -> bool {
+        self.node.reader().handover() == Some(self.standing.nonce())
+    }
+
+    /// Reads what others published, and publishes a checkpoint when it is due.
+    async fn check_as_leader(&mut self, last: u64) -> anyhow::Result<()> {
+        if self.node.reader().position() < last {
+            match self.node.catch_up().await {
+                Ok((steps, _)) => self.take(steps)?,
+                Err(error) => self.fail(error).await?,
+            }
+        }
+        if self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
+            self.checkpointed = Instant::now();
+            self.node.checkpoint()?;
+            if self.drive().await? {
+                self.save_copy().await;
+            }
+        } else {
+            self.drive().await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a copy of the state for a stream that loses everything.
+    async fn save_copy(&self) {
+        let Some(state) = self.node.reader().state().filter(|_| self.leading.is_some()) else {
+            return;
+        };
+        match self.bucket.save(state).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("the state is too large for a copy in the bucket"),
+            Err(error) => tracing::debug!(%error, "the copy of the state could not be saved"),
+        }
+    }
+
+    /// Publishes a batch of the sequencer and shows it. Returns `false` if it is not committed.
+    async fn commit(&mut self, Proposal { batch, accepted }: Proposal) -> anyhow::Result<bool> {
+        match self.node.propose(&batch) {
+            Ok(Some(hash)) => {
+                // A sequencer that has ended does not wait for it.
+                let _waits = accepted.send(hash);
+                self.drive().await
+            }
+            Ok(None) => Ok(false),
+            Err(error) => {
+                tracing::error!(%error, "a batch cannot be published: the term ends");
+                self.step_down().await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes turns until everything proposed is committed. Returns `false` if it is not: another node
+    /// leads, or the server stops while the servers of the cluster do not respond.
+    async fn drive(&mut self) -> anyhow::Result<bool> {
+        loop {
+            let mut steps = Vec::new();
+            let turn = self.node.turn(&mut steps).await;
+            self.take(steps)?;
+            if let (Some(leading), Some(leader)) = (&self.leading, self.node.leader()) {
+                leading.proposals.commit(leader.committed());
+            }
+            match turn {
+                Ok(Turn::Committed) => return Ok(true),
+                Ok(Turn::Again) => {}
+                Ok(Turn::Deposed) => {
+                    self.step_down().await;
+                    return Ok(false);
+                }
+                Err(error) => {
+                    self.fail(error).await?;
+                    if *self.stop.borrow() {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tries to lead.
+    async fn stand(&mut self) -> anyhow::Result<()> {
+        loop {
+            match self.node.catch_up().await {
+                Ok((steps, is_at_end)) => {
+                    self.take(steps)?;
+                    if is_at_end {
+                        break;
+                    }
+                }
+                Err(error) => return Ok(self.fail(error).await?),
+            }
+        }
+        if self.node.reader().state().is_none() {
+            anyhow::bail!(Broken::Emptied);
+        }
+        let opening = opening(&self.rules, &self.standing, self.node.link().max_payload());
+        self.node.stand(&opening, State::new(StreamId::from_random(0)))?;
+        if self.drive().await? && self.leads_already() {
+            self.begin_to_lead()?;
+        }
+        Ok(())
+    }
+
+    /// Follows the logs from now on.
+    fn begin_to_lead(&mut self) -> anyhow::Result<()> {
+        let Some(leader) = self.node.leader() else { return Ok(()) };
+        let state = leader.state().clone();
+        let (term, next_offset) = (state.term(), state.next_offset());
+        self.leading = Some(Leading::start(&self.means, state, self.shown.window.take())?);
+        self.standing.set_leads(true);
+        self.status.lead();
+        self.checkpointed = Instant::now();
+        tracing::info!(term, next_offset, "this node leads: it follows the logs");
+        Ok(())
+    }
+
+    /// Ends a term that another node has ended, and reads on.
+    async fn step_down(&mut self) {
+        self.standing.set_leads(false);
+        self.status.depose();
+        let Some(leading) = self.leading.take() else {
+            tracing::info!("another node leads");
+            return;
+        };
+        tracing::warn!(
+            "another node leads: this node stops following the logs; nothing is lost, it publishes \
+             nothing more and reads on"
+        );
+        self.shown.window = (self.new_window)(&self.config);
+        leading.abandon(&self.means).await;
+    }
+
+    /// Publishes what was read from the logs, and hands over to a node that is ready.
+    async fn resign(mut self) -> anyhow::Result<()> {
+        let Some(leading) = &self.leading else { return Ok(()) };
+        let fleet = leading.fleet();
+        let stopped = tokio::spawn(async move { fleet.stop().await });
+        while let Some(proposal) = next_proposal(&mut self.leading).await {
+            if !self.commit(proposal).await? {
+                tracing::warn!(
+                    "the last entries are not published: the next leader reads them again"
+                );
+                if let Some(leading) = self.leading.take() {
+                    leading.abandon(&self.means).await;
+                }
+                return Ok(());
+            }
+        }
+        drop(stopped.await);
+        let successor = self.standing.successor();
+        if let Some(nonce) = successor {
+            self.node.hand_over(nonce);
+            if !self.drive().await? {
+                return Ok(());
+            }
+        }
+        self.standing.set_leads(false);
+        self.status.resign();
+        self.means.stops_leading();
+        if let Err(error) = self.bucket.release().await {
+            tracing::debug!(%error, "the lease could not be released");
+        }
+        match successor {
+            Some(_) => tracing::info!("this node has handed over to another one"),
+            None => tracing::info!("this node leads no more; no other node is ready to lead"),
+        }
+        Ok(())
+    }
+}
+
+/// The reason why the server ends with its sequencer. The panic is logged before.
+const SEQUENCER_ENDED: &str = "the publisher's thread has ended, so nothing can be published; the \
+                               server exits so that systemd or Docker restarts it";
+
+/// Waits for the next batch of the sequencer, if this node leads; `None` if the sequencer has ended.
+async fn next_proposal(leading: &mut Option<Leading>) -> Option<Proposal> {
+    match leading {
+        Some(leading) => leading.proposals.waiting.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns the circumstances of a term that begins now.
+pub(super) fn opening(rules: &Rules, standing: &Standing, max_payload: usize) -> Opening {
+    Opening {
+        nonce: standing.take_nonce(),
+        boot: rules.boot,
+        configuration: rules.configuration,
+        now: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        is_durable: rules.is_durable,
+        min_offset: 0,
+        max_payload,
+    }
+}

@@ -1,0 +1,231 @@
+//! The state of this node in its cluster, as health, metrics and log lines read it.
+
+use std::time::{Duration, Instant};
+
+use config::Cluster;
+use parking_lot::Mutex;
+use relay::Counts;
+
+/// Time between two log lines about the same outage.
+pub(super) const REMIND: Duration = Duration::from_secs(60);
+
+/// The figures of a node at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Figures {
+    /// This node leads.
+    pub(crate) leads: bool,
+    /// The servers respond.
+    pub(crate) is_connected: bool,
+    /// The current term.
+    pub(crate) term: u64,
+    /// Sequence of the last message read.
+    pub(crate) position: u64,
+    /// Sequence of the last message of the stream, as last seen.
+    pub(crate) last: u64,
+    /// Time for which this node has been behind the stream.
+    pub(crate) lag: Duration,
+    /// Terms that this node has led.
+    pub(crate) terms_led: u64,
+    /// Terms that ended because another node took over.
+    pub(crate) depositions: u64,
+    /// Entries that this node could not show, because their offsets came too late.
+    pub(crate) withheld: u64,
+    /// Events of reading and publishing.
+    pub(crate) counts: Counts,
+}
+
+/// The state of a node. The member writes it.
+#[derive(Debug)]
+pub(crate) struct Status {
+    max_lag: Duration,
+    grace: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    figures: Figures,
+    /// The oldest end of the stream that this node has not reached.
+    target: Option<(u64, Instant)>,
+    has_caught_up: bool,
+    outage: Option<Outage>,
+}
+
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    reason: String,
+    reported: Option<Instant>,
+}
+
+impl Status {
+    pub(super) fn new(cluster: &Cluster) -> Self {
+        Self {
+            max_lag: Duration::from_secs(cluster.max_lag_secs),
+            grace: Duration::from_secs(cluster.outage_grace_secs),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Notes the end of the stream as the servers say it.
+    pub(super) fn see_last(&self, last: u64) {
+        let mut state = self.state.lock();
+        state.figures.last = last;
+        if state.figures.position >= last {
+            (state.target, state.has_caught_up) = (None, true);
+        } else {
+            state.target.get_or_insert_with(|| (last, Instant::now()));
+        }
+        if let Some(Outage { since, reported: Some(_), .. }) = state.outage.take() {
+            let seconds = since.elapsed().as_secs();
+            tracing::info!(seconds, "the servers of the cluster respond again");
+        }
+    }
+
+    /// Notes the position up to which this node has read.
+    pub(super) fn progress(&self, position: u64, term: u64, counts: Counts) {
+        let mut state = self.state.lock();
+        let figures = &mut state.figures;
+        (figures.position, figures.term, figures.counts) = (position, term, counts);
+        figures.last = figures.last.max(position);
+        if state.target.is_some_and(|(target, _)| target <= position) {
+            (state.target, state.has_caught_up) = (None, true);
+        }
+    }
+
+    /// Notes that the servers do not respond.
+    pub(super) fn fail(&self, reason: &str) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let new = || Outage { since: now, reason: String::new(), reported: None };
+        let outage = state.outage.get_or_insert_with(new);
+        reason.clone_into(&mut outage.reason);
+        if outage.reported.is_none_or(|reported| now.duration_since(reported) >= REMIND) {
+            outage.reported = Some(now);
+            tracing::warn!(
+                reason,
+                "the servers of the cluster do not respond: nothing new is published; clients keep \
+                 their connections"
+            );
+        }
+    }
+
+    pub(super) fn lead(&self) {
+        let figures = &mut self.state.lock().figures;
+        figures.leads = true;
+        figures.terms_led += 1;
+    }
+
+    pub(super) fn depose(&self) {
+        let figures = &mut self.state.lock().figures;
+        figures.depositions += u64::from(figures.leads);
+        figures.leads = false;
+    }
+
+    /// Notes that this node has handed over.
+    pub(super) fn resign(&self) {
+        self.state.lock().figures.leads = false;
+    }
+
+    pub(super) fn withhold(&self, entries: usize) {
+        self.state.lock().figures.withheld += entries as u64;
+    }
+
+    /// Returns the figures.
+    pub(crate) fn figures(&self) -> Figures {
+        let state = self.state.lock();
+        let lag = state.target.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        Figures { lag, is_connected: state.outage.is_none(), ..state.figures }
+    }
+
+    /// Returns the reason why clients should not be sent here; `None` if they may be.
+    pub(crate) fn not_ready(&self) -> Option<String> {
+        let state = self.state.lock();
+        if let Some(outage) = &state.outage {
+            let seconds = outage.since.elapsed();
+            return (seconds > self.grace).then(|| unreachable(outage));
+        }
+        if !state.has_caught_up {
+            return Some("this node has not caught up with the stream yet".to_owned());
+        }
+        let lag = state.target.map(|(_, since)| since.elapsed())?;
+        (lag > self.max_lag).then(|| behind(lag, &state.figures))
+    }
+
+    /// Returns a problem that operators should know.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let state = self.state.lock();
+        if let Some(outage) = &state.outage {
+            return Some(unreachable(outage));
+        }
+        let lag = state.target.map(|(_, since)| since.elapsed())?;
+        (lag > self.max_lag).then(|| behind(lag, &state.figures))
+    }
+}
+
+fn unreachable(outage: &Outage) -> String {
+    let seconds = outage.since.elapsed().as_secs();
+    format!("the servers of the cluster do not respond for {seconds} s: {}", outage.reason)
+}
+
+fn behind(lag: Duration, figures: &Figures) -> String {
+    let (seconds, messages) = (lag.as_secs(), figures.last.saturating_sub(figures.position));
+    format!("this node is {seconds} s and {messages} messages behind the stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(max_lag_secs: u64, outage_grace_secs: u64) -> Status {
+        Status::new(&Cluster { max_lag_secs, outage_grace_secs, ..Cluster::default() })
+    }
+
+    #[test]
+    fn a_node_is_ready_once_it_has_caught_up() {
+        let status = status(30, 30);
+        assert!(status.not_ready().is_some());
+        status.progress(3, 1, Counts::default());
+        status.see_last(5);
+        assert!(status.not_ready().is_some_and(|reason| reason.contains("caught up")));
+        status.progress(5, 1, Counts::default());
+        assert_eq!((status.not_ready(), status.problem()), (None, None));
+    }
+
+    #[test]
+    fn a_node_that_is_behind_for_too_long_is_not_ready() {
+        let status = status(0, 30);
+        status.progress(5, 1, Counts::default());
+        status.see_last(5);
+        assert_eq!(status.not_ready(), None);
+        status.see_last(9);
+        assert!(status.not_ready().is_some_and(|reason| reason.contains("4 messages behind")));
+        status.progress(9, 1, Counts::default());
+        assert_eq!(status.not_ready(), None);
+    }
+
+    #[test]
+    fn an_outage_is_a_problem_at_once_and_ends_readiness_after_the_grace() {
+        let (patient, strict) = (status(30, 30), status(30, 0));
+        for status in [&patient, &strict] {
+            status.see_last(0);
+            status.fail("refused");
+            assert!(status.problem().is_some_and(|problem| problem.ends_with(": refused")));
+            assert!(!status.figures().is_connected);
+        }
+        assert_eq!(patient.not_ready(), None);
+        assert!(strict.not_ready().is_some());
+        strict.see_last(0);
+        assert_eq!((strict.not_ready(), strict.problem()), (None, None));
+    }
+
+    #[test]
+    fn only_a_leader_is_deposed() {
+        let status = status(30, 30);
+        status.depose();
+        status.lead();
+        status.depose();
+        let Figures { leads, terms_led, depositions, .. } = status.figures();
+        assert_eq!((leads, terms_led, depositions), (false, 1, 1));
+    }
+}
