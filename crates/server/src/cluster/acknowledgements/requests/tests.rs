@@ -38,7 +38,7 @@ fn a_request_is_taken_once_however_often_it_is_put() {
 #[test]
 fn a_full_entry_refuses_requests_until_a_node_takes_them() {
     let entry = Memory::default();
-    let (node, mut leader) = (Requests::new(entry.clone()), Requests::new(entry.clone()));
+    let (node, mut leader) = (Requests::new(entry.clone()), Requests::new(entry));
     let long = Request::new(vec!["x".repeat(LONGEST)]);
     let error = now(node.put(&long)).expect_err("it is too long").to_string();
     assert!(error.contains("too many"), "{error}");
