@@ -79,7 +79,7 @@ function answered(answer) {
   skew = answer.now - Date.now() / 1000;
   byId("demo").hidden = !answer.demo;
   set(byId("version"), `certstream-server ${answer.version}`);
-  set(byId("uptime"), `up ${duration(answer.uptime_secs)}`);
+  set(byId("uptime"), `up ${duration(answer.uptime_secs)}${node(answer.cluster)}`);
   figures.answered(answer);
   certificates.checked = figures.checked();
   state.answered(answer);
@@ -93,6 +93,13 @@ function answered(answer) {
   begin();
   const kind = answer.serves.lite ? "lite" : "full";
   if (answer.serves[kind]) detail.openLinked(kind, filter);
+}
+
+// What this server is in a cluster, and how far it is behind the cluster's stream.
+function node(cluster) {
+  if (!cluster) return "";
+  const lag = cluster.lag_secs < 2 ? "" : `, ${duration(cluster.lag_secs)} behind`;
+  return ` · ${cluster.leads ? "leads the cluster" : `${cluster.role} node`}${lag}`;
 }
 
 // The page can be shown, or pictured, once both tables have rows.

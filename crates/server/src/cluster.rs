@@ -83,7 +83,7 @@ impl Node {
         let Joined { node, bucket, standing, rules, window, .. } = joined;
         let Parts { config, hub, fanout, entries, client, liveness, tasks } = parts;
         let (stop, stopping) = watch::channel(false);
-        let status = Arc::new(Status::new(&config.cluster));
+        let status = Arc::new(Status::new(config.role, &config.cluster));
         let standing = Arc::new(standing);
         let followed = Arc::new(FollowedLogs::new(Arc::clone(&config)));
         let view = Arc::new(ClusterLogs::default());

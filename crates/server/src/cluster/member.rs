@@ -124,10 +124,8 @@ impl Member {
 
     /// Notes that the servers do not respond, and waits a little.
     async fn fail(&self, error: UseError) -> Result<(), UseError> {
-        if !error.is_temporary() {
-            return Err(error);
-        }
-        self.status.fail(&error.to_string());
+        let UseError::Unavailable(reason) = &error else { return Err(error) };
+        self.status.fail(reason);
         sleep(RETRY).await;
         Ok(())
     }

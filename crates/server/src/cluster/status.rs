@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use config::Cluster;
+use config::{Cluster, Role};
 use parking_lot::Mutex;
 use relay::Counts;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Time between two log lines about the same outage.
 pub(super) const REMIND: Duration = Duration::from_secs(60);
+/// Time for which the servers may not respond before that is worth a log line.
+const HICCUP: Duration = Duration::from_secs(2);
 
 /// The figures of a node at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -34,9 +38,27 @@ pub(crate) struct Figures {
     pub(crate) counts: Counts,
 }
 
+/// A node of a cluster, in responses.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Description {
+    /// `all`, `ingest` or `edge`.
+    role: &'static str,
+    /// True if this node leads: it follows the logs.
+    leads: bool,
+    /// True if the servers of the cluster respond.
+    connected: bool,
+    /// Number of the current term.
+    term: u64,
+    /// Messages of the stream that this node has not read.
+    lag_messages: u64,
+    /// Time for which it has been behind the stream.
+    lag_secs: f64,
+}
+
 /// The state of a node. The member writes it.
 #[derive(Debug)]
 pub(crate) struct Status {
+    role: Role,
     max_lag: Duration,
     grace: Duration,
     state: Mutex<State>,
@@ -59,8 +81,9 @@ struct Outage {
 }
 
 impl Status {
-    pub(super) fn new(cluster: &Cluster) -> Self {
+    pub(super) fn new(role: Role, cluster: &Cluster) -> Self {
         Self {
+            role,
             max_lag: Duration::from_secs(cluster.max_lag_secs),
             grace: Duration::from_secs(cluster.outage_grace_secs),
             state: Mutex::default(),
@@ -100,7 +123,8 @@ impl Status {
         let new = || Outage { since: now, reason: String::new(), reported: None };
         let outage = state.outage.get_or_insert_with(new);
         reason.clone_into(&mut outage.reason);
-        if outage.reported.is_none_or(|reported| now.duration_since(reported) >= REMIND) {
+        let lasts = now.duration_since(outage.since) >= HICCUP;
+        if lasts && outage.reported.is_none_or(|reported| now.duration_since(reported) >= REMIND) {
             outage.reported = Some(now);
             tracing::warn!(
                 reason,
@@ -129,6 +153,23 @@ impl Status {
 
     pub(super) fn withhold(&self, entries: usize) {
         self.state.lock().figures.withheld += entries as u64;
+    }
+
+    /// Returns the node as responses describe it.
+    pub(crate) fn describe(&self) -> Description {
+        let figures = self.figures();
+        Description {
+            role: match self.role {
+                Role::All => "all",
+                Role::Ingest => "ingest",
+                Role::Edge => "edge",
+            },
+            leads: figures.leads,
+            connected: figures.is_connected,
+            term: figures.term,
+            lag_messages: figures.last.saturating_sub(figures.position),
+            lag_secs: figures.lag.as_secs_f64(),
+        }
     }
 
     /// Returns the figures.
@@ -178,7 +219,7 @@ mod tests {
     use super::*;
 
     fn status(max_lag_secs: u64, outage_grace_secs: u64) -> Status {
-        Status::new(&Cluster { max_lag_secs, outage_grace_secs, ..Cluster::default() })
+        Status::new(Role::Edge, &Cluster { max_lag_secs, outage_grace_secs, ..Cluster::default() })
     }
 
     #[test]

@@ -17,6 +17,7 @@ use supervise::{Supervisor, TaskStatus};
 use utoipa::ToSchema;
 
 use crate::cluster;
+use crate::cluster::status::Description;
 use crate::http::Services;
 use crate::liveness::Liveness;
 use crate::outputs::Statuses;
@@ -75,6 +76,9 @@ pub(super) struct Deep {
     /// The reason why the status is not `healthy`, or another problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// This node, in a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Description>,
 }
 
 /// Readiness for clients.
@@ -200,6 +204,7 @@ fn assess(checks: &Checks) -> Deep {
         active_connections: checks.hub.stats().readers as u64,
         uptime_secs: checks.started.elapsed().as_secs(),
         reason,
+        cluster: checks.cluster.as_ref().map(|cluster| cluster.describe()),
     }
 }
 

@@ -15,6 +15,8 @@ use follow::{LogView, LogsView};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::cluster::Status;
+use crate::cluster::status::Description;
 use crate::http::Services;
 use crate::metrics::Metrics;
 use crate::options;
@@ -32,6 +34,7 @@ pub(super) struct PageLogs {
     metrics: Arc<Metrics>,
     started: Instant,
     is_demo: bool,
+    cluster: Option<Arc<Status>>,
     /// The last answer, and the time at which it was made.
     cache: Mutex<Option<(Instant, Bytes)>>,
 }
@@ -45,6 +48,7 @@ impl PageLogs {
             metrics: Arc::clone(&services.metrics),
             started: services.started,
             is_demo: services.is_demo,
+            cluster: services.cluster.clone(),
             cache: Mutex::default(),
         }
     }
@@ -67,6 +71,8 @@ struct Answer {
     verification: Verification,
     /// The reason why no log is followed, or not all that should be.
     reason: Option<String>,
+    /// This node, in a cluster.
+    cluster: Option<Description>,
     logs: Vec<Log>,
 }
 
@@ -132,6 +138,7 @@ pub(super) async fn logs(State(page): State<Arc<PageLogs>>) -> Response {
 }
 
 fn answer(page: &PageLogs) -> Answer {
+    let problem = page.cluster.as_ref().and_then(|cluster| cluster.problem());
     Answer {
         version: env!("CARGO_PKG_VERSION"),
         demo: page.is_demo,
@@ -142,7 +149,8 @@ fn answer(page: &PageLogs) -> Answer {
         serves: serves(&page.config),
         auth: auth(&page.config),
         verification: page.config.verification,
-        reason: page.logs.reason().map(|reason| reason.0),
+        reason: problem.or_else(|| page.logs.reason().map(|reason| reason.0)),
+        cluster: page.cluster.as_ref().map(|cluster| cluster.describe()),
         logs: page.logs.logs().into_iter().map(log).collect(),
     }
 }
