@@ -1,0 +1,8 @@
+//! Clusters of programs on a real server of NATS: kills, handovers, outages.
+
+mod handover;
+mod kills;
+mod outage;
+mod restored;
+mod site;
+mod split_brain;

@@ -1,0 +1,194 @@
+//! A cluster that reads simulated logs, its clients, and the checks of what they have received.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use tempfile::TempDir;
+use xtask::nats::Nats;
+
+use crate::harness::{eventually, logs};
+use crate::operations::kills::Entry;
+use crate::operations::kills::client::{Client, Servers, Transport};
+use crate::program::Process;
+
+/// The nodes that read logs, and the edges, by their numbers.
+pub(super) const INGEST: [usize; 2] = [0, 1];
+pub(super) const EDGES: [usize; 2] = [2, 3];
+
+/// Simulated logs.
+const LOGS: u64 = 2;
+
+/// A server of NATS, two nodes that read logs, two edges, and clients of these.
+pub(super) struct Site {
+    pub(super) sim: ctsim::Sim,
+    folder: TempDir,
+    pub(super) nats: Nats,
+    /// None for those that are stopped.
+    nodes: [Option<Process>; 4],
+    /// The addresses of the edges.
+    pub(super) edges: Servers,
+    pub(super) clients: Vec<Client>,
+    /// The entries of each log in the end.
+    size: u64,
+}
+
+impl Site {
+    /// Starts everything; each log gains `rate` entries a second until it has `size`. `None` if NATS
+    /// cannot be installed: the test is then skipped.
+    pub(super) async fn start(rate: f64, size: u64) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        if let Err(error) = xtask::nats::program() {
+            println!("SKIPPED: the server of NATS cannot be installed: {error:#}");
+            return None;
+        }
+        let nats = Nats::start(folder.path(), 1).expect("NATS starts");
+        let config = ctsim::Config { rfc6962: 1, static_ct: 1, rate, ..ctsim::Config::default() };
+        let sim = logs(ctsim::Config {
+            initial_size: 0,
+            max_size: Some(size),
+            publish_interval: Duration::from_millis(50),
+            ..config
+        })
+        .await;
+        std::fs::write(folder.path().join("key.pem"), sim.list_key_pem()).expect("writable");
+        let (nodes, edges) = ([const { None }; 4], Arc::new(Mutex::new(Vec::new())));
+        let mut site = Self { sim, folder, nats, nodes, edges, clients: Vec::new(), size };
+        for number in INGEST.into_iter().chain(EDGES) {
+            site.start_node(number);
+        }
+        for number in EDGES {
+            site.ready(number).await;
+        }
+        for (number, transport) in
+            [Transport::WebSocket, Transport::Events, Transport::WebSocket].into_iter().enumerate()
+        {
+            site.clients.push(Client::start_at(number, &site.edges, transport, ""));
+        }
+        Some(site)
+    }
+
+    /// Starts a node that does not run.
+    pub(super) fn start_node(&mut self, number: usize) {
+        let role = if INGEST.contains(&number) { "ingest" } else { "edge" };
+        let file = format!(
+            "role: {role}\ncluster: {{url: {:?}, max_bytes: 1GiB}}\ndedup: false\n\
+             protocols: {{sse: true, api: true}}\n\
+             ct_log: {{log_list_url: {:?}, log_list_key_file: {:?}, start: zero, \
+             poll_interval_ms: 50, partial_tile_wait_ms: 50, retry_initial_delay_ms: 50}}\n",
+            self.nats.urls(),
+            self.sim.list_url(),
+            self.folder.path().join("key.pem"),
+        );
+        self.nodes[number] = Some(Process::start(&file, &[], &[]));
+        let addresses = EDGES.iter().filter_map(|edge| Some(self.nodes[*edge].as_ref()?.address));
+        *self.edges.lock() = addresses.collect();
+    }
+
+    /// Kills a node.
+    pub(super) fn kill(&mut self, number: usize) {
+        drop(self.nodes[number].take()); // SIGKILL
+    }
+
+    /// Takes a node, which continues to run.
+    pub(super) fn take(&mut self, number: usize) -> Process {
+        self.nodes[number].take().expect("it runs")
+    }
+
+    pub(super) fn node(&self, number: usize) -> &Process {
+        self.nodes[number].as_ref().expect("it runs")
+    }
+
+    /// Returns a response of a node, with its status; `None` if there is none.
+    pub(super) async fn get(&self, number: usize, path: &str) -> Option<(u16, String)> {
+        let address = self.nodes[number].as_ref()?.address;
+        let request = reqwest::Client::new().get(format!("http://{address}{path}"));
+        let response = request.timeout(Duration::from_secs(2)).send().await.ok()?;
+        Some((response.status().as_u16(), response.text().await.ok()?))
+    }
+
+    /// Returns a metric of a node, `None` if it does not respond.
+    pub(super) async fn metric(&self, number: usize, name: &str) -> Option<u64> {
+        let (_, text) = self.get(number, "/metrics").await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        // Gauges are written with a decimal point.
+        value.and_then(|value| Some(value.parse::<f64>().ok()? as u64))
+    }
+
+    /// Waits until a node is ready for clients.
+    pub(super) async fn ready(&self, number: usize) {
+        let ready = async || {
+            let (status, _) = self.get(number, "/health/ready").await?;
+            (status == 200).then_some(())
+        };
+        eventually(&format!("node {number} is ready"), ready).await;
+    }
+
+    /// Waits until one of the nodes leads, but not `except`; returns its number.
+    pub(super) async fn leader(&self, except: Option<usize>) -> usize {
+        eventually("a node leads", async || {
+            for number in INGEST.into_iter().filter(|number| Some(*number) != except) {
+                if self.metric(number, "certstream_cluster_leader").await == Some(1) {
+                    return Some(number);
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// Waits until all clients have at least so many records.
+    pub(super) async fn clients_have(&self, count: usize) {
+        eventually(&format!("all clients have {count} records"), async || {
+            let mut clients = self.clients.iter();
+            clients.all(|client| client.received.lock().records.len() >= count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until all clients have so many more records than the first one has now.
+    pub(super) async fn clients_get(&self, more: usize) {
+        let count = self.clients[0].received.lock().records.len();
+        self.clients_have(count + more).await;
+    }
+
+    /// Waits until all clients have each entry of each log at least once.
+    pub(super) async fn clients_have_everything(&self) {
+        eventually("all clients have every entry", async || {
+            let mut clients = self.clients.iter();
+            let has_all = |client: &Client| entries(client).len() as u64 == LOGS * self.size;
+            clients.all(has_all).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until all clients have everything, and checks that each has each entry once, in one order.
+    pub(super) async fn finish(self) -> BTreeMap<u64, Entry> {
+        self.clients_have_everything().await;
+        let expected = LOGS * self.size;
+        let first = self.clients[0].received.lock().records.clone();
+        for client in &self.clients {
+            let received = client.received.lock();
+            assert_eq!(losses(client.transport, &received.wrong), [""; 0]);
+            assert_eq!(received.records.len() as u64, expected, "{:?}", client.transport);
+            assert!(received.records == first, "{:?} differs", client.transport);
+        }
+        first
+    }
+}
+
+/// Returns the entries that a client has received.
+pub(super) fn entries(client: &Client) -> BTreeSet<Entry> {
+    client.received.lock().records.values().cloned().collect()
+}
+
+/// Returns the announcements that are not of a hole in the offsets behind which nothing is missing.
+pub(super) fn losses(transport: Transport, wrong: &[String]) -> Vec<String> {
+    let is_loss = |text: &String| {
+        let message: Value = serde_json::from_str(text).unwrap_or_default();
+        message["reason"] != "renumbered" || message["dropped"] != 0
+    };
+    wrong.iter().filter(|text| is_loss(text)).map(|text| format!("{transport:?}: {text}")).collect()
+}
