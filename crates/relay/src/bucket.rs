@@ -83,6 +83,14 @@ impl Bucket {
         self.put(LEASE, leader.write()).await.map(|_| ())
     }
 
+    /// Gives up the lease: no node leads.
+    ///
+    /// # Errors
+    /// If no server responds.
+    pub async fn release(&self) -> Result<(), UseError> {
+        self.put(LEASE, Bytes::new()).await.map(|_| ())
+    }
+
     /// Returns the revision of the lease, 0 without one, and the node that has it.
     ///
     /// # Errors

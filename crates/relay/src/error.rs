@@ -47,6 +47,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Reports whether the same may succeed later.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
 /// Reason why a stream cannot be used at present.
 #[derive(Debug, Error)]
 pub enum UseError {
@@ -56,7 +64,7 @@ pub enum UseError {
     /// A newer program writes the stream.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// What is to be published cannot be.
+    /// A batch or checkpoint cannot be published.
     #[error(transparent)]
     Propose(#[from] ProposeError),
 }

@@ -1,5 +1,7 @@
 //! A stream on its servers: connecting, publishing, and reading single messages.
 
+use std::time::Duration;
+
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
@@ -19,6 +21,7 @@ pub struct Link {
     pub(crate) context: Context,
     pub(crate) stream: stream::Stream<()>,
     subject: String,
+    timeout: Duration,
 }
 
 /// The outcome of a publish.
@@ -75,13 +78,18 @@ impl Link {
         shape::ensure(&context, settings).await?;
         let stream = context.get_stream_no_info(&settings.stream).await;
         let stream = stream.map_err(|error| OpenError::Unreachable(error.to_string()))?;
-        Ok(Self { client, context, stream, subject: settings.subject() })
+        Ok(Self { client, context, stream, subject: settings.subject(), timeout })
     }
 
     /// Returns the bytes of a message at most, as the server says; some of them are for headers.
     #[must_use]
     pub fn max_payload(&self) -> usize {
         self.client.server_info().max_payload.saturating_sub(HEADERS)
+    }
+
+    /// Returns the time to wait for a response of a server.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Reports whether a server is connected.

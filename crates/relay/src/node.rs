@@ -1,4 +1,4 @@
-//! A node of a cluster: it reads the stream, and leads if it is told to.
+//! A node of a cluster: it reads the stream, and publishes if it is to lead.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::error::UseError;
 use crate::link::{Bounds, Link, Outcome};
+use crate::places::{Place, Places};
 use crate::protocol::{Leader, Next, Opening, Passed, Reader, Step};
 use crate::search;
 use crate::tail::Tail;
@@ -27,6 +28,9 @@ pub struct Node {
     tail: Option<Tail>,
     leader: Option<Leader>,
     counts: Counts,
+    places: Places,
+    /// The last void message that was counted.
+    void: u64,
 }
 
 /// Events that are counted since the node began.
@@ -62,8 +66,7 @@ impl Node {
     /// If no server responds.
     pub async fn new(link: Link) -> Result<Self, UseError> {
         let Bounds { first, .. } = link.bounds().await?;
-        let reader = Reader::new(first.saturating_sub(1));
-        Ok(Self { link, reader, tail: None, leader: None, counts: Counts::default() })
+        Ok(Self::after(link, first.saturating_sub(1)))
     }
 
     /// Creates a node that begins at a checkpoint before the last messages, so that about `bytes` bytes
@@ -72,8 +75,14 @@ impl Node {
     /// # Errors
     /// If no server responds.
     pub async fn near_end(link: Link, bytes: u64) -> Result<Self, UseError> {
-        let reader = Reader::new(search::near_end(&link, bytes).await?);
-        Ok(Self { link, reader, tail: None, leader: None, counts: Counts::default() })
+        let after = search::near_end(&link, bytes).await?;
+        Ok(Self::after(link, after))
+    }
+
+    fn after(link: Link, sequence: u64) -> Self {
+        let reader = Reader::new(sequence);
+        let (counts, places) = (Counts::default(), Places::default());
+        Self { link, reader, tail: None, leader: None, counts, places, void: 0 }
     }
 
     /// Returns the reader.
@@ -98,6 +107,11 @@ impl Node {
     #[must_use]
     pub const fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// Returns the checkpoints passed.
+    pub(crate) const fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Reads the next message, for which it waits for `wait` at most; `None` if none came.
@@ -148,14 +162,30 @@ impl Node {
             Step::Doubtful => self.resolve(sequence).await?,
             step => step,
         };
+        if let Step::Adopted { is_other_stream: true, .. } = step {
+            self.places.cut(0);
+        }
         match step {
             Step::Passed(Passed::Foreign(_)) => {
                 self.counts.foreign = self.counts.foreign.saturating_add(1);
             }
-            Step::Passed(Passed::Void) => self.counts.void = self.counts.void.saturating_add(1),
+            // Before one after it can be void, it is read again.
+            Step::Passed(Passed::Void) if sequence > self.void => {
+                self.void = sequence;
+                self.counts.void = self.counts.void.saturating_add(1);
+            }
+            Step::Adopted { .. } | Step::Passed(Passed::Checkpoint) => self.note_place(),
             _ => {}
         }
         Ok(step)
+    }
+
+    /// Notes the checkpoint that was read.
+    fn note_place(&self) {
+        if let Some(checkpoint) = self.reader.checkpoints().next() {
+            let totals = self.reader.totals();
+            self.places.note(Place { after: checkpoint.after, totals });
+        }
     }
 
     /// Finds out why a message does not follow the tip: it is void, or the stream was continued after a
@@ -176,7 +206,8 @@ impl Node {
     /// # Errors
     /// If no server responds.
     pub async fn check(&mut self) -> Result<Bounds, UseError> {
-        let bounds = self.link.bounds().await?;
+        // The servers may have forgotten the consumer of a node that could not reach them.
+        let bounds = self.link.bounds().await.inspect_err(|_| self.tail = None)?;
         let tip = self.reader.tip();
         let is_cut = bounds.last < self.reader.position();
         let is_kept = self.reader.state().is_some() && tip.sequence >= bounds.first;
@@ -206,6 +237,8 @@ impl Node {
         );
         self.counts.rewinds = self.counts.rewinds.saturating_add(1);
         self.tail = None;
+        self.places.cut(after);
+        self.void = after;
         self.reader.restart(after);
         Ok(())
     }
@@ -327,6 +360,9 @@ impl Node {
             }
         } else {
             self.counts.repeated = self.counts.repeated.saturating_add(1);
+        }
+        if outcome == Outcome::Unknown {
+            self.tail = None;
         }
         if outcome == Outcome::WrongId
             && let Some(leader) = &mut self.leader

@@ -18,21 +18,24 @@
 //! One publish is in flight. If its outcome is unknown, the leader reads on, and publishes the same
 //! bytes again if they are not there: a refusal may speak of a message that vanishes later.
 
+mod content;
+mod doubts;
 mod leader;
 mod lease;
 mod message;
 mod offsets;
 mod parts;
 mod reader;
+mod totals;
 mod trail;
 
+pub(crate) use content::{Outline, compress, decompress};
 pub use leader::{Leader, Next, Opening, ProposeError, Publish};
 pub use lease::{Eligibility, Lease};
 pub use message::{Body, Foreign, Message, MessageId};
-pub(crate) use message::{compress, decompress};
 pub use offsets::{MAX_LOST, first_offset};
-pub(crate) use parts::{Assembled, Assembly};
 pub use reader::{Anchor, Applied, Content, Passed, Reader, Restart, Show, Step, Unreadable};
+pub use totals::Totals;
 
 /// Bytes of an encoded batch, begin or checkpoint at most, before compression.
 pub const MAX_PLAIN: usize = 64 << 20;

@@ -1,26 +1,34 @@
 //! The search for the place in a stream at which reading has to begin.
 
 use bytes::Bytes;
-use record::encoding::{self, Kind};
+use record::encoding::Kind;
 
 use crate::error::UseError;
 use crate::link::{Bounds, Extent, Link};
-use crate::protocol::{self, Assembled, Assembly, Body, Message, MessageId};
+use crate::places::{Place, Places};
+use crate::protocol::{Body, Message, Outline, Totals};
 
-/// Messages read upwards in search of one that has an offset.
+/// Messages read upwards in search of one that has an outline.
 const MAX_PROBES: u32 = 512;
-/// Messages read downwards in search of a checkpoint, before the stream is read from its beginning.
+/// Messages read in search of a checkpoint, before reading begins elsewhere.
 const MAX_STEPS: u64 = 4096;
-/// Messages of others that may lie between the parts of a content.
-const MAX_BETWEEN: u32 = 64;
+/// Messages between two known places that are read rather than searched.
+const NEAR: u64 = 64;
 
-/// A message with an offset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A message that begins a content.
+#[derive(Clone, Copy, Debug)]
 struct Probe {
     sequence: u64,
-    kind: Kind,
-    /// The first offset of a batch or a begin, the next one of a checkpoint.
-    offset: u64,
+    outline: Outline,
+}
+
+/// The place at which reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The sequence before it.
+    pub(crate) after: u64,
+    /// The totals of the checkpoint there; `None` at the beginning of the stream.
+    pub(crate) totals: Option<Totals>,
 }
 
 /// Finds the sequence after which a reader has to begin so that it reads the entries after `offset`: it
@@ -30,20 +38,39 @@ struct Probe {
 /// # Errors
 /// If no server responds.
 pub async fn find(link: &Link, offset: u64) -> Result<u64, UseError> {
+    let found = last_before(link, &Places::default(), |totals| totals.end <= offset).await?;
+    Ok(found.after)
+}
+
+/// Finds the last checkpoint whose totals lie before something. Those of all earlier ones must, too.
+pub(crate) async fn last_before(
+    link: &Link,
+    places: &Places,
+    is_before: impl Fn(&Totals) -> bool,
+) -> Result<Found, UseError> {
     let Bounds { first, last } = link.bounds().await?;
-    let (mut low, mut high) = (first, last.saturating_add(1));
-    // All messages below `low` begin at the offset or before, all from `high` on after it.
+    let (known, next) = places.around(&is_before);
+    let known = known.filter(|known| known.after.saturating_add(1) >= first);
+    let lowest = known.map_or(first, |known| known.after.saturating_add(1));
+    let highest = next.map_or(u64::MAX, |next| next.after).min(last).saturating_add(1);
+    if let Some(Place { after, totals }) = known
+        && highest.saturating_sub(lowest) <= NEAR
+    {
+        return Ok(Found { after, totals: Some(totals) });
+    }
+    // What lies below `low` is before it, and nothing from `high` on.
+    let (mut low, mut high) = (lowest, highest.max(lowest));
     while low < high {
         let middle = low.midpoint(high);
         match probe(link, middle).await? {
-            Some(probe) if probe.sequence < high && probe.offset <= offset => {
+            Some(probe) if probe.sequence < high && is_before(&probe.outline.before) => {
                 low = probe.sequence.saturating_add(1);
             }
             // Nothing upwards of the middle counts, or it is too late.
             _ => high = middle,
         }
     }
-    checkpoint_below(link, low, first, offset).await
+    checkpoint_below(link, low, first, is_before).await
 }
 
 /// Finds the sequence after which a reader has to begin so that it reads about the last `bytes` bytes of
@@ -56,78 +83,64 @@ pub(crate) async fn near_end(link: &Link, bytes: u64) -> Result<u64, UseError> {
     if start <= first {
         return Ok(first.saturating_sub(1));
     }
-    checkpoint_below(link, start.saturating_add(1), first, u64::MAX).await
+    Ok(checkpoint_below(link, start.saturating_add(1), first, |_| true).await?.after)
 }
 
-/// Finds the last checkpoint below the sequence `end` whose offset is not above `offset`, and returns the
-/// sequence before it; the one before `first` if there is none.
-async fn checkpoint_below(link: &Link, end: u64, first: u64, offset: u64) -> Result<u64, UseError> {
+/// Finds the last checkpoint below the sequence `end` that lies before something; the beginning of the
+/// stream at `first` if there is none.
+pub(crate) async fn checkpoint_below(
+    link: &Link,
+    end: u64,
+    first: u64,
+    is_before: impl Fn(&Totals) -> bool,
+) -> Result<Found, UseError> {
     let lowest = first.max(end.saturating_sub(MAX_STEPS));
     let mut sequence = end;
     while sequence > lowest {
         sequence = sequence.saturating_sub(1);
-        let Some(payload) = link.get(sequence).await? else { continue };
-        let found = read(link, sequence, &payload).await?;
-        if found.is_some_and(|found| found.kind == Kind::Checkpoint && found.offset <= offset) {
-            return Ok(sequence.saturating_sub(1));
+        let outline = link.get(sequence).await?.and_then(|payload| outline(&payload));
+        if let Some(Outline { kind: Kind::Checkpoint, before, .. }) = outline
+            && is_before(&before)
+        {
+            return Ok(Found { after: sequence.saturating_sub(1), totals: Some(before) });
         }
     }
-    Ok(first.saturating_sub(1))
+    Ok(Found { after: first.saturating_sub(1), totals: None })
 }
 
-/// Reads upwards from a sequence to the first message that has an offset. Messages may be deleted, of
-/// others, or later parts.
-async fn probe(link: &Link, from: u64) -> Result<Option<Probe>, UseError> {
+/// Finds the first checkpoint at a sequence or after it.
+pub(crate) async fn checkpoint_from(link: &Link, from: u64) -> Result<Option<Place>, UseError> {
     let mut from = from;
-    for _ in 0..MAX_PROBES {
+    for _ in 0..MAX_STEPS {
         let Some((sequence, payload)) = link.get_from(from).await? else { return Ok(None) };
-        if let Some(probe) = read(link, sequence, &payload).await? {
-            return Ok(Some(probe));
+        if let Some(Outline { kind: Kind::Checkpoint, before, .. }) = outline(&payload) {
+            return Ok(Some(Place { after: sequence.saturating_sub(1), totals: before }));
         }
         from = sequence.saturating_add(1);
     }
     Ok(None)
 }
 
-/// Reads the kind and the offset of the content that begins with a message.
-async fn read(link: &Link, sequence: u64, payload: &Bytes) -> Result<Option<Probe>, UseError> {
-    let body = Message::read(payload).ok().map(|message| message.body);
-    let content = match body {
-        Some(Body::Whole(content)) => Some(content),
-        Some(Body::Part { number: 0, .. }) => assemble(link, sequence, payload).await?,
-        _ => None,
-    };
-    Ok(content.and_then(|content| {
-        let plain = protocol::decompress(&content)?;
-        let (kind, _, offset) = encoding::header_and_offset(&plain).ok()?;
-        Some(Probe { sequence, kind, offset })
-    }))
-}
-
-/// Reads the content that comes in parts of which this message is the first.
-async fn assemble(link: &Link, first: u64, payload: &Bytes) -> Result<Option<Bytes>, UseError> {
-    let mut assembly = Assembly::default();
-    let (mut sequence, mut payload) = (first, payload.clone());
-    let mut last = None;
-    let mut between = 0;
-    while between < MAX_BETWEEN {
-        match Message::read(&payload) {
-            Ok(Message { after, body: Body::Part { number, count, piece } })
-                if last.is_none_or(|last| last == after) =>
-            {
-                last = Some(MessageId::of(&payload));
-                match assembly.add(sequence, number, count, &piece) {
-                    Assembled::Incomplete => {}
-                    Assembled::Content(content) => return Ok(Some(content)),
-                    Assembled::Invalid => return Ok(None),
-                }
-            }
-            _ => between = between.saturating_add(1),
+/// Reads upwards from a sequence to the first message that has an outline. Messages may be deleted, of
+/// others, or later parts.
+async fn probe(link: &Link, from: u64) -> Result<Option<Probe>, UseError> {
+    let mut from = from;
+    for _ in 0..MAX_PROBES {
+        let Some((sequence, payload)) = link.get_from(from).await? else { return Ok(None) };
+        if let Some(outline) = outline(&payload) {
+            return Ok(Some(Probe { sequence, outline }));
         }
-        match link.get_from(sequence.saturating_add(1)).await? {
-            Some(next) => (sequence, payload) = next,
-            None => return Ok(None),
-        }
+        from = sequence.saturating_add(1);
     }
     Ok(None)
+}
+
+/// Reads the outline of the content that begins with a message.
+fn outline(payload: &Bytes) -> Option<Outline> {
+    let (Body::Whole(content) | Body::Part { number: 0, piece: content, .. }) =
+        Message::read(payload).ok()?.body
+    else {
+        return None;
+    };
+    Outline::read(&content).map(|(outline, _)| outline)
 }

@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use record::encoding::{EncodeError, Encoder};
+use record::encoding::{EncodeError, Encoder, Kind};
 use record::{Batch, BatchHash, Begin, Checkpoint, Refused, State, SyncMode};
 use thiserror::Error;
 
+use super::content::Outline;
 use super::message::{self, Body, Message, MessageId};
 use super::offsets;
 use super::reader::{Anchor, Reader};
+use super::totals::Totals;
 
 /// Bytes of published messages that are kept, to publish them again if the stream loses its end.
 const MAX_KEPT: usize = 64 << 20;
@@ -40,6 +42,8 @@ pub struct Opening {
 pub struct Leader {
     /// The fold after everything proposed.
     state: State,
+    /// The totals of the stream after everything proposed.
+    totals: Totals,
     encoder: Encoder,
     /// Messages in the order of the stream: those that the reader has read and that are kept, then
     /// those that it has not.
@@ -123,6 +127,7 @@ impl Leader {
     pub fn begin(reader: &Reader, opening: &Opening) -> Option<Result<Self, ProposeError>> {
         let state = reader.state()?.clone();
         let mut leader = Self::new(state, reader.tip().id, opening.max_payload);
+        leader.totals = reader.totals();
         let is_handover = reader.handover() == Some(opening.nonce);
         let next = leader.state.next_offset();
         let min = opening.min_offset.max(reader.highest());
@@ -152,6 +157,7 @@ impl Leader {
             committed: state.number(),
             opening: state.number().saturating_add(1),
             state,
+            totals: Totals::default(),
             encoder: Encoder::new(),
             items: VecDeque::new(),
             kept: 0,
@@ -180,7 +186,7 @@ impl Leader {
         let mut plain = Vec::new();
         let hash = self.encoder.begin(&begin, &mut plain);
         self.state.begin(&begin, hash)?;
-        self.push(&plain, begin.header.number)?;
+        self.push(Kind::Begin, &plain, begin.header.number)?;
         self.checkpoint()
     }
 
@@ -211,12 +217,13 @@ impl Leader {
         self.state.check(batch)?;
         let mut plain = Vec::new();
         let hash = self.encoder.batch(batch, &mut plain)?;
-        if let Err(error) = self.push(&plain, batch.header.number) {
+        if let Err(error) = self.push(Kind::Batch, &plain, batch.header.number) {
             // The encoder is ahead of the stream.
             self.is_broken = true;
             return Err(error);
         }
         self.state.apply(batch, hash)?;
+        self.totals.add(batch);
         Ok(hash)
     }
 
@@ -228,7 +235,7 @@ impl Leader {
         let checkpoint = Checkpoint { state: self.state.clone(), issuers: Vec::new() };
         let mut plain = Vec::new();
         self.encoder.checkpoint(&checkpoint, &mut plain)?;
-        self.push(&plain, 0)
+        self.push(Kind::Checkpoint, &plain, 0)
     }
 
     /// Proposes to hand over to the node with this nonce. Nothing may be proposed after it.
@@ -242,8 +249,9 @@ impl Leader {
         self.items.back().map_or(self.base, |item| item.id)
     }
 
-    fn push(&mut self, plain: &[u8], number: u64) -> Result<(), ProposeError> {
-        let content = message::compress(plain).ok_or(ProposeError::TooLarge)?;
+    fn push(&mut self, kind: Kind, plain: &[u8], number: u64) -> Result<(), ProposeError> {
+        let outline = Outline { kind, stream: self.state.stream(), before: self.totals };
+        let content = outline.wrap(plain).ok_or(ProposeError::TooLarge)?;
         let packed = message::pack(&content, self.last(), self.max_payload);
         let packed = packed.ok_or(ProposeError::TooLarge)?;
         let parts = packed.len();

@@ -7,12 +7,11 @@
 //! | `u8` | kind: 1 whole, 2 part, 3 mark, 4 handover |
 //! | `[8]` | id of the message of ours before it; in a mark a random number |
 //!
-//! **Whole**: a *content*. **Part**: `u16` number from 0, `u16` count, then a piece of a content.
-//! **Mark**: nothing more. **Handover**: `[16]` the nonce of the node that is to lead.
+//! **Whole**: a [content](super::content). **Part**: `u16` number from 0, `u16` count, then a piece of a
+//! content. **Mark**: nothing more. **Handover**: `[16]` the nonce of the node that is to lead.
 //!
-//! A content is the `u32` length of a message of [`record::encoding`], then that message, compressed
-//! with zstd. Numbers are little-endian. The id of a message is the first 8 bytes of the SHA-256 of all
-//! of its bytes, and its `Nats-Msg-Id` the id in hexadecimal digits.
+//! Numbers are little-endian. The id of a message is the first 8 bytes of the SHA-256 of all of its
+//! bytes, and its `Nats-Msg-Id` the id in hexadecimal digits.
 
 use std::fmt;
 
@@ -20,12 +19,8 @@ use bytes::Bytes;
 use record::BatchHash;
 use thiserror::Error;
 
-use super::MAX_PLAIN;
-
 const MAGIC: &[u8; 4] = b"CSRL";
 const VERSION: u8 = 1;
-/// The fastest level that still finds what certificates have in common.
-const LEVEL: i32 = 1;
 
 const WHOLE: u8 = 1;
 const PART: u8 = 2;
@@ -65,7 +60,7 @@ pub struct Message {
     pub body: Body,
 }
 
-/// What a message of ours carries.
+/// The body of a message of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// A compressed batch, begin or checkpoint.
@@ -157,27 +152,6 @@ impl Message {
     }
 }
 
-/// Compresses an encoded batch, begin or checkpoint. `None` if it is larger than [`MAX_PLAIN`].
-pub(crate) fn compress(plain: &[u8]) -> Option<Bytes> {
-    let length = u32::try_from(plain.len()).ok().filter(|_| plain.len() <= MAX_PLAIN)?;
-    let compressed = zstd::bulk::compress(plain, LEVEL).ok()?;
-    let mut content = length.to_le_bytes().to_vec();
-    content.extend_from_slice(&compressed);
-    Some(content.into())
-}
-
-/// Undoes [`compress`]. `None` if the content is damaged or too large.
-pub(crate) fn decompress(content: &[u8]) -> Option<Vec<u8>> {
-    let (length, compressed) = content.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    // The message itself names a length too, so a short one claims no memory for a large one.
-    let frame = zstd::zstd_safe::get_frame_content_size(compressed).ok().flatten()?;
-    if length > MAX_PLAIN || frame != length as u64 {
-        return None;
-    }
-    zstd::bulk::decompress(compressed, length).ok().filter(|plain| plain.len() == length)
-}
-
 /// Makes the messages that carry a content after the message `after`: one, or parts if it is larger
 /// than `max_payload` bytes allow. `None` if it would be too many parts.
 pub(super) fn pack(content: &Bytes, after: MessageId, max_payload: usize) -> Option<Vec<Bytes>> {
@@ -233,18 +207,6 @@ mod tests {
         ] {
             assert_eq!(Message::read(&Bytes::from_static(payload)), Err(reason), "{payload:?}");
         }
-    }
-
-    #[test]
-    fn contents_survive_compression_and_damage_is_noticed() {
-        let plain: Vec<u8> = (0..10_000_u32).flat_map(u32::to_le_bytes).collect();
-        let content = compress(&plain).unwrap();
-        assert_eq!(decompress(&content), Some(plain));
-        let mut longer = content.to_vec();
-        longer[0] ^= 1;
-        assert_eq!(decompress(&longer), None);
-        assert_eq!(decompress(&content[..20]), None);
-        assert_eq!(decompress(&[]), None);
     }
 
     #[test]

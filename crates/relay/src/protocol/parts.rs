@@ -6,17 +6,17 @@ use super::MAX_PLAIN;
 
 /// The parts of a content read so far.
 #[derive(Debug, Default)]
-pub(crate) struct Assembly {
+pub(super) struct Assembly {
     pieces: Vec<Bytes>,
     bytes: usize,
     count: u16,
     /// The sequence of the first part; of the last content, until the next part.
-    pub(crate) first: Option<u64>,
+    pub(super) first: Option<u64>,
 }
 
 /// The outcome of a part.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Assembled {
+pub(super) enum Assembled {
     /// More parts have to follow.
     Incomplete,
     /// It was the last one.
@@ -27,12 +27,12 @@ pub(crate) enum Assembled {
 
 impl Assembly {
     /// Discards what was read.
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Adds a part.
-    pub(crate) fn add(
+    pub(super) fn add(
         &mut self,
         sequence: u64,
         number: u16,

@@ -5,8 +5,11 @@ use record::encoding::{self, DecodeError, Decoder, Kind};
 use record::{Batch, BatchHash, Begin, Checkpoint, State, StreamId};
 use thiserror::Error;
 
-use super::message::{self, Body, Foreign, Message, MessageId};
+use super::content::{Outline, decompress};
+use super::doubts::Doubts;
+use super::message::{Body, Foreign, Message, MessageId};
 use super::parts::{Assembled, Assembly};
+use super::totals::Totals;
 use super::trail::Trail;
 
 /// Folds the messages of a stream, given to it by ascending sequence.
@@ -26,8 +29,7 @@ pub struct Reader {
     /// The last message of ours that was not a mark, and its sequence.
     tip: Anchor,
     fold: Option<Fold>,
-    /// The last doubtful message, and the tip at that time.
-    doubted: Option<(Anchor, u64)>,
+    doubts: Doubts,
     assembly: Assembly,
     /// The nonce of the node that is to lead, if the tip is a handover.
     handover: Option<[u8; 16]>,
@@ -45,6 +47,8 @@ pub struct Reader {
 #[derive(Debug)]
 struct Fold {
     state: State,
+    /// The totals of the stream up to the state.
+    totals: Totals,
     decoder: Decoder,
     /// The context of the decoder is that of the stream. It is not after a batch that was decoded and
     /// did not fit, until the next checkpoint.
@@ -62,7 +66,7 @@ pub struct Restart {
 }
 
 /// A message of ours at a sequence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Anchor {
     /// The sequence.
     pub sequence: u64,
@@ -183,6 +187,12 @@ impl Reader {
         self.fold.as_ref().map(|fold| &fold.state)
     }
 
+    /// Returns the totals of the stream up to the fold.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.fold.as_ref().map_or_else(Totals::default, |fold| fold.totals)
+    }
+
     /// Returns the configuration hash of the current term, if its begin was read.
     #[must_use]
     pub fn configuration(&self) -> Option<[u8; 32]> {
@@ -234,10 +244,9 @@ impl Reader {
     /// messages after it may have been replaced. If the same message is doubtful again, it is void and
     /// passed over; the position is then its sequence.
     pub fn void(&mut self, sequence: u64) {
-        if self.doubted == Some((self.tip, sequence)) {
+        if self.doubts.is_void(self.tip, sequence) {
             self.skip(sequence);
         } else {
-            self.doubted = Some((self.tip, sequence));
             (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
         }
     }
@@ -265,14 +274,15 @@ impl Reader {
             (self.position, self.fence) = (sequence, Some(id));
             return Ok(Step::Passed(Passed::Mark));
         }
-        if message.after == MessageId::NONE && self.fold.is_some() {
-            // A stream is created here, because no checkpoint was left of the one before.
+        if self.fold.as_ref().is_some_and(|fold| creates_another(&message, fold.state.stream())) {
+            // No checkpoint was left of the stream before.
             self.restart(sequence.saturating_sub(1));
         }
         if self.fold.is_none() {
             return self.adopt(sequence, id, message);
         }
         if message.after != self.tip.id {
+            self.doubts.meet(Anchor { sequence, id });
             return Ok(Step::Doubtful);
         }
         (self.position, self.fence) = (sequence, Some(id));
@@ -321,7 +331,7 @@ impl Reader {
             }
             Body::Mark | Body::Handover(_) => return before,
         };
-        let Some(plain) = message::decompress(&content) else { return before };
+        let Some((outline, plain)) = open(&content) else { return before };
         if !matches!(header(&plain)?, Some((Kind::Checkpoint, _))) {
             return before;
         }
@@ -330,11 +340,11 @@ impl Reader {
             return before;
         };
         self.tip = Anchor { sequence, id };
-        Ok(self.begin_at(checkpoint, decoder))
+        Ok(self.begin_at(checkpoint, outline.before, decoder))
     }
 
     /// Begins the fold at a checkpoint.
-    fn begin_at(&mut self, checkpoint: Checkpoint, decoder: Decoder) -> Step {
+    fn begin_at(&mut self, checkpoint: Checkpoint, totals: Totals, decoder: Decoder) -> Step {
         let state = checkpoint.state;
         let is_other_stream = self.stream.is_some_and(|stream| stream != state.stream());
         if is_other_stream {
@@ -349,7 +359,7 @@ impl Reader {
         self.highest = self.highest.max(next);
         let missed = (next > self.floor).then_some((self.floor, next));
         self.floor = self.floor.max(next);
-        self.fold = Some(Fold { state, decoder, is_decodable: true, configuration: None });
+        self.fold = Some(Fold { state, totals, decoder, is_decodable: true, configuration: None });
         Step::Adopted { is_other_stream, missed }
     }
 
@@ -357,7 +367,7 @@ impl Reader {
     fn content(&mut self, content: &Bytes) -> Result<Step, Unreadable> {
         let void = Ok(Step::Passed(Passed::Void));
         let Some(fold) = &mut self.fold else { return void };
-        let Some(plain) = message::decompress(content) else { return void };
+        let Some((outline, plain)) = open(content) else { return void };
         let Some((kind, found)) = header(&plain)? else { return void };
         let next = fold.state.next_header();
         let follows = match kind {
@@ -365,12 +375,14 @@ impl Reader {
                 let is_at = found.number.checked_add(1) == Some(next.number);
                 is_at && found.stream == next.stream && found.term == next.term
             }
-            Kind::Batch => fold.is_decodable && found == next,
+            Kind::Batch => fold.is_decodable && found == next && outline.before == fold.totals,
             Kind::Begin => {
-                found.term > next.term && record::Header { term: next.term, ..found } == next
+                outline.before == fold.totals
+                    && found.term > next.term
+                    && record::Header { term: next.term, ..found } == next
             }
         };
-        if !follows {
+        if !follows || (kind, found.stream) != (outline.kind, outline.stream) {
             return void;
         }
         let hash = BatchHash::of(&plain);
@@ -380,6 +392,7 @@ impl Reader {
                     fold.is_decodable = false;
                     return void;
                 }
+                fold.totals.add(&batch);
                 let show = self.show(&batch, hash);
                 Ok(Step::Applied(Applied { content: Content::Batch(batch), hash, show }))
             }
@@ -393,14 +406,14 @@ impl Reader {
                 Ok(Step::Applied(Applied { content: Content::Begin(begin), hash, show }))
             }
             Ok(encoding::Message::Checkpoint(checkpoint)) => {
-                if checkpoint.state == fold.state {
+                if checkpoint.state == fold.state && outline.before == fold.totals {
                     fold.is_decodable = true;
                     self.note_checkpoint();
                     return Ok(Step::Passed(Passed::Checkpoint));
                 }
-                // The checkpoint counts: whoever begins to read there has nothing else.
+                // The checkpoint counts: a reader that begins there has nothing else.
                 let decoder = std::mem::take(&mut fold.decoder);
-                Ok(self.begin_at(checkpoint, decoder))
+                Ok(self.begin_at(checkpoint, outline.before, decoder))
             }
             Err(_) => void,
         }
@@ -429,6 +442,27 @@ impl Reader {
         }
         Show::New
     }
+}
+
+/// Reports whether a message creates another stream than this one. A copy of the message that created
+/// this one does not.
+fn creates_another(message: &Message, stream: StreamId) -> bool {
+    let outline = match &message.body {
+        Body::Whole(content) | Body::Part { number: 0, piece: content, .. } => {
+            Outline::read(content)
+        }
+        _ => None,
+    };
+    message.after == MessageId::NONE
+        && outline.is_some_and(|(outline, _)| {
+            outline.kind == Kind::Checkpoint && outline.stream != stream
+        })
+}
+
+/// Takes a content apart; `None` if it is damaged.
+fn open(content: &Bytes) -> Option<(Outline, Vec<u8>)> {
+    let (outline, compressed) = Outline::read(content)?;
+    Some((outline, decompress(compressed)?))
 }
 
 /// Reads the header of an encoded message; `None` if it has none.

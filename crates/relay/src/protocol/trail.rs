@@ -11,7 +11,7 @@ const MAX_SHOWN: usize = 65_536;
 /// Checkpoints remembered as places to begin anew at.
 const MAX_CHECKPOINTS: usize = 64;
 
-/// What was shown, and the checkpoints passed.
+/// The batches shown, and the checkpoints passed.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     shown: HashSet<BatchHash>,

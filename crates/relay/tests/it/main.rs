@@ -1,4 +1,5 @@
 //! Tests of the crate.
+
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // in the helpers of tests
 
 mod batches;
@@ -9,3 +10,5 @@ mod opening;
 mod proxy;
 mod random;
 mod reading;
+mod replay;
+mod shown;

@@ -116,7 +116,7 @@ async fn the_bucket_has_the_lease_and_the_copy_of_the_checkpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn values_in_the_bucket_are_replaced_by_whoever_knows_their_revision() {
+async fn values_in_the_bucket_are_replaced_by_those_that_know_their_revision() {
     let Some(server) = Nats::plain() else { return };
     let settings = server.settings();
     let link = Link::open(&settings).await.unwrap();

@@ -1,4 +1,4 @@
-//! A proxy between a node and its server, which loses what it is told to.
+//! A proxy between a node and its server, which loses bytes on request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct Proxy {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// What the server sends is discarded.
+    /// The bytes of the server are discarded.
     is_deaf: AtomicBool,
     /// Connections are closed.
     cut: Notify,

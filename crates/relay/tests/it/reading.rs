@@ -68,6 +68,36 @@ fn messages_of_others_are_passed_over_and_the_leader_publishes_a_mark_after_them
 }
 
 #[test]
+fn any_number_of_void_messages_in_a_row_is_passed_over() {
+    let (mut leader, mut reader) = created();
+    let (tip, old) = (reader.tip(), reader.position());
+    let mut random = Random::new(1);
+    let next = batch(leader.state(), 1, &mut random);
+    leader.propose(&next).unwrap();
+    let Next::Publish(last) = leader.next(&reader) else { panic!("nothing to publish") };
+    // Messages of ours that follow nothing, among them one as if a stream were created.
+    let void: Vec<Bytes> = (0..5)
+        .map(|number| {
+            let after = relay::protocol::MessageId(number);
+            let body = relay::protocol::Body::Handover([7; 16]);
+            relay::protocol::Message { after, body }.write()
+        })
+        .collect();
+    let messages: Vec<Bytes> = void.into_iter().chain([last.payload]).collect();
+    let mut reads = 0;
+    while reader.tip() == tip {
+        let sequence = reader.position() + 1;
+        let message = &messages[usize::try_from(sequence - old - 1).unwrap()];
+        if reader.read(sequence, message).unwrap() == Step::Doubtful {
+            reader.void(sequence);
+        }
+        reads += 1;
+        assert!(reads < 100, "it does not come to an end");
+    }
+    assert_eq!(reader.state().unwrap().number(), leader.state().number());
+}
+
+#[test]
 fn a_batch_below_what_was_shown_is_withheld_and_one_that_was_shown_is_not_repeated() {
     let (mut leader, mut reader) = created();
     let mut random = Random::new(3);
