@@ -107,7 +107,7 @@ _certstream__server() {
 
     case "${cmd}" in
         certstream__server)
-            opts="-c -v -V -p -l -h --config --demo --dry-run --validate-config --strict --print-config --changed --version --port --ct-log-state-file --protocols-sse --log-level --host --tls-cert --tls-key --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --data-dir --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --journal-sync --journal-max-bytes --journal-max-age --journal-segment-bytes --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-allow-private-addresses --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --compat-export-index --compat-export-state --hot-reload-enabled --hot-reload-watch-path --nats-enabled --nats-url --nats-stream --nats-subject-prefix --nats-stream-kind --nats-profile --nats-max-bytes --nats-replicas --nats-on-full --nats-queue-depth --nats-duplicate-window-secs --nats-publish-timeout-secs --nats-user --nats-password-file --nats-token-file --nats-nkey-file --nats-creds-file --nats-tls --nats-ca-file --nats-cert-file --nats-key-file --help tail healthcheck validate logs journal create-index completions help"
+            opts="-c -v -V -p -l -h --config --demo --dry-run --validate-config --strict --print-config --changed --version --port --ct-log-state-file --protocols-sse --log-level --host --tls-cert --tls-key --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --role --data-dir --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --journal-sync --journal-max-bytes --journal-max-age --journal-segment-bytes --cluster-url --cluster-stream --cluster-replicas --cluster-max-bytes --cluster-max-age --cluster-max-lag-secs --cluster-outage-grace-secs --cluster-durable --cluster-user --cluster-password-file --cluster-token-file --cluster-nkey-file --cluster-creds-file --cluster-ca-file --cluster-tls --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-allow-private-addresses --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --compat-export-index --compat-export-state --hot-reload-enabled --hot-reload-watch-path --nats-enabled --nats-url --nats-stream --nats-subject-prefix --nats-stream-kind --nats-profile --nats-max-bytes --nats-replicas --nats-on-full --nats-queue-depth --nats-duplicate-window-secs --nats-publish-timeout-secs --nats-user --nats-password-file --nats-token-file --nats-nkey-file --nats-creds-file --nats-tls --nats-ca-file --nats-cert-file --nats-key-file --help tail healthcheck validate logs journal create-index completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -183,6 +183,10 @@ _certstream__server() {
                     ;;
                 --shutdown-grace-ms)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -W "all ingest edge" -- "${cur}"))
                     return 0
                     ;;
                 --data-dir)
@@ -491,6 +495,66 @@ _certstream__server() {
                     ;;
                 --journal-segment-bytes)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-stream)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-replicas)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-max-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-max-age)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-max-lag-secs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-outage-grace-secs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-durable)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --cluster-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-nkey-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-creds-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cluster-tls)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --ct-log-rfc6962-enabled)
