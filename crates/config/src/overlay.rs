@@ -58,7 +58,8 @@ impl Assignment {
     }
 }
 
-/// Settings that `--demo` ignores: those of log sources and state.
+/// Settings that `--demo` ignores: those of log sources, of state, and of outputs, whose consumers expect
+/// real certificates.
 const NOT_IN_DEMO: &[&str] = &[
     "role",
     "cluster.url",
@@ -85,6 +86,7 @@ const NOT_IN_DEMO: &[&str] = &[
     "compat.export_index",
     "custom_logs",
     "static_logs",
+    "nats.enabled",
     "stream_processing",
 ];
 

@@ -120,8 +120,8 @@ pub(crate) fn warnings(config: &Config, is_set: impl Fn(&str) -> bool) -> Vec<St
         }));
     } else if config.ct_log.state_file.is_some() {
         warnings.push(
-            "a node of a cluster keeps positions in the stream, so this does nothing: \
-             ct_log.state_file"
+            "a node of a cluster keeps positions in the stream: ct_log.state_file is neither read nor \
+             written"
                 .to_owned(),
         );
     }

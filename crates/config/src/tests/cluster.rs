@@ -95,7 +95,7 @@ fn settings_that_do_nothing_in_a_cluster_cause_warnings() {
             "cluster: {url: a}\ndata_dir: /d\njournal: {max_bytes: 1GiB}",
             "has no journal, so this does nothing: journal.max_bytes; the stream",
         ),
-        ("cluster: {url: a}\nct_log: {state_file: /s}", "this does nothing: ct_log.state_file"),
+        ("cluster: {url: a}\nct_log: {state_file: /s}", "ct_log.state_file is neither read"),
         (
             "role: edge\ncluster: {url: a}\nstatic_logs: [{name: a, url: 'https://a.example'}]",
             "reads no logs, so this does nothing: static_logs",
