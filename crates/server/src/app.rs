@@ -143,9 +143,10 @@ impl Server {
             tasks: tasks.clone(),
         };
         // Before anything is published.
-        let outputs = match mode {
-            Mode::DryRun => Outputs::default(),
-            Mode::Serve | Mode::Demo => Outputs::start(&config, &parts)?,
+        let outputs = match (mode, stream.bucket()) {
+            (Mode::DryRun, _) => Outputs::default(),
+            (_, Some(bucket)) => Outputs::start_in_cluster(&config, &parts, bucket.clone())?,
+            (Mode::Serve | Mode::Demo, None) => Outputs::start(&config, &parts).await?,
         };
         let origin = stream.publish(publishing).await?;
         let logs: Arc<dyn LogsView> = origin.logs();

@@ -212,8 +212,10 @@ const fn mode(demo: bool, dry_run: bool) -> Mode {
 
 /// Begins to log, and returns the function that changes the log level.
 fn log_to_stderr(config: &Config) -> anyhow::Result<SetLevel> {
+    // The clients of brokers log each attempt to connect; the server logs the outage.
     let filter = |level: &str| {
-        EnvFilter::try_new(level).with_context(|| format!("log_level {level:?} is not a filter"))
+        EnvFilter::try_new(format!("async_nats=off,krafka=off,{level}"))
+            .with_context(|| format!("log_level {level:?} is not a filter"))
     };
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter(&config.log_level)?)

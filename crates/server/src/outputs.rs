@@ -1,26 +1,27 @@
-//! Outputs to brokers: the feed as their source, and their tasks.
+//! Outputs to brokers: the feed as their source, and their tasks. Alone, a server runs them with cursors
+//! in its data directory; in a cluster, one node at a time does, with cursors that all nodes share.
 
+mod cluster;
 mod settings;
 mod source;
+mod task;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use config::Config;
-use feed::{Begin, Hub};
+use feed::Hub;
 use record::StreamId;
-use sinks::{Cursor, Output, Resume, Status};
+use relay::Bucket;
+use sinks::Status;
 use supervise::Supervisor;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use self::settings::Configured;
-use self::source::FeedSource;
-use crate::publish::messages::MessageStream;
-
+use self::cluster::Holder;
 pub(crate) use self::settings::check;
+use self::task::{Keeper, Task};
+use crate::publish::messages::MessageStream;
 
 /// The folder of cursors in the data directory.
 const FOLDER: &str = "outputs";
@@ -32,8 +33,16 @@ pub(crate) type Statuses = Arc<[Arc<Status>]>;
 #[derive(Debug, Default)]
 pub(crate) struct Outputs {
     statuses: Statuses,
-    tasks: Vec<JoinHandle<()>>,
-    stopping: watch::Sender<bool>,
+    running: Option<Running>,
+}
+
+/// The tasks of outputs.
+#[derive(Debug)]
+enum Running {
+    /// They run as long as the server does.
+    Alone { tasks: Vec<JoinHandle<()>>, stopping: watch::Sender<bool> },
+    /// They run while this node holds the lease; the sender ends them, with the deadline for that.
+    InCluster { holder: JoinHandle<()>, stop: oneshot::Sender<Instant> },
 }
 
 /// The parts of the server that outputs read.
@@ -55,22 +64,46 @@ impl Outputs {
     ///
     /// # Errors
     /// If a file that the configuration names, or a cursor, cannot be read.
-    pub(crate) fn start(config: &Config, parts: &Parts) -> anyhow::Result<Self> {
+    pub(crate) async fn start(config: &Config, parts: &Parts) -> anyhow::Result<Self> {
         let (stopping, stop) = watch::channel(false);
         let folder = config.data_dir.as_ref().map(|dir| dir.join(FOLDER));
-        let mut statuses = Vec::new();
+        let keeper = folder.map_or(Keeper::Memory, Keeper::Folder);
+        let configured = Task::all(config, parts, &keeper)?;
+        let statuses = statuses(&configured);
         let mut tasks = Vec::new();
-        for configured in settings::outputs(config)? {
-            let status = Arc::new(Status::new(configured.settings.name.clone()));
-            statuses.push(Arc::clone(&status));
-            let folder = folder.clone();
-            let (parts, stop) = (parts.clone(), stop.clone());
-            let task = Task { configured, folder, parts, status, stop };
+        for task in configured {
             // Opened here: nothing that is published from now on is left out.
-            let opened = task.open()?;
-            tasks.push(tokio::spawn(task.run(opened)));
+            let opened = task.open(&stop).await?;
+            tasks.push(tokio::spawn(task.run(Some(opened), stop.clone())));
         }
-        Ok(Self { statuses: statuses.into(), tasks, stopping })
+        Ok(Self { statuses, running: Some(Running::Alone { tasks, stopping }) })
+    }
+
+    /// Starts to compete for the lease of a cluster's outputs. The node that has it runs them, from the
+    /// cursors in the bucket on.
+    ///
+    /// # Errors
+    /// If a file that the configuration names cannot be read.
+    pub(crate) fn start_in_cluster(
+        config: &Config,
+        parts: &Parts,
+        bucket: Bucket,
+    ) -> anyhow::Result<Self> {
+        let name = cluster::random_name();
+        let keeper = Keeper::Bucket { bucket: Box::new(bucket.clone()), holder: name.clone() };
+        let configured = Task::all(config, parts, &keeper)?;
+        if configured.is_empty() {
+            return Ok(Self::default());
+        }
+        let statuses = statuses(&configured);
+        let start = move |stop: &watch::Receiver<bool>| {
+            let run = |task: &Task| tokio::spawn(task.clone().run(None, stop.clone()));
+            configured.iter().map(run).collect()
+        };
+        let (stop, stopped) = oneshot::channel();
+        let holder = Holder::new(bucket, name, start);
+        let holder = tokio::spawn(holder.run(stopped));
+        Ok(Self { statuses, running: Some(Running::InCluster { holder, stop }) })
     }
 
     /// Returns the figures.
@@ -79,95 +112,43 @@ impl Outputs {
     }
 
     /// Waits until everything is published, once the hub is closed; what a broker does not take is left
-    /// for the next start.
+    /// for the next start, or for another node.
     pub(crate) async fn finish(self, deadline: Instant) {
-        self.stopping.send_replace(true);
-        for mut task in self.tasks {
-            if timeout_at(deadline, &mut task).await.is_err() {
-                tracing::warn!("an output did not end in time: the next start repeats messages");
-                task.abort();
+        match self.running {
+            None => {}
+            Some(Running::Alone { tasks, stopping }) => {
+                stopping.send_replace(true);
+                finish(tasks, deadline).await;
+            }
+            Some(Running::InCluster { holder, stop }) => {
+                let stopped = stop.send(deadline).is_ok() && holder.await.is_ok();
+                debug_assert!(stopped, "the holder runs until it is stopped");
             }
         }
     }
 }
 
-/// The task of one output.
-struct Task {
-    configured: Configured,
-    folder: Option<PathBuf>,
-    parts: Parts,
-    status: Arc<Status>,
-    stop: watch::Receiver<bool>,
+fn statuses(tasks: &[Task]) -> Statuses {
+    tasks.iter().map(|task| Arc::clone(&task.status)).collect()
 }
 
-impl Task {
-    /// Publishes; after a panic it continues at the cursor.
-    async fn run(self, opened: (Output, FeedSource)) {
-        let mut opened = Some(opened);
-        let supervisor = self.parts.tasks.clone();
-        let again = || {
-            let output = opened.take().map_or_else(|| self.open(), Ok);
-            async move {
-                match output {
-                    Ok((output, source)) => output.run(source).await,
-                    Err(error) => tracing::error!("an output has ended: {error:#}"),
-                }
-            }
-        };
-        supervisor.run(self.configured.task, again).await;
-    }
-
-    /// Opens the cursor, and the stream there.
-    fn open(&self) -> anyhow::Result<(Output, FeedSource)> {
-        let Configured { settings, form, .. } = &self.configured;
-        let (output, stream) = (settings.name.as_str(), self.parts.stream);
-        let (cursor, resume) = match &self.folder {
-            Some(folder) => Cursor::open(folder, output, stream)
-                .with_context(|| format!("the output {output}"))?,
-            None => (Cursor::in_memory(stream), Resume::Head),
-        };
-        let begin = self.begin(resume);
-        let source = FeedSource::new(&self.parts, *form, begin);
-        let (status, stop) = (Arc::clone(&self.status), self.stop.clone());
-        Ok((Output::new(settings.clone(), cursor, status, stop), source))
-    }
-
-    /// Returns the place to begin at, and says it.
-    fn begin(&self, resume: Resume) -> Begin {
-        let output = self.configured.settings.name.as_str();
-        match resume {
-            Resume::Head if self.folder.is_none() => {
-                tracing::warn!(
-                    output,
-                    "the output begins with the next certificate, as at each start without data_dir"
-                );
-                Begin::Head
-            }
-            Resume::Head => {
-                tracing::info!(output, "a new output begins with the next certificate");
-                Begin::Head
-            }
-            Resume::Oldest => {
-                tracing::warn!(
-                    output,
-                    "the cursor of the output is one of another stream: everything that is kept is \
-                     published"
-                );
-                Begin::Oldest
-            }
-            Resume::At(position) if position.next > self.parts.hub.next_offset() => {
-                tracing::error!(
-                    output,
-                    next = position.next,
-                    "the cursor of the output is ahead of the stream: everything that is kept is \
-                     published"
-                );
-                Begin::Oldest
-            }
-            Resume::At(position) => {
-                tracing::info!(output, next = position.next, "the output continues");
-                Begin::At(position.next, position.entries)
-            }
+/// Waits until tasks have ended, and ends them at the deadline.
+async fn finish(tasks: Vec<JoinHandle<()>>, deadline: Instant) {
+    for mut task in tasks {
+        if timeout_at(deadline, &mut task).await.is_err() {
+            tracing::warn!("an output did not end in time: the next start repeats messages");
+            abort(vec![task]).await;
         }
+    }
+}
+
+/// Ends tasks at once, as if the process were killed.
+async fn abort(tasks: Vec<JoinHandle<()>>) {
+    for task in &tasks {
+        task.abort();
+    }
+    for task in tasks {
+        // An error is its end.
+        drop(task.await);
     }
 }

@@ -1,15 +1,17 @@
 //! Output to Kafka, as certstream-server-go 1.10 has it: topic, compression and stream; also with TLS,
 //! SASL, several brokers, and keys.
 
+mod advice;
+
 use std::time::Duration;
 
 use krafka::auth::{AuthConfig, TlsConfig};
-use krafka::error::{ErrorCode, KrafkaError};
 use krafka::producer::{Acks, Producer};
 use krafka::{CloseOptions, Record};
 
+use self::advice::Advice;
 use crate::broker::Outcomes;
-use crate::failure::{Failure, in_full};
+use crate::failure::Failure;
 use crate::key::domain;
 use crate::message::Message;
 use crate::secret::Secret;
@@ -93,14 +95,14 @@ pub enum Mechanism {
 pub(crate) struct Kafka {
     producer: Producer,
     topic: String,
-    brokers: String,
+    advice: Advice,
     key: KafkaKey,
     is_broken: bool,
 }
 
 impl std::fmt::Debug for Kafka {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kafka").field("brokers", &self.brokers).finish_non_exhaustive()
+        f.debug_struct("Kafka").field("brokers", &self.advice.brokers()).finish_non_exhaustive()
     }
 }
 
@@ -110,11 +112,10 @@ impl Kafka {
         settings: &KafkaSettings,
         publish_timeout: Duration,
     ) -> Result<Self, Failure> {
-        let brokers = settings.brokers.join(",");
-        let described = |error: KrafkaError| describe(&brokers, &settings.topic, &error);
+        let advice = Advice::new(settings);
         // Half of the time, so that a request that was lost can be repeated.
         let request = (publish_timeout / 2).max(SHORTEST);
-        let kafka = krafka::Kafka::builder(brokers.clone())
+        let kafka = krafka::Kafka::builder(settings.brokers.join(","))
             .client_id("certstream-server")
             .security(security(settings))
             .connect_timeout(CONNECT.min(request))
@@ -122,7 +123,7 @@ impl Kafka {
             .allow_auto_create_topics(true)
             .connect()
             .await
-            .map_err(described)?;
+            .map_err(|error| advice.connecting(&error))?;
         let producer = kafka
             .producer()
             .acks(Acks::All)
@@ -136,10 +137,13 @@ impl Kafka {
             .metrics_push(false)
             .build()
             .await
-            .map_err(described)?;
-        producer.partitions_for(&settings.topic).await.map_err(described)?;
+            .map_err(|error| advice.connecting(&error))?;
+        producer
+            .partitions_for(&settings.topic)
+            .await
+            .map_err(|error| advice.connecting(&error))?;
         let (topic, key) = (settings.topic.clone(), settings.key);
-        Ok(Self { producer, topic, brokers, key, is_broken: false })
+        Ok(Self { producer, topic, advice, key, is_broken: false })
     }
 
     pub(crate) const fn is_broken(&self) -> bool {
@@ -170,7 +174,7 @@ impl Kafka {
             };
             outcomes.push(outcome.map_err(|error| {
                 self.is_broken |= error.is_fatal();
-                describe(&self.brokers, &self.topic, &error)
+                self.advice.publishing(&error)
             }));
         }
         outcomes
@@ -235,40 +239,4 @@ fn tls(tls: &Tls) -> TlsConfig {
         Some((cert, key)) => config.with_client_cert(cert.to_string_lossy(), key.to_string_lossy()),
         None => config,
     }
-}
-
-/// Returns the failure for an error, with the advice for an operator.
-fn describe(brokers: &str, topic: &str, error: &KrafkaError) -> Failure {
-    let text = in_full(error);
-    match error {
-        KrafkaError::UnknownTopic { .. } => Failure::Unavailable(no_topic(brokers, topic)),
-        KrafkaError::Auth { .. } => Failure::Unavailable(format!(
-            "{brokers} refuse the client ({text}); check user, password_file, sasl_mechanism and \
-             ca_file"
-        )),
-        KrafkaError::Broker { code, .. } => match code {
-            ErrorCode::UnknownTopicOrPartition => Failure::Unavailable(no_topic(brokers, topic)),
-            ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => {
-                Failure::Refused(format!(
-                    "{text}; raise max.message.bytes of the topic {topic}, or lower \
-                     max_message_bytes"
-                ))
-            }
-            ErrorCode::TopicAuthorizationFailed | ErrorCode::ClusterAuthorizationFailed => {
-                Failure::Unavailable(format!(
-                    "{brokers}: the user may not write to the topic {topic} ({text}); give it the \
-                     right to, or set user and password_file"
-                ))
-            }
-            _ => Failure::Unavailable(format!("{brokers}: {text}")),
-        },
-        _ => Failure::Unavailable(format!("{brokers}: {text}")),
-    }
-}
-
-fn no_topic(brokers: &str, topic: &str) -> String {
-    format!(
-        "the topic {topic} does not exist, and {brokers} do not create it; create it, or allow \
-         auto.create.topics.enable"
-    )
 }

@@ -9,6 +9,9 @@
 //! An output never delays the stream. While the broker is not available the output falls behind
 //! ([`OnFull::Block`]), or leaves out messages and counts them ([`OnFull::Drop`]).
 //!
+//! The cursor is kept in a [`Store`]: a file, or one that several nodes share. There, a save is refused
+//! once another node has written the cursor, and the output ends.
+//!
 //! The crate knows brokers, and nothing of logs, certificates or how messages come to be.
 
 mod backoff;
@@ -25,11 +28,11 @@ mod settings;
 mod source;
 mod status;
 
-pub use cursor::{Cursor, CursorError, Resume};
+pub use cursor::{Cursor, CursorError, FileStore, Pending, Resume, Store, StoreError};
 pub use kafka::{Compression, KafkaKey, KafkaSettings, Mechanism, Sasl};
 pub use message::{Log, Message};
 pub use nats::{NatsCredentials, NatsSettings};
-pub use output::Output;
+pub use output::{Output, Overtaken};
 pub use secret::{FileError, Secret, read_secret};
 pub use settings::{BrokerSettings, OnFull, OutputSettings, Tls};
 pub use source::{Missed, Page, Position, Source};

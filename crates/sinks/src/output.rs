@@ -1,14 +1,16 @@
 //! The task of an output: reads the stream, publishes it, and moves the cursor.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
 use crate::backoff::Backoff;
 use crate::broker::{Broker, Outcomes};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, StoreError};
 use crate::failure::Failure;
 use crate::message::Message;
 use crate::settings::{OnFull, OutputSettings};
@@ -17,6 +19,8 @@ use crate::status::Status;
 
 /// Time between two log lines about the same failure.
 const REMIND: Duration = Duration::from_secs(60);
+/// Reasons of one outage that are reported when they are new; others wait for the next reminder.
+const MOST_REASONS: usize = 8;
 /// Longest wait for a connection to be closed.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -30,7 +34,32 @@ pub struct Output {
     stopping: watch::Receiver<bool>,
     broker: Option<Broker>,
     backoff: Backoff,
-    reported: Option<Instant>,
+    failures: Reminder,
+    cursor_errors: Reminder,
+}
+
+/// An output that ended because another node runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("another node has moved the cursor of the output, and publishes it now")]
+pub struct Overtaken;
+
+/// The failures that were reported since the last success.
+#[derive(Debug, Default)]
+struct Reminder {
+    last: Option<Instant>,
+    reasons: BTreeSet<String>,
+}
+
+impl Reminder {
+    /// Reports whether a failure is to be logged: its reason is new, or the last line was long ago.
+    fn is_due(&mut self, reason: &str) -> bool {
+        let is_old = self.last.is_none_or(|last| last.elapsed() >= REMIND);
+        let is_new = self.reasons.len() < MOST_REASONS && self.reasons.insert(reason.to_owned());
+        if is_old || is_new {
+            self.last = Some(Instant::now());
+        }
+        is_old || is_new
+    }
 }
 
 /// The outcome of publishing a page.
@@ -53,21 +82,39 @@ impl Output {
         status: Arc<Status>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let backoff = Backoff::default();
-        Self { settings, cursor, status, stopping, broker: None, backoff, reported: None }
+        let (failures, cursor_errors) = (Reminder::default(), Reminder::default());
+        let (broker, backoff) = (None, Backoff::default());
+        Self { settings, cursor, status, stopping, broker, backoff, failures, cursor_errors }
     }
 
     /// Publishes the stream until it ends, or until the server stops and the broker takes nothing.
-    pub async fn run(mut self, mut source: impl Source) {
+    ///
+    /// # Errors
+    /// If another node runs the output.
+    pub async fn run(mut self, mut source: impl Source) -> Result<(), Overtaken> {
+        let runs = self.status.run();
+        let outcome = self.publish(&mut source).await;
+        if let Err(overtaken) = outcome {
+            let output = self.settings.name.as_str();
+            tracing::warn!(output, "the output ends: {overtaken}");
+        }
+        if let Some(broker) = self.broker.take() {
+            broker.close(CLOSING).await;
+        }
+        drop(runs);
+        outcome
+    }
+
+    async fn publish(&mut self, source: &mut impl Source) -> Result<(), Overtaken> {
         // A new output that has published nothing yet continues here after a restart.
         self.move_to(source.position());
-        self.save();
+        self.save().await?;
         // The first certificate does not wait for the connection.
         self.connect().await;
-        while self.wait(&mut source).await {
+        while self.wait(source).await? {
             let page = source.read().await;
             self.note_missed(page.missed);
-            match self.deliver(&page, &source).await {
+            match self.deliver(&page, source).await? {
                 Delivery::Done => self.move_to(page.end),
                 Delivery::Skip => {
                     let (entries, end) = source.skip();
@@ -75,25 +122,21 @@ impl Output {
                     self.move_to(end);
                 }
                 Delivery::Stopped => {
-                    self.note_unfinished(&page, &source);
+                    self.note_unfinished(&page, source);
                     break;
                 }
             }
             self.status.set_behind(source.behind());
         }
-        self.save();
-        if let Some(broker) = self.broker.take() {
-            broker.close(CLOSING).await;
-        }
-        self.status.set_connected(false);
+        self.save().await
     }
 
     /// Waits until there is something to read, and saves the cursor when it is due; `false` at the end.
-    async fn wait(&mut self, source: &mut impl Source) -> bool {
+    async fn wait(&mut self, source: &mut impl Source) -> Result<bool, Overtaken> {
         loop {
             let due = self.cursor.due();
             if due.is_some_and(|due| due <= Instant::now()) {
-                self.save();
+                self.save().await?;
                 continue;
             }
             let save = async {
@@ -104,23 +147,23 @@ impl Output {
             };
             tokio::select! {
                 biased;
-                more = source.ready() => return more,
-                () = save => self.save(),
+                more = source.ready() => return Ok(more),
+                () = save => {}
             }
         }
     }
 
     /// Publishes the messages of a page, however long that takes.
-    async fn deliver(&mut self, page: &Page, source: &impl Source) -> Delivery {
+    async fn deliver(&mut self, page: &Page, source: &impl Source) -> Result<Delivery, Overtaken> {
         let mut left: Vec<&Message> = page.messages.iter().collect();
         if left.is_empty() {
-            return Delivery::Done;
+            return Ok(Delivery::Done);
         }
         loop {
             self.status.set_behind(source.behind().saturating_add(left.len() as u64));
             let outcomes = self.attempt(&left).await;
             let (before, failure) = (left.len(), self.settle(&mut left, outcomes));
-            let Some(failure) = failure else { return Delivery::Done };
+            let Some(failure) = failure else { return Ok(Delivery::Done) };
             if left.len() < before {
                 self.backoff.reset();
             }
@@ -128,15 +171,15 @@ impl Output {
             if let OnFull::Drop { depth } = self.settings.on_full {
                 if matches!(failure, Failure::Full(_)) {
                     self.drop_entries(left.len() as u64);
-                    return Delivery::Done;
+                    return Ok(Delivery::Done);
                 }
                 if source.behind().saturating_add(left.len() as u64) > depth {
                     self.drop_entries(left.len() as u64);
-                    return Delivery::Skip;
+                    return Ok(Delivery::Skip);
                 }
             }
-            if !self.pause().await {
-                return Delivery::Stopped;
+            if !self.pause().await? {
+                return Ok(Delivery::Stopped);
             }
         }
     }
@@ -206,16 +249,16 @@ impl Output {
     }
 
     /// Waits before the next attempt; `false` if the server stops.
-    async fn pause(&mut self) -> bool {
+    async fn pause(&mut self) -> Result<bool, Overtaken> {
         if self.cursor.due().is_some_and(|due| due <= Instant::now()) {
-            self.save();
+            self.save().await?;
         }
         let wait = self.backoff.next();
-        tokio::select! {
+        Ok(tokio::select! {
             biased;
             _ = self.stopping.wait_for(|stopping| *stopping) => false,
             () = sleep(wait) => true,
-        }
+        })
     }
 
     fn move_to(&mut self, end: Position) {
@@ -223,32 +266,38 @@ impl Output {
         self.status.set_position(end);
     }
 
-    fn save(&mut self) {
-        if let Err(error) = self.cursor.save() {
-            self.status.add_cursor_error();
-            let output = self.settings.name.as_str();
-            tracing::error!(
-                output,
-                %error,
-                "the cursor of the output cannot be saved: a restart repeats messages"
-            );
+    async fn save(&mut self) -> Result<(), Overtaken> {
+        match self.cursor.save().await {
+            Ok(()) => self.cursor_errors = Reminder::default(),
+            Err(StoreError::Overtaken) => return Err(Overtaken),
+            Err(StoreError::Unavailable(reason)) => {
+                self.status.add_cursor_error();
+                if self.cursor_errors.is_due(&reason) {
+                    let output = self.settings.name.as_str();
+                    tracing::error!(
+                        output,
+                        reason,
+                        "the cursor of the output cannot be saved: a restart repeats messages"
+                    );
+                }
+            }
         }
+        Ok(())
     }
 
     fn report(&mut self, failure: &Failure) {
-        let is_new = self.status.fail(&failure.to_string());
-        let remind = self.reported.is_none_or(|last| last.elapsed() >= REMIND);
-        if is_new || remind {
-            self.reported = Some(Instant::now());
+        let reason = failure.to_string();
+        self.status.fail(&reason);
+        if self.failures.is_due(&reason) {
             let output = self.settings.name.as_str();
-            tracing::warn!(output, reason = %failure, "messages are not published; trying again");
+            tracing::warn!(output, reason, "messages are not published; trying again");
         }
     }
 
     fn recovered(&mut self) {
         self.backoff.reset();
         if let Some(time) = self.status.recover() {
-            self.reported = None;
+            self.failures = Reminder::default();
             let output = self.settings.name.as_str();
             tracing::info!(output, seconds = time.as_secs(), "messages are published again");
         }
@@ -297,5 +346,19 @@ impl Output {
                 "what is left is lost: without data_dir there is no cursor"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_of_an_outage_is_reported_once() {
+        let mut reminder = Reminder::default();
+        let due = ["a", "b", "a", "b", "c"].map(|reason| reminder.is_due(reason));
+        assert_eq!(due, [true, true, false, false, true]);
+        let new = (0..100).filter(|number| reminder.is_due(&number.to_string())).count();
+        assert_eq!(new, MOST_REASONS - 3, "texts with numbers do not fill the log");
     }
 }

@@ -1,5 +1,6 @@
 //! The figures of an output, for metrics and health.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::source::{Missed, Position};
 #[derive(Debug)]
 pub struct Status {
     name: String,
+    running: AtomicBool,
     connected: AtomicBool,
     published: AtomicU64,
     failures: AtomicU64,
@@ -27,6 +29,8 @@ pub struct Status {
 /// The figures of an output at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
+    /// True while this process publishes: in a cluster one node does.
+    pub running: bool,
     /// True while it is connected to the broker.
     pub connected: bool,
     /// Messages that the broker has acknowledged.
@@ -49,12 +53,27 @@ pub struct Figures {
     pub cursor_errors: u64,
 }
 
+/// A run of an output. After it, nothing is behind and no problem exists: another node may run it.
+#[derive(Debug)]
+pub(crate) struct Runs(Arc<Status>);
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        let Self(status) = self;
+        status.running.store(false, Ordering::Relaxed);
+        status.set_connected(false);
+        status.set_behind(0);
+        *status.problem.lock() = None;
+    }
+}
+
 impl Status {
     /// Makes the status of an output of this name that has not begun.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            running: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             published: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -80,6 +99,7 @@ impl Status {
     pub fn figures(&self) -> Figures {
         let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         Figures {
+            running: self.running.load(Ordering::Relaxed),
             connected: self.connected.load(Ordering::Relaxed),
             published: read(&self.published),
             failures: read(&self.failures),
@@ -98,6 +118,12 @@ impl Status {
     #[must_use]
     pub fn problem(&self) -> Option<(String, Duration)> {
         self.problem.lock().as_ref().map(|(text, since)| (text.clone(), since.elapsed()))
+    }
+
+    /// Notes that the output runs, until the returned value is dropped.
+    pub(crate) fn run(self: &Arc<Self>) -> Runs {
+        self.running.store(true, Ordering::Relaxed);
+        Runs(Arc::clone(self))
     }
 
     pub(crate) fn set_connected(&self, connected: bool) {
@@ -138,20 +164,13 @@ impl Status {
         self.next.store(position.next, Ordering::Relaxed);
     }
 
-    /// Notes a failed attempt; returns `true` if its reason is another one than before.
-    pub(crate) fn fail(&self, reason: &str) -> bool {
+    /// Notes a failed attempt.
+    pub(crate) fn fail(&self, reason: &str) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut problem = self.problem.lock();
         match &mut *problem {
-            Some((text, _)) if text == reason => false,
-            Some((text, _)) => {
-                reason.clone_into(text);
-                true
-            }
-            none => {
-                *none = Some((reason.to_owned(), Instant::now()));
-                true
-            }
+            Some((text, _)) => reason.clone_into(text),
+            none => *none = Some((reason.to_owned(), Instant::now())),
         }
     }
 

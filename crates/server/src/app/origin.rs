@@ -8,6 +8,7 @@ use feed::Hub;
 use follow::LogsView;
 use journal::Journal;
 use record::State;
+use relay::Bucket;
 use supervise::Supervisor;
 
 use super::alone::Alone;
@@ -78,6 +79,14 @@ impl Stream {
         match self {
             Self::Alone(stream) => stream.journal.clone(),
             Self::Cluster(_) => None,
+        }
+    }
+
+    /// Returns the bucket of its cluster, if it is the stream of one.
+    pub(super) fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Cluster(joined) => Some(&joined.bucket),
         }
     }
 

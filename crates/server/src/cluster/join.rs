@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Joined {
     pub(super) node: Node,
-    pub(super) bucket: Bucket,
+    pub(crate) bucket: Bucket,
     pub(super) standing: Standing,
     pub(super) rules: Rules,
     pub(super) window: Option<Window>,

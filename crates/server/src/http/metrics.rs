@@ -31,6 +31,7 @@ use self::text::Exposition;
 use crate::http::guard::{Gate, Policy};
 use crate::http::{Services, guard, head, not_found};
 use crate::metrics::Metrics;
+use crate::outputs::Statuses;
 
 /// The state of the route: everything that metrics are read from.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ struct Scrape {
     config: Arc<Config>,
     metrics: Arc<Metrics>,
     logs: Arc<dyn LogsView>,
+    outputs: Statuses,
 }
 
 /// Builds the one route, behind the guard's rules for metrics.
@@ -48,6 +50,7 @@ pub(super) fn routes(services: &Services, config: &Arc<Config>, policy: &Arc<Pol
         config: Arc::clone(config),
         metrics: Arc::clone(&services.metrics),
         logs: Arc::clone(&services.logs),
+        outputs: Arc::clone(&services.outputs),
     };
     let gate = Gate { guard: Arc::clone(&services.guard), policy: Arc::clone(policy) };
     Router::new()

@@ -9,8 +9,8 @@ use krafka::testing::FakeBroker;
 use parking_lot::Mutex;
 use record::StreamId;
 use sinks::{
-    BrokerSettings, Compression, Cursor, KafkaKey, KafkaSettings, Log, Message, Missed, OnFull,
-    Output, OutputSettings, Page, Position, Resume, Source, Status,
+    BrokerSettings, Compression, Cursor, FileStore, KafkaKey, KafkaSettings, Log, Message, Missed,
+    OnFull, Output, OutputSettings, Overtaken, Page, Position, Resume, Source, Status, Store,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -141,14 +141,24 @@ pub(crate) fn settings(broker: &FakeBroker) -> OutputSettings {
 pub(crate) struct Running {
     pub(crate) status: Arc<Status>,
     stopping: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Overtaken>>,
 }
 
 impl Running {
     /// Starts an output whose cursor is in a folder.
-    pub(crate) fn start(stream: &Stream, settings: &OutputSettings, folder: &Path) -> Self {
+    pub(crate) async fn start(stream: &Stream, settings: &OutputSettings, folder: &Path) -> Self {
+        let store = FileStore::new(folder, &settings.name);
+        Self::with_store(stream, settings, Box::new(store)).await
+    }
+
+    /// Starts an output whose cursor is in a store.
+    pub(crate) async fn with_store(
+        stream: &Stream,
+        settings: &OutputSettings,
+        store: Box<dyn Store>,
+    ) -> Self {
         let id = StreamId::from_random(1);
-        let (cursor, resume) = Cursor::open(folder, &settings.name, id).expect("a cursor");
+        let (cursor, resume) = Cursor::open(store, id).await.expect("a cursor");
         let next = match resume {
             Resume::At(position) => position.next,
             Resume::Head | Resume::Oldest => 0,
@@ -162,7 +172,7 @@ impl Running {
 
     /// Waits until the figures are as wanted.
     pub(crate) async fn wait(&self, what: &str, is_so: impl Fn(&Status) -> bool) {
-        let start = tokio::time::Instant::now();
+        let start = std::time::Instant::now();
         while !is_so(&self.status) {
             assert!(
                 start.elapsed() < PATIENCE,
@@ -187,8 +197,13 @@ impl Running {
 
     /// Waits for its end.
     pub(crate) async fn ended(self) {
+        self.outcome().await.expect("no other node runs it");
+    }
+
+    /// Waits for its end, and returns it.
+    pub(crate) async fn outcome(self) -> Result<(), Overtaken> {
         let ended = tokio::time::timeout(PATIENCE, self.task).await;
-        ended.expect("it ends").expect("without a panic");
+        ended.expect("it ends").expect("without a panic")
     }
 
     /// Ends it at once, as `kill -9` does.

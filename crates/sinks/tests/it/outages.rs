@@ -12,7 +12,7 @@ async fn outages_of_the_broker_and_kills_of_the_output_lose_nothing() {
     let (broker, stream) = (broker().await, Stream::new());
     let folder = tempfile::tempdir().expect("a folder");
     let settings = settings(&broker);
-    let mut output = Running::start(&stream, &settings, folder.path());
+    let mut output = Running::start(&stream, &settings, folder.path()).await;
     for outage in 0..4 {
         stream.publish(50);
         output.wait("progress", |status| status.figures().published > 20).await;
@@ -22,11 +22,11 @@ async fn outages_of_the_broker_and_kills_of_the_output_lose_nothing() {
         match outage {
             1 => {
                 output.kill().await;
-                output = Running::start(&stream, &settings, folder.path());
+                output = Running::start(&stream, &settings, folder.path()).await;
             }
             2 => {
                 output.stop().await;
-                output = Running::start(&stream, &settings, folder.path());
+                output = Running::start(&stream, &settings, folder.path()).await;
             }
             _ => {}
         }
@@ -46,7 +46,7 @@ async fn the_cursor_does_not_pass_what_is_not_acknowledged() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = settings(&broker);
     broker.crash(NODE);
-    let output = Running::start(&stream, &settings, folder.path());
+    let output = Running::start(&stream, &settings, folder.path()).await;
     stream.publish(30);
     output.wait("a failure", |status| status.problem().is_some()).await;
     output.wait("the messages", |status| status.figures().behind > 0).await;
@@ -57,7 +57,7 @@ async fn the_cursor_does_not_pass_what_is_not_acknowledged() {
     let saved = std::fs::read_to_string(folder.path().join("kafka.json")).expect("a cursor");
     assert!(saved.contains("\"next\":0"), "{saved}");
     broker.restart(NODE);
-    let output = Running::start(&stream, &settings, folder.path());
+    let output = Running::start(&stream, &settings, folder.path()).await;
     stream.close();
     output.ended().await;
     assert_eq!(indexes(&broker), (0..30).collect::<Vec<_>>());
@@ -69,7 +69,7 @@ async fn an_output_that_drops_continues_with_the_newest_and_counts() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut settings = settings(&broker);
     settings.on_full = OnFull::Drop { depth: 60 };
-    let output = Running::start(&stream, &settings, folder.path());
+    let output = Running::start(&stream, &settings, folder.path()).await;
     stream.publish(20);
     output.wait("the first", |status| status.figures().next == 20).await;
     broker.crash(NODE);
@@ -97,7 +97,7 @@ async fn an_output_that_retention_overtakes_counts_what_it_misses() {
     stream.publish(50);
     stream.expire(20);
     stream.close();
-    let output = Running::start(&stream, &settings(&broker), folder.path());
+    let output = Running::start(&stream, &settings(&broker), folder.path()).await;
     let status = output.status.clone();
     output.ended().await;
     let figures = status.figures();

@@ -14,7 +14,7 @@ async fn messages_have_key_identity_and_body() {
     let folder = tempfile::tempdir().expect("a folder");
     stream.publish(9);
     stream.close();
-    Running::start(&stream, &settings(&broker), folder.path()).ended().await;
+    Running::start(&stream, &settings(&broker), folder.path()).await.ended().await;
     let mut partitions = BTreeMap::new();
     for record in broker.all_records(TOPIC).expect("readable") {
         let key = record.key.as_deref().map(String::from_utf8_lossy).expect("a key").into_owned();
@@ -40,7 +40,7 @@ async fn a_message_that_is_too_large_is_left_out_and_the_next_ones_arrive() {
     let folder = tempfile::tempdir().expect("a folder");
     broker.on(ApiKey::Produce, |_| Control::Error(ErrorCode::MessageTooLarge));
     stream.publish(1);
-    let output = Running::start(&stream, &settings(&broker), folder.path());
+    let output = Running::start(&stream, &settings(&broker), folder.path()).await;
     output.wait("a refusal", |status| status.figures().refused == 1).await;
     broker.clear_hooks();
     stream.publish(5);
@@ -70,14 +70,14 @@ async fn wrong_credentials_are_described_and_right_ones_are_accepted() {
     let folder = tempfile::tempdir().expect("a folder");
     stream.publish(3);
     let wrong = with_password(&settings(&broker), "wrong");
-    let output = Running::start(&stream, &wrong, folder.path());
+    let output = Running::start(&stream, &wrong, folder.path()).await;
     output.wait_for_problem("check user, password_file").await;
     let (problem, _) = output.status.problem().expect("a problem");
     assert!(!problem.contains("wrong"), "{problem}");
     output.stop().await;
     stream.close();
     let right = with_password(&settings(&broker), "right");
-    Running::start(&stream, &right, folder.path()).ended().await;
+    Running::start(&stream, &right, folder.path()).await.ended().await;
     assert_eq!(indexes(&broker), [0, 1, 2]);
 }
 
@@ -90,12 +90,12 @@ async fn an_unreachable_broker_and_a_missing_topic_are_described() {
     if let BrokerSettings::Kafka(kafka) = &mut nowhere.broker {
         kafka.brokers = vec!["127.0.0.1:1".to_owned()];
     }
-    let output = Running::start(&stream, &nowhere, folder.path());
+    let output = Running::start(&stream, &nowhere, folder.path()).await;
     output.wait_for_problem("127.0.0.1:1: ").await;
     output.stop().await;
     assert!(broker.delete_topic(TOPIC));
     broker.on(ApiKey::Metadata, |_| Control::Error(ErrorCode::UnknownTopicOrPartition));
-    let output = Running::start(&stream, &settings(&broker), folder.path());
+    let output = Running::start(&stream, &settings(&broker), folder.path()).await;
     output.wait_for_problem("the topic certs does not exist").await;
     output.stop().await;
 }

@@ -5,6 +5,7 @@ mod go;
 mod rust;
 
 use config::MetricsCompat;
+use sinks::Figures;
 
 use super::Scrape;
 use super::text::Exposition;
@@ -24,6 +25,12 @@ impl Scrape {
         let labels = ConnectionLabels { protocol, stream };
         let open = self.metrics.connections.get_or_create(&labels).get();
         u64::try_from(open).unwrap_or(0)
+    }
+
+    /// Returns the figures of the output to NATS; zeros without one.
+    fn nats(&self) -> Figures {
+        let nats = self.outputs.iter().find(|output| output.name() == "nats");
+        nats.map(|output| output.figures()).unwrap_or_default()
     }
 
     /// Returns the certificates published of one kind.

@@ -18,7 +18,12 @@ pub(super) struct OutputMetrics(pub(super) Statuses);
 /// A figure with its name and help.
 type Row = (&'static str, &'static str, fn(&Figures) -> u64);
 
-const GAUGES: [Row; 3] = [
+const GAUGES: [Row; 4] = [
+    (
+        "output_running",
+        "1 while this server runs the output; in a cluster one node does, by output",
+        |figures| u64::from(figures.running),
+    ),
     ("output_connected", "1 while the output is connected to its broker, by output", |figures| {
         u64::from(figures.connected)
     }),

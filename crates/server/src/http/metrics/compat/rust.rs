@@ -103,6 +103,24 @@ const PLAIN: &[Plain] = &[
         "Bytes of messages rendered",
         |scrape, _| scrape.metrics.rendered_bytes.get(),
     ),
+    Plain(
+        "certstream_nats_published_total",
+        Counter,
+        "Messages that NATS has acknowledged",
+        |scrape, _| scrape.nats().published,
+    ),
+    Plain(
+        "certstream_nats_publish_failures_total",
+        Counter,
+        "Attempts to publish to NATS that failed",
+        |scrape, _| scrape.nats().failures,
+    ),
+    Plain(
+        "certstream_nats_dropped_total",
+        Counter,
+        "Certificates left out of the output to NATS",
+        |scrape, _| scrape.nats().dropped + scrape.nats().refused,
+    ),
     Plain("certstream_ws_connections_total", Gauge, "Connected WebSocket clients", |scrape, _| {
         scrape.metrics.open_connections("websocket")
     }),
