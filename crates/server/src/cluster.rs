@@ -96,7 +96,13 @@ impl Node {
             let tasks = tasks.clone();
             tokio::spawn(async move { tasks.run("cluster_lease", keep).await });
         }
-        report::start(bucket.clone(), Arc::clone(&view), Arc::clone(&followed), &tasks);
+        report::start(
+            bucket.clone(),
+            Arc::clone(&view),
+            Arc::clone(&followed),
+            Arc::clone(&status),
+            &tasks,
+        );
         let acknowledgements = {
             let (place, entry) = (options::acknowledgements(&config), BucketEntry(bucket.clone()));
             let followed = Arc::clone(&followed);

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::leading::FollowedLogs;
 use super::logs::ClusterLogs;
+use super::status::Status;
 
 /// Interval at which the leader reports, and others read that.
 const EVERY: Duration = Duration::from_secs(2);
@@ -22,16 +23,17 @@ pub(super) fn start(
     bucket: Bucket,
     logs: Arc<ClusterLogs>,
     followed: Arc<FollowedLogs>,
+    status: Arc<Status>,
     tasks: &Supervisor,
 ) {
     let tasks = tasks.clone();
     tokio::spawn(async move {
-        let exchange = || exchange(&bucket, &logs, &followed);
+        let exchange = || exchange(&bucket, &logs, &followed, &status);
         tasks.run("cluster_logs", exchange).await;
     });
 }
 
-async fn exchange(bucket: &Bucket, logs: &ClusterLogs, followed: &FollowedLogs) {
+async fn exchange(bucket: &Bucket, logs: &ClusterLogs, followed: &FollowedLogs, status: &Status) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut read = 0;
@@ -40,9 +42,10 @@ async fn exchange(bucket: &Bucket, logs: &ClusterLogs, followed: &FollowedLogs) 
         let exchanged = match followed.fleet() {
             Some(fleet) => {
                 let snapshot = LogsSnapshot::take(&*fleet);
+                status.see_report();
                 write(bucket, &snapshot).await
             }
-            None => self::read(bucket, logs, &mut read).await,
+            None => self::read(bucket, logs, status, &mut read).await,
         };
         if let Err(error) = exchanged {
             tracing::debug!(%error, "the status of the logs could not be exchanged");
@@ -60,10 +63,19 @@ async fn write(bucket: &Bucket, snapshot: &LogsSnapshot) -> Result<(), UseError>
     }
 }
 
-async fn read(bucket: &Bucket, logs: &ClusterLogs, last: &mut u64) -> Result<(), UseError> {
+async fn read(
+    bucket: &Bucket,
+    logs: &ClusterLogs,
+    status: &Status,
+    last: &mut u64,
+) -> Result<(), UseError> {
     let Some((revision, bytes)) = bucket.get(KEY).await? else { return Ok(()) };
     if revision == *last {
         return Ok(());
+    }
+    // The first one may be that of a leader that is gone.
+    if *last != 0 {
+        status.see_report();
     }
     *last = revision;
     match LogsSnapshot::decode(&bytes) {

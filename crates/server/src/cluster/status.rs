@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 /// Time between two log lines about the same outage.
 pub(super) const REMIND: Duration = Duration::from_secs(60);
+/// Time without a report of the logs' status after which no node counts as leading.
+const REPORTS_WITHIN: Duration = Duration::from_secs(15);
 /// Time for which the servers may not respond before that is worth a log line.
 const HICCUP: Duration = Duration::from_secs(2);
 
@@ -61,12 +63,15 @@ pub(crate) struct Status {
     role: Role,
     max_lag: Duration,
     grace: Duration,
+    started: Instant,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     figures: Figures,
+    /// The time of the leader's last report.
+    reported: Option<Instant>,
     /// The oldest end of the stream that this node has not reached.
     target: Option<(u64, Instant)>,
     has_caught_up: bool,
@@ -86,6 +91,7 @@ impl Status {
             role,
             max_lag: Duration::from_secs(cluster.max_lag_secs),
             grace: Duration::from_secs(cluster.outage_grace_secs),
+            started: Instant::now(),
             state: Mutex::default(),
         }
     }
@@ -114,6 +120,11 @@ impl Status {
         if state.target.is_some_and(|(target, _)| target <= position) {
             (state.target, state.has_caught_up) = (None, true);
         }
+    }
+
+    /// Notes a report of the leader.
+    pub(super) fn see_report(&self) {
+        self.state.lock().reported = Some(Instant::now());
     }
 
     /// Notes that the servers do not respond.
@@ -198,6 +209,11 @@ impl Status {
         let state = self.state.lock();
         if let Some(outage) = &state.outage {
             return Some(unreachable(outage));
+        }
+        let silence = state.reported.unwrap_or(self.started).elapsed();
+        if silence > REPORTS_WITHIN {
+            let seconds = silence.as_secs();
+            return Some(format!("no node of the cluster has led for {seconds} s"));
         }
         let lag = state.target.map(|(_, since)| since.elapsed())?;
         (lag > self.max_lag).then(|| behind(lag, &state.figures))

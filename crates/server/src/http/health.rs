@@ -114,12 +114,9 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
     let mut answer = assess(&checks);
-    let problem = checks.cluster.as_ref().and_then(|cluster| cluster.problem());
-    let problem = match problem {
-        None => not_publishing(&checks.liveness).await,
-        problem => problem,
-    };
-    if let Some(reason) = problem {
+    if let Some(cluster) = &checks.cluster {
+        judge_node(&mut answer, cluster);
+    } else if let Some(reason) = not_publishing(&checks.liveness).await {
         (answer.status, answer.reason) = ("unhealthy", Some(reason));
     }
     respond(answer.status != "unhealthy", answer)
@@ -205,6 +202,18 @@ fn assess(checks: &Checks) -> Deep {
         uptime_secs: checks.started.elapsed().as_secs(),
         reason,
         cluster: checks.cluster.as_ref().map(|cluster| cluster.describe()),
+    }
+}
+
+/// Judges a node of a cluster. It is unhealthy only if clients should not be sent to it: logs that fail,
+/// or servers that do not respond for a short time, are no reason to restart it.
+fn judge_node(answer: &mut Deep, cluster: &cluster::Status) {
+    if let Some(reason) = cluster.not_ready() {
+        (answer.status, answer.reason) = ("unhealthy", Some(reason));
+    } else if let Some(problem) = cluster.problem() {
+        (answer.status, answer.reason) = ("degraded", Some(problem));
+    } else if answer.status == "unhealthy" {
+        answer.status = "degraded";
     }
 }
 

@@ -72,3 +72,19 @@ impl Collector for ClusterMetrics {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_a_node_is_documented() {
+        let gauges = GAUGES.map(|(name, help, _)| (name.to_owned(), "gauge", help));
+        let counters = COUNTERS.map(|(name, help, _)| (format!("{name}_total"), "counter", help));
+        let row =
+            |(name, kind, help)| format!("| `certstream_cluster_{name}` | {kind} |  | {help} |\n");
+        let rows: String = gauges.into_iter().chain(counters).map(row).collect();
+        let path = "crates/server/tests/it/reports/metrics.cluster.md";
+        golden::check(path, rows, "-p server --lib every_metric_of_a_node");
+    }
+}

@@ -7,6 +7,8 @@ use config::MetricsCompat;
 use crate::harness::{Running, eventually, logs, reads_all};
 
 const HEAD: &str = include_str!("metrics.head.md");
+/// The metrics of a node of a cluster, from a unit test beside them.
+const CLUSTER: &str = include_str!("metrics.cluster.md");
 
 /// A metric as its lines describe it.
 struct Family {
@@ -38,7 +40,8 @@ async fn the_metrics_document_matches_a_running_server() {
         table(families.iter().filter(|family| !names.contains(family.name.as_str())))
     };
     let expected = format!(
-        "{HEAD}\n{}\n## certstream-server-go\n\nWith `metrics.compat: [go]`. All of them are gauges, \
+        "{HEAD}\n{}\n## Clusters\n\nOnly of a node of a cluster (`cluster.url`).\n\n\
+         | Name | Type | Labels | Meaning |\n|---|---|---|---|\n{CLUSTER}\n## certstream-server-go\n\nWith `metrics.compat: [go]`. All of them are gauges, \
          as in certstream-server-go.\n\n{}\n## certstream-server-rust\n\nWith `metrics.compat: [rust]`.\n\n{}",
         table(own.iter()),
         others(&go),
