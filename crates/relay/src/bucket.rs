@@ -1,7 +1,8 @@
 //! The bucket beside the stream: the leader's lease, the node that is ready to lead, and a copy of the
 //! newest checkpoint. Nothing here is a permission; the stream alone decides.
 
-use async_nats::jetstream::Context;
+use std::error::Error;
+
 use async_nats::jetstream::context::KeyValueErrorKind;
 use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
@@ -10,7 +11,7 @@ use record::encoding::{Decoder, Encoder, Message};
 use record::{Checkpoint, State};
 
 use crate::error::{OpenError, UseError};
-use crate::link::Link;
+use crate::link::{Link, refusal};
 use crate::protocol;
 use crate::settings::Settings;
 
@@ -45,33 +46,43 @@ impl Candidate {
     }
 }
 
+fn config(bucket: String, settings: &Settings) -> Config {
+    Config {
+        bucket,
+        description: "State of certstream-server".to_owned(),
+        history: 1,
+        storage: StorageType::File,
+        num_replicas: settings.replicas,
+        ..Config::default()
+    }
+}
+
 impl Bucket {
     /// Opens the bucket of a stream, and creates it if it is absent.
     ///
     /// # Errors
     /// If no server responds, or the bucket cannot be created.
     pub async fn open(link: &Link, settings: &Settings) -> Result<Self, OpenError> {
-        let name = settings.bucket();
-        let context: &Context = &link.context;
-        let store = match context.get_key_value(&name).await {
-            Ok(store) => store,
-            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => {
-                let config = Config {
-                    bucket: name.clone(),
-                    description: "State of certstream-server".to_owned(),
-                    history: 1,
-                    storage: StorageType::File,
-                    num_replicas: settings.replicas,
-                    ..Config::default()
-                };
-                let created = context.create_key_value(config).await;
-                created.map_err(|error| OpenError::Create {
-                    name: format!("the bucket {name}"),
-                    reason: error.to_string(),
-                })?
+        let (bucket, context) = (settings.bucket(), &link.context);
+        let name = format!("the bucket {bucket}");
+        let refused =
+            |error: &(dyn Error + 'static)| link.denials.explain(refusal::explain(&name, error));
+        let store = match context.get_key_value(&bucket).await {
+            Err(error) if error.kind() == KeyValueErrorKind::InvalidStoreName => {
+                let (stream, difference) = (format!("KV_{bucket}"), "it is no bucket".to_owned());
+                Err(OpenError::Shape { stream, difference })
             }
-            Err(error) => return Err(OpenError::Unreachable(error.to_string())),
-        };
+            Err(error) if refusal::is_absent(&error) => {
+                match context.create_key_value(config(bucket.clone(), settings)).await {
+                    // Another node has just created it, with other replicas.
+                    Err(error) if refusal::exists(&error) => {
+                        context.get_key_value(&bucket).await.map_err(|error| refused(&error))
+                    }
+                    created => created.map_err(|error| refused(&error)),
+                }
+            }
+            found => found.map_err(|error| refused(&error)),
+        }?;
         Ok(Self { store, max_value: link.max_payload() })
     }
 

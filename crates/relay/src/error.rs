@@ -19,9 +19,35 @@ pub enum OpenError {
     /// No server accepts the credentials.
     #[error("the servers refuse the credentials: check user, password, token or key")]
     Credentials,
-    /// No server can be reached.
+    /// The servers forbid this user requests that are needed.
+    #[error(
+        "the servers forbid this user what a node needs: {0}; allow it to publish to `$JS.API.>`, the \
+         subject of the stream and `$KV.>`, and to subscribe to `_INBOX.>`"
+    )]
+    Denied(String),
+    /// An address is none.
+    #[error("an address of a server is not valid: {0}")]
+    Address(String),
+    /// There is no TLS connection that both sides trust.
+    #[error(
+        "no server accepts TLS, or none has a certificate of a trusted authority: {0}; check the \
+         certificates, and the file of the authority"
+    )]
+    Tls(String),
+    /// No server can be reached, or none responds. It may end.
     #[error("no server of the cluster can be reached: {0}")]
     Unreachable(String),
+    /// Too few servers have room for the stream or the bucket. It may end.
+    #[error(
+        "{name} cannot be placed at present: {reason}; it needs as many servers with room as it has \
+         replicas"
+    )]
+    NoPlace {
+        /// The stream or bucket.
+        name: String,
+        /// The servers' reason.
+        reason: String,
+    },
     /// The servers run without JetStream.
     #[error("the servers have no JetStream: start them with `-js` or a `jetstream` section")]
     NoJetStream,
@@ -51,7 +77,7 @@ impl OpenError {
     /// Reports whether the same may succeed later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
+        matches!(self, Self::Unreachable(_) | Self::NoPlace { .. })
     }
 }
 

@@ -23,7 +23,6 @@ mod pull;
 pub mod replay;
 pub mod search;
 mod settings;
-mod shape;
 mod tail;
 
 pub use bucket::{Bucket, Candidate};

@@ -1,18 +1,22 @@
 //! A stream on its servers: connecting, publishing, and reading single messages.
 
+mod connect;
+pub(crate) mod refusal;
+mod shape;
+
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::{self, Context, ContextBuilder, stream};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions};
 use bytes::Bytes;
 
+use self::connect::Denials;
 use crate::error::{OpenError, UseError};
 use crate::protocol::{Anchor, MessageId, Publish};
-use crate::settings::{Credentials, Settings};
-use crate::shape;
+use crate::settings::Settings;
 
 /// A connection to a stream. It restores itself.
 #[derive(Clone, Debug)]
@@ -22,6 +26,7 @@ pub struct Link {
     pub(crate) stream: stream::Stream<()>,
     subject: String,
     timeout: Duration,
+    pub(crate) denials: Denials,
 }
 
 /// The outcome of a publish.
@@ -64,21 +69,14 @@ impl Link {
         if !settings.has_valid_name() {
             return Err(OpenError::Name(settings.stream.clone()));
         }
-        let options = options(settings).await?;
-        let client = options.connect(&settings.servers).await.map_err(|error| {
-            let is_refused = matches!(
-                error.kind(),
-                ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
-            );
-            if is_refused { OpenError::Credentials } else { unreachable(&error) }
-        })?;
+        let (client, denials) = connect::connect(settings).await?;
         let timeout = settings.timeout;
         let context = ContextBuilder::new().timeout(timeout).ack_timeout(timeout);
         let context = context.build(client.clone());
-        shape::ensure(&context, settings).await?;
+        shape::ensure(&context, settings).await.map_err(|error| denials.explain(error))?;
         let stream = context.get_stream_no_info(&settings.stream).await;
         let stream = stream.map_err(|error| OpenError::Unreachable(error.to_string()))?;
-        Ok(Self { client, context, stream, subject: settings.subject(), timeout })
+        Ok(Self { client, context, stream, subject: settings.subject(), timeout, denials })
     }
 
     /// Returns the bytes of a message at most, as the server says; some of them are for headers.
@@ -195,43 +193,4 @@ fn present<T>(found: Result<T, stream::RawMessageError>) -> Result<Option<T>, Us
             _ => Err(UseError::unavailable(error)),
         },
     }
-}
-
-fn unreachable(error: &async_nats::ConnectError) -> OpenError {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    OpenError::Unreachable(text)
-}
-
-async fn options(settings: &Settings) -> Result<ConnectOptions, OpenError> {
-    let mut options = ConnectOptions::new()
-        .name("certstream-server")
-        .connection_timeout(settings.timeout)
-        .request_timeout(Some(settings.timeout))
-        .require_tls(settings.requires_tls);
-    options = match settings.credentials.clone() {
-        Credentials::None => options,
-        Credentials::User { user, password } => options.user_and_password(user, password),
-        Credentials::Token(token) => options.token(token),
-        Credentials::Nkey(seed) => options.nkey(seed),
-        Credentials::File(path) => {
-            let text = std::fs::read_to_string(&path);
-            let text = text.map_err(|error| OpenError::File(path.clone(), error))?;
-            options.credentials(&text).map_err(|error| OpenError::File(path, error))?
-        }
-    };
-    if let Some(ca) = &settings.ca {
-        // A missing file would otherwise be reported as an unreachable server.
-        std::fs::read(ca).map_err(|error| OpenError::File(ca.clone(), error))?;
-        options = options.add_root_certificates(ca.clone());
-    }
-    Ok(options)
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod model;
 mod nats;
 mod opening;
+mod operator;
 mod proxy;
 mod random;
 mod reading;

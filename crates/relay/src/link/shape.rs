@@ -1,13 +1,14 @@
 //! The shape of the stream: what it must be for the protocol to hold.
 
+use std::error::Error;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType,
 };
 
+use super::refusal;
 use crate::error::OpenError;
 use crate::settings::Settings;
 
@@ -15,43 +16,29 @@ use crate::settings::Settings;
 /// the same bytes are published again, and must be stored.
 const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 
-/// Code of the servers for a stream that does not exist.
-const NOT_FOUND: u64 = 10_059;
-
 /// Creates the stream if it is absent, and checks its shape otherwise.
 pub(crate) async fn ensure(context: &Context, settings: &Settings) -> Result<(), OpenError> {
-    let config = match context.get_stream(&settings.stream).await {
-        Ok(stream) => stream.cached_info().config.clone(),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(error) if error.error_code().0 == NOT_FOUND => {
-                return create(context, settings).await;
+    let name = format!("the stream {}", settings.stream);
+    let refused = |error: &(dyn Error + 'static)| refusal::explain(&name, error);
+    let stream = match context.get_stream(&settings.stream).await {
+        Err(error) if refusal::is_absent(&error) => {
+            match context.create_stream(wanted(settings)).await {
+                Ok(stream) => {
+                    tracing::info!(stream = settings.stream, "the stream is created");
+                    Ok(stream)
+                }
+                // Another node has just created it, with other limits.
+                Err(error) if refusal::exists(&error) => {
+                    context.get_stream(&settings.stream).await.map_err(|error| refused(&error))
+                }
+                Err(error) => Err(refused(&error)),
             }
-            GetStreamErrorKind::JetStream(error) if error.code() == 503 => {
-                return Err(OpenError::NoJetStream);
-            }
-            _ => return Err(OpenError::Unreachable(error.to_string())),
-        },
-    };
-    match difference(&config, settings) {
+        }
+        found => found.map_err(|error| refused(&error)),
+    }?;
+    match difference(&stream.cached_info().config, settings) {
         None => Ok(()),
         Some(difference) => Err(OpenError::Shape { stream: settings.stream.clone(), difference }),
-    }
-}
-
-async fn create(context: &Context, settings: &Settings) -> Result<(), OpenError> {
-    match context.create_stream(wanted(settings)).await {
-        Ok(_) => {
-            tracing::info!(stream = settings.stream, "the stream is created");
-            Ok(())
-        }
-        Err(error) => Err(match error.kind() {
-            CreateStreamErrorKind::JetStreamUnavailable => OpenError::NoJetStream,
-            CreateStreamErrorKind::JetStream(error) => OpenError::Create {
-                name: format!("the stream {}", settings.stream),
-                reason: error.to_string(),
-            },
-            _ => OpenError::Unreachable(error.to_string()),
-        }),
     }
 }
 
@@ -81,6 +68,8 @@ fn wanted(settings: &Settings) -> Config {
 fn difference(found: &Config, settings: &Settings) -> Option<String> {
     let subject = settings.subject();
     let rules = [
+        (found.mirror.is_none(), "it is a mirror"),
+        (found.sources.as_ref().is_none_or(Vec::is_empty), "it has sources"),
         (found.storage == StorageType::File, "its storage is not `file`"),
         (found.retention == RetentionPolicy::Limits, "its retention is not `limits`"),
         (found.discard == DiscardPolicy::Old, "it does not discard old messages first"),
@@ -90,8 +79,6 @@ fn difference(found: &Config, settings: &Settings) -> Option<String> {
         (found.deny_purge, "it allows to be purged"),
         (!found.sealed, "it is sealed"),
         (!found.no_ack, "it acknowledges nothing"),
-        (found.mirror.is_none(), "it is a mirror"),
-        (found.sources.as_ref().is_none_or(Vec::is_empty), "it has sources"),
         (found.subject_transform.is_none(), "it transforms subjects"),
         (!found.allow_message_ttl, "its messages may have times to live"),
         (!matches!(found.persist_mode, Some(PersistenceMode::Async)), "its persistence is `async`"),
@@ -100,10 +87,11 @@ fn difference(found: &Config, settings: &Settings) -> Option<String> {
             "it remembers ids for more than a second",
         ),
     ];
-    if found.subjects != [subject.clone()] {
-        return Some(format!("its subjects are {:?} instead of {subject}", found.subjects));
+    if let Some((_, text)) = rules.iter().find(|(holds, _)| !holds) {
+        return Some((*text).to_owned());
     }
-    rules.iter().find(|(holds, _)| !holds).map(|(_, text)| (*text).to_owned())
+    let has_subject = found.subjects == [subject.clone()];
+    (!has_subject).then(|| format!("its subjects are {:?} instead of {subject}", found.subjects))
 }
 
 #[cfg(test)]
