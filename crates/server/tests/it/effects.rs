@@ -59,6 +59,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("compat.export_state", "lifecycle: where a server without a journal resumes"),
     ("compat.export_index", "operations::index: what the Go server reads"),
     ("hot_reload.", "reload, reload::watch: both"),
+    ("role", "cluster: which node leads; http: an ingest node has no streams"),
+    ("cluster.", "cluster, cluster::settings, relay's opening: all on a real server of NATS"),
     ("nats", "server/src/outputs: settings; cargo xtask e2e outputs"),
     ("stream_processing", "server/src/outputs: settings; cargo xtask e2e outputs"),
     ("custom_logs", "logs, follow's following, configured logs"),

@@ -55,6 +55,9 @@ async fn every_metric_of_a_query_is_one_of_the_server() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut config = reads_all(&sim, &folder);
     config.data_dir = Some(folder.path().join("data"));
+    // Nothing listens there; its figures are shown anyway.
+    config.nats.enabled = true;
+    config.nats.url = "nats://127.0.0.1:1".to_owned();
     let server = Running::start(config).await;
     // Series of kinds of clients appear with the first of them.
     let _client = server.connect("/").await;
