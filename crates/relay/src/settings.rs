@@ -62,16 +62,17 @@ impl fmt::Debug for Credentials {
 }
 
 impl Settings {
-    /// Returns the subject of the stream's messages.
+    /// Returns the subject of the stream's messages (`wire.md` 11.5): its name in lower case, and
+    /// `batches`.
     #[must_use]
     pub fn subject(&self) -> String {
-        format!("{}.batches", self.stream)
+        format!("{}.batches", self.stream.to_ascii_lowercase())
     }
 
     /// Returns the name of the bucket beside the stream.
     #[must_use]
     pub fn bucket(&self) -> String {
-        format!("{}-state", self.stream)
+        format!("{}-state", self.stream.to_ascii_lowercase())
     }
 
     /// Reports whether the name of the stream has only allowed characters.
