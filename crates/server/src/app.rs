@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use config::Config;
 use feed::Hub;
 use follow::LogsView;
+use supervise::Supervisor;
 use tokio::sync::{mpsc, watch};
 use wire::filter::Filters;
 
@@ -113,7 +114,8 @@ impl Server {
         }
         let metrics = Arc::new(Metrics::default());
         let filters = Filters::new(options::filter_limits(&config));
-        let feed = Feed::open(&config, &stream, &filters, &metrics)?;
+        let tasks = Supervisor::default();
+        let feed = Feed::open(&config, &stream, &filters, &metrics, &tasks).await?;
         let Feed { hub, entries, history, for_outputs } = feed;
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = options::recent_limits(&config);
@@ -133,9 +135,8 @@ impl Server {
             entries,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&metrics),
-            tasks: Default::default(),
+            tasks: tasks.clone(),
         };
-        let tasks = publishing.tasks.clone();
         let parts = outputs::Parts {
             hub: Arc::clone(&hub),
             messages: for_outputs,
@@ -307,11 +308,12 @@ impl Parts {
 
 impl Feed {
     /// Makes the feed of a stream, which begins with what is kept of it.
-    fn open(
+    async fn open(
         config: &Config,
         stream: &Stream,
         filters: &Filters,
         metrics: &Arc<Metrics>,
+        tasks: &Supervisor,
     ) -> anyhow::Result<Self> {
         let state = stream.state();
         let (renderer, limits) = (options::renderer(config), options::limits(config));
@@ -320,8 +322,12 @@ impl Feed {
         let entries = Arc::new(Entries::new(state));
         let start = |journal| JournalHistory::start(journal, Arc::clone(&entries));
         let history = stream.journal().map(start).transpose()?;
-        let hub = match &history {
-            Some(history) => Hub::with_archive(messages(), limits, history.archive()),
+        let archive = match &history {
+            Some(history) => Some(history.archive()),
+            None => stream.archive(&entries, tasks).await,
+        };
+        let hub = match archive {
+            Some(archive) => Hub::with_archive(messages(), limits, archive),
             None => Hub::resumed(messages(), limits, state.next_offset(), stream.resent_from()),
         };
         Ok(Self { hub: Arc::new(hub), entries, history, for_outputs: Arc::new(messages()) })

@@ -8,6 +8,7 @@
 //! * The [`lease`] says when another node should try to lead. The stream alone decides who does.
 
 mod acknowledgements;
+mod history;
 mod join;
 mod leading;
 mod lease;

@@ -15,6 +15,13 @@ impl From<&State> for LogTable {
     }
 }
 
+impl From<Arc<Vec<LogIdentity>>> for LogTable {
+    /// Makes a table of the identities by number.
+    fn from(logs: Arc<Vec<LogIdentity>>) -> Self {
+        Self(logs)
+    }
+}
+
 impl LogTable {
     /// Returns the identity of a log.
     #[must_use]

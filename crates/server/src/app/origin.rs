@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
 
 use config::Config;
-use feed::Hub;
+use feed::{Archive, Hub};
 use follow::LogsView;
 use journal::Journal;
 use record::State;
@@ -79,6 +79,18 @@ impl Stream {
         match self {
             Self::Alone(stream) => stream.journal.clone(),
             Self::Cluster(_) => None,
+        }
+    }
+
+    /// Returns its archive, if it is the stream of a cluster.
+    pub(super) async fn archive(
+        &self,
+        entries: &Arc<Entries>,
+        tasks: &Supervisor,
+    ) -> Option<Archive<MessageStream>> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Cluster(joined) => joined.archive(entries, tasks).await,
         }
     }
 

@@ -3,6 +3,7 @@
 mod handover;
 mod kills;
 mod outage;
+mod replays;
 mod restored;
 mod site;
 mod split_brain;
