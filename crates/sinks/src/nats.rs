@@ -137,7 +137,7 @@ impl Nats {
         if self.client.connection_state() != State::Connected {
             return all(messages, &self.disconnected());
         }
-        self.seen.mark_unchanged();
+        self.events.send_modify(|connection| connection.error = None);
         let lost = self.seen.borrow().lost;
         let mut sent = Vec::with_capacity(messages.len());
         for message in messages {
@@ -177,9 +177,14 @@ impl Nats {
     }
 
     fn disconnected(&self) -> Failure {
+        let (servers, why) = (&self.servers, self.last_error());
+        Failure::Unavailable(format!("the connection to {servers} is lost{why}"))
+    }
+
+    /// Returns the last error that the server reported, in parentheses.
+    fn last_error(&self) -> String {
         let error = self.events.borrow().error.clone();
-        let why = error.map_or_else(String::new, |error| format!(" ({error})"));
-        Failure::Unavailable(format!("the connection to {} is lost{why}", self.servers))
+        error.map_or_else(String::new, |error| format!(" ({error})"))
     }
 
     fn failure(&self, error: &PublishError) -> Failure {
@@ -190,7 +195,8 @@ impl Nats {
                 in_full(error)
             )),
             PublishErrorKind::TimedOut => Failure::Unavailable(format!(
-                "{servers} did not acknowledge a message within nats.publish_timeout_secs"
+                "{servers} did not acknowledge a message within nats.publish_timeout_secs{}",
+                self.last_error()
             )),
             PublishErrorKind::StreamNotFound => Failure::Unavailable(format!(
                 "the stream {stream} on {servers} does not exist any more, or does not have the \
@@ -263,7 +269,9 @@ fn options(
                 Failure::Unavailable(format!("nats.creds_file: {}", in_full(error)))
             };
             let text = read_secret(path).map_err(|error| unusable(&error))?;
-            options.credentials(text.reveal()).map_err(|error| unusable(&error))?
+            // The client requires the line feed at its end.
+            let text = format!("{}\n", text.reveal());
+            options.credentials(&text).map_err(|error| unusable(&error))?
         }
     };
     if let Some(tls) = &settings.tls {
@@ -285,7 +293,9 @@ fn cannot_connect(servers: &str, error: &ConnectError) -> Failure {
              nats.nkey_file and nats.creds_file"
                 .to_owned()
         }
-        ConnectErrorKind::Tls => format!("{}; check nats.tls and nats.ca_file", in_full(error)),
+        ConnectErrorKind::Tls => {
+            format!("{}; check nats.tls, nats.ca_file and nats.cert_file", in_full(error))
+        }
         _ => in_full(error),
     };
     Failure::Unavailable(format!("cannot connect to {servers}: {why}"))

@@ -276,7 +276,7 @@ impl Output {
                     let output = self.settings.name.as_str();
                     tracing::error!(
                         output,
-                        reason,
+                        %reason,
                         "the cursor of the output cannot be saved: a restart repeats messages"
                     );
                 }
@@ -290,7 +290,7 @@ impl Output {
         self.status.fail(&reason);
         if self.failures.is_due(&reason) {
             let output = self.settings.name.as_str();
-            tracing::warn!(output, reason, "messages are not published; trying again");
+            tracing::warn!(output, %reason, "messages are not published; trying again");
         }
     }
 

@@ -38,6 +38,10 @@ impl Stream {
 
     /// Publishes so many certificates.
     pub(crate) fn publish(&self, count: u64) {
+        self.add(count, |index| format!("certificate {index}\n").into());
+    }
+
+    fn add(&self, count: u64, body: impl Fn(u64) -> Bytes) {
         let log = Arc::new(Log {
             id: Some("aWQ=".to_owned()),
             url: "https://ct.example/log".to_owned(),
@@ -50,9 +54,14 @@ impl Stream {
             log: Arc::clone(&log),
             index,
             name: Some(format!("*.www.site{}.co.uk", index % 3)),
-            body: Bytes::from(format!("certificate {index}\n")),
+            body: body(index),
         }));
         self.head.send_replace((messages.len() as u64, false));
+    }
+
+    /// Publishes a certificate with so many bytes.
+    pub(crate) fn publish_large(&self, bytes: usize) {
+        self.add(1, |_| vec![b'x'; bytes].into());
     }
 
     /// Forgets all entries before an offset.

@@ -141,6 +141,7 @@ pub(crate) fn mistakes(python: &Path) -> anyhow::Result<()> {
         + &kafka("password", &wrong, &own)
         + &kafka("authority", &right, &other)
         + &kafka("anonymous", &right, &anonymous)
+        + &kafka("plain", &right, "")
         + "  - {name: nobody, type: kafka, server_addr: 127.0.0.1, server_port: 1}\n";
     starts_with(
         &here,
@@ -150,12 +151,18 @@ pub(crate) fn mistakes(python: &Path) -> anyhow::Result<()> {
             ("password", "refuse the client"),
             ("password", "check user, password_file"),
             ("authority", "check ca_file"),
-            ("anonymous", "check ca_file"),
+            (
+                "anonymous",
+                "if they require a certificate of the client, set cert_file and key_file",
+            ),
+            ("plain", "if they require TLS, set tls: true or ca_file"),
             ("nobody", "cannot connect to 127.0.0.1:1"),
         ],
     )?;
     let text = nats_with_tls(brokers.nats_port, &right, &other);
-    starts_with(&here, &text, &[("nats", "check nats.tls and nats.ca_file")])?;
+    starts_with(&here, &text, &[("nats", "check nats.tls, nats.ca_file and nats.cert_file")])?;
+    let text = nats_with_tls(brokers.nats_port, &right, &anonymous);
+    starts_with(&here, &text, &[("nats", "check nats.tls, nats.ca_file and nats.cert_file")])?;
     let nobody = "nats: {enabled: true, url: 'nats://127.0.0.1:1'}\n";
     starts_with(&here, nobody, &[("nats", "cannot connect to nats://127.0.0.1:1")])?;
     let nsq = "stream_processing: [{name: a, type: nsq, server_addr: a, server_port: 1}]\n";
