@@ -76,3 +76,48 @@ fn secret(key: &str, file: &Path) -> anyhow::Result<String> {
     let secret = read_secret(file).with_context(|| key.to_owned())?;
     Ok(secret.reveal().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_comes_from_its_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("secret");
+        fs::write(&path, "well kept\n").expect("writable");
+        let file = Some(path.clone());
+        let cluster = Cluster { token_file: file.clone(), ..Cluster::default() };
+        let token = stream(&cluster).expect("readable").credentials;
+        assert!(matches!(token, Credentials::Token(token) if token == "well kept"));
+        let user = Some("nodes".to_owned());
+        let cluster = Cluster { user, password_file: file, ..Cluster::default() };
+        let Credentials::User { user, password } = stream(&cluster).expect("readable").credentials
+        else {
+            panic!("a user with a password")
+        };
+        assert_eq!((user.as_str(), password.as_str()), ("nodes", "well kept"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_with_its_key() {
+        let missing = Some("/does/not/exist".into());
+        let url = vec!["nats://127.0.0.1:4222".to_owned()];
+        let cases = [
+            ("nkey_file", Cluster { nkey_file: missing.clone(), ..Cluster::default() }),
+            ("creds_file", Cluster { creds_file: missing.clone(), ..Cluster::default() }),
+            ("ca_file", Cluster { ca_file: missing, ..Cluster::default() }),
+        ];
+        for (key, cluster) in cases {
+            let cluster = Cluster { url: url.clone(), ..cluster };
+            let config = Config { cluster: cluster.clone(), ..Config::default() };
+            let error = format!("{:#}", check(&config).expect("refused"));
+            assert!(error.contains(&format!("cluster.{key}")), "{error}");
+            assert!(error.contains("/does/not/exist"), "{error}");
+            let off = Cluster { url: Vec::new(), ..cluster };
+            assert!(check(&Config { cluster: off, ..Config::default() }).is_none(), "{key}");
+        }
+    }
+}
