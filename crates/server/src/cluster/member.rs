@@ -67,7 +67,7 @@ impl Member {
     /// Reads, shows and leads until the server stops.
     ///
     /// # Errors
-    /// If this process cannot go on, and has to be started again.
+    /// If this process cannot continue, and has to be started again.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         if self.leads_already() {
             self.begin_to_lead()?;

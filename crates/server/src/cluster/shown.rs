@@ -15,7 +15,7 @@ use crate::publish::fanout::{FeedFanout, return_tickets};
 use crate::publish::messages::MessageStream;
 use crate::publish::pages::Ticket;
 
-/// Reason why a node cannot go on with what it has shown, and its process begins anew.
+/// Reason why a node cannot continue with what it has shown, and its process begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum Broken {
     /// The feed is closed.
