@@ -31,6 +31,10 @@ pub struct Node {
     places: Places,
     /// The last void message that was counted.
     void: u64,
+    /// The sequence before the first message after the last hole found.
+    hole: u64,
+    /// A consumer did not deliver everything before this sequence, so that is fetched.
+    undelivered: u64,
 }
 
 /// Events that are counted since the node began.
@@ -46,6 +50,8 @@ pub struct Counts {
     pub repeated: u64,
     /// Marks published.
     pub marks: u64,
+    /// Holes found in the stream: messages lost from its middle.
+    pub holes: u64,
 }
 
 /// The outcome of a turn as leader.
@@ -82,7 +88,17 @@ impl Node {
     fn after(link: Link, sequence: u64) -> Self {
         let reader = Reader::new(sequence);
         let (counts, places) = (Counts::default(), Places::default());
-        Self { link, reader, tail: None, leader: None, counts, places, void: 0 }
+        Self {
+            link,
+            reader,
+            tail: None,
+            leader: None,
+            counts,
+            places,
+            void: 0,
+            hole: 0,
+            undelivered: 0,
+        }
     }
 
     /// Returns the reader.
@@ -122,6 +138,9 @@ impl Node {
     /// If no server responds, or a newer program writes the stream.
     pub async fn read(&mut self, wait: Duration) -> Result<Option<Step>, UseError> {
         let position = self.reader.position();
+        if position.saturating_add(1) < self.undelivered {
+            return self.fetch().await;
+        }
         let (sequence, payload) = loop {
             let tail = match &mut self.tail {
                 Some(tail) => tail,
@@ -188,16 +207,31 @@ impl Node {
         }
     }
 
-    /// Finds out why a message does not follow the tip: it is void, or the stream was continued after a
-    /// loss.
+    /// Finds out why a message does not follow the tip: it is void, the stream was continued after a loss
+    /// of its end, or what lies between is lost.
     async fn resolve(&mut self, sequence: u64) -> Result<Step, UseError> {
-        let is_next = self.reader.position().checked_add(1) == Some(sequence);
-        if is_next && self.link.has(self.reader.tip()).await? {
+        let next = self.reader.position().saturating_add(1);
+        if !self.link.has(self.reader.tip()).await? {
+            self.restart().await?;
+        } else if sequence == next {
             self.reader.void(sequence);
-            let is_void = self.reader.position() == sequence;
-            return Ok(if is_void { Step::Passed(Passed::Void) } else { Step::Doubtful });
+            if self.reader.position() == sequence {
+                return Ok(Step::Passed(Passed::Void));
+            }
+        } else if self.link.get_from(next).await?.is_some_and(|(found, _)| found == sequence) {
+            tracing::error!(
+                next,
+                sequence,
+                "the stream has lost messages from its middle: reading continues with the next \
+                 checkpoint; check the disks of the servers"
+            );
+            self.counts.holes = self.counts.holes.saturating_add(1);
+            self.hole = sequence.saturating_sub(1);
+            self.tail = None;
+            self.reader.restart(self.hole);
+        } else {
+            self.undelivered = sequence;
         }
-        self.restart().await?;
         Ok(Step::Doubtful)
     }
 
@@ -238,7 +272,7 @@ impl Node {
         self.counts.rewinds = self.counts.rewinds.saturating_add(1);
         self.tail = None;
         self.places.cut(after);
-        self.void = after;
+        (self.void, self.undelivered) = (after, 0);
         self.reader.restart(after);
         Ok(())
     }
@@ -261,10 +295,11 @@ impl Node {
         }
         let is_at_end = self.reader.position() >= last;
         if is_at_end && self.reader.state().is_none() {
-            // Before the stream counts as empty, it is read from its beginning.
+            // Before the stream counts as empty, it is read from its beginning, or what is left of it.
             let before_first = self.link.bounds().await?.first.saturating_sub(1);
-            if self.reader.origin() > before_first {
-                self.reader.restart(before_first);
+            let earliest = before_first.max(self.hole);
+            if self.reader.origin() > earliest {
+                self.reader.restart(earliest);
                 self.tail = None;
                 return Ok((steps, false));
             }

@@ -39,6 +39,8 @@ pub struct Replay {
     begins: u32,
     reader: Reader,
     pull: Option<Pull>,
+    /// A consumer did not deliver everything before this sequence, so that is fetched.
+    undelivered: u64,
     /// The log table at the reader's place.
     logs: Arc<Vec<LogIdentity>>,
     /// Batches returned by the last call.
@@ -57,6 +59,7 @@ impl Replay {
             begins: 0,
             reader: Reader::default(),
             pull: None,
+            undelivered: 0,
             logs: Arc::default(),
             recent: Vec::new(),
             waiting: VecDeque::new(),
@@ -192,6 +195,9 @@ impl Replay {
     async fn message(&mut self) -> Result<Option<(u64, Bytes)>, UseError> {
         let position = self.reader.position();
         let link = &self.past.link;
+        if position.saturating_add(1) < self.undelivered {
+            return link.get_from(position.saturating_add(1)).await;
+        }
         loop {
             let pull = match &mut self.pull {
                 Some(pull) => pull,
@@ -241,7 +247,7 @@ impl Replay {
         self.began = Some(found);
         self.is_confirmed = false;
         self.reader = Reader::new(found.after);
-        self.pull = None;
+        (self.pull, self.undelivered) = (None, 0);
         Ok(())
     }
 
@@ -278,6 +284,8 @@ impl Replay {
             // The messages between are lost. Reading continues with the next checkpoint.
             tracing::error!(next, sequence, "the stream has lost messages from its middle");
             self.reader.restart(sequence.saturating_sub(1));
+        } else {
+            self.undelivered = sequence;
         }
         self.pull = None;
         Ok(())

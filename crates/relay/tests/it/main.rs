@@ -4,6 +4,7 @@
 
 mod batches;
 mod cluster;
+mod damage;
 mod model;
 mod nats;
 mod opening;
