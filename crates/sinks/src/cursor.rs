@@ -88,7 +88,7 @@ pub enum Resume {
     /// At a cursor.
     At(Position),
     /// With the oldest entry that is kept: the cursor is one of another stream, so nothing tells which
-    /// entries were published.
+    /// entries were published, or it is at 0, as an operator writes to publish everything again.
     Oldest,
 }
 
@@ -127,7 +127,7 @@ impl Cursor {
         let resume = match saved {
             Err(reason) => return Err(CursorError::Unreadable { place, reason }),
             Ok(None) => Resume::Head,
-            Ok(Some(saved)) if saved.stream != stream.as_str() => Resume::Oldest,
+            Ok(Some(saved)) if saved.stream != stream.as_str() || saved.next == 0 => Resume::Oldest,
             Ok(Some(Saved { next, entries, .. })) => Resume::At(Position { next, entries }),
         };
         Ok((Self { store: Some(store), ..Self::in_memory(stream) }, resume))
@@ -205,6 +205,11 @@ mod tests {
         assert_eq!(resume, Resume::At(position));
         let (_, resume) = Cursor::open(store(), stream(2)).await.expect("readable");
         assert_eq!(resume, Resume::Oldest, "offsets of another stream mean nothing");
+        let path = folder.join("to_kafka_1.json");
+        let saved = std::fs::read_to_string(&path).expect("readable");
+        std::fs::write(path, saved.replace("\"next\":41", "\"next\":0")).expect("writable");
+        let (_, resume) = Cursor::open(store(), stream(1)).await.expect("readable");
+        assert_eq!(resume, Resume::Oldest);
     }
 
     #[tokio::test]

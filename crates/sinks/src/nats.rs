@@ -1,6 +1,7 @@
 //! Output to NATS JetStream, as certstream-server-rust 1.6 has it: one subject for each log, and the
 //! identity of the message in `Nats-Msg-Id`, by which the server drops repeated messages.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -286,6 +287,19 @@ fn options(
     Ok(options)
 }
 
+const CHECK_TLS: &str = "; check nats.tls, nats.ca_file and nats.cert_file";
+const CHECK_CLIENT: &str = "; if it requires a certificate of the client, set nats.cert_file and \
+                            nats.key_file";
+
+/// Returns the kind of the operating system's or TLS's error among the causes of an error.
+fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .last()
+        .map(std::io::Error::kind)
+}
+
 fn cannot_connect(servers: &str, error: &ConnectError) -> Failure {
     let why = match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
@@ -293,10 +307,15 @@ fn cannot_connect(servers: &str, error: &ConnectError) -> Failure {
              nats.nkey_file and nats.creds_file"
                 .to_owned()
         }
-        ConnectErrorKind::Tls => {
-            format!("{}; check nats.tls, nats.ca_file and nats.cert_file", in_full(error))
-        }
-        _ => in_full(error),
+        ConnectErrorKind::Tls => in_full(error) + CHECK_TLS,
+        _ => match io_kind(error) {
+            // An error of TLS, as its client reports it.
+            Some(ErrorKind::InvalidData) => in_full(error) + CHECK_TLS,
+            Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                in_full(error) + CHECK_CLIENT
+            }
+            _ => in_full(error),
+        },
     };
     Failure::Unavailable(format!("cannot connect to {servers}: {why}"))
 }

@@ -153,8 +153,8 @@ impl Task {
             Resume::Oldest => {
                 tracing::warn!(
                     output,
-                    "the cursor of the output is one of another stream: everything that is kept is \
-                     published"
+                    "the cursor of the output is one of another stream, or at 0: everything that is \
+                     kept is published"
                 );
                 Begin::Oldest
             }

@@ -7,6 +7,17 @@ use sinks::{NatsCredentials, OutputSettings, Secret};
 use super::server::Server;
 use crate::fixture::{Running, Stream};
 
+/// A user with all rights, an NKey, one that may not publish, and one with what `docs/outputs.md` says.
+const USERS: &str = r#"authorization { users: [
+    { user: somebody, password: right }
+    { nkey: NKEY }
+    { user: reader, password: right, permissions: { publish: ["$JS.API.>"] } }
+    { user: writer, password: right, permissions: {
+        publish: ["certs.>", "$JS.API.STREAM.INFO.CERTS", "$JS.API.STREAM.CREATE.CERTS"]
+        subscribe: ["_INBOX.>"]
+    } }
+] }"#;
+
 /// Publishes a message with credentials.
 async fn accepts(settings: &OutputSettings) {
     let (stream, folder) = (Stream::new(), tempfile::tempdir().expect("a folder"));
@@ -33,16 +44,13 @@ fn password(user: &str, password: &str) -> NatsCredentials {
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_nkeys_are_accepted_if_they_are_right() {
     let (right, wrong) = (KeyPair::new_user(), KeyPair::new_user());
-    let users = format!(
-        "authorization {{ users: [{{user: somebody, password: right}}, {{nkey: {}}}, {{user: \
-         reader, password: right, permissions: {{publish: [\"$JS.>\", \"_INBOX.>\"]}}}}] }}",
-        right.public_key()
-    );
+    let users = USERS.replace("NKEY", &right.public_key());
     let Some(server) = Server::start(&users) else { return };
     let refused = "it refuses the credentials; check nats.user";
     accepts(&server.settings_with(password("somebody", "right"))).await;
     has_problem(&server.settings_with(password("somebody", "wrong")), refused).await;
     has_problem(&server.settings(), refused).await;
+    accepts(&server.settings_with(password("writer", "right"))).await;
     let seed = |pair: &KeyPair| NatsCredentials::NKey(Secret::new(pair.seed().expect("a seed")));
     accepts(&server.settings_with(seed(&right))).await;
     has_problem(&server.settings_with(seed(&wrong)), refused).await;

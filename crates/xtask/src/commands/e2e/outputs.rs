@@ -181,6 +181,8 @@ fn serve(here: &Path, configuration: &str, entries: u64) -> anyhow::Result<(Site
         format!("--config={}", config.display()),
         format!("--data-dir={}", here.join("data").display()),
         "--protocols-sse=true".to_owned(),
+        // Tansu reads a topic of many small batches slowly.
+        "--feed-gather-ms=500".to_owned(),
         "--prometheus-enabled=true".to_owned(),
         "--prometheus-listen-addr=127.0.0.1".to_owned(),
         format!("--prometheus-listen-port={port}"),
