@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use tempfile::TempDir;
 use xtask::nats::Nats;
 
-use crate::harness::{eventually, logs};
+use crate::harness::{PATIENCE, eventually, logs};
 use crate::operations::kills::Entry;
 use crate::operations::kills::client::{Client, Servers, Transport};
 use crate::program::Process;
@@ -45,7 +45,8 @@ impl Site {
             return None;
         }
         let nats = Nats::start(folder.path(), 1).expect("NATS starts");
-        let config = ctsim::Config { rfc6962: 1, static_ct: 1, rate, ..ctsim::Config::default() };
+        let config =
+            ctsim::Config { rfc6962: 1, static_ct: 1, rate, ..ctsim::Config::default() };
         let sim = logs(ctsim::Config {
             initial_size: 0,
             max_size: Some(size),
@@ -126,6 +127,12 @@ impl Site {
         eventually(&format!("node {number} is ready"), ready).await;
     }
 
+    /// Returns the term that a node has read of.
+    pub(super) async fn term(&self, number: usize) -> u64 {
+        let term = async || self.metric(number, "certstream_cluster_term").await;
+        eventually("a node knows the term", term).await
+    }
+
     /// Waits until one of the nodes leads, but not `except`; returns its number.
     pub(super) async fn leader(&self, except: Option<usize>) -> usize {
         eventually("a node leads", async || {
@@ -141,11 +148,8 @@ impl Site {
 
     /// Waits until all clients have at least so many records.
     pub(super) async fn clients_have(&self, count: usize) {
-        eventually(&format!("all clients have {count} records"), async || {
-            let mut clients = self.clients.iter();
-            clients.all(|client| client.received.lock().records.len() >= count).then_some(())
-        })
-        .await;
+        let has = |client: &Client| client.received.lock().records.len() >= count;
+        self.all_clients(&format!("all clients have {count} records"), has).await;
     }
 
     /// Waits until all clients have so many more records than the first one has now.
@@ -156,12 +160,39 @@ impl Site {
 
     /// Waits until all clients have each entry of each log at least once.
     pub(super) async fn clients_have_everything(&self) {
-        eventually("all clients have every entry", async || {
-            let mut clients = self.clients.iter();
-            let has_all = |client: &Client| entries(client).len() as u64 == LOGS * self.size;
-            clients.all(has_all).then_some(())
-        })
-        .await;
+        let has_all = |client: &Client| entries(client).len() as u64 == LOGS * self.size;
+        self.all_clients("all clients have every entry", has_all).await;
+    }
+
+    /// Waits until something is true of all clients.
+    async fn all_clients(&self, what: &str, is_true: impl Fn(&Client) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.clients.iter().all(&is_true) {
+            assert!(Instant::now() < deadline, "never happened: {what}\n{}", self.description());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Describes the clients and the nodes for a test that fails.
+    fn description(&self) -> String {
+        let mut text = format!("each of {LOGS} logs has {} entries in the end\n", self.size);
+        for client in &self.clients {
+            let entries = entries(client).len();
+            let received = client.received.lock();
+            text += &format!(
+                "{:?}: {} records of {entries} entries, {} connections, last {:?}, {:?}\n",
+                client.transport,
+                received.records.len(),
+                received.connections,
+                received.records.last_key_value(),
+                received.wrong,
+            );
+        }
+        for (number, node) in self.nodes.iter().enumerate() {
+            let lines = node.as_ref().map(Process::lines).unwrap_or_default();
+            text += &format!("node {number}:\n  {}\n", lines.join("\n  "));
+        }
+        text
     }
 
     /// Waits until all clients have everything, and checks that each has each entry once, in one order.
