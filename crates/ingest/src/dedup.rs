@@ -150,6 +150,21 @@ impl Window {
         seen.push_back(Seen { key, at: u32::try_from(passed.as_secs()).unwrap_or(u32::MAX) });
     }
 
+    /// Forgets what was published at `offset` or later, because the stream has lost it.
+    pub fn forget_from(&mut self, offset: u64) {
+        while let Some(last) = (self.forgotten + self.seen.len() as u64).checked_sub(1)
+            && let Some(newest) = self.seen.back().copied()
+            && self.offset(last as u32).is_some_and(|published| published >= offset)
+        {
+            let hash = self.hasher.hash_one(newest.key);
+            if let Ok(place) = self.places.find_entry(hash, |place| *place == last as u32) {
+                place.remove();
+            }
+            self.seen.pop_back();
+            self.runs.pop_back_if(|run| run.place >= last);
+        }
+    }
+
     /// Forgets what is too old.
     pub fn expire(&mut self, now: Instant) {
         let passed = self.passed(now);
@@ -229,6 +244,28 @@ mod tests {
             self.next += 1;
             true
         }
+    }
+
+    #[test]
+    fn what_the_stream_has_lost_is_first_again() {
+        let now = Instant::now();
+        let mut window = Window::new(10, Duration::from_secs(10));
+        for (number, offset) in [(1, 100), (2, 101), (3, 500), (4, 501)] {
+            window.insert(&hash(number), offset, now);
+        }
+        window.forget_from(501);
+        assert_eq!((window.find(&hash(3), now), window.find(&hash(4), now)), (Some(500), None));
+        window.forget_from(101);
+        assert_eq!((window.len(), window.find(&hash(1), now)), (1, Some(100)));
+        assert_eq!((window.find(&hash(2), now), window.find(&hash(3), now)), (None, None));
+        window.insert(&hash(3), 900, now);
+        window.insert(&hash(2), 901, now);
+        assert_eq!(
+            (window.find(&hash(3), now), window.find(&hash(2), now)),
+            (Some(900), Some(901))
+        );
+        window.forget_from(0);
+        assert!(window.is_empty());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum OpenError {
          subject of the stream and `$KV.>`, and to subscribe to `_INBOX.>`"
     )]
     Denied(String),
-    /// An address is none.
+    /// An address is not valid.
     #[error("an address of a server is not valid: {0}")]
     Address(String),
     /// There is no TLS connection that both sides trust.
@@ -87,6 +87,9 @@ pub enum UseError {
     /// The servers do not respond, or have an error. It may end.
     #[error("the servers do not respond: {0}")]
     Unavailable(String),
+    /// The stream was deleted.
+    #[error("the stream does not exist any more")]
+    Deleted,
     /// A newer program writes the stream.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

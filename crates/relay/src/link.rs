@@ -4,10 +4,11 @@ mod connect;
 pub(crate) mod refusal;
 mod shape;
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use async_nats::Client;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::{self, Context, ContextBuilder, stream};
@@ -30,7 +31,7 @@ pub struct Link {
 }
 
 /// The outcome of a publish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A server says that it stored the message at this sequence.
     Stored(u64),
@@ -38,8 +39,8 @@ pub enum Outcome {
     WrongSequence,
     /// The last message has another id, or the server does not know its id.
     WrongId,
-    /// There was no answer, or one that says nothing.
-    Unknown,
+    /// There was no answer, or one that says nothing about the message; the reason.
+    Unknown(String),
 }
 
 /// The sequences of a stream.
@@ -117,7 +118,7 @@ impl Link {
                 PublishErrorKind::WrongLastMessageId => Outcome::WrongId,
                 _ => {
                     tracing::debug!(%error, "the outcome of a publish is unknown");
-                    Outcome::Unknown
+                    Outcome::Unknown(with_source(&error))
                 }
             },
         }
@@ -160,7 +161,7 @@ impl Link {
 
     /// Returns the sequences of the stream, its messages and their bytes.
     pub(crate) async fn extent(&self) -> Result<Extent, UseError> {
-        let state = self.stream.get_info().await.map_err(UseError::unavailable)?.state;
+        let state = self.stream.get_info().await.map_err(absent)?.state;
         let last = state.last_sequence;
         let first = if state.messages == 0 { last.saturating_add(1) } else { state.first_sequence };
         let bounds = Bounds { first, last };
@@ -178,6 +179,24 @@ impl Link {
 
 /// Bytes of a message that headers take.
 const HEADERS: usize = 1024;
+
+/// Sorts an absent stream from a failure.
+fn absent(error: stream::InfoError) -> UseError {
+    let reason = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    match reason.map(jetstream::Error::error_code) {
+        Some(jetstream::ErrorCode::STREAM_NOT_FOUND) => UseError::Deleted,
+        _ => UseError::unavailable(error),
+    }
+}
+
+/// Returns an error in words, with its cause.
+fn with_source(error: &PublishError) -> String {
+    let text = error.to_string();
+    match error.source().map(ToString::to_string) {
+        Some(source) if !text.contains(&source) => format!("{text}: {source}"),
+        _ => text,
+    }
+}
 
 /// Sorts an absent message from a failure.
 fn present<T>(found: Result<T, stream::RawMessageError>) -> Result<Option<T>, UseError> {

@@ -35,6 +35,8 @@ pub struct Node {
     hole: u64,
     /// A consumer did not deliver everything before this sequence, so that is fetched.
     undelivered: u64,
+    /// The reason why the last message published is not known to be stored.
+    trouble: Option<String>,
 }
 
 /// Events that are counted since the node began.
@@ -98,6 +100,7 @@ impl Node {
             void: 0,
             hole: 0,
             undelivered: 0,
+            trouble: None,
         }
     }
 
@@ -117,6 +120,12 @@ impl Node {
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Returns the reason why the last message published is not known to be stored; `None` if it is.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Returns the connection.
@@ -391,12 +400,14 @@ impl Node {
                 steps.push(step);
             }
             if self.reader.position() >= sequence {
+                self.trouble = None;
                 return Ok(());
             }
         } else {
             self.counts.repeated = self.counts.repeated.saturating_add(1);
         }
-        if outcome == Outcome::Unknown {
+        if let Outcome::Unknown(reason) = &outcome {
+            self.trouble = Some(reason.clone());
             self.tail = None;
         }
         if outcome == Outcome::WrongId

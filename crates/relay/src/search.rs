@@ -6,7 +6,7 @@ use record::encoding::Kind;
 use crate::error::UseError;
 use crate::link::{Bounds, Extent, Link};
 use crate::places::{Place, Places};
-use crate::protocol::{Body, Message, Outline, Totals};
+use crate::protocol::{Body, Message, MessageId, Outline, Totals};
 
 /// Messages read upwards in search of one that has an outline.
 const MAX_PROBES: u32 = 512;
@@ -87,7 +87,7 @@ pub(crate) async fn near_end(link: &Link, bytes: u64) -> Result<u64, UseError> {
 }
 
 /// Finds the last checkpoint below the sequence `end` that lies before something; the beginning of the
-/// stream at `first` if there is none.
+/// stream at `first` if there is none. Void ones are left out.
 pub(crate) async fn checkpoint_below(
     link: &Link,
     end: u64,
@@ -98,14 +98,37 @@ pub(crate) async fn checkpoint_below(
     let mut sequence = end;
     while sequence > lowest {
         sequence = sequence.saturating_sub(1);
-        let outline = link.get(sequence).await?.and_then(|payload| outline(&payload));
-        if let Some(Outline { kind: Kind::Checkpoint, before, .. }) = outline
+        let Some(payload) = link.get(sequence).await? else { continue };
+        if let Some(Outline { kind: Kind::Checkpoint, before, .. }) = outline(&payload)
             && is_before(&before)
+            && is_linked(link, sequence, &payload, first).await?
         {
             return Ok(Found { after: sequence.saturating_sub(1), totals: Some(before) });
         }
     }
     Ok(Found { after: first.saturating_sub(1), totals: None })
+}
+
+/// Reports whether a message was written after the last one of ours before it: then it is not void,
+/// unless that is. If there is none any more, nothing speaks against it.
+async fn is_linked(
+    link: &Link,
+    sequence: u64,
+    payload: &Bytes,
+    first: u64,
+) -> Result<bool, UseError> {
+    let Ok(Message { after, .. }) = Message::read(payload) else { return Ok(false) };
+    let lowest = first.max(sequence.saturating_sub(MAX_STEPS));
+    let mut before = sequence;
+    while before > lowest && after != MessageId::NONE {
+        before = before.saturating_sub(1);
+        let Some(payload) = link.get(before).await? else { continue };
+        match Message::read(&payload) {
+            Err(_) | Ok(Message { body: Body::Mark, .. }) => {}
+            Ok(_) => return Ok(MessageId::of(&payload) == after),
+        }
+    }
+    Ok(true)
 }
 
 /// Finds the first checkpoint at a sequence or after it.

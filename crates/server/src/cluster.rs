@@ -132,6 +132,7 @@ impl Node {
             stop: stopping,
             leading: None,
             checkpointed: Instant::now(),
+            saving: None,
         };
         let member = Some(tokio::spawn(member.run()));
         Self { member, acknowledgements, stop, followed, logs: view, status, bucket }

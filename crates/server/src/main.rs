@@ -166,7 +166,12 @@ fn run(setup: Setup, set_level: SetLevel) -> anyhow::Result<()> {
         // Where files are limited in size (`ulimit -f`), a write fails instead of ending the process.
         let _file_size = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
         let scheme = if setup.config.tls_cert.is_some() { "https" } else { "http" };
-        let server = Server::start(setup.config, mode(setup.demo, setup.dry_run)).await?;
+        // It may wait for the servers of a cluster.
+        let server = tokio::select! {
+            server = Server::start(setup.config, mode(setup.demo, setup.dry_run)) => server?,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+        };
         let address = server.address().context("cannot determine the listening address")?;
         let url = format!("{scheme}://{}/", healthcheck::reachable(address));
         tracing::info!(

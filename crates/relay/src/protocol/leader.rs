@@ -281,7 +281,9 @@ impl Leader {
         let tip = reader.tip().id;
         let Some(read) = self.place(tip) else { return Next::Deposed };
         self.read = read;
-        let complete = self.items.iter().take(read).map(|item| item.number).max();
+        // Numbers ascend, and nothing of this leader is read before the last one.
+        let mut numbers = self.items.iter().take(read).rev().map(|item| item.number);
+        let complete = numbers.find(|number| *number > 0);
         let expected = complete.unwrap_or_default();
         if fold.number() < expected {
             // The reader refused what it read: a defect, after which another begin helps.

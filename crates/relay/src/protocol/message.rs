@@ -105,8 +105,10 @@ impl Message {
             return Err(Foreign::Magic);
         }
         let ([version, kind], rest) = rest.split_first_chunk::<2>().ok_or(Foreign::Malformed)?;
-        if *version != VERSION {
-            return Err(Foreign::Version(*version));
+        match *version {
+            0 => return Err(Foreign::Malformed),
+            VERSION => {}
+            newer => return Err(Foreign::Version(newer)),
         }
         let (after, rest) = rest.split_first_chunk::<8>().ok_or(Foreign::Malformed)?;
         let after = MessageId(u64::from_le_bytes(*after));

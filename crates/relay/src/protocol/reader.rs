@@ -274,8 +274,9 @@ impl Reader {
             (self.position, self.fence) = (sequence, Some(id));
             return Ok(Step::Passed(Passed::Mark));
         }
-        if self.fold.as_ref().is_some_and(|fold| creates_another(&message, fold.state.stream())) {
-            // No checkpoint was left of the stream before.
+        if message.after == MessageId::NONE && self.fold.is_some() {
+            // A stream is created here, because no checkpoint was left of the one before. All readers
+            // begin anew here, also with a copy of the message: one without a fold has no choice.
             self.restart(sequence.saturating_sub(1));
         }
         if self.fold.is_none() {
@@ -357,7 +358,8 @@ impl Reader {
         self.stream = Some(state.stream());
         let next = state.next_offset();
         self.highest = self.highest.max(next);
-        let missed = (next > self.floor).then_some((self.floor, next));
+        // Offsets between the last entry and the next one are a hole that a term has left.
+        let missed = (totals.end > self.floor).then_some((self.floor, totals.end));
         self.floor = self.floor.max(next);
         self.fold = Some(Fold { state, totals, decoder, is_decodable: true, configuration: None });
         Step::Adopted { is_other_stream, missed }
@@ -442,21 +444,6 @@ impl Reader {
         }
         Show::New
     }
-}
-
-/// Reports whether a message creates another stream than this one. A copy of the message that created
-/// this one does not.
-fn creates_another(message: &Message, stream: StreamId) -> bool {
-    let outline = match &message.body {
-        Body::Whole(content) | Body::Part { number: 0, piece: content, .. } => {
-            Outline::read(content)
-        }
-        _ => None,
-    };
-    message.after == MessageId::NONE
-        && outline.is_some_and(|(outline, _)| {
-            outline.kind == Kind::Checkpoint && outline.stream != stream
-        })
 }
 
 /// Takes a content apart; `None` if it is damaged.

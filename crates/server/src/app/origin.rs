@@ -62,6 +62,9 @@ impl Stream {
         if mode == Mode::Serve && cluster::is_node(config) {
             return Ok(Self::Cluster(Box::new(cluster::join(config, random()).await?)));
         }
+        // A node has no journal; without its cluster it keeps nothing.
+        let alone = Config { data_dir: None, ..config.clone() };
+        let config = if cluster::is_node(config) { &alone } else { config };
         let stream = stream::Stream::open(config, random(), &liveness.journal)?;
         Ok(Self::Alone(Box::new(stream)))
     }

@@ -18,6 +18,8 @@ use crate::options;
 
 /// Stored bytes of the stream that are read at the start, for the dedup window.
 const BACKLOG: u64 = 64 << 20;
+/// Time after which an attempt to create the stream has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two attempts.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -53,7 +55,8 @@ pub(crate) async fn join(config: &Config, random: u64) -> anyhow::Result<Joined>
         bucket,
         standing,
         rules,
-        window: options::window(config),
+        window: None,
+        config: config.clone(),
         outage: Outage::default(),
     };
     loop {
@@ -112,6 +115,7 @@ struct Joining {
     standing: Standing,
     rules: Rules,
     window: Option<Window>,
+    config: Config,
     outage: Outage,
 }
 
@@ -120,6 +124,7 @@ impl Joining {
     /// stream, and this node does not create it.
     async fn attempt(&mut self, random: u64) -> Result<Option<(Node, State)>, UseError> {
         let mut node = Node::near_end(self.link.clone(), BACKLOG).await?;
+        self.window = options::window(&self.config);
         loop {
             let (steps, is_at_end) = node.catch_up().await?;
             self.remember(&steps);
@@ -159,7 +164,12 @@ impl Joining {
         };
         let opening = opening(&self.rules, &self.standing, self.link.max_payload());
         node.stand(&opening, state)?;
+        let begun = Instant::now();
         loop {
+            if let Some(trouble) = node.trouble().filter(|_| begun.elapsed() > PATIENCE) {
+                let reason = format!("the stream stores no message: {trouble}");
+                return Err(UseError::Unavailable(reason));
+            }
             let mut steps = Vec::new();
             let turn = node.turn(&mut steps).await?;
             self.remember(&steps);

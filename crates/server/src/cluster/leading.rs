@@ -107,7 +107,7 @@ impl Leading {
             let mut converter = Pages::default();
             match sequencer.run(waiting, |page| converter.convert(page), gather, beats) {
                 Ok(()) | Err(Stopped::Closed) => {}
-                Err(error) => tracing::info!(%error, "publishing has stopped"),
+                Err(error) => tracing::info!(%error, "the sequencer of this term has ended"),
             }
         })?;
         let (client, tasks) = (Arc::clone(&means.client), means.tasks.clone());

@@ -14,6 +14,8 @@ use super::standing::Standing;
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// Time without a change after which a lease is over.
 const OVER_AFTER: Duration = Duration::from_secs(5);
+/// Time for which nobody must have a lease before a node tries to lead.
+const FREE_AFTER: Duration = Duration::from_secs(2);
 /// Time without a sign after which a node does not count as ready to lead.
 const READY_FOR: Duration = Duration::from_secs(3);
 
@@ -24,6 +26,8 @@ pub(super) struct LeaseKeeper {
     pub(super) configuration: Hash,
     started: Instant,
     lease: Lease,
+    /// Terms that had begun when the lease was looked at.
+    begins: u64,
     /// The last announcement of a node that is ready to lead.
     ready: Lease,
 }
@@ -31,15 +35,21 @@ pub(super) struct LeaseKeeper {
 impl LeaseKeeper {
     pub(super) fn new(bucket: Bucket, configuration: Hash) -> Self {
         let (lease, ready) = (Lease::default(), Lease::default());
-        Self { bucket, configuration, started: Instant::now(), lease, ready }
+        Self { bucket, configuration, started: Instant::now(), lease, begins: 0, ready }
     }
 
-    /// Runs for ever.
+    /// Runs until the node has ended.
     pub(super) async fn run(mut self, standing: Arc<Standing>) {
         let mut ticks = interval(RENEW_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = standing.changed() => {}
+            }
+            if standing.has_ended() {
+                return;
+            }
             let kept = if standing.leads() {
                 self.renew(&standing).await
             } else {
@@ -72,16 +82,25 @@ impl LeaseKeeper {
 
     /// Announces this node, and looks whether the lease of the leader is over.
     async fn watch(&mut self, standing: &Standing) -> Result<(), UseError> {
+        let begins = standing.begins();
         self.bucket.announce(&self.candidate(standing)).await?;
         let (revision, leader) = self.bucket.lease().await?;
         let now = self.started.elapsed();
+        if self.begins != begins {
+            // A new leader: its first renewal may be on its way.
+            (self.begins, self.lease) = (begins, Lease::default());
+        }
         self.lease.note(revision, now);
         let eligibility = match leader {
             Some(leader) if leader.configuration != self.configuration => Eligibility::Unequal,
             _ => Eligibility::Equal,
         };
-        let is_over = leader.is_none() || self.lease.is_over(OVER_AFTER, eligibility, now);
-        standing.set_over(is_over);
+        let time = if leader.is_none() { FREE_AFTER } else { OVER_AFTER };
+        if self.lease.is_over(time, eligibility, now) && standing.begins() == begins {
+            standing.set_over(true);
+        } else {
+            standing.set_over(false);
+        }
         Ok(())
     }
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ct::Hash;
 use ingest::Window;
 use record::{State, StreamId};
-use relay::protocol::{Leader, Opening, Passed, Step};
+use relay::protocol::{Applied, Content, Leader, Opening, Passed, Step};
 use relay::{Bucket, Node, Turn, UseError};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::leading::{Leading, Means};
 use super::proposals::Proposal;
@@ -23,8 +24,10 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// Pause after a failure of the servers.
 const RETRY: Duration = Duration::from_millis(200);
-/// Longest wait for a message before other things are looked at.
-const READ_WAIT: Duration = Duration::from_secs(1);
+/// Time without a commit after which the reason is reported.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Time for which a node that stops tries to commit what is left.
+const LAST_TRY: Duration = Duration::from_secs(1);
 
 /// The rules by which a node leads.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +64,8 @@ pub(super) struct Member {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) leading: Option<Leading>,
     pub(super) checkpointed: Instant,
+    /// The copy of the state that is being saved.
+    pub(super) saving: Option<JoinHandle<()>>,
 }
 
 impl Member {
@@ -68,25 +73,26 @@ impl Member {
     ///
     /// # Errors
     /// If this process cannot continue, and has to be started again.
-    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let standing = Arc::clone(&self.standing);
+        let outcome = self.work().await;
+        // The lease is not renewed any more, whatever the reason.
+        standing.end();
+        outcome
+    }
+
+    async fn work(mut self) -> anyhow::Result<()> {
         if self.leads_already() {
             self.begin_to_lead()?;
         }
-        let mut checks = interval(CHECK_EVERY);
-        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut checked = tokio::time::Instant::now();
         loop {
-            let is_leading = self.leading.is_some();
-            let event = tokio::select! {
-                biased;
-                _ = self.stop.wait_for(|stop| *stop) => Event::Stop,
-                // Before proposals, of which there may always be one.
-                _ = checks.tick() => Event::Check,
-                proposal = next_proposal(&mut self.leading) => Event::Proposal(proposal),
-                read = self.node.read(READ_WAIT), if !is_leading => Event::Read(read),
-            };
-            match event {
+            match self.next_event(checked + CHECK_EVERY).await {
                 Event::Stop => return self.resign().await,
-                Event::Check => self.check().await?,
+                Event::Check => {
+                    self.check().await?;
+                    checked = tokio::time::Instant::now();
+                }
                 Event::Proposal(Some(proposal)) => {
                     self.commit(proposal).await?;
                 }
@@ -102,6 +108,24 @@ impl Member {
         }
     }
 
+    /// Waits for the next thing to do. A check that is due comes first: there may always be a proposal,
+    /// or a message to read.
+    async fn next_event(&mut self, check_at: tokio::time::Instant) -> Event {
+        let until = check_at.saturating_duration_since(tokio::time::Instant::now());
+        if until.is_zero() {
+            return Event::Check;
+        }
+        let is_leading = self.leading.is_some();
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => Event::Stop,
+            () = sleep(until), if is_leading => Event::Check,
+            proposal = next_proposal(&mut self.leading) => Event::Proposal(proposal),
+            // It is not cancelled by a check: a consumer may take long to be created.
+            read = self.node.read(until), if !is_leading => Event::Read(read),
+        }
+    }
+
     /// Reports whether the node has created the stream and leads it.
     fn leads_already(&self) -> bool {
         self.node.leader().is_some_and(Leader::leads)
@@ -114,6 +138,10 @@ impl Member {
                 let sequence = self.node.reader().position();
                 tracing::warn!(sequence, "a message of another program in the stream is skipped");
             }
+            if let Step::Applied(Applied { content: Content::Begin(_), .. }) = step {
+                // Its lease may not be visible yet.
+                self.standing.see_begin();
+            }
             self.shown.show(step, self.node.reader().state())?;
         }
         let reader = self.node.reader();
@@ -124,8 +152,14 @@ impl Member {
 
     /// Notes that the servers do not respond, and waits a little.
     async fn fail(&self, error: UseError) -> Result<(), UseError> {
-        let UseError::Unavailable(reason) = &error else { return Err(error) };
-        self.status.fail(reason);
+        match &error {
+            UseError::Unavailable(reason) => self.status.fail(reason),
+            UseError::Deleted => {
+                self.status.fail("the stream does not exist any more");
+                return Err(error);
+            }
+            _ => return Err(error),
+        }
         sleep(RETRY).await;
         Ok(())
     }
@@ -167,7 +201,7 @@ impl Member {
             self.checkpointed = Instant::now();
             self.node.checkpoint()?;
             if self.drive().await? {
-                self.save_copy().await;
+                self.save_copy();
             }
         } else {
             self.drive().await?;
@@ -175,16 +209,22 @@ impl Member {
         Ok(())
     }
 
-    /// Keeps a copy of the state for a stream that loses everything.
-    async fn save_copy(&self) {
+    /// Keeps a copy of the state for a stream that loses everything. The stream does not wait for it.
+    fn save_copy(&mut self) {
         let Some(state) = self.node.reader().state().filter(|_| self.leading.is_some()) else {
             return;
         };
-        match self.bucket.save(state).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!("the state is too large for a copy in the bucket"),
-            Err(error) => tracing::debug!(%error, "the copy of the state could not be saved"),
+        if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
+            return;
         }
+        let (bucket, state) = (self.bucket.clone(), state.clone());
+        self.saving = Some(tokio::spawn(async move {
+            match bucket.save(&state).await {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!("the state is too large for a copy in the bucket"),
+                Err(error) => tracing::warn!(%error, "the copy of the state could not be saved"),
+            }
+        }));
     }
 
     /// Publishes a batch of the sequencer and shows it. Returns `false` if it is not committed.
@@ -197,7 +237,7 @@ impl Member {
             }
             Ok(None) => Ok(false),
             Err(error) => {
-                tracing::error!(%error, "a batch cannot be published: the term ends");
+                tracing::error!(%error, "a batch cannot be published, so this term ends");
                 self.step_down().await;
                 Ok(false)
             }
@@ -207,7 +247,15 @@ impl Member {
     /// Takes turns until everything proposed is committed. Returns `false` if it is not: another node
     /// leads, or the server stops while the servers of the cluster do not respond.
     async fn drive(&mut self) -> anyhow::Result<bool> {
+        let begun = Instant::now();
         loop {
+            let waited = begun.elapsed();
+            if *self.stop.borrow() && waited > LAST_TRY {
+                return Ok(false);
+            }
+            if let Some(trouble) = self.node.trouble().filter(|_| waited > PATIENCE) {
+                self.status.fail(&format!("the stream stores no message: {trouble}"));
+            }
             let mut steps = Vec::new();
             let turn = self.node.turn(&mut steps).await;
             self.take(steps)?;
@@ -221,18 +269,14 @@ impl Member {
                     self.step_down().await;
                     return Ok(false);
                 }
-                Err(error) => {
-                    self.fail(error).await?;
-                    if *self.stop.borrow() {
-                        return Ok(false);
-                    }
-                }
+                Err(error) => self.fail(error).await?,
             }
         }
     }
 
     /// Tries to lead.
     async fn stand(&mut self) -> anyhow::Result<()> {
+        let term = self.node.reader().state().map(State::term);
         loop {
             match self.node.catch_up().await {
                 Ok((steps, is_at_end)) => {
@@ -243,6 +287,10 @@ impl Member {
                 }
                 Err(error) => return Ok(self.fail(error).await?),
             }
+        }
+        let is_led = self.node.reader().state().map(State::term) != term;
+        if is_led && !self.is_named() {
+            return Ok(());
         }
         if self.node.reader().state().is_none() {
             anyhow::bail!(Broken::Emptied);
@@ -286,18 +334,16 @@ impl Member {
 
     /// Publishes what was read from the logs, and hands over to a node that is ready.
     async fn resign(mut self) -> anyhow::Result<()> {
+        // A batch may be left from an outage.
+        if !self.drive().await? {
+            return self.give_up().await;
+        }
         let Some(leading) = &self.leading else { return Ok(()) };
         let fleet = leading.fleet();
         let stopped = tokio::spawn(async move { fleet.stop().await });
         while let Some(proposal) = next_proposal(&mut self.leading).await {
             if !self.commit(proposal).await? {
-                tracing::warn!(
-                    "the last entries are not published: the next leader reads them again"
-                );
-                if let Some(leading) = self.leading.take() {
-                    leading.abandon(&self.means).await;
-                }
-                return Ok(());
+                return self.give_up().await;
             }
         }
         drop(stopped.await);
@@ -305,18 +351,29 @@ impl Member {
         if let Some(nonce) = successor {
             self.node.hand_over(nonce);
             if !self.drive().await? {
-                return Ok(());
+                return self.give_up().await;
             }
         }
         self.standing.set_leads(false);
         self.status.resign();
         self.means.stops_leading();
+        if successor.is_some() {
+            tracing::info!("this node has handed over to another one");
+            return Ok(());
+        }
+        tracing::info!("this node no longer leads; no other node is ready to lead");
         if let Err(error) = self.bucket.release().await {
             tracing::debug!(%error, "the lease could not be released");
         }
-        match successor {
-            Some(_) => tracing::info!("this node has handed over to another one"),
-            None => tracing::info!("this node leads no more; no other node is ready to lead"),
+        Ok(())
+    }
+
+    /// Stops without what is not committed.
+    async fn give_up(&mut self) -> anyhow::Result<()> {
+        self.standing.set_leads(false);
+        if let Some(leading) = self.leading.take() {
+            tracing::warn!("the last entries are not published: the next leader reads them again");
+            leading.abandon(&self.means).await;
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret");
         fs::write(&path, "well kept\n").expect("writable");
-        let file = Some(path.clone());
+        let file = Some(path);
         let cluster = Cluster { token_file: file.clone(), ..Cluster::default() };
         let token = stream(&cluster).expect("readable").credentials;
         assert!(matches!(token, Credentials::Token(token) if token == "well kept"));

@@ -62,6 +62,10 @@ impl Shown {
             Step::Adopted { is_other_stream: true, .. } => Err(Broken::OtherStream),
             Step::Adopted { missed: Some((from, to)), .. } => Err(Broken::Missed(from, to)),
             Step::Adopted { .. } => {
+                // What follows may be lost, and then it is read from the logs again.
+                if let (Some(window), Some(state)) = (&mut self.window, state) {
+                    window.forget_from(state.next_offset());
+                }
                 // Rows may have been added where nothing was read.
                 let rows = state.into_iter().flat_map(State::logs);
                 let row = |(number, log): (_, &record::LogState)| LogChange {

@@ -1,9 +1,10 @@
 //! Facts that the member and the task of the lease share.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// A random number that names a node, and the term that it begins.
 pub(super) type Nonce = [u8; 16];
@@ -13,6 +14,11 @@ pub(super) type Nonce = [u8; 16];
 pub(super) struct Standing {
     leads: AtomicBool,
     is_over: AtomicBool,
+    has_ended: AtomicBool,
+    /// Begins of terms that were read.
+    begins: AtomicU64,
+    /// Wakes the task of the lease.
+    changed: Notify,
     nonce: Mutex<Nonce>,
     successor: Mutex<Option<Nonce>>,
 }
@@ -22,6 +28,9 @@ impl Standing {
         Self {
             leads: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
+            begins: AtomicU64::new(0),
+            changed: Notify::new(),
             nonce: Mutex::new(random()),
             successor: Mutex::default(),
         }
@@ -34,6 +43,33 @@ impl Standing {
         if !leads {
             *self.successor.lock() = None;
         }
+        self.changed.notify_one();
+    }
+
+    /// Notes that the node has ended, and its lease is not kept any more.
+    pub(super) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    /// Notes that a node has begun to lead.
+    pub(super) fn see_begin(&self) {
+        self.begins.fetch_add(1, Ordering::AcqRel);
+        self.is_over.store(false, Ordering::Release);
+    }
+
+    /// Returns how many terms were seen to begin.
+    pub(super) fn begins(&self) -> u64 {
+        self.begins.load(Ordering::Acquire)
+    }
+
+    /// Waits until this node leads, leads no more, or has ended.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub(super) fn leads(&self) -> bool {

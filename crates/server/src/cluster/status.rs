@@ -85,6 +85,15 @@ struct Outage {
     reported: Option<Instant>,
 }
 
+impl State {
+    fn end_outage(&mut self) {
+        if let Some(Outage { since, reported: Some(_), .. }) = self.outage.take() {
+            let seconds = since.elapsed().as_secs();
+            tracing::info!(seconds, "the servers of the cluster respond again");
+        }
+    }
+}
+
 impl Status {
     pub(super) fn new(role: Role, cluster: &Cluster) -> Self {
         Self {
@@ -102,18 +111,19 @@ impl Status {
         state.figures.last = last;
         if state.figures.position >= last {
             (state.target, state.has_caught_up) = (None, true);
+            state.end_outage();
         } else {
+            // Only reading shows that the servers respond to that too.
             state.target.get_or_insert_with(|| (last, Instant::now()));
-        }
-        if let Some(Outage { since, reported: Some(_), .. }) = state.outage.take() {
-            let seconds = since.elapsed().as_secs();
-            tracing::info!(seconds, "the servers of the cluster respond again");
         }
     }
 
     /// Notes the position up to which this node has read.
     pub(super) fn progress(&self, position: u64, term: u64, counts: Counts) {
         let mut state = self.state.lock();
+        if position > state.figures.position {
+            state.end_outage();
+        }
         let figures = &mut state.figures;
         (figures.position, figures.term, figures.counts) = (position, term, counts);
         figures.last = figures.last.max(position);
@@ -193,12 +203,12 @@ impl Status {
     /// Returns the reason why clients should not be sent here; `None` if they may be.
     pub(crate) fn not_ready(&self) -> Option<String> {
         let state = self.state.lock();
+        if !state.has_caught_up {
+            return Some("this node has not caught up with the stream yet".to_owned());
+        }
         if let Some(outage) = &state.outage {
             let seconds = outage.since.elapsed();
             return (seconds > self.grace).then(|| unreachable(outage));
-        }
-        if !state.has_caught_up {
-            return Some("this node has not caught up with the stream yet".to_owned());
         }
         let lag = state.target.map(|(_, since)| since.elapsed())?;
         (lag > self.max_lag).then(|| behind(lag, &state.figures))
@@ -222,7 +232,7 @@ impl Status {
 
 fn unreachable(outage: &Outage) -> String {
     let seconds = outage.since.elapsed().as_secs();
-    format!("the servers of the cluster do not respond for {seconds} s: {}", outage.reason)
+    format!("the servers of the cluster have not responded for {seconds} s: {}", outage.reason)
 }
 
 fn behind(lag: Duration, figures: &Figures) -> String {

@@ -114,10 +114,11 @@ pub(super) async fn health() -> &'static str {
 )]
 pub(super) async fn deep(State(checks): State<Arc<Checks>>) -> Response {
     let mut answer = assess(&checks);
-    if let Some(cluster) = &checks.cluster {
-        judge_node(&mut answer, cluster);
-    } else if let Some(reason) = not_publishing(&checks.liveness).await {
-        (answer.status, answer.reason) = ("unhealthy", Some(reason));
+    let problem = not_publishing(&checks.liveness).await;
+    match (&checks.cluster, problem) {
+        (Some(cluster), problem) => judge_node(&mut answer, cluster, problem),
+        (None, Some(reason)) => (answer.status, answer.reason) = ("unhealthy", Some(reason)),
+        (None, None) => {}
     }
     respond(answer.status != "unhealthy", answer)
 }
@@ -207,10 +208,10 @@ fn assess(checks: &Checks) -> Deep {
 
 /// Judges a node of a cluster. It is unhealthy only if clients should not be sent to it: logs that fail,
 /// or servers that do not respond for a short time, are no reason to restart it.
-fn judge_node(answer: &mut Deep, cluster: &cluster::Status) {
+fn judge_node(answer: &mut Deep, cluster: &cluster::Status, problem: Option<String>) {
     if let Some(reason) = cluster.not_ready() {
         (answer.status, answer.reason) = ("unhealthy", Some(reason));
-    } else if let Some(problem) = cluster.problem() {
+    } else if let Some(problem) = cluster.problem().or(problem) {
         (answer.status, answer.reason) = ("degraded", Some(problem));
     } else if answer.status == "unhealthy" {
         answer.status = "degraded";

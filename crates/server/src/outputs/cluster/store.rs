@@ -16,6 +16,8 @@ pub(crate) struct BucketStore {
     holder: String,
     /// The revision that was loaded or saved last; 0 without one.
     revision: u64,
+    /// The outcome of the last save is not known: the contents may be its own under another revision.
+    pub(super) is_unsure: bool,
 }
 
 /// The value of the key.
@@ -27,7 +29,7 @@ struct Value {
 
 impl BucketStore {
     pub(crate) fn new(bucket: Bucket, holder: String, output: &str) -> Self {
-        Self { bucket, key: key(output), holder, revision: 0 }
+        Self { bucket, key: key(output), holder, revision: 0, is_unsure: false }
     }
 
     async fn load(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -45,11 +47,15 @@ impl BucketStore {
         let value = self.value(contents).map_err(|error| {
             StoreError::Unavailable(format!("the cursor cannot be written: {error}"))
         })?;
-        if let Some(revision) = self.write(value.clone(), self.revision).await? {
+        let written = self.write(value.clone(), self.revision).await;
+        let was_unsure = std::mem::replace(&mut self.is_unsure, written.is_err());
+        if let Some(revision) = written? {
             self.revision = revision;
             return Ok(());
         }
-        // The answer to a save before may have been lost.
+        if !was_unsure {
+            return Err(StoreError::Overtaken);
+        }
         let found = self.bucket.get(&self.key).await.map_err(unavailable)?;
         let own = found.filter(|(_, found)| {
             serde_json::from_slice::<Value>(found).is_ok_and(|found| found.holder == self.holder)
