@@ -15,7 +15,7 @@ const SIZE: u64 = 1_500;
 const SOME: usize = 100;
 /// Seconds of the outage, unless the environment says otherwise.
 const DOWN: u64 = 5;
-const UNREACHABLE: &str = "the servers of the cluster do not respond";
+const UNREACHABLE: &str = "the servers of the cluster have not responded";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_nats_disconnects_no_client_and_loses_nothing() {
