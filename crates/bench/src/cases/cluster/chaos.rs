@@ -76,6 +76,16 @@ impl Chaos {
         Ok(())
     }
 
+    /// Starts all processes that are down, and waits until all of them are healthy.
+    pub(super) fn recover(&mut self) -> anyhow::Result<()> {
+        self.due.clear();
+        self.down.iter_mut().for_each(|(at, _)| *at = Instant::now());
+        self.step()?;
+        let nats = self.cluster.nats.wait_until_healthy();
+        nats.context("a killed server of NATS does not recover, so the next kill would stop all")?;
+        self.cluster.wait_until_ready()
+    }
+
     fn kill(&mut self, kill: Kill) -> anyhow::Result<()> {
         let victims = self.victims();
         let Some(count) = u64::try_from(victims.len()).ok().filter(|count| *count > 0) else {

@@ -73,7 +73,7 @@ pub(super) fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     silences(report, &chaos.killed, &received["sequences"]);
     let account = account::check(&received, &file, &logs, expected)?;
     all(plan, report, seed, &account);
-    Ok(())
+    chaos.recover()
 }
 
 fn all(plan: &Plan, report: &mut Report, seed: u64, account: &Account) {
@@ -107,19 +107,28 @@ fn silences(report: &mut Report, killed: &[Killed], sequences: &Value) {
     let (kinds, without) = silence::by_kind(killed, &silences);
     for (kind, of_kind) in &kinds {
         let recovery = match of_kind.recovery() {
-            Some((median, longest)) => {
-                format!("next record after {median:.1} s (median), {longest:.1} s (longest)")
-            }
-            None => "no pause".to_owned(),
+            Some((median, longest)) => format!(
+                "; {} times a pause: next record after {median:.1} s (median), {longest:.1} s (longest)",
+                of_kind.recoveries.len()
+            ),
+            None => String::new(),
+        };
+        let with_others = match of_kind.with_others {
+            0 => String::new(),
+            longest => format!("; with other kills meanwhile {:.1} s", longest as f64 / 1e6),
         };
         report.add(
             format!("cluster, {} kills: {kind}", of_kind.kills),
-            format!("longest silence {:.1} s; {recovery}", of_kind.longest as f64 / 1e6),
+            format!(
+                "longest silence of a client {:.1} s{recovery}{with_others}",
+                of_kind.longest as f64 / 1e6
+            ),
             if matches!(kind, Kind::Edge) { "-" } else { "stated" },
             json!({
                 "kills": of_kind.kills,
                 "longest_us": of_kind.longest,
                 "recoveries_us": of_kind.recoveries,
+                "with_others_us": of_kind.with_others,
             }),
         );
     }

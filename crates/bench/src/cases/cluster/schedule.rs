@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The time between two kills, and the time until a process is started again, in milliseconds.
-const BETWEEN: [u64; 2] = [3_000, 7_000];
+const BETWEEN: [u64; 2] = [2_000, 8_000];
 const DOWN: [u64; 2] = [1_000, 3_000];
 
 /// One kill.

@@ -24,8 +24,10 @@ pub(super) struct Silences {
     /// The longest of any client, in microseconds.
     pub(super) longest: u64,
     /// From each kill that caused a silence to the first record that any client got after it, in
-    /// microseconds, sorted.
+    /// microseconds, sorted: without those during which another process was killed.
     pub(super) recoveries: Vec<u64>,
+    /// The longest of those that it leaves out.
+    pub(super) with_others: u64,
 }
 
 /// Returns the silences that the clients reported.
@@ -51,12 +53,18 @@ pub(super) fn by_kind(kills: &[Killed], silences: &[Silence]) -> (BTreeMap<Kind,
         first[number] = Some(until);
     }
     let mut kinds: BTreeMap<Kind, Silences> = BTreeMap::new();
-    for ((kill, longest), first) in kills.iter().zip(longest).zip(first) {
+    for (number, kill) in kills.iter().enumerate() {
         let of_kind = kinds.entry(kill.kind).or_default();
         of_kind.kills += 1;
-        of_kind.longest = of_kind.longest.max(longest);
-        of_kind.recoveries.extend(first.map(|first| first.saturating_sub(kill.at)));
-        of_kind.recoveries.sort_unstable();
+        of_kind.longest = of_kind.longest.max(longest[number]);
+        let Some(first) = first[number] else { continue };
+        let took = first.saturating_sub(kill.at);
+        if kills.get(number + 1).is_some_and(|next| next.at < first) {
+            of_kind.with_others = of_kind.with_others.max(took);
+        } else {
+            of_kind.recoveries.push(took);
+            of_kind.recoveries.sort_unstable();
+        }
     }
     (kinds, without)
 }
@@ -87,6 +95,7 @@ mod tests {
             Killed { kind: Kind::Leader, at: 10_000_000 },
             Killed { kind: Kind::Edge, at: 13_000_000 },
             Killed { kind: Kind::Leader, at: 30_000_000 },
+            Killed { kind: Kind::Standby, at: 38_000_000 },
         ];
         let silences = [
             Silence { from: 1_000_000, until: 1_700_000 },
@@ -97,10 +106,18 @@ mod tests {
         ];
         let (kinds, without) = by_kind(&kills, &silences);
         assert_eq!(without, 700_000);
-        let leader =
-            Silences { kills: 2, longest: 7_900_000, recoveries: vec![6_000_000, 8_000_000] };
-        let edge = Silences { kills: 1, longest: 910_000, recoveries: vec![900_000] };
-        assert_eq!(kinds, [(Kind::Leader, leader), (Kind::Edge, edge)].into());
+        let leader = Silences {
+            kills: 2,
+            longest: 7_900_000,
+            recoveries: vec![8_000_000],
+            with_others: 6_000_000,
+        };
+        let edge =
+            Silences { kills: 1, longest: 910_000, recoveries: vec![900_000], with_others: 0 };
+        let standby = Silences { kills: 1, ..Silences::default() };
+        let expected =
+            [(Kind::Leader, leader), (Kind::Edge, edge), (Kind::Standby, standby)].into();
+        assert_eq!(kinds, expected);
         assert_eq!(kinds[&Kind::Leader].recovery(), Some((8.0, 8.0)));
     }
 }

@@ -45,8 +45,7 @@ impl Site {
             return None;
         }
         let nats = Nats::start(folder.path(), 1).expect("NATS starts");
-        let config =
-            ctsim::Config { rfc6962: 1, static_ct: 1, rate, ..ctsim::Config::default() };
+        let config = ctsim::Config { rfc6962: 1, static_ct: 1, rate, ..ctsim::Config::default() };
         let sim = logs(ctsim::Config {
             initial_size: 0,
             max_size: Some(size),
