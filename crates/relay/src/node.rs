@@ -29,8 +29,8 @@ pub struct Node {
     leader: Option<Leader>,
     counts: Counts,
     places: Places,
-    /// The last void message that was counted.
-    void: u64,
+    /// The last message that was passed over and counted.
+    passed_over: u64,
     /// The sequence before the first message after the last hole found.
     hole: u64,
     /// A consumer did not deliver everything before this sequence, so that is fetched.
@@ -97,7 +97,7 @@ impl Node {
             leader: None,
             counts,
             places,
-            void: 0,
+            passed_over: 0,
             hole: 0,
             undelivered: 0,
             trouble: None,
@@ -193,13 +193,15 @@ impl Node {
         if let Step::Adopted { is_other_stream: true, .. } = step {
             self.places.cut(0);
         }
+        // Before one after them can be passed over, they are read again.
+        let is_new = sequence > self.passed_over;
         match step {
-            Step::Passed(Passed::Foreign(_)) => {
+            Step::Passed(Passed::Foreign(_)) if is_new => {
+                self.passed_over = sequence;
                 self.counts.foreign = self.counts.foreign.saturating_add(1);
             }
-            // Before one after it can be void, it is read again.
-            Step::Passed(Passed::Void) if sequence > self.void => {
-                self.void = sequence;
+            Step::Passed(Passed::Void) if is_new => {
+                self.passed_over = sequence;
                 self.counts.void = self.counts.void.saturating_add(1);
             }
             Step::Adopted { .. } | Step::Passed(Passed::Checkpoint) => self.note_place(),
@@ -281,7 +283,7 @@ impl Node {
         self.counts.rewinds = self.counts.rewinds.saturating_add(1);
         self.tail = None;
         self.places.cut(after);
-        (self.void, self.undelivered) = (after, 0);
+        (self.passed_over, self.undelivered) = (after, 0);
         self.reader.restart(after);
         Ok(())
     }

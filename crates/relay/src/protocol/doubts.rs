@@ -1,10 +1,10 @@
-//! Messages that do not follow the tip: void, or with their predecessors still to be read.
+//! Messages that do not follow the tip: void ones, marks, or those whose predecessors are still to be read.
 
 use std::collections::HashSet;
 
 use super::reader::Anchor;
 
-/// Messages in doubt after one tip. Beyond them a message counts as void at once.
+/// Messages in doubt after one tip. Beyond them a message counts as known at once.
 const MOST: usize = 1024;
 
 /// The messages in doubt since the tip was read.
@@ -22,9 +22,10 @@ impl Doubts {
         self.last = Some(message);
     }
 
-    /// Reports whether the message at a sequence, which was read last, is void: it was in doubt before,
-    /// and everything from the tip up to it was read again since. Notes that it is in doubt.
-    pub(super) fn is_void(&mut self, tip: Anchor, sequence: u64) -> bool {
+    /// Reports whether the message at a sequence, which was read last, was in doubt before: then everything
+    /// from the tip up to it was read again since, and nothing there follows the tip. Notes that it is in
+    /// doubt.
+    pub(super) fn is_known(&mut self, tip: Anchor, sequence: u64) -> bool {
         if self.tip != tip {
             self.tip = tip;
             self.messages.clear();
@@ -46,22 +47,22 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_void_when_it_is_met_again_after_the_same_tip() {
+    fn a_message_is_known_when_it_is_met_again_after_the_same_tip() {
         let mut doubts = Doubts::default();
-        let mut is_void = |tip, message| {
+        let mut is_known = |tip, message| {
             doubts.meet(message);
-            doubts.is_void(tip, message.sequence)
+            doubts.is_known(tip, message.sequence)
         };
         let (tip, other) = (anchor(4, 4), anchor(4, 9));
-        assert!(!is_void(tip, anchor(5, 5)));
-        assert!(!is_void(tip, anchor(6, 6)));
-        assert!(is_void(tip, anchor(5, 5)));
-        assert!(!is_void(tip, anchor(6, 7)), "it was replaced");
-        assert!(is_void(tip, anchor(6, 6)));
-        assert!(!is_void(other, anchor(5, 5)));
+        assert!(!is_known(tip, anchor(5, 5)));
+        assert!(!is_known(tip, anchor(6, 6)));
+        assert!(is_known(tip, anchor(5, 5)));
+        assert!(!is_known(tip, anchor(6, 7)), "it was replaced");
+        assert!(is_known(tip, anchor(6, 6)));
+        assert!(!is_known(other, anchor(5, 5)));
         for sequence in 0..MOST as u64 {
-            is_void(other, anchor(sequence + 10, 1));
+            is_known(other, anchor(sequence + 10, 1));
         }
-        assert!(is_void(other, anchor(8, 8)));
+        assert!(is_known(other, anchor(8, 8)));
     }
 }

@@ -244,7 +244,7 @@ impl Reader {
     /// messages after it may have been replaced. If the same message is doubtful again, it is void and
     /// passed over; the position is then its sequence.
     pub fn void(&mut self, sequence: u64) {
-        if self.doubts.is_void(self.tip, sequence) {
+        if self.doubts.is_known(self.tip, sequence) {
             self.skip(sequence);
         } else {
             (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
@@ -271,7 +271,7 @@ impl Reader {
         };
         let id = MessageId::of(payload);
         if message.body == Body::Mark {
-            (self.position, self.fence) = (sequence, Some(id));
+            self.mark(Anchor { sequence, id });
             return Ok(Step::Passed(Passed::Mark));
         }
         if message.after == MessageId::NONE && self.fold.is_some() {
@@ -306,6 +306,19 @@ impl Reader {
                 self.assembly.clear();
                 self.content(&content)
             }
+        }
+    }
+
+    /// Reads a mark, after which a leader may publish. Messages that were passed over since the tip may
+    /// have been replaced by others that follow the tip; so they are read again from there, and the
+    /// position is that of the mark once it is read for the second time.
+    fn mark(&mut self, mark: Anchor) {
+        let follows = self.tip.sequence.checked_add(1) == Some(mark.sequence);
+        self.doubts.meet(mark);
+        if follows || self.fold.is_none() || self.doubts.is_known(self.tip, mark.sequence) {
+            (self.position, self.fence) = (mark.sequence, Some(mark.id));
+        } else {
+            (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
         }
     }
 

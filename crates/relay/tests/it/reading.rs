@@ -54,12 +54,17 @@ fn what_a_newer_program_wrote_stops_the_reader() {
 fn messages_of_others_are_passed_over_and_the_leader_publishes_a_mark_after_them() {
     let (mut leader, mut reader) = created();
     let position = reader.position();
-    let step = reader.read(position + 1, &Bytes::from_static(b"hello")).unwrap();
+    let hello = Bytes::from_static(b"hello");
+    let step = reader.read(position + 1, &hello).unwrap();
     assert!(matches!(step, Step::Passed(Passed::Foreign(_))));
     let next = batch(leader.state(), 1, &mut Random::new(1));
     leader.propose(&next).unwrap();
     let Next::Publish(mark) = leader.next(&reader) else { panic!("nothing to publish") };
     assert_eq!(mark.last_id, None);
+    assert_eq!(reader.read(position + 2, &mark.payload), Ok(Step::Passed(Passed::Mark)));
+    // Meanwhile the stream may have lost the message before the mark, and got another one.
+    assert_eq!(reader.position(), position);
+    reader.read(position + 1, &hello).unwrap();
     assert_eq!(reader.read(position + 2, &mark.payload), Ok(Step::Passed(Passed::Mark)));
     assert_eq!(leader.next(&reader), Next::Verify(reader.tip()));
     leader.verified(&reader);
@@ -75,8 +80,8 @@ fn any_number_of_void_messages_in_a_row_is_passed_over() {
     let next = batch(leader.state(), 1, &mut random);
     leader.propose(&next).unwrap();
     let Next::Publish(last) = leader.next(&reader) else { panic!("nothing to publish") };
-    // Messages of ours that follow nothing, among them one as if a stream were created.
-    let void: Vec<Bytes> = (0..5)
+    // Messages of ours that follow nothing.
+    let void: Vec<Bytes> = (1..6)
         .map(|number| {
             let after = relay::protocol::MessageId(number);
             let body = relay::protocol::Body::Handover([7; 16]);

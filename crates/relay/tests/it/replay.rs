@@ -78,6 +78,18 @@ fn rename(leader: &mut Shown, name: &str) {
     leader.node.propose(&batch).unwrap().unwrap();
 }
 
+/// Publishes copies of two checkpoints, as another program may do.
+async fn copy_checkpoints(node: &Shown, others: &Client, settings: &Settings) {
+    let link = node.node.link();
+    for offset in [0, *node.records.keys().nth(40).unwrap()] {
+        let after = relay::search::find(link, offset).await.unwrap();
+        let checkpoint = link.get(after + 1).await.unwrap().unwrap();
+        for _ in 0..4 {
+            say(others, settings, checkpoint.clone()).await;
+        }
+    }
+}
+
 /// Fills a stream: two terms with a hole between them, contents in parts, marks, messages of others and
 /// messages that are void.
 async fn fill(server: &Nats, settings: &Settings) -> Shown {
@@ -100,15 +112,8 @@ async fn fill(server: &Nats, settings: &Settings) -> Shown {
     two.publish(20).await;
     two.node.checkpoint().unwrap();
     two.publish(10).await;
-    // A search that meets these copies begins at a checkpoint that nobody else counts. The first message
-    // is the one that has created the stream.
-    let link = two.node.link();
-    for sequence in [1, 3] {
-        let checkpoint = link.get(sequence).await.unwrap().unwrap();
-        for _ in 0..4 {
-            say(&others, settings, checkpoint.clone()).await;
-        }
-    }
+    // A search that meets these copies must not begin there: for nobody else they count.
+    copy_checkpoints(&two, &others, settings).await;
     two.publish(4).await;
     two
 }
@@ -144,6 +149,28 @@ async fn a_replay_returns_what_nodes_have_shown() {
     assert_eq!(past.oldest(), None);
     past.refresh().await.unwrap();
     assert_eq!(past.oldest(), Some(expected[0].batch.first_offset));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_begins_near_the_end_begins_at_no_copy_of_a_checkpoint() {
+    let Some(server) = Nats::plain() else { return };
+    let settings = server.settings();
+    let others = client(&settings).await;
+    let mut leader = connect(server.address, 1).await;
+    leader.lead().await;
+    leader.publish(30).await;
+    leader.node.checkpoint().unwrap();
+    leader.publish(5).await;
+    copy_checkpoints(&leader, &others, &settings).await;
+    let node = Node::near_end(Link::open(&settings).await.unwrap(), 1).await.unwrap();
+    let mut late = Shown::new(node, 2);
+    late.catch_up().await;
+    assert_eq!(late.state(), leader.state());
+    late.lead().await;
+    leader.propose(1);
+    assert_eq!(leader.settle().await, Turn::Deposed);
+    leader.catch_up().await;
+    assert_eq!(late.state(), leader.state());
 }
 
 #[tokio::test(flavor = "multi_thread")]
