@@ -17,7 +17,7 @@ impl Setup {
         let file = self.file.as_deref().unwrap_or_else(|| Path::new("none"));
         let list =
             if config.ct_log.disable_default_logs { "none" } else { &config.ct_log.log_list_url };
-        let lines = [
+        let mut lines = vec![
             ("file", file.display().to_string()),
             ("listens on", listens(config)),
             ("serves", switched_on(&tree, "/protocols")),
@@ -31,6 +31,7 @@ impl Setup {
             ("log list", list.to_owned()),
             ("other logs", (config.custom_logs.len() + config.static_logs.len()).to_string()),
         ];
+        lines.extend(outputs(config).map(|output| ("output", output)));
         lines.iter().map(|(name, value)| format!("{:<14}{value}\n", format!("{name}:"))).collect()
     }
 
@@ -74,6 +75,22 @@ fn dedup(config: &Config, tree: &Value) -> String {
         ),
         false => "off, every entry of every log is sent".to_owned(),
     }
+}
+
+/// Returns a line for each output to a broker.
+fn outputs(config: &Config) -> impl Iterator<Item = String> {
+    let nats = &config.nats;
+    let nats = nats.enabled.then(|| {
+        let servers = nats.servers().map(|url| url.rsplit('@').next().unwrap_or(url));
+        let servers = servers.collect::<Vec<_>>().join(", ");
+        format!("nats, to the stream {} ({}.>) on {servers}", nats.stream, nats.subject_prefix)
+    });
+    let kafka =
+        config.stream_processing.iter().filter(|output| output.is_enabled()).map(|output| {
+            let brokers = output.addresses().join(", ");
+            format!("{}, to the topic {} on {brokers}", output.name, output.topic())
+        });
+    nats.into_iter().chain(kafka)
 }
 
 fn state(config: &Config) -> String {

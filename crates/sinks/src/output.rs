@@ -186,6 +186,7 @@ impl Output {
 
     /// Publishes messages once.
     async fn attempt(&mut self, messages: &[&Message]) -> Outcomes {
+        self.status.wait();
         if self.broker.is_none()
             && let Err(failure) = self.try_connect().await
         {

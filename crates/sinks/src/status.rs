@@ -24,7 +24,12 @@ pub struct Status {
     next: AtomicU64,
     cursor_errors: AtomicU64,
     problem: Mutex<Option<(String, Instant)>>,
+    /// The time since when messages wait and none was acknowledged.
+    waiting: Mutex<Option<Instant>>,
 }
+
+/// Wait for acknowledgements after which it is a problem, also before the attempt has failed.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// The figures of an output at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +69,7 @@ impl Drop for Runs {
         status.set_connected(false);
         status.set_behind(0);
         *status.problem.lock() = None;
+        *status.waiting.lock() = None;
     }
 }
 
@@ -85,6 +91,7 @@ impl Status {
             next: AtomicU64::new(0),
             cursor_errors: AtomicU64::new(0),
             problem: Mutex::new(None),
+            waiting: Mutex::new(None),
         }
     }
 
@@ -113,11 +120,18 @@ impl Status {
         }
     }
 
-    /// Returns the reason why nothing is published, and the time since when; none while messages are
-    /// acknowledged.
+    /// Returns the reason why nothing is published, and the time since the last acknowledgement that
+    /// was due; none while messages are acknowledged.
     #[must_use]
     pub fn problem(&self) -> Option<(String, Duration)> {
-        self.problem.lock().as_ref().map(|(text, since)| (text.clone(), since.elapsed()))
+        let waiting = self.waiting.lock().map(|since| since.elapsed());
+        let problem = self.problem.lock().clone();
+        match problem {
+            Some((text, since)) => Some((text, waiting.unwrap_or_default().max(since.elapsed()))),
+            None => waiting
+                .filter(|waiting| *waiting > SLOW)
+                .map(|waiting| ("the broker does not acknowledge messages".to_owned(), waiting)),
+        }
     }
 
     /// Notes that the output runs, until the returned value is dropped.
@@ -130,7 +144,13 @@ impl Status {
         self.connected.store(connected, Ordering::Relaxed);
     }
 
+    /// Notes that messages wait for the broker from now on.
+    pub(crate) fn wait(&self) {
+        self.waiting.lock().get_or_insert_with(Instant::now);
+    }
+
     pub(crate) fn add_published(&self, messages: usize) {
+        *self.waiting.lock() = None;
         self.published.fetch_add(messages as u64, Ordering::Relaxed);
     }
 
@@ -176,6 +196,29 @@ impl Status {
 
     /// Notes that the broker takes messages; returns for how long it did not.
     pub(crate) fn recover(&self) -> Option<Duration> {
+        *self.waiting.lock() = None;
         self.problem.lock().take().map(|(_, since)| since.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_that_wait_for_long_are_a_problem_before_an_attempt_fails() {
+        let status = Status::new("nats");
+        status.wait();
+        assert_eq!(status.problem(), None, "it has just begun");
+        *status.waiting.lock() = Instant::now().checked_sub(SLOW * 3);
+        let (text, since) = status.problem().expect("a problem");
+        assert!(text.contains("does not acknowledge") && since >= SLOW * 3, "{text} {since:?}");
+        status.fail("refused");
+        let (text, since) = status.problem().expect("a problem");
+        assert!(text == "refused" && since >= SLOW * 3, "{text} {since:?}");
+        status.add_published(1);
+        assert!(status.problem().is_some_and(|(_, since)| since < SLOW), "others still fail");
+        assert!(status.recover().is_some());
+        assert_eq!(status.problem(), None);
     }
 }

@@ -243,6 +243,12 @@ pub struct StreamProcessor {
 }
 
 impl StreamProcessor {
+    /// Returns its topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.topic.as_deref().unwrap_or("certstream")
+    }
+
     /// Reports whether it is enabled.
     #[must_use]
     pub fn is_enabled(&self) -> bool {

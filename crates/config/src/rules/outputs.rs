@@ -97,7 +97,7 @@ fn check_kafka(
     if let Some(wrong) = addresses.iter().find(|address| !is_address(address)) {
         say("brokers", format!("{wrong:?}"), "use HOST:PORT, such as kafka.example:9092");
     }
-    let topic = output.topic.as_deref().unwrap_or("certstream");
+    let topic = output.topic();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if topic.is_empty() || topic.len() > 249 || !topic.chars().all(is_plain) {
         let advice = "use up to 249 letters, digits, dots, underscores and hyphens";

@@ -86,3 +86,19 @@ fn contradictions_of_outputs_are_refused_with_advice() {
         }
     }
 }
+
+#[test]
+fn the_summary_has_each_output_without_credentials() {
+    let file = Written::new(
+        "nats: {enabled: true, url: 'nats://user:secret@a:1,b:2'}\nstream_processing: [{name: k, \
+         type: kafka, server_addr: c}, {name: off, type: kafka, enabled: false, server_addr: d}]",
+    );
+    let Ok(Invocation::ValidateConfig(setup)) = invoke(&[&file.flag(), "--validate-config"], &[])
+    else {
+        panic!("not valid");
+    };
+    let summary = setup.summary();
+    let expected = "output:       nats, to the stream CERTSTREAM (certstream.>) on a:1, b:2\n\
+                    output:       k, to the topic certstream on c:9092\n";
+    assert!(summary.ends_with(expected), "{summary}");
+}

@@ -19,7 +19,6 @@ use crate::options;
 use crate::publish::messages::Rendering;
 
 /// Defaults of outputs to Kafka.
-const TOPIC: &str = "certstream";
 const DEPTH: u64 = 10_000;
 const TIMEOUT_SECS: u64 = 30;
 
@@ -105,7 +104,7 @@ fn kafka(output: &StreamProcessor, key: &str) -> anyhow::Result<Configured> {
         (output.ca_file.as_deref(), output.cert_file.as_deref(), output.key_file.as_deref());
     let settings = KafkaSettings {
         brokers: output.addresses(),
-        topic: output.topic.clone().unwrap_or_else(|| TOPIC.to_owned()),
+        topic: output.topic().to_owned(),
         compression: match output.compression.unwrap_or_default() {
             KafkaCompression::None => Compression::None,
             KafkaCompression::Gzip => Compression::Gzip,
