@@ -29,6 +29,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("ct_log.partial_tile_wait_ms", "500"),
     // Without it an entry that two logs have would count as lost.
     ("dedup.enabled", "false"),
+    // Clients that move to another edge find in its ring what they miss, also after an election.
+    ("feed.ring_bytes", "128MiB"),
 ];
 /// Growth of the logs after the last kill.
 const AFTER: Duration = Duration::from_secs(5);
