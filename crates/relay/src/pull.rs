@@ -13,8 +13,11 @@ use crate::link::Link;
 /// Messages requested at a time, at first and at most.
 const FIRST: usize = 4;
 const MOST: usize = 64;
-/// Bytes of messages wanted at a time.
+/// Bytes of messages wanted at a time, and at most unless a single message may be larger.
 const BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 2 << 20;
+/// Bytes of a message besides those that count for the servers' limit.
+const ENVELOPE: usize = 4096;
 
 /// Messages of a stream from a sequence on. Between two calls nothing is on its way.
 pub(crate) struct Pull {
@@ -44,18 +47,26 @@ impl Pull {
     /// If the consumer is gone or the server does not respond; then another one has to be made.
     pub(crate) async fn next(&mut self, link: &Link) -> Result<Option<(u64, Bytes)>, UseError> {
         if self.arrived.is_empty() {
-            let fetched = timeout(link.timeout(), self.fetch()).await;
+            let largest = link.max_payload().saturating_add(ENVELOPE);
+            let fetched = timeout(link.timeout(), self.fetch(MOST_BYTES.max(largest))).await;
             fetched.map_err(|_| UseError::Unavailable("no messages arrive".to_owned()))??;
         }
         Ok(self.arrived.pop_front())
     }
 
-    async fn fetch(&mut self) -> Result<(), UseError> {
-        let fetch = self.reading.consumer().fetch().max_messages(self.count);
+    async fn fetch(&mut self, most_bytes: usize) -> Result<(), UseError> {
+        let fetch = self.reading.consumer().fetch();
+        let fetch = fetch.max_messages(self.count).max_bytes(most_bytes);
         let mut messages = fetch.messages().await.map_err(UseError::unavailable)?;
         let mut bytes = 0_usize;
-        while let Some(message) = messages.try_next().await.map_err(UseError::unavailable)? {
-            let message = self.deliveries.take(message)?;
+        loop {
+            let message = match messages.try_next().await {
+                Ok(Some(message)) => self.deliveries.take(message)?,
+                Ok(None) => break,
+                // That the next message is too much is reported as an error.
+                Err(_) if !self.arrived.is_empty() => break,
+                Err(error) => return Err(UseError::unavailable(error)),
+            };
             bytes = bytes.saturating_add(message.1.len());
             self.arrived.push_back(message);
         }

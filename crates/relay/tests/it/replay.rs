@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_nats::Client;
 use bytes::Bytes;
-use record::{Batch, LogChange, LogIdentity, LogNumber};
+use record::{Advance, Batch, LogChange, LogIdentity, LogNumber, Position, Record, State};
 use relay::replay::{FirstSeen, Past, Replay, StoredBatch};
 use relay::{Link, Node, Settings, Turn};
 
 use crate::nats::Nats;
+use crate::random::Random;
 use crate::shown::{Shown, connect, connect_to};
 
 /// Computes the stored batches that a node has shown.
@@ -196,6 +197,38 @@ async fn a_replay_repeats_what_it_has_just_returned() {
     leader.publish(10).await;
     let expected = crate::replay::expected(&leader.batches);
     compare(&all(&mut replay, end, u64::MAX, 1_000).await, &expected[count..], "more");
+}
+
+/// Makes the next batch after a state: records of the first log that take 900 kB and do not compress.
+fn large(state: &State, random: &mut Random) -> Batch {
+    let mut batch = Batch::new(state.next_header(), state.next_offset());
+    let (log, kind) = (LogNumber(0), ct::leaf::EntryType::X509);
+    let first = state.log(log).unwrap().position.as_ref().unwrap().next;
+    for index in first..first + 3 {
+        let bytes: Vec<u8> = (0..37_500).flat_map(|_| random.number().to_le_bytes()).collect();
+        let record = Record::as_read(index, 0, kind, bytes.into(), Vec::new());
+        batch.records.push(Record { log, seen: 1, ..record });
+    }
+    let position = Position { next: first + 3, largest_head: first + 3, tree: None };
+    batch.advances.push(Advance { log, first, position });
+    batch
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_sent_few_large_batches_at_a_time() {
+    let Some(server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    leader.lead().await;
+    leader.publish(80).await;
+    for _ in 0..8 {
+        let state = leader.node.leader().unwrap().state().clone();
+        let batch = large(&state, &mut leader.random);
+        leader.node.propose(&batch).unwrap().unwrap();
+    }
+    assert_eq!(leader.settle().await, Turn::Committed);
+    let past = Past::of(&leader.node).unwrap();
+    let found = all(&mut past.replay(0), 0, u64::MAX, 10_000).await;
+    compare(&found, &expected(&leader.batches), "small ones, then large ones");
 }
 
 #[tokio::test(flavor = "multi_thread")]
