@@ -31,10 +31,14 @@ pub struct Node {
     places: Places,
     /// The last message that was passed over and counted.
     passed_over: u64,
-    /// The sequence before the first message after the last hole found.
+    /// The first message after the last hole found.
     hole: u64,
     /// A consumer did not deliver everything before this sequence, so that is fetched.
     undelivered: u64,
+    /// The stream does not have what was read, and is not read to its end since.
+    is_behind: bool,
+    /// The stream is read from its beginning, because nothing that counts was found at its end.
+    begins_again: bool,
     /// The reason why the last message published is not known to be stored.
     trouble: Option<String>,
 }
@@ -100,6 +104,8 @@ impl Node {
             passed_over: 0,
             hole: 0,
             undelivered: 0,
+            is_behind: false,
+            begins_again: false,
             trouble: None,
         }
     }
@@ -230,16 +236,18 @@ impl Node {
                 return Ok(Step::Passed(Passed::Void));
             }
         } else if self.link.get_from(next).await?.is_some_and(|(found, _)| found == sequence) {
-            tracing::error!(
-                next,
-                sequence,
-                "the stream has lost messages from its middle: reading continues with the next \
-                 checkpoint; check the disks of the servers"
-            );
-            self.counts.holes = self.counts.holes.saturating_add(1);
-            self.hole = sequence.saturating_sub(1);
+            if self.hole < sequence {
+                tracing::error!(
+                    next,
+                    sequence,
+                    "the stream has lost messages from its middle: reading continues with the next \
+                     checkpoint; check the disks of the servers"
+                );
+                self.counts.holes = self.counts.holes.saturating_add(1);
+                self.hole = sequence;
+            }
             self.tail = None;
-            self.reader.restart(self.hole);
+            self.reader.pass_hole(sequence);
         } else {
             self.undelivered = sequence;
         }
@@ -265,7 +273,8 @@ impl Node {
     /// Reads again from the newest checkpoint that is still in its place.
     async fn restart(&mut self) -> Result<(), UseError> {
         let Bounds { first, last } = self.link.bounds().await?;
-        let mut after = first.saturating_sub(1);
+        let before_first = first.saturating_sub(1);
+        let mut after = before_first;
         let checkpoints: Vec<_> = self.reader.checkpoints().collect();
         for checkpoint in checkpoints {
             let is_kept = checkpoint.after >= after && checkpoint.end.sequence <= last;
@@ -284,6 +293,7 @@ impl Node {
         self.tail = None;
         self.places.cut(after);
         (self.passed_over, self.undelivered) = (after, 0);
+        (self.is_behind, self.begins_again) = (true, after == before_first);
         self.reader.restart(after);
         Ok(())
     }
@@ -304,18 +314,22 @@ impl Node {
             let Some(step) = arrived else { break };
             steps.push(step);
         }
-        let is_at_end = self.reader.position() >= last;
-        if is_at_end && self.reader.state().is_none() {
-            // Before the stream counts as empty, it is read from its beginning, or what is left of it.
-            let before_first = self.link.bounds().await?.first.saturating_sub(1);
-            let earliest = before_first.max(self.hole);
-            if self.reader.origin() > earliest {
-                self.reader.restart(earliest);
-                self.tail = None;
-                return Ok((steps, false));
-            }
+        if self.reader.position() < last {
+            return Ok((steps, false));
         }
-        Ok((steps, is_at_end))
+        let is_vague = self.leader.is_none() && !self.reader.is_confirmed();
+        if (is_vague || self.reader.state().is_none()) && !self.begins_again {
+            // Before the stream counts as empty, or a checkpoint as its last message, it is read from its
+            // beginning: what was read without finding a checkpoint may have been replaced, and the
+            // checkpoint may be a copy.
+            let before_first = self.link.bounds().await?.first.saturating_sub(1);
+            self.reader.restart(before_first);
+            self.tail = None;
+            (self.is_behind, self.begins_again) = (true, true);
+            return Ok((steps, false));
+        }
+        (self.is_behind, self.begins_again) = (false, false);
+        Ok((steps, true))
     }
 
     /// Tries to lead, after what was read, which must be the end of the stream. A stream without a
@@ -365,6 +379,13 @@ impl Node {
     /// # Errors
     /// If no server responds; the turn may be repeated.
     pub async fn turn(&mut self, steps: &mut Vec<Step>) -> Result<Turn, UseError> {
+        if self.leader.is_some() && self.is_behind {
+            let (read, is_at_end) = self.catch_up().await?;
+            steps.extend(read);
+            if !is_at_end {
+                return Ok(Turn::Again);
+            }
+        }
         let Some(leader) = &mut self.leader else { return Ok(Turn::Deposed) };
         match leader.next(&self.reader) {
             Next::Idle => Ok(Turn::Committed),

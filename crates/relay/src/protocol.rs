@@ -26,6 +26,7 @@ mod message;
 mod offsets;
 mod parts;
 mod reader;
+mod step;
 mod totals;
 mod trail;
 
@@ -34,7 +35,8 @@ pub use leader::{Leader, Next, Opening, ProposeError, Publish};
 pub use lease::{Eligibility, Lease};
 pub use message::{Body, Foreign, Message, MessageId};
 pub use offsets::{MAX_LOST, first_offset};
-pub use reader::{Anchor, Applied, Content, Passed, Reader, Restart, Show, Step, Unreadable};
+pub use reader::Reader;
+pub use step::{Anchor, Applied, Content, Passed, Restart, Show, Step, Unreadable};
 pub use totals::Totals;
 
 /// Bytes of an encoded batch, begin or checkpoint at most, before compression.

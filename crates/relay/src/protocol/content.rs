@@ -13,15 +13,23 @@
 //! Numbers are little-endian. The first bytes tell a search where it is, so that it need not decompress
 //! what it passes.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use record::StreamId;
 use record::encoding::Kind;
+use zstd::bulk::Decompressor;
 
 use super::MAX_PLAIN;
 use super::totals::Totals;
 
 /// The fastest level that still finds what certificates have in common.
 const LEVEL: i32 = 1;
+
+thread_local! {
+    /// Making one takes longer than it takes to decompress most messages.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// The beginning of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +90,14 @@ pub(crate) fn decompress(compressed: &[u8]) -> Option<Vec<u8>> {
     if length > MAX_PLAIN || frame != length as u64 {
         return None;
     }
-    zstd::bulk::decompress(compressed, length).ok().filter(|plain| plain.len() == length)
+    let plain = DECOMPRESSOR.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            none => none.insert(Decompressor::new().ok()?),
+        };
+        decompressor.decompress(compressed, length).ok()
+    });
+    plain.filter(|plain| plain.len() == length)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::reader::Anchor;
+use super::step::Anchor;
 
 /// Messages in doubt after one tip. Beyond them a message counts as known at once.
 const MOST: usize = 1024;
@@ -20,6 +20,11 @@ impl Doubts {
     /// Notes that a message was read that does not follow the tip.
     pub(super) const fn meet(&mut self, message: Anchor) {
         self.last = Some(message);
+    }
+
+    /// Reports whether a message was in doubt after a tip.
+    pub(super) fn has(&self, tip: Anchor, message: Anchor) -> bool {
+        self.tip == tip && (self.messages.len() >= MOST || self.messages.contains(&message))
     }
 
     /// Reports whether the message at a sequence, which was read last, was in doubt before: then everything

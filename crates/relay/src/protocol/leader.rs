@@ -11,7 +11,8 @@ use thiserror::Error;
 use super::content::Outline;
 use super::message::{self, Body, Message, MessageId};
 use super::offsets;
-use super::reader::{Anchor, Reader};
+use super::reader::Reader;
+use super::step::Anchor;
 use super::totals::Totals;
 
 /// Bytes of published messages that are kept, to publish them again if the stream loses its end.
@@ -49,14 +50,17 @@ pub struct Leader {
     /// those that it has not.
     items: VecDeque<Item>,
     kept: usize,
+    max_kept: usize,
     /// Items at the front that the reader has read.
     read: usize,
     /// The message before the first item.
-    base: MessageId,
+    base: Anchor,
     /// Number of the last batch or begin that the reader has applied.
     committed: u64,
     /// The term's first messages.
     opening: u64,
+    /// Messages of the checkpoint that creates the stream; 0 if another leader has created it.
+    creation: usize,
     max_payload: usize,
     /// The server does not know the id of the message at this position.
     forgotten: Option<u64>,
@@ -75,6 +79,8 @@ struct Item {
     payload: Bytes,
     /// Number of the batch or begin that is complete with it; 0 if none is.
     number: u64,
+    /// The sequence at which the reader has read it; 0 if it has not, or that is not known.
+    sequence: u64,
 }
 
 /// A message to publish now.
@@ -126,12 +132,13 @@ impl Leader {
     /// If no offsets or numbers are left.
     pub fn begin(reader: &Reader, opening: &Opening) -> Option<Result<Self, ProposeError>> {
         let state = reader.state()?.clone();
-        let mut leader = Self::new(state, reader.tip().id, opening.max_payload);
+        let mut leader = Self::new(state, reader.tip(), opening.max_payload);
         leader.totals = reader.totals();
         let is_handover = reader.handover() == Some(opening.nonce);
+        let is_first = leader.state.term() == 0;
         let next = leader.state.next_offset();
         let min = opening.min_offset.max(reader.highest());
-        let first = if is_handover || opening.is_durable {
+        let first = if (is_handover || opening.is_durable) && !is_first {
             next.max(min)
         } else {
             offsets::first_offset(next, min, reader.newest(), opening.now)
@@ -145,22 +152,25 @@ impl Leader {
     /// # Errors
     /// If the state cannot be encoded, or no offsets or numbers are left.
     pub fn create(state: State, opening: &Opening) -> Result<Self, ProposeError> {
-        let mut leader = Self::new(state, MessageId::NONE, opening.max_payload);
+        let mut leader = Self::new(state, Anchor::default(), opening.max_payload);
         leader.checkpoint()?;
+        leader.creation = leader.items.len();
         let next = leader.state.next_offset();
         let first = offsets::first_offset(next, opening.min_offset, 0, opening.now);
         leader.open(opening, first).map(|()| leader)
     }
 
-    fn new(state: State, base: MessageId, max_payload: usize) -> Self {
+    fn new(state: State, base: Anchor, max_payload: usize) -> Self {
         Self {
             committed: state.number(),
             opening: state.number().saturating_add(1),
+            creation: 0,
             state,
             totals: Totals::default(),
             encoder: Encoder::new(),
             items: VecDeque::new(),
             kept: 0,
+            max_kept: MAX_KEPT,
             read: 0,
             base,
             max_payload,
@@ -188,6 +198,11 @@ impl Leader {
         self.state.begin(&begin, hash)?;
         self.push(Kind::Begin, &plain, begin.header.number)?;
         self.checkpoint()
+    }
+
+    /// Sets the bytes of published messages that the leader keeps to publish them again, at most 64 MiB.
+    pub fn keep_at_most(&mut self, bytes: usize) {
+        self.max_kept = bytes.min(MAX_KEPT);
     }
 
     /// Returns the fold after everything proposed.
@@ -246,7 +261,7 @@ impl Leader {
 
     /// Returns the id of the last message proposed.
     fn last(&self) -> MessageId {
-        self.items.back().map_or(self.base, |item| item.id)
+        self.items.back().map_or(self.base.id, |item| item.id)
     }
 
     fn push(&mut self, kind: Kind, plain: &[u8], number: u64) -> Result<(), ProposeError> {
@@ -264,7 +279,8 @@ impl Leader {
 
     fn add(&mut self, payload: Bytes, number: u64) {
         self.kept = self.kept.saturating_add(payload.len());
-        self.items.push_back(Item { id: MessageId::of(&payload), payload, number });
+        let id = MessageId::of(&payload);
+        self.items.push_back(Item { id, payload, number, sequence: 0 });
     }
 
     /// Decides what to do next, after the reader has read what there is.
@@ -272,15 +288,9 @@ impl Leader {
         if self.is_broken {
             return Next::Deposed;
         }
-        let Some(fold) = reader.state() else {
-            // There is no checkpoint in the stream. A leader that has created it begins it again.
-            self.read = 0;
-            let is_creator = self.base == MessageId::NONE;
-            return if is_creator { self.publish(reader) } else { Next::Deposed };
-        };
-        let tip = reader.tip().id;
-        let Some(read) = self.place(tip) else { return Next::Deposed };
-        self.read = read;
+        let Some(fold) = reader.state() else { return self.create_again(reader) };
+        let Some(read) = self.place(reader.tip()) else { return Next::Deposed };
+        self.note_read(read, reader.tip());
         // Numbers ascend, and nothing of this leader is read before the last one.
         let mut numbers = self.items.iter().take(read).rev().map(|item| item.number);
         let complete = numbers.find(|number| *number > 0);
@@ -294,45 +304,76 @@ impl Leader {
         if self.read < self.items.len() { self.publish(reader) } else { Next::Idle }
     }
 
-    /// Returns how many items the reader has read whose tip this is.
-    fn place(&self, tip: MessageId) -> Option<usize> {
+    /// Returns how many items the reader has read whose tip this is; `None` if it is none of them, or a copy
+    /// at another place.
+    fn place(&self, tip: Anchor) -> Option<usize> {
         if tip == self.base {
             return Some(0);
         }
-        let place = self.items.iter().rposition(|item| item.id == tip)?;
-        place.checked_add(1)
+        let place = self.items.iter().rposition(|item| item.id == tip.id)?;
+        let known = self.items.get(place).map(|item| item.sequence).filter(|known| *known > 0);
+        let is_there = known.is_none_or(|known| known == tip.sequence);
+        place.checked_add(1).filter(|_| is_there)
+    }
+
+    /// Notes that so many items are read, of which the tip is the last one.
+    fn note_read(&mut self, read: usize, tip: Anchor) {
+        self.read = read;
+        for item in self.items.iter_mut().skip(read) {
+            item.sequence = 0;
+        }
+        if let Some(last) = read.checked_sub(1).and_then(|last| self.items.get_mut(last)) {
+            last.sequence = tip.sequence;
+        }
     }
 
     /// Forgets the oldest messages that were read, beyond those that are kept.
     fn forget(&mut self) {
-        while self.kept > MAX_KEPT
+        while self.kept > self.max_kept
             && self.read > 1
             && let Some(item) = self.items.pop_front()
         {
             self.kept = self.kept.saturating_sub(item.payload.len());
-            self.base = item.id;
+            self.base = Anchor { sequence: item.sequence, id: item.id };
             self.read = self.read.saturating_sub(1);
         }
     }
 
+    /// Decides what to do while there is no checkpoint in the stream: a leader that has created it begins
+    /// it again.
+    fn create_again(&mut self, reader: &Reader) -> Next {
+        if self.base != Anchor::default() {
+            return Next::Deposed;
+        }
+        // The first checkpoint may come in parts.
+        let position = reader.position();
+        let fence = reader.fence().filter(|_| self.forgotten != Some(position));
+        let mut parts = self.items.iter().take(self.creation.saturating_sub(1));
+        let last = fence.and_then(|fence| parts.position(|part| part.id == fence));
+        self.read = last.map_or(0, |last| last.saturating_add(1));
+        // Its first message follows nothing: wherever it is, readers without a fold begin there.
+        self.item(position, fence.filter(|_| self.read > 0))
+    }
+
     fn publish(&mut self, reader: &Reader) -> Next {
         let position = reader.position();
-        let Some(item) = self.items.get(self.read) else { return Next::Idle };
-        let publish = |last_id| {
-            let (payload, id) = (item.payload.clone(), item.id);
-            Next::Publish(Publish { payload, id, last_sequence: position, last_id })
-        };
-        if reader.state().is_none() {
-            // A first checkpoint follows nothing, and every reader without a fold begins at it.
-            return publish(None);
-        }
         let is_known = self.forgotten != Some(position);
         match reader.fence() {
-            Some(id) if is_known && reader.tip().sequence == position => publish(Some(id)),
-            Some(id) if is_known && self.verified == Some((position, id)) => publish(Some(id)),
+            Some(id) if is_known && reader.tip().sequence == position => {
+                self.item(position, Some(id))
+            }
+            Some(id) if is_known && self.verified == Some((position, id)) => {
+                self.item(position, Some(id))
+            }
             Some(_) if is_known => Next::Verify(reader.tip()),
             _ => Next::Publish(self.mark(position)),
         }
+    }
+
+    /// Publishes the next item after a message.
+    fn item(&self, last_sequence: u64, last_id: Option<MessageId>) -> Next {
+        let Some(Item { payload, id, .. }) = self.items.get(self.read) else { return Next::Idle };
+        Next::Publish(Publish { payload: payload.clone(), id: *id, last_sequence, last_id })
     }
 
     /// Makes a mark to publish after the message at a position that has no id.

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use record::encoding::{self, DecodeError, Decoder, Kind};
-use record::{Batch, BatchHash, Begin, Checkpoint, State, StreamId};
-use thiserror::Error;
+use record::{Batch, BatchHash, Checkpoint, State, StreamId};
 
 use super::content::{Outline, decompress};
 use super::doubts::Doubts;
 use super::message::{Body, Foreign, Message, MessageId};
 use super::parts::{Assembled, Assembly};
+use super::step::{Anchor, Applied, Content, Passed, Restart, Show, Step, Unreadable};
 use super::totals::Totals;
 use super::trail::Trail;
 
@@ -53,107 +53,9 @@ struct Fold {
     /// The context of the decoder is that of the stream. It is not after a batch that was decoded and
     /// did not fit, until the next checkpoint.
     is_decodable: bool,
+    /// A message follows the checkpoint, which thus belongs to the list and is not a copy of an old one.
+    is_confirmed: bool,
     configuration: Option<[u8; 32]>,
-}
-
-/// A checkpoint in the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restart {
-    /// The sequence after which a reader begins with it.
-    pub after: u64,
-    /// Its message, or the last one of its parts.
-    pub end: Anchor,
-}
-
-/// A message of ours at a sequence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Anchor {
-    /// The sequence.
-    pub sequence: u64,
-    /// The id.
-    pub id: MessageId,
-}
-
-/// The outcome of reading a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A batch or a begin was applied.
-    Applied(Applied),
-    /// The fold begins here, at a checkpoint.
-    Adopted {
-        /// The stream is another one than the reader read before: its offsets cannot be compared.
-        is_other_stream: bool,
-        /// Offsets from the first number on, below the second one, were not shown and cannot be read.
-        missed: Option<(u64, u64)>,
-    },
-    /// There is nothing to show.
-    Passed(Passed),
-    /// The message is ours and does not follow the last one; it was not read. Either it is void, or the
-    /// stream has lost its end and has been continued. To find out, read [`Reader::tip`] again, then
-    /// call [`Reader::void`] or [`Reader::restart`].
-    Doubtful,
-}
-
-/// A batch or begin that was applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// The batch or begin.
-    pub content: Content,
-    /// Its hash.
-    pub hash: BatchHash,
-    /// Reports whether it is to be shown.
-    pub show: Show,
-}
-
-/// The content of an applied message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// A batch.
-    Batch(Batch),
-    /// The begin of a term.
-    Begin(Begin),
-}
-
-/// Reports whether the records of a batch are to be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Show {
-    /// They are new.
-    New,
-    /// They were shown before the stream lost its end.
-    Repeated,
-    /// They are new, and their offsets are below one that was shown: this reader reports them as
-    /// missed, so that no client sees offsets decrease.
-    Withheld,
-}
-
-/// Kind of a message that shows nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passed {
-    /// A checkpoint.
-    Checkpoint,
-    /// A part of a content of which more follows.
-    Part,
-    /// A mark.
-    Mark,
-    /// A handover.
-    Handover,
-    /// Somebody else's message.
-    Foreign(Foreign),
-    /// A message of ours that does not fit.
-    Void,
-    /// A message before the first checkpoint.
-    BeforeCheckpoint,
-}
-
-/// Reason why a stream cannot be read on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Unreadable {
-    /// A newer program wrote it.
-    #[error(
-        "the stream has messages of version {0} of the format, which this program cannot read: \
-         update it"
-    )]
-    Version(u8),
 }
 
 impl Reader {
@@ -191,6 +93,13 @@ impl Reader {
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.fold.as_ref().map_or_else(Totals::default, |fold| fold.totals)
+    }
+
+    /// Reports whether a message has followed the checkpoint at which the fold began. Until then that may
+    /// be a copy of an old one: before a node leads after it, it has to read the stream from its beginning.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.fold.as_ref().is_some_and(|fold| fold.is_confirmed)
     }
 
     /// Returns the configuration hash of the current term, if its begin was read.
@@ -240,14 +149,26 @@ impl Reader {
         self.handover = None;
     }
 
+    /// Passes over a hole: messages before this one do not exist any more, although the tip is where it was.
+    /// The fold begins anew at the next checkpoint.
+    pub fn pass_hole(&mut self, sequence: u64) {
+        let origin = self.origin;
+        self.restart(sequence.saturating_sub(1));
+        self.origin = origin;
+    }
+
     /// Handles a doubtful message while the tip is where it was: the reader goes back to the tip, because
     /// messages after it may have been replaced. If the same message is doubtful again, it is void and
-    /// passed over; the position is then its sequence.
+    /// passed over; the position is then its sequence. If nothing has followed the checkpoint at which the
+    /// fold began, that is what is void: the fold begins anew at the next one.
     pub fn void(&mut self, sequence: u64) {
-        if self.doubts.is_known(self.tip, sequence) {
+        if !self.doubts.is_known(self.tip, sequence) {
+            (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
+        } else if self.is_confirmed() {
             self.skip(sequence);
         } else {
-            (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
+            self.trail.forget(self.tip);
+            self.pass_hole(sequence);
         }
     }
 
@@ -261,6 +182,9 @@ impl Reader {
     /// # Errors
     /// If a newer program wrote it.
     pub fn read(&mut self, sequence: u64, payload: &Bytes) -> Result<Step, Unreadable> {
+        if self.fold.is_some() && self.position.saturating_add(1) < sequence {
+            return Ok(Step::Doubtful);
+        }
         let message = match Message::read(payload) {
             Ok(message) => message,
             Err(Foreign::Version(version)) => return Err(Unreadable::Version(version)),
@@ -282,12 +206,17 @@ impl Reader {
         if self.fold.is_none() {
             return self.adopt(sequence, id, message);
         }
-        if message.after != self.tip.id {
-            self.doubts.meet(Anchor { sequence, id });
+        let found = Anchor { sequence, id };
+        let follows = message.after == self.tip.id;
+        // Messages that were passed over may have been replaced.
+        let is_next = self.fence.is_some() || self.doubts.has(self.tip, found);
+        if !follows || !is_next {
+            self.doubts.meet(found);
             return Ok(Step::Doubtful);
         }
+        self.confirm();
         (self.position, self.fence) = (sequence, Some(id));
-        self.tip = Anchor { sequence, id };
+        self.tip = found;
         self.handover = None;
         match message.body {
             Body::Mark => Ok(Step::Passed(Passed::Mark)),
@@ -319,6 +248,13 @@ impl Reader {
             (self.position, self.fence) = (mark.sequence, Some(mark.id));
         } else {
             (self.position, self.fence) = (self.tip.sequence, Some(self.tip.id));
+        }
+    }
+
+    /// Notes that the checkpoint at which the fold began belongs to the list.
+    const fn confirm(&mut self) {
+        if let Some(fold) = &mut self.fold {
+            fold.is_confirmed = true;
         }
     }
 
@@ -374,7 +310,14 @@ impl Reader {
         // Offsets between the last entry and the next one are a hole that a term has left.
         let missed = (totals.end > self.floor).then_some((self.floor, totals.end));
         self.floor = self.floor.max(next);
-        self.fold = Some(Fold { state, totals, decoder, is_decodable: true, configuration: None });
+        self.fold = Some(Fold {
+            state,
+            totals,
+            decoder,
+            is_decodable: true,
+            is_confirmed: false,
+            configuration: None,
+        });
         Step::Adopted { is_other_stream, missed }
     }
 
@@ -428,7 +371,9 @@ impl Reader {
                 }
                 // The checkpoint counts: a reader that begins there has nothing else.
                 let decoder = std::mem::take(&mut fold.decoder);
-                Ok(self.begin_at(checkpoint, outline.before, decoder))
+                let step = self.begin_at(checkpoint, outline.before, decoder);
+                self.confirm();
+                Ok(step)
             }
             Err(_) => void,
         }

@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use record::BatchHash;
 
-use super::reader::Restart;
+use super::step::{Anchor, Restart};
 
 /// Batches remembered as shown.
 const MAX_SHOWN: usize = 65_536;
@@ -49,6 +49,11 @@ impl Trail {
         }
     }
 
+    /// Forgets the checkpoint that ends at a message.
+    pub(super) fn forget(&mut self, end: Anchor) {
+        self.checkpoints.retain(|checkpoint| checkpoint.end != end);
+    }
+
     /// Returns the checkpoints, newest first.
     pub(super) fn checkpoints(&self) -> impl Iterator<Item = Restart> {
         self.checkpoints.iter().rev().copied()
@@ -62,7 +67,6 @@ impl Trail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reader::Anchor;
     use super::*;
 
     fn checkpoint(after: u64) -> Restart {
