@@ -4,6 +4,7 @@
 //! [`Listing::signed`](crate::Listing::signed) shows which. A list is never replaced by an older one,
 //! across restarts too if there is a cache, which also serves a start without network.
 
+pub(crate) mod as_text;
 mod cache;
 mod error;
 mod fetch;

@@ -18,7 +18,6 @@
 
 pub mod acknowledge;
 mod alarm;
-mod as_text;
 mod breaker;
 pub mod catalogue;
 pub mod file;

@@ -1,6 +1,7 @@
 //! Wiring: the one module that knows every part.
 
 mod alone;
+mod demo;
 mod logs;
 mod origin;
 mod ports;

@@ -4,7 +4,6 @@
 pub mod app;
 mod cluster;
 pub mod commands;
-mod demo;
 mod history;
 pub mod http;
 pub mod liveness;

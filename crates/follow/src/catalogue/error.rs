@@ -5,7 +5,7 @@ use ct::signature::SignatureError;
 use ctclient::FetchError;
 use serde::{Deserialize, Serialize};
 
-use crate::as_text;
+use super::as_text;
 
 /// The reason why there is no (new) log list.
 #[derive(Debug, thiserror::Error)]

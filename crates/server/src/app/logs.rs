@@ -7,8 +7,8 @@ use config::{Config, Verification};
 use follow::catalogue::CatalogueOptions;
 use follow::{Client, FleetOptions, position};
 
-use super::Mode;
-use crate::{demo, options};
+use super::{Mode, demo};
+use crate::options;
 
 /// Logs where evidence of alarms is saved.
 pub(super) fn report_evidence(config: &Config) {

@@ -7,8 +7,8 @@ use ctclient::{HostSnapshot, Log, LogError, Protocol};
 use serde::{Deserialize, Serialize};
 
 use super::LogsSnapshot;
-use crate::as_text;
 use crate::catalogue::ListStatus;
+use crate::catalogue::as_text;
 use crate::fleet::Reason;
 use crate::status::counters::Counts;
 use crate::status::listing::Listing;
