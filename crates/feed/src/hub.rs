@@ -25,7 +25,7 @@ use crate::signals::Head;
 use crate::stream::Stream;
 use crate::subscription::{Busy, Request, Subscription};
 
-pub use entries::{Begin, Entries, Lost};
+pub use entries::{Begin, Entries, Lost, Unreadable};
 pub use moment::Moment;
 pub use publish::PublishError;
 pub use stats::Stats;

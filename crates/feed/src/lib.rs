@@ -90,7 +90,7 @@ mod subscription;
 
 pub use chunk::batch::{Batch, MAX_SLICES};
 pub use history::{Archive, FirstSeen, History, HistoryPage};
-pub use hub::{Begin, Entries, Hub, Lost, Moment, PublishError, Stats};
+pub use hub::{Begin, Entries, Hub, Lost, Moment, PublishError, Stats, Unreadable};
 pub use late::budget::Owner;
 pub use limits::Limits;
 pub use memory::block;

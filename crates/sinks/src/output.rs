@@ -108,6 +108,7 @@ impl Output {
     async fn publish(&mut self, source: &mut impl Source) -> Result<(), Overtaken> {
         // A new output that has published nothing yet continues here after a restart.
         self.move_to(source.position());
+        self.status.set_behind(source.behind());
         self.save().await?;
         // The first certificate does not wait for the connection.
         self.connect().await;

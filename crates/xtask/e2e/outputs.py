@@ -136,7 +136,8 @@ async def from_kafka(broker):
             assert message.value.endswith(b"\n"), "the profile of the Go server"
             identity = dict(message.headers)["id"].decode()
             check_key(broker["keys"], message, identity)
-            assert of_key.setdefault(message.key, message.partition) == message.partition or not message.key
+            partition = of_key.setdefault(message.key, message.partition)
+            assert partition == message.partition or not message.key, message
             seen.add(identity, message.value)
     await consumer.stop()
     assert len(set(of_key.values())) > 1, "keys spread messages over partitions"

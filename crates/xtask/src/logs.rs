@@ -28,7 +28,10 @@ impl Logs {
         arguments: &[(&str, u64)],
     ) -> anyhow::Result<Self> {
         let mut command = programs("ctsim");
-        command.args(["--port=0", "--publish-interval-ms=100"]);
+        command.arg("--port=0");
+        if !arguments.iter().any(|(name, _)| *name == "publish-interval-ms") {
+            command.arg("--publish-interval-ms=100");
+        }
         command.args(arguments.iter().map(|(name, value)| format!("--{name}={value}")));
         let (process, said) = start_ready(&mut command)?;
         let key = folder.join("log_list_key.pem");

@@ -33,6 +33,10 @@ pub enum Lost {
     Unknown,
 }
 
+/// The history keeps the next entry and cannot read it at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
 /// A place in the stream whose reader gets entries, in order: from the history, then from the ring.
 ///
 /// It holds nothing between two reads, and nobody waits for it. It reads the history itself, in the
@@ -81,14 +85,19 @@ impl<S: Stream> Entries<S> {
         news.is_ok_and(|head| head.next > next)
     }
 
-    /// Returns how many entries are published and not read yet; offsets are counted where entries are
-    /// not known.
+    /// Returns how many entries are published and not read yet; at most so many where that is not known.
     #[must_use]
     pub fn behind(&self) -> u64 {
         let head = *self.head.borrow();
+        self.until(head.next, head.entries())
+    }
+
+    /// Returns how many entries are left up to a place in the stream.
+    fn until(&self, next: u64, entries: u64) -> u64 {
         match self.passed {
-            Some(passed) => head.entries().saturating_sub(passed),
-            None => head.next.saturating_sub(self.next),
+            Some(passed) => entries.saturating_sub(passed),
+            // Each offset has at most one.
+            None => entries.min(next.saturating_sub(self.next)),
         }
     }
 
@@ -98,10 +107,7 @@ impl<S: Stream> Entries<S> {
             let ring = self.shared.ring.lock();
             (ring.next(), ring.entries())
         };
-        let passed = match self.passed {
-            Some(passed) => entries.saturating_sub(passed),
-            None => next.saturating_sub(self.next),
-        };
+        let passed = self.until(next, entries);
         (self.next, self.passed) = (next, Some(entries));
         passed
     }
@@ -110,14 +116,30 @@ impl<S: Stream> Entries<S> {
     /// Returns those that were missed before.
     ///
     /// May block to read the history.
-    pub fn read(&mut self, bytes: usize, mut each: impl FnMut(u64, &S::Entry)) -> Lost {
-        let oldest = self.shared.ring.lock().oldest();
-        if self.next < oldest
-            && let Some(lost) = self.read_history(oldest, bytes, &mut each)
-        {
-            return lost;
+    ///
+    /// # Errors
+    /// If the history keeps the next entry and cannot read it. Nothing is missed yet: repeat it, or
+    /// [leave it out](Self::read_ring).
+    pub fn read(
+        &mut self,
+        bytes: usize,
+        mut each: impl FnMut(u64, &S::Entry),
+    ) -> Result<Lost, Unreadable> {
+        let (oldest, before) = {
+            let ring = self.shared.ring.lock();
+            (ring.oldest(), ring.entries_before(ring.oldest()))
+        };
+        if self.next < oldest {
+            if let Some(lost) = self.read_history(oldest, bytes, &mut each) {
+                return Ok(lost);
+            }
+            let is_kept = self.shared.oldest_in_history().is_some_and(|kept| kept <= self.next);
+            // Up to the ring there may also be nothing but a hole.
+            if is_kept && self.passed != Some(before) {
+                return Err(Unreadable);
+            }
         }
-        self.read_ring(bytes, &mut each)
+        Ok(self.read_ring(bytes, each))
     }
 
     /// Reads from the history, up to the `end`; none if there is nothing.
@@ -147,8 +169,8 @@ impl<S: Stream> Entries<S> {
         (!pages.is_empty()).then_some(lost)
     }
 
-    /// Reads from the ring, from its oldest entry if the next one is gone.
-    fn read_ring(&mut self, bytes: usize, each: &mut impl FnMut(u64, &S::Entry)) -> Lost {
+    /// Reads from the ring, and leaves out what only the history has. Returns what was left out.
+    pub fn read_ring(&mut self, bytes: usize, mut each: impl FnMut(u64, &S::Entry)) -> Lost {
         let (pages, lost) = {
             let ring = self.shared.ring.lock();
             let oldest = ring.oldest();

@@ -1,6 +1,8 @@
 //! Readers of entries instead of bytes.
 
-use feed::{Begin, Entries, Hub, Limits, Lost};
+use std::sync::atomic::Ordering;
+
+use feed::{Begin, Entries, Hub, Limits, Lost, Unreadable};
 use futures_util::FutureExt;
 
 use crate::fixture::*;
@@ -18,7 +20,7 @@ fn all(entries: &mut Entries<Notes>, bytes: usize) -> (Vec<u64>, Vec<(Lost, usiz
     let (mut offsets, mut losses) = (Vec::new(), Vec::new());
     while entries.ready().now_or_never() == Some(true) {
         let before = offsets.len();
-        let lost = entries.read(bytes, |offset, _| offsets.push(offset));
+        let lost = entries.read(bytes, |offset, _| offsets.push(offset)).expect("readable");
         if lost != Lost::Nothing {
             losses.push((lost, before));
         }
@@ -69,6 +71,29 @@ fn entries_that_are_not_kept_are_counted_and_holes_are_not() {
     let (offsets, losses) = all(&mut unsure, 1);
     assert_eq!(offsets.len(), 24);
     assert_eq!(losses, [(Lost::Unknown, 0), (Lost::Entries(3), 9)]);
+}
+
+#[test]
+fn a_history_that_cannot_be_read_at_present_loses_nothing() {
+    let mut archived = Archived::new(SMALL, 1);
+    let mut entries = archived.hub.entries(Begin::Oldest);
+    let mut up_to_date = archived.hub.entries(Begin::Head);
+    for page in 0..10_u64 {
+        archived.publish(1000, (0..3).map(|i| note(3 * page + i)).collect());
+    }
+    assert_eq!(entries.behind(), 30, "not the number of offsets");
+    archived.storage.fails.store(true, Ordering::Relaxed);
+    for reader in [&mut entries, &mut up_to_date] {
+        let place = reader.place();
+        assert_eq!(reader.read(1, |_, _| panic!("an entry")), Err(Unreadable));
+        assert_eq!(reader.place(), place);
+    }
+    let mut offsets = Vec::new();
+    let lost = up_to_date.read_ring(1, |offset, _| offsets.push(offset));
+    assert_eq!((lost, offsets.len()), (Lost::Entries(24), 3));
+    archived.storage.fails.store(false, Ordering::Relaxed);
+    let (offsets, losses) = all(&mut entries, 1);
+    assert_eq!((offsets.len(), losses.len()), (30, 0));
 }
 
 #[test]

@@ -1,17 +1,24 @@
 //! The feed as the source of an output.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use feed::{Begin, Entries, Lost, Stream as _};
+use feed::{Begin, Entries, Lost, Stream as _, Unreadable};
 use sinks::{Log, Message, Missed, Page, Position, Source};
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::Parts;
 use crate::publish::messages::{MessageStream, Rendering, RingEntry};
 
 /// Bytes of entries that are read in one go; about a thousand certificates.
 const READ_BYTES: usize = 2 << 20;
+
+/// Time for which the history may keep entries and not be able to read them, before they are left out.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Pause before it is read again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Reads entries of the feed, and renders each as a message.
 pub(super) struct FeedSource {
@@ -25,6 +32,8 @@ struct Reader {
     rendering: Rendering,
     /// The logs met so far: few, and in use by very many messages.
     logs: Vec<(Arc<wire::Source>, Arc<Log>)>,
+    /// The time since when the history cannot be read.
+    unreadable: Option<Instant>,
 }
 
 /// The panic of a read that was cancelled.
@@ -34,7 +43,15 @@ impl FeedSource {
     pub(super) fn new(parts: &Parts, rendering: Rendering, begin: Begin) -> Self {
         let entries = parts.hub.entries(begin);
         let messages = Arc::clone(&parts.messages);
-        Self { reader: Some(Reader { entries, messages, rendering, logs: Vec::new() }) }
+        Self {
+            reader: Some(Reader {
+                entries,
+                messages,
+                rendering,
+                logs: Vec::new(),
+                unreadable: None,
+            }),
+        }
     }
 
     const fn reader(&self) -> &Reader {
@@ -60,7 +77,11 @@ impl Source for FeedSource {
         });
         match read.await {
             Ok((reader, page)) => {
+                let is_unreadable = reader.unreadable.is_some();
                 self.reader = Some(reader);
+                if is_unreadable {
+                    sleep(AGAIN).await;
+                }
                 page
             }
             Err(error) => std::panic::resume_unwind(error.into_panic()),
@@ -84,12 +105,26 @@ impl Reader {
         Position { next, entries }
     }
 
+    /// Reads a page, an empty one while the history cannot be read.
     fn read(&mut self) -> Page {
-        let Self { entries, messages, rendering, logs } = self;
+        let Self { entries, messages, rendering, logs, unreadable } = self;
         let mut read = Vec::new();
-        let lost = entries.read(READ_BYTES, |offset, entry| {
+        let mut each = |offset, entry: &RingEntry| {
             read.extend(message(messages, *rendering, logs, offset, entry));
-        });
+        };
+        let lost = match entries.read(READ_BYTES, &mut each) {
+            Ok(lost) => {
+                *unreadable = None;
+                lost
+            }
+            Err(Unreadable) if unreadable.get_or_insert_with(Instant::now).elapsed() < PATIENCE => {
+                Lost::Nothing
+            }
+            Err(Unreadable) => {
+                *unreadable = None;
+                entries.read_ring(READ_BYTES, &mut each)
+            }
+        };
         let missed = match lost {
             Lost::Nothing => Missed::Nothing,
             Lost::Entries(entries) => Missed::Entries(entries),

@@ -159,11 +159,17 @@ pub(crate) fn mistakes(python: &Path) -> anyhow::Result<()> {
     is_refused(&here, absent, "nats.token_file: cannot read /nonexistent/token")
 }
 
+/// Returns the options of logs that grow to so many entries each. They publish once a second, because
+/// Tansu reads a topic of many small batches slowly.
+const fn growing(entries: u64) -> [(&'static str, u64); 4] {
+    [("initial-size", 0), ("rate", RATE), ("max-size", entries), ("publish-interval-ms", 1_000)]
+}
+
 /// Starts logs that grow to so many entries each, and a server with a journal and this configuration.
 fn serve(here: &Path, configuration: &str, entries: u64) -> anyhow::Result<(Site, Figures)> {
     let config = here.join("config.yaml");
     std::fs::write(&config, configuration)?;
-    let logs = [("initial-size", 0), ("rate", RATE), ("max-size", entries)];
+    let logs = growing(entries);
     let port = free_port()?;
     let flags = [
         format!("--config={}", config.display()),

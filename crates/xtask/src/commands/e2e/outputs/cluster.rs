@@ -12,11 +12,11 @@ use xtask::process::{binary, complete};
 
 use super::brokers::Brokers;
 use super::figures::Figures;
-use super::{GROWING, GROWING_EACH, RATE, consume_plain, outputs};
+use super::{GROWING, GROWING_EACH, RATE, consume_plain, growing, outputs};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Messages of a run before a kill: more than those of the second after which its cursors are saved.
-const MESSAGES: u64 = 5 * RATE * 4 / 2;
+/// Messages of a run before a kill: those of three seconds, in which its cursors are saved.
+const MESSAGES: u64 = 3 * 4 * RATE;
 
 /// Kills the node that runs the outputs; then the brokers must have each entry of each log.
 pub(crate) fn cluster(python: &Path, kills: u64) -> anyhow::Result<()> {
@@ -25,9 +25,8 @@ pub(crate) fn cluster(python: &Path, kills: u64) -> anyhow::Result<()> {
     brokers.create_topic("certs")?;
     let config = here.join("config.yaml");
     std::fs::write(&config, outputs(&brokers, &here)?)?;
-    let entries = RATE * (GROWING + GROWING_EACH * kills);
-    let grow = [("initial-size", 0), ("rate", RATE), ("max-size", entries)];
-    let logs = Logs::start(binary, &here, &grow)?;
+    let entries = RATE * (2 * GROWING + 2 * GROWING_EACH * kills);
+    let logs = Logs::start(binary, &here, &growing(entries))?;
     let urls = logs.urls();
     let size = Size { nats: 1, ingest: 2, edges: 1 };
     let mut cluster = Cluster::start(&here, size, move |port| {
@@ -39,25 +38,36 @@ pub(crate) fn cluster(python: &Path, kills: u64) -> anyhow::Result<()> {
     let mut republish = brokers.script("republish.py");
     complete(republish.arg(cluster.nats.urls()).args(["nats", "kafka"]))?;
     for _ in 0..kills {
-        let runner = wait_for_runner(&cluster)?;
+        let runner = wait_for_progress(&cluster)?;
         cluster.servers.get_mut(runner).context("a server")?.kill();
-        wait_for_runner(&cluster)?;
         cluster.start_server(runner)?;
     }
     let edge = cluster.edges().pop().context("an edge")?;
     consume_plain(&brokers, &format!("http://{edge}"), entries, &urls)
 }
 
-/// Returns the number of the server that runs the outputs, once it has published [`MESSAGES`].
-fn wait_for_runner(cluster: &Cluster) -> anyhow::Result<usize> {
+/// Waits until a server that runs the outputs was up to date once and has published so many
+/// [`MESSAGES`] since then. Returns its number.
+fn wait_for_progress(cluster: &Cluster) -> anyhow::Result<usize> {
     let start = Instant::now();
+    let mut first = None;
     while start.elapsed() < PATIENCE {
-        let mut servers = cluster.servers.iter();
-        let is_runner = |port| Figures { port }.is_runner(MESSAGES);
-        if let Some(runner) = servers.position(|it| it.id().is_some() && is_runner(it.port())) {
-            return Ok(runner);
+        let running = cluster.servers.iter().enumerate().find_map(|(number, server)| {
+            let published = Figures { port: server.port() }.published()?;
+            Some((number, published))
+        });
+        match (first, running) {
+            (Some((runner, before)), Some((number, (published, _)))) if runner == number => {
+                if published >= before + MESSAGES {
+                    return Ok(number);
+                }
+            }
+            (_, running) => {
+                let is_up_to_date = running.filter(|(_, (_, is_up_to_date))| *is_up_to_date);
+                first = is_up_to_date.map(|(number, (published, _))| (number, published));
+            }
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    bail!("no server runs the outputs")
+    bail!("no server runs the outputs: {first:?}")
 }

@@ -41,14 +41,13 @@ impl Figures {
         })
     }
 
-    /// Reports whether the server runs all outputs, and has published so many messages of each.
-    pub(super) fn is_runner(&self, least: u64) -> bool {
-        self.read().is_ok_and(|now| {
-            let has_published = now.messages.iter().all(|messages| *messages >= least);
-            has_published
-                && !now.running.is_empty()
-                && now.running.iter().all(|running| *running == 1)
-        })
+    /// Returns the messages that each output has published at least, and whether none is behind; nothing
+    /// if the server does not run all of them.
+    pub(super) fn published(&self) -> Option<(u64, bool)> {
+        let now = self.read().ok()?;
+        let runs = !now.running.is_empty() && now.running.iter().all(|running| *running == 1);
+        let is_up_to_date = now.behind.iter().all(|behind| *behind == 0);
+        now.messages.into_iter().min().filter(|_| runs).map(|least| (least, is_up_to_date))
     }
 
     /// Waits until the stream has so many entries and no output is behind.
