@@ -5,6 +5,8 @@ pub(crate) mod refusal;
 mod shape;
 
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -28,6 +30,8 @@ pub struct Link {
     subject: String,
     timeout: Duration,
     pub(crate) denials: Denials,
+    /// Several servers keep the stream, as last seen.
+    is_replicated: Arc<AtomicBool>,
 }
 
 /// The outcome of a publish.
@@ -77,7 +81,12 @@ impl Link {
         shape::ensure(&context, settings).await.map_err(|error| denials.explain(error))?;
         let stream = context.get_stream_no_info(&settings.stream).await;
         let stream = stream.map_err(|error| OpenError::Unreachable(error.to_string()))?;
-        Ok(Self { client, context, stream, subject: settings.subject(), timeout, denials })
+        let subject = settings.subject();
+        let is_replicated = Arc::default();
+        let link = Self { client, context, stream, subject, timeout, denials, is_replicated };
+        // Learned from the stream: its replicas are the operator's.
+        link.extent().await.map_err(|error| OpenError::Unreachable(error.to_string()))?;
+        Ok(link)
     }
 
     /// Returns the bytes of a message at most, as the server says; some of them are for headers.
@@ -97,13 +106,20 @@ impl Link {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// Publishes a message with its fences.
+    /// Reports whether several servers keep the stream.
+    pub(crate) fn is_replicated(&self) -> bool {
+        self.is_replicated.load(Ordering::Relaxed)
+    }
+
+    /// Publishes a message with its fences. The id of the last message is one only if a single server
+    /// keeps the stream: nats-server 2.15.1 with several replicas checks it again on each of them, and
+    /// a replica that was started again does not know the id and never catches up.
     pub async fn publish(&self, publish: &Publish) -> Outcome {
         let mut message = PublishMessage::build()
             .payload(publish.payload.clone())
             .message_id(publish.id.to_string())
             .expected_last_sequence(publish.last_sequence);
-        if let Some(id) = publish.last_id {
+        if let Some(id) = publish.last_id.filter(|_| !self.is_replicated()) {
             message = message.expected_last_message_id(id.to_string());
         }
         let sent = self.context.send_publish(self.subject.clone(), message).await;
@@ -161,7 +177,9 @@ impl Link {
 
     /// Returns the sequences of the stream, its messages and their bytes.
     pub(crate) async fn extent(&self) -> Result<Extent, UseError> {
-        let state = self.stream.get_info().await.map_err(absent)?.state;
+        let info = self.stream.get_info().await.map_err(absent)?;
+        self.is_replicated.store(info.config.num_replicas > 1, Ordering::Relaxed);
+        let state = info.state;
         let last = state.last_sequence;
         let first = if state.messages == 0 { last.saturating_add(1) } else { state.first_sequence };
         let bounds = Bounds { first, last };

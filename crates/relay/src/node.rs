@@ -1,6 +1,6 @@
 //! A node of a cluster: it reads the stream, and publishes if it is to lead.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use record::{Batch, BatchHash, State};
@@ -15,6 +15,8 @@ use crate::tail::Tail;
 
 /// Pause before a publish without an outcome is repeated.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Time after a commit in which no other node can have begun to lead: leases last longer.
+const FRESH: Duration = Duration::from_secs(1);
 /// Time for a message that was stored to arrive.
 const ARRIVAL: Duration = Duration::from_secs(2);
 /// Messages read in search of the end before anything else is done.
@@ -41,6 +43,8 @@ pub struct Node {
     begins_again: bool,
     /// The reason why the last message published is not known to be stored.
     trouble: Option<String>,
+    /// The time at which the tip was known to be in its place.
+    confirmed: Instant,
 }
 
 /// Events that are counted since the node began.
@@ -107,6 +111,7 @@ impl Node {
             is_behind: false,
             begins_again: false,
             trouble: None,
+            confirmed: Instant::now(),
         }
     }
 
@@ -406,13 +411,31 @@ impl Node {
                 Ok(Turn::Again)
             }
             Next::Publish(publish) => {
-                let is_mark = publish.last_id.is_none();
+                if publish.last_id.is_some() && !self.has_tip().await? {
+                    self.restart().await?;
+                    return Ok(Turn::Again);
+                }
+                // The first message of a stream names no other one either.
+                let is_mark = publish.last_id.is_none() && self.reader.state().is_some();
                 let outcome = self.link.publish(&publish).await;
                 self.counts.marks = self.counts.marks.saturating_add(u64::from(is_mark));
                 self.learn(outcome, steps).await?;
                 Ok(Turn::Again)
             }
         }
+    }
+
+    /// Reports whether the tip is still in its place, if that was not seen lately and the fence of a
+    /// publish does not ensure it.
+    async fn has_tip(&mut self) -> Result<bool, UseError> {
+        if !self.link.is_replicated() || self.confirmed.elapsed() < FRESH {
+            return Ok(true);
+        }
+        let has_tip = self.link.has(self.reader.tip()).await?;
+        if has_tip {
+            self.confirmed = Instant::now();
+        }
+        Ok(has_tip)
     }
 
     /// Reads what a publish has led to.
@@ -424,6 +447,7 @@ impl Node {
             }
             if self.reader.position() >= sequence {
                 self.trouble = None;
+                self.confirmed = Instant::now();
                 return Ok(());
             }
         } else {

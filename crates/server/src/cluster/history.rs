@@ -20,9 +20,9 @@ use crate::publish::messages::{MessageStream, RingEntry};
 
 /// Most clients that are sent messages from the history at a time. Each takes the memory of two reads,
 /// about a megabyte.
-const READERS: usize = 64;
+const READERS: usize = 32;
 /// Most replays that are kept for the next read. Each takes a few megabytes.
-const MAX_PARKED: usize = 16;
+const MAX_PARKED: usize = READERS;
 /// Time for which they are kept.
 const PARKED: Duration = Duration::from_secs(10);
 /// Time between two looks at what the servers keep.
