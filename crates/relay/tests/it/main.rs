@@ -5,6 +5,7 @@
 mod batches;
 mod cluster;
 mod damage;
+mod fences;
 mod model;
 mod nats;
 mod opening;
