@@ -1,4 +1,4 @@
-//! A proxy between a node and its server, which loses, delays and repeats what it is told to.
+//! A proxy between a node and its server, which loses, delays and repeats messages on demand.
 
 mod frame;
 
@@ -44,7 +44,7 @@ pub(crate) enum Fate {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// What the server sends is discarded.
+    /// Everything from the server is discarded.
     is_deaf: AtomicBool,
     /// Connections are closed.
     cut: Notify,
