@@ -63,4 +63,5 @@ for family in families:
 # This server has no journal, and is no node of a cluster.
 ABSENT = ("certstream_journal_", "certstream_cluster_")
 expected = {name for name in documented() if not name.startswith(ABSENT)}
-assert expected == {line.split(" ")[2] for line in own.splitlines() if line.startswith("# TYPE ")}
+shown = {line.split(" ")[2] for line in own.splitlines() if line.startswith("# TYPE ")}
+assert expected == shown, f"{expected ^ shown} are documented or shown only"
