@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::error::UseError;
 use crate::link::{Bounds, Link, Outcome};
 use crate::places::{Place, Places};
-use crate::protocol::{Leader, Next, Opening, Passed, Reader, Step};
+use crate::protocol::{Anchor, Leader, Next, Opening, Passed, Publish, Reader, Step};
 use crate::search;
 use crate::tail::Tail;
 
@@ -43,7 +43,7 @@ pub struct Node {
     begins_again: bool,
     /// The reason why the last message published is not known to be stored.
     trouble: Option<String>,
-    /// The time at which the tip was known to be in its place.
+    /// The time at which the last message read was known to be in its place.
     confirmed: Instant,
 }
 
@@ -411,7 +411,7 @@ impl Node {
                 Ok(Turn::Again)
             }
             Next::Publish(publish) => {
-                if publish.last_id.is_some() && !self.has_tip().await? {
+                if !self.is_last(&publish).await? {
                     self.restart().await?;
                     return Ok(Turn::Again);
                 }
@@ -425,17 +425,19 @@ impl Node {
         }
     }
 
-    /// Reports whether the tip is still in its place, if that was not seen lately and the fence of a
-    /// publish does not ensure it.
-    async fn has_tip(&mut self) -> Result<bool, UseError> {
+    /// Reports whether the message after which a publish goes is still in its place, if that was not seen
+    /// lately and the fence of the publish does not ensure it. The tip does not suffice: after it, others
+    /// may have taken the place of what was read up to a mark.
+    async fn is_last(&mut self, publish: &Publish) -> Result<bool, UseError> {
+        let Some(id) = publish.last_id else { return Ok(true) };
         if !self.link.is_replicated() || self.confirmed.elapsed() < FRESH {
             return Ok(true);
         }
-        let has_tip = self.link.has(self.reader.tip()).await?;
-        if has_tip {
+        let is_last = self.link.has(Anchor { sequence: publish.last_sequence, id }).await?;
+        if is_last {
             self.confirmed = Instant::now();
         }
-        Ok(has_tip)
+        Ok(is_last)
     }
 
     /// Reads what a publish has led to.

@@ -1,4 +1,4 @@
-//! Nodes on a real server: leading, losing outcomes, split brain, and streams that lose their end.
+//! Nodes on a real server: leading, losing outcomes, and split brain.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -126,69 +126,6 @@ async fn messages_of_others_and_restarts_of_the_server_cost_nothing() {
     edge.catch_up().await;
     assert_eq!(edge.state(), leader.state());
     assert_eq!(edge.records, leader.records);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_appends_again_what_the_stream_has_lost() {
-    let Some(mut server) = Nats::plain() else { return };
-    let mut leader = connect(server.address, 1).await;
-    let mut edge = connect(server.address, 2).await;
-    leader.lead().await;
-    leader.publish(4).await;
-    server.kill();
-    let backup = server.back_up();
-    server.resume();
-    leader.publish(4).await;
-    edge.catch_up().await;
-    let before = edge.records.clone();
-    server.kill();
-    server.restore(&backup);
-    server.resume();
-    leader.publish(2).await;
-    edge.catch_up().await;
-    assert_eq!(edge.state(), leader.state());
-    assert_eq!(edge.state().term(), 1, "no other term was needed");
-    assert!(edge.records.len() >= before.len());
-    assert!(before.iter().all(|(offset, entry)| edge.records.get(offset) == Some(entry)));
-    assert!(edge.node.counts().rewinds > 0 || edge.repeated == 0);
-    let mut late = connect(server.address, 3).await;
-    late.catch_up().await;
-    assert_eq!(late.records, edge.records);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_stream_has_lost_for_ever_gets_other_offsets() {
-    let Some(mut server) = Nats::plain() else { return };
-    let mut leader = connect(server.address, 1).await;
-    let mut edge = connect(server.address, 2).await;
-    leader.lead().await;
-    leader.publish(4).await;
-    server.kill();
-    let backup = server.back_up();
-    server.resume();
-    while leader.records.len() < 10 {
-        leader.publish(4).await;
-    }
-    edge.catch_up().await;
-    let before = edge.records.clone();
-    drop(leader);
-    server.kill();
-    server.restore(&backup);
-    server.resume();
-    let mut next = connect(server.address, 3).await;
-    next.lead().await;
-    next.publish(8).await;
-    edge.catch_up().await;
-    assert_eq!(edge.state(), next.state());
-    assert_eq!(edge.node.counts().rewinds, 1);
-    let last_before = *before.last_key_value().unwrap().0;
-    let after: Vec<_> = edge.records.range(last_before + 1..).collect();
-    assert!(!after.is_empty());
-    assert!(before.iter().all(|(offset, entry)| edge.records.get(offset) == Some(entry)));
-    // What was lost is read again: the entries after the loss begin where the backup ended.
-    let lost: Vec<_> = before.iter().filter(|(at, _)| !next.records.contains_key(at)).collect();
-    let again = |entry: &(u32, u64)| next.records.values().filter(|known| *known == entry).count();
-    assert!(lost.iter().any(|(_, entry)| again(entry) == 1), "{lost:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

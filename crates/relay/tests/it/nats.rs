@@ -103,6 +103,13 @@ impl Nats {
         }
     }
 
+    /// Suspends the server, or lets it continue.
+    pub(crate) fn suspend(&self, is_suspended: bool) {
+        let signal = if is_suspended { "-STOP" } else { "-CONT" };
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
     /// Copies what the stopped server has stored.
     pub(crate) fn back_up(&self) -> TempDir {
         let backup = tempfile::tempdir().unwrap();

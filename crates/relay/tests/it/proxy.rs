@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -123,20 +123,44 @@ impl Proxy {
 
 /// Publishes a frame over a connection of its own, and returns the answer.
 async fn deliver(server: SocketAddr, frame: &Frame) -> String {
-    let mut stream = BufReader::new(TcpStream::connect(server).await.unwrap());
-    let mut line = String::new();
-    stream.read_line(&mut line).await.unwrap();
-    stream
-        .write_all(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB late 1\r\n")
-        .await
-        .unwrap();
-    stream.write_all(&frame.with_reply("late")).await.unwrap();
-    loop {
-        let frame = Frame::read(&mut stream).await.expect("the server closes the connection");
-        match frame.verb() {
-            "MSG" => return String::from_utf8_lossy(&frame.payload).into_owned(),
-            "PING" => stream.write_all(b"PONG\r\n").await.unwrap(),
-            _ => {}
+    let mut plain = Plain::connect(server).await;
+    plain.stream.write_all(&frame.with_reply(INBOX)).await.unwrap();
+    plain.answer().await
+}
+
+/// The subject for the answer to a [`Plain`] connection.
+const INBOX: &str = "answers";
+
+/// A connection without a client library: what is sent lies ready for a server that is suspended.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    stream: BufReader<TcpStream>,
+}
+
+impl Plain {
+    pub(crate) async fn connect(server: SocketAddr) -> Self {
+        let mut stream = BufReader::new(TcpStream::connect(server).await.unwrap());
+        Frame::read(&mut stream).await.expect("the server does not introduce itself");
+        let hello = format!("CONNECT {{\"verbose\":false,\"headers\":true}}\r\nSUB {INBOX} 1\r\n");
+        stream.write_all(hello.as_bytes()).await.unwrap();
+        Self { stream }
+    }
+
+    /// Sends a request.
+    pub(crate) async fn request(&mut self, subject: &str, payload: &str) {
+        let frame = format!("PUB {subject} {INBOX} {}\r\n{payload}\r\n", payload.len());
+        self.stream.write_all(frame.as_bytes()).await.unwrap();
+    }
+
+    /// Waits for the next answer.
+    pub(crate) async fn answer(&mut self) -> String {
+        loop {
+            let frame = Frame::read(&mut self.stream).await.expect("the connection is closed");
+            match frame.verb() {
+                "MSG" => return String::from_utf8_lossy(&frame.payload).into_owned(),
+                "PING" => self.stream.write_all(b"PONG\r\n").await.unwrap(),
+                _ => {}
+            }
         }
     }
 }

@@ -209,25 +209,35 @@ fn check_proxies(tally: &mut Tally) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Checks outputs, all at the same time: most of theirs passes with waiting.
 fn check_outputs(tally: &mut Tally, kills: u64) {
-    match outputs::brokers() {
-        Ok(python) => {
-            tally.report("outputs: kills of brokers", timed(|| outputs::kills(&python, kills)));
-            tally.report("outputs: TLS and SASL", timed(|| outputs::secured(&python)));
-            tally.report("outputs: mistakes", timed(|| outputs::mistakes(&python)));
-            let of_nodes = kills.div_ceil(4);
-            let cluster = || outputs::cluster(&python, of_nodes);
-            tally.report("outputs: kills of nodes of a cluster", timed(cluster));
-        }
+    type Check = fn(&Path, u64) -> anyhow::Result<()>;
+    let checks: [(&str, Check); 4] = [
+        ("outputs: kills of brokers", outputs::kills),
+        ("outputs: TLS and SASL", |python, _| outputs::secured(python)),
+        ("outputs: mistakes", |python, _| outputs::mistakes(python)),
+        ("outputs: kills of nodes of a cluster", |python, kills| {
+            outputs::cluster(python, kills.div_ceil(4))
+        }),
+    ];
+    let python = match outputs::brokers() {
+        Ok(python) => python,
         Err(error) => {
             let why = format!("the brokers cannot be installed from PyPI: {error:#}");
-            for check in
-                ["kills of brokers", "TLS and SASL", "mistakes", "kills of nodes of a cluster"]
-            {
-                tally.skip(&format!("outputs: {check}"), &why);
-            }
+            return checks.into_iter().for_each(|(name, _)| tally.skip(name, &why));
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        let run = |check: Check| {
+            let python = &python;
+            scope.spawn(move || timed(|| check(python, kills)))
+        };
+        let running: Vec<_> = checks.into_iter().map(|(name, check)| (name, run(check))).collect();
+        for (name, thread) in running {
+            let outcome = thread.join();
+            tally.report(name, outcome.unwrap_or_else(|_| Err(anyhow::anyhow!("panicked"))));
+        }
+    });
 }
 
 fn check_collector(tally: &mut Tally) {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use record::{BatchHash, State, StreamId};
-use relay::protocol::{Applied, Content, Leader, Next, Opening, Reader, Restart, Show, Step};
+use relay::protocol::{
+    Anchor, Applied, Content, Leader, Next, Opening, Reader, Restart, Show, Step,
+};
 
 use super::observer::{Observer, Shown};
 use super::server::Outcome;
@@ -251,6 +253,12 @@ impl Node {
                 Ok(false)
             }
             Next::Publish(publish) => {
+                let last = |id| Anchor { sequence: publish.last_sequence, id };
+                let is_last = |id| !world.rules.replicated || world.has(last(id));
+                if !publish.last_id.is_none_or(is_last) {
+                    self.restart(world);
+                    return Ok(false);
+                }
                 self.attempts += 1;
                 world.send(publish.clone(), self.at, self.attempts);
                 if world.rules.pipelines {

@@ -23,6 +23,9 @@ pub(super) struct Rules {
     pub(super) pipelines: bool,
     /// The stream loses its end, and old backups are restored.
     pub(super) losses: bool,
+    /// Several servers keep the stream: they do not compare the id of the last message. Leaders look at
+    /// it before they publish, and no publish outlasts a loss on its way.
+    pub(super) replicated: bool,
     /// Without losses: the nodes know that the stream has none.
     pub(super) durable: bool,
     pub(super) expires: bool,
@@ -46,6 +49,7 @@ impl Rules {
         Self {
             pipelines: false,
             losses,
+            replicated: random.one_of(3),
             durable: !losses && random.one_of(2),
             expires: random.one_of(3),
             damage: random.one_of(6),
@@ -142,8 +146,8 @@ impl World {
 
     /// Lets nothing happen any more but what nodes do.
     pub(super) fn calm(&mut self) {
-        let Rules { pipelines, durable, .. } = self.rules;
-        let quiet = Rules { pipelines, durable, ..Rules::none() };
+        let Rules { pipelines, replicated, durable, .. } = self.rules;
+        let quiet = Rules { pipelines, replicated, durable, ..Rules::none() };
         (self.rules, self.network, self.answers) = (quiet, Vec::new(), Vec::new());
     }
 
@@ -233,7 +237,8 @@ impl World {
     }
 
     fn publish(&mut self, publish: &Publish) -> Outcome {
-        let outcome = self.server.publish(publish);
+        let last_id = publish.last_id.filter(|_| !self.rules.replicated);
+        let outcome = self.server.publish(&Publish { last_id, ..publish.clone() });
         if let Outcome::Stored(sequence) = outcome {
             self.is_led = true;
             self.count("publish stored");
@@ -330,8 +335,11 @@ impl World {
         if self.rules.clocks && !has_begin && begun.sequence > 0 {
             return;
         }
-        (self.server, self.settled) = (server, 0);
+        self.server = server;
         self.settled = self.server.last;
+        if self.rules.replicated {
+            self.network.clear();
+        }
         if self.random.one_of(2) {
             self.server.restart();
         }
@@ -378,6 +386,7 @@ impl Rules {
         Self {
             pipelines: false,
             losses: false,
+            replicated: false,
             durable: false,
             expires: false,
             damage: false,

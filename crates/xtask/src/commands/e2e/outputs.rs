@@ -135,6 +135,7 @@ pub(crate) fn mistakes(python: &Path) -> anyhow::Result<()> {
         &here,
         &text,
         &[
+            ("nats", "begins with the next certificate, as at each start without data_dir"),
             ("nats", "it refuses the credentials; check nats.user"),
             ("password", "refuse the client"),
             ("password", "check user, password_file"),
