@@ -1,6 +1,7 @@
 //! The journal as the history of the feed, and look-ups in it.
 
 pub(crate) mod lookup;
+pub(crate) mod search;
 mod terms;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub struct JournalHistory {
     indexes: Arc<Indexes>,
     entries: Arc<Entries>,
     lookups: Semaphore,
+    searches: search::Places,
 }
 
 impl JournalHistory {
@@ -40,7 +42,8 @@ impl JournalHistory {
         let indexes = Arc::new(Indexes::new(&journal));
         let lookups = Semaphore::new(LOOKUPS);
         let followed = Arc::downgrade(&indexes);
-        let history = Self { journal, indexes, entries, lookups };
+        let searches = search::Places::default();
+        let history = Self { journal, indexes, entries, lookups, searches };
         let thread = thread::Builder::new().name("index".to_owned()).spawn(move || {
             // Only this thread is left once nobody else needs the indexes.
             if let Some(indexes) = followed.upgrade() {

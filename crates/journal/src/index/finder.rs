@@ -115,27 +115,27 @@ impl<'s> Finder<'s> {
         self.has_lost
     }
 
-    /// Takes the next step: looks into the index of one segment, or reads one batch, or one block where
-    /// there is no index.
+    /// Takes the next step: reads one batch, after a look into the index of its segment where that is the
+    /// first one; or rules out a segment. What is left to search shrinks with each step.
     ///
     /// # Errors
     /// If a file cannot be read.
     pub fn next_step(&mut self) -> Result<Next, ReadError> {
+        if self.rows.is_empty() && self.batches.is_empty() {
+            if self.left.is_empty() {
+                return Ok(Next::End);
+            }
+            self.enter()?;
+        }
         if let Some(batch) = self.batches.pop() {
             self.pass(batch.first_offset, batch.next_offset());
             return Ok(Next::Batch(batch));
         }
-        if let Some(row) = self.rows.pop() {
-            self.pass(row.first_offset, row.end());
-            let batch = self.read(&row)?;
-            self.has_lost |= batch.is_none();
-            return Ok(batch.map_or(Next::Nothing, Next::Batch));
-        }
-        if self.left.is_empty() {
-            return Ok(Next::End);
-        }
-        self.enter()?;
-        Ok(Next::Nothing)
+        let Some(row) = self.rows.pop() else { return Ok(Next::Nothing) };
+        self.pass(row.first_offset, row.end());
+        let batch = self.read(&row)?;
+        self.has_lost |= batch.is_none();
+        Ok(batch.map_or(Next::Nothing, Next::Batch))
     }
 
     /// Marks the offsets of a batch, and those before it in the order of the search, as searched.

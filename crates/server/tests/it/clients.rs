@@ -6,6 +6,7 @@ mod filters;
 mod gaps;
 mod heartbeats;
 mod resume;
+mod search;
 mod since_time;
 mod slow;
 mod violations;

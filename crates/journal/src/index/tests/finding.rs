@@ -56,7 +56,10 @@ fn all(mut finder: Finder<'_>, wanted: &Wanted, order: Order, range: &Range<u64>
         let before = finder.left();
         let batch = match finder.next_step().unwrap() {
             Next::End => break,
-            Next::Nothing => continue,
+            Next::Nothing => {
+                assert_ne!(finder.left(), before, "each step makes progress");
+                continue;
+            }
             Next::Batch(batch) => batch,
         };
         let left = finder.left();

@@ -19,6 +19,7 @@ use super::logs::Logs;
 use super::process;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
+use crate::metrics::search::SearchMetrics;
 use crate::publish::messages::MessageStream;
 
 /// Builds the registry with every metric in it, ready to be scraped.
@@ -36,6 +37,7 @@ pub fn registry(
     register_guard(&mut registry, &metrics.guard);
     register_certificates(&mut registry, metrics);
     register_operations(&mut registry, metrics);
+    register_searches(&mut registry, &metrics.search);
     registry.register_collector(Box::new(Ring(hub)));
     registry.register_collector(Box::new(Filtered(filters)));
     registry.register_collector(Box::new(process::Tasks(tasks)));
@@ -83,6 +85,21 @@ fn register_certificates(registry: &mut Registry, metrics: &Metrics) {
         "filters_refused",
         "Connections refused because of their filter, by reason",
         metrics.filters_refused.clone(),
+    );
+}
+
+fn register_searches(registry: &mut Registry, metrics: &SearchMetrics) {
+    registry.register("searches", "Searches of the journal, by outcome", metrics.requests.clone());
+    registry.register_with_unit(
+        "search_work",
+        "Time that searches of the journal worked",
+        Unit::Seconds,
+        metrics.work.clone(),
+    );
+    registry.register(
+        "search_results",
+        "Certificates that searches of the journal returned",
+        metrics.results.clone(),
     );
 }
 

@@ -43,7 +43,7 @@ const fn script(name: &'static str, by: Interpreter, stays: bool) -> Script {
 pub(super) const CERTSTREAM_CLI: Script = script("certstream_cli.py", Interpreter::Python, false);
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 15] = [
+pub(super) const SCRIPTS: [Script; 17] = [
     CERTSTREAM_CLI,
     script("certstream_library.py", Interpreter::Python, false),
     script("certstream.mjs", Interpreter::Node, false),
@@ -55,9 +55,11 @@ pub(super) const SCRIPTS: [Script; 15] = [
     script("gorilla.go", Interpreter::Gorilla, true),
     script("chromium.mjs", Interpreter::Browser, true),
     script("page.mjs", Interpreter::Browser, false),
+    script("history.mjs", Interpreter::Browser, false),
     script("profiles.py", Interpreter::Python, false),
     script("http.sh", Interpreter::Shell, false),
     script("openapi.py", Interpreter::Python, false),
+    script("search.py", Interpreter::Python, false),
     script("metrics.py", Interpreter::Python, false),
 ];
 
@@ -65,6 +67,8 @@ pub(super) const SCRIPTS: [Script; 15] = [
 pub(super) struct Runner<'a> {
     /// The server, as `HOST:PORT`.
     pub(super) address: &'a str,
+    /// The server with a journal, as `HOST:PORT`.
+    pub(super) history: &'a str,
     pub(super) chromium: Option<&'a Path>,
     /// The program made of `gorilla.go`.
     pub(super) gorilla: Option<&'a Path>,
@@ -132,6 +136,7 @@ impl Runner<'_> {
         }
         command.env("PATH", clients::path()?).env("NODE_PATH", "node_modules");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("ADDRESS", self.address);
+        command.env("HISTORY_ADDRESS", self.history);
         if let Some(chromium) = self.chromium {
             command.env("CHROMIUM", chromium);
         }
