@@ -122,7 +122,7 @@ impl Files {
         let name = segment.name();
         let open = || {
             let file = store.storage.open(&path(store, name)).ok()?;
-            SealedIndex::open(file, &binding(segment)).ok().map(Arc::new)
+            SealedIndex::open(file, &binding(store, segment)).ok().map(Arc::new)
         };
         let index = self.0.lock().entry(name).or_insert_with(open).clone();
         let Some(index) = index else { return Ok(false) };
