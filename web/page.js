@@ -5,6 +5,7 @@ import * as form from "./filter/form.js";
 import * as notify from "./filter/notify.js";
 import * as figures from "./figures.js";
 import { watch } from "./logs.js";
+import * as search from "./search/search.js";
 import * as state from "./state.js";
 import { Certificates } from "./stream/certificates.js";
 import * as detail from "./stream/detail.js";
@@ -84,6 +85,7 @@ function answered(answer) {
   certificates.checked = figures.checked();
   state.answered(answer);
   serving(answer);
+  search.serving(answer);
   stream.serving(answer);
   detail.serving({
     one: (kind, offset, parameters) => stream.one(kind, offset, parameters),

@@ -78,6 +78,9 @@ function extensions({ extensions: all = {} }) {
   });
 }
 
+const sighting = ({ source, cert_index: index, submission_timestamp: time }) =>
+  [source, `number ${number(index)}, logged ${date(time)}`];
+
 const items = (names) => names.map(({ name, part }) => {
   const readable = unicode(name);
   const item = element("li", "", ...marked(name, part));
@@ -85,10 +88,11 @@ const items = (names) => names.map(({ name, part }) => {
   return item;
 });
 
-export function open(data, offset, filter) {
+// Of a certificate of the history, `kept` has its entries in logs, and returns its PEM.
+export function open(data, offset, filter, kept = null) {
   const names = sorted(data, filter);
   const leaf = data.leaf_cert;
-  shown = { data, offset, name: names[0]?.name ?? untitled(data) };
+  shown = { data, offset, name: names[0]?.name ?? untitled(data), kept };
   byId("detail-title").textContent = shown.name || "unnamed certificate";
   byId("detail-about").textContent = [issuer(leaf.issuer), validity(leaf)].filter(Boolean).join(" · ");
   byId("detail-facts").replaceChildren(...rows(facts(data)));
@@ -100,7 +104,10 @@ export function open(data, offset, filter) {
   const more = extensions(leaf);
   byId("detail-extensions-title").hidden = more.length === 0;
   byId("detail-extensions").replaceChildren(...rows(more));
-  byId("detail-pem").hidden = !server.hasFull || data.source === undefined;
+  const sightings = kept?.sightings ?? [];
+  byId("detail-sightings-title").hidden = sightings.length === 0;
+  byId("detail-sightings").replaceChildren(...rows(sightings.map(sighting)));
+  byId("detail-pem").hidden = !kept && (!server.hasFull || data.source === undefined);
   byId("detail-link").hidden = offset === undefined;
   note("");
   dialog.showModal();
@@ -123,13 +130,19 @@ function narrow({ leaf_cert: { all_domains: names = [] } }) {
 async function savePem() {
   const of = shown;
   note("Fetching the certificate…");
-  const message = await server.one("full", of.offset, narrow(of.data));
+  const text = await (of.kept ? of.kept.pem() : pemOf(of));
   if (of !== shown) return;
-  const der = message?.data.leaf_cert.as_der;
-  if (!der) return note("The server no longer has this certificate; the log does: follow “Entry in the log”.");
+  if (!text) return note("The server no longer has this certificate; the log does: follow “Entry in the log”.");
   const isPrecert = kind(of.data) === "precert";
   note(isPrecert ? "Downloaded. It is a precertificate: it has the poison extension." : "Downloaded.");
-  download(of.name, "pem", "application/x-pem-file", pem(der));
+  download(of.name, "pem", "application/x-pem-file", text);
+}
+
+// The certificate from the stream that has it.
+async function pemOf(of) {
+  const message = await server.one("full", of.offset, narrow(of.data));
+  const der = message?.data.leaf_cert.as_der;
+  return der ? pem(der) : null;
 }
 
 const json = () => JSON.stringify(shown.data, null, 2);

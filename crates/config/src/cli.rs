@@ -4,6 +4,7 @@ mod commands;
 mod flags;
 pub(crate) mod journal;
 mod manual;
+mod search;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::overlay::Assignment;
 use crate::table::{SETTINGS, Setting};
 pub use commands::{CreateIndex, LogsCommand, TailCommand};
 pub use manual::MANUAL;
+pub use search::SearchCommand;
 
 /// The request of a command line.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(crate) enum Request {
     Run(CommandLine),
     /// Printing the stream of a server that no configuration names.
     Tail(TailCommand),
+    /// A search in a server that no configuration names.
+    Search(SearchCommand),
     /// This help, or these completions.
     Help(String),
     /// This line.
@@ -55,6 +59,7 @@ pub(crate) enum Action {
     CreateIndex(CreateIndex),
     Healthcheck(Option<String>),
     Tail(TailCommand),
+    Search(SearchCommand),
 }
 
 /// Reads a command line, of which the first argument is the program's name.
@@ -78,6 +83,9 @@ pub(crate) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Request, 
                 Request::Help(completions::requested(requested, command()))
             }
             Some(("tail", tail)) if tail.contains_id("url") => Request::Tail(commands::tail(tail)),
+            Some(("search", matches)) if matches.contains_id("url") => {
+                Request::Search(search::read(matches))
+            }
             _ => Request::Run(command_line(&matches)),
         }),
         Err(error) => {
@@ -138,6 +146,7 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
         Some(("create-index", index)) => Action::CreateIndex(commands::create_index(index)),
         Some(("healthcheck", check)) => Action::Healthcheck(check.get_one("url").cloned()),
         Some(("tail", tail)) => Action::Tail(commands::tail(tail)),
+        Some(("search", matches)) => Action::Search(search::read(matches)),
         Some(_) => Action::Validate,
         None if flag("validate-config") => Action::Validate,
         None if flag("print-config") && flag("changed") => Action::PrintChanged,

@@ -35,7 +35,7 @@ use serde::Deserialize as _;
 use changed::Origins;
 pub use cli::journal::{ExportFormat, JournalCommand, JournalExport};
 use cli::{Action, CommandLine, Request};
-pub use cli::{CreateIndex, LogsCommand, MANUAL, TailCommand, command};
+pub use cli::{CreateIndex, LogsCommand, MANUAL, SearchCommand, TailCommand, command};
 pub use compat::{COMPAT_KEYS, CompatKey, OtherServer, ProfileOrigin, Support};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
@@ -73,6 +73,8 @@ pub enum Invocation {
     Healthcheck(Box<Setup>, Option<String>),
     /// Print the stream of a server: of this configuration, unless the command names another one.
     Tail(Option<Box<Setup>>, TailCommand),
+    /// Search a journal. The configuration is needed only if the command names no server.
+    Search(Option<Box<Setup>>, SearchCommand),
     /// Write this YAML and exit.
     PrintConfig(String),
     /// Write this help, or these completions, and exit.
@@ -154,6 +156,7 @@ fn parse_with(
     let command = match cli::read(args)? {
         Request::Run(command) => command,
         Request::Tail(command) => return Ok(Invocation::Tail(None, command)),
+        Request::Search(command) => return Ok(Invocation::Search(None, command)),
         Request::Help(text) => return Ok(Invocation::Help(text)),
         Request::Version(text) => return Ok(Invocation::Version(text)),
     };
@@ -169,6 +172,7 @@ fn parse_with(
         Action::CreateIndex(command) => Invocation::CreateIndex(Box::new(setup), command),
         Action::Healthcheck(url) => Invocation::Healthcheck(Box::new(setup), url),
         Action::Tail(command) => Invocation::Tail(Some(Box::new(setup)), command),
+        Action::Search(command) => Invocation::Search(Some(Box::new(setup)), command),
         Action::Print => Invocation::PrintConfig(yaml::print(&setup.config)),
         Action::PrintChanged => Invocation::PrintConfig(changed::print(&setup, &origins)),
     })

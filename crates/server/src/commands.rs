@@ -4,5 +4,6 @@ pub mod create_index;
 pub mod healthcheck;
 pub mod journal;
 pub mod logs;
+pub mod search;
 pub mod tail;
 pub mod validate;

@@ -3,6 +3,7 @@
 pub(crate) mod lookup;
 #[cfg(test)]
 pub(crate) mod sample;
+pub(crate) mod search;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub struct JournalHistory {
     indexes: Arc<Indexes>,
     entries: Arc<Entries>,
     lookups: Semaphore,
+    searches: search::Places,
 }
 
 impl JournalHistory {
@@ -44,7 +46,8 @@ impl JournalHistory {
         let indexes = Arc::new(Indexes::new(&journal));
         let lookups = Semaphore::new(LOOKUPS);
         let followed = Arc::downgrade(&indexes);
-        let history = Self { journal, indexes, entries, lookups };
+        let searches = search::Places::default();
+        let history = Self { journal, indexes, entries, lookups, searches };
         let thread = thread::Builder::new().name("index".to_owned()).spawn(move || {
             // Only this thread is left once nobody else needs the indexes.
             if let Some(indexes) = followed.upgrade() {

@@ -1,6 +1,6 @@
 //! The routes, each built from the parts of the server that it needs.
 
-mod api;
+pub(crate) mod api;
 mod examples;
 pub mod guard;
 mod head;

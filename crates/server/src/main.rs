@@ -11,10 +11,10 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use config::{Config, ConfigError, Invocation, LogFormat, Setup, TailCommand};
+use config::{Config, ConfigError, Invocation, LogFormat, SearchCommand, Setup, TailCommand};
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::commands::{create_index, healthcheck, journal, logs, tail, validate};
+use server::commands::{create_index, healthcheck, journal, logs, search, tail, validate};
 use server::reload::{self, SetLevel};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
                 outcome => answer(outcome),
             }
         }
+        Ok(Invocation::Search(setup, command)) => search_journal(setup.as_deref(), &command),
         Ok(Invocation::CreateIndex(setup, command)) => {
             answer(create_index::run(&setup.config, &command))
         }
@@ -110,6 +111,18 @@ fn print_stream(setup: Option<&Setup>, command: &TailCommand) -> ExitCode {
         Err(error) => return refuse(&in_full(error.as_ref())),
     };
     match tail::run(settings, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::print_error(&in_full(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what a search finds.
+fn search_journal(setup: Option<&Setup>, command: &SearchCommand) -> ExitCode {
+    let config = setup.map(|setup| &setup.config);
+    match search::run(config, command, &std::env::vars_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::print_error(&in_full(error.as_ref()));

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod guard;
+pub mod search;
 
 use feed::Written;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use self::clients::{Clients, Presence, Visitor};
 use self::guard::GuardMetrics;
+use self::search::SearchMetrics;
 
 /// Labels of the counts of client connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -132,6 +134,8 @@ pub struct Metrics {
     pub config_reload_failures: Counter,
     /// Clients that were refused.
     pub guard: GuardMetrics,
+    /// Searches of the journal.
+    pub search: SearchMetrics,
 }
 
 /// Begins at zero, with all labels present: an alert on a counter that appears only with its first
@@ -165,9 +169,11 @@ impl Default for Metrics {
             config_reloads: Counter::default(),
             config_reload_failures: Counter::default(),
             guard: GuardMetrics::default(),
+            search: SearchMetrics::default(),
         };
         metrics.begin_at_zero();
         metrics.guard.begin_at_zero();
+        metrics.search.begin_at_zero();
         metrics
     }
 }

@@ -33,6 +33,23 @@ def concrete():
         answer = requests.get(f"{BASE}{path}", timeout=30)
         assert answer.status_code == 200, f"{path}: {answer.status_code}"
         schema[path]["GET"].validate_response(answer)
+    searches()
+
+
+def searches():
+    """Pages of searches, and rows in the form of crt.sh, of a server with a journal."""
+    base = f"http://{os.environ['HISTORY_ADDRESS']}"
+    schema = schemathesis.openapi.from_url(f"{base}/api/openapi.json")
+    page = {}
+    while not page.get("results"):
+        page = requests.get(f"{base}/api/search?limit=3", timeout=30).json()
+    for query in ("limit=3", "order=oldest&unique=name&limit=3", "domain=nowhere.invalid"):
+        answer = requests.get(f"{base}/api/search?{query}", timeout=30)
+        assert answer.status_code == 200, f"{query}: {answer.text}"
+        schema["/api/search"]["GET"].validate_response(answer)
+    answer = requests.get(f"{base}/crtsh?q=%25.com&output=json", timeout=30)
+    assert answer.status_code == 200, answer.text
+    schema["/crtsh"]["GET"].validate_response(answer)
 
 
 def generated():

@@ -47,9 +47,10 @@ pub struct TailCommand {
 }
 
 /// Returns all commands.
-pub(super) fn all() -> [Command; 7] {
+pub(super) fn all() -> [Command; 8] {
     [
         tail_command(),
+        super::search::command(),
         healthcheck_command(),
         Command::new("validate").about("Check the configuration; the same as --validate-config"),
         logs_command(),
@@ -59,7 +60,7 @@ pub(super) fn all() -> [Command; 7] {
     ]
 }
 
-fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(super) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 

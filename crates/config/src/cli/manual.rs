@@ -31,7 +31,7 @@ pub const MANUAL: &Manual = &Manual {
         ("CERTSTREAM_CONFIG", "The configuration file, if --config does not name one."),
         (
             "CERTSTREAM_TOKEN",
-            "For tail: the token that the server requires, if --token-file is not given.",
+            "For tail and search: the token that the server requires, if --token-file is not given.",
         ),
         (
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",

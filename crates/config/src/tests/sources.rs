@@ -293,7 +293,7 @@ fn help(flag: &str) -> String {
 #[test]
 fn short_help_fits_on_a_screen_and_has_examples() {
     let text = help("-h");
-    assert!(text.lines().count() <= 31, "{text}");
+    assert!(text.lines().count() <= 32, "{text}");
     for part in ["--demo", "--port", "--config", "Examples:", "tail", "settings: ", "https://"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -324,6 +324,39 @@ fn tail_reads_the_configuration_only_if_no_server_is_named() {
     match invoke(&["--port=9000", "tail"], &[("CERTSTREAM_TOKEN", "secret")]) {
         Ok(Invocation::Tail(Some(setup), _)) => {
             assert_eq!((setup.config.port, setup.warnings.len()), (9000, 0));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn search_reads_the_configuration_only_if_no_server_is_named() {
+    let wrong = [("CERTSTREAM_PORT", "x")];
+    let arguments = [
+        "search",
+        "--url=https://a",
+        "--domain=a,b",
+        "--domain=c",
+        "--entry=final",
+        "--serial=03ab",
+        "--since=7d",
+    ];
+    match invoke(&arguments, &wrong) {
+        Ok(Invocation::Search(None, command)) => {
+            assert_eq!(command.url.as_deref(), Some("https://a"));
+            let text = |name, value: &str| (name, value.to_owned());
+            let expected =
+                [text("domain", "a,b,c"), text("entry", "final"), text("serial", "03ab")];
+            assert_eq!(command.parameters, expected);
+            assert_eq!((command.since.as_deref(), command.limit), (Some("7d"), 1000));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(invoke(&["search"], &wrong).is_err());
+    assert!(invoke(&["search", "--order=random"], &[]).is_err());
+    match invoke(&["search", "folder", "--limit=5"], &[]) {
+        Ok(Invocation::Search(Some(_), command)) => {
+            assert_eq!((command.directory, command.limit), (Some("folder".into()), 5));
         }
         other => panic!("{other:?}"),
     }

@@ -2,7 +2,7 @@
 //! runs or not. Only `new-id` changes something.
 
 mod export;
-mod moment;
+pub(super) mod moment;
 mod progress;
 mod verify;
 
@@ -90,7 +90,7 @@ fn text_of(millis: u64) -> String {
 }
 
 /// Returns the time in milliseconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

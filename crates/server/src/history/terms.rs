@@ -9,12 +9,14 @@ use wire::filter::{Filter, Parameter};
 /// Returns groups of terms: whatever passes the filter has a term of each. The index knows nothing of
 /// the other parameters, so they rule nothing out.
 pub(super) fn of(filter: &Filter) -> Vec<Vec<Term>> {
-    let domain = |domain: &str| match addresses(domain) {
-        Some(address) => address,
-        None => Term::Domain(domain.to_owned()),
+    // A name may be written as an address, too.
+    let domain = |domain: &str| {
+        let address = domain.parse::<IpAddr>().ok().and_then(|_| addresses(domain));
+        std::iter::once(Term::Domain(domain.to_owned())).chain(address)
     };
     let wildcards = filter.wildcards().iter().map(|name| Term::Name(name.to_string()));
-    let domains = filter.terms(Parameter::Domain).iter().map(|term| domain(term)).chain(wildcards);
+    let domains = filter.terms(Parameter::Domain).iter().flat_map(|term| domain(term));
+    let domains = domains.chain(wildcards);
     let networks: Option<Vec<Term>> =
         filter.terms(Parameter::Ip).iter().map(|network| addresses(network)).collect();
     let issuers = filter.terms(Parameter::Issuer).iter().map(|part| Term::Issuer(part.to_string()));
@@ -58,6 +60,7 @@ mod tests {
         };
         assert_eq!(groups(&[("ip", "192.0.2.0/24")]), [[range("192.0.2.0", "192.0.2.255")]]);
         assert_eq!(groups(&[("ip", "2001:db8::1")]), [[range("2001:db8::1", "2001:db8::1")]]);
-        assert_eq!(groups(&[("domain", "192.0.2.1")]), [[range("192.0.2.1", "192.0.2.1")]]);
+        let name = Term::Domain("192.0.2.1".to_owned());
+        assert_eq!(groups(&[("domain", "192.0.2.1")]), [[name, range("192.0.2.1", "192.0.2.1")]]);
     }
 }

@@ -3,6 +3,8 @@
 mod cert;
 mod logs;
 mod openapi;
+pub(crate) mod published;
+pub(crate) mod search;
 mod stats;
 
 use std::sync::Arc;
@@ -20,9 +22,21 @@ pub(super) fn routes(services: &Services, config: &Config) -> Router {
     let lookup = Router::new()
         .route("/api/cert/{hash}", get(cert::cert))
         .route("/api/entry/{log}/{index}", get(cert::entry));
+    let searches = Arc::new(search::Searches::new(services, config));
+    let search = Router::new()
+        .route("/api/search", get(search::search))
+        .route("/crtsh", get(search::crtsh::crtsh));
     Router::new()
         .route("/api/openapi.json", get(openapi::document))
         .merge(logs.with_state(Arc::clone(&services.logs)))
         .merge(stats.with_state(Arc::new(stats::Sources::new(services))))
         .merge(lookup.with_state(cert::Lookup::new(services, config)))
+        .merge(search.with_state(searches))
+}
+
+/// Builds the route of searches in the form of crt.sh at `/`, which they share with the page and a
+/// stream.
+pub(super) fn crtsh_at_root(services: &Services, config: &Config) -> Router {
+    let searches = Arc::new(search::Searches::new(services, config));
+    Router::new().route("/", get(search::crtsh::crtsh)).with_state(searches)
 }

@@ -22,6 +22,7 @@ use axum::routing::{MethodRouter, get};
 use config::Config;
 use tower_service::Service as _;
 
+use crate::http::api::search::crtsh;
 use crate::http::streams::{encoding, filters, parameters, websocket};
 use crate::http::{Services, not_found};
 
@@ -37,6 +38,19 @@ pub(super) async fn at_root(request: Request<Body>, next: Next) -> Response {
     }
     let mut page: MethodRouter = get(async |headers: HeaderMap| respond(&files::PAGE, &headers));
     let Ok(response) = page.call(request).await;
+    response
+}
+
+/// Answers a request for `/` in the form of crt.sh with that search; others go on.
+pub(super) async fn or_crtsh(
+    State(mut crtsh): State<Router>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if websocket::is_upgrade(&request) || !crtsh::is_meant(request.uri().query()) {
+        return next.run(request).await;
+    }
+    let Ok(response) = crtsh.call(request).await;
     response
 }
 

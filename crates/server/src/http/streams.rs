@@ -6,7 +6,7 @@ pub(super) mod encoding;
 pub(super) mod filters;
 mod gap;
 mod join;
-mod moment;
+pub(super) mod moment;
 mod notices;
 pub(super) mod parameters;
 pub(super) mod paths;
@@ -37,7 +37,7 @@ use self::notices::Notices;
 use self::request::Parameters;
 use crate::http::guard::{Admission, Gate, Policy};
 use crate::http::listener::Alive;
-use crate::http::{Services, guard, missing, page};
+use crate::http::{Services, api, guard, missing, page};
 use crate::metrics::{ConnectionLabels, Metrics};
 use crate::options;
 
@@ -87,6 +87,11 @@ pub(super) fn routes(
             let mut route = guarded(Router::new().route(&path, get(stream)));
             if path == "/" && config.protocols.page {
                 route = route.layer(from_fn(page::at_root));
+            }
+            if path == "/" && config.protocols.api {
+                let crtsh = api::crtsh_at_root(services, config);
+                let crtsh = crtsh.layer(from_fn_with_state(gate.clone(), guard::requests));
+                route = route.layer(from_fn_with_state(crtsh, page::or_crtsh));
             }
             routes = routes.merge(route);
         }

@@ -8,6 +8,7 @@ mod heartbeats;
 mod renumbered;
 mod replay;
 mod resume;
+mod search;
 mod since_time;
 mod slow;
 mod violations;

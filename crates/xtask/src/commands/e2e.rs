@@ -130,6 +130,8 @@ struct Setup {
     addresses: Value,
     /// The server, as `HOST:PORT`.
     address: String,
+    /// A server with a journal, and its address.
+    history: (Process, String),
     /// The server's state file.
     state: PathBuf,
     chromium: Option<PathBuf>,
@@ -154,13 +156,16 @@ impl Setup {
         let server = Process::start(&mut server(&said, port, &state)?)?;
         let address = format!("127.0.0.1:{port}");
         wait_for(&format!("http://{address}/health/deep"))?;
-        let setup = Self { _logs: logs, addresses: said, address, state, chromium, gorilla };
+        let history = with_journal(&said)?;
+        let setup =
+            Self { _logs: logs, addresses: said, address, history, state, chromium, gorilla };
         Ok((setup, server))
     }
 
     fn runner(&self) -> Runner<'_> {
         Runner {
             address: &self.address,
+            history: &self.history.1,
             chromium: self.chromium.as_deref(),
             gorilla: self.gorilla.as_deref(),
         }
@@ -306,6 +311,25 @@ fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
     Ok(server)
 }
 
+/// Starts a server with a journal; its address.
+fn with_journal(logs: &Value) -> anyhow::Result<(Process, String)> {
+    let data_dir = folder()?.join("data");
+    if data_dir.try_exists()? {
+        std::fs::remove_dir_all(&data_dir)?;
+    }
+    let port = free_port()?;
+    let state = folder()?.join("history-state.json");
+    let mut command = server(logs, port, &state)?;
+    command
+        .env_remove("CERTSTREAM_CT_LOG_STATE_FILE")
+        .env("CERTSTREAM_CT_LOG_START", "zero")
+        .env("CERTSTREAM_DATA_DIR", &data_dir);
+    let server = Process::start(&mut command)?;
+    let address = format!("127.0.0.1:{port}");
+    wait_for(&format!("http://{address}/health/deep"))?;
+    Ok((server, address))
+}
+
 /// The README's first command, on a machine without CA certificates.
 fn demo() -> anyhow::Result<()> {
     let port = free_port()?;
@@ -315,7 +339,7 @@ fn demo() -> anyhow::Result<()> {
     let server = Process::start(command.arg(port.to_string()).envs(no_certificates))?;
     let address = format!("127.0.0.1:{port}");
     wait_for(&format!("http://{address}/health/deep"))?;
-    Runner { address: &address, chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
+    Runner { address: &address, history: "", chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
     let (status, _) = server.terminate()?;
     ensure!(status.success(), "the demo ended with {status}");
     Ok(())

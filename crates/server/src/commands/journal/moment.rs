@@ -4,16 +4,38 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use journal::Directory;
 
+/// A place in a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) enum Place {
+    /// The entry at this offset, or the next one.
+    Offset(u64),
+    /// The first entry seen at this time or later, in milliseconds since 1970.
+    Time(u64),
+}
+
+/// Reads a place.
+///
+/// # Errors
+/// If the text is none.
+pub(in crate::commands) fn place(text: &str, now: u64) -> anyhow::Result<Place> {
+    match text.strip_prefix('@') {
+        Some(offset) => {
+            let offset = offset.parse().with_context(|| format!("{text:?} is not an offset"))?;
+            Ok(Place::Offset(offset))
+        }
+        None => Ok(Place::Time(millis(text, now)?)),
+    }
+}
+
 /// Returns the offset of the first entry at a place; none if all are before it.
 ///
 /// # Errors
 /// If the text is no place, or the journal cannot be read.
 pub(super) fn offset(journal: &Directory, text: &str, now: u64) -> anyhow::Result<Option<u64>> {
-    if let Some(offset) = text.strip_prefix('@') {
-        let offset = offset.parse().with_context(|| format!("{text:?} is not an offset"))?;
-        return Ok(Some(offset));
+    match place(text, now)? {
+        Place::Offset(offset) => Ok(Some(offset)),
+        Place::Time(time) => Ok(journal.at_time(time)?),
     }
-    Ok(journal.at_time(millis(text, now)?)?)
 }
 
 /// Reads a time, or a time before `now`, in milliseconds since 1970.

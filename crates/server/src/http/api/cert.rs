@@ -12,11 +12,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use config::Config;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use wire::Renderer;
 
 use self::format::Format;
+use super::published::Published;
 use crate::history::JournalHistory;
 use crate::history::lookup::{Certificate, Outcome};
 use crate::http::Services;
@@ -48,41 +48,11 @@ pub(super) struct Parameters {
     format: Option<String>,
 }
 
-/// A certificate. Its fields have the format of messages of the `rust` profile.
+/// A certificate that was looked up. Its fields have the format of messages of the `rust` profile.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Found<'m> {
-    /// SHA-1 of its DER, hexadecimal with colons.
-    fingerprint: &'m str,
-    /// SHA-1 of its DER, hexadecimal with colons.
-    sha1: &'m str,
-    /// SHA-256 of its DER, hexadecimal with colons.
-    sha256: &'m str,
-    serial_number: &'m str,
-    #[schema(value_type = Object)]
-    subject: &'m RawValue,
-    #[schema(value_type = Object)]
-    issuer: &'m RawValue,
-    /// Unix seconds.
-    not_before: i64,
-    /// Unix seconds.
-    not_after: i64,
-    is_ca: bool,
-    #[schema(value_type = Vec<String>)]
-    all_domains: &'m RawValue,
-    signature_algorithm: &'m str,
-    /// The time at which this server processed it, Unix seconds.
-    seen: f64,
-    /// The log it came from.
-    source: &'m str,
-    cert_index: u64,
-    cert_link: &'m str,
-    /// The type of the entry: certificate or precertificate.
-    #[schema(value_type = String)]
-    update_type: &'static str,
-    /// The URL of that log.
-    source_url: &'m str,
-    /// Its offset in the stream.
-    offset: u64,
+    #[serde(flatten)]
+    published: Published<'m>,
     /// All log entries with this certificate: the one it was published from first. Null if the server
     /// keeps no journal.
     sightings: Option<Vec<Sighting<'m>>>,

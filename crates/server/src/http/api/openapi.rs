@@ -21,7 +21,7 @@ mod tests {
     use utoipa::{Modify, OpenApi};
 
     use super::*;
-    use crate::http::api::{cert, logs, stats};
+    use crate::http::api::{cert, logs, search, stats};
     use crate::http::{examples, health, statistics};
 
     #[derive(OpenApi)]
@@ -36,6 +36,8 @@ mod tests {
             logs::logs,
             cert::cert,
             cert::entry,
+            search::search,
+            search::crtsh::crtsh,
             statistics::statistics,
             examples::latest,
             health::health,
@@ -93,6 +95,8 @@ mod tests {
             "/api/logs",
             "/api/cert/{hash}",
             "/api/entry/{log}/{index}",
+            "/api/search",
+            "/crtsh",
             "/stats",
             "/latest.json",
         ] {

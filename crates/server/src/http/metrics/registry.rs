@@ -22,6 +22,7 @@ use super::process;
 use crate::cluster;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
+use crate::metrics::search::SearchMetrics;
 use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 
@@ -46,6 +47,7 @@ pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
     register_guard(&mut registry, &metrics.guard);
     register_certificates(&mut registry, metrics);
     register_operations(&mut registry, metrics);
+    register_searches(&mut registry, &metrics.search);
     registry.register_collector(Box::new(Ring(hub)));
     registry.register_collector(Box::new(Filtered(filters)));
     registry.register_collector(Box::new(process::Tasks(tasks)));
@@ -102,6 +104,21 @@ fn register_certificates(registry: &mut Registry, metrics: &Metrics) {
         "replays_refused",
         "Clients that resume and were refused, because too many read the journal",
         metrics.replays_refused.clone(),
+    );
+}
+
+fn register_searches(registry: &mut Registry, metrics: &SearchMetrics) {
+    registry.register("searches", "Searches of the journal, by outcome", metrics.requests.clone());
+    registry.register_with_unit(
+        "search_work",
+        "Time that searches of the journal worked",
+        Unit::Seconds,
+        metrics.work.clone(),
+    );
+    registry.register(
+        "search_results",
+        "Certificates that searches of the journal returned",
+        metrics.results.clone(),
     );
 }
 

@@ -86,6 +86,8 @@ struct Serves {
     full: Option<String>,
     domains: Option<String>,
     health: bool,
+    /// True if what the server keeps can be searched.
+    search: bool,
     /// The path of metrics, unless they have a separate listener.
     metrics: Option<String>,
 }
@@ -171,6 +173,7 @@ fn serves(config: &Config) -> Serves {
         full: at(streams.full, &streams.full_path),
         domains: at(streams.domains_only, &streams.domains_only_path),
         health: config.protocols.health,
+        search: config.protocols.api && config.data_dir.is_some(),
         metrics: options::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
     }
 }

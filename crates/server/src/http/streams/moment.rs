@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 /// Reads a time as milliseconds since 1970; an earlier one counts as 1970. The error is the answer to
 /// the client.
-pub(super) fn parse(name: &str, text: &str) -> Result<u64, String> {
+pub(in crate::http) fn parse(name: &str, text: &str) -> Result<u64, String> {
     let time = unix(text).or_else(|| rfc3339(text));
     time.ok_or_else(|| {
         format!(

@@ -48,7 +48,7 @@ const CERTSTREAM_NPM: Script = script("certstream.mjs", Interpreter::Node, false
 pub(super) const OLD_CLIENTS: [Script; 3] = [CERTSTREAM_CLI, CERTSTREAM_LIBRARY, CERTSTREAM_NPM];
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 15] = [
+pub(super) const SCRIPTS: [Script; 17] = [
     CERTSTREAM_CLI,
     CERTSTREAM_LIBRARY,
     CERTSTREAM_NPM,
@@ -60,9 +60,11 @@ pub(super) const SCRIPTS: [Script; 15] = [
     script("gorilla.go", Interpreter::Gorilla, true),
     script("chromium.mjs", Interpreter::Browser, true),
     script("page.mjs", Interpreter::Browser, false),
+    script("history.mjs", Interpreter::Browser, false),
     script("profiles.py", Interpreter::Python, false),
     script("http.sh", Interpreter::Shell, false),
     script("openapi.py", Interpreter::Python, false),
+    script("search.py", Interpreter::Python, false),
     script("metrics.py", Interpreter::Python, false),
 ];
 
@@ -70,6 +72,8 @@ pub(super) const SCRIPTS: [Script; 15] = [
 pub(super) struct Runner<'a> {
     /// The server, as `HOST:PORT`.
     pub(super) address: &'a str,
+    /// The server with a journal, as `HOST:PORT`.
+    pub(super) history: &'a str,
     pub(super) chromium: Option<&'a Path>,
     /// The program made of `gorilla.go`.
     pub(super) gorilla: Option<&'a Path>,
@@ -137,6 +141,7 @@ impl Runner<'_> {
         }
         command.env("PATH", clients::path()?).env("NODE_PATH", "node_modules");
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("ADDRESS", self.address);
+        command.env("HISTORY_ADDRESS", self.history);
         if let Some(chromium) = self.chromium {
             command.env("CHROMIUM", chromium);
         }

@@ -5,13 +5,12 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderName, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use record::{Gap, GapReason};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use wire::{EntryKind, Event, Profile, Renderer, StreamKind};
+use wire::Renderer;
 
 use super::format::{self, Format};
 use super::{Found, Sighting};
 use crate::history::lookup::{Certificate, Entry, Outcome};
+use crate::http::api::published;
 
 pub(super) const NOT_FOUND: &str = "Certificate not found";
 pub(super) const NO_JOURNAL: &str =
@@ -23,39 +22,6 @@ const RETRY: u64 = 10;
 /// The header of an answer that has a certificate that is only linked to the one looked up: the
 /// SHA-256 of that.
 const LINKED: HeaderName = HeaderName::from_static("certstream-linked");
-
-/// The parts that are used of a lite message.
-#[derive(Deserialize)]
-struct Message<'m> {
-    #[serde(borrow)]
-    data: Data<'m>,
-}
-
-#[derive(Deserialize)]
-struct Data<'m> {
-    cert_link: &'m str,
-    #[serde(borrow)]
-    leaf_cert: Leaf<'m>,
-    seen: f64,
-}
-
-#[derive(Deserialize)]
-struct Leaf<'m> {
-    fingerprint: &'m str,
-    sha1: &'m str,
-    sha256: &'m str,
-    serial_number: &'m str,
-    #[serde(borrow)]
-    subject: &'m RawValue,
-    #[serde(borrow)]
-    issuer: &'m RawValue,
-    not_before: i64,
-    not_after: i64,
-    is_ca: bool,
-    #[serde(borrow)]
-    all_domains: &'m RawValue,
-    signature_algorithm: &'m str,
-}
 
 /// Returns the answer to a look-up.
 pub(super) fn of(outcome: Outcome, format: Format, renderer: &Renderer) -> Response {
@@ -103,50 +69,14 @@ fn certificate(found: &Certificate, format: Format, renderer: &Renderer) -> Resp
 
 fn json(found: &Certificate, renderer: &Renderer) -> Response {
     let recent = &found.recent;
-    let mut message = Vec::new();
-    let certificate = cert::Certificate::read(&recent.record.certificate);
-    let event = Event {
-        offset: recent.offset,
-        record: &recent.record,
-        source: &recent.source,
-        certificate: &certificate,
-        chain: &[],
-    };
-    renderer.render(StreamKind::Lite, Profile::Rust, &event, &mut message);
-    match serde_json::from_slice(&message) {
-        Ok(message) => Json(found_in(&message, found)).into_response(),
-        Err(error) => {
-            let (log, index) = (recent.source.name(), recent.record.index);
-            tracing::error!(log, index, %error, "a message cannot be read back");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-fn found_in<'m>(Message { data }: &Message<'m>, found: &'m Certificate) -> Found<'m> {
-    let (leaf, recent) = (&data.leaf_cert, &found.recent);
-    Found {
-        fingerprint: leaf.fingerprint,
-        sha1: leaf.sha1,
-        sha256: leaf.sha256,
-        serial_number: leaf.serial_number,
-        subject: leaf.subject,
-        issuer: leaf.issuer,
-        not_before: leaf.not_before,
-        not_after: leaf.not_after,
-        is_ca: leaf.is_ca,
-        all_domains: leaf.all_domains,
-        signature_algorithm: leaf.signature_algorithm,
-        seen: data.seen,
-        source: recent.source.name(),
-        cert_index: recent.record.index,
-        cert_link: data.cert_link,
-        update_type: EntryKind::from(recent.record.kind).update_type(),
-        source_url: recent.source.url(),
-        offset: recent.offset,
-        sightings: found.entries.as_ref().map(|entries| entries.iter().map(sighting).collect()),
-        linked: found.linked.as_ref().map(sighting),
-    }
+    let (record, source) = (&*recent.record, &*recent.source);
+    let answer = published::with(recent.offset, record, source, renderer, |published| {
+        let sightings =
+            found.entries.as_ref().map(|entries| entries.iter().map(sighting).collect());
+        let linked = found.linked.as_ref().map(sighting);
+        Json(Found { published, sightings, linked }).into_response()
+    });
+    answer.unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 fn sighting(entry: &Entry) -> Sighting<'_> {

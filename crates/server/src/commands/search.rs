@@ -1,0 +1,81 @@
+//! `certstream-server search`: certificates that a server keeps, from its data directory or by its API.
+
+mod directory;
+mod output;
+mod remote;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+
+use config::{Config, SearchCommand};
+use url::form_urlencoded;
+
+use self::output::Output;
+use super::journal::moment::{self, Place};
+use super::journal::now;
+use crate::history::search::Bounds;
+
+/// Searches, and prints what is found.
+///
+/// # Errors
+/// If the request is wrong, the journal cannot be read, or the server refuses.
+pub fn run(
+    config: Option<&Config>,
+    command: &SearchCommand,
+    environment: &HashMap<OsString, OsString>,
+) -> anyhow::Result<()> {
+    let mut output = Output::new(command.json);
+    let bounds = bounds(command)?;
+    let searched = match (&command.url, config) {
+        (Some(url), _) => remote::run(url, command, bounds, environment, &mut output),
+        (None, config) => directory::run(config, command, bounds, &mut output),
+    };
+    let flushed = output.flush();
+    match searched.and_then(|complete| flushed.map(|()| complete).map_err(Into::into)) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            note("a part was not searched: it is no longer kept, or --limit is reached");
+            Ok(())
+        }
+        Err(error) if is_closed(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reports whether the reader of standard output has seen enough.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Returns the bounds of the search: places name the first entry, and the one to stop before.
+fn bounds(command: &SearchCommand) -> anyhow::Result<Bounds> {
+    let now = now();
+    let place =
+        |text: &Option<String>| text.as_deref().map(|text| moment::place(text, now)).transpose();
+    let mut bounds = Bounds::default();
+    match place(&command.since)? {
+        Some(Place::Offset(offset)) => bounds.since = offset.checked_sub(1),
+        Some(Place::Time(time)) => bounds.since_time = Some(time),
+        None => {}
+    }
+    match place(&command.until)? {
+        Some(Place::Offset(offset)) => bounds.until = Some(offset.saturating_sub(1)),
+        Some(Place::Time(time)) => bounds.until_time = Some(time),
+        None => {}
+    }
+    Ok(bounds)
+}
+
+/// Returns the parameters of the filter as a query string.
+fn parameters(command: &SearchCommand) -> form_urlencoded::Serializer<'static, String> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&command.parameters);
+    query
+}
+
+/// Writes a line to standard error.
+fn note(text: &str) {
+    logging::stderr().line(format!("search: {text}\n").as_bytes());
+}

@@ -1,0 +1,63 @@
+//! A search in a data directory. It is only read, so that a server may run with it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use config::{Config, SearchCommand};
+use journal::storage::Disk;
+use journal::{Directory, System};
+
+use super::output::Output;
+use super::parameters;
+use crate::history::search::{Bounds, Limits, Position, Search};
+use crate::http::api::search;
+use crate::options;
+use crate::publish::entries::Entries;
+
+/// Results that are printed at once.
+const AT_ONCE: usize = 256;
+/// The time after which results are printed.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Terms at most.
+const MOST_TERMS: usize = 10_000;
+
+/// Searches a directory. Returns true if everything that was asked for is searched.
+///
+/// # Errors
+/// If the journal cannot be read, or the request is wrong.
+pub(super) fn run(
+    config: Option<&Config>,
+    command: &SearchCommand,
+    bounds: Bounds,
+    output: &mut Output,
+) -> anyhow::Result<bool> {
+    let configured = config.and_then(|config| config.data_dir.as_deref());
+    let directory = command.directory.as_deref().or(configured);
+    let directory = directory
+        .context("no directory is named: give one, set data_dir, or ask a server with --url")?;
+    let opened = Directory::open(Arc::new(Disk), &System::new(), directory);
+    let journal =
+        opened.with_context(|| format!("cannot read the journal in {}", directory.display()))?;
+    let query = search::query(&parameters(command).finish(), MOST_TERMS, journal.stream());
+    let query = query.map_err(|problem| anyhow!("--{}", problem.trim_end()))?;
+    let logs = Entries::new(journal.state());
+    let renderer = options::renderer(config.unwrap_or(&Config::default()));
+    let search = Search { journal: journal.searchable(), logs: &logs, query: &query };
+    let mut position = Position::begin(journal.searchable(), &bounds)?;
+    let mut left = command.limit;
+    while left > 0 && !position.is_at_end() {
+        let now = Instant::now();
+        let until = now.checked_add(PAUSE).unwrap_or(now);
+        let limits = Limits { results: left.min(AT_ONCE), until };
+        let hits = search.continue_at(&mut position, limits)?;
+        left = left.saturating_sub(hits.len());
+        for hit in &hits {
+            if let Some(json) = search::result(hit, &renderer) {
+                output.result(json.get())?;
+            }
+        }
+        output.flush()?;
+    }
+    Ok(position.is_at_end() && !position.has_lost)
+}

@@ -1,0 +1,215 @@
+//! Searches of the journal: slices of work in threads of low priority, so that live clients come first.
+
+mod names;
+mod position;
+pub(crate) mod query;
+mod unique;
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use journal::{Next, ReadError, Searchable};
+use record::{Batch, Record};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use wire::Source;
+
+pub(crate) use self::names::Pattern;
+pub(crate) use self::position::{Bounds, Position, Searched};
+pub(crate) use self::query::{Query, Serial, Unique};
+use super::JournalHistory;
+use crate::publish::entries::Entries;
+
+/// Searches whose slices run at a time. The others wait for their next slice.
+const RUNNING: usize = 2;
+/// Searches under way at a time; others are refused.
+const ADMITTED: usize = 32;
+/// The time after which a slice ends and another search has its turn.
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
+/// The priority of a thread that searches: the least there is, as anything live comes before.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 19;
+
+/// A certificate that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    /// Its offset.
+    pub(crate) offset: u64,
+    /// The record.
+    pub(crate) record: Record,
+    /// The log it was read from.
+    pub(crate) source: Arc<Source>,
+    /// With [`Unique::Name`]: the names that no result before it has, in lower case.
+    pub(crate) names: Vec<String>,
+}
+
+/// A journal, and what is searched for in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search<'s> {
+    pub(crate) journal: Searchable<'s>,
+    pub(crate) logs: &'s Entries,
+    pub(crate) query: &'s Query,
+}
+
+/// The end of a slice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Results.
+    pub(crate) results: usize,
+    /// The time at which to stop. At least one step is taken.
+    pub(crate) until: Instant,
+}
+
+impl Search<'_> {
+    /// Searches on from a position, until the range is searched or a limit is reached. What it returns
+    /// is in the order of the query.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) fn continue_at(
+        &self,
+        position: &mut Position,
+        limits: Limits,
+    ) -> Result<Vec<Hit>, ReadError> {
+        let query = self.query;
+        let mut found = Vec::new();
+        let wanted = query.wanted(self.logs);
+        let mut finder = self.journal.find(wanted, query.order, position.left.clone());
+        loop {
+            let next = finder.next_step()?;
+            position.has_lost |= finder.has_lost();
+            if let Next::Batch(batch) = next
+                && self.judge(batch, position, limits, &mut found)?
+            {
+                return Ok(found);
+            }
+            position.left = finder.left();
+            let is_full = found.len() >= limits.results || Instant::now() >= limits.until;
+            if position.is_at_end() || is_full {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Adds the records of a batch that are wanted. Returns true if a limit was reached before its end.
+    fn judge(
+        &self,
+        batch: Batch,
+        position: &mut Position,
+        limits: Limits,
+        found: &mut Vec<Hit>,
+    ) -> Result<bool, ReadError> {
+        let records = (batch.first_offset..).zip(batch.records);
+        let mut records: Vec<(u64, Record)> =
+            records.filter(|(offset, _)| position.left.contains(offset)).collect();
+        if self.query.order == journal::Order::Newest {
+            records.reverse();
+        }
+        for (offset, record) in records {
+            if found.len() >= limits.results {
+                return Ok(true);
+            }
+            let hit = self.hit(offset, record, position)?;
+            // To tell whether a result is the first of its kind takes further reading.
+            let is_late = self.query.unique.is_some() && Instant::now() >= limits.until;
+            found.extend(hit);
+            position.pass(offset, self.query.order);
+            if is_late {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns a record if it is wanted, and not a repetition.
+    fn hit(
+        &self,
+        offset: u64,
+        record: Record,
+        position: &Position,
+    ) -> Result<Option<Hit>, ReadError> {
+        let Some(source) = self.logs.source(record.log) else { return Ok(None) };
+        if !self.query.passes(&record, &source) {
+            return Ok(None);
+        }
+        let before = position.before(offset, self.query.order);
+        let Some(names) = unique::names(self, &record, before)? else { return Ok(None) };
+        Ok(Some(Hit { offset, record, source, names }))
+    }
+}
+
+/// The places of searches.
+#[derive(Debug)]
+pub(crate) struct Places {
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        let semaphore = |places| Arc::new(Semaphore::new(places));
+        Self { running: semaphore(RUNNING), admitted: semaphore(ADMITTED) }
+    }
+}
+
+/// A reason why a search has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the journal cannot be read; the log lines of the server give the reason")]
+    Journal,
+    #[error("the journal is being indexed; try again later")]
+    NotIndexed,
+    #[error("no thread can be started for a search; try again later")]
+    Thread,
+}
+
+impl JournalHistory {
+    /// Takes a place for a search; none if there are too many.
+    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.searches.admitted).try_acquire_owned().ok()
+    }
+
+    /// Does a slice of a search, in a thread of its own, when its turn has come.
+    pub(crate) async fn slice<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: &Arc<Query>,
+        work: impl FnOnce(&Search<'_>) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        if self.indexes.searchable().range().end == 0 && self.journal.head().entries > 0 {
+            return Err(Failure::NotIndexed);
+        }
+        let turn = Arc::clone(&self.searches.running).acquire_owned().await;
+        let turn = turn.map_err(|_closed| Failure::Thread)?;
+        let (history, query) = (Arc::clone(self), Arc::clone(query));
+        let (done, outcome) = oneshot::channel();
+        let work = move || {
+            give_way();
+            let journal = history.indexes.searchable();
+            let search = Search { journal, logs: &history.entries, query: &query };
+            // Nobody waits for it any more if the client is gone.
+            drop(done.send(work(&search)));
+            drop(turn);
+        };
+        let started = thread::Builder::new().name("search".to_owned()).spawn(work);
+        if let Err(error) = started {
+            tracing::error!(%error, "cannot start a thread for a search");
+            return Err(Failure::Thread);
+        }
+        match outcome.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a search in the journal failed");
+                Err(Failure::Journal)
+            }
+            Err(_panicked) => Err(Failure::Journal),
+        }
+    }
+}
+
+/// Gives everything else on the machine precedence over the calling thread.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "cannot lower the priority of a search");
+    }
+}

@@ -1,0 +1,163 @@
+//! `/api/search`: the certificates of the journal that a filter passes, in pages or as a stream of lines.
+
+mod answer;
+pub(in crate::http) mod crtsh;
+mod cursor;
+mod request;
+mod run;
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::response::{IntoResponse, Response};
+use config::Config;
+use record::StreamId;
+use wire::Renderer;
+
+use self::answer::Page;
+use self::request::{Format, Requested};
+pub(crate) use self::run::result;
+use self::run::{Budget, Run};
+use crate::history::JournalHistory;
+use crate::history::search::{Failure, Query};
+use crate::http::Services;
+use crate::metrics::Metrics;
+use crate::metrics::search::Outcome;
+use crate::options;
+
+/// Seconds until a client may search again where there are too many searches.
+const RETRY: u64 = 2;
+const NO_JOURNAL: &str = "only a journal can be searched, and this server has none (data_dir)\n";
+const TOO_MANY: &str = "too many searches are under way; try again later\n";
+
+/// The state of the routes.
+#[derive(Debug, Clone)]
+pub(super) struct Searches {
+    pub(super) history: Option<Arc<JournalHistory>>,
+    pub(super) stream: StreamId,
+    pub(super) renderer: Renderer,
+    pub(super) max_terms: usize,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Searches {
+    pub(super) fn new(services: &Services, config: &Config) -> Self {
+        Self {
+            history: services.history.clone(),
+            stream: services.stream,
+            renderer: options::renderer(config),
+            max_terms: usize::try_from(config.filters.max_terms).unwrap_or(usize::MAX),
+            metrics: Arc::clone(&services.metrics),
+        }
+    }
+
+    /// Counts a search.
+    pub(super) fn count(&self, outcome: Outcome) {
+        self.metrics.search.requests.get_or_create(&outcome.labels()).inc();
+    }
+
+    /// Refuses a wrong request.
+    pub(super) fn refuse(&self, problem: String) -> Response {
+        self.count(Outcome::Invalid);
+        (StatusCode::BAD_REQUEST, problem).into_response()
+    }
+
+    /// Returns the journal, or the answer where there is none.
+    pub(super) fn history(&self) -> Result<&Arc<JournalHistory>, Response> {
+        self.history.as_ref().ok_or_else(|| {
+            self.count(Outcome::Invalid);
+            (StatusCode::NOT_FOUND, NO_JOURNAL).into_response()
+        })
+    }
+
+    /// Returns the answer where there are too many searches.
+    pub(super) fn too_many(&self) -> Response {
+        self.count(Outcome::Refused);
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], TOO_MANY).into_response()
+    }
+
+    /// Returns the answer to a search that failed.
+    pub(super) fn failed(&self, failure: &Failure) -> Response {
+        self.count(Outcome::Failed);
+        let text = format!("{failure}\n");
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], text).into_response()
+    }
+}
+
+/// Reads the parameters of a search in a stream, besides those of a page. The error is for the user.
+pub(crate) fn query(parameters: &str, max_terms: usize, stream: StreamId) -> Result<Query, String> {
+    Requested::read(parameters, max_terms, stream).map(|requested| requested.query)
+}
+
+/// Searches the certificates that the server keeps
+///
+/// The filters are those of the streams; a certificate passes if it passes each of them. A search works
+/// for a limited time: an answer with a cursor is continued by the same request with that cursor.
+#[utoipa::path(
+    get,
+    path = "/api/search",
+    tag = "api",
+    params(
+        ("domain" = Option<String>, Query, description = "Domains; names below them pass too, and iPAddress names"),
+        ("exact" = Option<bool>, Query, description = "Whether wildcards that cover a domain are left out"),
+        ("match" = Option<String>, Query, description = "Parts of names, of at least 3 characters"),
+        ("ip" = Option<String>, Query, description = "Addresses or networks"),
+        ("issuer" = Option<String>, Query, description = "Parts of the CN or O of the issuer"),
+        ("log" = Option<String>, Query, description = "Parts of the name or URL of a log, or its id"),
+        ("entry" = Option<String>, Query, description = "precert or final"),
+        ("part" = Option<String>, Query, description = "A share of all certificates, such as 1/8"),
+        ("serial" = Option<String>, Query, description = "A serial number in hexadecimal"),
+        ("since" = Option<String>, Query, description = "Only larger offsets, as N or N@STREAM"),
+        ("until" = Option<String>, Query, description = "Only offsets up to this one"),
+        ("since_time" = Option<String>, Query, description = "Only what was seen at this time or later: RFC 3339 or Unix seconds"),
+        ("until_time" = Option<String>, Query, description = "Only what was seen before this time"),
+        ("unique" = Option<String>, Query, description = "certificate: each issuer and serial number once; name: only results with a name that none before has"),
+        ("order" = Option<String>, Query, description = "newest (default) or oldest"),
+        ("limit" = Option<u64>, Query, description = "Results at most: 1 to 1000 on a page (default 100), to 100000 as NDJSON (default 1000)"),
+        ("cursor" = Option<String>, Query, description = "The cursor of the answer that is continued"),
+        ("format" = Option<String>, Query, description = "json (default) or ndjson: a result on each line, and on the last one the page without results"),
+    ),
+    responses(
+        (status = 200, description = "A page of results", body = Page),
+        (status = 400, description = "A parameter cannot be used, or the cursor is of another server or query", body = String, content_type = "text/plain"),
+        (status = 404, description = "The server keeps no journal", body = String, content_type = "text/plain"),
+        (
+            status = 503,
+            description = "Too many searches are under way, or the journal cannot be read",
+            body = String,
+            content_type = "text/plain",
+            headers(("Retry-After" = u64, description = "Seconds until the client may try again"))
+        ),
+    )
+)]
+pub(super) async fn search(
+    State(searches): State<Arc<Searches>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let requested = match Requested::read(&query, searches.max_terms, searches.stream) {
+        Ok(requested) => requested,
+        Err(problem) => return searches.refuse(problem),
+    };
+    let history = match searches.history() {
+        Ok(history) => history,
+        Err(response) => return response,
+    };
+    let Some(place) = history.admit() else { return searches.too_many() };
+    let Requested { query, bounds, position, limit, format, identity } = requested;
+    let budget = Budget::of(format, limit);
+    let begun = Run::begin(history, &searches, Arc::new(query), bounds, position, budget);
+    let run = match begun.await {
+        Ok(run) => run,
+        Err(failure) => return searches.failed(&failure),
+    };
+    match format {
+        Format::Json => answer::page(&searches, run, &identity).await,
+        Format::Ndjson => {
+            drop(place);
+            answer::lines(searches, run, identity)
+        }
+    }
+}

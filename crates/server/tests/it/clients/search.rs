@@ -1,0 +1,312 @@
+//! Searches of a server with a journal, against a look at every message that it sent.
+
+mod brute;
+mod crtsh;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use ctsim::Sim;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::brute::Message;
+use crate::harness::{Running, eventually, logs, next_json, reads_all, shared_data};
+use crate::operations::process::PROGRAM;
+
+/// The variable with the number of generated entries; a few hundred otherwise.
+const ENTRIES: &str = "CERTSTREAM_SEARCH_ENTRIES";
+/// Entries of each of the two generated logs.
+const FEW: u64 = 400;
+
+/// A server with a journal of several segments.
+async fn server_of(sim: &Sim) -> (Running, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(sim, &folder);
+    config.data_dir = Some(folder.path().join("data"));
+    config.journal.segment_bytes = config::ByteSize::new(config::ByteSize::MIB);
+    config.protocols.api = true;
+    config.feed.skip_empty_domains = false;
+    (Running::start(config).await, folder)
+}
+
+fn generated(entries: u64, rate: f64) -> ctsim::Config {
+    ctsim::Config {
+        rfc6962: 1,
+        static_ct: 1,
+        rate,
+        initial_size: entries,
+        publish_interval: Duration::from_millis(20),
+        ..ctsim::Config::default()
+    }
+}
+
+async fn json(server: &Running, path: &str) -> Value {
+    let response = server.get(path).await;
+    let status = response.status();
+    let text = response.text().await.expect("text");
+    assert_eq!(status, 200, "{path}: {text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// Waits until an offset can be found.
+async fn until_searchable(server: &Running, offset: u64) {
+    eventually("the newest entry can be found", async || {
+        let response = server.get("/api/search?limit=1").await;
+        let page: Value = response.json().await.ok()?;
+        (page["searched"]["until"].as_u64()? >= offset).then_some(())
+    })
+    .await;
+}
+
+/// Reads the messages that the server has sent.
+async fn messages(server: &Running, count: usize) -> Vec<Message> {
+    let mut socket = server.connect("/full-stream?since=0").await;
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        let message = next_json(&mut socket).await;
+        if message["message_type"] == "certificate_update" {
+            all.push(Message::read(&message));
+        }
+    }
+    all
+}
+
+fn offsets(results: &[Value]) -> Vec<u64> {
+    results.iter().map(|result| result["offset"].as_u64().expect("an offset")).collect()
+}
+
+/// Searches page by page, and checks that pages continue each other.
+async fn pages(server: &Running, query: &str, limit: usize) -> Vec<Value> {
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = json(server, &format!("/api/search?{query}&limit={limit}{cursor}")).await;
+        let results = page["results"].as_array().expect("results");
+        assert!(results.len() <= limit);
+        all.extend(results.iter().cloned());
+        match page["cursor"].as_str() {
+            Some(next) => {
+                assert_eq!(page["complete"], false);
+                cursor = format!("&cursor={next}");
+            }
+            None => {
+                assert_eq!(page["complete"], true, "{query}: {}", page["searched"]);
+                return all;
+            }
+        }
+    }
+}
+
+/// Searches for lines.
+async fn lines(server: &Running, query: &str) -> Vec<Value> {
+    let response = server.get(&format!("/api/search?{query}&format=ndjson&limit=100000")).await;
+    assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+    let text = response.text().await.expect("text");
+    let mut lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let end = lines.pop().expect("the end");
+    assert_eq!((&end["cursor"], &end["complete"]), (&Value::Null, &true.into()), "{query}");
+    lines
+}
+
+/// Compares searches of every kind with a look at every message.
+async fn compare(server: &Running, all: &[Message], seed: u64) {
+    until_searchable(server, all.last().expect("a message").offset).await;
+    for wanted in brute::random(all, seed) {
+        let query = wanted.query();
+        let expected = wanted.results(all);
+        let found = lines(server, &query).await;
+        assert_eq!(offsets(&found), expected.offsets(), "{query}");
+        if wanted.is_unique_name() {
+            let names = |result: &Value| -> BTreeSet<String> {
+                let names = result["names"].as_array().expect("names");
+                names.iter().map(|name| name.as_str().expect("text").to_owned()).collect()
+            };
+            let names: Vec<BTreeSet<String>> = found.iter().map(names).collect();
+            assert_eq!(names, expected.names(), "{query}");
+        }
+        // Pages have the same; of many results, larger ones.
+        let limit = (expected.offsets().len() / 5).clamp(1, 1000);
+        let paged = pages(server, &query, limit).await;
+        assert_eq!(offsets(&paged), expected.offsets(), "{query} in pages of {limit}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_of_generated_certificates_find_what_a_look_at_all_of_them_finds() {
+    let entries = std::env::var(ENTRIES).ok().and_then(|text| text.parse::<u64>().ok());
+    let each = entries.map_or(FEW, |entries| entries / 2);
+    let sim = logs(generated(each, 0.0)).await;
+    let (server, _folder) = server_of(&sim).await;
+    let all = messages(&server, usize::try_from(2 * each).expect("fits")).await;
+    compare(&server, &all, 1).await;
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_of_real_certificates_find_what_a_look_at_all_of_them_finds() {
+    let Some(corpus) = shared_data() else { return };
+    let entries = ctsim::corpus::Corpus::load(&corpus).expect("a corpus");
+    let total: usize = entries.logs.iter().map(|log| log.entries.len()).sum();
+    let config = ctsim::Config {
+        rfc6962: 0,
+        static_ct: 0,
+        rate: 10_000.0,
+        corpus: Some(corpus),
+        ..ctsim::Config::default()
+    };
+    let sim = logs(config).await;
+    let (server, _folder) = server_of(&sim).await;
+    let all = messages(&server, total).await;
+    compare(&server, &all, 2).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors_neither_skip_nor_repeat_while_certificates_keep_coming() {
+    let sim = logs(generated(150, 40.0)).await;
+    let (server, _folder) = server_of(&sim).await;
+    let first = messages(&server, 300).await;
+    until_searchable(&server, first.last().expect("a message").offset).await;
+    for order in ["newest", "oldest"] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        let last = loop {
+            let path = format!("/api/search?order={order}&limit=23{cursor}");
+            let page = json(&server, &path).await;
+            found.extend(offsets(page["results"].as_array().expect("results")));
+            match page["cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break page,
+            }
+        };
+        assert_eq!(last["complete"], true);
+        let (since, until) = (&last["searched"]["since"], &last["searched"]["until"]);
+        let until = until.as_u64().expect("an offset");
+        assert!(since.as_u64() < Some(first[0].offset) && until >= first[299].offset);
+        if order == "newest" {
+            found.reverse();
+        }
+        // Offsets of one term have no holes.
+        let expected: Vec<u64> = (first[0].offset..=until).collect();
+        assert_eq!(found, expected, "{order}");
+        // What comes later is found from there on.
+        until_searchable(&server, until + 1).await;
+        let later = json(&server, &format!("/api/search?since={until}&order=oldest&limit=1")).await;
+        assert_eq!(later["results"][0]["offset"], until + 1);
+    }
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_requests_and_cursors_of_other_servers_are_refused_with_a_reason() {
+    let sim = logs(generated(50, 0.0)).await;
+    let (server, _folder) = server_of(&sim).await;
+    let (other, _its_folder) = server_of(&sim).await;
+    let all = messages(&server, 100).await;
+    until_searchable(&server, all[99].offset).await;
+    until_searchable(&other, messages(&other, 100).await[99].offset).await;
+    let cursor = |page: &Value| page["cursor"].as_str().expect("a cursor").to_owned();
+    let ours = cursor(&json(&server, "/api/search?entry=final&limit=1").await);
+    let theirs = cursor(&json(&other, "/api/search?entry=final&limit=1").await);
+    let long = "a".repeat(10_000);
+    for (query, reason) in [
+        ("match=%27%20OR%201%3D1--".to_owned(), "which no name has"),
+        ("match=%25%25%25".to_owned(), "which no name has"),
+        ("domain=%E2%80%AEmoc.elpmaxe".to_owned(), "invisible character"),
+        ("issuer=a%07b".to_owned(), "control character"),
+        (format!("match={long}"), "the limit is 253"),
+        (format!("entry=final&cursor={theirs}"), "of another server"),
+        (format!("entry=precert&cursor={ours}"), "of another query"),
+    ] {
+        let response = server.get(&format!("/api/search?{query}")).await;
+        assert_eq!(response.status(), 400, "{query}");
+        let text = response.text().await.expect("text");
+        assert!(text.contains(reason) && text.len() < 400, "{query}: {text}");
+    }
+    // The metrics count them.
+    let metrics = server.get("/metrics").await.text().await.expect("text");
+    let invalid = "certstream_searches_total{outcome=\"invalid\"} 7";
+    assert!(metrics.lines().any(|line| line == invalid), "{metrics}");
+    server.stop().await;
+    // A server without a journal has nothing to search.
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut config = reads_all(&sim, &folder);
+    config.protocols.api = true;
+    let without = Running::start(config).await;
+    let response = without.get("/api/search?domain=example.com").await;
+    assert_eq!(response.status(), 404);
+    assert!(response.text().await.expect("text").contains("data_dir"));
+    without.stop().await;
+    other.stop().await;
+    sim.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_searches_at_once_are_answered_or_refused_for_now() {
+    let sim = logs(generated(150, 0.0)).await;
+    let (server, _folder) = server_of(&sim).await;
+    let all = messages(&server, 300).await;
+    until_searchable(&server, all[299].offset).await;
+    let expected = lines(&server, "entry=final&order=oldest").await.len();
+    let search = async || {
+        let response = server.get("/api/search?entry=final&order=oldest&limit=1000").await;
+        match response.status().as_u16() {
+            200 => {
+                let page: Value = response.json().await.expect("JSON");
+                assert_eq!(page["results"].as_array().map(Vec::len), Some(expected));
+                true
+            }
+            503 => {
+                assert_eq!(response.headers()["retry-after"], "2");
+                false
+            }
+            other => panic!("{other}"),
+        }
+    };
+    let answers = futures_util::future::join_all((0..60).map(|_| search())).await;
+    assert!(answers.into_iter().filter(|answered| *answered).count() >= 32);
+    server.stop().await;
+    sim.shutdown().await;
+}
+
+/// Runs the command, and returns what it prints.
+async fn command(arguments: Vec<String>) -> Vec<Value> {
+    let run = move || {
+        let mut command = std::process::Command::new(PROGRAM);
+        command.arg("search").args(arguments).env_remove("CERTSTREAM_TOKEN").output()
+    };
+    let output = tokio::task::spawn_blocking(run).await.expect("no panic").expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_finds_the_same_in_a_directory_and_by_the_api() {
+    let sim = logs(generated(FEW, 0.0)).await;
+    let (server, folder) = server_of(&sim).await;
+    let all = messages(&server, usize::try_from(2 * FEW).expect("fits")).await;
+    until_searchable(&server, all.last().expect("a message").offset).await;
+    let expected = lines(&server, "domain=co.uk&entry=final").await;
+    assert!(expected.len() > 3);
+    let directory = folder.path().join("data").display().to_string();
+    let url = format!("--url=http://{}", server.address);
+    let filter = ["--domain=co.uk", "--entry=final", "--since=1d"].map(str::to_owned);
+    let with = |first: &str| [vec![first.to_owned()], filter.to_vec()].concat();
+    assert_eq!(command(with(&url)).await, expected);
+    let few = [vec![url, "--limit=2".to_owned()], filter[..2].to_vec()].concat();
+    assert_eq!(command(few).await, expected[..2]);
+    server.stop().await;
+    assert_eq!(command(with(&directory)).await, expected);
+    let since = format!("--since=@{}", expected[1]["offset"]);
+    let some = [vec![directory, since, "--order=oldest".to_owned()], filter[..2].to_vec()].concat();
+    let found = command(some).await;
+    assert_eq!(
+        offsets(&found),
+        [&expected[1], &expected[0]].map(|one| one["offset"].as_u64().expect("an offset"))
+    );
+    sim.shutdown().await;
+}

@@ -1,0 +1,135 @@
+// The history on the page, in Chromium: a search, a certificate with its entries, the keyboard, and looks. With a
+// server that has a journal.
+
+import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+import { withBrowser } from "./browser.mjs";
+import { require } from "./common.mjs";
+
+const ADDRESS = process.env.HISTORY_ADDRESS;
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const WIDE = { width: 1280, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+const names = (page) => page.$$eval("#history-rows .name b", (found) => found.map((one) => one.textContent));
+const isDone = () => / found/.test(document.querySelector("#history-state").textContent)
+  && !document.querySelector("#history-state").textContent.startsWith("Searching");
+
+async function search(page, by, text) {
+  await page.selectOption("#history-by", by);
+  await page.fill("#history-text", text);
+  await page.press("#history-text", "Enter");
+  await page.waitForFunction(isDone);
+}
+
+// A domain of a certificate that the journal has.
+async function someDomain() {
+  for (;;) {
+    const { results } = await (await fetch(`http://${ADDRESS}/api/search?limit=100`)).json();
+    const all = (results ?? []).flatMap((result) => result.all_domains);
+    const found = all.find((name) => /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(name));
+    if (results?.length === 100 && found) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+async function checkSearch(page, domain) {
+  await page.waitForSelector("#history:not([hidden])");
+  await search(page, "domain", domain);
+  const found = await names(page);
+  assert(found.length > 0 && found.every((name) => name.length > 0), `${found}`);
+  const api = await page.getAttribute("#history-api", "href");
+  const page1 = await (await fetch(`${api}&limit=1000`)).json();
+  assert(page1.results.length >= found.length, "the API finds the same");
+  await page.fill("#history-text", "%%%");
+  await page.selectOption("#history-by", "match");
+  await page.press("#history-text", "Enter");
+  await page.waitForSelector("#history-problem:has-text('no name has')");
+  assert.equal(await page.getAttribute("#history-text", "aria-invalid"), "true");
+}
+
+// More than one request, each of which goes on where the one before ended.
+async function checkMore(page) {
+  await search(page, "match", ".co");
+  const before = await names(page);
+  if (await page.isHidden("#history-more")) return;
+  await page.click("#history-more");
+  await page.waitForFunction((count) => document.querySelectorAll("#history-rows tr").length > count, before.length);
+  await page.waitForFunction(isDone);
+  assert.deepEqual((await names(page)).slice(0, before.length), before);
+}
+
+async function checkCertificate(page, domain) {
+  await search(page, "domain", domain);
+  await page.click("#history-rows .name >> nth=0");
+  await page.waitForSelector("#detail[open]");
+  await page.waitForSelector("#detail-sightings dt");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click("#detail-pem")]);
+  const certificate = new X509Certificate(readFileSync(await download.path(), "utf8"));
+  const facts = await page.textContent("#detail-facts");
+  assert(facts.includes(certificate.fingerprint256), "the PEM is of this certificate");
+  await page.keyboard.press("Escape");
+}
+
+// The keyboard alone finds, opens and closes.
+async function checkKeyboard(page, domain) {
+  await page.focus("#history-by");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type(domain);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(isDone);
+  for (let presses = 0; presses < 6; presses += 1) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => document.activeElement.matches("#history-rows .name"))) break;
+  }
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#detail[open]");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("#detail:not([open])", { state: "attached" });
+  assert(await page.evaluate(() => document.activeElement.matches("#history-rows .name")), "the focus is back");
+}
+
+async function checkLooks(page, domain) {
+  await page.click("#pause");
+  await search(page, "domain", domain);
+  await page.evaluate(AXE);
+  const problems = [];
+  for (const colorScheme of ["light", "dark"]) {
+    for (const [width, viewport] of Object.entries({ wide: WIDE, phone: PHONE })) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await page.setViewportSize(viewport);
+      const where = `${width}-${colorScheme}`;
+      await page.screenshot({ path: `history-${where}.png`, fullPage: true });
+      const found = await page.evaluate(() => globalThis.axe.run());
+      problems.push(...found.violations.map(({ id, nodes }) => `${where}: ${id}: ${nodes.map((node) => node.html).join("\n")}`));
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (overflow > 0) problems.push(`${where}: ${overflow} pixels too wide`);
+    }
+  }
+  assert.deepEqual(problems, []);
+}
+
+await withBrowser(async (context) => {
+  const problems = [];
+  const domain = await someDomain();
+  const page = await context.newPage();
+  await page.setViewportSize(WIDE);
+  page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
+  page.on("request", (request) => {
+    const url = new URL(request.url());
+    if (url.protocol !== "blob:" && url.host !== ADDRESS) problems.push(`request: ${url}`);
+  });
+  await page.goto(`http://${ADDRESS}/`);
+  for (const check of [checkSearch, checkMore, checkCertificate, checkKeyboard, checkLooks]) {
+    try {
+      await check(page, domain);
+    } catch (error) {
+      await page.screenshot({ path: "history-failed.png" });
+      throw new Error(`${check.name}: ${error.message} (history-failed.png)`, { cause: error });
+    }
+  }
+  assert.deepEqual(problems, []);
+});
