@@ -1103,7 +1103,7 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__tail)
-            opts="-u -c -h --url --domain --match --issuer --log --entry --json --stream --from-oldest --token-file --token-header --ca-file --config --strict --help"
+            opts="-u -c -h --url --domain --match --issuer --log --entry --json --stream --from-oldest --resume --token-file --token-header --ca-file --config --strict --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1139,6 +1139,10 @@ _certstream__server() {
                     ;;
                 --stream)
                     COMPREPLY=($(compgen -W "lite full domains" -- "${cur}"))
+                    return 0
+                    ;;
+                --resume)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --token-file)

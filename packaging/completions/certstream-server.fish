@@ -234,6 +234,7 @@ final\t''"
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand tail" -l stream -d 'The stream to print' -r -f -a "lite\t''
 full\t''
 domains\t''"
+complete -c certstream-server -n "__fish_certstream_server_using_subcommand tail" -l resume -d 'Save the position in this file, and resume there when started again; one file per tail' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand tail" -l token-file -d 'File that contains the server\'s token; alternatively, set CERTSTREAM_TOKEN' -r -F
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand tail" -l token-header -d 'Header that carries the token' -r
 complete -c certstream-server -n "__fish_certstream_server_using_subcommand tail" -l ca-file -d 'PEM file of certificate authorities to trust in addition to the system\'s, or of exactly the server\'s certificate' -r -F

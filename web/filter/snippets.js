@@ -136,17 +136,31 @@ function connect() {
 connect();`;
 }
 
-function collector({ serves, auth, stream, filter }) {
-  const { server } = filter;
+// The words for one of our programs: the URL, with the filters that have no option, and the options.
+function words({ serves, stream, filter: { server } }) {
   const options = ["domain", "match", "issuer", "log"].filter((by) => server[by]);
   const inUrl = Object.fromEntries(Object.entries(server).filter(([by]) => !options.includes(by)));
-  const words = [
-    `--url ${quoted(socketUrl(serves[stream], inUrl))}`,
-    ...{ full: ["--with-der"], domains: ["--stream domains"], lite: [] }[stream],
-    ...options.map((by) => `--${by} ${quoted(server[by])}`),
-    "--output certificates.feather",
-  ];
-  return `${auth.required ? "# Reads the token from CERTSTREAM_TOKEN.\n" : ""}certstream-arrow ${words.join(" \\\n  ")}
+  return [`--url ${quoted(socketUrl(serves[stream], inUrl))}`, ...options.map((by) => `--${by} ${quoted(server[by])}`)];
+}
+
+const tokenNote = ({ required }) => (required ? "# Reads the token from CERTSTREAM_TOKEN.\n" : "");
+const tokenHeader = ({ required, header }) => (required && !/^authorization$/i.test(header) ? [`--token-header ${quoted(header)}`] : []);
+
+function tail(context) {
+  const { auth, stream } = context;
+  const all = [...words(context), ...(stream === "lite" ? [] : [`--stream ${stream}`]), ...tokenHeader(auth), "--resume position.json"];
+  const names = stream === "domains" ? ".data[]?" : ".data.leaf_cert.all_domains[]?";
+  return `${tokenNote(auth)}certstream-server tail ${all.join(" \\\n  ")}
+
+# One line per certificate; started again, it resumes.
+# Only the names: add --json | jq -r --unbuffered '${names}'`;
+}
+
+function collector(context) {
+  const { auth, stream } = context;
+  const kind = { full: ["--with-der"], domains: ["--stream domains"], lite: [] }[stream];
+  const all = [...words(context), ...kind, ...tokenHeader(auth), "--output certificates.feather"];
+  return `${tokenNote(auth)}certstream-arrow ${all.join(" \\\n  ")}
 
 # Stores the stream for pandas, Polars and DuckDB; started again, it resumes.
 # In Python: pandas.read_feather("certificates.feather")`;
@@ -159,6 +173,7 @@ export function snippets(context) {
   if (serves.websocket) list.push(["WebSocket URL", plainUrl(context)]);
   if (serves.sse) list.push(["curl", curl(context)]);
   if (serves.websocket) {
+    list.push(["Terminal", tail(context)]);
     list.push(["Python", python(context)], ["JavaScript", javascript(context)], ["Files (Arrow)", collector(context)]);
   }
   return list;

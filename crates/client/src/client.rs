@@ -7,11 +7,11 @@ use bytes::Bytes;
 use rustls::ClientConfig;
 
 use crate::address::{Address, Since};
+use crate::connection::proxy::Proxy;
 use crate::connection::{self, Connection, Failure};
 use crate::dedup::Window;
 use crate::gaps::Gap;
 use crate::progress::{Progress, Resume};
-use crate::proxy::Proxy;
 use crate::session::{Counters, Message, Session};
 
 /// The settings of a client.

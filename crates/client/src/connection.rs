@@ -1,6 +1,7 @@
 //! The connection to a server. It is restored whenever it is lost.
 
 mod failure;
+pub(crate) mod proxy;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,10 +23,11 @@ use tokio_tungstenite::{
 
 use crate::address::{Address, Since, stream_id};
 use crate::backoff::Backoff;
-use crate::proxy::Proxy;
+
 use crate::text::shown;
 pub use failure::Failure;
 use failure::{CONNECT, IDLE, MAX_RECEIVED};
+use proxy::Proxy;
 
 /// The interval of pings. Servers of the first generation close connections on which the client
 /// sends nothing for a minute.

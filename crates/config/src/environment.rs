@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::compat::{COMPAT_KEYS, CompatKey, CompatValue, OtherServer, OtherVariables, Support};
 use crate::error::{ConfigError, Origin};
 use crate::overlay::Assignment;
-use crate::suggest;
+use crate::table::suggest;
 use crate::table::{SETTINGS, Setting};
 
 /// The variable that names the configuration file.

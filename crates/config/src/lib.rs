@@ -20,7 +20,6 @@ mod kind;
 mod model;
 mod overlay;
 mod rules;
-mod suggest;
 mod summary;
 mod table;
 mod tree;

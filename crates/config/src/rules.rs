@@ -8,7 +8,7 @@ use crate::error::Problem;
 use crate::model::reporting::route;
 use crate::model::values::SignatureMode;
 use crate::model::{Config, NamedLog};
-use crate::suggest;
+use crate::table::suggest;
 
 /// Returns every broken rule.
 pub(crate) fn check(config: &Config) -> Vec<Problem> {

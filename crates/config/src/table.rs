@@ -12,6 +12,7 @@ mod logs;
 mod reporting;
 mod server;
 mod streams;
+pub(crate) mod suggest;
 
 use crate::kind::Kind::{self, Logs};
 

@@ -1,5 +1,6 @@
 //! The hub: entries are published to it, and readers join it.
 
+mod entries;
 mod latest;
 mod moment;
 mod publish;
@@ -24,6 +25,7 @@ use crate::signals::Head;
 use crate::stream::Stream;
 use crate::subscription::{Busy, Request, Subscription};
 
+pub use entries::{Begin, Entries, Lost};
 pub use moment::Moment;
 pub use publish::PublishError;
 pub use stats::Stats;

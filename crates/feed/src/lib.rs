@@ -53,8 +53,8 @@
 //!   which it would not reach in time.
 //! * A reader leaves the history when its cursor is at or after the ring's oldest page, under the
 //!   ring's lock. Whatever it needs is in one of both, so there is no seam.
-//! * Only publishers and the lanes render, and only the lane of replays reads the history. Writing
-//!   never does.
+//! * Only publishers and the lanes render, and only the lane of replays reads the history, readers of
+//!   [`Entries`] excepted, which read it in their own thread. Writing never does.
 //! * A filtered reader misses no page: it enters its filter among the signals before it looks at
 //!   the ring for its start, and a publisher fills the ring before it looks at the signals. It costs
 //!   nothing while nothing passes.
@@ -90,7 +90,7 @@ mod subscription;
 
 pub use chunk::batch::{Batch, MAX_SLICES};
 pub use history::{Archive, FirstSeen, History, HistoryPage};
-pub use hub::{Hub, Moment, PublishError, Stats};
+pub use hub::{Begin, Entries, Hub, Lost, Moment, PublishError, Stats};
 pub use late::budget::Owner;
 pub use limits::Limits;
 pub use memory::block;

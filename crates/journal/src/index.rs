@@ -6,10 +6,10 @@
 //!
 //! # File
 //!
-//! A header of 64 bytes, blocks, a directory. Numbers of the header are little-endian: `[8]` magic
+//! A header of 72 bytes, blocks, a directory. Numbers of the header are little-endian: `[8]` magic
 //! `ctindex\0`, `u32` version, `u32` reserved, `[8]` marker of the segment, `u64` number of its first
-//! message, `u64` bytes of the segment, `u64` place of the directory, `u32` its length, `u32` its
-//! checksum, `[4]` reserved, `u32` checksum of the header. Checksums are CRC-32C, and checked before the
+//! message, `u64` bytes of the segment, `u64` hash of its last message (0 if unknown), `u64` place of the
+//! directory, `u32` its length, `u32` its checksum, `[4]` reserved, `u32` checksum of the header. Checksums are CRC-32C, and checked before the
 //! bytes are used. In the directory each block has its least key, its place, length and checksum.
 //!
 //! | table | key | value |

@@ -18,7 +18,6 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod damage;
-mod directory;
 mod error;
 mod format;
 mod host;
@@ -34,12 +33,11 @@ pub mod storage;
 mod write;
 
 pub use damage::{Damage, DamageKind};
-pub use directory::{Contents, Directory, Item};
 pub use error::{OpenError, ReadError, WriteError};
 pub use host::{Host, System};
 pub use index::{Digest, Found, Indexes, Kept, Term};
 pub use journal::{Head, Journal, Opened};
-pub use read::{Reader, StoredBatch};
+pub use read::{Contents, Directory, Item, LogTable, Reader, StoredBatch};
 pub use settings::Settings;
 pub use stats::{SegmentStats, Stats};
 pub use write::{Start, Writer};

@@ -32,6 +32,8 @@ const CLOCK_SLACK: Duration = Duration::from_secs(60);
 pub(crate) struct Recovered {
     pub(crate) state: State,
     pub(crate) totals: Totals,
+    /// Number of the last message that is kept. That of the state, unless messages do not fit.
+    pub(crate) kept: u64,
     /// No offset above the next one can have been shown.
     pub(crate) is_lossless: bool,
     /// The largest next offset found anywhere, also in what is not used.
@@ -86,8 +88,8 @@ pub(crate) fn recover(
         && is_recent(host.now(), &last.header, &tail, &totals);
     let highest = highest.max(state.next_offset());
     let unsynced = tail.unsynced.map(|range| (last.name(), range));
-    let is_lossless = is_proved;
-    Ok(Recovered { state, totals, is_lossless, highest, damage, is_unusable: false, unsynced })
+    let (is_lossless, is_unusable, kept) = (is_proved, false, tail.kept);
+    Ok(Recovered { state, totals, kept, is_lossless, highest, damage, is_unusable, unsynced })
 }
 
 impl Recovered {
@@ -95,6 +97,7 @@ impl Recovered {
         Self {
             state: State::new(stream),
             totals: Totals { next_offset: 0, entries_end: 0, entries: 0, newest: 0 },
+            kept: 0,
             is_lossless: true,
             highest: 0,
             damage: Vec::new(),

@@ -32,6 +32,15 @@ pub(crate) struct Store {
     pub(crate) dir: PathBuf,
     /// In their order. Never without a lock held for longer than to look.
     list: RwLock<Vec<Arc<Segment>>>,
+    /// Damaged segments that were set aside.
+    aside: Mutex<Vec<AsideFile>>,
+}
+
+/// The file of a segment that cannot be read and is not used.
+#[derive(Clone, Debug)]
+pub(crate) struct AsideFile {
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
 }
 
 impl Segment {
@@ -105,8 +114,9 @@ impl Store {
         storage: Arc<dyn Storage>,
         dir: PathBuf,
         list: Vec<Arc<Segment>>,
+        aside: Vec<AsideFile>,
     ) -> Self {
-        Self { storage, dir, list: RwLock::new(list) }
+        Self { storage, dir, list: RwLock::new(list), aside: Mutex::new(aside) }
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<Segment>> {
@@ -125,8 +135,28 @@ impl Store {
         self.list.read().len()
     }
 
+    /// Returns the bytes of all files, those set aside included.
     pub(crate) fn bytes(&self) -> u64 {
-        self.list.read().iter().map(|segment| segment.all_bytes()).sum()
+        let aside: u64 = self.aside.lock().iter().map(|file| file.bytes).sum();
+        aside.saturating_add(self.list.read().iter().map(|segment| segment.all_bytes()).sum())
+    }
+
+    /// Returns how many segments are set aside.
+    pub(crate) fn count_aside(&self) -> usize {
+        self.aside.lock().len()
+    }
+
+    /// Returns the oldest segment that is set aside.
+    pub(crate) fn oldest_aside(&self) -> Option<AsideFile> {
+        self.aside.lock().iter().min_by(|one, two| one.name.cmp(&two.name)).cloned()
+    }
+
+    pub(crate) fn add_aside(&self, file: AsideFile) {
+        self.aside.lock().push(file);
+    }
+
+    pub(crate) fn remove_aside(&self, name: &str) {
+        self.aside.lock().retain(|file| file.name != name);
     }
 
     /// Returns the last segment whose start is at or before some place, by a predicate that is true for

@@ -19,8 +19,10 @@ pub struct Stats {
     pub first_time: Option<u64>,
     /// Time at which the newest entry was seen.
     pub last_time: Option<u64>,
-    /// Bytes of all files.
+    /// Bytes of all files, those set aside included.
     pub bytes: u64,
+    /// Damaged segments that are set aside. They are the first to be deleted.
+    pub set_aside: usize,
     /// Segments.
     pub segments: usize,
     /// Damaged parts found since the journal was opened, those of recovery included.
@@ -87,6 +89,7 @@ impl Stats {
             first_time: first_time.filter(|_| has_entries),
             last_time: has_entries.then_some(newest),
             bytes,
+            set_aside: store.count_aside(),
             segments: store.count(),
             coverage,
             ..Self::default()

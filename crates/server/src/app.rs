@@ -106,7 +106,7 @@ impl Server {
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
         let tls = tls(&config)?;
-        let listener = listener::bind(config.host, config.port, "host and port")?;
+        let listener = listener::bind(config.host, config.port, Port::Public)?;
         let own_metrics = metrics_listener(&config)?;
         let liveness = Arc::new(Liveness::default());
         let stream = Stream::open(&config, random(), &liveness.journal)?;
@@ -397,8 +397,7 @@ async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Se
 /// Binds the metrics' own listener, if they have one.
 fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Option<Tls>)>> {
     let Some(address) = options::own_metrics_address(config) else { return Ok(None) };
-    let settings = "prometheus.listen_addr and prometheus.listen_port";
-    let listener = listener::bind(address.ip(), address.port(), settings)?;
+    let listener = listener::bind(address.ip(), address.port(), Port::Metrics)?;
     Ok(Some((listener, metrics_tls(config)?)))
 }
 

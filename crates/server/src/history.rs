@@ -60,9 +60,9 @@ impl JournalHistory {
 
     /// Converts a batch; none if it has a log that is not known.
     fn page(&self, stored: StoredBatch) -> Option<HistoryPage<RingEntry>> {
-        let StoredBatch { batch, from, before, .. } = stored;
+        let StoredBatch { ref batch, from, before, .. } = stored;
         let (number, first) = (batch.header.number, batch.first_offset);
-        let entries = self.entries.of(batch.records);
+        let entries = self.entries.of_stored(stored);
         if entries.is_none() {
             tracing::error!(number, "a batch of the journal is left out: it has an unknown log");
         }

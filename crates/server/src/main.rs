@@ -109,7 +109,7 @@ fn print_stream(setup: Option<&Setup>, command: &TailCommand) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return refuse(&in_full(error.as_ref())),
     };
-    match tail::run(settings, command.json) {
+    match tail::run(settings, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::print_error(&in_full(error.as_ref()));

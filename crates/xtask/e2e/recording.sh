@@ -23,7 +23,7 @@ set -m
 run 'certstream-server --demo --log-level warn &' 1.5
 run "curl -sN 'http://127.0.0.1:8080/sse?stream=domains' | sed -un 's/^data: //p' | cut -c -105 | head -4" 2
 run '# An alert: certificates for example.org, each once.' 0.5
-run "curl -sN 'http://127.0.0.1:8080/sse?stream=domains&domain=example.org&entry=precert' | grep -m 2 '^data'" 2
+run 'certstream-server tail --domain example.org --entry precert | head -2' 2
 run 'curl -s http://127.0.0.1:8080/health/deep' 3
 # The picture ends with the last output.
 echo

@@ -134,6 +134,22 @@ pub fn target() -> PathBuf {
     target.unwrap_or_else(|| crate::root().join("target"))
 }
 
+/// Returns the folder of the user.
+///
+/// # Errors
+/// If the environment does not name it.
+pub fn home() -> anyhow::Result<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).context("HOME is not set")
+}
+
+/// Returns cargo's folder of settings and sources.
+///
+/// # Errors
+/// If the environment does not name it.
+pub fn cargo_home() -> anyhow::Result<PathBuf> {
+    std::env::var_os("CARGO_HOME").map_or_else(|| Ok(home()?.join(".cargo")), |it| Ok(it.into()))
+}
+
 /// Returns a port of the loopback interface that was free a moment ago.
 ///
 /// # Errors

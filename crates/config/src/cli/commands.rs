@@ -36,6 +36,8 @@ pub struct TailCommand {
     pub json: bool,
     /// True to begin with the oldest message that the server still has.
     pub from_oldest: bool,
+    /// The file that keeps the position across restarts of the command.
+    pub resume: Option<PathBuf>,
     /// The file that contains the token.
     pub token_file: Option<PathBuf>,
     /// The request header that carries the token.
@@ -79,6 +81,7 @@ const ENTRY: &str = "entry";
 const TAIL_EXAMPLES: &[usage::Example] = &[
     ("certstream-server tail --domain example.com", "a domain and the names below it"),
     ("certstream-server tail --url wss://ct.example.org/", "another server"),
+    ("certstream-server tail --domain example.com --resume tail.json", "across restarts"),
     ("certstream-server tail --json | jq -r '.data.leaf_cert.all_domains[]'", "only the names"),
 ];
 
@@ -105,6 +108,11 @@ fn tail_command() -> Command {
         "PEM file of certificate authorities to trust in addition to the system's, or of exactly \
          the server's certificate",
     );
+    let resume = option(
+        "resume",
+        "FILE",
+        "Save the position in this file, and resume there when started again; one file per tail",
+    );
     let path = value_parser!(PathBuf);
     let entry = option(
         ENTRY,
@@ -119,12 +127,14 @@ fn tail_command() -> Command {
         .arg(switch("json", "Print the messages as JSON, one per line, for jq and scripts"))
         .arg(stream)
         .arg(switch("from-oldest", "Start with the oldest message that the server still has"))
+        .arg(resume.value_parser(path.clone()))
         .args([token_file.value_parser(path.clone()), token_header, ca_file.value_parser(path)])
         .after_help(usage::examples(TAIL_EXAMPLES))
         .after_long_help(format!(
             "{}\n\n\
-             After a lost connection, or a restart of the server, tail resumes where it stopped. \
-             Gaps and lost connections are reported on standard error. Separate several TERMS with \
+             After a lost connection, or a restart of the server, tail resumes where it stopped; \
+             after a restart of its own, only with --resume. After a kill it prints the last lines \
+             again. Gaps and lost connections are reported on standard error. Separate several TERMS with \
              commas, or repeat the option.\n\n\
              Exit status: 0 after Ctrl-C, SIGTERM or if the reader of the output is gone; 1 if the \
              server refuses the request.",
@@ -149,6 +159,7 @@ pub(super) fn tail(matches: &ArgMatches) -> TailCommand {
             .collect(),
         json: matches.get_flag("json"),
         from_oldest: matches.get_flag("from-oldest"),
+        resume: matches.get_one("resume").cloned(),
         token_file: matches.get_one("token-file").cloned(),
         token_header: text("token-header").unwrap_or_default(),
         ca_file: matches.get_one("ca-file").cloned(),

@@ -9,8 +9,8 @@ use super::keys::COMPAT_KEYS;
 use super::{CompatKey, Support, find};
 use crate::kind::Kind;
 use crate::model::Config;
-use crate::suggest;
 use crate::table;
+use crate::table::suggest;
 use crate::tree;
 
 /// Sections that only another server has: unknown keys in them are mistakes.

@@ -10,8 +10,8 @@ use serde_saphyr::{Location, Spanned};
 use crate::compat;
 use crate::file::places::{Node, Place, is_known, is_section, line_and_column};
 use crate::model::Config;
-use crate::suggest;
 use crate::table::Setting;
+use crate::table::suggest;
 use crate::tree;
 
 /// Most mistakes reported of one file.

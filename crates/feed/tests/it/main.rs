@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // helpers outside of test functions
 
 mod compress;
+mod entries;
 mod filter;
 mod fixture;
 mod history;

@@ -12,6 +12,7 @@ use super::{Totals, VERSION};
 pub(crate) const SEGMENT_HEADER: usize = 128;
 const MAGIC: [u8; 8] = *b"ctjournl";
 const EXTENSION: &str = ".segment";
+const ASIDE: &str = ".damaged";
 
 /// The name of a segment. Segments follow each other in this order, and each covers the messages up to
 /// the first one of the next.
@@ -63,6 +64,21 @@ impl SegmentName {
     /// Returns the part that the names of a segment and of its sidecar files have in common.
     pub(crate) fn stem(self) -> String {
         format!("{:020}-{:04}", self.first, self.attempt)
+    }
+
+    /// Returns the name of the file once it is set aside, because it cannot be read.
+    pub(crate) fn aside(self) -> String {
+        format!("{self}{ASIDE}")
+    }
+
+    /// Reports whether a file is a segment that was set aside.
+    pub(crate) fn is_aside(file: &str) -> bool {
+        file.strip_suffix(ASIDE).and_then(Self::parse).is_some()
+    }
+
+    /// Reports whether this is the [`stem`](Self::stem) of a segment.
+    pub(crate) fn is_stem(text: &str) -> bool {
+        Self::parse(&format!("{text}{EXTENSION}")).is_some()
     }
 
     /// Returns the name of the file until it is complete.
@@ -188,5 +204,7 @@ mod tests {
         for file in ["42-1.segment", "x.segment", "00000000000000000042-0001.new", ""] {
             assert_eq!(SegmentName::parse(file), None, "{file}");
         }
+        assert!(SegmentName::is_aside(&name.aside()) && !SegmentName::is_aside(&name.to_string()));
+        assert!(SegmentName::is_stem(&name.stem()) && !SegmentName::is_stem("42-1"));
     }
 }

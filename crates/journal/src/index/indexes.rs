@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use record::BatchHash;
 use record::encoding::Message;
 
 use super::{Binding, Index, OpenIndex, SealedIndex};
 use crate::error::ReadError;
 use crate::format::SegmentName;
 use crate::journal::Journal;
+use crate::read::blocks;
 use crate::read::walk::{Step, Walk};
 use crate::segment::{FIRST_FRAME, Segment, Store};
 use crate::shared::Shared;
@@ -148,16 +150,18 @@ impl Indexes {
         if segment.name() != name {
             return; // It was deleted.
         }
-        let file = self.open.read().index.to_file(&binding(&segment));
-        self.keep(&segment, file);
+        let binding = binding(self.store(), &segment);
+        let file = self.open.read().index.to_file(&binding);
+        self.keep(&segment, &binding, file);
     }
 
     /// Opens the index of a segment, or makes it.
     fn provide(&self, segment: &Segment) -> Result<(), ReadError> {
         let path = self.path(segment.name());
+        let binding = binding(self.store(), segment);
         let opened = self.store().storage.open(&path).and_then(|file| {
             let bytes = file.bytes()?;
-            Ok((SealedIndex::open(file, &binding(segment))?, bytes))
+            Ok((SealedIndex::open(file, &binding)?, bytes))
         });
         match opened {
             Ok((index, bytes)) => {
@@ -183,7 +187,7 @@ impl Indexes {
                 index.add(&batch, after.saturating_sub(header.frame_bytes()));
             }
         }
-        self.keep(segment, index.to_file(&binding(segment)));
+        self.keep(segment, &binding, index.to_file(&binding));
         Ok(())
     }
 
@@ -199,12 +203,12 @@ impl Indexes {
     }
 
     /// Writes an index and opens it. Without it, its segment is not ruled out.
-    fn keep(&self, segment: &Segment, contents: io::Result<Vec<u8>>) {
+    fn keep(&self, segment: &Segment, binding: &Binding, contents: io::Result<Vec<u8>>) {
         let kept = contents.and_then(|contents| {
             self.write(segment.name(), &contents)?;
             let file = self.store().storage.open(&self.path(segment.name()))?;
             segment.set_sidecars(contents.len() as u64);
-            SealedIndex::open(file, &binding(segment))
+            SealedIndex::open(file, binding)
         });
         match kept {
             Ok(index) => {
@@ -247,11 +251,12 @@ fn temporary(name: SegmentName) -> String {
     format!("{}.index.new", name.stem())
 }
 
-fn binding(segment: &Segment) -> Binding {
+fn binding(store: &Store, segment: &Segment) -> Binding {
     Binding {
         marker: segment.header.marker,
         first: segment.name().first,
         bytes: segment.file_bytes(),
+        last: blocks::last_hash(store, segment).unwrap_or(BatchHash::NONE),
     }
 }
 

@@ -34,9 +34,17 @@ pub(crate) const fn log_of(key: u64) -> u64 {
 /// Returns a domain name in lower case, its labels in reversed order (`com.example.www`), without a
 /// final dot: so everything below a domain is one range.
 pub(crate) fn of_name(name: &str) -> String {
-    let name = lower(name);
-    let labels: Vec<&str> = name.strip_suffix('.').unwrap_or(&name).rsplit('.').collect();
-    labels.join(".")
+    let mut key = String::with_capacity(name.len());
+    for label in name.strip_suffix('.').unwrap_or(name).rsplit('.') {
+        key.push_str(label);
+        key.push('.');
+    }
+    key.pop();
+    if key.is_ascii() {
+        key.make_ascii_lowercase();
+        return key;
+    }
+    lower(&key)
 }
 
 /// Returns the key of an address: all of one version follow each other in their order.

@@ -17,24 +17,38 @@ pub(super) type Pair = (u64, u32);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pairs(pub(super) Directory<u64>);
 
-/// A table in memory: sorted runs, each less than half as long as the one before it.
+/// Pairs that are searched one by one, until they become a run.
+const RECENT: usize = if cfg!(test) { 3 } else { 256 };
+
+/// A table in memory: sorted runs, each less than half as long as the one before it, and the newest
+/// pairs in the order in which they came.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Runs(Vec<Vec<Pair>>);
+pub(super) struct Runs {
+    runs: Vec<Vec<Pair>>,
+    recent: Vec<Pair>,
+}
 
 impl Runs {
     /// Adds a pair.
     pub(super) fn push(&mut self, pair: Pair) {
-        let mut run = vec![pair];
-        while let Some(last) = self.0.pop_if(|last| last.len() <= run.len().saturating_mul(2)) {
+        self.recent.push(pair);
+        if self.recent.len() < RECENT {
+            return;
+        }
+        let mut run = std::mem::take(&mut self.recent);
+        run.sort_unstable();
+        run.dedup();
+        while let Some(last) = self.runs.pop_if(|last| last.len() <= run.len().saturating_mul(2)) {
             run = merge(&last, &run);
         }
-        self.0.push(run);
+        self.runs.push(run);
     }
 
     /// Returns the values of a key.
     pub(super) fn get(&self, key: u64) -> Vec<u32> {
-        let mut values = Vec::new();
-        for run in &self.0 {
+        let recent = self.recent.iter().filter(|(each, _)| *each == key);
+        let mut values: Vec<u32> = recent.map(|(_, value)| *value).collect();
+        for run in &self.runs {
             let from = run.partition_point(|(each, _)| *each < key);
             let equal = run.iter().skip(from).take_while(|(each, _)| *each == key);
             values.extend(equal.map(|(_, value)| *value));
@@ -49,12 +63,16 @@ impl Runs {
         let last = |run: &Vec<Pair>| {
             run.get(run.partition_point(|(each, _)| *each <= key).checked_sub(1)?).copied()
         };
-        self.0.iter().filter_map(last).max()
+        let recent = self.recent.iter().filter(|(each, _)| *each <= key).copied();
+        self.runs.iter().filter_map(last).chain(recent).max()
     }
 
     /// Writes the table to a file, of which `out` is everything so far.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Pairs {
-        let merged = self.0.iter().rev().fold(Vec::new(), |merged, run| merge(run, &merged));
+        let mut recent = self.recent.clone();
+        recent.sort_unstable();
+        recent.dedup();
+        let merged = self.runs.iter().rev().fold(recent, |merged, run| merge(run, &merged));
         let mut directory = Directory::default();
         let mut block = Vec::new();
         let mut first = None;

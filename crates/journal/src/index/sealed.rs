@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use record::LogNumber;
+use record::{BatchHash, LogNumber};
 
 use crate::storage::File;
 
@@ -14,10 +14,10 @@ use super::terms::Terms;
 use super::{Index, Texts, Visit, keys};
 
 /// The version written, and the only one read: an index of another one is made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MAGIC: [u8; 8] = *b"ctindex\0";
 /// Bytes of the header.
-const HEADER: usize = 64;
+const HEADER: usize = 72;
 
 /// The segment that an index belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,15 @@ pub(crate) struct Binding {
     pub(crate) first: u64,
     /// Bytes of the segment.
     pub(crate) bytes: u64,
+    /// Hash of its last message; none if it is not known.
+    pub(crate) last: BatchHash,
+}
+
+impl Binding {
+    /// Reports whether the last message may have this hash.
+    fn has_last(&self, hash: BatchHash) -> bool {
+        hash == self.last || hash == BatchHash::NONE || self.last == BatchHash::NONE
+    }
 }
 
 /// The directories of all tables.
@@ -95,7 +104,7 @@ pub(super) fn assemble(
     header.extend_from_slice(&VERSION.to_le_bytes());
     header.extend_from_slice(&[0; 4]);
     header.extend_from_slice(&binding.marker);
-    for number in [binding.first, binding.bytes, at as u64] {
+    for number in [binding.first, binding.bytes, binding.last.0, at as u64] {
         header.extend_from_slice(&number.to_le_bytes());
     }
     for number in [length, crc, 0] {
@@ -131,8 +140,9 @@ impl SealedIndex {
             && u32_at(8) == Some(VERSION)
             && fields.get(16..24) == Some(&binding.marker)
             && u64_at(24) == Some(binding.first)
-            && u64_at(32) == Some(binding.bytes);
-        let (Some(at), Some(length), Some(crc)) = (u64_at(40), u32_at(48), u32_at(52)) else {
+            && u64_at(32) == Some(binding.bytes)
+            && u64_at(40).is_some_and(|last| binding.has_last(BatchHash(last)));
+        let (Some(at), Some(length), Some(crc)) = (u64_at(48), u32_at(56), u32_at(60)) else {
             return Err(damaged());
         };
         if !is_ours {

@@ -249,10 +249,14 @@ impl Indexes {
         let record = batch.records.swap_remove(position);
         let offset = batch.first_offset.saturating_add(position as u64);
         let mut sightings = Vec::new();
-        for segment in self.store().list() {
-            let ordinals = self.look(&segment, |index| index.sightings(offset))?;
+        let segments = self.store().list();
+        // What repeats a record comes after it.
+        let is_up_to = |segment: &Arc<Segment>| segment.name().first <= batch.header.number;
+        let own = segments.partition_point(is_up_to).saturating_sub(1);
+        for segment in segments.iter().skip(own) {
+            let ordinals = self.look(segment, |index| index.sightings(offset))?;
             for ordinal in ordinals.into_iter().flatten() {
-                let Some(batch) = self.batch(&segment, ordinal)? else { continue };
+                let Some(batch) = self.batch(segment, ordinal)? else { continue };
                 let of_it = batch.sightings.iter().filter(|sighting| sighting.offset == offset);
                 sightings.extend(of_it.copied());
             }
@@ -264,7 +268,7 @@ impl Indexes {
 fn read_batch(indexes: &Indexes, segment: &Segment, row: &Row) -> io::Result<Option<Batch>> {
     let store = indexes.store();
     let file = store.storage.open(&store.path(segment.name()))?;
-    let mut window = Window::default();
+    let mut window = Window::of_one_frame();
     let Frame::Frame(header) = window.frame(&*file, &segment.header.marker, row.at)? else {
         return Ok(None);
     };

@@ -1,8 +1,7 @@
 //! Tables of texts: each with the ordinals of the batches that have it, as finite state transducers.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::io;
-use std::ops::Bound;
 
 use fst::{IntoStreamer as _, Map, MapBuilder, Streamer as _};
 
@@ -22,9 +21,19 @@ const IS_LIST: u64 = 1 << 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Terms(pub(super) Directory<Box<[u8]>>);
 
-/// A table in memory.
+/// Terms that each search sorts, until they become a run.
+const RECENT: usize = if cfg!(test) { 3 } else { 256 };
+
+/// A table in memory: sorted runs, each less than half as long as the one before it, and the newest
+/// terms, each with an ordinal, in the order in which they came. A term may be in several of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct OpenTerms(BTreeMap<Box<[u8]>, Ordinals>);
+pub(super) struct OpenTerms {
+    runs: Vec<Run>,
+    recent: Vec<(Box<[u8]>, u32)>,
+}
+
+/// Terms in their order.
+type Run = Vec<(Box<[u8]>, Ordinals)>;
 
 /// Ordinals in ascending order; most terms are in one batch.
 #[derive(Clone, Debug)]
@@ -37,19 +46,28 @@ impl Ordinals {
     fn iter(&self) -> impl Iterator<Item = u32> {
         std::iter::once(self.first).chain(self.others.iter().copied())
     }
+
+    /// Adds an ordinal, unless it is the last one. Ordinals never decrease.
+    fn push(&mut self, ordinal: u32) {
+        if *self.others.last().unwrap_or(&self.first) != ordinal {
+            self.others.push(ordinal);
+        }
+    }
 }
 
 impl OpenTerms {
     /// Notes that a batch has a term. Ordinals never decrease.
     pub(super) fn insert(&mut self, term: &[u8], ordinal: u32) {
         let term = term.get(..MOST_BYTES).unwrap_or(term);
-        let Some(known) = self.0.get_mut(term) else {
-            self.0.insert(term.into(), Ordinals { first: ordinal, others: Vec::new() });
+        self.recent.push((term.into(), ordinal));
+        if self.recent.len() < RECENT {
             return;
-        };
-        if *known.others.last().unwrap_or(&known.first) != ordinal {
-            known.others.push(ordinal);
         }
+        let mut run = run(std::mem::take(&mut self.recent));
+        while let Some(last) = self.runs.pop_if(|last| last.len() <= run.len().saturating_mul(2)) {
+            run = merge(last, run);
+        }
+        self.runs.push(run);
     }
 
     /// Visits the terms from `from` up to but not `to`, with their ordinals, until `visit` returns
@@ -60,29 +78,87 @@ impl OpenTerms {
         to: &[u8],
         visit: &mut impl FnMut(&[u8], &[u32]) -> bool,
     ) {
-        if from >= to {
-            return;
-        }
-        let range = (Bound::Included(from), Bound::Excluded(to));
-        for (term, ordinals) in self.0.range::<[u8], _>(range) {
-            if !visit(term, &ordinals.iter().collect::<Vec<_>>()) {
+        for (term, ordinals) in self.terms(from).take_while(|(term, _)| *term < to) {
+            if !visit(term, &ordinals) {
                 return;
             }
         }
+    }
+
+    /// Returns the terms from `from` on, in their order, with their ordinals.
+    fn terms(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], Vec<u32>)> {
+        let recent = self.recent.iter().map(|(term, ordinal)| (&**term, *ordinal));
+        let mut recent: Vec<_> = recent.filter(|(term, _)| *term >= from).collect();
+        recent.sort_unstable();
+        let mut recent = recent.into_iter().peekable();
+        let runs = self.runs.iter().map(|run| {
+            let first = run.partition_point(|(term, _)| **term < *from);
+            run.iter().skip(first).map(|(term, found)| (&**term, found)).peekable()
+        });
+        let mut runs: Vec<_> = runs.collect();
+        std::iter::from_fn(move || {
+            let heads = runs.iter_mut().filter_map(|run| run.peek().map(|(term, _)| *term));
+            let term = heads.chain(recent.peek().map(|(term, _)| *term)).min()?;
+            // Runs are older than the newest terms, and each is older than the next.
+            let in_runs = runs.iter_mut().filter_map(|run| run.next_if(|(each, _)| *each == term));
+            let mut ordinals: Vec<u32> = in_runs.flat_map(|(_, found)| found.iter()).collect();
+            while let Some((_, ordinal)) = recent.next_if(|(each, _)| *each == term) {
+                ordinals.push(ordinal);
+            }
+            ordinals.dedup();
+            Some((term, ordinals))
+        })
     }
 
     /// Writes the table to a file, of which `out` is everything so far.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> io::Result<Terms> {
         let mut directory = Directory::default();
         let mut block = Block::default();
-        for (term, ordinals) in &self.0 {
-            block.insert(term, ordinals)?;
+        for (term, ordinals) in self.terms(&[]) {
+            block.insert(term, &ordinals)?;
             if block.bytes >= BLOCK_BYTES {
                 std::mem::take(&mut block).finish(&mut directory, out)?;
             }
         }
         block.finish(&mut directory, out)?;
         Ok(Terms(directory))
+    }
+}
+
+/// Makes a run of terms in the order in which they came.
+fn run(mut terms: Vec<(Box<[u8]>, u32)>) -> Run {
+    terms.sort_unstable();
+    let mut run = Run::new();
+    for (term, ordinal) in terms {
+        match run.last_mut() {
+            Some((last, ordinals)) if *last == term => ordinals.push(ordinal),
+            _ => run.push((term, Ordinals { first: ordinal, others: Vec::new() })),
+        }
+    }
+    run
+}
+
+/// Merges two runs, of which the first is older.
+fn merge(older: Run, newer: Run) -> Run {
+    let mut merged = Run::with_capacity(older.len().saturating_add(newer.len()));
+    let (mut older, mut newer) = (older.into_iter().peekable(), newer.into_iter().peekable());
+    loop {
+        let order = match (older.peek(), newer.peek()) {
+            (Some((one, _)), Some((two, _))) => one.cmp(two),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return merged,
+        };
+        let (first, second) = match order {
+            Ordering::Less => (older.next(), None),
+            Ordering::Equal => (older.next(), newer.next()),
+            Ordering::Greater => (newer.next(), None),
+        };
+        let Some((term, mut ordinals)) = first else { return merged };
+        if let Some((_, more)) = second {
+            more.iter().for_each(|ordinal| ordinals.push(ordinal));
+        }
+        merged.push((term, ordinals));
     }
 }
 
@@ -101,15 +177,15 @@ impl Default for Block {
 }
 
 impl Block {
-    fn insert(&mut self, term: &[u8], ordinals: &Ordinals) -> io::Result<()> {
+    fn insert(&mut self, term: &[u8], ordinals: &[u32]) -> io::Result<()> {
         self.first.get_or_insert_with(|| term.into());
         let start = self.lists.len();
-        let value = if ordinals.others.is_empty() {
-            u64::from(ordinals.first)
+        let value = if let [ordinal] = ordinals {
+            u64::from(*ordinal)
         } else {
-            varint::put((ordinals.others.len() as u64).saturating_add(1), &mut self.lists);
+            varint::put(ordinals.len() as u64, &mut self.lists);
             let mut before = 0;
-            for ordinal in ordinals.iter() {
+            for ordinal in ordinals.iter().copied() {
                 varint::put(ordinal.saturating_sub(before).into(), &mut self.lists);
                 before = ordinal;
             }

@@ -45,7 +45,8 @@ impl File for Contents {
     }
 }
 
-const BINDING: Binding = Binding { marker: *b"markmark", first: 100, bytes: 5_000 };
+const LAST: BatchHash = BatchHash(77);
+const BINDING: Binding = Binding { marker: *b"markmark", first: 100, bytes: 5_000, last: LAST };
 const NAMES: [&str; 12] = [
     "example.com",
     "www.example.com",
@@ -257,7 +258,11 @@ fn a_damaged_index_is_refused_and_never_finds_anything_else() {
         Binding { marker: *b"othermrk", ..BINDING },
         Binding { first: 101, ..BINDING },
         Binding { bytes: 5_001, ..BINDING },
+        Binding { last: BatchHash(78), ..BINDING },
     ] {
         assert!(SealedIndex::open(Arc::new(Contents(file.clone())), &other).is_err());
     }
+    // Where the hash cannot be read, the rest decides.
+    let unknown = Binding { last: BatchHash::NONE, ..BINDING };
+    assert!(SealedIndex::open(Arc::new(Contents(file)), &unknown).is_ok());
 }

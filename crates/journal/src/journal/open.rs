@@ -46,10 +46,11 @@ pub(crate) fn open(
         created.map_err(|error| failed("create", &dir, error))?;
     }
     let listing = Listing::read(&*storage, &dir, stream)?;
-    delete_incomplete(&*storage, &dir, &listing.incomplete);
+    delete(&*storage, &dir, &listing.incomplete, "an unfinished segment stays");
+    delete(&*storage, &dir, &listing.orphans, "an index without a segment stays");
     // A stream that got a new id keeps its directory's name if the process died in between.
     let stream = listing.segments.last().map_or(stream, |last| last.header.stream);
-    let store = Store::new(storage, dir, listing.segments.clone());
+    let store = Store::new(storage, dir, listing.segments.clone(), listing.aside);
     let mut recovered = recover(&store, stream, &*host, false).map_err(read_failed)?;
     let mut aside = listing.unreadable;
     // The next segment begins after the last message used, and must be the last one.
@@ -143,12 +144,12 @@ fn locked_by(storage: &dyn Storage, path: &Path) -> Option<u32> {
     text.split_whitespace().next()?.parse().ok()
 }
 
-/// Deletes segments that were never completed.
-fn delete_incomplete(storage: &dyn Storage, dir: &Path, names: &[String]) {
+/// Deletes files that nothing needs.
+fn delete(storage: &dyn Storage, dir: &Path, names: &[String], failed: &'static str) {
     for name in names {
         let path = dir.join(name);
         if let Err(error) = storage.remove(&path) {
-            tracing::warn!(file = %path.display(), %error, "an unfinished segment stays");
+            tracing::warn!(file = %path.display(), %error, "{failed}");
         }
     }
 }

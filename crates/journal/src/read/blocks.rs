@@ -3,10 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
+use record::BatchHash;
+use record::encoding::Message;
+
 use crate::error::ReadError;
 use crate::format::{Block, End, FRAME_HEADER, FrameKind, SegmentName};
 use crate::read::scan::{Found, Window};
-use crate::read::walk::Walk;
+use crate::read::walk::{Step, Walk};
 use crate::segment::{FIRST_FRAME, Segment, Store};
 use crate::storage::File;
 
@@ -82,6 +85,19 @@ const fn number_before(segment: &Segment) -> u64 {
 
 const fn after(name: SegmentName) -> SegmentName {
     SegmentName { first: name.first, attempt: name.attempt.saturating_add(1) }
+}
+
+/// Returns the hash of the last message of a segment, as the segment after it names it; none where no
+/// segment follows, or the first frame of that one is damaged.
+pub(crate) fn last_hash(store: &Store, segment: &Segment) -> Option<BatchHash> {
+    let (_, next) = store.at(segment.name());
+    let next = next?;
+    let mut walk = Walk::new(next.name(), FIRST_FRAME, number_before(&next));
+    match walk.step(store, next.name().first).ok()?? {
+        Step::Message(Message::Begin(begin), _) => Some(begin.header.prev),
+        Step::Message(Message::Checkpoint(first), _) => Some(first.state.next_header().prev),
+        Step::Message(Message::Batch(_), _) | Step::Damage(_) => None,
+    }
 }
 
 /// Reads the frame that ends a segment, if it has one.

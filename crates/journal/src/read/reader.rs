@@ -7,6 +7,7 @@ use record::{Batch, Record};
 
 use crate::error::ReadError;
 use crate::read::blocks;
+use crate::read::log_table::LogTable;
 use crate::read::walk::{Step, Walk};
 use crate::shared::Shared;
 
@@ -21,6 +22,8 @@ pub struct StoredBatch {
     pub from: u64,
     /// Entries published before its first one, since the stream began.
     pub before: u64,
+    /// The log table after its changes: the logs as its messages name them.
+    pub logs: LogTable,
 }
 
 impl StoredBatch {
@@ -45,12 +48,14 @@ pub(crate) struct Cursor {
     /// The next batch has entries from here on.
     offset: u64,
     walk: Option<Walk>,
+    /// The log table at the place of the walk.
+    logs: LogTable,
     /// A batch that was read and not returned.
     peeked: Option<StoredBatch>,
 }
 
 impl Reader {
-    pub(crate) const fn new(shared: Arc<Shared>, offset: u64) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, offset: u64) -> Self {
         Self { shared, cursor: Cursor::new(offset) }
     }
 
@@ -76,8 +81,8 @@ impl Reader {
 }
 
 impl Cursor {
-    pub(crate) const fn new(offset: u64) -> Self {
-        Self { offset, walk: None, peeked: None }
+    pub(crate) fn new(offset: u64) -> Self {
+        Self { offset, walk: None, logs: LogTable::default(), peeked: None }
     }
 
     pub(crate) const fn offset(&self) -> u64 {
@@ -141,11 +146,18 @@ impl Cursor {
         while let Some(step) = walk.step(&shared.store, limit)? {
             match step {
                 Step::Damage(damage) => shared.damage.note(&damage),
-                Step::Message(Message::Batch(batch), frame) if is_after(&batch, offset) => {
-                    let (from, before) = (frame.from, frame.before);
-                    return Ok(Some(StoredBatch { batch, from, before }));
+                Step::Message(Message::Batch(batch), frame) => {
+                    self.logs.change(&batch.logs);
+                    if is_after(&batch, offset) {
+                        let (from, before) = (frame.from, frame.before);
+                        let logs = self.logs.clone();
+                        return Ok(Some(StoredBatch { batch, from, before, logs }));
+                    }
                 }
-                Step::Message(..) => {}
+                Step::Message(Message::Checkpoint(checkpoint), _) => {
+                    self.logs.replace(&checkpoint.state);
+                }
+                Step::Message(Message::Begin(_), _) => {}
             }
         }
         Ok(None)

@@ -8,11 +8,16 @@ use crate::storage::File;
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
 
+/// Bytes read at a time where only one frame is wanted: its header, and if it is small its payload.
+const PAGE: usize = 4 << 10;
+
 /// A window of a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Window {
     bytes: Vec<u8>,
     start: u64,
+    /// Bytes read at a time, at least.
+    least: usize,
 }
 
 /// Something at a place in a file.
@@ -29,7 +34,18 @@ pub(crate) enum Found {
     End,
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), start: 0, least: CHUNK }
+    }
+}
+
 impl Window {
+    /// Creates a window for a single frame.
+    pub(crate) fn of_one_frame() -> Self {
+        Self { least: PAGE, ..Self::default() }
+    }
+
     /// Forgets what was read, and its memory.
     pub(crate) fn clear(&mut self) {
         self.bytes = Vec::new();
@@ -47,7 +63,7 @@ impl Window {
             None => {
                 let left = usize::try_from(file.bytes()?.saturating_sub(at)).unwrap_or(usize::MAX);
                 self.bytes.clear();
-                self.bytes.resize(left.min(length.max(CHUNK)), 0);
+                self.bytes.resize(left.min(length.max(self.least)), 0);
                 let count =
                     file.read_at(&mut self.bytes, at).inspect_err(|_| self.bytes.clear())?;
                 self.bytes.truncate(count);

@@ -1,7 +1,8 @@
 //! Folding what is kept to a state.
 
 use record::encoding::Message;
-use record::{BatchHash, State};
+use record::{BatchHash, Refused, State};
+use thiserror::Error;
 
 use super::tail::Tail;
 use crate::damage::{Damage, DamageKind};
@@ -52,7 +53,7 @@ fn fold_from(
     while let Some(step) = walk.step(store, kept)? {
         match step {
             Step::Message(message, header) => {
-                if !fold.apply(&message, &header, walk.encoded()) {
+                if fold.apply(&message, &header, walk.encoded()).is_err() {
                     let ((segment, end), kind) = (walk.place(), DamageKind::Message);
                     let at = end.saturating_sub(header.frame_bytes());
                     damage.push(Damage { file: segment.to_string(), at, end, kind });
@@ -66,6 +67,15 @@ fn fold_from(
     Ok(reached.map(|state| Folded { state, totals, damage }))
 }
 
+/// Reason why a message does not fit those before it.
+#[derive(Clone, Copy, Debug, Error)]
+pub(crate) enum Misfit {
+    #[error("{0}")]
+    Refused(#[from] Refused),
+    #[error("the checkpoint differs from the fold of the messages before it")]
+    Checkpoint,
+}
+
 /// A fold in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
@@ -75,29 +85,30 @@ pub(crate) struct Fold {
 }
 
 impl Fold {
-    /// Applies a message. Returns `false` if it does not fit those before it.
+    /// Applies a message.
+    ///
+    /// # Errors
+    /// If it does not fit those before it.
     pub(crate) fn apply(
         &mut self,
         message: &Message,
         header: &FrameHeader,
         encoded: &[u8],
-    ) -> bool {
+    ) -> Result<(), Misfit> {
         let hash = || BatchHash::of(encoded);
-        let fits = match (message, &mut self.state) {
+        match (message, &mut self.state) {
             (Message::Checkpoint(checkpoint), state) => {
                 let fits = state.as_ref().is_none_or(|known| fits(known, &checkpoint.state));
                 *state = Some(checkpoint.state.clone());
                 self.totals = header.totals();
-                fits
+                return if fits { Ok(()) } else { Err(Misfit::Checkpoint) };
             }
-            (_, None) => return true,
-            (Message::Batch(batch), Some(state)) => state.apply(batch, hash()).is_ok(),
-            (Message::Begin(begin), Some(state)) => state.begin(begin, hash()).is_ok(),
-        };
-        if fits {
-            self.totals = header.totals();
+            (_, None) => return Ok(()),
+            (Message::Batch(batch), Some(state)) => state.apply(batch, hash())?,
+            (Message::Begin(begin), Some(state)) => state.begin(begin, hash())?,
         }
-        fits
+        self.totals = header.totals();
+        Ok(())
     }
 }
 

@@ -13,8 +13,8 @@ use crate::format::{
     FrameHeader, FrameKind, HeaderError, SEGMENT_HEADER, SegmentHeader, SegmentName, VERSION,
 };
 use crate::read::scan::{Found, Window};
-use crate::segment::{FIRST_FRAME, Segment};
-use crate::storage::{File, Storage};
+use crate::segment::{AsideFile, FIRST_FRAME, Segment};
+use crate::storage::{Entry, File, Storage};
 
 /// The files of a stream's directory.
 #[derive(Debug, Default)]
@@ -25,6 +25,10 @@ pub(crate) struct Listing {
     pub(crate) incomplete: Vec<String>,
     /// Segments that cannot be read.
     pub(crate) unreadable: Vec<SegmentName>,
+    /// Segments that were set aside.
+    pub(crate) aside: Vec<AsideFile>,
+    /// Sidecar files without a segment.
+    pub(crate) orphans: Vec<String>,
     pub(crate) damage: Vec<Damage>,
 }
 
@@ -40,7 +44,7 @@ impl Listing {
     ) -> Result<Self, OpenError> {
         let io = |action, path: PathBuf| move |source| OpenError::Io { action, path, source };
         let entries = storage.list(dir).map_err(io("read", dir.to_owned()))?;
-        let mut sidecars: HashMap<String, u64> = HashMap::new();
+        let mut sidecars: HashMap<String, Vec<Entry>> = HashMap::new();
         let mut files = Vec::new();
         let mut listing = Self::default();
         for entry in entries {
@@ -48,9 +52,12 @@ impl Listing {
                 files.push((name, entry));
             } else if entry.name.ends_with(".new") {
                 listing.incomplete.push(entry.name);
-            } else if let Some((stem, _)) = entry.name.split_once('.') {
-                let bytes = sidecars.entry(stem.to_owned()).or_default();
-                *bytes = bytes.saturating_add(entry.bytes);
+            } else if SegmentName::is_aside(&entry.name) {
+                listing.aside.push(AsideFile { name: entry.name, bytes: entry.bytes });
+            } else if let Some((stem, _)) = entry.name.split_once('.')
+                && SegmentName::is_stem(stem)
+            {
+                sidecars.entry(stem.to_owned()).or_default().push(entry);
             }
         }
         files.sort_unstable_by_key(|(name, _)| *name);
@@ -60,12 +67,14 @@ impl Listing {
             match header {
                 Some(header) => {
                     let segment = Segment::new(header, entry.bytes, true);
-                    segment.set_sidecars(sidecars.remove(&name.stem()).unwrap_or_default());
+                    let own = sidecars.remove(&name.stem()).unwrap_or_default();
+                    segment.set_sidecars(own.iter().map(|entry| entry.bytes).sum());
                     listing.segments.push(Arc::new(segment));
                 }
                 None => listing.unreadable.push(name),
             }
         }
+        listing.orphans = sidecars.into_values().flatten().map(|entry| entry.name).collect();
         listing.find_missing();
         Ok(listing)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use record::{Batch, BatchHash, Begin, State, StreamId};
 
 use super::active::{Active, Appended};
-use super::queue::{Item, Queue, Staged};
+use super::queue::{Item, Queue};
 use super::retention;
 use super::stage::Stage;
 use crate::error::WriteError;
@@ -14,7 +14,7 @@ use crate::format::{SegmentHeader, SegmentName, Totals};
 use crate::journal::Head;
 use crate::read::blocks::first_block;
 use crate::recovery::MAX_UNSYNCED;
-use crate::segment::Segment;
+use crate::segment::{AsideFile, Segment};
 use crate::shared::Shared;
 
 /// Bytes of frames that may be written and not synced.
@@ -33,6 +33,9 @@ pub(crate) struct Core {
     /// then they show that something is missing.
     aside: Vec<SegmentName>,
     is_closed: bool,
+    /// The batch that could not be written when it was appended. The caller appends it again; by then
+    /// a sync may have written it.
+    failed: Option<(Box<Batch>, BatchHash)>,
     /// Entries in the queue.
     unsynced: u64,
     /// Reason why nothing can be written any more.
@@ -64,6 +67,7 @@ impl Core {
             last_name: SegmentName::default(),
             aside,
             is_closed: false,
+            failed: None,
             unsynced: 0,
             fatal: None,
         }
@@ -117,11 +121,14 @@ impl Core {
         self.aside.sort_unstable_by(|one, two| two.cmp(one));
         while let Some(name) = self.aside.last().copied() {
             let path = shared.store.path(name);
-            let aside = path.with_extension("segment.damaged");
+            let aside = shared.store.dir().join(name.aside());
             let renamed = shared.names.lock().rename(&shared.store, &path, &aside);
             renamed
                 .map_err(|error| WriteError::Io(format!("rename {}: {error}", path.display())))?;
             tracing::warn!(file = %aside.display(), "a damaged segment is set aside");
+            let bytes = shared.store.storage.open(&aside).and_then(|file| file.bytes());
+            let bytes = bytes.unwrap_or_default();
+            shared.store.add_aside(AsideFile { name: name.aside(), bytes });
             self.aside.pop();
         }
         Ok(())
@@ -142,26 +149,30 @@ impl Core {
         batch: &Batch,
     ) -> Result<BatchHash, WriteError> {
         self.check_open()?;
-        if let Some(hash) = self.retried(batch) {
-            self.write(shared)?;
-            return Ok(hash);
+        if let Some((_, hash)) = self.failed.take_if(|(failed, _)| **failed == *batch) {
+            return self.write_last(shared, batch, hash);
         }
         self.make_room(shared)?;
         let (item, hash) = self.stage.batch(batch)?;
         self.unsynced = self.unsynced.saturating_add(item.entries());
         self.queue.push(item);
-        self.write(shared)?;
-        Ok(hash)
+        self.write_last(shared, batch, hash)
     }
 
-    /// Returns the hash of a batch that was appended before and could not be written.
-    fn retried(&self, batch: &Batch) -> Option<BatchHash> {
-        match &self.queue.last()?.staged {
-            Staged::Batch(last, hash) if self.queue.has_unwritten() && **last == *batch => {
-                Some(*hash)
-            }
-            _ => None,
+    /// Writes the batch that was appended last, unless that was done meanwhile.
+    fn write_last(
+        &mut self,
+        shared: &Shared,
+        batch: &Batch,
+        hash: BatchHash,
+    ) -> Result<BatchHash, WriteError> {
+        if self.queue.has_unwritten()
+            && let Err(error) = self.write(shared)
+        {
+            self.failed = Some((Box::new(batch.clone()), hash));
+            return Err(error);
         }
+        Ok(hash)
     }
 
     /// Prepares the active segment for the next batch.
@@ -427,5 +438,6 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 }
 
 const fn head(number: u64, totals: &Totals) -> Head {
-    Head { number, next_offset: totals.next_offset, entries: totals.entries }
+    let Totals { next_offset, entries_end, entries, .. } = *totals;
+    Head { number, next_offset, entries_end, entries }
 }

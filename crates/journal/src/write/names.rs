@@ -47,9 +47,19 @@ impl Names {
         self.remove(store, name)
     }
 
+    /// Deletes the file of a segment that was set aside.
+    pub(super) fn delete_aside(&mut self, store: &Store, name: &str) -> io::Result<()> {
+        self.settle(store)?;
+        self.remove_file(store, &store.dir().join(name))
+    }
+
     fn remove(&mut self, store: &Store, name: SegmentName) -> io::Result<()> {
+        self.remove_file(store, &store.path(name))
+    }
+
+    fn remove_file(&mut self, store: &Store, path: &Path) -> io::Result<()> {
         self.is_durable = false;
-        match store.storage.remove(&store.path(name)) {
+        match store.storage.remove(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -52,16 +52,22 @@ impl Ageing {
 /// Deletes segments beyond the limits, oldest first, never the last one.
 pub(crate) fn enforce(shared: &Shared) {
     let mut names = shared.names.lock();
-    while shared.store.bytes() > shared.settings.max_bytes || is_oldest_too_old(shared) {
-        if !delete(shared, &mut names) {
+    while shared.store.bytes() > shared.settings.max_bytes {
+        if !delete_aside(shared, &mut names) && !delete(shared, &mut names) {
             return;
         }
     }
+    while is_oldest_too_old(shared) && delete(shared, &mut names) {}
 }
 
-/// Deletes the oldest segment, because the disk is full. Returns `false` if there is only one.
+/// Deletes what is set aside, or the oldest segment, because the disk is full. Returns `false` if there is
+/// only one.
 pub(super) fn delete_oldest(shared: &Shared) -> bool {
-    let is_deleted = delete(shared, &mut shared.names.lock());
+    let mut names = shared.names.lock();
+    if delete_aside(shared, &mut names) {
+        return true;
+    }
+    let is_deleted = delete(shared, &mut names);
     if is_deleted {
         tracing::warn!("the disk is full: the oldest segment of the journal was deleted");
     }
@@ -76,6 +82,24 @@ fn is_oldest_too_old(shared: &Shared) -> bool {
     let max_age = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
     let newest = next.header.totals.newest.max(next.header.created);
     now.is_some_and(|now| newest.saturating_add(max_age) < now)
+}
+
+/// Deletes the oldest segment that was set aside: it is of no use to readers. Returns `false` if that is
+/// not possible.
+fn delete_aside(shared: &Shared, names: &mut Names) -> bool {
+    let Some(oldest) = shared.store.oldest_aside() else { return false };
+    let file = shared.store.dir().join(&oldest.name);
+    let deleted = names.delete_aside(&shared.store, &oldest.name);
+    let deleted = deleted.and_then(|()| names.settle(&shared.store));
+    if let Err(error) = deleted {
+        tracing::warn!(file = %file.display(), %error, "a damaged segment cannot be deleted");
+        return false;
+    }
+    shared.store.remove_aside(&oldest.name);
+    shared.note_deleted();
+    let (file, bytes) = (file.display(), oldest.bytes);
+    tracing::warn!(%file, bytes, "a damaged segment that was set aside is deleted to make room");
+    true
 }
 
 /// Deletes the oldest segment. Returns `false` if that is not possible.

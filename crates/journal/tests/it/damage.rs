@@ -8,6 +8,7 @@ use journal::storage::simulated::{Random, Simulated, SimulatedHost};
 use journal::{Journal, Opened, Settings, Start, StoredBatch};
 use record::State;
 
+use crate::clean::{self, append, small};
 use crate::stream::{self, SMALL};
 
 const DATA: &str = "/data";
@@ -110,5 +111,58 @@ fn with_any_file_missing_or_cut_a_journal_opens_and_serves_the_rest() {
                 assert!(begun.next_offset() >= state.next_offset(), "{place}");
             }
         }
+    }
+}
+
+/// Returns the names of the files of the one stream.
+fn names(data: &Path) -> Vec<String> {
+    let streams = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
+    let stream = streams.into_iter().find(|path| path.is_dir()).unwrap();
+    let files = std::fs::read_dir(stream).unwrap().map(|entry| entry.unwrap().file_name());
+    files.map(|name| name.into_string().unwrap()).collect()
+}
+
+#[test]
+fn what_is_set_aside_counts_and_is_deleted_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { max_bytes: 16_000, ..small() };
+    let Opened { mut writer, journal, .. } = clean::open(dir.path(), settings);
+    let mut state = writer.begin(&Start::default()).unwrap();
+    append(&mut writer, &mut state, 20, &mut Random::new(1));
+    writer.close().unwrap();
+    // Of the last segment nothing is left to read.
+    let last = journal.segments().last().unwrap().name.clone();
+    let path = journal.directory().join(&last);
+    let bytes = std::fs::read(&path).unwrap().len();
+    std::fs::write(&path, vec![7; bytes]).unwrap();
+    let orphan = last.replace(".segment", ".index");
+    std::fs::write(journal.directory().join(&orphan), "an index").unwrap();
+    drop(journal);
+    for _ in 0..2 {
+        let Opened { mut writer, journal, .. } = clean::open(dir.path(), settings);
+        writer.begin(&Start::default()).unwrap();
+        let files = names(dir.path());
+        assert!(files.contains(&format!("{last}.damaged")), "{files:?}");
+        assert!(!files.contains(&orphan), "an index without a segment is deleted: {files:?}");
+        let stats = journal.stats();
+        assert_eq!(stats.set_aside, 1);
+        let others: u64 = journal.segments().iter().map(|segment| segment.bytes).sum();
+        assert_eq!(stats.bytes, others + bytes as u64);
+        writer.close().unwrap();
+    }
+    let Opened { mut writer, journal, .. } = clean::open(dir.path(), settings);
+    let mut state = writer.begin(&Start::default()).unwrap();
+    let mut random = Random::new(2);
+    let oldest = journal.oldest();
+    while journal.stats().set_aside > 0 {
+        assert_eq!(journal.oldest(), oldest, "it is deleted before any segment");
+        append(&mut writer, &mut state, 1, &mut random);
+        journal.sync().unwrap();
+    }
+    assert!(!names(dir.path()).contains(&format!("{last}.damaged")));
+    assert!(journal.stats().bytes <= settings.max_bytes);
+    while journal.oldest() == oldest {
+        append(&mut writer, &mut state, 1, &mut random);
+        journal.sync().unwrap();
     }
 }

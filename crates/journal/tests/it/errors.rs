@@ -111,6 +111,28 @@ fn a_full_disk_costs_old_segments_first_and_then_pauses() {
 }
 
 #[test]
+fn a_batch_that_a_sync_wrote_before_it_was_appended_again_is_accepted_once() {
+    let (storage, host) = simulated();
+    let Opened { mut writer, journal, .. } = open_simulated(&storage, &host);
+    let mut state = writer.begin(&Start::default()).unwrap();
+    let mut random = Random::new(1);
+    append(&mut writer, &mut state, 3, &mut random);
+    storage.set_capacity(Some(0));
+    let batch = stream::batch(&state, SMALL, 1_000_000, &mut random);
+    assert!(matches!(writer.append(&batch), Err(WriteError::Full)));
+    storage.set_capacity(None);
+    // The thread that syncs comes first.
+    journal.sync().unwrap();
+    assert_eq!(journal.head().next_offset, batch.next_offset());
+    let hash = writer.append(&batch).unwrap();
+    state.apply(&batch, hash).unwrap();
+    append(&mut writer, &mut state, 5, &mut random);
+    writer.close().unwrap();
+    drop(journal);
+    assert_eq!(open_simulated(&storage, &host).state, state);
+}
+
+#[test]
 fn a_second_writer_stops_the_first_where_locks_do_not_work() {
     let (storage, host) = simulated();
     let Opened { mut writer, journal, .. } = open_simulated(&storage, &host);

@@ -61,7 +61,7 @@ fn the_file_of_version_1_is_read() {
             Item::Batch(batch) => read.push(*batch),
             Item::Checkpoint(_) => checkpoints += 1,
             Item::Begin(_) => {}
-            Item::Damage(damage) => panic!("{damage}"),
+            Item::Damage(damage) | Item::Misfit(damage, _) => panic!("{damage}"),
         }
     }
     assert_eq!(read, expected);

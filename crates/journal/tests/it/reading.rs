@@ -1,7 +1,8 @@
 //! Reading: ranges, places, times.
 
 use journal::storage::simulated::Random;
-use journal::{Opened, Start, StoredBatch};
+use journal::{LogTable, Opened, Start, StoredBatch};
+use record::LogChange;
 
 use crate::clean::{append, open, small};
 use crate::stream::{self, SMALL};
@@ -80,5 +81,40 @@ fn a_time_is_found_at_the_lowest_offset_seen_then_or_later() {
     for time in (999_000..1_002_000).step_by(7) {
         let expected = seen.iter().find(|(_, seen)| *seen >= time).map(|(offset, _)| *offset);
         assert_eq!(journal.at_time(time).unwrap(), expected, "{time}");
+    }
+}
+
+#[test]
+fn a_batch_has_the_log_table_as_of_its_changes_wherever_reading_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let Opened { mut writer, journal, .. } = open(dir.path(), small());
+    let mut state = writer.begin(&Start::default()).unwrap();
+    let mut random = Random::new(4);
+    let mut tables: Vec<(u64, LogTable)> = Vec::new();
+    for step in 0..150_u64 {
+        let mut batch = stream::batch(&state, SMALL, 1_000_000, &mut random);
+        let renamed = state.logs().next().filter(|_| step % 10 == 5);
+        let renamed = renamed.filter(|(number, _)| batch.logs.iter().all(|c| c.number != *number));
+        if let Some((number, log)) = renamed {
+            let mut identity = log.identity.clone();
+            identity.name = format!("Renamed {step}");
+            batch.logs.push(LogChange { number, identity });
+        }
+        let hash = writer.append(&batch).unwrap();
+        state.apply(&batch, hash).unwrap();
+        tables.push((batch.header.number, LogTable::from(&state)));
+    }
+    let names: std::collections::HashSet<_> =
+        tables.iter().filter_map(|(_, table)| table.get(record::LogNumber(0))).collect();
+    assert!(names.len() > 5 && journal.segments().len() > 3, "{}", names.len());
+    let table = |number| tables.iter().find(|(each, _)| *each == number).map(|(_, table)| table);
+    let all = journal.read(0, u64::MAX, usize::MAX).unwrap();
+    for stored in &all {
+        let number = stored.batch.header.number;
+        assert_eq!(Some(&stored.logs), table(number));
+        // Another reader begins at a checkpoint before it.
+        let read = journal.read(stored.batch.first_offset + 1, u64::MAX, 1).unwrap();
+        let first = read.first().filter(|first| first.batch.header.number == number);
+        assert!(stored.batch.records.len() == 1 || first == Some(stored), "{number}");
     }
 }

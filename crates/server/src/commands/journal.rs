@@ -56,6 +56,7 @@ fn info(journal: &Directory, config: &Config) -> String {
     line("segments", &stats.segments.to_string());
     line("logs", &journal.state().logs().len().to_string());
     line("damage", &journal.damage().len().to_string());
+    line("set aside", &stats.set_aside.to_string());
     for segment in journal.segments() {
         let sealed = if segment.is_sealed { "" } else { ", open" };
         line(

@@ -3,6 +3,7 @@
 
 mod line;
 mod output;
+mod position;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +12,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use client::dedup::Window;
 use client::gaps::Gap;
 use client::{
@@ -23,7 +24,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use wire::StreamKind;
 
 use crate::commands::healthcheck::reachable;
-use output::Output;
+use output::{Line, Output};
+use position::PositionFile;
 
 /// The value of `User-Agent`.
 const USER_AGENT: &str = concat!("certstream-server-tail/", env!("CARGO_PKG_VERSION"));
@@ -34,7 +36,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// none.
 ///
 /// # Errors
-/// If the URL, a filter, the token or the trusted certificates cannot be used.
+/// If the URL, a filter, the token, the trusted certificates or the saved position cannot be used.
 pub fn settings(
     config: Option<&Config>,
     command: &TailCommand,
@@ -77,6 +79,10 @@ pub fn settings(
         from_oldest: command.from_oldest,
         ..Resume::default()
     };
+    let resume = match &command.resume {
+        Some(path) => position::read(path, &address, resume)?,
+        None => resume,
+    };
     Ok(Settings { address, proxy, tls, resume, window: Window::default() })
 }
 
@@ -94,13 +100,14 @@ fn own_url(config: &Config, stream: StreamKind) -> String {
 /// Prints the stream until Ctrl-C, SIGTERM, or until nobody reads the output.
 ///
 /// # Errors
-/// If the server refuses the request, or the output cannot be written.
-pub fn run(settings: Settings, json: bool) -> anyhow::Result<()> {
+/// If the server refuses the request, the output cannot be written, or the position cannot be saved.
+pub fn run(settings: Settings, command: &TailCommand) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let output = Output::start(io::stdout())?;
+        let file = command.resume.clone().map(PositionFile::new);
+        let output = Output::start(io::stdout(), file)?;
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -108,12 +115,12 @@ pub fn run(settings: Settings, json: bool) -> anyhow::Result<()> {
                 () = output::reader_is_gone() => {}
             }
         };
-        let mut tail = Tail::new(&settings.address, json, output);
+        let mut tail = Tail::new(&settings.address, command, output);
         let mut client = Client::new(settings);
         let outcome = tail.print(&mut client, stop).await;
         client.close().await;
         let written = tail.output.finish(LAST_LINES).await;
-        outcome.and_then(|()| written.context("cannot write to standard output"))
+        outcome.and_then(|()| Ok(written?))
     });
     // A name lookup may still hang in a thread that nothing can interrupt.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -124,6 +131,8 @@ pub fn run(settings: Settings, json: bool) -> anyhow::Result<()> {
 struct Tail {
     server: String,
     json: bool,
+    /// True if the position is saved.
+    is_saved: bool,
     highlight: line::Highlight,
     output: Output,
     was_connected: bool,
@@ -132,10 +141,11 @@ struct Tail {
 }
 
 impl Tail {
-    fn new(address: &Address, json: bool, output: Output) -> Self {
+    fn new(address: &Address, command: &TailCommand, output: Output) -> Self {
         Self {
             server: address.name(),
-            json,
+            json: command.json,
+            is_saved: command.resume.is_some(),
             highlight: line::Highlight::of(address.filter()),
             output,
             was_connected: false,
@@ -155,7 +165,12 @@ impl Tail {
                 () = &mut stop => return Ok(()),
                 event = client.next() => event,
             };
-            let Some(line) = self.event(event)? else { continue };
+            let text = self.event(event)?;
+            let progress = (self.is_saved && client.has_progress()).then(|| client.take_progress());
+            if text.is_none() && progress.is_none() {
+                continue;
+            }
+            let line = Line { text, progress };
             let sent = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
@@ -238,6 +253,7 @@ mod tests {
             filters: vec![("domain", "a.example,b.example".to_owned())],
             json: false,
             from_oldest: false,
+            resume: None,
             token_file: None,
             token_header: "X-Key".to_owned(),
             ca_file: None,

@@ -51,7 +51,7 @@ pub type Alive = mpsc::Sender<()>;
 ///
 /// # Errors
 /// The address cannot be bound; the message names it.
-pub fn bind(host: IpAddr, port: u16, settings: &str) -> anyhow::Result<TcpListener> {
+pub fn bind(host: IpAddr, port: u16, listener: Port) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(host, port);
     let open = || -> io::Result<TcpListener> {
         let socket =
@@ -67,10 +67,12 @@ pub fn bind(host: IpAddr, port: u16, settings: &str) -> anyhow::Result<TcpListen
     };
     open().map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "port {port} of {host} is in use by another program; choose another one ({settings})"
+            "port {port} of {host} is in use by another program; choose another one, such as {} {}",
+            listener.option(),
+            port.checked_add(1).unwrap_or(port - 1),
         ),
         _ => anyhow::Error::from(error)
-            .context(format!("cannot listen on {address} (settings {settings})")),
+            .context(format!("cannot listen on {address} (settings {})", listener.settings())),
     })
 }
 
@@ -84,6 +86,22 @@ pub enum Port {
 }
 
 impl Port {
+    /// Returns the option that sets its port.
+    const fn option(self) -> &'static str {
+        match self {
+            Self::Public => "--port",
+            Self::Metrics => "--prometheus-listen-port",
+        }
+    }
+
+    /// Returns the settings of its address.
+    const fn settings(self) -> &'static str {
+        match self {
+            Self::Public => "host and port",
+            Self::Metrics => "prometheus.listen_addr and prometheus.listen_port",
+        }
+    }
+
     /// Returns the name of the task that accepts its connections.
     #[must_use]
     pub const fn task(self) -> &'static str {

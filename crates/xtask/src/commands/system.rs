@@ -25,16 +25,13 @@ const VARIABLES: [&str; 13] = [
     "no_proxy",
 ];
 
-/// Files and folders of this machine that say how registries are reached, if they exist.
-const SETTINGS: [&str; 6] = [
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/etc/pip.conf",
-    "/root/.cargo/config.toml",
-    "/root/.npmrc",
-    "/usr/local/share/ca-certificates",
-];
+/// Files and folders of this machine that say how registries are reached, if they exist; they have the
+/// same paths in the system.
+const SETTINGS: [&str; 4] =
+    ["/etc/hosts", "/etc/resolv.conf", "/etc/pip.conf", "/usr/local/share/ca-certificates"];
 
+/// The home of its root user, without the leading slash.
+const HOME: &str = "root";
 /// The folder of the toolchain in the system.
 const TOOLCHAIN: &str = "opt/rust";
 
@@ -67,16 +64,26 @@ impl System {
         let mut make = Command::new("mmdebstrap");
         make.args(["--quiet", "--mode=root", "--variant=minbase", "--include=ca-certificates"]);
         complete(make.arg(release).arg(&system.0))?;
-        for path in
-            SETTINGS.map(Path::new).into_iter().filter(|path| path.try_exists().is_ok_and(|it| it))
-        {
-            let to = system.path(path.strip_prefix("/")?);
-            let to = to.parent().context("a folder")?;
-            fs::create_dir_all(to)?;
-            complete(Command::new("cp").args(["-rL"]).arg(path).arg(to))?;
+        for path in SETTINGS.map(Path::new) {
+            system.add(path, path.strip_prefix("/")?)?;
         }
+        let home = xtask::process::home()?;
+        system.add(&home.join(".npmrc"), &Path::new(HOME).join(".npmrc"))?;
+        let cargo = xtask::process::cargo_home()?;
+        system.add(&cargo.join("config.toml"), &Path::new(HOME).join(".cargo/config.toml"))?;
         complete(&mut system.command_in("/", &["update-ca-certificates"]))?;
         Ok(system)
+    }
+
+    /// Copies a file or folder of this machine, if it exists; `to` has no leading slash.
+    fn add(&self, from: &Path, to: &Path) -> anyhow::Result<()> {
+        if !from.try_exists()? {
+            return Ok(());
+        }
+        let to = self.path(to);
+        let folder = to.parent().context("a folder")?;
+        fs::create_dir_all(folder)?;
+        complete(Command::new("cp").arg("-rL").arg(from).arg(folder))
     }
 
     /// Returns the path on this machine of one in the system, which has no leading slash.
@@ -86,7 +93,7 @@ impl System {
 
     /// Returns the folder of the clone, on this machine.
     pub(crate) fn clone_folder(&self) -> PathBuf {
-        self.path("root/certstream")
+        self.path(HOME).join("certstream")
     }
 
     /// Copies the toolchain that compiled this program.
@@ -103,15 +110,16 @@ impl System {
     /// Returns a command that runs in the clone, or in `/` before there is one.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let is_cloned = self.clone_folder().is_dir();
-        self.command_in(if is_cloned { "/root/certstream" } else { "/" }, words)
+        let folder = if is_cloned { format!("/{HOME}/certstream") } else { "/".to_owned() };
+        self.command_in(&folder, words)
     }
 
     fn command_in(&self, folder: &str, words: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation=private", "--pid", "--fork", "--kill-child"]);
         command.args(["sh", "-ec", START, "sh"]).arg(&self.0);
-        command.args(["env", "-i", &format!("--chdir={folder}"), "HOME=/root", "LANG=C.UTF-8"]);
-        command.args(["DEBIAN_FRONTEND=noninteractive", "TERM=dumb"]);
+        command.args(["env", "-i", &format!("--chdir={folder}"), &format!("HOME=/{HOME}")]);
+        command.args(["DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8", "TERM=dumb"]);
         command.arg(format!("PATH=/{TOOLCHAIN}/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
         for name in VARIABLES {
             if let Ok(value) = std::env::var(name) {

@@ -203,7 +203,7 @@ fn an_index_that_is_damaged_or_missing_is_made_again() {
     // Every block is damaged after the directory was read.
     let mut contents = fs::read(&files[2]).unwrap();
     let blocks = contents.len() / 2;
-    contents[64..blocks].iter_mut().for_each(|byte| *byte ^= 0xff);
+    contents[72..blocks].iter_mut().for_each(|byte| *byte ^= 0xff);
     fs::write(&files[2], &contents).unwrap();
     for (_, record) in written.records() {
         // Nothing else is found, and the index is dropped where the damage is met.

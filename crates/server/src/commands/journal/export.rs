@@ -3,8 +3,7 @@
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use config::{Config, ExportFormat, JournalExport};
-use journal::{Directory, Item};
-use record::Batch;
+use journal::{Directory, Item, StoredBatch};
 use wire::{Event, Profile, Renderer, StreamKind};
 
 use super::progress::Progress;
@@ -74,25 +73,22 @@ impl<W: Write> Export<W> {
         while let Some(item) = contents.next_item()? {
             match item {
                 Item::Batch(stored) if stored.batch.first_offset >= until => break,
-                Item::Batch(stored) => self.batch(stored.batch, since, until)?,
-                // Messages name a log as it was named then.
-                Item::Checkpoint(checkpoint) => self.entries.reset(&checkpoint.state),
-                Item::Damage(damage) => {
+                Item::Batch(stored) => self.batch(*stored, since, until)?,
+                Item::Damage(damage) | Item::Misfit(damage, _) => {
                     self.damaged += 1;
                     logging::print_error(&damage.to_string());
                 }
-                Item::Begin(_) => {}
+                Item::Begin(_) | Item::Checkpoint(_) => {}
             }
             progress.show(contents.progress());
         }
         Ok(self.out.flush()?)
     }
 
-    fn batch(&mut self, batch: Batch, since: u64, until: u64) -> anyhow::Result<()> {
-        self.entries.change(&batch.logs);
-        let first = batch.first_offset;
-        let Some(entries) = self.entries.of(batch.records) else {
-            anyhow::bail!("batch {} has an unknown log", batch.header.number);
+    fn batch(&mut self, stored: StoredBatch, since: u64, until: u64) -> anyhow::Result<()> {
+        let (number, first) = (stored.batch.header.number, stored.batch.first_offset);
+        let Some(entries) = self.entries.of_stored(stored) else {
+            anyhow::bail!("batch {number} has an unknown log");
         };
         for (offset, entry) in (first..).zip(&entries) {
             if (since..until).contains(&offset) {

@@ -171,25 +171,29 @@ async fn gzipped_events_equal_plain_ones() {
         assert!(head.contains("vary: accept-encoding\r\n"), "{head}");
         let mut decoder = GzDecoder::new(Vec::new());
         let mut bytes = [0; 4096];
-        let mut events = 0;
-        while events < expected.len() + 1 {
+        let mut messages = Vec::new();
+        while messages.len() < expected.len() + 1 {
             let read = tokio::time::timeout(PATIENCE, tcp.read(&mut bytes)).await;
             let read = read.expect("in time").expect("no error");
             assert!(read > 0, "the end");
             decoder.write_all(&bytes[..read]).expect("gzip");
             decoder.flush().expect("gzip");
-            events = whole_events(decoder.get_ref());
+            messages = whole_messages(decoder.get_ref());
         }
-        let text = str::from_utf8(decoder.get_ref()).expect("UTF-8");
-        let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-        // The last event may be a part of one.
-        let data = data.take(expected.len() + 1);
-        let messages = data.map(|data| serde_json::from_str(data).expect("JSON"));
-        let mut messages: Vec<Value> = messages.collect();
+        messages.truncate(expected.len() + 1);
         assert_eq!(messages.remove(0)["message_type"], "gap", "the greeting");
         assert_eq!(messages, expected, "{stream}");
     }
     server.stop().await;
+}
+
+/// The messages that have come whole, without heartbeats.
+fn whole_messages(text: &[u8]) -> Vec<Value> {
+    let whole = text.windows(2).rposition(|pair| pair == b"\n\n").unwrap_or(0);
+    let text = str::from_utf8(&text[..whole]).expect("UTF-8");
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let messages = data.map(|data| serde_json::from_str::<Value>(data).expect("JSON"));
+    messages.filter(|message| message["message_type"] != "heartbeat").collect()
 }
 
 /// The number of events that have come whole.

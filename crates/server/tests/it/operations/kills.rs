@@ -158,7 +158,7 @@ fn journalled(data_dir: &Path, logs: usize, size: u64) -> (BTreeMap<u64, Entry>,
     let mut contents = directory.contents(0).expect("readable");
     while let Some(item) = contents.next_item().expect("readable") {
         let Item::Batch(stored) = item else {
-            assert!(!matches!(item, Item::Damage(_)), "{item:?}");
+            assert!(!matches!(item, Item::Damage(_) | Item::Misfit(..)), "{item:?}");
             continue;
         };
         let Batch { first_offset, records: batch, sightings: seen, gaps, .. } = &stored.batch;

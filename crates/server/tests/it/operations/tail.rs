@@ -111,6 +111,33 @@ fn json_lines_are_the_messages_and_a_closed_pipe_ends_the_command_without_an_err
 }
 
 #[test]
+fn started_again_tail_continues_after_the_last_line_that_it_printed() {
+    let port = free_port();
+    let _server = server(port);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("position.json");
+    let arguments = ["--json", "--from-oldest", "--resume", file.to_str().expect("text")];
+    let offset = |line: &str| {
+        let message: Value = serde_json::from_str(line).expect("JSON");
+        message["offset"].as_u64().expect("a number")
+    };
+    let mut tail = Tail::start(port, &arguments);
+    let mut last = offset(&tail.line());
+    tail.process.terminate();
+    for line in tail.output.take().expect("open").lines() {
+        last = offset(&line.expect("text"));
+    }
+    assert_eq!(tail.status(), Some(0));
+    let mut again = Tail::start(port, &arguments);
+    assert_eq!(offset(&again.line()), last + 1);
+    drop(again);
+    std::fs::write(&file, "my notes").expect("writable");
+    let mut refused = Tail::start(port, &arguments);
+    refused.reports("holds no position of tail");
+    assert_eq!(refused.status(), Some(64));
+}
+
+#[test]
 fn a_refused_request_ends_the_command_with_the_reason() {
     let port = free_port();
     let _server = server(port);

@@ -336,6 +336,7 @@ fn a_port_in_use_is_reported_plainly() {
     let said = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&format!("port {port} of 127.0.0.1 is in use by another")), "{said}");
+    assert!(said.contains("such as --port "), "{said}");
 }
 
 #[test]

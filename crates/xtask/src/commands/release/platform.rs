@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 
-use xtask::process::{command, complete, is_installed, target};
+use xtask::process::{cargo_home, command, complete, is_installed, target};
 use xtask::root;
 
 use super::{PROGRAMS, Release};
@@ -83,10 +83,7 @@ impl Platform {
 
     /// Sets what makes programs static, and their bytes the same on every machine.
     fn set_variables(&self, cargo: &mut Command, resolver: &Path) -> anyhow::Result<()> {
-        let home = std::env::var_os("HOME").map(PathBuf::from).context("HOME is not set")?;
-        let registry =
-            std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
-        let maps = [(root().canonicalize()?, "/certstream"), (registry, "/cargo")];
+        let maps = [(root().canonicalize()?, "/certstream"), (cargo_home()?, "/cargo")];
         let mut flags = format!("-C target-feature=+crt-static -C link-arg={}", resolver.display());
         let mut c_flags = String::new();
         for (path, name) in maps {

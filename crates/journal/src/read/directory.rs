@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::journal::Head;
 use crate::journal::open::{find_stream, lock_path, read_failed, stream_dir};
 use crate::read::walk::{Step, Walk};
-use crate::read::{StoredBatch, blocks, time};
+use crate::read::{LogTable, StoredBatch, blocks, time};
 use crate::recovery::{Fold, Listing, Recovered, recover};
 use crate::segment::Store;
 use crate::settings::Settings;
@@ -45,8 +45,10 @@ pub enum Item {
     Batch(Box<StoredBatch>),
     /// A checkpoint.
     Checkpoint(Box<Checkpoint>),
-    /// Damage: bytes that were skipped, or a message that does not fit those before it.
+    /// Damage: bytes that were skipped.
     Damage(Damage),
+    /// The message returned before does not fit those before it: its place, and the reason.
+    Misfit(Damage, String),
 }
 
 /// The contents of a journal from an offset on.
@@ -56,8 +58,9 @@ pub struct Contents {
     walk: Option<Walk>,
     limit: u64,
     fold: Fold,
-    /// Damage that the last message shows.
-    waiting: Vec<Damage>,
+    logs: LogTable,
+    /// The next item, if the last message shows it.
+    waiting: Option<Item>,
 }
 
 impl Directory {
@@ -76,12 +79,11 @@ impl Directory {
         let is_running = storage.is_locked(&lock_path(data_dir)).unwrap_or(false);
         let listing = Listing::read(&*storage, &dir, stream)?;
         let stream = listing.segments.last().map_or(stream, |last| last.header.stream);
-        let store = Arc::new(Store::new(storage, dir, listing.segments));
+        let store = Arc::new(Store::new(storage, dir, listing.segments, listing.aside));
         let recovered = recover(&store, stream, host, is_running).map_err(read_failed)?;
-        let Recovered { state, totals, damage: found, .. } = recovered;
+        let Recovered { state, totals, kept, damage: found, .. } = recovered;
         let damage = listing.damage.into_iter().chain(found).collect();
-        let limit = state.number();
-        Ok(Self { store, stream, is_running, state, totals, limit, damage })
+        Ok(Self { store, stream, is_running, state, totals, limit: kept, damage })
     }
 
     /// Returns the id of the stream.
@@ -134,7 +136,8 @@ impl Directory {
     pub fn contents(&self, offset: u64) -> Result<Contents, ReadError> {
         let walk = blocks::start(&self.store, |block| block.totals.next_offset <= offset)?;
         let (store, limit) = (Arc::clone(&self.store), self.limit);
-        Ok(Contents { store, walk, limit, fold: Fold::default(), waiting: Vec::new() })
+        let (fold, logs) = (Fold::default(), LogTable::default());
+        Ok(Contents { store, walk, limit, fold, logs, waiting: None })
     }
 
     /// Returns the lowest offset of an entry seen at `time` or later, as
@@ -149,13 +152,13 @@ impl Directory {
 
 impl Contents {
     /// Returns the next item; `None` at the end. Folds what it returns: a message that does not fit those
-    /// before it is followed by [`Item::Damage`].
+    /// before it, by its hash, its number or its entries, is followed by [`Item::Misfit`].
     ///
     /// # Errors
     /// If a file cannot be read.
     pub fn next_item(&mut self) -> Result<Option<Item>, ReadError> {
-        if let Some(damage) = self.waiting.pop() {
-            return Ok(Some(Item::Damage(damage)));
+        if let Some(item) = self.waiting.take() {
+            return Ok(Some(item));
         }
         let Some(walk) = &mut self.walk else { return Ok(None) };
         let Some(step) = walk.step(&self.store, self.limit)? else { return Ok(None) };
@@ -164,17 +167,22 @@ impl Contents {
             Step::Message(message, header) => (message, header),
         };
         let (segment, end) = walk.place();
-        if !self.fold.apply(&message, &header, walk.encoded()) {
+        if let Err(misfit) = self.fold.apply(&message, &header, walk.encoded()) {
             let (file, kind) = (segment.to_string(), DamageKind::Message);
             let at = end.saturating_sub(header.frame_bytes());
-            self.waiting.push(Damage { file, at, end, kind });
+            let (damage, number) = (Damage { file, at, end, kind }, header.number);
+            self.waiting = Some(Item::Misfit(damage, format!("message {number}: {misfit}")));
         }
         Ok(Some(match message {
             Message::Begin(begin) => Item::Begin(begin),
-            Message::Checkpoint(checkpoint) => Item::Checkpoint(Box::new(checkpoint)),
+            Message::Checkpoint(checkpoint) => {
+                self.logs.replace(&checkpoint.state);
+                Item::Checkpoint(Box::new(checkpoint))
+            }
             Message::Batch(batch) => {
-                let (from, before) = (header.from, header.before);
-                Item::Batch(Box::new(StoredBatch { batch, from, before }))
+                self.logs.change(&batch.logs);
+                let (from, before, logs) = (header.from, header.before, self.logs.clone());
+                Item::Batch(Box::new(StoredBatch { batch, from, before, logs }))
             }
         }))
     }
