@@ -76,6 +76,12 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
+    /// Returns the DER of its attributes: the contents of the `RDNSequence`.
+    #[must_use]
+    pub const fn der(&self) -> &'a [u8] {
+        self.contents
+    }
+
     /// Reads the contents of an `RDNSequence`. What is broken in it is left out; `Err` beside the
     /// name says so.
     pub(crate) fn read(contents: &'a [u8]) -> (Self, Result<(), Fault>) {

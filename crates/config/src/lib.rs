@@ -28,7 +28,7 @@ mod tree;
 mod tests;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize as _;
 
@@ -225,16 +225,28 @@ fn set_up(
         false => ConfigError::none_of(problems).map(|()| Vec::new())?,
     };
     if is_read {
-        warnings.extend(rules::warnings(&config));
-        warnings.extend(rules::unused_sections(&config, is_set));
-        if !demo && !is_set("ct_log.state_file") && config.ct_log.state_file.is_none() {
-            warnings.extend(file::unused_state(file.as_deref()));
-        }
+        warnings.extend(doubts(&config, is_set, demo, file.as_deref()));
     }
     if strict && !validates && !warnings.is_empty() {
         return Err(ConfigError::Strict { warnings });
     }
     Ok((Setup { config, file, demo, dry_run, profile, strict, warnings, problems }, origins))
+}
+
+/// Returns what is doubtful about a configuration that is valid.
+fn doubts(
+    config: &Config,
+    is_set: impl Fn(&str) -> bool,
+    demo: bool,
+    file: Option<&Path>,
+) -> Vec<String> {
+    let mut warnings = rules::warnings(config);
+    let has_no_state = !is_set("ct_log.state_file") && config.ct_log.state_file.is_none();
+    warnings.extend(rules::unused_sections(config, is_set));
+    if !demo && has_no_state {
+        warnings.extend(file::unused_state(file));
+    }
+    warnings
 }
 
 /// Reports whether a rule may be broken only because a mistake was left out of the configuration:

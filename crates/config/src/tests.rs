@@ -1,5 +1,6 @@
 //! Tests of the configuration as a whole; what they share.
 
+mod broken_rules;
 mod compat;
 mod files;
 mod mistakes;

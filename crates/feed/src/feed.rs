@@ -13,6 +13,7 @@ use crate::chunk::Chunk;
 use crate::chunk::batch::{Batch, Room};
 use crate::protocol::framing::Framing;
 use crate::ring::filter::FilterCursor;
+use crate::ring::span::Counted;
 use late::LateChunks;
 use live::LiveChunks;
 
@@ -51,7 +52,8 @@ impl<R: Copy> Feed<R> {
     }
 
     /// Adds to `batch` the chunks kept from where it ends, up to the first that is missing, or has
-    /// no room, or of which the `filter` does not know what passes.
+    /// no room, or of which the `filter` does not know what passes, or up to a hole: that has to be
+    /// announced before what follows it.
     pub(crate) fn collect(&self, batch: &mut Batch, room: Room, filter: Option<&FilterCursor>) {
         if batch.end().offset >= room.head {
             return;
@@ -59,13 +61,14 @@ impl<R: Copy> Feed<R> {
         let chunks = self.chunks.lock();
         while batch.end().offset < room.head
             && let Some(chunk) = chunks.find(batch.end().offset)
+            && chunk.first() <= batch.end().offset
             && batch.take(chunk, room, filter)
         {}
     }
 
-    /// Reports whether the chunk of the page that covers `offset` is kept.
-    pub(crate) fn holds(&self, offset: u64) -> bool {
-        self.chunks.lock().find(offset).is_some()
+    /// Returns the place at which the page that covers `offset` begins, if its chunk is kept.
+    pub(crate) fn holds(&self, offset: u64) -> Option<Counted> {
+        self.chunks.lock().find(offset).map(|chunk| chunk.span().counted())
     }
 
     /// Returns the offset at which the live chunks begin.

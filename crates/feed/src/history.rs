@@ -72,6 +72,9 @@ pub struct Archive<S: Stream> {
     /// The offset after its last entry when the hub begins: the [`from`](HistoryPage::from) of the
     /// next page.
     pub end: u64,
+    /// The least offset of the next entry. After a jump it is larger than the end; offsets between
+    /// them may have been given to entries that were lost, and that are published again.
+    pub next: u64,
     /// Entries it has then: the [`before`](HistoryPage::before) of the next page.
     pub entries: u64,
     /// Most readers that read it at a time, at least one: each holds the chunks of two reads. Others

@@ -71,11 +71,13 @@ impl<S: Stream> Hub<S> {
         archive: Option<Archive<S>>,
     ) -> Self {
         let first_entries = archive.as_ref().map_or(0, |archive| archive.entries);
+        let least = archive.as_ref().map_or(first, |archive| archive.next.max(first));
         let lanes = Lanes::default();
         let shared = Shared {
             stream,
             limits,
             first,
+            least,
             first_entries,
             resent_from,
             publishing: Mutex::default(),
@@ -121,6 +123,7 @@ impl<S: Stream> Hub<S> {
             gap.dropped = None;
         }
         let mut reader = Reader::new(shared, feed, filter, head, start.at, owner);
+        reader.knows(start.counted);
         if let Some(place) = start.replay {
             reader.replay(Some(place), start.entries);
         } else if let Some(end) = start.inside
@@ -142,14 +145,14 @@ impl<S: Stream> Hub<S> {
     /// Returns the offset of the last entry published; none before the first.
     #[must_use]
     pub fn head(&self) -> Option<u64> {
-        let next = self.next_offset();
+        let next = self.shared.head.borrow().next;
         (next > self.shared.first).then(|| next - 1)
     }
 
     /// Returns the least offset that the next [`publish`](Self::publish) may begin with.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
-        self.shared.head.borrow().next
+        self.shared.head.borrow().next.max(self.shared.least)
     }
 
     /// Ends the stream: readers still get what was published, then

@@ -83,7 +83,7 @@ impl<S: Stream> RenderRequest<S> {
     /// Reports whether the chunk is missing, as far as is known before the filter is applied.
     fn renders(&self, page: &Page<S::Entry>) -> bool {
         let passes = |filter| page.span().matches.of(filter).is_none_or(|found| !found.is_empty());
-        self.filter_id().is_none_or(passes) && !self.feed.holds(page.first())
+        self.filter_id().is_none_or(passes) && self.feed.holds(page.first()).is_none()
     }
 
     /// Does what is to be done for the pages, as far as the chunks can be kept.

@@ -19,7 +19,7 @@ use crate::late::registry::LateWork;
 use crate::protocol::framing::Framing;
 use crate::protocol::gzip::Checksum;
 use crate::ring::filter::FilterCursor;
-use crate::ring::span::Cursor;
+use crate::ring::span::{Counted, Cursor};
 use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
@@ -59,6 +59,10 @@ pub struct Reader<S: Stream> {
     interjected: Bytes,
     /// Entries lost and not yet reported.
     lost: u64,
+    /// The last offset that the reader knows, up to which every hole is noted.
+    counted: Counted,
+    /// A hole was passed and not yet reported.
+    renumbered: bool,
     /// Checksum of what was begun and not yet reported.
     inflated: Checksum,
     /// Empty but while something is written.
@@ -125,9 +129,17 @@ impl<S: Stream> Reader<S> {
             unfinished: Unfinished::default(),
             interjected: Bytes::new(),
             lost: 0,
+            counted: Counted::NONE,
+            renumbered: false,
             inflated: Checksum::default(),
             batch: Batch::default(),
         }
+    }
+
+    /// Notes the last offset that the reader has before it begins, so that it is notified of a hole
+    /// after it.
+    pub(crate) const fn knows(&mut self, counted: Counted) {
+        self.counted = counted;
     }
 
     /// Reads the rest of a page, up to `end`, from a plain feed.
@@ -172,7 +184,26 @@ impl<S: Stream> Reader<S> {
             // Nothing for it lies between, so it has passed no more than before.
             self.move_to(Cursor { offset, ..self.at });
         }
-        self.at.offset.checked_sub(1)
+        let offset = self.at.offset;
+        let in_history = self.replay.as_ref().and_then(|replay| replay.entries_at(offset));
+        let entries = in_history.or_else(|| self.shared.ring.lock().entries_before_any(offset));
+        self.come_to(Counted::new(offset, entries));
+        offset.checked_sub(1)
+    }
+
+    /// Takes the note that offsets continue after a hole: nothing is missing, but all later offsets
+    /// are larger than those that follow the last one. To be announced before any later message or
+    /// [offset](Self::searched): ask after each [`ready`](Self::ready) and `searched`.
+    pub const fn take_renumbered(&mut self) -> bool {
+        std::mem::replace(&mut self.renumbered, false)
+    }
+
+    /// Notes that the reader comes to a place, perhaps across a hole.
+    const fn come_to(&mut self, place: Counted) {
+        self.renumbered |= self.counted.is_hole_before(place);
+        if place.is_known() {
+            self.counted = place;
+        }
     }
 
     /// Takes what was counted as lost since it was last reported, so that it can be announced before
@@ -291,7 +322,11 @@ impl<S: Stream> Reader<S> {
         if self.at.offset >= head.next {
             return Due::Nothing { closed: head.closed };
         }
-        if self.filter.is_none() && self.feed().holds(self.at.offset) {
+        if self.filter.is_none()
+            && let Some(place) = self.feed().holds(self.at.offset)
+        {
+            self.come_to(place);
+            self.at.offset = self.at.offset.max(place.offset);
             return Due::Now;
         }
         self.seek(&head)
@@ -330,8 +365,13 @@ impl<S: Stream> Reader<S> {
         self.lose(lost);
         self.move_to(at);
         let Some(page) = page else { return Due::Nothing { closed: head.closed } };
+        self.come_to(page.span().counted());
         let known = self.filter_cursor().is_none_or(|filter| filter.select(page.span()).is_some());
-        if known && self.feed().holds(self.at.offset) { Due::Now } else { Due::Late(page.first()) }
+        if known && self.feed().holds(self.at.offset).is_some() {
+            Due::Now
+        } else {
+            Due::Late(page.first())
+        }
     }
 
     fn lose(&mut self, entries: u64) {

@@ -24,6 +24,8 @@ pub(crate) struct Shared<S: Stream> {
     pub(crate) limits: Limits,
     /// Offset of the first entry of this process, or one before it.
     pub(crate) first: u64,
+    /// The least offset that the first entry may have.
+    pub(crate) least: u64,
     /// Entries that the stream had before this process.
     pub(crate) first_entries: u64,
     /// Every entry after this offset that was published before this process is published again.

@@ -14,13 +14,16 @@ pub enum OpenError {
     #[error("{0} is not a directory: name a directory in `data_dir`")]
     NotADirectory(PathBuf),
     /// The directory cannot be written.
-    #[error("{0} cannot be written: {1}")]
+    #[error("{0} cannot be written ({1}): name a directory in `data_dir` that this user can write")]
     ReadOnly(PathBuf, io::Error),
     /// The disk is full.
     #[error("the disk of {0} is full: make room, or delete the oldest segments")]
     Full(PathBuf),
     /// A newer program wrote the journal.
-    #[error("{path} has version {version} of the format; this program reads up to version {known}")]
+    #[error(
+        "{path} has version {version} of the format, this program reads up to version {known}: start \
+         the version that wrote it, or name another `data_dir`"
+    )]
     Version {
         /// The segment.
         path: PathBuf,
@@ -30,7 +33,7 @@ pub enum OpenError {
         known: u32,
     },
     /// Another process has the journal open.
-    #[error("{path} is in use by {}", process(.pid))]
+    #[error("{path} is in use by {}: stop that, or name another `data_dir`", process(.pid))]
     Locked {
         /// The directory.
         path: PathBuf,

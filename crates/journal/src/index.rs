@@ -28,13 +28,16 @@
 //! look-up reads one block of a table, and only the directories are in memory.
 
 mod blocks;
+mod finder;
 mod indexes;
 pub(crate) mod keys;
+mod lookup;
 mod open;
 mod pairs;
 mod rows;
 mod sealed;
 mod search;
+mod searchable;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -45,12 +48,16 @@ use std::io;
 
 use record::LogNumber;
 
+pub use self::finder::{Finder, Next, Order, Wanted};
 pub use self::indexes::Indexes;
-pub use self::search::{Digest, Found, Kept, Term};
+pub use self::lookup::Term;
+pub use self::search::{Digest, Found, Kept};
+pub use self::searchable::Searchable;
 
 pub(crate) use self::open::OpenIndex;
 pub(crate) use self::rows::Row;
 pub(crate) use self::sealed::{Binding, SealedIndex};
+pub(crate) use self::searchable::{Files, Look, Source};
 
 /// The texts that batches are found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +91,9 @@ pub(crate) trait Index: Debug + Send + Sync {
 
     /// Returns the batch with the record at an offset, or the next one that has records.
     fn row_at(&self, offset: u64) -> io::Result<Option<Row>>;
+
+    /// Visits all batches in their order.
+    fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()>;
 
     /// Visits the texts from `from` up to but not `to`.
     fn visit(&self, texts: Texts, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()>;

@@ -55,8 +55,10 @@ pub struct Opened {
 pub struct Head {
     /// Number of the last committed batch or begin.
     pub number: u64,
-    /// Offset after the last committed entry.
+    /// The offset that the next entry gets. A begin may have moved it.
     pub next_offset: u64,
+    /// Offset after the last committed entry: less than the next offset after a jump.
+    pub entries_end: u64,
     /// Entries up to there since the stream began.
     pub entries: u64,
 }

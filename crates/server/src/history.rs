@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use feed::{Archive, FirstSeen, History, HistoryPage};
-use journal::{Indexes, Journal, ReadError, StoredBatch};
+use journal::{Head, Indexes, Journal, ReadError, StoredBatch};
 use tokio::sync::Semaphore;
 use wire::filter::Registered;
 
@@ -53,9 +53,10 @@ impl JournalHistory {
 
     /// Returns the archive for a hub whose first batch follows the last one that the journal has now.
     pub(crate) fn archive(self: &Arc<Self>) -> Archive<MessageStream> {
-        let head = self.journal.head();
+        let Head { next_offset: next, entries_end, entries, .. } = self.journal.head();
         let history: Arc<dyn History<MessageStream>> = Arc::<Self>::clone(self);
-        Archive { history, end: head.next_offset, entries: head.entries, readers: READERS }
+        let end = if entries > 0 { entries_end } else { next };
+        Archive { history, end, next, entries, readers: READERS }
     }
 
     /// Converts a batch; none if it has a log that is not known.

@@ -4,7 +4,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::ring::Ring;
 use crate::ring::page::Page;
-use crate::ring::span::Cursor;
+use crate::ring::span::{Counted, Cursor};
 use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
@@ -20,6 +20,8 @@ pub(super) struct Start {
     pub(super) replay: Option<OwnedSemaphorePermit>,
     /// Entries before it, if it begins there, and it is known.
     pub(super) entries: Option<u64>,
+    /// The last offset that the reader knows, if what follows continues from there.
+    pub(super) counted: Counted,
 }
 
 impl<S: Stream> Shared<S> {
@@ -41,10 +43,14 @@ impl<S: Stream> Shared<S> {
             return Ok(in_history(since.saturating_add(1), past, place, ring));
         }
         let page = ring.page(offset);
-        let offset = page.map_or(offset, |page| page.span().entry_at(offset));
         let passed = ring.entries_before(offset);
+        let resumes =
+            gap.is_none() && since.is_some_and(|since| since >= self.first.saturating_sub(1));
+        let counted = if resumes { Counted::new(offset, Some(passed)) } else { Counted::NONE };
+        let offset = page.map_or(offset, |page| page.span().entry_at(offset));
         let inside = page.filter(|page| page.first() < offset).map(Page::end);
-        Ok(Start { at: Cursor { offset, passed }, gap, inside, replay: None, entries: None })
+        let at = Cursor { offset, passed };
+        Ok(Start { at, gap, inside, replay: None, entries: None, counted })
     }
 
     /// Returns the same for a reader with a filter, and its signals: a publisher that fills the ring
@@ -65,7 +71,7 @@ impl<S: Stream> Shared<S> {
 
     /// Returns the offset in the ring at which a reader continues.
     fn place(&self, since: Option<u64>, ring: &Ring<S::Entry>) -> (u64, Option<Gap>) {
-        let (oldest, next) = (ring.oldest(), ring.next());
+        let (oldest, next) = (ring.oldest(), ring.next().max(self.least));
         let Some(since) = since else { return (next, None) };
         let gap = |dropped, reason| (oldest, Some(Gap { dropped, reason }));
         let wanted = since.saturating_add(1);
@@ -95,5 +101,6 @@ fn in_history<E>(wanted: u64, past: u64, place: OwnedSemaphorePermit, ring: &Rin
     let (offset, gap) = if wanted < past { (past, Some(gap)) } else { (wanted, None) };
     let entries = ring.entries_before_any(offset);
     let at = Cursor { offset, passed: entries.unwrap_or_default() };
-    Start { at, gap, inside: None, replay: Some(place), entries }
+    let counted = if gap.is_none() { Counted::new(offset, entries) } else { Counted::NONE };
+    Start { at, gap, inside: None, replay: Some(place), entries, counted }
 }

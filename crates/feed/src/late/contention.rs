@@ -26,8 +26,13 @@ impl Contention {
     /// `work`, or nothing is known about it.
     pub(super) fn is_felt(&self, work: Duration) -> bool {
         let waited = self.before.zip(waited());
-        waited.is_none_or(|(before, after)| after.saturating_sub(before) > work / PART)
+        waited.is_none_or(|(before, after)| is_much(after.saturating_sub(before), work))
     }
+}
+
+/// Reports whether a wait for a core is more than its part of the time of the work.
+fn is_much(waited: Duration, work: Duration) -> bool {
+    waited > work / PART
 }
 
 fn waited() -> Option<Duration> {
@@ -50,9 +55,18 @@ mod tests {
 
     #[test]
     fn work_is_under_contention_if_it_waited_for_an_eighth_of_its_time_or_nothing_is_known() {
+        let second = Duration::from_secs(1);
+        assert!(is_much(Duration::from_millis(126), second));
+        assert!(!is_much(Duration::from_millis(125), second));
+        assert!(!is_much(Duration::ZERO, Duration::ZERO));
         assert!(Contention { before: None }.is_felt(Duration::MAX));
         let Some(now) = waited() else { return println!("skipped: no {SCHEDULED}") };
-        assert!(!Contention { before: Some(now) }.is_felt(Duration::from_secs(3600)));
-        assert!(Contention { before: Some(Duration::ZERO) }.is_felt(now / 10));
+        // A new thread may never have waited, and one under load waits again and again.
+        let hour = Duration::from_secs(3600);
+        assert!(!Contention { before: Some(now) }.is_felt(hour));
+        let before_it_waited = now.checked_sub(Duration::from_nanos(1));
+        if before_it_waited.is_some() {
+            assert!(Contention { before: before_it_waited }.is_felt(Duration::ZERO));
+        }
     }
 }

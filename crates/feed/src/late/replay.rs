@@ -24,6 +24,8 @@ pub(crate) struct ReplayRequest<S: Stream> {
     pub(crate) filter: Option<Arc<S::Filter>>,
     /// The reader's offset.
     pub(crate) offset: u64,
+    /// Pages that the history rules out need not be read.
+    pub(crate) skips: bool,
     /// The reader has not begun a compressed chunk: if it is inside a page, it gets the rest plain.
     pub(crate) begins: bool,
 }
@@ -78,7 +80,7 @@ impl<S: Stream> ReplayRequest<S> {
     /// Returns the offset from which on something may be for the reader.
     fn skip(&self, shared: &Shared<S>, end: u64) -> u64 {
         let (Some(filter), Some(past)) = (&self.filter, &shared.past) else { return self.offset };
-        if self.offset >= end {
+        if self.offset >= end || !self.skips {
             return self.offset;
         }
         past.history.skip(filter, self.offset, end).clamp(self.offset, end)
@@ -123,7 +125,8 @@ impl<S: Stream> ReplayRequest<S> {
 }
 
 /// Returns the pages from the one that covers `offset`, or else the next, up to the first that does
-/// not follow the one before it: whether something is missing there, the next read decides.
+/// not follow the one before it, or follows it after a hole: whether something is missing there, the
+/// next read decides.
 fn contiguous<E>(pages: Vec<HistoryPage<E>>, offset: u64, end: u64) -> Vec<Page<E>> {
     let now = Instant::now();
     let mut contiguous: Vec<Page<E>> = Vec::with_capacity(pages.len());
@@ -134,7 +137,7 @@ fn contiguous<E>(pages: Vec<HistoryPage<E>>, offset: u64, end: u64) -> Vec<Page<
         }
         let follows = contiguous.last().is_none_or(|last| {
             let last = last.span();
-            from == last.end && before == last.entries_before(last.end)
+            from == last.end && first == from && before == last.entries_before(last.end)
         });
         if !follows || span.end > end {
             break;

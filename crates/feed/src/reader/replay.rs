@@ -15,7 +15,7 @@ use crate::late::replay::{ReplayRequest, Replayed};
 use crate::protocol::framing::Framing;
 use crate::ring::Ring;
 use crate::ring::filter::FilterCursor;
-use crate::ring::span::Cursor;
+use crate::ring::span::{Counted, Cursor};
 use crate::shared::Shared;
 use crate::signals::Head;
 use crate::stream::Stream;
@@ -59,6 +59,11 @@ impl Replay {
         self.framing
     }
 
+    /// Returns how many entries the stream has before an offset, where that is known.
+    pub(super) fn entries_at(&self, offset: u64) -> Option<u64> {
+        if offset == self.end { self.entries } else { None }
+    }
+
     fn find(&self, offset: u64) -> Option<&Arc<Chunk>> {
         self.chunks.iter().find(|chunk| chunk.end() > offset)
     }
@@ -85,8 +90,7 @@ impl Replay {
         shared: &Shared<S>,
         ring: &Ring<S::Entry>,
     ) -> u64 {
-        let here = if offset == self.end { self.entries } else { None };
-        here.or_else(|| ring.entries_before_any(offset)).unwrap_or_else(|| {
+        self.entries_at(offset).or_else(|| ring.entries_before_any(offset)).unwrap_or_else(|| {
             shared.first_entries.saturating_sub(shared.first.saturating_sub(offset))
         })
     }
@@ -167,7 +171,9 @@ impl<S: Stream> Reader<S> {
 
     fn read_from(&self, offset: u64, begins: bool) -> ReplayRequest<S> {
         let filter = self.filter.as_ref().map(|filtered| Arc::clone(&filtered.filter));
-        ReplayRequest { feed: Arc::clone(&self.feed), filter, offset, begins }
+        // The page after the last known offset shows whether a hole lies between.
+        let skips = self.counted == Counted::NONE || self.counted.is_known();
+        ReplayRequest { feed: Arc::clone(&self.feed), filter, offset, begins, skips }
     }
 
     /// Begins the next read, if it will be one of the history.
@@ -198,6 +204,11 @@ impl<S: Stream> Reader<S> {
             filtered.cursor.backfilled = Some(Arc::clone(&replayed.backfilled));
         }
         self.lose(lost);
+        let known = self.counted.offset;
+        if !self.counted.is_known() && start.covers(known) {
+            self.counted = Counted::new(known, Some(start.entries_before(known)));
+        }
+        self.come_to(start.counted());
         let offset = start.entry_at(offset);
         self.move_to(Cursor { offset, passed: start.entries_before(offset) });
     }

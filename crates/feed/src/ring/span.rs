@@ -46,6 +46,11 @@ impl Span {
         self.before + (offset.clamp(self.first, self.end) - self.first)
     }
 
+    /// Returns the first entry's offset, with the number of entries before it.
+    pub(crate) const fn counted(&self) -> Counted {
+        Counted { offset: self.first, entries: self.before }
+    }
+
     /// Returns how many entries of `range` there are for a filter. Where it was not applied, any may
     /// be for it, so all of them count.
     pub(crate) fn count(&self, filter: u64, range: Range<u64>) -> u64 {
@@ -65,6 +70,39 @@ impl Span {
     /// Returns the offset of a position.
     pub(crate) fn at(&self, position: u32) -> u64 {
         self.first + u64::from(position)
+    }
+}
+
+/// An offset, and how many entries the stream has before it.
+///
+/// Two of them tell a hole from a loss: across a hole the offsets grow by more than the entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) offset: u64,
+    entries: u64,
+}
+
+impl Counted {
+    /// Stands for a number of entries that is not known.
+    const UNKNOWN: u64 = u64::MAX;
+    /// The place of a reader that knows no offset: no hole follows it.
+    pub(crate) const NONE: Self = Self { offset: u64::MAX, entries: Self::UNKNOWN };
+
+    /// Makes a place from the number of entries before it, if that is known.
+    pub(crate) fn new(offset: u64, entries: Option<u64>) -> Self {
+        Self { offset, entries: entries.unwrap_or(Self::UNKNOWN) }
+    }
+
+    /// Reports whether the number of entries is known.
+    pub(crate) const fn is_known(self) -> bool {
+        self.entries != Self::UNKNOWN
+    }
+
+    /// Reports whether a hole lies between this and a later one.
+    pub(crate) const fn is_hole_before(self, later: Self) -> bool {
+        self.is_known()
+            && later.is_known()
+            && later.offset.saturating_sub(self.offset) > later.entries.saturating_sub(self.entries)
     }
 }
 

@@ -4,6 +4,7 @@ use feed::{Framing, Gap, GapReason, Limits, Owner, PublishError, Request};
 use futures_util::FutureExt;
 
 use crate::fixture::*;
+use crate::storage::{Archived, Storage};
 
 /// The hole after a restart.
 const JUMP: u64 = 1 << 24;
@@ -136,4 +137,125 @@ async fn a_filtered_reader_crosses_holes_and_counts_what_passed() {
     assert!(gone > 0);
     let (_, written) = drain(&mut slow).await;
     assert_eq!((written.messages as u64, written.lost), ((16 - gone) / 2, gone / 2));
+}
+
+/// Returns the first offset after each announced hole, as a client finds it that reads to the end.
+async fn renumbered(reader: &mut feed::Reader<Notes>, framing: Framing) -> Vec<String> {
+    let mut inbox = Inbox::new(framing);
+    let mut announced = Vec::new();
+    while more(reader).await {
+        if reader.take_renumbered() {
+            announced.push(inbox.messages().count());
+        }
+        let framing = reader.framing();
+        let mut batch = feed::Batch::default();
+        reader.fill(&mut batch, 1 << 20);
+        let bytes = batch.slices().collect::<Vec<_>>().concat();
+        reader.advance(&mut batch, bytes.len());
+        inbox.receive(framing, &bytes);
+    }
+    let received: Vec<_> = inbox.messages().map(str::to_owned).collect();
+    announced.into_iter().map(|at| received[at].clone()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hole_is_announced_once_before_what_follows_it() {
+    let limits = Limits { ring_bytes: 400, ..ROOMY };
+    for framing in FRAMINGS {
+        for rendering in RENDERINGS {
+            // In the history, and in the ring; with live chunks, and rendered again.
+            for chunk_bytes in [0, ROOMY.chunk_bytes] {
+                let mut archived = Archived::new(Limits { chunk_bytes, ..limits }, 8);
+                let (mut first, note) = (Vec::new(), "n".repeat(60));
+                let mut live = join(&archived.hub, rendering, framing, None).reader;
+                for hole in [0, 0, JUMP, 0, 3, 0, 0, JUMP, 0] {
+                    let next = archived.hub.next_offset();
+                    archived.publish(hole, vec![note.clone(); 2]);
+                    if hole > 0 {
+                        first.push((next, next + hole));
+                    }
+                    if first.len() == 3 {
+                        live.ready().await;
+                    }
+                }
+                assert_eq!(archived.hub.stats().pages, 3);
+                // The text of the first message at an offset or after it.
+                let text = |offset: u64| {
+                    let found = |offset| json(rendering, offset, &note);
+                    found(offset).or_else(|| found(offset + 1)).unwrap().trim_end().to_owned()
+                };
+                let oldest = FIRST - 1;
+                let head = archived.hub.head().unwrap();
+                for since in [oldest, FIRST, first[0].0 - 1, first[0].0 + 7, first[1].0, head] {
+                    let joined = join(&archived.hub, rendering, framing, Some(since));
+                    assert_eq!(joined.gap, None, "since {since}");
+                    let mut reader = joined.reader;
+                    let expected: Vec<_> = first.iter().filter(|hole| hole.1 > since + 1).collect();
+                    let expected: Vec<_> = expected.into_iter().map(|hole| text(hole.1)).collect();
+                    let found = renumbered(&mut reader, framing).await;
+                    assert_eq!(found, expected, "since {since} {framing:?} {rendering:?}");
+                }
+                let expected: Vec<_> = first.iter().map(|hole| text(hole.1)).collect();
+                assert_eq!(renumbered(&mut live, framing).await, expected, "a slow reader");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filtered_reader_is_notified_of_a_hole_before_any_offset_after_it() {
+    let mut archived = Archived::new(Limits { ring_bytes: 400, ..ROOMY }, 1);
+    let quiet = archived.notes.filter(u64::MAX, 0);
+    let filtered = |hub: &feed::Hub<Notes>, since| {
+        let (rendering, framing) = (Rendering::Plain, Framing::WebSocket);
+        let (filter, owner) = (Some(quiet.clone()), Owner::default());
+        subscribe(hub, Request { rendering, framing, since, filter, owner }).reader
+    };
+    archived.publish(0, vec!["n".repeat(60); 2]);
+    let mut live = filtered(&archived.hub, Some(FIRST));
+    assert_eq!((live.searched(), live.take_renumbered()), (Some(FIRST), false));
+    for hole in [0, JUMP, 0, 0, 0] {
+        archived.publish(hole, vec!["n".repeat(60); 2]);
+    }
+    archived.notes.compile();
+    for since in [FIRST - 1, FIRST + 3, FIRST + 4] {
+        // From the history, which rules out all of it.
+        let mut reader = filtered(&archived.hub, Some(since));
+        assert!(!reader.take_renumbered() && !more(&mut reader).await, "nothing passes");
+        assert_eq!(reader.searched(), archived.hub.head());
+        assert!(reader.take_renumbered() && !reader.take_renumbered(), "once, since {since}");
+    }
+    assert!(!more(&mut live).await);
+    assert_eq!((live.searched(), live.take_renumbered()), (archived.hub.head(), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_of_offsets_that_were_lost_continues_with_the_term_after_them() {
+    let storage = std::sync::Arc::new(Storage::default());
+    storage.append(feed::HistoryPage {
+        from: FIRST,
+        first: FIRST,
+        before: 0,
+        entries: notes(["a"]),
+    });
+    let (end, next, entries) = (FIRST + 1, FIRST + JUMP, 1);
+    let archive = feed::Archive { history: storage, end, next, entries, readers: 1 };
+    let hub = feed::Hub::with_archive(Notes::default(), ROOMY, archive);
+    assert_eq!((hub.head(), hub.next_offset()), (None, next));
+    let mut fresh = plain(None, &hub).reader;
+    let mut resumed: Vec<_> =
+        [FIRST - 1, FIRST, FIRST + 5, next - 1, next].map(|since| plain(Some(since), &hub)).into();
+    let ahead = Gap { dropped: None, reason: GapReason::Ahead };
+    let gaps = resumed.iter().map(|joined| joined.gap).collect::<Vec<_>>();
+    assert_eq!(gaps, [None, None, None, None, Some(ahead)]);
+    assert_eq!(fresh.searched(), Some(next - 1));
+    publish_at(&hub, next, notes(["b"]));
+    let after = texts([next], "b");
+    for (joined, expected) in resumed.iter_mut().zip([&after[..], &after, &after, &[], &[]]) {
+        let found = renumbered(&mut joined.reader, Framing::WebSocket).await;
+        assert_eq!(found, expected);
+        assert_eq!((joined.reader.searched(), joined.reader.take_lost()), (Some(next), 0));
+    }
+    assert_eq!(renumbered(&mut fresh, Framing::WebSocket).await, [""; 0]);
+    assert_eq!(hub.stats().dropped, 0);
 }

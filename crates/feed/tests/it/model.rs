@@ -62,7 +62,8 @@ impl World {
             None => Hub::resumed(notes.clone(), limits, FIRST, resent_from),
             Some((history, readers)) => {
                 let (history, entries) = (Arc::clone(history), published.len() as u64);
-                let archive = Archive { history, end: FIRST, entries, readers: *readers };
+                let archive =
+                    Archive { history, end: FIRST, next: FIRST, entries, readers: *readers };
                 Hub::with_archive(notes.clone(), limits, archive)
             }
         };

@@ -117,7 +117,8 @@ impl Archived {
     /// Makes an empty one, that so many readers may read at a time.
     pub(crate) fn new(limits: feed::Limits, readers: usize) -> Self {
         let storage = std::sync::Arc::new(Storage::default());
-        let archive = Archive { history: storage.clone(), end: FIRST, entries: 0, readers };
+        let archive =
+            Archive { history: storage.clone(), end: FIRST, next: FIRST, entries: 0, readers };
         let notes = Notes::default();
         let hub = feed::Hub::with_archive(notes.clone(), limits, archive);
         Self { hub, notes, storage, entries: 0 }

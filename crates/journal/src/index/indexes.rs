@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -235,8 +236,8 @@ impl Indexes {
         storage.rename(&temporary, &path)
     }
 
-    fn path(&self, name: SegmentName) -> std::path::PathBuf {
-        self.store().dir().join(format!("{}.index", name.stem()))
+    fn path(&self, name: SegmentName) -> PathBuf {
+        path(self.store(), name)
     }
 }
 
@@ -247,11 +248,17 @@ impl Open {
     }
 }
 
+/// Returns the path of the index of a segment.
+pub(super) fn path(store: &Store, name: SegmentName) -> PathBuf {
+    store.dir().join(format!("{}.index", name.stem()))
+}
+
 fn temporary(name: SegmentName) -> String {
     format!("{}.index.new", name.stem())
 }
 
-fn binding(store: &Store, segment: &Segment) -> Binding {
+/// Returns the segment as its index names it.
+pub(super) fn binding(store: &Store, segment: &Segment) -> Binding {
     Binding {
         marker: segment.header.marker,
         first: segment.name().first,

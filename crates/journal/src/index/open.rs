@@ -128,6 +128,11 @@ impl Index for OpenIndex {
         Ok(self.rows.iter().skip(at).find(|row| row.records > 0).cloned())
     }
 
+    fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        self.rows.iter().for_each(visit);
+        Ok(())
+    }
+
     fn visit(&self, texts: Texts, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
         let table = match texts {
             Texts::Names => &self.names,

@@ -141,6 +141,17 @@ impl Rows {
         Ok(None)
     }
 
+    /// Visits all batches in their order.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged.
+    pub(super) fn visit(&self, file: &dyn File, visit: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        for block in 0..self.0.len() {
+            self.read(file, block)?.iter().for_each(&mut *visit);
+        }
+        Ok(())
+    }
+
     fn read(&self, file: &dyn File, block: usize) -> io::Result<Vec<Row>> {
         let Some(first) = self.0.first(block) else { return Ok(Vec::new()) };
         let bytes = self.0.read(file, block)?;

@@ -182,6 +182,10 @@ impl Index for SealedIndex {
         self.tables.rows.at_offset(&*self.file, offset)
     }
 
+    fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        self.tables.rows.visit(&*self.file, visit)
+    }
+
     fn visit(&self, texts: Texts, from: &[u8], to: &[u8], visit: &mut Visit<'_>) -> io::Result<()> {
         let table = match texts {
             Texts::Names => &self.tables.names,

@@ -1,20 +1,20 @@
 //! Look-ups through the indexes: certificates, entries of logs, and what a filter need not read.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use cert::{Certificate, Digests};
 use record::encoding::{Decoder, Message};
 use record::{Batch, Gap, LogNumber, Record, Sighting};
 
-use super::{Index, Indexes, Row, Texts, keys};
+use super::lookup::Lookup;
+use super::{Index, Indexes, Row, Term, keys};
 use crate::error::ReadError;
 use crate::format::{Codec, FrameKind};
 use crate::read::scan::{Found as Frame, Window};
-use crate::segment::Segment;
+use crate::segment::{Segment, Store};
 
-/// Texts that one search in a segment looks at, before it gives up ruling out.
+/// Texts that are looked at to skip batches of a segment, before it gives up ruling out.
 const MOST_TEXTS: usize = 4096;
 
 /// The digest of a certificate.
@@ -47,19 +47,6 @@ pub enum Found {
     Sighting(Sighting, Option<Kept>),
     /// Indexes of a log that were not published.
     Gap(Gap),
-}
-
-/// A text of a certificate that a filter looks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Term {
-    /// A domain, or any name below it. In lower case.
-    Domain(String),
-    /// A whole name. In lower case.
-    Name(String),
-    /// An address from the first to the last.
-    Addresses(IpAddr, IpAddr),
-    /// A part of the CN or O of the issuer. In lower case.
-    Issuer(String),
 }
 
 impl Digest {
@@ -211,7 +198,7 @@ impl Indexes {
     }
 
     /// Looks into the index of a segment; none if it has none. One that is damaged is made again.
-    fn look<T>(
+    pub(super) fn look<T>(
         &self,
         segment: &Segment,
         look: impl FnOnce(&dyn Index) -> io::Result<T>,
@@ -235,7 +222,7 @@ impl Indexes {
         let Some(row) = self.look(segment, |index| index.row(ordinal))?.flatten() else {
             return Ok(None);
         };
-        match read_batch(self, segment, &row) {
+        match read_batch(self.store(), segment, &row) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read.map_err(|error| self.store().error(segment.name(), error)),
         }
@@ -265,8 +252,8 @@ impl Indexes {
     }
 }
 
-fn read_batch(indexes: &Indexes, segment: &Segment, row: &Row) -> io::Result<Option<Batch>> {
-    let store = indexes.store();
+/// Reads a batch, without those before it; none if it is damaged.
+pub(super) fn read_batch(store: &Store, segment: &Segment, row: &Row) -> io::Result<Option<Batch>> {
     let file = store.storage.open(&store.path(segment.name()))?;
     let mut window = Window::of_one_frame();
     let Frame::Frame(header) = window.frame(&*file, &segment.header.marker, row.at)? else {
@@ -313,51 +300,27 @@ fn next_row(index: &dyn Index, groups: &[Vec<Term>], offset: u64) -> io::Result<
     index.row(least)
 }
 
-/// Decides whether a text that lies in a range of keys has the term.
-type IsWanted = Box<dyn FnMut(&[u8]) -> bool>;
-/// The first key of a range, and the one after the last.
-type KeyRange = (Vec<u8>, Vec<u8>);
-
 /// Returns the first batch from `from` on that may have a term.
 fn next_of(index: &dyn Index, term: &Term, from: u32) -> io::Result<Option<u32>> {
+    let next = |batches: &[u32]| {
+        let at = batches.partition_point(|batch| *batch < from);
+        batches.get(at).copied()
+    };
+    let mut lookup = match term {
+        Term::Serial(serial) => return Ok(next(&index.serials(keys::of_serial(serial))?)),
+        term => Lookup::of(term),
+    };
     let mut found: Option<u32> = None;
     let mut left = MOST_TEXTS;
-    let mut is_wanted: IsWanted = Box::new(|_: &[u8]| true);
-    let (texts, ranges): (Texts, Vec<KeyRange>) = match term {
-        Term::Domain(domain) => {
-            let key = keys::of_name(domain);
-            let below = (format!("{key}.").into_bytes(), format!("{key}/").into_bytes());
-            (Texts::Names, vec![exactly(key.into_bytes()), below])
-        }
-        Term::Name(name) => (Texts::Names, vec![exactly(keys::of_name(name).into_bytes())]),
-        Term::Addresses(first, last) => {
-            let (_, after) = exactly(keys::of_address(*last));
-            (Texts::Addresses, vec![(keys::of_address(*first), after)])
-        }
-        Term::Issuer(part) => {
-            let part = part.clone();
-            is_wanted = Box::new(move |text: &[u8]| {
-                std::str::from_utf8(text).is_ok_and(|text| text.contains(&part))
-            });
-            (Texts::Issuers, vec![(Vec::new(), vec![u8::MAX])])
-        }
-    };
-    for (first, after) in ranges {
-        index.visit(texts, &first, &after, &mut |text, batches| {
+    for (first, after) in std::mem::take(&mut lookup.ranges) {
+        index.visit(lookup.texts, &first, &after, &mut |text, batches| {
             left = left.saturating_sub(1);
-            if is_wanted(text) {
-                let at = batches.partition_point(|batch| *batch < from);
-                found = [found, batches.get(at).copied()].into_iter().flatten().min();
+            if (lookup.is_wanted)(text) {
+                found = [found, next(batches)].into_iter().flatten().min();
             }
             left > 0 && found != Some(from)
         })?;
     }
     // Among so many texts, any batch may have one.
     Ok(if left == 0 { Some(from) } else { found })
-}
-
-/// Returns the range of one key.
-fn exactly(key: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
-    let after = [key.as_slice(), &[0]].concat();
-    (key, after)
 }

@@ -13,7 +13,7 @@ use super::varint;
 /// Bytes of terms and ordinals at which a block ends.
 const BLOCK_BYTES: usize = 64 << 10;
 /// Bytes of a term that count. No filter has a longer one.
-const MOST_BYTES: usize = 256;
+pub(super) const MOST_BYTES: usize = 256;
 /// A value with this bit is the place of a list of ordinals; any other one is an ordinal.
 const IS_LIST: u64 = 1 << 63;
 

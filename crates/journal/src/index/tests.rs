@@ -6,6 +6,7 @@
     reason = "a test that panics fails"
 )]
 
+mod finding;
 mod found;
 
 use std::io;

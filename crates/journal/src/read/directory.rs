@@ -10,12 +10,13 @@ use crate::damage::{Damage, DamageKind};
 use crate::error::{OpenError, ReadError};
 use crate::format::Totals;
 use crate::host::Host;
+use crate::index::{Files, Look, Searchable, Source};
 use crate::journal::Head;
 use crate::journal::open::{find_stream, lock_path, read_failed, stream_dir};
 use crate::read::walk::{Step, Walk};
 use crate::read::{LogTable, StoredBatch, blocks, time};
 use crate::recovery::{Fold, Listing, Recovered, recover};
-use crate::segment::Store;
+use crate::segment::{Segment, Store};
 use crate::settings::Settings;
 use crate::stats::{SegmentStats, Stats};
 use crate::storage::Storage;
@@ -34,6 +35,7 @@ pub struct Directory {
     /// Number of the last message to read.
     limit: u64,
     damage: Vec<Damage>,
+    indexes: Files,
 }
 
 /// Something in a journal, in order.
@@ -83,7 +85,8 @@ impl Directory {
         let recovered = recover(&store, stream, host, is_running).map_err(read_failed)?;
         let Recovered { state, totals, kept, damage: found, .. } = recovered;
         let damage = listing.damage.into_iter().chain(found).collect();
-        Ok(Self { store, stream, is_running, state, totals, limit: kept, damage })
+        let indexes = Files::default();
+        Ok(Self { store, stream, is_running, state, totals, limit: kept, damage, indexes })
     }
 
     /// Returns the id of the stream.
@@ -115,8 +118,8 @@ impl Directory {
     /// failures) are 0.
     #[must_use]
     pub fn stats(&self, settings: &Settings) -> Stats {
-        let Totals { next_offset, entries, newest, .. } = self.totals;
-        let head = Head { number: self.limit, next_offset, entries };
+        let Totals { next_offset, entries_end, entries, newest } = self.totals;
+        let head = Head { number: self.limit, next_offset, entries_end, entries };
         let damaged = self.damage.len() as u64;
         let (written, synced) = (self.limit, self.limit);
         Stats { damaged, written, synced, ..Stats::of(&self.store, &head, newest, settings) }
@@ -148,6 +151,34 @@ impl Directory {
     pub fn at_time(&self, time: u64) -> Result<Option<u64>, ReadError> {
         time::find(&self.store, self.limit, time, |_| {})
     }
+}
+
+impl Directory {
+    /// Returns the journal as searches see it. Where a segment has no index, it is read.
+    #[must_use]
+    pub const fn searchable(&self) -> Searchable<'_> {
+        Searchable(self)
+    }
+}
+
+impl Source for Directory {
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn head(&self) -> u64 {
+        self.limit
+    }
+
+    fn end(&self) -> u64 {
+        self.totals.next_offset
+    }
+
+    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> Result<bool, ReadError> {
+        self.indexes.look(&self.store, segment, look)
+    }
+
+    fn note(&self, _damage: &Damage) {}
 }
 
 impl Contents {

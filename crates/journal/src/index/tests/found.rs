@@ -17,11 +17,11 @@ use crate::storage::Disk;
 use crate::{Journal, Settings, Start, System, Writer};
 
 /// A journal of many small segments.
-struct Written {
-    folder: tempfile::TempDir,
-    journal: Journal,
-    _writer: Writer,
-    batches: Vec<Batch>,
+pub(super) struct Written {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) journal: Journal,
+    pub(super) writer: Option<Writer>,
+    pub(super) batches: Vec<Batch>,
 }
 
 const SETTINGS: Settings = Settings {
@@ -87,7 +87,7 @@ fn batch(state: &State, oldest: u64, step: usize, certificates: &[Bytes]) -> Bat
     batch
 }
 
-fn write() -> Written {
+pub(super) fn write() -> Written {
     let folder = tempfile::tempdir().unwrap();
     let host = Arc::new(System::new());
     let opened = Journal::open(Arc::new(Disk), host, folder.path(), SETTINGS).unwrap();
@@ -102,18 +102,18 @@ fn write() -> Written {
         state.apply(&batch, hash).unwrap();
         batches.push(batch);
     }
-    Written { folder, journal, _writer: writer, batches }
+    Written { folder, journal, writer: Some(writer), batches }
 }
 
 impl Written {
-    fn indexes(&self) -> Indexes {
+    pub(super) fn indexes(&self) -> Indexes {
         let indexes = Indexes::new(&self.journal);
         while !indexes.step().unwrap() {}
         assert!(indexes.is_complete());
         indexes
     }
 
-    fn records(&self) -> std::vec::IntoIter<(u64, &Record)> {
+    pub(super) fn records(&self) -> std::vec::IntoIter<(u64, &Record)> {
         let records = |batch: &'_ Batch| batch.first_offset..batch.next_offset();
         let all = self.batches.iter().flat_map(|batch| records(batch).zip(&batch.records));
         all.collect::<Vec<_>>().into_iter()
@@ -124,7 +124,7 @@ impl Written {
         all.filter(|sighting| sighting.offset == offset).copied().collect()
     }
 
-    fn index_files(&self) -> Vec<PathBuf> {
+    pub(super) fn index_files(&self) -> Vec<PathBuf> {
         let dir = fs::read_dir(self.journal.directory()).unwrap();
         let mut files: Vec<PathBuf> = dir.map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "index"));
@@ -215,33 +215,40 @@ fn an_index_that_is_damaged_or_missing_is_made_again() {
     written.check(&indexes);
 }
 
+/// Reports whether a certificate has one of the terms.
+pub(super) fn passes(record: &Record, group: &[Term]) -> bool {
+    let certificate = Certificate::read(&record.certificate);
+    group.iter().any(|term| {
+        let mut found = false;
+        match term {
+            Term::Domain(domain) => keys::names(&certificate, |name| {
+                let name = name.to_lowercase();
+                found |= name == *domain || name.ends_with(&format!(".{domain}"));
+            }),
+            Term::Name(wanted) => {
+                keys::names(&certificate, |name| found |= name.to_lowercase() == *wanted);
+            }
+            Term::Parts(parts) => keys::names(&certificate, |name| {
+                let name = name.to_lowercase();
+                found |= parts.iter().any(|part| name.contains(part));
+            }),
+            Term::Addresses(first, last) => keys::addresses(&certificate, |address| {
+                found |= (*first..=*last).contains(&address);
+            }),
+            Term::Issuer(part) => {
+                keys::issuers(&certificate, |issuer| found |= issuer.contains(part));
+            }
+            Term::Serial(serial) => found = certificate.serial == serial,
+        }
+        found
+    })
+}
+
 #[test]
 fn a_filter_skips_only_what_cannot_pass() {
     let written = write();
     let indexes = written.indexes();
     let end = written.batches.last().unwrap().next_offset();
-    let passes = |record: &Record, group: &[Term]| {
-        let certificate = Certificate::read(&record.certificate);
-        group.iter().any(|term| {
-            let mut found = false;
-            match term {
-                Term::Domain(domain) => keys::names(&certificate, |name| {
-                    let name = name.to_lowercase();
-                    found |= name == *domain || name.ends_with(&format!(".{domain}"));
-                }),
-                Term::Name(wanted) => {
-                    keys::names(&certificate, |name| found |= name.to_lowercase() == *wanted);
-                }
-                Term::Addresses(first, last) => keys::addresses(&certificate, |address| {
-                    found |= (*first..=*last).contains(&address);
-                }),
-                Term::Issuer(part) => {
-                    keys::issuers(&certificate, |issuer| found |= issuer.contains(part));
-                }
-            }
-            found
-        })
-    };
     let domain = |name: &str| Term::Domain(name.to_owned());
     let address = |text: &str| text.parse::<IpAddr>().unwrap();
     let filters = [

@@ -1,0 +1,365 @@
+//! Batches that may have what a search looks for, newest or oldest first.
+//!
+//! Where a segment has an index, only the batches are read that the index does not rule out. Without
+//! one, the segment is read block by block.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use record::encoding::Message;
+use record::{Batch, LogNumber};
+
+use super::lookup::Lookup;
+use super::search::read_batch;
+use super::{Index, Row, Source, Term, keys};
+use crate::error::ReadError;
+use crate::format::Block;
+use crate::read::blocks;
+use crate::read::walk::{Step, Walk};
+use crate::segment::Segment;
+
+/// Texts that are looked at while the index of the open segment is locked.
+const TEXTS_AT_ONCE: usize = 4096;
+/// Texts of a segment with a term at most; with more, any batch may have one.
+const MOST_TEXTS: usize = 4096;
+
+/// The order of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The largest offset first.
+    Newest,
+    /// The smallest offset first.
+    Oldest,
+}
+
+/// What a search looks for, as far as indexes know it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// A certificate has one term of each group.
+    pub groups: Vec<Vec<Term>>,
+    /// The logs that it may be from; `None` for any.
+    pub logs: Option<Vec<LogNumber>>,
+}
+
+/// A step of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
+pub enum Next {
+    /// A batch that may have what is wanted.
+    Batch(Batch),
+    /// A part of the range was searched, and has nothing.
+    Nothing,
+    /// The whole range was searched.
+    End,
+}
+
+/// A search for batches in a range of offsets.
+#[derive(Debug)]
+pub struct Finder<'s> {
+    source: &'s dyn Source,
+    wanted: Wanted,
+    order: Order,
+    /// The offsets that are not searched yet.
+    left: Range<u64>,
+    /// Those that are not searched yet once `rows` and `batches` are.
+    after: Range<u64>,
+    segment: Option<Arc<Segment>>,
+    /// Batches of the segment that may have what is wanted, the next one last.
+    rows: Vec<Row>,
+    /// Batches of a block without an index, the next one last.
+    batches: Vec<Batch>,
+    has_lost: bool,
+}
+
+/// The batches of a segment that may have a term.
+enum Candidates {
+    /// The segment has no index.
+    Unknown,
+    Any,
+    These(BTreeSet<u32>),
+}
+
+impl<'s> Finder<'s> {
+    pub(super) fn new(
+        source: &'s dyn Source,
+        wanted: Wanted,
+        order: Order,
+        range: Range<u64>,
+    ) -> Self {
+        let range = range.start..range.end.max(range.start);
+        Self {
+            source,
+            wanted,
+            order,
+            after: range.clone(),
+            left: range,
+            segment: None,
+            rows: Vec::new(),
+            batches: Vec::new(),
+            has_lost: false,
+        }
+    }
+
+    /// Returns the offsets that are not searched yet: those after the last batch that was returned, in
+    /// the order of the search.
+    #[must_use]
+    pub fn left(&self) -> Range<u64> {
+        self.left.clone()
+    }
+
+    /// Reports whether a part of the range could not be read: it is damaged, or no longer kept.
+    #[must_use]
+    pub const fn has_lost(&self) -> bool {
+        self.has_lost
+    }
+
+    /// Takes the next step: reads one batch, after a look into the index of its segment where that is the
+    /// first one; or rules out a segment. What is left to search shrinks with each step.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn next_step(&mut self) -> Result<Next, ReadError> {
+        if self.rows.is_empty() && self.batches.is_empty() {
+            if self.left.is_empty() {
+                return Ok(Next::End);
+            }
+            self.enter()?;
+        }
+        if let Some(batch) = self.batches.pop() {
+            self.pass(batch.first_offset, batch.next_offset());
+            return Ok(Next::Batch(batch));
+        }
+        let Some(row) = self.rows.pop() else { return Ok(Next::Nothing) };
+        self.pass(row.first_offset, row.end());
+        let batch = self.read(&row)?;
+        self.has_lost |= batch.is_none();
+        Ok(batch.map_or(Next::Nothing, Next::Batch))
+    }
+
+    /// Marks the offsets of a batch, and those before it in the order of the search, as searched.
+    fn pass(&mut self, first: u64, end: u64) {
+        if self.rows.is_empty() && self.batches.is_empty() {
+            self.left = self.after.clone();
+            return;
+        }
+        let Range { start, end: last } = self.left;
+        self.left = match self.order {
+            Order::Newest => start..first.clamp(start, last),
+            Order::Oldest => end.clamp(start, last)..last,
+        };
+    }
+
+    /// Returns what is left of the range after a part of it.
+    fn without(&self, part: &Range<u64>) -> Range<u64> {
+        let Range { start, end } = self.left;
+        match self.order {
+            Order::Newest => start..part.start.clamp(start, end),
+            Order::Oldest => part.end.clamp(start, end)..end,
+        }
+    }
+
+    /// Returns the next offset in the order of the search.
+    const fn place(&self) -> u64 {
+        match self.order {
+            Order::Newest => self.left.end.saturating_sub(1),
+            Order::Oldest => self.left.start,
+        }
+    }
+
+    fn read(&self, row: &Row) -> Result<Option<Batch>, ReadError> {
+        let Some(segment) = &self.segment else { return Ok(None) };
+        let store = self.source.store();
+        match read_batch(store, segment, row) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map_err(|error| store.error(segment.name(), error)),
+        }
+    }
+
+    /// Finds the batches of the next segment.
+    fn enter(&mut self) -> Result<(), ReadError> {
+        let segments = self.source.store().list();
+        let start = |segment: &Arc<Segment>| segment.header.totals.next_offset;
+        let place = self.place();
+        let at = segments.partition_point(|segment| start(segment) <= place);
+        let Some(segment) = at.checked_sub(1).and_then(|at| segments.get(at)) else {
+            // What comes before the first segment is no longer kept.
+            self.has_lost = true;
+            self.left = self.without(&(0..segments.first().map_or(u64::MAX, start)));
+            return Ok(());
+        };
+        let part = start(segment)..segments.get(at).map_or(u64::MAX, start);
+        self.after = self.without(&part);
+        self.segment = Some(Arc::clone(segment));
+        match self.candidates(segment)? {
+            Candidates::Unknown => self.read_block(segment, &part)?,
+            Candidates::These(none) if none.is_empty() => {}
+            candidates => self.list_rows(segment, &part, &candidates)?,
+        }
+        if self.rows.is_empty() && self.batches.is_empty() {
+            self.left = self.after.clone();
+        }
+        Ok(())
+    }
+
+    /// Lists the batches of a segment that lie in the range and may have what is wanted.
+    fn list_rows(
+        &mut self,
+        segment: &Segment,
+        part: &Range<u64>,
+        candidates: &Candidates,
+    ) -> Result<(), ReadError> {
+        let first = self.left.start.max(part.start);
+        let end = self.left.end.min(part.end);
+        let logs = self.wanted.logs.as_deref();
+        let mut rows = Vec::new();
+        let mut list = |index: &dyn Index| {
+            index.rows(&mut |row| {
+                let is_there = row.records > 0 && row.end() > first && row.first_offset < end;
+                let is_from =
+                    |log: &(LogNumber, u64, u64)| logs.is_none_or(|logs| logs.contains(&log.0));
+                let is_candidate = match candidates {
+                    Candidates::These(these) => these.contains(&row.ordinal),
+                    _ => true,
+                };
+                if is_there && is_candidate && row.advances.iter().any(is_from) {
+                    rows.push(row.clone());
+                }
+            })
+        };
+        if !self.source.look(segment, &mut list)? {
+            return self.read_block(segment, part);
+        }
+        if self.order == Order::Oldest {
+            rows.reverse();
+        }
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Finds the batches of a segment that may have one term of each group.
+    fn candidates(&self, segment: &Segment) -> Result<Candidates, ReadError> {
+        let mut all = Candidates::Any;
+        // Without terms it is still to be known if there is an index.
+        if !self.source.look(segment, &mut |_| Ok(()))? {
+            return Ok(Candidates::Unknown);
+        }
+        for group in &self.wanted.groups {
+            all = match (all, self.of_group(segment, group)?) {
+                (_, Candidates::Unknown) => return Ok(Candidates::Unknown),
+                (all, Candidates::Any) => all,
+                (Candidates::These(all), Candidates::These(these)) => {
+                    Candidates::These(all.intersection(&these).copied().collect())
+                }
+                (_, these) => these,
+            };
+            if matches!(&all, Candidates::These(these) if these.is_empty()) {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Finds the batches of a segment that may have one of the terms.
+    fn of_group(&self, segment: &Segment, group: &[Term]) -> Result<Candidates, ReadError> {
+        let mut these = BTreeSet::new();
+        for term in group {
+            if let Term::Serial(serial) = term {
+                let key = keys::of_serial(serial);
+                let mut found = Vec::new();
+                let mut look = |index: &dyn Index| {
+                    found = index.serials(key)?;
+                    Ok(())
+                };
+                if !self.source.look(segment, &mut look)? {
+                    return Ok(Candidates::Unknown);
+                }
+                these.extend(found);
+                continue;
+            }
+            match self.of_texts(segment, Lookup::of(term))? {
+                Candidates::These(found) => these.extend(found),
+                other => return Ok(other),
+            }
+        }
+        Ok(Candidates::These(these))
+    }
+
+    /// Finds the batches of a segment that have a text. Looks at some texts at a time, so that the index
+    /// of the open segment is not locked for long.
+    fn of_texts(&self, segment: &Segment, mut lookup: Lookup) -> Result<Candidates, ReadError> {
+        let mut these = BTreeSet::new();
+        let mut left = MOST_TEXTS;
+        for (mut from, to) in std::mem::take(&mut lookup.ranges) {
+            loop {
+                let mut now = TEXTS_AT_ONCE;
+                let mut last = None;
+                let mut look = |index: &dyn Index| {
+                    index.visit(lookup.texts, &from, &to, &mut |text, batches| {
+                        now = now.saturating_sub(1);
+                        if now == 0 {
+                            last = Some(text.to_vec());
+                        }
+                        if (lookup.is_wanted)(text) {
+                            these.extend(batches);
+                            left = left.saturating_sub(1);
+                        }
+                        left > 0 && now > 0
+                    })
+                };
+                if !self.source.look(segment, &mut look)? {
+                    return Ok(Candidates::Unknown);
+                }
+                if left == 0 {
+                    return Ok(Candidates::Any);
+                }
+                let Some(last) = last else { break };
+                from = [last.as_slice(), &[0]].concat();
+            }
+        }
+        Ok(Candidates::These(these))
+    }
+
+    /// Reads the next block of a segment that has no index.
+    fn read_block(&mut self, segment: &Segment, part: &Range<u64>) -> Result<(), ReadError> {
+        let store = self.source.store();
+        let found = match blocks::usable(store, segment) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
+                self.has_lost = true;
+                return Ok(());
+            }
+            blocks => blocks?,
+        };
+        let place = self.place();
+        let at = found.partition_point(|block| block.totals.next_offset <= place);
+        let (Some(block), next) = (found.get(at.saturating_sub(1)), found.get(at)) else {
+            self.has_lost = true;
+            return Ok(());
+        };
+        let end = next.map_or(part.end, |next| next.totals.next_offset);
+        self.after = self.without(&(block.totals.next_offset..end));
+        let mut walk = Walk::new(segment.name(), block.at, block.number);
+        let limit = self.source.head().min(next.map_or(u64::MAX, |next: &Block| next.number));
+        while let Some(step) = walk.step(store, limit)? {
+            if walk.place().0 != segment.name() {
+                break;
+            }
+            match step {
+                Step::Damage(_) => self.has_lost = true,
+                Step::Message(Message::Batch(batch), _) => {
+                    let Range { start, end } = self.left;
+                    let has_records = !batch.records.is_empty();
+                    if has_records && batch.next_offset() > start && batch.first_offset < end {
+                        self.batches.push(batch);
+                    }
+                }
+                Step::Message(..) => {}
+            }
+        }
+        if self.order == Order::Oldest {
+            self.batches.reverse();
+        }
+        Ok(())
+    }
+}
