@@ -80,18 +80,19 @@ fn state(config: &Config) -> String {
     let logs = &config.ct_log;
     let path =
         |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    if let Some(dir) = path(&config.data_dir) {
-        let size = config.journal.max_bytes;
-        return match config.journal.max_age {
-            Some(age) => format!("journal of at most {size} and {age} in {dir}"),
-            None => format!("journal of at most {size} in {dir}"),
-        };
-    }
-    match (path(&logs.state_file), path(&logs.import_index)) {
+    let kept = match path(&config.data_dir) {
+        Some(dir) => {
+            let size = config.journal.max_bytes;
+            let age = config.journal.max_age.map(|age| format!(" and {age}")).unwrap_or_default();
+            Some(format!("journal of at most {size}{age} in {dir}"))
+        }
+        None => path(&logs.state_file),
+    };
+    match (kept, path(&logs.import_index)) {
         (None, None) => "none, every start begins at the head (data_dir)".to_owned(),
         (None, Some(index)) => format!("none; positions are taken from {index} at every start"),
-        (Some(file), None) => file,
-        (Some(file), Some(index)) => format!("{file}; for logs not in it, {index}"),
+        (Some(kept), None) => kept,
+        (Some(kept), Some(index)) => format!("{kept}; for logs not in it, {index}"),
     }
 }
 

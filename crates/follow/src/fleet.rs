@@ -114,6 +114,7 @@ fn update(position: &mut Position, status: &LogStatus) -> u64 {
     let Some((Resume { index, tree }, resent_from)) = status.saved() else { return 0 };
     let snapshot = status.snapshot();
     position.current_index = index;
+    position.has_not_begun = false;
     position.tree = tree.as_ref().map(SavedTree::new);
     position.alarms = snapshot.alarms;
     position.name = Some(status.log.name.clone());
@@ -359,7 +360,15 @@ impl Fleet {
         });
         let saved = {
             let saved = self.saved.lock();
-            saved_position(&saved, &log).cloned().or_else(|| imported_position(&saved, &log))
+            let own = saved_position(&saved, &log).cloned();
+            let imported = || imported_position(&saved, &log);
+            match own {
+                Some(Position { alarms, has_not_begun: true, .. }) => {
+                    let has_not_begun = imported().is_none();
+                    Some(Position { alarms, has_not_begun, ..imported().unwrap_or_default() })
+                }
+                own => own.or_else(imported),
+            }
         };
         let alarms = match (earlier.as_ref().filter(same_log), &saved) {
             (Some(followed), _) => followed.status.snapshot().alarms,
@@ -368,7 +377,8 @@ impl Fleet {
         };
         let resume = stopped_at.or_else(|| {
             let tree = |saved: &Position| saved.tree.as_ref().and_then(SavedTree::read);
-            saved.map(|saved| Resume { index: saved.current_index, tree: tree(&saved) })
+            let begun = saved.filter(|saved| !saved.has_not_begun);
+            begun.map(|saved| Resume { index: saved.current_index, tree: tree(&saved) })
         });
         let Log { name, url, operator, protocol, .. } = &log;
         let index = resume.as_ref().map(|resume| resume.index);

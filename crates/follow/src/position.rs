@@ -108,13 +108,17 @@ pub struct Position {
     /// Alarms that are not acknowledged, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<Alarm>,
+    /// The log has no position yet, but alarms: it begins as a new one. It is not written to a file.
+    #[serde(skip)]
+    pub has_not_begun: bool,
 }
 
 impl State {
-    /// Returns the positions that the logs of a stream have, with nothing to be read again.
+    /// Returns the positions and alarms that the logs of a stream have, with nothing to be read again.
     #[must_use]
     pub fn of_stream(stream: &record::State) -> Self {
-        let logs = stream.logs().filter(|(_, log)| log.position.is_some());
+        let is_kept = |log: &record::LogState| log.position.is_some() || !log.alarms.is_empty();
+        let logs = stream.logs().filter(|(_, log)| is_kept(log));
         let entry =
             |(_, log): (_, &record::LogState)| (log.identity.url.clone(), Position::of_log(log));
         Self {
@@ -264,6 +268,7 @@ impl Position {
             name: Some(log.identity.name.clone()),
             tree: position.tree.as_ref().map(SavedTree::new),
             alarms: log.alarms.iter().map(Alarm::from).collect(),
+            has_not_begun: log.position.is_none(),
         }
     }
 
@@ -437,7 +442,8 @@ impl StateFile {
     /// # Errors
     /// If the folder cannot be written; the old content stays.
     pub fn save(&self, state: &State) -> Result<(), StateError> {
-        let state = State { version: VERSION, ..state.clone() };
+        let mut state = State { version: VERSION, ..state.clone() };
+        state.logs.retain(|_, position| !position.has_not_begun);
         let mut text = serde_json::to_vec(&state)
             .map_err(|error| self.io("encode the state", io::Error::other(error)))?;
         text.push(b'\n');

@@ -152,7 +152,7 @@ fn batch(state: &State, count: u64) -> Batch {
         certificate: Bytes::from_static(b"a certificate"),
         fingerprint: ct::sha256(b"a certificate"),
         chain: vec![Arc::clone(&issuer)],
-        link: (at == 0).then_some([6; 32]),
+        link: (at == 0).then(|| Box::new([6; 32])),
     }));
     let index = known.next + count;
     batch.sightings.push(Sighting {

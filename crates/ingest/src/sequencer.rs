@@ -215,7 +215,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             let offset = batch.next_offset();
             if let Some(offset) = original {
                 let Record { index, submitted, .. } = record;
-                let fingerprint = record.link.map(|_| record.fingerprint);
+                let fingerprint = record.link.is_some().then_some(record.fingerprint);
                 batch.sightings.push(Sighting { log, index, submitted, offset, fingerprint });
                 continue;
             }

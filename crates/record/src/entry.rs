@@ -35,8 +35,8 @@ pub struct Record {
     /// The chain as the log stores it: issuer first, without the certificate itself.
     pub chain: Vec<Arc<Issuer>>,
     /// Hash that a precertificate and its final certificate share (SHA-256 of the issuer's key hash
-    /// and the TBS), if it was asked for and can be computed.
-    pub link: Option<Hash>,
+    /// and the TBS), if it was asked for and can be computed. Boxed, because few streams ask for it.
+    pub link: Option<Box<Hash>>,
 }
 
 impl Record {
@@ -66,7 +66,7 @@ impl Record {
     /// Returns the key under which duplicates are found: the link if known, else the fingerprint.
     #[must_use]
     pub fn dedup_key(&self) -> &Hash {
-        self.link.as_ref().unwrap_or(&self.fingerprint)
+        self.link.as_deref().unwrap_or(&self.fingerprint)
     }
 }
 

@@ -1,50 +1,48 @@
-//! Wiring: the one file that knows every part.
+//! Wiring: the one module that knows every part.
+
+mod logs;
+mod ports;
+mod publisher;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use config::{Config, Verification};
+use config::Config;
 use feed::Hub;
-use follow::catalogue::CatalogueOptions;
-use follow::position;
-use follow::{Client, Fleet, FleetOptions, LogsView, Page};
-use ingest::{CommitLog, Heartbeat, Sequencer, Stopped, Window};
+use follow::position::StateFile;
+use follow::{Fleet, LogsView, Page};
 use journal::Journal;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use wire::filter::Filters;
+
+pub(crate) use self::logs::http_client;
+use self::ports::Ports;
+use self::publisher::Publisher;
 
 use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
 use crate::http::listener::tls::Tls;
-use crate::http::listener::{self, Port, Service};
+use crate::http::listener::{Port, Service};
 use crate::http::{self, Services};
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::operations::{systemd, throughput};
+use crate::options;
 use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
-use crate::publish::pages::Pages;
 use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
+use crate::state::acknowledgements::Acknowledgements;
 use crate::state::export::{Index, IndexExport};
 use crate::state::save::{Saved, Saver};
 use crate::state::stream::Stream;
-use crate::state::{acknowledgements, window};
-use crate::{demo, options};
 
 /// Pages that wait for the publisher at most. With 256 entries a page this is a second's reading
 /// of a fast catch-up.
 const WAITING_PAGES: usize = 64;
-
-/// The reason why the server ends with its publisher. The panic is logged before.
-const PUBLISHER_ENDED: &str = "the publisher's thread has ended, so nothing can be published; \
-                               the server exits so that systemd or Docker restarts it";
 
 /// The mode to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +61,9 @@ pub enum Mode {
 pub fn check(config: &Config) -> Vec<anyhow::Error> {
     let mut problems: Vec<anyhow::Error> = [
         options::catalogue(config).err(),
-        tls(config).err(),
+        ports::tls(config).err(),
         Policy::compile(config).err().map(Into::into),
-        metrics_tls(config).err(),
+        ports::metrics_tls(config).err(),
     ]
     .into_iter()
     .flatten()
@@ -78,24 +76,41 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
+    ports: Ports,
+    parts: Parts,
+}
+
+/// Everything but the addresses that it listens on.
+#[derive(Debug)]
+struct Parts {
     services: Services,
     fleet: Arc<Fleet>,
-    saver: Option<Saver>,
-    export: Option<IndexExport>,
+    savers: Savers,
     /// Resolves when the publisher's thread ends. Its state (the order of the stream, the dedup
     /// window) is lost with it, so it is not restarted: the server ends with it.
     publisher: oneshot::Receiver<()>,
     live: Live,
-    listener: TcpListener,
-    tls: Option<Tls>,
-    /// Metrics' own listener.
-    metrics: Option<(TcpListener, Option<Tls>)>,
     mode: Mode,
     alive: mpsc::Receiver<()>,
     last_call: watch::Sender<bool>,
     demo: Option<ctsim::Sim>,
     /// The time between two lines about the throughput.
     throughput_every: Duration,
+}
+
+/// The tasks that keep files.
+#[derive(Debug)]
+struct Savers {
+    state_file: Option<Saver>,
+    export: Option<IndexExport>,
+    acknowledgements: Option<Acknowledgements>,
+}
+
+/// The feed, and what it is made from.
+struct Feed {
+    hub: Arc<Hub<MessageStream>>,
+    entries: Arc<Entries>,
+    history: Option<Arc<JournalHistory>>,
 }
 
 impl Server {
@@ -105,78 +120,59 @@ impl Server {
     /// If the address is taken, the state file is locked, or a key file cannot be read.
     pub async fn start(config: Config, mode: Mode) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let tls = tls(&config)?;
-        let listener = listener::bind(config.host, config.port, Port::Public)?;
-        let own_metrics = metrics_listener(&config)?;
+        let ports = Ports::open(&config)?;
         let liveness = Arc::new(Liveness::default());
         let stream = Stream::open(&config, random(), &liveness.journal)?;
-        let Stream { log: commit_log, state, saved, state_file, journal } = stream;
         if mode != Mode::Demo {
-            say_where_evidence_goes(&config);
+            logs::report_evidence(&config);
         }
         let metrics = Arc::new(Metrics::default());
-        let id = state.stream();
         let filters = Filters::new(options::filter_limits(&config));
-        let renderer = options::renderer(&config);
-        let stream = MessageStream::new(renderer, filters.clone(), Arc::clone(&metrics), id);
-        let index = Index::open(&config, &saved)?;
-        let limits = options::limits(&config);
-        let (first_offset, resent_from) = (state.next_offset(), saved.resent_from);
-        let entries = Arc::new(Entries::new(&state));
-        let history = match journal.clone() {
-            Some(journal) => Some(JournalHistory::start(journal, Arc::clone(&entries))?),
-            None => None,
-        };
-        let hub = match &history {
-            Some(history) => Hub::with_archive(stream, limits, history.archive()),
-            None => Hub::resumed(stream, limits, first_offset, resent_from),
-        };
-        let hub = Arc::new(hub);
+        let index = Index::open(&config, &stream.saved)?;
+        let Feed { hub, entries, history } = Feed::open(&config, &stream, &filters, &metrics)?;
+        let Stream { log, state, saved, state_file, journal } = stream;
 
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
         let client = Arc::new(http_client(&config)?);
-        let (options, demo) = followed(&config, mode, saved).await?;
+        let (options, demo) = logs::followed(&config, mode, saved).await?;
         let fleet = Fleet::start(client, options, pages);
-        let tasks = fleet.tasks().clone();
         let recent = Arc::new(RecentCertificates::default());
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
         let (shows, counts) = (Arc::clone(&hub), Arc::clone(&metrics));
-        let fanout = FeedFanout::new(shows, counts, Arc::clone(&recent), entries);
+        let stream = state.stream();
         let publisher = Publisher {
-            commit_log,
-            fanout,
+            commit_log: log,
+            fanout: FeedFanout::new(shows, counts, Arc::clone(&recent), entries),
             state,
             window: options::window(&config),
             restored_from: journal.clone().zip(options::dedup_rules(&config)),
             gather: Duration::from_millis(config.feed.gather_ms),
             heartbeat: Arc::clone(&liveness.publisher),
         };
-        let ended = publisher_thread(move || publisher.run(waiting))?;
+        let publisher = publisher::start(move || publisher.run(waiting))?;
 
         let (hold, alive) = mpsc::channel(1);
         let (last_call, called) = watch::channel(false);
+        let tasks = fleet.tasks().clone();
         let logs: Arc<dyn LogsView> = fleet.clone();
-        let registry = http::metrics::registry(
-            &metrics,
-            Arc::clone(&hub),
-            filters.clone(),
-            Arc::clone(&logs),
-            tasks.clone(),
-            journal.clone(),
-        );
-        let registry = Arc::new(registry);
         let policy = Policy::compile(&config)?;
-        let guard = Arc::new(Guard::new(metrics.guard.clone()));
         let services = Services {
+            registry: Arc::new(http::metrics::registry(
+                &metrics,
+                Arc::clone(&hub),
+                filters.clone(),
+                Arc::clone(&logs),
+                tasks.clone(),
+                journal.clone(),
+            )),
+            guard: Arc::new(Guard::new(metrics.guard.clone())),
             hub,
-            stream: id,
-            journal: journal.clone(),
+            stream,
+            journal,
             filters,
             logs,
             metrics,
-            registry,
-            guard,
             recent,
             history,
             liveness,
@@ -186,31 +182,21 @@ impl Server {
             last_call: called,
             tasks,
         };
+        let savers = Savers::start(&config, &services, &fleet, state_file, index);
         let live = Live::new(services.clone(), config, policy);
-        let saver = state_file.map(|file| Saver::start(file, saved_parts(&services, &fleet)));
-        if journal.is_some() {
-            acknowledgements::start(&live.config(), &fleet, &services.tasks);
-        }
-        let export = index.map(|index| {
-            let metrics = Arc::clone(&services.metrics);
-            IndexExport::start(index, Arc::clone(&fleet), metrics, &services.tasks)
-        });
-        Ok(Self {
+        let parts = Parts {
             services,
             fleet,
-            saver,
-            export,
-            publisher: ended,
+            savers,
+            publisher,
             live,
-            listener,
-            tls,
-            metrics: own_metrics,
             mode,
             alive,
             last_call,
             demo,
             throughput_every: throughput::EVERY,
-        })
+        };
+        Ok(Self { ports, parts })
     }
 
     /// Returns the address it listens on.
@@ -218,24 +204,24 @@ impl Server {
     /// # Errors
     /// If the operating system cannot tell.
     pub fn address(&self) -> std::io::Result<std::net::SocketAddr> {
-        self.listener.local_addr()
+        self.ports.listener.local_addr()
     }
 
     /// Returns a handle that applies a new configuration while the server runs. `set_level` sets the log
     /// level.
     #[must_use]
     pub fn reloads(&self, set_level: SetLevel) -> Reloads {
-        let follows = self.mode == Mode::Serve;
+        let Parts { mode, fleet, services, live, .. } = &self.parts;
         let parts = Reloadable {
-            tls: self.tls.as_ref().map(Tls::files),
-            fleet: follows.then(|| Arc::clone(&self.fleet)),
-            filters: self.services.filters.clone(),
-            recent: Arc::clone(&self.services.recent),
-            metrics: Arc::clone(&self.services.metrics),
-            tasks: self.services.tasks.clone(),
+            tls: self.ports.tls.as_ref().map(Tls::files),
+            fleet: (*mode == Mode::Serve).then(|| Arc::clone(fleet)),
+            filters: services.filters.clone(),
+            recent: Arc::clone(&services.recent),
+            metrics: Arc::clone(&services.metrics),
+            tasks: services.tasks.clone(),
             set_level,
         };
-        Reloads::new(&self.live, parts)
+        Reloads::new(live, parts)
     }
 
     /// Returns the address of the metrics' own listener, if they have one.
@@ -243,7 +229,7 @@ impl Server {
     /// # Errors
     /// If the operating system cannot tell.
     pub fn metrics_address(&self) -> std::io::Result<Option<std::net::SocketAddr>> {
-        self.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
+        self.ports.metrics.as_ref().map(|(listener, _)| listener.local_addr()).transpose()
     }
 
     /// Serves until `stop` resolves, then stops: no new connections, every page read is published,
@@ -253,38 +239,60 @@ impl Server {
     /// # Errors
     /// If the publisher's thread ended by itself, which is a defect.
     pub async fn run(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { services, fleet, live, mut publisher, .. } = self;
+        let Self { ports, mut parts } = self;
         let (stopping, shutdown) = watch::channel(false);
+        let outcome = parts.serve(ports, stop, shutdown).await;
+        tracing::info!("stopping");
+        systemd::stopping();
+        parts.stop(outcome.is_ok(), &stopping).await;
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+impl Parts {
+    /// Serves until `stop` resolves.
+    async fn serve(
+        &mut self,
+        ports: Ports,
+        stop: impl Future<Output = ()>,
+        shutdown: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let services = &self.services;
         let (metrics, guard) = (Arc::clone(&services.metrics), Arc::clone(&services.guard));
-        let (port, alive_too) = (Port::Public, services.alive.clone());
-        let tasks = services.tasks.clone();
-        let in_use = live.in_use();
-        let service = Service { in_use, port, metrics, guard, tasks, shutdown, alive: alive_too };
-        let of_metrics = serve_metrics(self.metrics, service.clone());
+        let (port, alive) = (Port::Public, services.alive.clone());
+        let (in_use, tasks) = (self.live.in_use(), services.tasks.clone());
+        let service = Service { in_use, port, metrics, guard, tasks, shutdown, alive };
         systemd::ready();
         let sources = throughput::Sources::new(
             Arc::clone(&services.hub),
             Arc::clone(&services.logs),
             Arc::clone(&services.metrics),
         );
-        let every = self.throughput_every;
-        let outcome = tokio::select! {
-            () = listener::serve(self.listener, self.tls, service) => Ok(()),
-            () = of_metrics => Ok(()),
-            () = services.tasks.run("watchdog", || systemd::watchdog(&services.liveness)) => Ok(()),
-            () = services.tasks.run("throughput", || throughput::log_every(&sources, every)) => Ok(()),
+        let (every, tasks) = (self.throughput_every, &services.tasks);
+        tokio::select! {
+            () = ports.serve(service) => Ok(()),
+            () = tasks.run("watchdog", || systemd::watchdog(&services.liveness)) => Ok(()),
+            () = tasks.run("throughput", || throughput::log_every(&sources, every)) => Ok(()),
             () = stop => Ok(()),
-            _ = &mut publisher => Err(anyhow::anyhow!(PUBLISHER_ENDED)),
-        };
-        tracing::info!("stopping");
-        systemd::stopping();
+            _ = &mut self.publisher => Err(anyhow::anyhow!(publisher::ENDED)),
+        }
+    }
+
+    /// Stops every part, in the order in which they need each other.
+    async fn stop(self, publishes: bool, stopping: &watch::Sender<bool>) {
+        let Self { services, fleet, savers, publisher, live, .. } = self;
+        let Savers { state_file, export, acknowledgements } = savers;
         services.liveness.stop();
         services.liveness.journal.stop();
         let grace = Duration::from_millis(live.config().shutdown_grace_ms);
         let deadline = tokio::time::Instant::now() + grace;
         let drain = async {
+            if let Some(acknowledgements) = acknowledgements {
+                acknowledgements.finish().await;
+            }
             fleet.stop().await;
-            if outcome.is_ok() {
+            if publishes {
                 // An error means that the thread has ended, as it should.
                 drop(publisher.await);
             }
@@ -296,20 +304,60 @@ impl Server {
         let hub = Arc::clone(&services.hub);
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
-        if let Some(saver) = self.saver {
+        if let Some(saver) = state_file {
             saver.finish().await;
         }
-        if let Some(export) = self.export {
+        if let Some(export) = export {
             export.finish().await;
         }
         // They hold the connections' channel open.
         drop((services, live));
-        wait_for_connections(self.alive, &self.last_call, deadline).await;
+        ports::wait_for_connections(self.alive, &self.last_call, deadline).await;
         if let Some(demo) = self.demo {
             demo.shutdown().await;
         }
-        tracing::info!("stopped");
-        outcome
+    }
+}
+
+impl Feed {
+    /// Makes the feed of a stream, which begins with what the journal has.
+    fn open(
+        config: &Config,
+        stream: &Stream,
+        filters: &Filters,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<Self> {
+        let Stream { state, saved, journal, .. } = stream;
+        let (renderer, limits) = (options::renderer(config), options::limits(config));
+        let messages =
+            MessageStream::new(renderer, filters.clone(), Arc::clone(metrics), state.stream());
+        let entries = Arc::new(Entries::new(state));
+        let start = |journal| JournalHistory::start(journal, Arc::clone(&entries));
+        let history = journal.clone().map(start).transpose()?;
+        let hub = match &history {
+            Some(history) => Hub::with_archive(messages, limits, history.archive()),
+            None => Hub::resumed(messages, limits, state.next_offset(), saved.resent_from),
+        };
+        Ok(Self { hub: Arc::new(hub), entries, history })
+    }
+}
+
+impl Savers {
+    /// Starts the tasks that are configured.
+    fn start(
+        config: &Config,
+        services: &Services,
+        fleet: &Arc<Fleet>,
+        state_file: Option<StateFile>,
+        index: Option<Index>,
+    ) -> Self {
+        let Services { journal, metrics, tasks, .. } = services;
+        let state_file = state_file.map(|file| Saver::start(file, saved_parts(services, fleet)));
+        let starts = |_: &Journal| Acknowledgements::start(config, fleet, tasks);
+        let acknowledgements = journal.as_ref().and_then(starts);
+        let export = index
+            .map(|index| IndexExport::start(index, Arc::clone(fleet), Arc::clone(metrics), tasks));
+        Self { state_file, export, acknowledgements }
     }
 }
 
@@ -323,179 +371,10 @@ fn saved_parts(services: &Services, fleet: &Arc<Fleet>) -> Saved {
     }
 }
 
-/// The parts of the publisher's thread.
-struct Publisher {
-    commit_log: Box<dyn CommitLog>,
-    fanout: FeedFanout,
-    state: record::State,
-    window: Option<Window>,
-    /// The journal that the window is restored from, and its rules.
-    restored_from: Option<(Journal, window::Rules)>,
-    gather: Duration,
-    heartbeat: Arc<Heartbeat>,
-}
-
-impl Publisher {
-    /// Publishes pages until there are no more.
-    fn run(self, pages: mpsc::Receiver<Page>) {
-        let Self { commit_log, fanout, state, mut window, restored_from, gather, heartbeat } = self;
-        if let (Some(window), Some((journal, rules))) = (&mut window, restored_from) {
-            // Clients connect and pages wait meanwhile.
-            heartbeat.wait(|| window::restore(&journal, rules, window));
-        }
-        let sequencer = Sequencer::new(commit_log, fanout, state, window);
-        let mut converter = Pages::default();
-        match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
-            Ok(()) | Err(Stopped::Closed) => {}
-            Err(error) => tracing::error!(%error, "publishing has stopped"),
-        }
-    }
-}
-
 /// Returns a random number.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Starts the publisher's thread; the returned value resolves when the thread has ended, also by a
-/// panic.
-fn publisher_thread(work: impl FnOnce() + Send + 'static) -> anyhow::Result<oneshot::Receiver<()>> {
-    let (running, ended) = oneshot::channel();
-    let thread = thread::Builder::new().name("publisher".to_owned()).spawn(move || {
-        let _until_the_end: oneshot::Sender<()> = running;
-        work();
-    });
-    thread.context("cannot start the publisher thread")?;
-    Ok(ended)
-}
-
-/// Waits until all connections are closed: half of the time is for messages, the other half for Close
-/// frames.
-async fn wait_for_connections(
-    mut alive: mpsc::Receiver<()>,
-    last_call: &watch::Sender<bool>,
-    deadline: tokio::time::Instant,
-) {
-    let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-    if tokio::time::timeout(left / 2, alive.recv()).await.is_ok() {
-        return;
-    }
-    last_call.send_replace(true);
-    if tokio::time::timeout_at(deadline, alive.recv()).await.is_err() {
-        tracing::warn!("some clients did not close in time and were disconnected");
-    }
-}
-
-/// Serves metrics on their own listener. Never resolves, also if there is none.
-async fn serve_metrics(listener: Option<(TcpListener, Option<Tls>)>, service: Service) {
-    if let Some((listener, tls)) = listener {
-        listener::serve(listener, tls, Service { port: Port::Metrics, ..service }).await;
-    }
-    std::future::pending::<()>().await;
-}
-
-/// Binds the metrics' own listener, if they have one.
-fn metrics_listener(config: &Config) -> anyhow::Result<Option<(TcpListener, Option<Tls>)>> {
-    let Some(address) = options::own_metrics_address(config) else { return Ok(None) };
-    let listener = listener::bind(address.ip(), address.port(), Port::Metrics)?;
-    Ok(Some((listener, metrics_tls(config)?)))
-}
-
-fn metrics_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let own = &config.prometheus;
-    let (Some(cert), Some(key)) = (&own.cert_path, &own.cert_key_path) else { return Ok(None) };
-    let settings = ["prometheus.cert_path", "prometheus.cert_key_path"];
-    Ok(Some(Tls::load_for(settings, cert, key)?))
-}
-
-/// Loads TLS, where it is configured. The rules of the configuration ensure that both files are
-/// named.
-fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    let (Some(cert), Some(key)) = (&config.tls_cert, &config.tls_key) else { return Ok(None) };
-    Ok(Some(Tls::load(cert, key)?))
-}
-
-fn say_where_evidence_goes(config: &Config) {
-    match options::evidence_dir(config) {
-        _ if config.verification == Verification::Off => {
-            tracing::warn!(
-                "verification is off: entries are not checked against the logs' signed trees"
-            );
-        }
-        Some(folder) => tracing::debug!(folder = %folder.display(), "evidence of alarms is saved"),
-        None => tracing::info!(
-            "evidence of verification alarms will not be saved: set data_dir, or \
-             verification_evidence_dir"
-        ),
-    }
-}
-
-pub(crate) fn http_client(config: &Config) -> anyhow::Result<Client> {
-    let timeout = Duration::from_secs(config.ct_log.request_timeout_secs);
-    let client = Client::new(&options::user_agent(config), timeout);
-    let client = client.context("cannot set up the HTTP client")?;
-    client.allow_private_addresses(config.ct_log.allow_private_addresses);
-    Ok(client
-        .with_intervals(options::intervals(config))
-        .with_body_bytes(options::in_flight_bytes(config)))
-}
-
-async fn followed(
-    config: &Config,
-    mode: Mode,
-    saved: position::State,
-) -> anyhow::Result<(FleetOptions, Option<ctsim::Sim>)> {
-    let follow = options::follow_options(config);
-    let nothing = FleetOptions { follow, configured: Vec::new(), catalogue: None, saved };
-    match mode {
-        Mode::Serve => {
-            let catalogue = options::catalogue(config)?;
-            let configured = options::configured_logs(config)?;
-            Ok((FleetOptions { configured, catalogue, ..nothing }, None))
-        }
-        Mode::DryRun => Ok((nothing, None)),
-        Mode::Demo => {
-            let sim = demo::start().await?;
-            let options: CatalogueOptions = demo::catalogue(&sim)?;
-            Ok((FleetOptions { catalogue: Some(options), ..nothing }, Some(sim)))
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_panic_of_the_publisher_ends_the_server_with_an_error() {
-        let config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
-        let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
-        let liveness = Arc::clone(&server.services.liveness);
-        // In place of the thread that publishes: one with a defect.
-        server.publisher = publisher_thread(|| panic!("a defect")).expect("a thread");
-        let outcome = server.run(std::future::pending()).await;
-        assert_eq!(outcome.expect_err("it ends by itself").to_string(), PUBLISHER_ENDED);
-        assert!(liveness.is_stopping(), "it is not ready for clients any more");
-    }
-
-    #[tokio::test]
-    async fn a_running_server_logs_its_throughput_again_and_again() {
-        let log = tempfile::NamedTempFile::new().expect("a file");
-        let output = Arc::new(log.reopen().expect("the same file"));
-        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(output);
-        let _until_the_end = tracing::subscriber::set_default(lines.finish());
-        let config = Config { host: [127, 0, 0, 1].into(), port: 0, ..Config::default() };
-        let mut server = Server::start(config, Mode::DryRun).await.expect("the server starts");
-        assert_eq!(server.throughput_every, Duration::from_secs(60));
-        server.throughput_every = Duration::from_millis(10);
-        let two_lines = async {
-            let written = || std::fs::read_to_string(log.path()).expect("a log");
-            let line = "0.0 entries/s, 0 clients, 0 of 0 logs at the head";
-            while written().matches(line).count() < 2 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let ran = tokio::time::timeout(Duration::from_secs(60), server.run(two_lines)).await;
-        ran.expect("the lines come").expect("it stops");
-    }
-}
+mod tests;

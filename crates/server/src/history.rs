@@ -1,7 +1,11 @@
 //! The journal as the history of the feed, and look-ups in it.
 
 pub(crate) mod lookup;
+#[cfg(test)]
+pub(crate) mod sample;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::thread;

@@ -110,6 +110,8 @@ pub struct Metrics {
     pub rendered_bytes: Counter,
     /// Connections refused for their filter.
     pub filters_refused: Family<RefusalLabels, Counter>,
+    /// Clients that resume and were refused, because too many read the journal.
+    pub replays_refused: Counter,
     /// TCP connections that could not be accepted.
     pub accept_errors: Counter,
     /// Connections closed because the descriptors left are for files and logs.
@@ -152,6 +154,7 @@ impl Default for Metrics {
             truncated: Counter::default(),
             rendered_bytes: Counter::default(),
             filters_refused: Family::default(),
+            replays_refused: Counter::default(),
             accept_errors: Counter::default(),
             descriptor_limit_rejected: Counter::default(),
             write_stalls: Counter::default(),

@@ -95,8 +95,7 @@ fn recent_certificates_use_little_more_than_their_bytes() {
         let certificate = Bytes::from([&number.to_be_bytes()[..], &[7; 1_400]].concat());
         let digests = Digests::of(&certificate);
         let record = Record::as_read(number, 0, EntryType::X509, certificate, Vec::new());
-        let (record, source) = (Arc::new(record), Arc::clone(&source));
-        (Recent { offset: number, record, source }, digests)
+        (Recent { offset: number, record, source: Arc::clone(&source) }, digests)
     };
     let (held, taken) = takes(|| {
         let held = RecentCertificates::default();
@@ -280,17 +279,23 @@ fn chunks_use_little_more_than_the_memory_that_they_count() {
             [(roomy, 6, 2_000), (roomy, 60, 2_000), (limits, 6, 2_000), (roomy, 200, 60)]
         {
             let pages = (24 << 20) / (length + 200) / entries;
-            let (unread, ring) = takes(|| published(limits, None, pages, entries, length));
-            drop(unread);
-            let (read, taken) = takes(|| published(limits, Some(framing), pages, entries, length));
-            let stats = read.0.stats();
-            let (taken, counted) = (taken.saturating_sub(ring), stats.chunk_bytes);
-            println!(
-                "chunks, {framing:?}, {entries} of {length}: {taken} bytes, counted {counted} of {}",
-                stats.chunks
-            );
-            let most = counted * 5 / 4 + stats.chunks * BESIDE + KEPT;
-            assert!(counted <= limits.chunk_bytes && taken <= most, "{taken} for {counted}");
+            let fits = || {
+                let (unread, ring) = takes(|| published(limits, None, pages, entries, length));
+                drop(unread);
+                let framing = Some(framing);
+                let (read, taken) = takes(|| published(limits, framing, pages, entries, length));
+                let stats = read.0.stats();
+                let (taken, counted) = (taken.saturating_sub(ring), stats.chunk_bytes);
+                println!(
+                    "chunks, {framing:?}, {entries} of {length}: {taken} bytes, counted {counted} \
+                     of {}",
+                    stats.chunks
+                );
+                let most = counted * 5 / 4 + stats.chunks * BESIDE + KEPT;
+                counted <= limits.chunk_bytes && taken <= most
+            };
+            // Other threads of this process may allocate meanwhile, but not each time.
+            assert!((0..3).any(|_| fits()), "three times more than is counted");
         }
     }
 }

@@ -62,7 +62,7 @@ function checkOffsets(offsets, count) {
   offsets.forEach((offset, at) => assert.equal(offset, first + at, "each offset once, in order"));
 }
 
-// What the page itself asks for.
+// The requests of the page itself.
 const PAGES = /^GET \/\?compat=calidog&since=/;
 
 // The page's own connection resumes too, and the browser sends pongs on it.

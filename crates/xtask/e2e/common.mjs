@@ -1,4 +1,4 @@
-// What the Node checks share.
+// Functions that the Node checks share.
 
 import assert from "node:assert/strict";
 import { writeSync } from "node:fs";
@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { connect, createServer } from "node:net";
 
 export const ADDRESS = process.env.ADDRESS;
-// What the server answers to an offer of compression.
+// The answer of the server to an offer of compression.
 export const DEFLATE = "permessage-deflate; client_no_context_takeover";
 // The same where the client wants no context kept.
 export const DEFLATE_EACH =
@@ -20,7 +20,7 @@ export const isStaying = process.argv[2] === "stay";
 // Packages lie where the script is run, not where it is.
 export const require = createRequire(process.cwd() + "/");
 
-// What a client has seen over all its connections: each offset once, in order, no hole.
+// The messages of a client over all its connections: each offset once, in order, no hole.
 export class Offsets {
   last = null;
   count = 0;
@@ -45,7 +45,7 @@ export class Offsets {
     this.count += 1;
   }
 
-  // Where to go on: after the last message, or with the oldest there is.
+  // Returns the place to resume at: after the last message, or at the oldest one kept.
   get path() {
     return `/?since=${this.last ?? 0}`;
   }

@@ -1,4 +1,4 @@
-"""What the Python checks share: the contract of a message, as clients rely on it."""
+"""The contract of a message, as clients rely on it: shared by the Python checks."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ NAME_KEYS = {
 
 
 class Offsets:
-    """What a client has seen over all its connections: each offset once, in order, no hole."""
+    """The messages of a client over all its connections: each offset once, in order, no hole."""
 
     def __init__(self):
         self.last = None
@@ -44,7 +44,7 @@ class Offsets:
 
     @property
     def path(self):
-        """Where to go on: after the last message, or with the oldest there is."""
+        """Returns the place to resume at: after the last message, or at the oldest one kept."""
         return f"/?since={self.last or 0}"
 
 

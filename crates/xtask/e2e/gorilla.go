@@ -31,7 +31,7 @@ func check(err error) {
 	}
 }
 
-// What a client has seen over all its connections: each offset once, in order, no hole.
+// The messages of a client over all its connections: each offset once, in order, no hole.
 type offsets struct {
 	last  int64
 	count int
@@ -84,7 +84,7 @@ func checkStream(compressed bool) {
 	for connection := 1; seen.count < messages; connection++ {
 		socket := open(compressed, seen.last)
 		if compressed {
-			// What a client sends may be compressed as well.
+			// The messages of a client may be compressed as well.
 			check(socket.WriteMessage(websocket.TextMessage, []byte("text from a client is ignored")))
 		}
 		for wanted := seen.count + connection*connection; seen.count < wanted && seen.count < messages; {

@@ -36,7 +36,7 @@ def concrete():
 
 
 def generated():
-    """Whatever schemathesis can think of."""
+    """Runs the requests that schemathesis generates."""
     words = ["st", "run", DOCUMENT, "--url", BASE, "--checks", "all", "--max-examples", "15"]
     words += ["--phases", "examples,coverage,fuzzing", "--generation-deterministic"]
     words += ["--no-color"]

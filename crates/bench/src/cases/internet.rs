@@ -42,15 +42,7 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
     };
     let clients: usize = clients.parse()?;
     let encoding = if is_deflated { Encoding::WebSocketDeflate } else { Encoding::WebSocket };
-    let group = LogGroup {
-        rfc6962: RFC6962,
-        static_ct: STATIC_CT,
-        initial_size: 2_000,
-        rate: RATE / (RFC6962 + STATIC_CT) as f64,
-        publish_interval: HEADS,
-    };
-    let [hosts, copies] = [("hosts", HOSTS), ("copies", COPIES)].map(|(k, v)| format!("--{k}={v}"));
-    let logs = Logs::start_with(&group, &[&hosts, &copies])?;
+    let logs = logs()?;
     let server = Server::start(&logs, &[])?;
     let load = LoadOptions {
         encoding,
@@ -72,6 +64,19 @@ fn run(plan: &Plan, case: &str, report: &mut Report) -> anyhow::Result<()> {
         json!({ "delivery": delivery.raw(), "anonymous_mb": memory, "counted": counted.raw() }),
     );
     Ok(())
+}
+
+/// Starts the logs of the internet in a box.
+pub(super) fn logs() -> anyhow::Result<Logs> {
+    let group = LogGroup {
+        rfc6962: RFC6962,
+        static_ct: STATIC_CT,
+        initial_size: 2_000,
+        rate: RATE / (RFC6962 + STATIC_CT) as f64,
+        publish_interval: HEADS,
+    };
+    let [hosts, copies] = [("hosts", HOSTS), ("copies", COPIES)].map(|(k, v)| format!("--{k}={v}"));
+    Logs::start_with(&group, &[&hosts, &copies])
 }
 
 /// The sizes that the server reports.

@@ -1,5 +1,6 @@
 //! CPU time, memory and descriptors of processes, from proc(5).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -70,7 +71,28 @@ fn all_cpu(processes: &[u32]) -> anyhow::Result<Vec<Duration>> {
 
 /// User and system time of a process and all its threads.
 pub(crate) fn cpu(process: u32) -> anyhow::Result<Duration> {
-    let path = format!("/proc/{process}/stat");
+    cpu_in(&format!("/proc/{process}"))
+}
+
+/// User and system time of the threads of a process, by their names.
+pub(crate) fn cpu_of_threads(process: u32) -> anyhow::Result<BTreeMap<String, Duration>> {
+    let mut threads = BTreeMap::new();
+    for entry in fs::read_dir(format!("/proc/{process}/task"))? {
+        let path = entry?.path();
+        // A thread may end meanwhile.
+        let (Ok(name), Ok(cpu)) =
+            (fs::read_to_string(path.join("comm")), cpu_in(&path.display().to_string()))
+        else {
+            continue;
+        };
+        *threads.entry(name.trim_end().to_owned()).or_default() += cpu;
+    }
+    Ok(threads)
+}
+
+/// User and system time of a process or thread, which has this directory.
+fn cpu_in(directory: &str) -> anyhow::Result<Duration> {
+    let path = format!("{directory}/stat");
     let stat = fs::read_to_string(&path).with_context(|| path.clone())?;
     // The name of the program, in parentheses, may hold anything.
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);

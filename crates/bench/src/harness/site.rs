@@ -161,6 +161,13 @@ impl Server {
         self.process.id()
     }
 
+    /// Stops it with SIGTERM, and waits until it has ended.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        let (status, _) = self.process.terminate()?;
+        ensure!(status.success(), "the server ended: {status}");
+        Ok(())
+    }
+
     pub(crate) const fn port(&self) -> u16 {
         self.port
     }
@@ -211,14 +218,24 @@ impl Server {
     }
 }
 
-/// Asks again and again until there is an answer.
+/// Asks again and again until there is an answer, for a minute.
 pub(crate) fn wait<T>(
     what: &str,
+    every: Duration,
+    ask: impl FnMut() -> anyhow::Result<Option<T>>,
+) -> anyhow::Result<T> {
+    wait_for(what, PATIENCE, every, ask)
+}
+
+/// Asks again and again until there is an answer, for so long.
+pub(crate) fn wait_for<T>(
+    what: &str,
+    patience: Duration,
     every: Duration,
     mut ask: impl FnMut() -> anyhow::Result<Option<T>>,
 ) -> anyhow::Result<T> {
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < patience {
         if let Some(answer) = ask()? {
             return Ok(answer);
         }

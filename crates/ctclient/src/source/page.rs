@@ -99,7 +99,7 @@ impl<'a> PageBuilder<'a> {
             fingerprint: ct::sha256(part.certificate),
             certificate: rest.split_to(part.certificate.len()),
             chain: part.chain,
-            link: part.link,
+            link: part.link.map(Box::new),
         };
         self.parts.into_iter().map(record).collect()
     }

@@ -98,9 +98,10 @@ impl<S: Stream> Entries<S> {
             let ring = self.shared.ring.lock();
             (ring.next(), ring.entries())
         };
-        let passed = self
-            .passed
-            .map_or(next.saturating_sub(self.next), |passed| entries.saturating_sub(passed));
+        let passed = match self.passed {
+            Some(passed) => entries.saturating_sub(passed),
+            None => next.saturating_sub(self.next),
+        };
         (self.next, self.passed) = (next, Some(entries));
         passed
     }

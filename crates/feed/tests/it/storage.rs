@@ -12,7 +12,7 @@ use crate::fixture::*;
 #[derive(Debug, Default)]
 pub(crate) struct Storage {
     pages: Mutex<Vec<HistoryPage<String>>>,
-    /// Where all pages there have been began, with the hole before them and without it.
+    /// The first offsets of all pages there have been, with the hole before them and without it.
     begun: Mutex<BTreeSet<u64>>,
     /// The threads that read pages.
     pub(crate) readers: Mutex<Vec<ThreadId>>,

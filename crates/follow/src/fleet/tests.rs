@@ -42,6 +42,33 @@ async fn resent_from_is_unknown_while_a_retired_log_drains() {
 }
 
 #[tokio::test]
+async fn an_alarm_of_a_log_without_a_position_is_restored_and_the_log_begins_as_a_new_one() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", closed.local_addr().expect("bound"));
+    let log = Log::configured(Protocol::Rfc6962, "a", &url, None, None).expect("a log");
+    let alarm = crate::alarm::Alarm {
+        kind: ctclient::AlarmKind::Equivocation,
+        at: 7,
+        text: "two heads".to_owned(),
+        first: 0,
+        end: 0,
+        evidence: None,
+    };
+    let position =
+        Position { alarms: vec![alarm.clone()], has_not_begun: true, ..Position::default() };
+    let saved = State { logs: [(url, position)].into(), ..State::default() };
+    let client = Arc::new(Client::new("follow-tests/1", Duration::from_secs(1)).expect("a client"));
+    let (sender, _pages) = mpsc::channel(1);
+    let follow = FollowOptions::default();
+    let options = FleetOptions { follow, configured: vec![log], catalogue: None, saved };
+    let fleet = Fleet::start(client, options, sender);
+    let snapshot = fleet.logs()[0].snapshot();
+    assert_eq!((snapshot.alarms, snapshot.next_index), (vec![alarm], None));
+    assert!(fleet.logs()[0].resume().is_none(), "it does not begin at index 0");
+    fleet.stop().await;
+}
+
+#[tokio::test]
 async fn resent_from_is_unknown_with_a_catch_up_limit() {
     let hour = Duration::from_secs(3600);
     for (max_entries, max_lag) in [(Some(10), None), (None, Some(hour))] {

@@ -176,3 +176,37 @@ fn a_saved_tree_is_read_back_and_a_corrupt_one_is_not() {
         assert_eq!(corrupt.read(), None, "{corrupt:?}");
     }
 }
+
+#[test]
+fn a_log_with_an_alarm_and_without_a_position_is_kept_but_in_no_file() {
+    let mut stream = record::State::new("Zq3xK9aB".parse().expect("an id"));
+    let mut header = stream.next_header();
+    header.term += 1;
+    let begin = record::Begin {
+        header,
+        first_offset: 5,
+        nonce: [0; 16],
+        boot: [0; 16],
+        sync: record::SyncMode::Memory,
+        configuration: [0; 32],
+    };
+    stream.begin(&begin, record::BatchHash::NONE).expect("begins");
+    let mut batch = record::Batch::new(stream.next_header(), stream.next_offset());
+    let (log, url) = (record::LogNumber(0), "https://a.example/log".to_owned());
+    let (name, operator) = ("a".to_owned(), String::new());
+    let protocol = Protocol::Rfc6962;
+    let identity = record::LogIdentity { id: None, url: url.clone(), name, operator, protocol };
+    batch.logs.push(record::LogChange { number: log, identity });
+    let (kind, text) = (ctclient::AlarmKind::Equivocation, "two heads".to_owned());
+    batch.alarms.push(record::Alarm { log, kind, at: 7, text, first: 0, end: 0, evidence: None });
+    stream.apply(&batch, record::BatchHash::NONE).expect("fits");
+    let state = State::of_stream(&stream);
+    let position = &state.logs[&url];
+    assert!(position.has_not_begun && position.alarms.len() == 1 && position.is_of(&url, "A"));
+    assert!(state.go_index().is_empty());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    let file = StateFile::open(&path).expect("opens").file;
+    file.save(&state).expect("writes");
+    assert!(State::read(&path).expect("reads").logs.is_empty(), "another start would begin at 0");
+}

@@ -48,7 +48,7 @@ fn check_links(entries: &[Record]) {
     let mut pairs = 0;
     let mut seen = HashMap::new();
     for entry in entries.iter().filter(|entry| entry.link.is_some()) {
-        if let Some((index, entry_type)) = seen.insert(entry.link, (entry.index, entry.kind)) {
+        if let Some((index, entry_type)) = seen.insert(&entry.link, (entry.index, entry.kind)) {
             assert_eq!((index + 97, entry_type), (entry.index, EntryType::Precert));
             assert_eq!(entry.kind, EntryType::X509);
             pairs += 1;

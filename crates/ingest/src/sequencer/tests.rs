@@ -184,9 +184,9 @@ fn a_page_that_overlaps_is_trimmed_and_one_that_leaves_a_hole_is_refused() {
 fn a_duplicate_is_a_sighting_of_the_record_and_a_linked_one_keeps_its_hash() {
     let mut sequencer = memory(window());
     let mut linked = page(0, 0, 2, 0);
-    linked.records[0].link = Some([9; 32]);
+    linked.records[0].link = Some(Box::new([9; 32]));
     let mut other = page(1, 0, 2, 0);
-    other.records[0].link = Some([9; 32]);
+    other.records[0].link = Some(Box::new([9; 32]));
     other.records[1].fingerprint = linked.records[1].fingerprint;
     let own = other.records[0].fingerprint;
     sequencer.take(linked);

@@ -1,6 +1,6 @@
 //! Batches that may have what a search looks for, newest or oldest first.
 //!
-//! Where a segment has an index, only the batches are read that the index does not rule out. Without
+//! Of a segment with an index, only the batches are read that the index does not rule out. Without
 //! one, the segment is read block by block.
 
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ pub enum Order {
     Oldest,
 }
 
-/// What a search looks for, as far as indexes know it.
+/// The terms that a search looks for, as far as indexes know them.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// A certificate has one term of each group.

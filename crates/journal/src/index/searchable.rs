@@ -1,4 +1,4 @@
-//! What can be searched: a journal that is open, or one that is read from outside.
+//! A journal that can be searched: one that is open, or one that is read from outside.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -161,7 +161,7 @@ fn write_record(
     }
     writer.bytes(&record.certificate, limits::CERTIFICATE, "a certificate")?;
     if let Some(link) = &record.link {
-        writer.raw(link);
+        writer.raw(link.as_slice());
     }
     Ok(())
 }
@@ -187,7 +187,7 @@ fn read_record(
     let certificate = reader.bytes(limits::CERTIFICATE, "a certificate")?;
     let link = match flags & RECORD_LINK {
         0 => None,
-        _ => Some(reader.array("a link")?),
+        _ => Some(Box::new(reader.array("a link")?)),
     };
     Ok(Record {
         log,

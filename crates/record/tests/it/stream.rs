@@ -235,7 +235,7 @@ fn add(entry: &Entry, log: LogNumber, index: u64, batch: &mut Batch) -> u64 {
                 fingerprint: ct::sha256(certificate),
                 certificate: Bytes::copy_from_slice(certificate),
                 chain: chain.iter().map(issuer).collect(),
-                link: has_link.then(|| ct::sha256(&index.to_be_bytes())),
+                link: has_link.then(|| Box::new(ct::sha256(&index.to_be_bytes()))),
             });
             1
         }

@@ -127,7 +127,7 @@ impl JournalHistory {
         let others = sightings.iter().filter_map(|sighting| self.entry_of(sighting));
         let entries = Some(std::iter::once(own).chain(others).collect());
         let linked = linked.and_then(|sighting| self.entry_of(&sighting));
-        let recent = Recent { offset, record: Arc::new(record), source };
+        let recent = Recent { offset, record, source };
         Some(Certificate { recent, entries, linked })
     }
 

@@ -68,7 +68,7 @@ pub(super) fn routes(
     let streams = Arc::new(Streams {
         config: Arc::clone(config),
         policy: Arc::clone(policy),
-        place: Join::new(Arc::clone(&services.hub), services.started),
+        place: Join::new(services),
         stream: services.stream,
         filters: services.filters.clone(),
         metrics: Arc::clone(&services.metrics),

@@ -101,14 +101,16 @@ impl Entries {
         source
     }
 
-    fn entry(&self, source: Arc<Source>, record: Record) -> RingEntry {
+    fn entry(&self, source: Arc<Source>, mut record: Record) -> RingEntry {
         let mut new_issuers = 0;
-        let issuers = record.chain.iter();
-        let chain =
-            issuers.map(|issuer| self.issuers.get_or_add(issuer, &mut new_issuers)).collect();
-        let digests = Digests::with_sha256(record.fingerprint, &record.certificate);
-        let (record, noted) = (Arc::new(record), AtomicU8::new(0));
-        RingEntry { record, source, digests, chain, new_issuers, noted }
+        // The ring keeps the chain once: with its renderings.
+        let issuers = std::mem::take(&mut record.chain);
+        let chain = issuers
+            .iter()
+            .map(|issuer| self.issuers.get_or_add(issuer, &mut new_issuers))
+            .collect();
+        let Digests { sha1, .. } = Digests::with_sha256(record.fingerprint, &record.certificate);
+        RingEntry { record, source, sha1, chain, new_issuers, noted: AtomicU8::new(0) }
     }
 }
 

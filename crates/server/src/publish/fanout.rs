@@ -42,8 +42,8 @@ impl FeedFanout {
             return Vec::new();
         }
         let recent = |(offset, entry): (u64, &RingEntry)| {
-            let (record, source) = (Arc::clone(&entry.record), Arc::clone(&entry.source));
-            (Recent { offset, record, source }, entry.digests)
+            let (record, source) = (entry.record.clone(), Arc::clone(&entry.source));
+            (Recent { offset, record, source }, entry.digests())
         };
         (first_offset..).zip(entries).map(recent).collect()
     }

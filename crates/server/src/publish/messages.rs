@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 
 /// Bytes that an entry adds for the page it is part of, which about five share.
 const PAGE_SHARE: usize = 32;
-/// Bytes that `Bytes` and `Arc` take besides their contents.
+/// Bytes that `Bytes` takes besides its contents.
 const SHARED_BYTES: usize = 32;
 
 /// One form of the stream.
@@ -28,12 +28,12 @@ pub struct Rendering {
 /// A record in the ring, with what it takes to render it again without work done before.
 #[derive(Debug)]
 pub struct RingEntry {
-    /// The record; its certificate is parsed when it is rendered.
-    pub(crate) record: Arc<Record>,
+    /// The record without its chain; its certificate is parsed when it is rendered.
+    pub(crate) record: Record,
     /// The log it was read from.
     pub(crate) source: Arc<Source>,
-    /// Digests of the certificate, computed once for any number of renderings.
-    pub(crate) digests: Digests,
+    /// SHA-1 of the certificate, computed once for any number of renderings.
+    pub(crate) sha1: [u8; 20],
     /// The chain with its renderings.
     pub(crate) chain: Vec<Arc<Issuer>>,
     /// Memory of the chain certificates that were new with this entry, once they are rendered for one
@@ -50,6 +50,11 @@ const PARSE_ERROR: u8 = 1;
 const TRUNCATED: u8 = 2;
 
 impl RingEntry {
+    /// Returns the digests of the certificate.
+    pub(crate) const fn digests(&self) -> Digests {
+        Digests { sha1: self.sha1, sha256: self.record.fingerprint }
+    }
+
     /// Reports whether this is the first time that something is noted of the entry.
     fn is_news(&self, what: u8) -> bool {
         self.noted.fetch_or(what, Ordering::Relaxed) & what == 0
@@ -104,10 +109,9 @@ impl Stream for MessageStream {
     fn weight(&self, entry: &RingEntry) -> usize {
         block(size_of::<RingEntry>())
             + PAGE_SHARE
-            + block(size_of::<Record>() + SHARED_BYTES)
             + block(entry.record.certificate.len())
             + SHARED_BYTES
-            + 2 * block(entry.chain.len() * size_of::<Arc<Issuer>>())
+            + block(entry.chain.len() * size_of::<Arc<Issuer>>())
             + entry.new_issuers
     }
 
@@ -116,7 +120,8 @@ impl Stream for MessageStream {
     }
 
     fn read<'e>(&self, offset: u64, entry: &'e RingEntry) -> Message<'e> {
-        let certificate = Certificate::read_with_digests(&entry.record.certificate, &entry.digests);
+        let certificate =
+            Certificate::read_with_digests(&entry.record.certificate, &entry.digests());
         if let Some(error) = &certificate.parse_error
             && entry.is_news(PARSE_ERROR)
         {

@@ -1,7 +1,7 @@
 //! The newest certificates by fingerprint, for `/api/cert/{hash}`.
 //!
-//! Bounded in number and in bytes. A record is shared with the ring while it is in both. The ring
-//! itself is not searched: it is ordered by offset, so every look-up would hash all of it.
+//! Bounded in number and in bytes. A certificate's bytes are shared with the ring while it is in both. The
+//! ring itself is not searched: it is ordered by offset, so every look-up would hash all of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub struct Recent {
     /// Its offset in the stream.
     pub offset: u64,
     /// The record.
-    pub record: Arc<Record>,
+    pub record: Record,
     /// The log it was read from.
     pub source: Arc<Source>,
 }
@@ -193,7 +193,7 @@ mod tests {
         let digests = Digests::of(der);
         let der = Bytes::from_static(der);
         let record = Record::as_read(offset, 0, EntryType::X509, der, Vec::new());
-        (Recent { offset, record: Arc::new(record), source: Arc::new(source) }, digests)
+        (Recent { offset, record, source: Arc::new(source) }, digests)
     }
 
     fn offset(kept: &RecentCertificates, text: &str) -> Option<u64> {

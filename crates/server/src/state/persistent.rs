@@ -1,7 +1,7 @@
 //! Opening the journal in `data_dir`: the stream continues where it stopped, or with the positions of a
 //! state file if the journal is new.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,10 @@ pub(crate) fn open(
     let imported = if is_empty { Imported::read(config)? } else { None };
     let min_offset = imported.as_ref().map_or(0, |imported| imported.state.last_offset + 1);
     let start = Start { configuration: options::configuration_hash(config), min_offset };
-    let mut state = writer.begin(&start).context("data_dir: the journal cannot be written")?;
+    let mut state = writer.begin(&start).with_context(|| {
+        let shown = data_dir.display();
+        format!("data_dir: the journal in {shown} cannot be begun; make room on its disk")
+    })?;
     if let Some(imported) = imported {
         imported.commit(&mut writer, &journal, &mut state)?;
     }
@@ -118,11 +121,13 @@ fn coverage(stats: &Stats, config: &Config) -> Option<String> {
     ))
 }
 
-/// Creates and removes a file.
+/// Creates a file of one block, and removes it: on a full disk, an empty one can still be created.
 fn try_write(folder: &Path) -> std::io::Result<()> {
+    const BLOCK: usize = 4096;
     let path = folder.join(format!(".writable-{}", std::process::id()));
-    drop(std::fs::File::create_new(&path)?);
-    std::fs::remove_file(path)
+    let written = std::fs::File::create_new(&path)?.write_all(&[0; BLOCK]);
+    std::fs::remove_file(path)?;
+    written
 }
 
 /// Acknowledges the alarms of the logs with these names, URLs or ids, in the journal of a stopped

@@ -5,6 +5,8 @@ mod duplicates;
 mod filters;
 mod gaps;
 mod heartbeats;
+mod renumbered;
+mod replay;
 mod resume;
 mod since_time;
 mod slow;

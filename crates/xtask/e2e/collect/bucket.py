@@ -1,4 +1,4 @@
-"""What is in the bucket: bucket.py ENDPOINT parts|rows|once NUMBER LOG_URL..."""
+"""Lists the contents of a bucket: bucket.py ENDPOINT parts|rows|once NUMBER LOG_URL..."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What a file must have, made from the server's messages without any code of the collector."""
+"""The expected rows of a file, made from the server's messages without any code of the collector."""
 
 import base64
 import json

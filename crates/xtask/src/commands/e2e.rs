@@ -18,7 +18,7 @@ use xtask::process::{Process, binary, build_programs, complete, free_port, start
 use xtask::python::folder;
 
 use crate::commands::clients;
-use scripts::{CERTSTREAM_CLI, Runner, SCRIPTS, Script};
+use scripts::{CERTSTREAM_CLI, OLD_CLIENTS, Runner, SCRIPTS, Script};
 
 /// Many of them are `cargo xtask bench collect-kill`.
 const FEW_KILLS: Kills =
@@ -111,6 +111,8 @@ fn finish(tally: &Tally) -> anyhow::Result<()> {
 /// Everything that scripts need besides the server.
 struct Setup {
     _logs: Process,
+    /// The addresses of the logs.
+    addresses: Value,
     /// The server, as `HOST:PORT`.
     address: String,
     /// The server's state file.
@@ -137,7 +139,8 @@ impl Setup {
         let server = Process::start(&mut server(&said, port, &state)?)?;
         let address = format!("127.0.0.1:{port}");
         wait_for(&format!("http://{address}/health/deep"))?;
-        Ok((Self { _logs: logs, address, state, chromium, gorilla }, server))
+        let setup = Self { _logs: logs, addresses: said, address, state, chromium, gorilla };
+        Ok((setup, server))
     }
 
     fn runner(&self) -> Runner<'_> {
@@ -166,6 +169,7 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("stop", timed(|| stop(server, &runner)));
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
+    tally.report("old clients of a journal", timed(|| old_clients(&setup.addresses)));
     check_proxies(tally)?;
     Ok(())
 }
@@ -237,6 +241,8 @@ fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
         .env("CERTSTREAM_METRICS_COMPAT", "go,rust")
         // Room for all that is published meanwhile: clients begin with the oldest.
         .env("CERTSTREAM_FEED_RING_BYTES", (64 << 20).to_string())
+        // Half of it is for clients that still read all of that when the server stops.
+        .env("CERTSTREAM_SHUTDOWN_GRACE_MS", "5000")
         .env("CERTSTREAM_CT_LOG_LOG_LIST_URL", text("list_url")?)
         .env("CERTSTREAM_CT_LOG_LOG_LIST_KEY_FILE", &key)
         .env("CERTSTREAM_CT_LOG_POLL_INTERVAL_MS", "200")
@@ -256,6 +262,29 @@ fn demo() -> anyhow::Result<()> {
     Runner { address: &address, chromium: None, gorilla: None }.run(CERTSTREAM_CLI)?;
     let (status, _) = server.terminate()?;
     ensure!(status.success(), "the demo ended with {status}");
+    Ok(())
+}
+
+/// The clients of other servers notice nothing of a journal, neither a new one nor one that a restart
+/// continues.
+fn old_clients(logs: &Value) -> anyhow::Result<()> {
+    let (data, state) = (folder()?.join("data"), folder()?.join("no-state.json"));
+    if data.try_exists()? {
+        std::fs::remove_dir_all(&data)?;
+    }
+    for _start in 0..2 {
+        let port = free_port()?;
+        let mut command = server(logs, port, &state)?;
+        let server = Process::start(command.env("CERTSTREAM_DATA_DIR", &data))?;
+        let address = format!("127.0.0.1:{port}");
+        wait_for(&format!("http://{address}/health/deep"))?;
+        let runner = Runner { address: &address, chromium: None, gorilla: None };
+        for script in OLD_CLIENTS {
+            runner.run(script).with_context(|| script.name)?;
+        }
+        let (status, _) = server.terminate()?;
+        ensure!(status.success(), "the server ended with {status}");
+    }
     Ok(())
 }
 

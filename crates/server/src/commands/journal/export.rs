@@ -103,7 +103,7 @@ impl<W: Write> Export<W> {
             return self.out.write_all(&entry.record.certificate);
         }
         let certificate =
-            cert::Certificate::read_with_digests(&entry.record.certificate, &entry.digests);
+            cert::Certificate::read_with_digests(&entry.record.certificate, &entry.digests());
         let event = Event {
             offset,
             record: &entry.record,

@@ -2,6 +2,8 @@
 
 mod answer;
 mod format;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -84,6 +84,11 @@ fn register_certificates(registry: &mut Registry, metrics: &Metrics) {
         "Connections refused because of their filter, by reason",
         metrics.filters_refused.clone(),
     );
+    registry.register(
+        "replays_refused",
+        "Clients that resume and were refused, because too many read the journal",
+        metrics.replays_refused.clone(),
+    );
 }
 
 fn register_operations(registry: &mut Registry, metrics: &Metrics) {

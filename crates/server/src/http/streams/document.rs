@@ -37,7 +37,8 @@ fn the_document_has_the_messages_that_the_server_sends() {
 fn reasons() -> Vec<&'static str> {
     use feed::GapReason::{Ahead, BeforeStart, Evicted};
     let of_readers = [Evicted, BeforeStart, Ahead].map(|reason| reason.as_str());
-    [&of_readers[..], &[gap::SLOW_CLIENT, gap::SHUTDOWN, gap::OTHER_STREAM]].concat()
+    [&of_readers[..], &[gap::SLOW_CLIENT, gap::SHUTDOWN, gap::OTHER_STREAM, gap::RENUMBERED]]
+        .concat()
 }
 
 /// Returns the block of an example.

@@ -10,6 +10,9 @@ pub(super) const SHUTDOWN: &str = "shutdown";
 /// The reason for a client that resumes with an offset of another stream.
 pub(super) const OTHER_STREAM: &str = "other_stream";
 
+/// The reason for a client whose offsets continue after a hole. Nothing is missing.
+pub(super) const RENUMBERED: &str = "renumbered";
+
 /// Returns the message: the number missing, null if unknown, the reason, whether the server closes the
 /// connection for it, and the stream that follows.
 #[must_use]

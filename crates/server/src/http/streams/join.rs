@@ -1,30 +1,45 @@
 //! Joining the hub at the place that a request asks for.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use feed::{Gap, GapReason, Hub, Moment, Request, Subscription};
+use feed::{Busy, Gap, GapReason, Hub, Moment, Request, Subscription};
+use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::request::Requested;
+use crate::http::Services;
+use crate::metrics::Metrics;
 use crate::publish::messages::MessageStream;
 
 /// Seconds until a client may try again where too many read the past.
 const RETRY: u64 = 10;
+/// Time between two log lines about clients that were refused.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The hub, and the time since which it has everything if it keeps no history.
 #[derive(Debug)]
 pub(super) struct Join {
     hub: Arc<Hub<MessageStream>>,
     started: Instant,
+    refusals: Refusals,
+}
+
+/// Answers, counts and logs clients that cannot be served now.
+#[derive(Debug)]
+struct Refusals {
+    metrics: Arc<Metrics>,
+    /// The time of the last log line.
+    logged: Mutex<Option<Instant>>,
 }
 
 impl Join {
-    pub(super) const fn new(hub: Arc<Hub<MessageStream>>, started: Instant) -> Self {
-        Self { hub, started }
+    pub(super) fn new(services: &Services) -> Self {
+        let refusals = Refusals::new(Arc::clone(&services.metrics));
+        Self { hub: Arc::clone(&services.hub), started: services.started, refusals }
     }
 
     /// Joins as `requested`; `request` is complete but for its `since`. The error is the answer to a
@@ -39,11 +54,8 @@ impl Join {
             None => Moment { since: requested.since_offset(), missing: None },
         };
         let request = Request { since: moment.since, ..request };
-        let mut joined = self.hub.subscribe(request).map_err(|busy| {
-            tracing::debug!(%busy, "a client that resumes was refused");
-            (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], format!("{busy}\n"))
-                .into_response()
-        })?;
+        let joined = self.hub.subscribe(request);
+        let mut joined = joined.map_err(|busy| self.refusals.answer(busy, Instant::now()))?;
         let missing = moment.missing.map(|reason| Gap { dropped: None, reason });
         joined.gap = joined.gap.or(missing);
         Ok(joined)
@@ -67,5 +79,60 @@ impl Join {
         let started = SystemTime::now().checked_sub(self.started.elapsed()).unwrap_or(UNIX_EPOCH);
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(started.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Refusals {
+    const fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, logged: Mutex::new(None) }
+    }
+
+    /// Returns the answer to a client. Logs at most once a minute.
+    fn answer(&self, busy: Busy, now: Instant) -> Response {
+        let refused = self.metrics.replays_refused.inc() + 1;
+        if self.is_line_due(now) {
+            tracing::warn!(
+                refused,
+                "clients that resume are refused: no more of them can read the journal at twice the \
+                 rate of the stream; they are asked to try again in {RETRY} s"
+            );
+        }
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        (status, [(RETRY_AFTER, RETRY)], format!("{busy}\n")).into_response()
+    }
+
+    fn is_line_due(&self, now: Instant) -> bool {
+        let mut logged = self.logged.lock();
+        let is_due = logged.is_none_or(|logged| now.saturating_duration_since(logged) >= QUIET);
+        if is_due {
+            *logged = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_refused_is_counted_and_asked_to_try_again() {
+        let metrics = Arc::new(Metrics::default());
+        let refusals = Refusals::new(Arc::clone(&metrics));
+        for refused in 1..=2 {
+            let answer = refusals.answer(Busy, Instant::now());
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.headers()[RETRY_AFTER], "10");
+            assert_eq!(metrics.replays_refused.get(), refused);
+        }
+    }
+
+    #[test]
+    fn refusals_are_logged_once_a_minute() {
+        let refusals = Refusals::new(Arc::default());
+        let start = Instant::now();
+        let due = [0, 1, 59, 60, 61, 119, 120, 300];
+        let due = due.map(|second| refusals.is_line_due(start + Duration::from_secs(second)));
+        assert_eq!(due, [true, false, false, true, false, false, true, true]);
     }
 }

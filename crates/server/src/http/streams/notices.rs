@@ -99,6 +99,12 @@ impl Notices {
         self.mode == HeartbeatMode::Always
     }
 
+    /// Reports whether the client is notified that offsets continue after a hole: it is if it gets
+    /// offsets.
+    pub(super) const fn announces_holes(self) -> bool {
+        self.offsets && self.gaps
+    }
+
     /// Reports whether the client gets a last heartbeat before an orderly end of the connection, so
     /// that it knows how far its stream was searched: it does if it gets heartbeats with offsets.
     pub(super) fn ends_with_heartbeat(self) -> bool {

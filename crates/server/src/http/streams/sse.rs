@@ -122,9 +122,20 @@ impl Client {
     fn heartbeat(&mut self) -> Vec<u8> {
         let offset = if self.notices.offsets { self.reader.searched() } else { None };
         match offset {
-            Some(offset) => format!("id: {offset}@{}\n\n", self.notices.stream).into_bytes(),
+            Some(offset) => {
+                let heartbeat = format!("id: {offset}@{}\n\n", self.notices.stream);
+                [self.hole(), heartbeat.into_bytes()].concat()
+            }
             None => b": heartbeat\n\n".to_vec(),
         }
+    }
+
+    /// Returns the announcement of a hole in the offsets, if the client comes to one that follows it.
+    fn hole(&mut self) -> Vec<u8> {
+        if self.reader.take_renumbered() && self.notices.announces_holes() {
+            return gap::event(Some(0), gap::RENUMBERED, false, self.notices.stream);
+        }
+        Vec::new()
     }
 }
 
@@ -160,10 +171,14 @@ impl Events {
         if client.last_call.has_changed().unwrap_or(true) {
             return self.end_behind();
         }
-        let is_plain = client.reader.framing() == Framing::Sse;
-        let Some((bytes, written)) = client.reader.next_bytes(BUDGET) else { return };
-        client.metrics.wrote(written);
         let mut out = Vec::new();
+        encode(&client.hole(), &mut self.member, &mut out);
+        let is_plain = client.reader.framing() == Framing::Sse;
+        let Some((bytes, written)) = client.reader.next_bytes(BUDGET) else {
+            self.next = (!out.is_empty()).then(|| out.into());
+            return;
+        };
+        client.metrics.wrote(written);
         if written.lost > 0 {
             if client.slow_client == SlowClient::Disconnect {
                 return self.end(written.lost, gap::SLOW_CLIENT);

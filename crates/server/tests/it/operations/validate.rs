@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::harness::PATIENCE;
+use crate::operations::kills::disk::SmallDisk;
 use crate::operations::process::Ended;
+use crate::program::Process;
 
 struct Folder(tempfile::TempDir);
 
@@ -34,6 +36,14 @@ impl Folder {
         command.args(arguments).current_dir(self.path()).env_clear();
         command.envs(variables.iter().copied());
         command
+    }
+
+    /// Returns the message of a start that fails.
+    fn refused_start(&self) -> String {
+        let start = self.run(&["--host=127.0.0.1", "--port=0", "--dry-run"], &[]);
+        let said = String::from_utf8(start.stderr).expect("text");
+        assert_eq!(start.status.code(), Some(1), "{said}");
+        said
     }
 
     /// Exit status and everything that was said.
@@ -340,6 +350,19 @@ fn a_port_in_use_is_reported_plainly() {
 }
 
 #[test]
+fn metrics_that_overlap_with_the_server_are_named_as_such() {
+    let port = crate::operations::process::free_port();
+    let folder = Folder::new(&[]);
+    let (own, metrics) = (format!("--port={port}"), format!("--prometheus-listen-port={port}"));
+    let overlap = ["--prometheus-enabled", "--prometheus-listen-addr=0.0.0.0", &metrics];
+    let flags = [&["--dry-run", "--host=127.0.0.1", &own][..], &overlap].concat();
+    let output = folder.run(&flags, &[]);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("add --prometheus-listen-addr 127.0.0.1 to share it"), "{said}");
+}
+
+#[test]
 fn listing_logs_requires_a_state_file() {
     let output = Folder::new(&[]).run(&["logs", "list"], &[]);
     let said = String::from_utf8(output.stderr).expect("text");
@@ -353,10 +376,51 @@ fn a_data_dir_that_cannot_be_used_is_reported_before_and_at_the_start() {
     let (status, said) = folder.validate(&[]);
     assert_eq!(status, Some(64), "{said}");
     assert!(said.contains("data_dir: data is not a directory"), "{said}");
-    let start = folder.run(&["--host=127.0.0.1", "--port=0", "--dry-run"], &[]);
-    let said = String::from_utf8(start.stderr).expect("text");
-    assert_eq!(start.status.code(), Some(1), "{said}");
-    assert!(said.contains("data is not a directory"), "{said}");
+    assert!(folder.refused_start().contains("data_dir: data is not a directory"));
+}
+
+#[test]
+fn a_data_dir_that_nobody_can_write_is_reported_before_and_at_the_start() {
+    // Nobody can create a folder there, root neither.
+    let folder = Folder::new(&[("config.yaml", "data_dir: /sys/kernel/certstream\n")]);
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(64), "{said}");
+    assert!(said.contains("data_dir: /sys/kernel/certstream cannot be created in /sys"), "{said}");
+    let said = folder.refused_start();
+    assert!(said.contains("data_dir: /sys/kernel/certstream cannot be written ("), "{said}");
+    assert!(said.contains("name a directory in `data_dir` that this user can write"), "{said}");
+}
+
+#[test]
+fn a_data_dir_in_use_is_reported_at_the_start() {
+    let folder = Folder::new(&[("config.yaml", "data_dir: data\n")]);
+    let data_dir = folder.path().join("data");
+    let file = format!("data_dir: {data_dir:?}\n");
+    let first = Process::start(&file, &[], &["--dry-run"]);
+    let said = folder.refused_start();
+    let expected = format!("data_dir: data is in use by process {}: stop that", first.id());
+    assert!(said.contains(&expected), "{said}");
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("data_dir: data is in use by a running server"), "{said}");
+    first.stop();
+}
+
+#[test]
+fn a_data_dir_on_a_full_disk_is_reported_before_and_at_the_start() {
+    let disk = SmallDisk::new();
+    if !disk.is_mounted() {
+        println!("skipped: no disk can be mounted");
+        return;
+    }
+    disk.fill(0);
+    let data_dir = disk.data_dir();
+    let folder = Folder::new(&[("config.yaml", &format!("data_dir: {data_dir:?}\n"))]);
+    let (status, said) = folder.validate(&[]);
+    assert_eq!(status, Some(64), "{said}");
+    assert!(said.contains("cannot be created in"), "{said}");
+    let said = folder.refused_start();
+    assert!(said.contains("is full: make room"), "{said}");
 }
 
 #[test]

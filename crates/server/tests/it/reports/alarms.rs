@@ -8,6 +8,7 @@ use ctsim::fault::{Fault, PageFault, Scope, Times};
 use server::commands::logs;
 
 use crate::harness::{Running, eventually, logs as simulate, next_json, reads_all};
+use crate::program::Process;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_in_a_state_file_is_shown_until_it_is_acknowledged() {
@@ -19,7 +20,6 @@ async fn an_alarm_in_a_state_file_is_shown_until_it_is_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "not finished: with a journal an acknowledgement does not end the alarm after a restart"]
 async fn an_alarm_in_a_journal_is_shown_until_it_is_acknowledged() {
     let keep = |config: &mut Config, folder: &Path| config.data_dir = Some(folder.join("data"));
     an_alarm_is_shown_on_every_route_until_it_is_acknowledged(keep, "data/evidence").await;
@@ -101,4 +101,56 @@ async fn an_alarm_is_shown_on_every_route_until_it_is_acknowledged(
     server.stop().await;
     let listed = logs::run(&config, &LogsCommand::List).expect("a state file");
     assert!(!listed.contains("ALARM"), "{listed}");
+}
+
+/// Kills the server right after the log has contradicted itself: nothing is read on, and the alarm is
+/// there after the next start, until somebody acknowledges it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_survives_a_crash_and_an_enforced_log_is_not_read_on() {
+    let sim = simulate(ctsim::Config {
+        rfc6962: 1,
+        static_ct: 0,
+        rate: 0.0,
+        initial_size: 100,
+        publish_interval: Duration::from_millis(50),
+        ..ctsim::Config::default()
+    })
+    .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, data_dir) = (folder.path().join("key.pem"), folder.path().join("data"));
+    std::fs::write(&key, sim.list_key_pem()).expect("writable");
+    let file = format!(
+        "data_dir: {data_dir:?}\nverification: enforce\nprotocols: {{api: true}}\n\
+         ct_log: {{log_list_url: {:?}, log_list_key_file: {key:?}, start: zero, \
+         poll_interval_ms: 50, partial_tile_wait_ms: 50, retry_initial_delay_ms: 50}}\n",
+        sim.list_url()
+    );
+    let text = async |server: &Process, path: &str| {
+        let answer = reqwest::get(format!("http://{}{path}", server.address)).await.ok()?;
+        answer.text().await.ok()
+    };
+    let log = &sim.logs()[0];
+    let mut server = Process::start(&file, &[], &[]);
+    eventually("the log is read", async || {
+        text(&server, "/api/logs").await?.contains("\"current_index\":100,").then_some(())
+    })
+    .await;
+    let flip = Fault::Page(PageFault::FlipLeaf { index: Some(110) });
+    log.faults().inject(Scope::Entries, flip, Times::UntilCleared);
+    log.grow(20).expect("grows");
+    let alarmed = async |server: &Process| {
+        text(server, "/health/deep").await?.contains("\"alarms\":1").then_some(())
+    };
+    for _ in 0..2 {
+        eventually("the alarm is raised", async || alarmed(&server).await).await;
+        drop(server); // SIGKILL
+        server = Process::start(&file, &[], &[]);
+    }
+    eventually("the alarm is there", async || alarmed(&server).await).await;
+    // The log serves the right entries now, and is not read on all the same.
+    log.faults().clear();
+    server.wait_for_line("stopped by an alarm");
+    let index = text(&server, "/api/logs").await.expect("an answer");
+    assert!(index.contains("\"current_index\":100,"), "{index}");
+    server.stop();
 }

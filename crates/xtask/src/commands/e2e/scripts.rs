@@ -41,12 +41,17 @@ const fn script(name: &'static str, by: Interpreter, stays: bool) -> Script {
 }
 
 pub(super) const CERTSTREAM_CLI: Script = script("certstream_cli.py", Interpreter::Python, false);
+const CERTSTREAM_LIBRARY: Script = script("certstream_library.py", Interpreter::Python, false);
+const CERTSTREAM_NPM: Script = script("certstream.mjs", Interpreter::Node, false);
+
+/// The clients that most users have.
+pub(super) const OLD_CLIENTS: [Script; 3] = [CERTSTREAM_CLI, CERTSTREAM_LIBRARY, CERTSTREAM_NPM];
 
 /// All of them.
 pub(super) const SCRIPTS: [Script; 15] = [
     CERTSTREAM_CLI,
-    script("certstream_library.py", Interpreter::Python, false),
-    script("certstream.mjs", Interpreter::Node, false),
+    CERTSTREAM_LIBRARY,
+    CERTSTREAM_NPM,
     script("pypi_websockets.py", Interpreter::Python, true),
     script("pypi_websocket_client.py", Interpreter::Python, true),
     script("pypi_aiohttp.py", Interpreter::Python, true),

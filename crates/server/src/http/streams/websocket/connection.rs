@@ -188,6 +188,10 @@ impl Connection {
         let now = u64::try_from(since_1970.as_millis()).unwrap_or(0);
         let offset = if notices.offsets { reader.searched() } else { None };
         let (mut json, mut message) = (Vec::new(), Vec::new());
+        if offset.is_some() && reader.take_renumbered() && notices.announces_holes() {
+            let gap = gap::message(Some(0), gap::RENUMBERED, false, notices.stream);
+            frame::text(gap.as_bytes(), &mut message);
+        }
         wire::heartbeat(*profile, now, offset, notices.stream, &mut json);
         frame::text(&json, &mut message);
         message
@@ -198,17 +202,21 @@ impl Connection {
         self.client.metrics.wrote(written);
     }
 
-    /// Handles the messages that the client has lost by now. Reports whether a message announces
-    /// them.
+    /// Handles the messages that the client has lost by now, and holes in its offsets. Reports whether
+    /// a message announces them.
     fn handle_loss(&mut self) -> bool {
-        let lost = self.client.reader.take_lost();
-        if lost == 0 {
-            return false;
+        let Client { reader, notices, .. } = &mut self.client;
+        let is_hole = reader.take_renumbered() && notices.announces_holes();
+        let lost = reader.take_lost();
+        // If there is no room, the client has not read for long.
+        let has_room = !is_hole || self.announce(0, gap::RENUMBERED);
+        if lost == 0 && has_room {
+            return is_hole;
         }
         self.client.metrics.missed(lost);
-        let stays = self.client.slow_client == SlowClient::Drop;
+        let stays = has_room && self.client.slow_client == SlowClient::Drop;
         let knows_gaps = self.client.notices.gaps;
-        if stays && (!knows_gaps || self.announce_loss(lost)) {
+        if stays && (!knows_gaps || self.announce(lost, gap::SLOW_CLIENT)) {
             return knows_gaps;
         }
         let reason = format!("too slow: {lost} messages missed");
@@ -218,9 +226,9 @@ impl Connection {
 
     /// Announces the number of missing messages at the next boundary; reports whether there was
     /// room for that.
-    fn announce_loss(&mut self, lost: u64) -> bool {
+    fn announce(&mut self, lost: u64, reason: &str) -> bool {
         let mut message = Vec::new();
-        let gap = gap::message(Some(lost), gap::SLOW_CLIENT, false, self.client.notices.stream);
+        let gap = gap::message(Some(lost), reason, false, self.client.notices.stream);
         frame::text(gap.as_bytes(), &mut message);
         self.client.reader.interject(&message)
     }
