@@ -6,10 +6,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
-use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::accept;
 use wire::{Profile, StreamKind};
+
+#[path = "support/process.rs"]
+mod process;
+
+use process::{cpu, peak, size};
 
 /// The number of different messages. They are repeated with other indexes and offsets.
 const DIFFERENT: usize = 4_000;
@@ -109,8 +113,8 @@ fn measure(what: &str, arguments: &[&str], frames: &[u8]) {
     let total = ROUNDS * DIFFERENT as u64;
     // The answer to a ping that follows the messages shows that all of them were read.
     wait_for_pong(&mut socket);
-    let (wall, cpu) = (start.elapsed(), self::cpu(&child) - cpu);
-    let memory = peak(&child);
+    let (wall, cpu) = (start.elapsed(), process::cpu(&child) - cpu);
+    let memory = peak(&child).unwrap();
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());
     let bytes = size(folder.path());
@@ -151,30 +155,4 @@ fn wait_for_pong(socket: &mut TcpStream) {
     }
     // The last batch may still be under way.
     thread::sleep(Duration::from_millis(300));
-}
-
-fn cpu(child: &Child) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
-    let fields: Vec<u32> = {
-        let (_, fields) = stat.rsplit_once(')').unwrap();
-        fields.split_whitespace().skip(11).take(2).map(|it| it.parse().unwrap()).collect()
-    };
-    // Hundredths of a second.
-    Duration::from_millis(10) * fields.iter().sum()
-}
-
-fn peak(child: &Child) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
-}
-
-fn size(folder: &std::path::Path) -> u64 {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries
-        .map(|entry| {
-            let metadata = entry.metadata().unwrap();
-            if metadata.is_dir() { size(&entry.path()) } else { metadata.len() }
-        })
-        .sum()
 }

@@ -1,5 +1,6 @@
 //! The command line: options and environment become settings.
 
+mod archive;
 mod manual;
 mod options;
 mod output;
@@ -18,6 +19,7 @@ use http::HeaderName;
 use usage::completions;
 use wire::StreamKind;
 
+use crate::backfill::{BackfillSettings, Events};
 use crate::settings::Settings;
 pub use manual::MANUAL;
 pub use options::command;
@@ -52,6 +54,29 @@ pub enum Invocation {
         /// True if to print JSON.
         json: bool,
     },
+    /// Read ranges of logs.
+    Backfill {
+        /// The settings.
+        settings: Box<BackfillSettings>,
+        /// The form of events.
+        events: Events,
+        /// The log level.
+        log_level: String,
+    },
+    /// Make few parts of many.
+    Compact {
+        /// The folder.
+        folder: PathBuf,
+        /// Most entries of a part.
+        entries: u64,
+    },
+    /// Prove files again.
+    Verify {
+        /// The files and folders.
+        paths: Vec<PathBuf>,
+        /// True if to print JSON.
+        json: bool,
+    },
     /// Repair a file.
     Repair {
         /// The file.
@@ -82,18 +107,32 @@ pub fn parse(
             return Err(UsageError(text.trim_start_matches("error: ").trim_end().to_owned()));
         }
     };
+    let environment: Environment = environment.into_iter().collect();
     let path =
         |matches: &ArgMatches| matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     match matches.subcommand() {
         Some(("inspect", inspect)) => {
             Ok(Invocation::Inspect { path: path(inspect), json: inspect.get_flag("json") })
         }
+        Some(("backfill", backfill)) => Ok(Invocation::Backfill {
+            settings: Box::new(archive::settings(backfill, &environment)?),
+            events: if backfill.get_flag("json") { Events::Json } else { Events::None },
+            log_level: text(backfill, "log-level").unwrap_or_default(),
+        }),
+        Some(("compact", compact)) => Ok(Invocation::Compact {
+            folder: path(compact),
+            entries: compact.get_one::<u64>("entries").copied().unwrap_or(u64::MAX),
+        }),
+        Some(("verify", verify)) => Ok(Invocation::Verify {
+            paths: verify.get_many("files").unwrap_or_default().cloned().collect(),
+            json: verify.get_flag("json"),
+        }),
         Some((completions::NAME, requested)) => {
             Ok(Invocation::Print(completions::requested(requested, command())))
         }
         Some(("repair", repair)) => Ok(Invocation::Repair { path: path(repair) }),
         _ => {
-            let settings = settings(&matches, &environment.into_iter().collect())?;
+            let settings = settings(&matches, &environment)?;
             let log_level = text(&matches, "log-level").unwrap_or_default();
             Ok(Invocation::Collect { settings: Box::new(settings), log_level })
         }

@@ -10,6 +10,8 @@
 //! A batch of rows and the [`Progress`](client::Progress) that the rows reach are written in one
 //! step. So whatever ends the program, the file itself contains the position to resume from.
 
+pub mod archive;
+pub mod backfill;
 pub mod cli;
 pub mod inspect;
 pub mod intake;

@@ -31,6 +31,7 @@ pub use opened::{Opened, Size};
 pub use parts::Closed;
 use parts::Parts;
 use single_file::SingleFile;
+pub(crate) use staging::StagingFolder;
 
 /// An output that is open for appending.
 #[derive(Debug)]

@@ -118,7 +118,7 @@ pub async fn run(
 
 /// Makes a write beyond the limit on the size of files (RLIMIT_FSIZE) fail, as on a full disk. Without
 /// a handler, the signal that comes with it ends the program without a message.
-fn report_limits_as_errors() {
+pub(crate) fn report_limits_as_errors() {
     use tokio::signal::unix::{SignalKind, signal};
     if let Err(error) = signal(SignalKind::from_raw(libc::SIGXFSZ)) {
         tracing::warn!(%error, "a limit on file sizes would end the program without a message");

@@ -107,6 +107,15 @@ impl Format {
     }
 }
 
+impl From<Format> for columns::archive::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Feather => Self::Feather,
+            Format::Parquet => Self::Parquet,
+        }
+    }
+}
+
 /// The limits at which a part is closed: the first one reached applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {

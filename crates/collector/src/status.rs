@@ -44,16 +44,26 @@ pub struct StatusDisplay {
 #[derive(Clone, Debug)]
 pub struct LogLines(Option<ProgressBar>);
 
+impl LogLines {
+    /// Returns an output above a bar, if there is one.
+    pub(crate) const fn above(bar: Option<ProgressBar>) -> Self {
+        Self(bar)
+    }
+}
+
+/// Returns a bar that stays in place on the terminal.
+pub(crate) fn in_place(length: Option<u64>, style: ProgressStyle) -> ProgressBar {
+    let target = ProgressDrawTarget::term_like(Box::<Terminal>::default());
+    let bar = ProgressBar::with_draw_target(length, target);
+    bar.set_style(style);
+    bar
+}
+
 impl StatusDisplay {
     /// Returns a display that updates a line in place, or logs a line at an interval.
     #[must_use]
     pub fn new(in_place: bool, every: Option<Duration>) -> Self {
-        let bar = in_place.then(|| {
-            let target = ProgressDrawTarget::term_like(Box::<Terminal>::default());
-            let bar = ProgressBar::with_draw_target(None, target);
-            bar.set_style(ProgressStyle::default_spinner());
-            bar
-        });
+        let bar = in_place.then(|| self::in_place(None, ProgressStyle::default_spinner()));
         let every = if in_place { Some(UPDATE) } else { every };
         Self { bar, every, shown: None, is_connected: false }
     }

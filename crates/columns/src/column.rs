@@ -163,7 +163,46 @@ pub const COLUMNS: &[Column] = &[
         Kind::Bytes(|row| row.der()),
         "The certificate itself (DER). Only with `--with-der`.",
     ),
+    column(
+        "reversed_name",
+        Kind::Text(|row| row.domains().first().map(|name| reversed(name).into())),
+        "The first of `domains` in lower case with its labels reversed, such as `com.example.www`, so \
+         that a domain and all names below it are one range. Only in archives.",
+    ),
+    column(
+        "leaf_hash",
+        Kind::Bytes(|row| row.leaf_hash()),
+        "The hash of the entry in the log's Merkle tree (RFC 6962 section 2.1). Only in archives.",
+    ),
+    column(
+        "leaf",
+        Kind::Bytes(|row| row.leaf()),
+        "The `MerkleTreeLeaf` as the log served it, which `leaf_hash` covers. Only in archives with \
+         `--with-der`.",
+    ),
+    column(
+        ROW_DIGEST,
+        Kind::Number(|_| None),
+        "The beginning of a SHA-256 of all other values of the row, by which `verify` finds a row that \
+         was changed. Only in archives.",
+    ),
 ];
+
+/// The column whose values follow from those of all others.
+pub const ROW_DIGEST: &str = "row_digest";
+
+/// Returns a name in lower case with its labels in reverse order.
+fn reversed(name: &str) -> String {
+    let mut reversed = String::with_capacity(name.len());
+    for label in name.rsplit('.') {
+        if !reversed.is_empty() {
+            reversed.push('.');
+        }
+        reversed.push_str(label);
+    }
+    reversed.make_ascii_lowercase();
+    reversed
+}
 
 const fn column(name: &'static str, kind: Kind, meaning: &'static str) -> Column {
     Column { name, kind, meaning }

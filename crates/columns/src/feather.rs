@@ -275,6 +275,12 @@ impl Feather {
 }
 
 impl Scanned {
+    /// Returns the text of the last batch.
+    #[must_use]
+    pub fn last_text(&self) -> Option<&str> {
+        self.texts.last()?.as_deref()
+    }
+
     /// Returns a reader of the batches of the file that was scanned.
     #[must_use]
     pub fn reader<'a>(&'a self, file: &'a File) -> BatchReader<'a> {

@@ -8,7 +8,9 @@
 //! To add a column, add a line to [`COLUMNS`](column::COLUMNS), and a method to [`Row`] if no method
 //! returns its value yet. Files of earlier versions stay readable.
 
+pub mod archive;
 pub mod column;
+pub mod digest;
 pub mod feather;
 #[cfg(feature = "parquet")]
 pub mod parquet;

@@ -14,7 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression as Codec, ZstdLevel};
 use parquet::errors::ParquetError as LibraryError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use crate::compression::Compression;
 use crate::feather::FeatherError;
@@ -24,7 +24,7 @@ use crate::validate::{Damaged, catch_panic};
 /// Rows of a row group, which are in memory while it is written.
 const GROUP: usize = 1 << 16;
 /// The key of the caller's text in a file's metadata.
-const TEXT: &str = "certstream.note";
+pub(crate) const TEXT: &str = "certstream.note";
 
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -81,13 +81,8 @@ pub fn write(
     text: String,
 ) -> Result<(), ParquetError> {
     let schema = parquet_schema(schema);
-    let codec = match compression {
-        Compression::None => Codec::UNCOMPRESSED,
-        Compression::Lz4 => Codec::LZ4_RAW,
-        Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
-    };
     let properties = WriterProperties::builder()
-        .set_compression(codec)
+        .set_compression(codec(compression))
         .set_max_row_group_row_count(Some(GROUP))
         .set_key_value_metadata(Some(vec![KeyValue::new(TEXT.to_owned(), text)]))
         .build();
@@ -100,8 +95,17 @@ pub fn write(
     Ok(())
 }
 
+/// Returns the codec of a column's pages.
+pub(crate) fn codec(compression: Compression) -> Codec {
+    match compression {
+        Compression::None => Codec::UNCOMPRESSED,
+        Compression::Lz4 => Codec::LZ4_RAW,
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
+    }
+}
+
 /// Returns the schema with seconds as milliseconds: Parquet has no seconds.
-fn parquet_schema(schema: &Schema) -> SchemaRef {
+pub(crate) fn parquet_schema(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Timestamp(TimeUnit::Second, zone) => {
             let finer = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
@@ -113,7 +117,10 @@ fn parquet_schema(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields).with_metadata(schema.metadata().clone()))
 }
 
-fn to_parquet(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn to_parquet(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().map(|column| -> ArrayRef {
         let Some(seconds) = column.as_primitive_opt::<TimestampSecondType>() else {
             return Arc::clone(column);
@@ -123,6 +130,82 @@ fn to_parquet(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Ar
         Arc::new(finer.with_timezone_opt(seconds.timezone()))
     });
     RecordBatch::try_new(SchemaRef::clone(schema), columns.collect())
+}
+
+/// A file that is written batch by batch, with a text at its end. Texts that never repeat have no
+/// dictionary, and bytes no statistics.
+pub struct StreamWriter {
+    writer: ArrowWriter<File>,
+    schema: SchemaRef,
+}
+
+impl std::fmt::Debug for StreamWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamWriter").finish_non_exhaustive()
+    }
+}
+
+/// The columns whose values do not repeat.
+const UNIQUE: [&str; 9] = [
+    "as_der",
+    "leaf",
+    "leaf_hash",
+    "row_digest",
+    "sha256",
+    "fingerprint",
+    "serial_number",
+    "cert_index",
+    "cert_link",
+];
+
+impl StreamWriter {
+    /// Begins an empty file, with at most `group` rows in a row group.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn new(
+        file: File,
+        schema: &SchemaRef,
+        compression: Compression,
+        group: usize,
+    ) -> Result<Self, ParquetError> {
+        let schema = parquet_schema(schema);
+        let mut properties = WriterProperties::builder()
+            .set_compression(codec(compression))
+            .set_max_row_group_row_count(Some(group.max(1)));
+        for name in UNIQUE {
+            properties = properties.set_column_dictionary_enabled(name.into(), false);
+        }
+        for name in ["as_der", "leaf", "leaf_hash"] {
+            let none = EnabledStatistics::None;
+            properties = properties.set_column_statistics_enabled(name.into(), none);
+        }
+        let writer =
+            ArrowWriter::try_new(file, SchemaRef::clone(&schema), Some(properties.build()))?;
+        Ok(Self { writer, schema })
+    }
+
+    /// Appends rows of the schema that the file was begun with.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written.
+    pub fn append(&mut self, batch: &RecordBatch) -> Result<(), ParquetError> {
+        Ok(self.writer.write(&to_parquet(batch, &self.schema)?)?)
+    }
+
+    /// Ends the file with a text, and waits until it is on the disk. Returns its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn finish(mut self, text: &str) -> Result<u64, ParquetError> {
+        self.writer.append_key_value_metadata(KeyValue::new(TEXT.to_owned(), text.to_owned()));
+        let file = self.writer.into_inner()?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    }
 }
 
 /// A file that is open for reading. Its library may panic on a damaged file; that is an error here.
@@ -172,6 +255,27 @@ impl Reader {
         SchemaRef::clone(self.builder.schema())
     }
 
+    /// Reads some columns, by name, batch by batch.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub fn batches(
+        self,
+        names: &[&str],
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, ParquetError>>, ParquetError> {
+        let builder = self.builder;
+        let fields = builder.schema().fields().iter().enumerate();
+        let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
+        let wanted: Vec<_> = wanted.map(|(place, _)| place).collect();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
+        let mut batches = catch_panic(|| builder.with_projection(mask).build())??;
+        Ok(std::iter::from_fn(move || match catch_panic(|| batches.next()) {
+            Ok(batch) => batch.map(|batch| batch.map_err(ParquetError::from)),
+            Err(damaged) => Some(Err(damaged.into())),
+        }))
+    }
+
     /// Reads some columns, by name, and passes them on batch by batch.
     ///
     /// # Errors
@@ -182,13 +286,7 @@ impl Reader {
         names: &[&str],
         mut each: impl FnMut(RecordBatch),
     ) -> Result<(), ParquetError> {
-        let builder = self.builder;
-        let fields = builder.schema().fields().iter().enumerate();
-        let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
-        let wanted: Vec<_> = wanted.map(|(place, _)| place).collect();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let mut batches = catch_panic(|| builder.with_projection(mask).build())??;
-        while let Some(batch) = catch_panic(|| batches.next())? {
+        for batch in self.batches(names)? {
             each(batch?);
         }
         Ok(())

@@ -62,6 +62,14 @@ pub trait Row {
     fn is_truncated(&self) -> bool;
     /// The DER of the certificate, if it is kept.
     fn der(&self) -> Option<&[u8]>;
+    /// The hash of the entry in the log's Merkle tree, if it is known.
+    fn leaf_hash(&self) -> Option<&[u8]> {
+        None
+    }
+    /// The `MerkleTreeLeaf` as served, if it is kept.
+    fn leaf(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A row from a message of a server, of any of the conventions that [`wire::decode()`] reads.
@@ -179,6 +187,8 @@ pub struct RecordRow<'a> {
     certificate: &'a Certificate<'a>,
     log: &'a LogIdentity,
     domains: Vec<Cow<'a, str>>,
+    leaf_hash: Option<&'a [u8; 32]>,
+    leaf: Option<&'a [u8]>,
 }
 
 impl<'a> RecordRow<'a> {
@@ -192,7 +202,15 @@ impl<'a> RecordRow<'a> {
         log: &'a LogIdentity,
     ) -> Self {
         let domains = certificate.all_domains(DIALECT).collect();
-        Self { offset, record, certificate, log, domains }
+        let (leaf_hash, leaf) = (None, None);
+        Self { offset, record, certificate, log, domains, leaf_hash, leaf }
+    }
+
+    /// Adds the entry's leaf, which may be empty if only its hash is known.
+    #[must_use]
+    pub fn with_leaf(self, leaf_hash: &'a [u8; 32], leaf: &'a [u8]) -> Self {
+        let leaf = (!leaf.is_empty()).then_some(leaf);
+        Self { leaf_hash: Some(leaf_hash), leaf, ..self }
     }
 
     /// Returns a date of the certificate; none if it is unreadable.
@@ -306,6 +324,12 @@ impl Row for RecordRow<'_> {
     }
     fn der(&self) -> Option<&[u8]> {
         (!self.certificate.der.is_empty()).then_some(self.certificate.der)
+    }
+    fn leaf_hash(&self) -> Option<&[u8]> {
+        self.leaf_hash.map(|hash| &hash[..])
+    }
+    fn leaf(&self) -> Option<&[u8]> {
+        self.leaf
     }
 }
 

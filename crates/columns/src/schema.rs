@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use crate::column::{COLUMNS, Column, Kind};
+use crate::column::{COLUMNS, Column, Kind, ROW_DIGEST};
 
 /// The version of the columns that is written. Later versions may only add columns, so that a reader
 /// of any version finds those it knows.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The key of the version in a schema's metadata.
 const VERSION_KEY: &str = "certstream.schema";
@@ -19,6 +19,13 @@ const ROWS_KEY: &str = "certstream.rows_of";
 /// The columns of a domains-only stream.
 const OF_DOMAINS: [&str; 6] =
     ["offset", "seen", "domains", "registered_domain", "domains_total", "truncated"];
+
+/// The columns of archives only.
+const OF_ARCHIVES: [&str; 4] = ["reversed_name", "leaf_hash", "leaf", ROW_DIGEST];
+/// The columns that say how a server streamed an entry.
+const OF_STREAMS: [&str; 4] = ["offset", "seen", "domains_total", "truncated"];
+/// The columns with the bytes of an entry.
+const OF_DER: [&str; 2] = ["as_der", "leaf"];
 
 /// The kind of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +37,11 @@ pub enum Rows {
     },
     /// The names of a certificate only, as in a domains-only stream.
     Domains,
+    /// An entry of a proved archive.
+    Archive {
+        /// True if the certificate itself and the leaf are stored.
+        with_der: bool,
+    },
 }
 
 impl Rows {
@@ -37,13 +49,19 @@ impl Rows {
         match self {
             Self::Certificates { .. } => "certificates",
             Self::Domains => "domains",
+            Self::Archive { .. } => "archive",
         }
     }
 
     fn has(self, column: &Column) -> bool {
         match self {
-            Self::Certificates { with_der } => with_der || column.name != "as_der",
+            Self::Certificates { with_der } => {
+                !OF_ARCHIVES.contains(&column.name) && (with_der || column.name != "as_der")
+            }
             Self::Domains => OF_DOMAINS.contains(&column.name),
+            Self::Archive { with_der } => {
+                !OF_STREAMS.contains(&column.name) && (with_der || !OF_DER.contains(&column.name))
+            }
         }
     }
 }

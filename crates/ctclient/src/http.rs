@@ -5,6 +5,7 @@ mod body;
 pub(crate) mod budget;
 mod caller;
 pub(crate) mod client;
+pub(crate) mod disk;
 pub(crate) mod error;
 pub(crate) mod intervals;
 pub(crate) mod pace;

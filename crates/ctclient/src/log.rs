@@ -1,5 +1,6 @@
 //! The identity of a log: its URL, its protocol, and the key that verifies it.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use ct::LogId;
@@ -7,6 +8,8 @@ use ct::log_list::{ListedLog, LogKind};
 use ct::signature::PublicKey;
 use record::Protocol;
 use url::Url;
+
+use crate::http::disk::SCHEME;
 
 /// A log that can be read.
 #[derive(Debug, Clone)]
@@ -92,6 +95,25 @@ impl Log {
             api_url: None,
             batch_size: None,
             poll_interval_ms: None,
+        })
+    }
+
+    /// Makes a reader's log of a listed one whose tiles lie in a folder, as those of a static-ct log
+    /// below its monitoring prefix.
+    ///
+    /// # Errors
+    /// If its key cannot be used.
+    pub fn on_disk(listed: &ListedLog, folder: &Path) -> Result<Self, LogError> {
+        let log = Self::from_list(listed)?;
+        let submission = match &listed.kind {
+            LogKind::Rfc6962 { url } => url,
+            LogKind::StaticCt { submission_url, .. } => submission_url,
+        };
+        Ok(Self {
+            url: format!("{SCHEME}{}", folder.display()),
+            protocol: Protocol::StaticCt,
+            origin: Some(ct::log_list::origin(submission).to_owned()),
+            ..log
         })
     }
 

@@ -13,6 +13,11 @@ pub struct ReadOptions {
     pub verification: bool,
     /// Computes [`Record::link`](record::Record::link). It costs a hash of every certificate.
     pub tbs_ids: bool,
+    /// Keeps each leaf as served beside its entry, for whoever proves it again later.
+    pub leaves: bool,
+    /// Keeps hash tiles of a tiled log for later proofs. It saves most of their requests while many
+    /// parts of one tree are proved.
+    pub keeps_hash_tiles: bool,
 }
 
 /// Attempts at one request.
@@ -26,7 +31,13 @@ pub struct Retries {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { batch_size: 256, verification: true, tbs_ids: false }
+        Self {
+            batch_size: 256,
+            verification: true,
+            tbs_ids: false,
+            leaves: false,
+            keeps_hash_tiles: false,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod issuers;
 mod link;
 mod page;
 pub(crate) mod paging;
+mod proofs;
 pub(crate) mod reader;
 mod rfc6962;
 mod select;

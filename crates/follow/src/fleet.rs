@@ -442,6 +442,7 @@ impl Fleet {
             batch_size: self.follow.batch_size,
             verification: self.follow.verification != Verification::Off,
             tbs_ids: self.follow.tbs_ids,
+            ..ReadOptions::default()
         };
         let source = || AnySource::new(&status.log, &client, &self.issuers, read);
         loop {

@@ -7,7 +7,7 @@ use usage::completions;
 
 use super::manual::MANUAL;
 
-fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(super) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
@@ -41,6 +41,9 @@ pub fn command() -> Command {
                 .about("Repair a file whose last write was incomplete")
                 .arg(path("FILE", "The Feather file")),
         )
+        .subcommand(super::archive::backfill())
+        .subcommand(super::archive::verify())
+        .subcommand(super::archive::compact())
         .subcommand(completions::command("certstream-arrow"))
         .after_help(format!(
             "{}\n\nAll options: certstream-arrow --help\nDocumentation: {}",
@@ -52,8 +55,8 @@ pub fn command() -> Command {
              Environment: CERTSTREAM_TOKEN is the token for the server. HTTPS_PROXY (for wss://) and \
              HTTP_PROXY (for ws://), or ALL_PROXY for both, name an HTTP proxy; NO_PROXY lists the \
              hosts to reach without it. Lower-case names also work.\n\n\
-             Exit status: 0 after SIGTERM or Ctrl-C, 1 if it cannot continue, 64 if the command line \
-             is invalid.\n\n\
+             Exit status: 0 after SIGTERM or Ctrl-C, 1 if it cannot continue, 2 if a log or an archive \
+             is not what it should be, 64 if the command line is invalid.\n\n\
              Documentation: {}",
             usage::examples(MANUAL.examples),
             usage::DOCUMENTATION,

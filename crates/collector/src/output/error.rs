@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow_schema::ArrowError;
+use columns::archive::ArchiveError;
 use columns::feather::FeatherError;
 #[cfg(feature = "parquet")]
 use columns::parquet::ParquetError;
@@ -62,6 +64,9 @@ pub enum OutputError {
         /// The reason.
         source: serde_json::Error,
     },
+    /// Rows that do not fit their columns.
+    #[error("rows cannot be made: {0}")]
+    Rows(ArrowError),
     /// A Parquet file that cannot be written or read.
     #[error("{path}: {reason}")]
     Parquet {
@@ -82,6 +87,17 @@ impl OutputError {
             FeatherError::Schema(source) => Self::Schema { path, source },
             FeatherError::Io(source) if is_full(&source) => Self::Full { path, source },
             source => Self::File { path, source },
+        }
+    }
+
+    /// Adds the path to an error of an archive's file.
+    pub(crate) fn archive(path: &Path, source: ArchiveError) -> Self {
+        match source {
+            ArchiveError::Feather(source) => Self::feather(path, source),
+            #[cfg(feature = "parquet")]
+            ArchiveError::Parquet(source) => Self::parquet(path, source),
+            #[cfg(not(feature = "parquet"))]
+            source => Self::Parquet { path: path.to_owned(), reason: source.to_string() },
         }
     }
 

@@ -54,7 +54,7 @@ fn list(paths: &[PathBuf]) -> String {
 }
 
 /// Adds a path to an error of the system.
-pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> PathError {
+pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> PathError {
     let path = path.to_owned();
     move |source| PathError::Io { path, source }
 }

@@ -21,7 +21,7 @@ const OLD_LOCK: &str = ".certstream-arrow.lock";
 
 /// The folder, locked against others for as long as it is open.
 #[derive(Debug)]
-pub(super) struct StagingFolder {
+pub(crate) struct StagingFolder {
     path: PathBuf,
     _lock: File,
 }
@@ -29,7 +29,7 @@ pub(super) struct StagingFolder {
 impl StagingFolder {
     /// Opens the folder, and creates it if it is missing. It is inside an output that only this program
     /// reads.
-    pub(super) fn open(
+    pub(crate) fn open(
         output: &Path,
         allowed: &[PathBuf],
         is_private: bool,
@@ -45,7 +45,7 @@ impl StagingFolder {
     }
 
     /// Returns the path.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -165,6 +165,56 @@ impl Store {
         Ok(parts.max_by(|a, b| a.location.cmp(&b.location)))
     }
 
+    /// Returns the key of a path below the output.
+    fn key(&self, path: &str) -> Key {
+        path.split('/').fold(self.prefix.clone(), |key, name| key.join(name))
+    }
+
+    /// Returns the names of the objects in a folder below the prefix.
+    ///
+    /// # Errors
+    ///
+    /// If the store refuses.
+    pub async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        let listed = self.objects.list_with_delimiter(Some(&self.key(folder))).await;
+        let objects = listed.map_err(|source| failed(&self.url, source))?.objects;
+        Ok(objects.iter().filter_map(|it| it.location.filename().map(str::to_owned)).collect())
+    }
+
+    /// Copies a file to a path below the prefix; the object appears in one step.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or the store refuses.
+    pub async fn put(&self, path: &Path, key: &str, bytes: u64) -> Result<(), StoreError> {
+        let part = Closed { path: path.to_owned(), key: key.to_owned(), bytes };
+        self.copy(&part).await.map_err(|error| match error.downcast::<Error>() {
+            Ok(source) => failed(&self.url, *source),
+            Err(other) => {
+                let source = std::io::Error::other(other.to_string());
+                PathError::Io { path: path.to_owned(), source }.into()
+            }
+        })
+    }
+
+    /// Copies the object at a path below the prefix to a file.
+    ///
+    /// # Errors
+    ///
+    /// If the store refuses, the object is larger than any that is read back, or the file cannot be
+    /// written.
+    pub async fn fetch(&self, key: &str, path: &Path) -> Result<(), StoreError> {
+        let failed = |source| failed(&self.url, source);
+        let object = self.objects.get(&self.key(key)).await.map_err(failed)?;
+        if object.meta.size > MAX_FETCHED {
+            let source = std::io::Error::other(format!("{} bytes are too many", object.meta.size));
+            return Err(PathError::Io { path: path.to_owned(), source }.into());
+        }
+        let bytes = object.bytes().await.map_err(failed)?;
+        let written = std::fs::write(path, &bytes);
+        Ok(written.map_err(|source| PathError::Io { path: path.to_owned(), source })?)
+    }
+
     /// Starts copying the parts that are received, in order, until the channel is closed.
     #[must_use]
     pub fn start(self, closed: UnboundedReceiver<Closed>) -> Copies {
@@ -224,10 +274,7 @@ impl Store {
     }
 
     async fn copy(&self, part: &Closed) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let mut key = self.prefix.clone();
-        for name in part.key.split('/') {
-            key = key.join(name);
-        }
+        let key = self.key(&part.key);
         match self.objects.head(&key).await {
             Ok(existing) if existing.size == part.bytes => return Ok(()),
             Ok(_) | Err(Error::NotFound { .. }) => {}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "tests report what they skip")]
 
+mod backfill;
 mod collecting;
 mod harness;
 mod hostile;

@@ -3,6 +3,7 @@
 //! HTTP/1.1 with as many connections as requests are under way, because operators limit each
 //! connection rather than each client.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -18,6 +19,7 @@ use super::addresses::{self, Addresses, PrivateAddress, Resolver, host_of};
 use super::body;
 use super::budget::{Budget, Lease, Share};
 use super::caller::Caller;
+use super::disk;
 use super::error::{FetchError, transport};
 use super::intervals::Intervals;
 use super::pace::{HostSnapshot, Kind, Paces};
@@ -268,6 +270,9 @@ impl Client {
         limit: usize,
         remembered: Option<&Remembered>,
     ) -> Result<Fetched, FetchError> {
+        if let Some(path) = disk::path(url) {
+            return self.read_file(url, path, limit).await;
+        }
         self.check_address(url)?;
         let caller = &self.caller;
         let pace = self.shared.paces.of(host_of(url));
@@ -318,6 +323,18 @@ impl Client {
         caller.received(limit, body.len());
         lease.set(body.len());
         Ok(Fetched { headers: Some(headers), body, lease })
+    }
+
+    /// Reads a file in place of a response; there is no pace to keep.
+    async fn read_file(&self, url: &str, path: &Path, limit: usize) -> Result<Fetched, FetchError> {
+        let body = disk::read(url, path, limit).await?;
+        let (bodies, share) = if limit < SMALL {
+            (&self.shared.small_bodies, None)
+        } else {
+            (&self.shared.bodies, Some(&*self.share))
+        };
+        let lease = body::room(url, bodies.reserve(body.len(), share)).await?;
+        Ok(Fetched { headers: Some(HeaderMap::new()), body: body.into(), lease })
     }
 
     /// Refuses a URL with a private address that is not permitted.

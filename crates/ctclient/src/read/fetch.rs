@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use ct::Hash;
 use record::Record;
 use tokio::time::Instant;
@@ -92,6 +93,8 @@ pub struct Fetched {
     pub entries: Vec<Record>,
     /// The leaf hash of each entry; empty if nothing is verified.
     pub leaf_hashes: Vec<Hash>,
+    /// The leaf of each entry as served; empty unless requested.
+    pub leaves: Vec<Bytes>,
     /// Defects of the entries.
     pub findings: Findings,
     /// The responses, where they are kept.
@@ -108,8 +111,10 @@ pub struct Fetched {
 
 impl Fetched {
     fn add(&mut self, batch: Batch, keeps: bool) {
-        let Batch { mut entries, mut leaf_hashes, findings, served, mut lease } = batch;
-        let weight = entries.iter().map(Record::weight).sum::<usize>() + 32 * leaf_hashes.len();
+        let Batch { mut entries, mut leaf_hashes, mut leaves, findings, served, mut lease } = batch;
+        let weight = entries.iter().map(Record::weight).sum::<usize>()
+            + 32 * leaf_hashes.len()
+            + leaves.iter().map(Bytes::len).sum::<usize>();
         let kept = served.filter(|served| keeps && served.body.len() <= ANSWER_BYTES);
         // Evidence is kept where there is room for it.
         let kept = kept.filter(|served| lease.try_grow(weight + served.body.len()));
@@ -117,10 +122,11 @@ impl Fetched {
             lease.set(weight);
         }
         if self.entries.is_empty() {
-            (self.entries, self.leaf_hashes) = (entries, leaf_hashes);
+            (self.entries, self.leaf_hashes, self.leaves) = (entries, leaf_hashes, leaves);
         } else {
             self.entries.append(&mut entries);
             self.leaf_hashes.append(&mut leaf_hashes);
+            self.leaves.append(&mut leaves);
         }
         self.findings.merge(findings);
         self.served.extend(kept);

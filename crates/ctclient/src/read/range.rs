@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use ct::Hash;
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
 use record::{Record, Tree};
@@ -48,6 +50,11 @@ impl Default for RangeOptions {
 pub struct ProvedPage {
     /// Entries in index order, at least one.
     pub entries: Vec<Record>,
+    /// The leaf hash of each entry.
+    pub leaf_hashes: Vec<Hash>,
+    /// The leaf of each entry as served; empty unless the source [keeps](crate::ReadOptions::leaves)
+    /// them.
+    pub leaves: Vec<Bytes>,
     /// The index after the last entry.
     pub end: u64,
     /// The tree of all entries below `end`, which is proved as a whole.
@@ -84,6 +91,8 @@ pub enum RangeError {
 #[derive(Debug)]
 struct Waiting {
     entries: Vec<Record>,
+    leaf_hashes: Vec<Hash>,
+    leaves: Vec<Bytes>,
     findings: Findings,
     tree: CompactRange,
     lease: Option<Lease>,
@@ -102,6 +111,8 @@ pub struct VerifiedRange<S> {
     head: TreeHead,
     heads: Heads,
     range: Range<u64>,
+    /// The tree of the entries before the range, once the log has proved it.
+    begun: Option<CompactRange>,
     /// The tree of the entries read; `None` before the log has proved its beginning.
     frontier: Option<Frontier>,
     /// Downloads in progress, in index order.
@@ -154,6 +165,7 @@ impl<S: Source> VerifiedRange<S> {
             heads,
             requested: range.start,
             range,
+            begun: None,
             frontier: None,
             ahead: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -209,6 +221,12 @@ impl<S: Source> VerifiedRange<S> {
         self.frontier.as_ref().map_or(self.range.start, |frontier| frontier.emitted().size())
     }
 
+    /// Returns the tree of the entries before the range; `None` before the first page.
+    #[must_use]
+    pub const fn before(&self) -> Option<&CompactRange> {
+        self.begun.as_ref()
+    }
+
     /// Returns the counts of requests that failed since the last call.
     #[must_use]
     pub fn take_failures(&self) -> FailureCounts {
@@ -241,6 +259,7 @@ impl<S: Source> VerifiedRange<S> {
         match self.fetcher.source.frontier(start, &self.head).await {
             Ok(tree) => {
                 self.heads.remember(Point::of_head(&self.head));
+                self.begun = Some(tree.clone());
                 self.frontier = Some(Frontier::new(tree));
                 Ok(())
             }
@@ -272,7 +291,7 @@ impl<S: Source> VerifiedRange<S> {
 
     /// Takes a page that was downloaded.
     async fn take(&mut self, fetched: Fetched) -> Result<(), RangeError> {
-        let Fetched { entries, leaf_hashes, findings, served, lease, cut, no_room, error } =
+        let Fetched { entries, leaf_hashes, leaves, findings, served, lease, cut, no_room, error } =
             fetched;
         let starved = no_room.is_some() && entries.is_empty() && self.waiting.is_empty();
         let mut found = Vec::new();
@@ -281,7 +300,8 @@ impl<S: Source> VerifiedRange<S> {
         {
             found = frontier.push(&leaf_hashes, &mut self.heads);
             let tree = frontier.read().clone();
-            self.waiting.push_back(Waiting { entries, findings, tree, lease });
+            let waiting = Waiting { entries, leaf_hashes, leaves, findings, tree, lease };
+            self.waiting.push_back(waiting);
             self.served.extend(served);
         }
         if cut || error.is_some() {
@@ -323,15 +343,26 @@ impl<S: Source> VerifiedRange<S> {
             }
             self.heads.remember(frontier.prove());
         }
-        for Waiting { entries, findings, tree, mut lease } in self.waiting.drain(..) {
+        for Waiting { entries, leaf_hashes, leaves, findings, tree, mut lease } in
+            self.waiting.drain(..)
+        {
             // The responses are not kept as evidence any longer.
             if let Some(lease) = &mut lease {
-                lease.set(entries.iter().map(Record::weight).sum());
+                let leaves = leaves.iter().map(Bytes::len).sum::<usize>() + 32 * leaf_hashes.len();
+                lease.set(entries.iter().map(Record::weight).sum::<usize>() + leaves);
             }
             let end = tree.size();
             frontier.emit(tree.clone());
             let tree = frontier.tree(tree);
-            self.proved.push_back(ProvedPage { entries, end, tree, findings, _lease: lease });
+            self.proved.push_back(ProvedPage {
+                entries,
+                leaf_hashes,
+                leaves,
+                end,
+                tree,
+                findings,
+                _lease: lease,
+            });
         }
         self.served.clear();
         Ok(())

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use ct::Hash;
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
 use ct::tile::TILE_WIDTH;
@@ -26,6 +27,17 @@ pub(super) struct Hybrid {
 /// Reports whether the tile with `index` is full in a tree of this size.
 const fn is_whole(index: u64, tree_size: u64) -> bool {
     index / TILE_WIDTH < tree_size / TILE_WIDTH
+}
+
+impl Hybrid {
+    /// Fetches the consistency proof of `range` with the tree under `head`.
+    pub(super) async fn consistency(
+        &self,
+        range: &CompactRange,
+        head: &TreeHead,
+    ) -> Result<Vec<Hash>, SourceError> {
+        self.api.consistency(range, head).await
+    }
 }
 
 impl Source for Hybrid {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
@@ -50,4 +51,34 @@ pub trait Source: Send + Sync + 'static {
     /// Returns the unavailable entries that begin with `index`, which was found
     /// [unreadable](SourceError::Unreadable); `None` while fewer or more may still be available.
     fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>>;
+}
+
+impl<S: Source> Source for Arc<S> {
+    fn page_size(&self) -> u64 {
+        (**self).page_size()
+    }
+
+    fn has_partial_tiles(&self) -> bool {
+        (**self).has_partial_tiles()
+    }
+
+    async fn head(&self) -> Result<ServedHead, SourceError> {
+        (**self).head().await
+    }
+
+    async fn entries(&self, range: Range<u64>, tree_size: u64) -> Result<Batch, SourceError> {
+        (**self).entries(range, tree_size).await
+    }
+
+    async fn frontier(&self, size: u64, head: &TreeHead) -> Result<CompactRange, SourceError> {
+        (**self).frontier(size, head).await
+    }
+
+    async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
+        (**self).extends(range, head).await
+    }
+
+    fn unreadable(&self, index: u64, tree_size: u64) -> Option<Range<u64>> {
+        (**self).unreadable(index, tree_size)
+    }
 }

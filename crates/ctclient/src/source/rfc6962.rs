@@ -13,7 +13,7 @@ use ct::{BodyError, Hash};
 use parking_lot::Mutex;
 use record::Issuer;
 
-use crate::batch::{Batch, Served};
+use crate::batch::{Batch, Served, own_leaves};
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::http::client::Client;
@@ -26,6 +26,7 @@ use crate::source::integrity::LeafMismatch;
 use crate::source::issuers::IssuerStore;
 use crate::source::page::{PageBuilder, bounded_chain_len, submitted};
 use crate::source::paging::Paging;
+use crate::source::proofs;
 use crate::source::reader::Source;
 use crate::tree::contradiction::ServedHead;
 
@@ -197,6 +198,37 @@ impl Rfc6962 {
     }
 }
 
+impl Rfc6962 {
+    /// Fetches the consistency proof of `range` with the tree under `head`.
+    pub(super) async fn consistency(
+        &self,
+        range: &CompactRange,
+        head: &TreeHead,
+    ) -> Result<Vec<Hash>, SourceError> {
+        let (first, second) = (range.size(), head.size);
+        let url = self.url(&format!("get-sth-consistency?first={first}&second={second}"));
+        let verified =
+            |proof: &[Hash]| verify_consistency(first, &range.root(), second, &head.root, proof);
+        match self.client.get(&url, LARGEST_HEAD).await {
+            Ok(body) => {
+                let proof = parse_consistency(&body).map_err(|source| body_error(&url, source))?;
+                if verified(&proof).is_ok() {
+                    return Ok(proof);
+                }
+            }
+            // A log may refuse sizes it has signed no head of.
+            Err(FetchError::Status { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (url, _, path) = self.proof(first.saturating_sub(1), second).await?;
+        let proof = proofs::consistency_of_inclusion(range, &path);
+        match verified(&proof) {
+            Ok(()) => Ok(proof),
+            Err(error) => Err(SourceError::Proof { url, reason: error.to_string() }),
+        }
+    }
+}
+
 fn body_error(url: &str, source: BodyError) -> SourceError {
     SourceError::Body { url: url.to_owned(), source }
 }
@@ -256,13 +288,17 @@ impl Source for Rfc6962 {
             true => raw.iter().map(|raw| leaf_hash(&raw.leaf_input)).collect(),
             false => Vec::new(),
         };
+        let leaves = match self.options.leaves {
+            true => own_leaves(raw.iter().map(|raw| [&raw.leaf_input[..], &[]])),
+            false => Vec::new(),
+        };
         let mut findings = Findings::default();
         let mut page = PageBuilder::new(raw.len(), self.options.tbs_ids);
         for (index, raw) in (range.start..).zip(&raw) {
             self.push(&mut page, index, raw, &mut findings);
         }
         let served = Some(Served { url, body });
-        Ok(Batch { entries: page.finish(), leaf_hashes, findings, served, lease })
+        Ok(Batch { entries: page.finish(), leaf_hashes, leaves, findings, served, lease })
     }
 
     /// Requests the inclusion proof of the last of these entries, which is enough: the hashes to the

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use ct::Hash;
 use ct::head::TreeHead;
 use ct::merkle::CompactRange;
 use record::Protocol;
@@ -63,6 +64,25 @@ macro_rules! each {
             Reader::Hybrid($source) => $call,
         }
     };
+}
+
+impl AnySource {
+    /// Fetches the consistency proof (RFC 6962 section 2.1.2) of the tree of these entries with the one
+    /// under `head`, and verifies it. There is nothing to prove of an empty tree, nor of the head's own.
+    ///
+    /// # Errors
+    /// If the log does not answer, or the tree is not the beginning of the head's.
+    pub async fn consistency(
+        &self,
+        range: &CompactRange,
+        head: &TreeHead,
+    ) -> Result<Vec<Hash>, SourceError> {
+        let is_same = range.size() == head.size && range.root() == head.root;
+        if range.size() == 0 || is_same {
+            return Ok(Vec::new());
+        }
+        each!(self, source => source.consistency(range, head).await)
+    }
 }
 
 impl Source for AnySource {

@@ -1,6 +1,6 @@
 //! Reading a log over static-ct-api (c2sp.org/static-ct-api): a checkpoint, tiles, issuers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,12 +8,13 @@ use bytes::Bytes;
 use ct::Hash;
 use ct::head::{MAX_CHECKPOINT_BYTES, SignedHead, TreeHead};
 use ct::leaf::Leaf;
-use ct::merkle::CompactRange;
+use ct::merkle::{CompactRange, ProofError, verify_consistency};
 use ct::tile::{TILE_WIDTH, Tile, TileKind, TileLeaf};
+use quick_cache::sync::Cache;
 use record::Issuer;
 use tokio::sync::Mutex;
 
-use crate::batch::{Batch, Served};
+use crate::batch::{Batch, Served, own_leaves};
 use crate::findings::Findings;
 use crate::http::budget::Lease;
 use crate::http::client::Client;
@@ -24,6 +25,7 @@ use crate::source::error::{Rejected, SourceError};
 use crate::source::integrity::LeafMismatch;
 use crate::source::issuers::{IssuerStore, LONGEST};
 use crate::source::page::{PageBuilder, bounded_chain_len, submitted};
+use crate::source::proofs;
 use crate::source::reader::Source;
 use crate::source::tile_entries::{Piece, Split, unproved};
 use crate::tree::contradiction::ServedHead;
@@ -32,6 +34,8 @@ use crate::tree::contradiction::ServedHead;
 const LARGEST_TILE: usize = 64 * 1024 * 1024;
 /// Bound of a hash tile: 256 hashes.
 const LARGEST_HASH_TILE: usize = 8192;
+/// The most hash tiles that are kept: 512 kB. Proofs of a range's parts share all but a few.
+const KEPT_HASH_TILES: usize = 64;
 /// The most hash tiles that lead from one tree to another: two of each level.
 const MOST_HASH_TILES: usize = 12;
 
@@ -46,10 +50,12 @@ pub(super) struct StaticCt {
     issuing: Mutex<()>,
     /// The newest checkpoint, for conditional requests.
     checkpoint: Mutex<Option<Remembered>>,
+    /// Hash tiles of earlier proofs, if they are kept; forgotten when a proof fails.
+    hash_tiles: Cache<Tile, Arc<[Hash]>>,
 }
 
 impl StaticCt {
-    pub(super) const fn new(
+    pub(super) fn new(
         log: Arc<Log>,
         client: Arc<Client>,
         issuers: Arc<IssuerStore>,
@@ -62,6 +68,7 @@ impl StaticCt {
             options,
             issuing: Mutex::const_new(()),
             checkpoint: Mutex::const_new(None),
+            hash_tiles: Cache::new(KEPT_HASH_TILES),
         }
     }
 
@@ -103,6 +110,42 @@ impl StaticCt {
         }
     }
 
+    /// Fetches the hashes of a tile, or takes those that are kept.
+    async fn hash_tile(&self, wanted: Tile) -> Result<Arc<[Hash]>, SourceError> {
+        if let Some(kept) = self.hash_tiles.get(&wanted) {
+            return Ok(kept);
+        }
+        let (got, Served { url, body }, _lease) = self.tile(wanted, LARGEST_HASH_TILE).await?;
+        let hashes: Arc<[Hash]> = match got.hashes(&body) {
+            Ok(hashes) => hashes.into(),
+            Err(source) => return Err(SourceError::HashTile { url, source }),
+        };
+        if self.options.keeps_hash_tiles {
+            self.hash_tiles.insert(wanted, Arc::clone(&hashes));
+        }
+        Ok(hashes)
+    }
+
+    /// Builds the consistency proof of `range` with the tree under `head` from the log's hash tiles.
+    pub(super) async fn consistency(
+        &self,
+        range: &CompactRange,
+        head: &TreeHead,
+    ) -> Result<Vec<Hash>, SourceError> {
+        let (first, second) = (range.size(), head.size);
+        let failed = |error: ProofError| {
+            self.hash_tiles.clear();
+            SourceError::Proof { url: self.url().to_owned(), reason: error.to_string() }
+        };
+        let mut tiles = HashMap::new();
+        for tile in proofs::tiles_of_consistency(first, second).map_err(failed)? {
+            tiles.insert((tile.kind, tile.index), self.hash_tile(tile).await?);
+        }
+        let proof = proofs::consistency_of_tiles(first, second, &tiles).map_err(failed)?;
+        verify_consistency(first, &range.root(), second, &head.root, &proof).map_err(failed)?;
+        Ok(proof)
+    }
+
     /// Extends a range to the tree of `to` entries by the log's hash tiles, which are as wide as the
     /// published tree of `published` entries makes them.
     async fn lead(
@@ -114,14 +157,11 @@ impl StaticCt {
         for _ in 0..MOST_HASH_TILES {
             let Some(tile) = range.next_tile(to) else { return Ok(range) };
             let wanted = Tile::of_tree(tile.kind, tile.index, published).unwrap_or(tile);
-            let (got, Served { url, body }, _lease) = self.tile(wanted, LARGEST_HASH_TILE).await?;
-            let hashes = match got.hashes(&body) {
-                Ok(hashes) => hashes,
-                Err(source) => return Err(SourceError::HashTile { url, source }),
-            };
-            range
-                .push_tile(&tile, hashes)
-                .map_err(|error| SourceError::Proof { url, reason: error.to_string() })?;
+            let hashes = self.hash_tile(wanted).await?;
+            range.push_tile(&tile, &hashes).map_err(|error| {
+                let url = format!("{}/{wanted}", self.url());
+                SourceError::Proof { url, reason: error.to_string() }
+            })?;
         }
         let reason = format!("a tree of {published} entries is larger than any log");
         Err(SourceError::Proof { url: self.url().to_owned(), reason })
@@ -143,9 +183,9 @@ impl StaticCt {
                 page.push(index, leaf, submitted(&leaf.entry, None), Vec::new());
                 return;
             }
-            Piece::Undecodable(bytes, _, error) => {
+            Piece::Undecodable(entry, error) => {
                 findings.undecodable.add(index, error.clone());
-                page.push_undecoded(index, bytes);
+                page.push_undecoded(index, entry.whole);
                 return;
             }
             Piece::Unproved(..) => return,
@@ -209,6 +249,14 @@ impl StaticCt {
             Ok(_turn) => self.issuers.fetch(&self.client, &self.log, &names).await,
             Err(_) => 0,
         }
+    }
+}
+
+/// Returns the leaf of a piece in two parts, both empty if it is not known.
+fn leaf_parts<'a>(piece: &Piece<'a>) -> [&'a [u8]; 2] {
+    match piece.timestamped_entry() {
+        [] => [&[], &[]],
+        entry => [&[0, 0], entry],
     }
 }
 
@@ -288,12 +336,16 @@ impl Source for StaticCt {
             true => pieces.iter().map(|(_, piece)| piece.leaf_hash()).collect(),
             false => Vec::new(),
         };
+        let leaves = match self.options.leaves {
+            true => own_leaves(pieces.iter().map(|(_, piece)| leaf_parts(piece))),
+            false => Vec::new(),
+        };
         let mut page = PageBuilder::new(pieces.len(), self.options.tbs_ids);
         for (index, piece) in &pieces {
             self.push(&mut page, *index, piece, &mut findings);
         }
         let served = Some(served);
-        Ok(Batch { entries: page.finish(), leaf_hashes, findings, served, lease })
+        Ok(Batch { entries: page.finish(), leaf_hashes, leaves, findings, served, lease })
     }
 
     /// Builds the tree of `size` entries from the tiles on its right edge, and extends it to the head's
@@ -309,7 +361,11 @@ impl Source for StaticCt {
 
     async fn extends(&self, range: &CompactRange, head: &TreeHead) -> Result<bool, SourceError> {
         let whole = self.lead(range.clone(), head.size, head.size).await?;
-        Ok(whole.size() == head.size && whole.root() == head.root)
+        let leads = whole.size() == head.size && whole.root() == head.root;
+        if !leads {
+            self.hash_tiles.clear();
+        }
+        Ok(leads)
     }
 
     /// Returns the rest of the tile: the end of the entry is unknown, even by the hash tile. `None` while

@@ -12,13 +12,23 @@ const FIRST_TIME: u64 = 1_325_376_000_000;
 /// The most by which an entry's time may lie in the future: clocks differ.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(86_400);
 
+/// An entry of a data tile that cannot be parsed.
+pub(super) struct Unparsed<'a> {
+    /// All its bytes.
+    pub(super) whole: &'a [u8],
+    /// The part of them that the log has hashed, without the first two bytes of the leaf; empty if
+    /// only the hash tells that they contain it.
+    timestamped_entry: &'a [u8],
+    leaf_hash: Hash,
+}
+
 /// One entry of a data tile.
 pub(super) enum Piece<'a> {
     Leaf(TileLeaf<'a>),
     /// The leaf can be parsed, the rest of the entry cannot.
-    Malformed(Leaf<'a>, Hash, LeafError),
+    Malformed(Leaf<'a>, Delimited<'a>, LeafError),
     /// The entry cannot be parsed, but its bytes are those that the log has hashed.
-    Undecodable(&'a [u8], Hash, LeafError),
+    Undecodable(Unparsed<'a>, LeafError),
     /// The entry has no known bounds. The first of several has the bytes up to the next readable entry.
     Unproved(&'a [u8], LeafError),
 }
@@ -27,16 +37,32 @@ impl<'a> Piece<'a> {
     /// Makes a piece of an entry whose bounds are known.
     fn of(entry: Delimited<'a>, error: LeafError) -> Self {
         match Leaf::parse_timestamped_entry(entry.timestamped_entry) {
-            Ok(leaf) => Self::Malformed(leaf, entry.leaf_hash(), error),
-            Err(_) => Self::Undecodable(entry.whole, entry.leaf_hash(), error),
+            Ok(leaf) => Self::Malformed(leaf, entry, error),
+            Err(_) => {
+                let (whole, timestamped_entry) = (entry.whole, entry.timestamped_entry);
+                let leaf_hash = entry.leaf_hash();
+                Self::Undecodable(Unparsed { whole, timestamped_entry, leaf_hash }, error)
+            }
         }
     }
 
     pub(super) fn leaf_hash(&self) -> Hash {
         match self {
             Self::Leaf(leaf) => leaf.leaf_hash(),
-            Self::Malformed(_, hash, _) | Self::Undecodable(_, hash, _) => *hash,
+            Self::Malformed(_, entry, _) => entry.leaf_hash(),
+            Self::Undecodable(entry, _) => entry.leaf_hash,
             Self::Unproved(..) => Hash::default(),
+        }
+    }
+
+    /// Returns the part of the entry that the tree covers: the leaf without its first two bytes `00 00`.
+    /// Empty if it is not known.
+    pub(super) fn timestamped_entry(&self) -> &'a [u8] {
+        match self {
+            Self::Leaf(leaf) => leaf.timestamped_entry,
+            Self::Malformed(_, entry, _) => entry.timestamped_entry,
+            Self::Undecodable(entry, _) => entry.timestamped_entry,
+            Self::Unproved(..) => &[],
         }
     }
 
@@ -100,7 +126,9 @@ impl<'a> Split<'a> {
                 return;
             }
             if found.proved {
-                self.pieces.push(Piece::Undecodable(bytes, *hash, error));
+                let (whole, leaf_hash) = (bytes, *hash);
+                let entry = Unparsed { whole, timestamped_entry: &[], leaf_hash };
+                self.pieces.push(Piece::Undecodable(entry, error));
             } else {
                 self.pieces.push(Piece::Unproved(bytes, error.clone()));
                 for _ in 1..found.entries {

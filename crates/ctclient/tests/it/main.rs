@@ -1,3 +1,4 @@
 //! Reading and proving simulated logs, without a follower.
 
+mod disk;
 mod range;

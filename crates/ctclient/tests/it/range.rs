@@ -9,7 +9,7 @@ use ctclient::{
     RangeError, RangeOptions, ReadOptions, Retries, ServedHead, Source as _, VerifiedRange,
 };
 use ctsim::fault::{Fault, PageFault, Scope, Times};
-use ctsim::{LogHandle, Sim};
+use ctsim::{Endpoint, LogHandle, Sim};
 use tokio::net::TcpListener;
 
 /// One log of each protocol with `size` entries.
@@ -277,5 +277,37 @@ async fn a_range_continues_behind_skipped_entries() {
         assert!(error.is_none(), "{error:?}");
         let last = pages.last().expect("pages");
         assert_eq!((last.end, last.tree.from), (2_000, 700));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_of_a_tree_is_proved_by_a_path_that_anyone_can_verify() {
+    let sim = simulate(3_000).await;
+    for handle in sim.logs() {
+        let reader = Reader::of(handle);
+        let head = reader.head().await.signed.head;
+        for size in [0, 1, 255, 256, 1_000, 2_048, 2_999, 3_000] {
+            let source = reader.source();
+            let tree = source.frontier(size, &head).await.expect("a proof");
+            let path = source.consistency(&tree, &head).await.expect("a proof");
+            if size == 0 {
+                assert!(path.is_empty());
+                continue;
+            }
+            let verified =
+                ct::merkle::verify_consistency(size, &tree.root(), head.size, &head.root, &path);
+            assert_eq!(verified, Ok(()), "{size}");
+        }
+        // A log that refuses sizes without a head proves it by an entry.
+        let refused = Fault::Status { code: 400, retry_after: None };
+        handle.faults().inject(Scope::Only(Endpoint::GetSthConsistency), refused, Times::Next(1));
+        let tree = reader.source().frontier(700, &head).await.expect("a proof");
+        let path = reader.source().consistency(&tree, &head).await.expect("a proof");
+        assert!(!path.is_empty());
+        // Another tree has no proof.
+        let mut other = tree.clone();
+        other.push([7; 32]);
+        assert!(reader.source().consistency(&other, &head).await.is_err());
+        handle.faults().clear();
     }
 }

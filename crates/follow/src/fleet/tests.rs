@@ -119,7 +119,14 @@ impl Source for Defective {
         let entries = range.map(entry).collect();
         let lease = Budget::new(1).reserve(0, None).await;
         let findings = Findings::default();
-        Ok(Batch { entries, leaf_hashes: Vec::new(), findings, served: None, lease })
+        Ok(Batch {
+            entries,
+            leaf_hashes: Vec::new(),
+            leaves: Vec::new(),
+            findings,
+            served: None,
+            lease,
+        })
     }
 
     async fn frontier(&self, _: u64, _: &TreeHead) -> Result<CompactRange, SourceError> {
