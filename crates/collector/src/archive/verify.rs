@@ -439,7 +439,7 @@ impl fmt::Display for Verified {
         write!(f, "entries {start} to {last} of {}: ", client::text::shown(&log.name))?;
         match self.level {
             Level::Recomputed => {
-                write!(f, "every column follows from the leaves and certificates, ")?
+                write!(f, "every column follows from the leaves and certificates, ")?;
             }
             Level::Digests => write!(f, "the values are those that were written, ")?,
         }

@@ -59,7 +59,7 @@ pub enum BackfillError {
         /// The number of logs.
         count: usize,
         /// The gravest error.
-        gravest: Box<BackfillError>,
+        gravest: Box<Self>,
     },
     /// It was stopped.
     #[error("stopped before everything was read; the same command continues")]

@@ -358,7 +358,7 @@ fn old_clients(logs: &Value) -> anyhow::Result<()> {
         let server = Process::start(command.env("CERTSTREAM_DATA_DIR", &data))?;
         let address = format!("127.0.0.1:{port}");
         wait_for(&format!("http://{address}/health/deep"))?;
-        let runner = Runner { address: &address, chromium: None, gorilla: None };
+        let runner = Runner { address: &address, history: "", chromium: None, gorilla: None };
         for script in OLD_CLIENTS {
             runner.run(script).with_context(|| script.name)?;
         }

@@ -69,7 +69,7 @@ fn certificate(found: &Certificate, format: Format, renderer: &Renderer) -> Resp
 
 fn json(found: &Certificate, renderer: &Renderer) -> Response {
     let recent = &found.recent;
-    let (record, source) = (&*recent.record, &*recent.source);
+    let (record, source) = (&recent.record, &*recent.source);
     let answer = published::with(recent.offset, record, source, renderer, |published| {
         let sightings =
             found.entries.as_ref().map(|entries| entries.iter().map(sighting).collect());
