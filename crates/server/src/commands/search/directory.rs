@@ -42,7 +42,8 @@ pub(super) fn run(
     let query = search::query(&parameters(command).finish(), MOST_TERMS, journal.stream());
     let query = query.map_err(|problem| anyhow!("--{}", problem.trim_end()))?;
     let logs = Entries::new(journal.state());
-    let renderer = options::renderer(config.unwrap_or(&Config::default()));
+    let default = Config::default();
+    let renderer = options::renderer(config.unwrap_or(&default));
     let search = Search { journal: journal.searchable(), logs: &logs, query: &query };
     let mut position = Position::begin(journal.searchable(), &bounds)?;
     let mut left = command.limit;

@@ -30,12 +30,16 @@ use crate::options;
 /// Seconds until a client may search again where there are too many searches.
 const RETRY: u64 = 2;
 const NO_JOURNAL: &str = "only a journal can be searched, and this server has none (data_dir)\n";
+const NO_JOURNAL_OF_NODE: &str = "a node of a cluster cannot be searched: it keeps no journal; its stream is \
+                                  in NATS, which has no index; search on a single server with data_dir\n";
 const TOO_MANY: &str = "too many searches are under way; try again later\n";
 
 /// The state of the routes.
 #[derive(Debug, Clone)]
 pub(super) struct Searches {
     pub(super) history: Option<Arc<JournalHistory>>,
+    /// True for a node of a cluster, which has no journal.
+    pub(super) is_node: bool,
     pub(super) stream: StreamId,
     pub(super) renderer: Renderer,
     pub(super) max_terms: usize,
@@ -46,6 +50,7 @@ impl Searches {
     pub(super) fn new(services: &Services, config: &Config) -> Self {
         Self {
             history: services.history.clone(),
+            is_node: services.cluster.is_some(),
             stream: services.stream,
             renderer: options::renderer(config),
             max_terms: usize::try_from(config.filters.max_terms).unwrap_or(usize::MAX),
@@ -64,12 +69,11 @@ impl Searches {
         (StatusCode::BAD_REQUEST, problem).into_response()
     }
 
-    /// Returns the journal, or the answer where there is none.
-    pub(super) fn history(&self) -> Result<&Arc<JournalHistory>, Response> {
-        self.history.as_ref().ok_or_else(|| {
-            self.count(Outcome::Invalid);
-            (StatusCode::NOT_FOUND, NO_JOURNAL).into_response()
-        })
+    /// Returns the answer where there is no journal.
+    pub(super) fn no_journal(&self) -> Response {
+        self.count(Outcome::Invalid);
+        let text = if self.is_node { NO_JOURNAL_OF_NODE } else { NO_JOURNAL };
+        (StatusCode::NOT_FOUND, text).into_response()
     }
 
     /// Returns the answer where there are too many searches.
@@ -122,7 +126,7 @@ pub(crate) fn query(parameters: &str, max_terms: usize, stream: StreamId) -> Res
     responses(
         (status = 200, description = "A page of results", body = Page),
         (status = 400, description = "A parameter cannot be used, or the cursor is of another server or query", body = String, content_type = "text/plain"),
-        (status = 404, description = "The server keeps no journal", body = String, content_type = "text/plain"),
+        (status = 404, description = "The server keeps no journal, or is a node of a cluster", body = String, content_type = "text/plain"),
         (
             status = 503,
             description = "Too many searches are under way, or the journal cannot be read",
@@ -141,10 +145,7 @@ pub(super) async fn search(
         Ok(requested) => requested,
         Err(problem) => return searches.refuse(problem),
     };
-    let history = match searches.history() {
-        Ok(history) => history,
-        Err(response) => return response,
-    };
+    let Some(history) = &searches.history else { return searches.no_journal() };
     let Some(place) = history.admit() else { return searches.too_many() };
     let Requested { query, bounds, position, limit, format, identity } = requested;
     let budget = Budget::of(format, limit);

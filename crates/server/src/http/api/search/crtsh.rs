@@ -96,10 +96,7 @@ pub(in crate::http::api) async fn crtsh(
         Ok(asked) => asked,
         Err(problem) => return searches.refuse(problem),
     };
-    let history = match searches.history() {
-        Ok(history) => history,
-        Err(response) => return response,
-    };
+    let Some(history) = &searches.history else { return searches.no_journal() };
     let Some(_place) = history.admit() else { return searches.too_many() };
     let query = Arc::new(asked.query);
     let begun = Run::begin(history, &searches, query, Bounds::default(), None, Budget::crtsh());
@@ -127,10 +124,11 @@ fn read(query: &str) -> Result<Asked, String> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let is_one = |of: &[&str]| of.iter().any(|one| one.eq_ignore_ascii_case(&value));
         match &*name {
+            name if IDENTITIES.contains(&name) && identity.is_none() => {
+                identity = Some(value.into_owned());
+            }
             name if IDENTITIES.contains(&name) => {
-                if identity.replace(value.into_owned()).is_some() {
-                    return Err("q: more than one name is given\n".to_owned());
-                }
+                return Err("q: more than one name is given\n".to_owned());
             }
             "output" if is_one(&["json"]) => {}
             "output" => return Err("output: must be json\n".to_owned()),

@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn anything_else_is_no_cursor() {
         let ours = stream("abcdefgh");
-        let backwards = Position { range: 5..9, left: 8..7, has_lost: false };
+        let (first, last) = (8, 7);
+        let backwards = Position { range: 5..9, left: first..last, has_lost: false };
         let long = "A".repeat(10_000);
         for text in
             ["", "abc", "%%%", "' OR 1=1 --", "\u{202e}", &long, &write(&backwards, ours, "")]

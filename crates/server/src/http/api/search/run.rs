@@ -115,7 +115,7 @@ impl Run {
         bytes_of: impl Fn(&T) -> usize,
     ) -> Result<Vec<T>, Failure> {
         let mut position = self.position.clone();
-        let renderer = self.searches.renderer.clone();
+        let renderer = self.searches.renderer;
         let (work, results) = (self.budget.work, self.budget.results.min(SLICE_RESULTS));
         let query = Arc::clone(&self.query);
         let slice = move |search: &Search<'_>| {
