@@ -153,6 +153,7 @@ fn batch(state: &State, count: u64) -> Batch {
         fingerprint: ct::sha256(b"a certificate"),
         chain: vec![Arc::clone(&issuer)],
         link: (at == 0).then(|| Box::new([6; 32])),
+        is_new: at == 1,
     }));
     let index = known.next + count;
     batch.sightings.push(Sighting {

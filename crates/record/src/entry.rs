@@ -37,6 +37,9 @@ pub struct Record {
     /// Hash that a precertificate and its final certificate share (SHA-256 of the issuer's key hash
     /// and the TBS), if it was asked for and can be computed. Boxed, because few streams ask for it.
     pub link: Option<Box<Hash>>,
+    /// One of its names has a registrable domain that no record before it had, as far as the stream
+    /// remembers. Decided before it is committed; false in a stream that does not decide it.
+    pub is_new: bool,
 }
 
 impl Record {
@@ -52,7 +55,7 @@ impl Record {
     ) -> Self {
         let fingerprint = ct::sha256(&certificate);
         let (log, seen, link) = (LogNumber::default(), 0, None);
-        Self { log, index, submitted, seen, kind, certificate, fingerprint, chain, link }
+        Self { log, index, submitted, seen, kind, certificate, fingerprint, chain, link, is_new: false }
     }
 
     /// Returns the bytes of memory that the record takes by itself. Issuers are shared and not counted.

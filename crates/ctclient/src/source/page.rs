@@ -100,6 +100,7 @@ impl<'a> PageBuilder<'a> {
             certificate: rest.split_to(part.certificate.len()),
             chain: part.chain,
             link: part.link.map(Box::new),
+            is_new: false,
         };
         self.parts.into_iter().map(record).collect()
     }

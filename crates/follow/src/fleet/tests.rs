@@ -115,6 +115,7 @@ impl Source for Defective {
             fingerprint: [0; 32],
             chain: Vec::new(),
             link: None,
+            is_new: false,
         };
         let entries = range.map(entry).collect();
         let lease = Budget::new(1).reserve(0, None).await;

@@ -78,6 +78,7 @@ mod tests {
             certificate: Bytes::from(vec![0; bytes]),
             chain: Vec::new(),
             link: None,
+            is_new: false,
         }
     }
 

@@ -86,6 +86,7 @@ impl<S: Source> Follower<S> {
             certificate: bytes,
             chain: Vec::new(),
             link: None,
+            is_new: false,
         };
         let is_passed = !self.enforces() && !entry.certificate.is_empty();
         let entries = if is_passed { vec![entry] } else { Vec::new() };

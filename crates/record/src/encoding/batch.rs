@@ -20,6 +20,8 @@ use crate::position::Advance;
 const RECORD_PRECERTIFICATE: u8 = 1;
 const RECORD_LINK: u8 = 1 << 1;
 const RECORD_OTHER_LOG: u8 = 1 << 2;
+const RECORD_NEW: u8 = 1 << 3;
+const RECORD_FLAGS: u8 = RECORD_PRECERTIFICATE | RECORD_LINK | RECORD_OTHER_LOG | RECORD_NEW;
 const SIGHTING_FINGERPRINT: u8 = 1;
 const SIGHTING_OTHER_LOG: u8 = 1 << 1;
 
@@ -147,7 +149,8 @@ fn write_record(
         EntryType::Precert => RECORD_PRECERTIFICATE,
     };
     let link = if record.link.is_some() { RECORD_LINK } else { 0 };
-    writer.byte(kind | link | if is_other { RECORD_OTHER_LOG } else { 0 });
+    let new = if record.is_new { RECORD_NEW } else { 0 };
+    writer.byte(kind | link | new | if is_other { RECORD_OTHER_LOG } else { 0 });
     if is_first || is_other {
         writer.uint(record.log.0.into());
     }
@@ -172,7 +175,7 @@ fn read_record(
     reader: &mut Reader<'_>,
 ) -> Result<Record, DecodeError> {
     let flags = reader.byte("the flags of a record")?;
-    if flags > (RECORD_PRECERTIFICATE | RECORD_LINK | RECORD_OTHER_LOG) {
+    if flags & !RECORD_FLAGS != 0 {
         return Err(DecodeError::Unknown { what: "the flags of a record", value: flags });
     }
     let log = previous.read_log(flags & RECORD_OTHER_LOG != 0, reader)?;
@@ -202,6 +205,7 @@ fn read_record(
         certificate: Bytes::copy_from_slice(certificate),
         chain,
         link,
+        is_new: flags & RECORD_NEW != 0,
     })
 }
 
