@@ -17,6 +17,7 @@
 mod commit_log;
 mod dedup;
 mod fanout;
+mod first_seen;
 mod gather;
 mod heartbeat;
 mod page;
@@ -26,6 +27,7 @@ mod sequencer;
 pub use commit_log::{CommitError, CommitLog, MemoryLog};
 pub use dedup::Window;
 pub use fanout::{Committed, Fanout};
+pub use first_seen::FirstSeen;
 pub use heartbeat::Heartbeat;
 pub use page::{Notice, Page};
 pub use sequencer::{Sequencer, Stopped};

@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::commit_log::{CommitError, CommitLog};
 use crate::dedup::{self, Key, Window};
 use crate::fanout::{Committed, Fanout};
+use crate::first_seen::FirstSeen;
 use crate::gather::{self, Channel, Outlet, Size};
 use crate::heartbeat::Heartbeat;
 use crate::page::{Notice, Page};
@@ -64,6 +65,8 @@ pub struct Sequencer<L, F: Fanout> {
     staged: State,
     /// Certificates committed lately; `None` to publish every entry.
     window: Option<Window>,
+    /// Marks certificates with new domains; `None` to mark none.
+    first_seen: Option<Box<dyn FirstSeen>>,
     /// Offsets of the certificates staged since.
     overlay: HashMap<Key, u64>,
     in_flight: VecDeque<InFlight<F::Ticket>>,
@@ -110,6 +113,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             fanout,
             staged: state.clone(),
             window,
+            first_seen: None,
             overlay: HashMap::new(),
             in_flight: VecDeque::new(),
             open: Open::after(&state),
@@ -117,6 +121,13 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             numbers: HashMap::new(),
             heartbeat: Arc::default(),
         }
+    }
+
+    /// Marks certificates with new registrable domains.
+    #[must_use]
+    pub fn with_first_seen(mut self, first_seen: Option<Box<dyn FirstSeen>>) -> Self {
+        self.first_seen = first_seen;
+        self
     }
 
     /// Publishes until every sender of `pages` is gone and the channel is drained; `read` makes pages of
@@ -222,12 +233,14 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             if self.window.is_some() {
                 self.overlay.insert(dedup::key(record.dedup_key()), offset);
             }
+            let first_seen = self.first_seen.as_mut();
+            let is_new = first_seen.is_some_and(|seen| seen.is_new(&record, offset));
             // A copy: the page's certificates share one buffer, so one that is kept would keep all of
             // them, most of them duplicates.
             let certificate = Bytes::copy_from_slice(&record.certificate);
             size.entries += 1;
             size.bytes += certificate.len();
-            batch.records.push(Record { log, seen, certificate, ..record });
+            batch.records.push(Record { log, seen, certificate, is_new, ..record });
         }
         let batch = &mut self.open.batch;
         batch.gaps.extend(gap.map(|(range, reason)| Gap { log, range, reason }));
@@ -313,6 +326,9 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
                 self.overlay.remove(&dedup::key(record.dedup_key()));
             }
         }
+        if let Some(first_seen) = &mut self.first_seen {
+            first_seen.committed(&batch);
+        }
         let remembered = self.window.as_ref().map(Window::len);
         let is_open = self.fanout.show(Committed { batch, tickets, remembered });
         if is_open { Ok(()) } else { Err(Stopped::Closed) }
@@ -342,6 +358,9 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             self.in_flight.clear();
             self.overlay.clear();
             self.numbers.clear();
+            if let Some(first_seen) = &mut self.first_seen {
+                first_seen.discard();
+            }
             self.staged = self.committed.clone();
             self.open = Open::after(&self.staged);
         }
