@@ -191,7 +191,7 @@ fn spoil(log: &LogHandle, per_mille: u16) {
 async fn survives(size: u64, kills: usize, part_entries: &str) {
     let sim = simulate(size).await;
     sim.logs().iter().for_each(|log| spoil(log, 50));
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let output = folder.path().join("archive");
     let arguments = ["--part-entries", part_entries, "--with-der", "--concurrency", "8"];
     for _ in 0..kills {
@@ -212,7 +212,9 @@ async fn survives(size: u64, kills: usize, part_entries: &str) {
     assert_eq!(status, Some(0), "{log}");
     assert_complete(&sim, &output, Level::Recomputed, 0, size);
     let staging = folder.path().join(".archive.open");
-    let left: Vec<_> = std::fs::read_dir(staging).unwrap().map(|it| it.unwrap().path()).collect();
+    let left: std::io::Result<Vec<_>> =
+        std::fs::read_dir(staging).and_then(|files| files.map(|it| Ok(it?.path())).collect());
+    let left = left.expect("the folder is there");
     assert!(left.iter().all(|path| path.ends_with("lock")), "{left:?}");
 }
 

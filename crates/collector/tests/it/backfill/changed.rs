@@ -27,13 +27,15 @@ fn read(path: &Path) -> Result<(Vec<RecordBatch>, Option<String>), ArchiveError>
 
 /// Writes rows and proof to another file.
 fn write(path: &Path, like: &Path, batches: &[RecordBatch], text: &str) {
-    let archive = Archive::open(File::open(like).unwrap()).unwrap();
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
-    let (format, none) = (archive.format(), Compression::None);
-    let mut writer =
-        Writer::create(file.unwrap(), format, &batches[0].schema(), none, 65_536).unwrap();
-    batches.iter().for_each(|batch| writer.append(batch).unwrap());
-    writer.finish(text).unwrap();
+    let copy = || {
+        let archive = Archive::open(File::open(like)?)?;
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        let (format, none) = (archive.format(), Compression::None);
+        let mut writer = Writer::create(file, format, archive.schema(), none, 65_536)?;
+        batches.iter().try_for_each(|batch| writer.append(batch))?;
+        writer.finish(text)
+    };
+    copy().map(|_: u64| ()).expect("a copy is written");
 }
 
 /// Changes one value of a column.

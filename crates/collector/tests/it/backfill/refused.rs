@@ -17,7 +17,7 @@ async fn impossible_requests_are_refused_with_advice() {
     for (arguments, expected) in [
         (&["--end", "701"][..], "has 700 entries"),
         (&["--start", "701"], "has 700 entries"),
-        (&["--log", &misspelt], &format!("did you mean {name:?}")[..]),
+        (&["--log", &misspelt], format!("did you mean {name:?}").as_str()),
         (&["--log", "https://ct.example.org/"], "no log of the list"),
         (&["--log", ""], "no log of the list"),
     ] {
@@ -110,8 +110,8 @@ async fn a_full_disk_is_reported_and_the_next_run_continues() {
 
 /// Answers every request as a store does that the keys have no access to.
 async fn denying_store() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             tokio::spawn(async move {
