@@ -17,7 +17,7 @@ const CHECK: &str = "import os, subprocess, sys
 program = os.path.join(os.path.dirname(sys.executable), 'nats-server')
 assert b'v2.15.1' in subprocess.check_output([program, '--version'])";
 
-/// The folder of its environment, which the tests of `relay` use too.
+/// The folder of its environment.
 const ENVIRONMENT: &str = "nats-server";
 
 /// The longest wait until all servers are healthy.

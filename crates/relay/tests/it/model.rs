@@ -92,3 +92,10 @@ fn notices(broken: impl Fn(Rules) -> Rules) -> Option<String> {
 fn the_model_notices_publishes_that_do_not_wait_for_the_one_before() {
     assert_ne!(notices(|rules| Rules { pipelines: true, ..rules }), None);
 }
+
+#[test]
+fn the_model_notices_leaders_that_do_not_look_where_servers_do_not_compare_ids() {
+    let rules = |rules| Rules { replicated: true, losses: true, looks: false, ..rules };
+    assert_ne!(notices(rules), None);
+    assert_eq!(notices(|rules| Rules { replicated: true, ..rules }), None);
+}

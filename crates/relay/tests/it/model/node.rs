@@ -254,7 +254,8 @@ impl Node {
             }
             Next::Publish(publish) => {
                 let last = |id| Anchor { sequence: publish.last_sequence, id };
-                let is_last = |id| !world.rules.replicated || world.has(last(id));
+                let looks = world.rules.replicated && world.rules.looks;
+                let is_last = |id| !looks || world.has(last(id));
                 if !publish.last_id.is_none_or(is_last) {
                     self.restart(world);
                     return Ok(false);

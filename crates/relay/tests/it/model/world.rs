@@ -23,9 +23,11 @@ pub(super) struct Rules {
     pub(super) pipelines: bool,
     /// The stream loses its end, and old backups are restored.
     pub(super) losses: bool,
-    /// Several servers keep the stream: they do not compare the id of the last message. Leaders look at
-    /// it before they publish, and no publish outlasts a loss on its way.
+    /// Several servers keep the stream: they do not compare the id of the last message. Leaders are to
+    /// look at it before they publish, and no publish outlasts a loss on its way.
     pub(super) replicated: bool,
+    /// Leaders of a replicated stream do look.
+    pub(super) looks: bool,
     /// Without losses: the nodes know that the stream has none.
     pub(super) durable: bool,
     pub(super) expires: bool,
@@ -50,6 +52,7 @@ impl Rules {
             pipelines: false,
             losses,
             replicated: random.one_of(3),
+            looks: true,
             durable: !losses && random.one_of(2),
             expires: random.one_of(3),
             damage: random.one_of(6),
@@ -146,8 +149,8 @@ impl World {
 
     /// Lets nothing happen any more but what nodes do.
     pub(super) fn calm(&mut self) {
-        let Rules { pipelines, replicated, durable, .. } = self.rules;
-        let quiet = Rules { pipelines, replicated, durable, ..Rules::none() };
+        let Rules { pipelines, replicated, looks, durable, .. } = self.rules;
+        let quiet = Rules { pipelines, replicated, looks, durable, ..Rules::none() };
         (self.rules, self.network, self.answers) = (quiet, Vec::new(), Vec::new());
     }
 
@@ -387,6 +390,7 @@ impl Rules {
             pipelines: false,
             losses: false,
             replicated: false,
+            looks: true,
             durable: false,
             expires: false,
             damage: false,
