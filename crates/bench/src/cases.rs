@@ -12,12 +12,13 @@ mod internet;
 mod journal;
 mod memory;
 mod restart;
+mod search;
 mod soak;
 
 use crate::plan::Benchmark;
 
 /// All benchmarks, in the order in which they run.
-pub(crate) const BENCHMARKS: [Benchmark; 14] = [
+pub(crate) const BENCHMARKS: [Benchmark; 15] = [
     internet::BENCHMARK,
     ingest::BENCHMARK,
     fanout::BENCHMARK,
@@ -31,5 +32,6 @@ pub(crate) const BENCHMARKS: [Benchmark; 14] = [
     soak::BENCHMARK,
     collect::KILLS,
     journal::BENCHMARK,
+    search::BENCHMARK,
     cluster::BENCHMARK,
 ];

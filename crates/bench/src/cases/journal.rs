@@ -2,6 +2,7 @@
 //! takes with it.
 
 mod cost;
+pub(super) mod filled;
 mod internet;
 mod large;
 
@@ -61,7 +62,7 @@ fn filled(logs: &Logs, entries: u64, settings: &[(&str, &str)]) -> anyhow::Resul
 }
 
 /// Waits until everything is indexed.
-fn wait_for_indexes(server: &Server) -> anyhow::Result<()> {
+pub(super) fn wait_for_indexes(server: &Server) -> anyhow::Result<()> {
     wait_for("the indexes", PATIENCE, LOOK, || {
         let answer = server.get(NOTHING);
         Ok(answer.is_err_and(|error| format!("{error:#}").contains(NOT_FOUND)).then_some(()))
@@ -69,7 +70,7 @@ fn wait_for_indexes(server: &Server) -> anyhow::Result<()> {
 }
 
 /// Returns a figure of the journal.
-fn figure(server: &Server, name: &str) -> anyhow::Result<f64> {
+pub(super) fn figure(server: &Server, name: &str) -> anyhow::Result<f64> {
     let stats: Value = serde_json::from_str(&server.get("api/stats")?)?;
     stats["journal"][name].as_f64().with_context(|| format!("/api/stats has no journal.{name}"))
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-/// The longest wait for a response.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait for a response, such as that of a search beside others.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The body at `http://host:port/path`.
 pub(crate) fn get(url: &str) -> anyhow::Result<String> {

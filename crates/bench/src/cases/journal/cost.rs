@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{data_dir, delete, figure, filled, wait_for_indexes};
+use crate::figures::median;
 use crate::figures::report::Report;
 use crate::harness::proc;
 use crate::harness::site::{LogGroup, Logs, Server};
@@ -84,10 +85,4 @@ fn size(logs: &Logs, dir: &Path) -> anyhow::Result<(f64, f64)> {
 
 fn seconds(threads: &BTreeMap<String, Duration>, name: &str) -> f64 {
     threads.get(name).copied().unwrap_or_default().as_secs_f64()
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
