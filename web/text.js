@@ -21,15 +21,21 @@ export const clock = (time) => time.toLocaleTimeString("en-GB");
 
 export const count = (value, one, many) => `${number(value)} ${value === 1 ? one : many}`;
 
+// Characters that cannot be seen, or change the direction of others, as their codes.
+export const visible = (text) => text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+  return `\\u{${character.codePointAt(0).toString(16)}}`;
+});
+
 // Sets a text only where it changed: nothing is laid out, or read out, again for nothing.
 export function set(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
 export function element(name, className, ...content) {
   const made = document.createElement(name);
   if (className) made.className = className;
-  made.append(...content);
+  made.append(...content.map((part) => (typeof part === "string" ? visible(part) : part)));
   return made;
 }
 

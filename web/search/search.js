@@ -2,15 +2,20 @@
 
 import { Filter } from "../filter/filter.js";
 import * as detail from "../stream/detail.js";
-import { age, row } from "../stream/row.js";
+import { row } from "../stream/row.js";
 import { headers } from "../stream/transport.js";
 import { address, byId, count, number, set, speak } from "../text.js";
 import * as token from "../token.js";
-import { lines } from "./lines.js";
+import { lines, refusal } from "./answer.js";
+import { exact, short } from "./time.js";
 
 // Results that "More" adds.
 const AT_ONCE = 50;
 const DAY = 86_400;
+
+const EXAMPLES = {
+  domain: "example.org", match: "paypal", issuer: "Let's Encrypt", serial: "03:AB:CD:…", ip: "192.0.2.1, 2001:db8::/32",
+};
 
 const [form, by, text, span, problem, body] =
   ["history-form", "history-by", "history-text", "history-span", "history-problem", "history-rows"].map(byId);
@@ -19,6 +24,8 @@ const more = byId("history-more");
 // The search that is shown: its parameters, where it continues, and how to end its request.
 let shown = null;
 let server = null;
+// The certificate of each row.
+const certificates = new WeakMap();
 
 const request = (path, parameters, options = {}) =>
   fetch(address(path, parameters), { ...options, headers: headers(server.auth, token.current()) });
@@ -30,27 +37,23 @@ function parameters() {
   return wanted;
 }
 
-function say(words) {
-  set(byId("history-state"), words);
-}
+const say = (words) => set(byId("history-state"), words);
 
 function fail(words) {
   set(problem, words);
   text.setAttribute("aria-invalid", String(words !== ""));
 }
 
-const when = (time) => new Date(time).toLocaleString("en-GB");
-
-// Opens a certificate with what only the server knows: all entries of logs that have it.
-async function open(result, filter) {
-  const hash = result.sha256.replaceAll(":", "");
-  const answer = await request(`/api/cert/${hash}`, {}).catch(() => null);
-  const found = answer?.ok ? await answer.json() : result;
-  const pem = async () => {
-    const file = await request(`/api/cert/${hash}`, { format: "pem" }).catch(() => null);
-    return file?.ok ? file.text() : null;
+// Opens a certificate with what only the server knows: its PEM, and all entries of logs that have it.
+function open({ result, filter }) {
+  const path = `/api/cert/${result.sha256.replaceAll(":", "")}`;
+  const ask = async (options, read) => {
+    const answer = await request(path, options).catch(() => null);
+    return answer?.ok ? read(answer) : null;
   };
-  detail.open(data(found), undefined, filter, { pem, sightings: found.sightings ?? [] });
+  const pem = () => ask({ format: "pem" }, (answer) => answer.text());
+  const sightings = () => ask({}, async (answer) => (await answer.json()).sightings);
+  detail.open(data(result), result.offset, filter, { json: result, pem, sightings });
 }
 
 // A result in the form of a message.
@@ -61,67 +64,80 @@ const data = (found) => ({
 function add(result, filter) {
   const made = row(data(result), filter);
   const seen = made.querySelector("time");
-  seen.dateTime = new Date(result.seen * 1000).toISOString();
-  seen.title = when(result.seen * 1000);
-  age(made, result, server.now);
-  const name = made.querySelector("button");
-  name.tabIndex = 0;
-  name.addEventListener("click", () => open(result, filter));
+  const time = new Date(result.seen * 1000);
+  seen.dateTime = time.toISOString();
+  seen.title = exact(time);
+  set(seen, short(time));
+  made.querySelector("button").tabIndex = 0;
+  certificates.set(made, { result, filter });
   body.append(made);
+  return made;
 }
 
+// Says what was found, in which time, and if something is left or missing.
 function ended(search, { cursor, searched, complete }) {
   search.cursor = cursor;
   more.hidden = cursor === null;
-  const back = searched.since_time && cursor !== null ? ` since ${when(searched.since_time)}` : "";
-  const lost = cursor === null && !complete ? " A part is no longer kept." : "";
-  const rest = cursor === null ? " That is all." : "";
-  say(`${count(search.found, "certificate", "certificates")} found${back}.${rest}${lost}`);
-  speak(`${number(search.found)} found`);
+  const found = search.found === 0 ? "Nothing found" : `${count(search.found, "certificate", "certificates")} found`;
+  const back = searched.since_time === null ? "" : `; searched back to ${exact(new Date(searched.since_time))}`;
+  const lost = cursor === null && !complete ? " A part is no longer kept, or is damaged." : "";
+  const words = `${found}${back}.${lost}`;
+  say(words);
+  speak(words);
 }
 
-// Searches on, and shows results as they arrive.
-async function run(search) {
-  const filter = new Filter(["match", "domain"].includes(search.by) ? [{ by: search.by, text: search.wanted[search.by] }] : []);
+// Searches on, and shows results as they arrive. The first new one has the focus if "More" was chosen.
+async function run(search, isMore = false) {
+  const { by: kind, wanted, cursor } = search;
+  const filter = Filter.read(new URLSearchParams({ [kind]: wanted[kind] }));
+  let takesFocus = isMore && document.activeElement === more;
+  const show = (result) => {
+    byId("history-board").hidden = false;
+    const made = add(result, filter);
+    if (takesFocus) made.querySelector("button").focus();
+    takesFocus = false;
+    search.found += 1;
+    say(`Searching… ${number(search.found)} found`);
+  };
   say("Searching…");
-  more.hidden = true;
   fail("");
-  const cursor = search.cursor ? { cursor: search.cursor } : {};
-  const asked = { ...search.wanted, ...cursor, format: "ndjson" };
+  search.isRunning = true;
   try {
+    const asked = { ...wanted, ...(cursor ? { cursor } : {}), format: "ndjson" };
     const answer = await request("/api/search", asked, { signal: search.end.signal });
+    if (search !== shown) return;
     if (answer.status === 401) token.ask(token.current() !== null);
-    if (!answer.ok) {
-      say("");
-      return fail((await answer.text()).trim() || `The server answered with status ${answer.status}.`);
-    }
+    if (!answer.ok) return broken(search, await refusal(answer));
     let last = null;
     for await (const line of lines(answer.body)) {
       if (search !== shown) return;
-      if (last !== null) {
-        add(last, filter);
-        search.found += 1;
-        say(`Searching… ${number(search.found)} found`);
-      }
+      // The last line is no result.
+      if (last !== null) show(last);
       last = line;
     }
     if (last === null || !("searched" in last)) throw new Error("the answer broke off");
     ended(search, last);
   } catch (error) {
     if (search !== shown || error.name === "AbortError") return;
-    say("");
-    fail("The search broke off: the server does not answer.");
-    more.hidden = !search.cursor;
+    broken(search, "The search broke off: the server does not answer.");
+  } finally {
+    search.isRunning = false;
   }
+}
+
+function broken(search, words) {
+  if (search !== shown) return;
+  say(search.found > 0 ? `${number(search.found)} found so far.` : "");
+  fail(words);
 }
 
 function begin(event) {
   event.preventDefault();
   shown?.end.abort();
   body.replaceChildren();
-  byId("history-board").hidden = false;
+  byId("history-board").hidden = more.hidden = true;
   const wanted = parameters();
-  shown = { by: by.value, wanted, cursor: null, found: 0, end: new AbortController() };
+  shown = { by: by.value, wanted, cursor: null, found: 0, isRunning: false, end: new AbortController() };
   const { limit, ...api } = wanted;
   byId("history-api").href = address("/api/search", api).href;
   byId("history-api").hidden = false;
@@ -137,4 +153,14 @@ export function serving(answer) {
 }
 
 form.addEventListener("submit", begin);
-more.addEventListener("click", () => shown && run(shown));
+by.addEventListener("change", () => {
+  text.placeholder = EXAMPLES[by.value];
+  fail("");
+});
+more.addEventListener("click", () => {
+  if (shown !== null && !shown.isRunning) run(shown, true);
+});
+body.addEventListener("click", ({ target }) => {
+  const chosen = certificates.get(target.closest("tr"));
+  if (chosen !== undefined) open(chosen);
+});

@@ -88,13 +88,13 @@ const items = (names) => names.map(({ name, part }) => {
   return item;
 });
 
-// Of a certificate of the history, `kept` has its entries in logs, and returns its PEM.
+// Of a certificate of the history, `kept` has what its JSON is, and fetches its PEM and its entries in logs.
 export function open(data, offset, filter, kept = null) {
   const names = sorted(data, filter);
   const leaf = data.leaf_cert;
   shown = { data, offset, name: names[0]?.name ?? untitled(data), kept };
-  byId("detail-title").textContent = shown.name || "unnamed certificate";
-  byId("detail-about").textContent = [issuer(leaf.issuer), validity(leaf)].filter(Boolean).join(" · ");
+  set(byId("detail-title"), shown.name || "unnamed certificate");
+  set(byId("detail-about"), [issuer(leaf.issuer), validity(leaf)].filter(Boolean).join(" · "));
   byId("detail-facts").replaceChildren(...rows(facts(data)));
   const list = items(names.slice(0, MOST_NAMES));
   if (names.length > MOST_NAMES) list.push(element("li", "", `and ${number(names.length - MOST_NAMES)} more`));
@@ -104,14 +104,23 @@ export function open(data, offset, filter, kept = null) {
   const more = extensions(leaf);
   byId("detail-extensions-title").hidden = more.length === 0;
   byId("detail-extensions").replaceChildren(...rows(more));
-  const sightings = kept?.sightings ?? [];
-  byId("detail-sightings-title").hidden = sightings.length === 0;
-  byId("detail-sightings").replaceChildren(...rows(sightings.map(sighting)));
+  showSightings(shown);
   byId("detail-pem").hidden = !kept && (!server.hasFull || data.source === undefined);
   byId("detail-link").hidden = offset === undefined;
   note("");
   dialog.showModal();
   dialog.scrollTop = 0;
+}
+
+// They are fetched while the certificate is shown.
+async function showSightings(of) {
+  const show = (list) => {
+    byId("detail-sightings-title").hidden = list.length === 0;
+    byId("detail-sightings").replaceChildren(...rows(list.map(sighting)));
+  };
+  show([]);
+  const list = await of.kept?.sightings();
+  if (list && of === shown) show(list);
 }
 
 export const isOpen = () => dialog.open;
@@ -145,7 +154,7 @@ async function pemOf(of) {
   return der ? pem(der) : null;
 }
 
-const json = () => JSON.stringify(shown.data, null, 2);
+const json = () => JSON.stringify(shown.kept?.json ?? shown.data, null, 2);
 
 async function copied(text, what) {
   note((await copy(text)) ? `${what} copied.` : "The browser does not allow copying.");

@@ -1,6 +1,6 @@
 // A certificate as a row of the table.
 
-import { duration, element, number, set } from "../text.js";
+import { duration, element, number, set, visible } from "../text.js";
 import { marked, unicode } from "./names.js";
 
 const MOST_IN_TITLE = 12;
@@ -47,7 +47,7 @@ function name(data, filter) {
   const cell = element("button", "name");
   cell.type = "button";
   cell.tabIndex = -1;
-  cell.title = names.slice(0, MOST_IN_TITLE).map((one) => one.name).join("\n");
+  cell.title = names.slice(0, MOST_IN_TITLE).map((one) => visible(one.name)).join("\n");
   if (names.length === 0) {
     cell.append(element("b", "", untitled(data) || "unnamed certificate"), tag("no domain", "It has no domain name"));
     return cell;
@@ -65,7 +65,7 @@ export function row(data, filter) {
   const made = element("tr");
   made.setAttribute("role", "row");
   const by = element("span", "", issuer(data.leaf_cert.issuer));
-  by.title = data.leaf_cert.issuer?.aggregated ?? "";
+  by.title = visible(data.leaf_cert.issuer?.aggregated ?? "");
   const cells = [
     name(data, filter),
     by,

@@ -1,17 +1,22 @@
-// The history on the page, in Chromium: a search, a certificate with its entries, the keyboard, and looks. With a
-// server that has a journal.
+// The history on the page, in Chromium: a search, a certificate with its entries, the keyboard, refusals, hostile
+// names, and looks. With a server that has a journal, and one that has none.
 
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 import { withBrowser } from "./browser.mjs";
-import { require } from "./common.mjs";
+import { ADDRESS as PLAIN, require } from "./common.mjs";
 
 const ADDRESS = process.env.HISTORY_ADDRESS;
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const WIDE = { width: 1280, height: 900 };
 const PHONE = { width: 390, height: 844 };
+
+const HOSTILE = "<img src=x onerror='window.hacked=1'>\u202emoc.elpmaxe\u0007";
+const SHOWN = "<img src=x onerror='window.hacked=1'>\\u{202e}moc.elpmaxe\\u{7}";
+// The rows of a search that fill several screens of a phone.
+const ROWS = 50;
 
 const names = (page) => page.$$eval("#history-rows .name b", (found) => found.map((one) => one.textContent));
 const isDone = () => / found/.test(document.querySelector("#history-state").textContent)
@@ -54,11 +59,69 @@ async function checkSearch(page, domain) {
 async function checkMore(page) {
   await search(page, "match", ".co");
   const before = await names(page);
-  if (await page.isHidden("#history-more")) return;
-  await page.click("#history-more");
+  assert.equal(before.length, ROWS);
+  await page.setViewportSize(PHONE);
+  assert(await page.isVisible(`#history-rows tr >> nth=${ROWS - 1}`), "a phone shows every result");
+  await page.setViewportSize(WIDE);
+  await page.focus("#history-more");
+  await page.keyboard.press("Enter");
   await page.waitForFunction((count) => document.querySelectorAll("#history-rows tr").length > count, before.length);
   await page.waitForFunction(isDone);
   assert.deepEqual((await names(page)).slice(0, before.length), before);
+  const focused = await page.evaluate(() => document.activeElement.closest("tr")?.sectionRowIndex);
+  assert.equal(focused, ROWS, "the first new result has the focus");
+}
+
+// Searches while the server, or a proxy before it, answers like this; returns the words that the page shows.
+async function refused(page, answer) {
+  await page.route("**/api/search?*", (route) => route.fulfill(answer));
+  await page.fill("#history-text", "example");
+  await page.press("#history-text", "Enter");
+  await page.waitForSelector("#history-problem:not(:empty)");
+  await page.unroute("**/api/search?*");
+  return page.textContent("#history-problem");
+}
+
+async function checkRefusals(page) {
+  const text = { "Content-Type": "text/plain; charset=utf-8" };
+  const busy = { status: 503, headers: { ...text, "Retry-After": "2" }, body: "too many searches are under way\n" };
+  assert.match(await refused(page, busy), /^The server is busy. Try again in 2 s. .*too many searches are under way$/);
+  const proxy = { status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" };
+  assert.equal(await refused(page, proxy), "The server answers with status 502.");
+  const cut = { status: 200, contentType: "application/x-ndjson", body: `${JSON.stringify(hostile(1))}\n` };
+  assert.match(await refused(page, cut), /^The search broke off/);
+}
+
+const hostile = (offset) => ({
+  sha256: "AA:BB", serial_number: HOSTILE, subject: { CN: HOSTILE, aggregated: HOSTILE },
+  issuer: { O: HOSTILE, aggregated: HOSTILE }, not_before: 0, not_after: 253402300799, is_ca: false,
+  all_domains: [HOSTILE], signature_algorithm: HOSTILE, seen: 1e9, source: HOSTILE, cert_index: 1,
+  cert_link: "javascript:window.hacked=1", update_type: "X509LogEntry", source_url: HOSTILE, offset,
+});
+
+// Names are text: no markup, and nothing that changes the direction of what is beside it.
+async function checkHostile(page) {
+  const end = { cursor: null, searched: { since: 0, until: 9, since_time: null, until_time: null }, complete: true };
+  const body = [hostile(1), hostile(2), end].map((line) => `${JSON.stringify(line)}\n`).join("");
+  await page.route("**/api/search?*", (route) => route.fulfill({ contentType: "application/x-ndjson", body }));
+  await search(page, "issuer", "example");
+  await page.unroute("**/api/search?*");
+  assert.deepEqual(await names(page), [SHOWN, SHOWN]);
+  await page.click("#history-rows tr >> nth=1");
+  await page.waitForSelector("#detail[open]");
+  assert.equal(await page.textContent("#detail-title"), SHOWN);
+  assert.equal(await page.locator("#detail [href^=javascript], #detail img").count(), 0);
+  assert.doesNotMatch(await page.textContent("#detail"), /[\u202e\u0007]/);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  await page.keyboard.press("Escape");
+}
+
+// A server without a journal has nothing to search.
+async function checkNone(page) {
+  await page.goto(`http://${PLAIN}/`);
+  await page.waitForSelector("html[data-ready]");
+  assert(await page.isHidden("#history"));
+  assert(await page.isHidden("#history-nav"));
 }
 
 async function checkCertificate(page, domain) {
@@ -120,10 +183,13 @@ await withBrowser(async (context) => {
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   page.on("request", (request) => {
     const url = new URL(request.url());
-    if (url.protocol !== "blob:" && url.host !== ADDRESS) problems.push(`request: ${url}`);
+    if (url.protocol !== "blob:" && ![ADDRESS, PLAIN].includes(url.host)) problems.push(`request: ${url}`);
   });
   await page.goto(`http://${ADDRESS}/`);
-  for (const check of [checkSearch, checkMore, checkCertificate, checkKeyboard, checkLooks]) {
+  const checks = [
+    checkSearch, checkMore, checkCertificate, checkKeyboard, checkRefusals, checkHostile, checkLooks, checkNone,
+  ];
+  for (const check of checks) {
     try {
       await check(page, domain);
     } catch (error) {

@@ -39,7 +39,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) static PAGE: File = file!("index.html", "text/html; charset=utf-8");
 
 /// The files that the page refers to, under `/page/`.
-static PARTS: [File; 24] = [
+static PARTS: [File; 25] = [
     file!("page.css", "text/css; charset=utf-8"),
     file!("parts.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
@@ -58,7 +58,8 @@ static PARTS: [File; 24] = [
     file!("stream/save.js", SCRIPT),
     file!("stream/top.js", SCRIPT),
     file!("search/search.js", SCRIPT),
-    file!("search/lines.js", SCRIPT),
+    file!("search/answer.js", SCRIPT),
+    file!("search/time.js", SCRIPT),
     file!("filter/filter.js", SCRIPT),
     file!("filter/form.js", SCRIPT),
     file!("filter/notify.js", SCRIPT),

@@ -34,6 +34,7 @@ pub(super) struct PageLogs {
     metrics: Arc<Metrics>,
     started: Instant,
     is_demo: bool,
+    has_history: bool,
     cluster: Option<Arc<Status>>,
     /// The last answer, and the time at which it was made.
     cache: Mutex<Option<(Instant, Bytes)>>,
@@ -48,6 +49,7 @@ impl PageLogs {
             metrics: Arc::clone(&services.metrics),
             started: services.started,
             is_demo: services.is_demo,
+            has_history: services.history.is_some(),
             cluster: services.cluster.clone(),
             cache: Mutex::default(),
         }
@@ -148,7 +150,7 @@ fn answer(page: &PageLogs) -> Answer {
         uptime_secs: page.started.elapsed().as_secs(),
         published: page.metrics.certificates_published(),
         head: page.hub.head(),
-        serves: serves(&page.config),
+        serves: serves(page),
         auth: auth(&page.config),
         verification: page.config.verification,
         reason: problem.or_else(|| page.logs.reason().map(|reason| reason.0)),
@@ -163,7 +165,8 @@ fn auth(config: &Config) -> Auth {
     Auth { required: auth.enabled, header, query }
 }
 
-fn serves(config: &Config) -> Serves {
+fn serves(page: &PageLogs) -> Serves {
+    let config = &page.config;
     let streams = &config.streams;
     let at = |is_on: bool, path: &str| is_on.then(|| path.to_owned());
     Serves {
@@ -173,7 +176,7 @@ fn serves(config: &Config) -> Serves {
         full: at(streams.full, &streams.full_path),
         domains: at(streams.domains_only, &streams.domains_only_path),
         health: config.protocols.health,
-        search: config.protocols.api && config.data_dir.is_some(),
+        search: config.protocols.api && page.has_history,
         metrics: options::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
     }
 }
