@@ -11,3 +11,4 @@ pub(crate) mod intervals;
 pub(crate) mod pace;
 pub(crate) mod remembered;
 mod retry_after;
+mod zips;

@@ -31,6 +31,7 @@ pub use findings::{Defects, Findings};
 pub use http::addresses::host_of;
 pub use http::budget::{Budget, Lease, Share};
 pub use http::client::Client;
+pub use http::disk::read_stored;
 pub use http::error::FetchError;
 pub use http::intervals::{Intervals, plain};
 pub use http::pace::HostSnapshot;

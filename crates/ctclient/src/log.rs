@@ -9,7 +9,7 @@ use ct::signature::PublicKey;
 use record::Protocol;
 use url::Url;
 
-use crate::http::disk::SCHEME;
+use crate::http::disk;
 
 /// A log that can be read.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Log {
     /// For a tiled log without checkpoint that answers RFC 6962 too: the base of those requests, like
     /// `url`. Its heads, and entries that are not yet in a full tile, are read there.
     pub api_url: Option<String>,
+    /// True if the tiles were made of an RFC 6962 log, whose leaves do not have their index.
+    pub is_converted: bool,
     /// The most entries of a request, if this log's differs from the common setting.
     pub batch_size: Option<u64>,
     /// The longest wait between head requests in milliseconds, if this log's differs.
@@ -93,25 +95,27 @@ impl Log {
             key: Some(key),
             origin,
             api_url: None,
+            is_converted: false,
             batch_size: None,
             poll_interval_ms: None,
         })
     }
 
     /// Makes a reader's log of a listed one whose tiles lie in a folder, as those of a static-ct log
-    /// below its monitoring prefix.
+    /// below its monitoring prefix, or in zips: `path` is the folder, a zip, or a folder of zips.
     ///
     /// # Errors
     /// If its key cannot be used.
-    pub fn on_disk(listed: &ListedLog, folder: &Path) -> Result<Self, LogError> {
+    pub fn on_disk(listed: &ListedLog, path: &Path) -> Result<Self, LogError> {
         let log = Self::from_list(listed)?;
         let submission = match &listed.kind {
             LogKind::Rfc6962 { url } => url,
             LogKind::StaticCt { submission_url, .. } => submission_url,
         };
         Ok(Self {
-            url: format!("{SCHEME}{}", folder.display()),
+            url: disk::base_url(path),
             protocol: Protocol::StaticCt,
+            is_converted: log.protocol == Protocol::Rfc6962,
             origin: Some(ct::log_list::origin(submission).to_owned()),
             ..log
         })
@@ -189,6 +193,7 @@ impl Log {
             key: public_key,
             origin: None,
             api_url: None,
+            is_converted: false,
             batch_size: None,
             poll_interval_ms: None,
         })

@@ -3,7 +3,6 @@
 //! HTTP/1.1 with as many connections as requests are under way, because operators limit each
 //! connection rather than each client.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -19,12 +18,13 @@ use super::addresses::{self, Addresses, PrivateAddress, Resolver, host_of};
 use super::body;
 use super::budget::{Budget, Lease, Share};
 use super::caller::Caller;
-use super::disk;
+use super::disk::{self, Stored};
 use super::error::{FetchError, transport};
 use super::intervals::Intervals;
 use super::pace::{HostSnapshot, Kind, Paces};
 use super::remembered::Remembered;
 use super::retry_after::retry_after;
+use super::zips::Zips;
 use crate::backoff::Backoff;
 use crate::failure::Failure;
 
@@ -64,6 +64,7 @@ struct Shared {
     small_bodies: Budget,
     addresses: Arc<Addresses>,
     callers: AtomicU64,
+    zips: Arc<Zips>,
     /// Bounds a whole request.
     timeout: Duration,
 }
@@ -110,6 +111,7 @@ impl Client {
             small_bodies: Budget::new(SMALL_BODY_BYTES),
             addresses,
             callers: AtomicU64::new(1),
+            zips: Arc::default(),
             timeout,
         };
         Ok(Self::around(shared))
@@ -133,6 +135,7 @@ impl Client {
             small_bodies: Budget::new(SMALL_BODY_BYTES),
             addresses: Arc::clone(&shared.addresses),
             callers: AtomicU64::new(1),
+            zips: Arc::clone(&shared.zips),
             timeout: shared.timeout,
         })
     }
@@ -213,6 +216,12 @@ impl Client {
         (!left.is_zero()).then_some(left)
     }
 
+    /// Returns the requests a second that the host of a URL gets, if it has objected to more.
+    #[must_use]
+    pub fn rate_of(&self, url: &str) -> Option<f64> {
+        self.shared.paces.of(host_of(url)).snapshot(host_of(url)).rate
+    }
+
     /// Fetches `url`, of which at most `limit` bytes are read after decompression.
     ///
     /// # Errors
@@ -270,8 +279,8 @@ impl Client {
         limit: usize,
         remembered: Option<&Remembered>,
     ) -> Result<Fetched, FetchError> {
-        if let Some(path) = disk::path(url) {
-            return self.read_file(url, path, limit).await;
+        if let Some(stored) = Stored::of_url(url) {
+            return self.read_stored(url, stored, limit).await;
         }
         self.check_address(url)?;
         let caller = &self.caller;
@@ -326,8 +335,13 @@ impl Client {
     }
 
     /// Reads a file in place of a response; there is no pace to keep.
-    async fn read_file(&self, url: &str, path: &Path, limit: usize) -> Result<Fetched, FetchError> {
-        let body = disk::read(url, path, limit).await?;
+    async fn read_stored(
+        &self,
+        url: &str,
+        stored: Stored,
+        limit: usize,
+    ) -> Result<Fetched, FetchError> {
+        let body = disk::read(url, stored, &self.shared.zips, limit).await?;
         let (bodies, share) = if limit < SMALL {
             (&self.shared.small_bodies, None)
         } else {

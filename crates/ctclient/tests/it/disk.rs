@@ -1,7 +1,8 @@
 //! Tiled logs that lie in a folder.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,17 +65,38 @@ async fn mirror(client: &Client, listed: &ListedLog, size: u64, folder: &Path) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_log_in_a_folder_is_proved_as_one_behind_a_server() {
-    let client = client();
-    let (sim, listed) = simulate(&client, 700).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    mirror(&client, &listed, 700, folder.path()).await;
-    drop(sim);
-    let log = Arc::new(Log::on_disk(&listed, folder.path()).expect("usable"));
-    let head = source(&log, &client).head().await.expect("a checkpoint");
+/// Packs the files of a folder, as photocamera-archiver does.
+fn pack(folder: &Path, zip: &Path) {
+    let mut zip = zip::ZipWriter::new(File::create(zip).expect("a file"));
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).expect("below it").display().to_string();
+            let is_packed = name.starts_with("tile/data") || name.starts_with("issuer");
+            let method = if is_packed {
+                zip::CompressionMethod::Deflated
+            } else {
+                zip::CompressionMethod::Stored
+            };
+            let options = zip::write::SimpleFileOptions::default().compression_method(method);
+            zip.start_file(name, options).expect("a file");
+            zip.write_all(&fs::read(path).expect("a file")).expect("written");
+        }
+    }
+    zip.finish().expect("written");
+}
+
+/// Reads and proves the entries from 100 to 700.
+async fn prove(client: &Arc<Client>, listed: &ListedLog, at: &Path) {
+    let log = Arc::new(Log::on_disk(listed, at).expect("usable"));
+    let head = source(&log, client).head().await.expect("a checkpoint");
     let mut range =
-        VerifiedRange::new(source(&log, &client), &log, 100..700, head, RangeOptions::default())
+        VerifiedRange::new(source(&log, client), &log, 100..700, head, RangeOptions::default())
             .expect("within the tree");
     let mut next = 100;
     while let Some(page) = range.next().await.expect("proved") {
@@ -90,6 +112,42 @@ async fn a_log_in_a_folder_is_proved_as_one_behind_a_server() {
         next = page.end;
     }
     assert_eq!(next, 700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_a_folder_or_in_zips_is_proved_as_one_behind_a_server() {
+    let client = client();
+    let (sim, listed) = simulate(&client, 700).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let unpacked = folder.path().join("unpacked");
+    mirror(&client, &listed, 700, &unpacked).await;
+    drop(sim);
+    let zips = folder.path().join("zips");
+    fs::create_dir(&zips).expect("a folder");
+    pack(&unpacked, &zips.join("000.zip"));
+    for at in [&unpacked, &zips, &zips.join("000.zip")] {
+        prove(&client, &listed, at).await;
+    }
+    // A tile that was changed in the zip contradicts the head.
+    let tile = unpacked.join("tile/data/001");
+    let mut bytes = fs::read(&tile).expect("a tile");
+    let place = bytes.len() / 2;
+    bytes[place] ^= 1;
+    fs::write(&tile, bytes).expect("written");
+    pack(&unpacked, &zips.join("000.zip"));
+    let again = self::client();
+    let log = Arc::new(Log::on_disk(&listed, &zips).expect("usable"));
+    let head = source(&log, &again).head().await.expect("a checkpoint");
+    let mut range =
+        VerifiedRange::new(source(&log, &again), &log, 0..700, head, RangeOptions::default())
+            .expect("within the tree");
+    let outcome = loop {
+        match range.next().await {
+            Ok(Some(_)) => {}
+            outcome => break outcome,
+        }
+    };
+    assert!(outcome.is_err(), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
