@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
+use cert::registered_domain;
 use wire::decode::NO_EXPIRATION;
 
-use crate::registered_domain::registered_domain;
 use crate::row::Row;
 
 /// A column.
@@ -164,7 +164,7 @@ pub const COLUMNS: &[Column] = &[
         "The certificate itself (DER). Only with `--with-der`.",
     ),
     column(
-        "reversed_name",
+        REVERSED_NAME,
         Kind::Text(|row| row.domains().first().map(|name| reversed(name).into())),
         "The first of `domains` in lower case with its labels reversed, such as `com.example.www`, so \
          that a domain and all names below it are one range. Only in archives.",
@@ -190,6 +190,9 @@ pub const COLUMNS: &[Column] = &[
 
 /// The column whose values follow from those of all others.
 pub const ROW_DIGEST: &str = "row_digest";
+
+/// The column that orders rows by name.
+pub const REVERSED_NAME: &str = "reversed_name";
 
 /// Returns a name in lower case with its labels in reverse order.
 fn reversed(name: &str) -> String {

@@ -14,9 +14,9 @@ pub mod digest;
 pub mod feather;
 #[cfg(feature = "parquet")]
 pub mod parquet;
-pub mod registered_domain;
 pub mod row;
 pub mod schema;
+pub mod sorted;
 pub mod table;
 mod validate;
 

@@ -133,7 +133,7 @@ pub(crate) fn to_parquet(
 }
 
 /// A file that is written batch by batch, with a text at its end. Texts that never repeat have no
-/// dictionary, and bytes no statistics.
+/// dictionary, and bytes no statistics; those that entries are looked up by have bloom filters.
 pub struct StreamWriter {
     writer: ArrowWriter<File>,
     schema: SchemaRef,
@@ -158,6 +158,11 @@ const UNIQUE: [&str; 9] = [
     "cert_link",
 ];
 
+/// The columns with bloom filters. Statistics cannot rule out row groups: the values are random.
+const LOOKED_UP: [&str; 3] = ["sha256", "fingerprint", "serial_number"];
+/// The share of row groups that are read although they do not have the value.
+const FALSE_POSITIVES: f64 = 0.01;
+
 impl StreamWriter {
     /// Begins an empty file, with at most `group` rows in a row group.
     ///
@@ -180,6 +185,13 @@ impl StreamWriter {
         for name in ["as_der", "leaf", "leaf_hash"] {
             let none = EnabledStatistics::None;
             properties = properties.set_column_statistics_enabled(name.into(), none);
+        }
+        for name in LOOKED_UP {
+            properties = properties
+                .set_column_bloom_filter_enabled(name.into(), true)
+                .set_column_bloom_filter_fpp(name.into(), FALSE_POSITIVES)
+                // Filters of fewer values are made smaller.
+                .set_column_bloom_filter_max_ndv(name.into(), group.max(1) as u64);
         }
         let writer =
             ArrowWriter::try_new(file, SchemaRef::clone(&schema), Some(properties.build()))?;
