@@ -1,7 +1,9 @@
 //! Pages older than the ring: the seam to storage that keeps them.
 
 use std::fmt::Debug;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::stream::Stream;
 
@@ -25,6 +27,17 @@ pub trait History<S: Stream>: Debug + Send + Sync + 'static {
     /// reports its own failures, and works around what is damaged: the [`from`](HistoryPage::from)
     /// of the next page says that something is missing.
     fn pages(&self, offset: u64, end: u64, bytes: usize) -> Vec<HistoryPage<S::Entry>>;
+
+    /// Begins to read the same pages where that means to wait for another machine: none of the hub's
+    /// lanes waits with it, and the replay lane renders what it has read. `None` where the lane is to
+    /// call [`pages`](Self::pages).
+    ///
+    /// The future resolves once the pages are read, or it is certain that they cannot be. It may be dropped
+    /// at any time.
+    fn fetch(self: Arc<Self>, offset: u64, end: u64, bytes: usize) -> Option<Fetch<S::Entry>> {
+        let (_is_local, _, _) = (offset, end, bytes);
+        None
+    }
 
     /// Returns the first offset, at least `offset` and at most `end`, from which on an entry may pass
     /// the filter: whatever lies before it does not. A reader then skips that without reading it.
@@ -50,8 +63,21 @@ pub struct FirstSeen {
     pub is_oldest: bool,
 }
 
-/// A page as it was published.
-#[derive(Clone, Debug)]
+/// A read of pages that waits for another machine.
+pub type Fetch<E> = Pin<Box<dyn Future<Output = Fetched<E>> + Send>>;
+
+/// The outcome of a [`Fetch`].
+#[derive(Debug)]
+pub struct Fetched<E> {
+    /// The pages, as of [`History::pages`].
+    pub pages: Vec<HistoryPage<E>>,
+    /// Time for which other reads could not be made: with it the hub finds out how many readers it may
+    /// admit.
+    pub time: Duration,
+}
+
+/// A page as it was published. Cheap to clone.
+#[derive(Debug)]
 pub struct HistoryPage<E> {
     /// The end of the page published before, or where that cannot be read, the page's own first
     /// offset. From here up to `first` nothing was published: a hole, not a loss.
@@ -61,7 +87,14 @@ pub struct HistoryPage<E> {
     /// Entries published before the first one, since the stream began.
     pub before: u64,
     /// The entries, contiguous from `first`; never none.
-    pub entries: Vec<E>,
+    pub entries: Arc<[E]>,
+}
+
+impl<E> Clone for HistoryPage<E> {
+    fn clone(&self) -> Self {
+        let Self { from, first, before, ref entries } = *self;
+        Self { from, first, before, entries: Arc::clone(entries) }
+    }
 }
 
 /// A [`History`], and what a hub has to know of it.

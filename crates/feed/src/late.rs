@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 mod contention;
+mod held;
 pub(crate) mod job;
 pub(crate) mod past;
 pub(crate) mod registry;

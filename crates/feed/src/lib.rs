@@ -23,7 +23,8 @@
 //! [owners](Owner) of readers take turns, so one with many laggards does not keep the others waiting.
 //!
 //! Pages older than the ring may be in a [`History`]. A reader that needs them has them read in a
-//! second lane, into chunks of its own, until it reaches the ring. That lane works only while the first
+//! second lane, into chunks that it shares only with readers at the same place, until it reaches the
+//! ring. That lane works only while the first
 //! does not, and rests as much while other threads need the cores. So many readers are admitted to
 //! it as get twice the rate of the live stream; more are refused ([`Busy`]), but for those that fell
 //! behind the ring, which wait.
@@ -89,7 +90,7 @@ mod stream;
 mod subscription;
 
 pub use chunk::batch::{Batch, MAX_SLICES};
-pub use history::{Archive, FirstSeen, History, HistoryPage};
+pub use history::{Archive, Fetch, Fetched, FirstSeen, History, HistoryPage};
 pub use hub::{Begin, Entries, Hub, Lost, Moment, PublishError, Stats, Unreadable};
 pub use late::budget::Owner;
 pub use limits::Limits;

@@ -188,7 +188,7 @@ mod tests {
     /// A page of three entries, of which filter 7 found the second and no other filter any.
     fn page(ring: &Ring<u64>) -> Arc<Page<u64>> {
         let span = Span::new(ring.next(), ring.next(), 3, ring.entries()).unwrap();
-        let mut page = Page::new(span, vec![1, 2, 3], 24, Instant::now());
+        let mut page = Page::new(span, [1, 2, 3].into(), 24, Instant::now());
         page.set_matches(Arc::new(Matches::new(9, vec![(7, 1)], 3)));
         Arc::new(page)
     }

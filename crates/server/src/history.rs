@@ -1,6 +1,7 @@
 //! The journal as the history of the feed, and look-ups in it.
 
 pub(crate) mod lookup;
+pub(crate) mod published;
 #[cfg(test)]
 pub(crate) mod sample;
 pub(crate) mod search;
@@ -74,7 +75,7 @@ impl JournalHistory {
         if entries.is_none() {
             tracing::error!(number, "a batch of the journal is left out: it has an unknown log");
         }
-        Some(HistoryPage { from, first, before, entries: entries? })
+        Some(HistoryPage { from, first, before, entries: entries?.into() })
     }
 
     fn report(&self, error: &ReadError) {

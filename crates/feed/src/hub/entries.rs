@@ -157,7 +157,7 @@ impl<S: Stream> Entries<S> {
             if page.from > self.next {
                 lost = lost.and(self.lost_before(page.before));
             }
-            for (offset, entry) in (page.first..).zip(&page.entries) {
+            for (offset, entry) in (page.first..).zip(page.entries.iter()) {
                 if offset >= self.next {
                     each(offset, entry);
                 }

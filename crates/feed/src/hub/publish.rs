@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Hub;
 use crate::chunk::{Chunk, Texts, read};
@@ -65,6 +65,36 @@ impl<S: Stream> Hub<S> {
         first_offset: u64,
         entries: Vec<S::Entry>,
     ) -> Result<Range<u64>, PublishError> {
+        self.append(first_offset, entries, Instant::now())
+    }
+
+    /// Appends entries that were published before this process, so long ago, so that readers which
+    /// resume after them need not read the history. As [`publish`](Self::publish), but the ring counts
+    /// the entries of a second by their age, however fast it is filled.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]; then nothing was appended.
+    ///
+    /// # Panics
+    ///
+    /// If the [`Stream`] does; then nothing was appended either.
+    pub fn restore(
+        &self,
+        first_offset: u64,
+        entries: Vec<S::Entry>,
+        age: Duration,
+    ) -> Result<Range<u64>, PublishError> {
+        let now = Instant::now();
+        self.append(first_offset, entries, now.checked_sub(age).unwrap_or(now))
+    }
+
+    fn append(
+        &self,
+        first_offset: u64,
+        entries: Vec<S::Entry>,
+        published: Instant,
+    ) -> Result<Range<u64>, PublishError> {
         let shared = &*self.shared;
         let mut texts = shared.publishing.lock();
         let head = *shared.head.borrow();
@@ -73,7 +103,7 @@ impl<S: Stream> Hub<S> {
         if entries.is_empty() {
             return Ok(offsets);
         }
-        let mut page = shared.page(span, entries);
+        let mut page = shared.page(span, entries, published);
         let groups = shared.feeds_in_use();
         let chunks = shared.render(&mut page, &groups, &mut texts);
         // From here on nothing can fail: a publish happens as a whole or not at all, even if the
@@ -110,11 +140,11 @@ fn next_span(head: &Head, first: u64, entries: usize) -> Result<Span, PublishErr
 }
 
 impl<S: Stream> Shared<S> {
-    fn page(&self, span: Span, entries: Vec<S::Entry>) -> Page<S::Entry> {
+    fn page(&self, span: Span, entries: Vec<S::Entry>, published: Instant) -> Page<S::Entry> {
         // An entry that claims to weigh nothing would make the ring's bound void.
         let weigh = |entry| self.stream.weight(entry).max(size_of::<S::Entry>()).max(1);
         let weight = entries.iter().map(weigh).fold(0, usize::saturating_add);
-        let mut page = Page::new(span, entries, weight, Instant::now());
+        let mut page = Page::new(span, entries.into(), weight, published);
         page.set_seen(|entry| self.stream.seen(entry));
         page
     }

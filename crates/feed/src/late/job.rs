@@ -33,6 +33,24 @@ impl<T: Clone + Send + Sync + 'static> Job<T> {
         Self { task, outcome, ticket }
     }
 
+    /// Begins to wait for what the `work` needs, then has its ticket `join` the lane, and continues as
+    /// [`start`](Self::start) does.
+    pub(crate) fn start_after<N: Send + 'static>(
+        needed: impl Future<Output = N> + Send + 'static,
+        join: impl FnOnce(&Arc<Ticket>) + Send + 'static,
+        work: impl FnOnce(N, Permit) -> T + Send + 'static,
+    ) -> Self {
+        let (sender, outcome) = watch::channel(Outcome::Pending);
+        let (ticket, granted) = Ticket::new();
+        let joining = Arc::clone(&ticket);
+        let task = tokio::spawn(async move {
+            let needed = needed.await;
+            join(&joining);
+            run(move |permit| work(needed, permit), granted, sender).await;
+        });
+        Self { task: task.abort_handle(), outcome, ticket }
+    }
+
     /// Returns the work's place in the lane.
     pub(crate) const fn ticket(&self) -> &Arc<Ticket> {
         &self.ticket

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::held::HeldChunks;
 use crate::history::{Archive, History};
 use crate::stream::Stream;
 
@@ -18,9 +19,11 @@ const NEWEST: f64 = 0.1;
 /// The history, and the places of its readers.
 pub(crate) struct Past<S: Stream> {
     pub(crate) history: Arc<dyn History<S>>,
+    /// What was rendered of it.
+    pub(crate) held: HeldChunks,
     places: Arc<Semaphore>,
     readers: usize,
-    /// Entries a second that the lane of replays reads; none before its first read.
+    /// Entries a second that are read and rendered; none before the first read.
     rate: Mutex<Option<f64>>,
 }
 
@@ -29,7 +32,8 @@ impl<S: Stream> Past<S> {
         let Archive { history, readers, .. } = archive;
         let readers = readers.clamp(1, Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(readers));
-        Self { history, places, readers, rate: Mutex::default() }
+        let (held, rate) = (HeldChunks::default(), Mutex::default());
+        Self { history, held, places, readers, rate }
     }
 
     /// Takes a place for a reader that resumes, if there is one and every reader would still get twice
@@ -55,7 +59,7 @@ impl<S: Stream> Past<S> {
         self.readers.saturating_sub(self.places.available_permits())
     }
 
-    /// Notes that the lane took so long to read so many entries.
+    /// Notes that it took so long to read and render so many entries.
     pub(crate) fn has_read(&self, entries: u64, time: Duration) {
         if entries == 0 || time.is_zero() {
             return;

@@ -1,15 +1,16 @@
-//! Late work for readers of the history: pages read from there, and rendered for one reader.
+//! Late work for readers of the history: pages read from there, and rendered for the readers at one
+//! place.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::budget::{Owner, Permit};
 use super::job::Job;
 use super::{WORK_WEIGHT, backfill};
 use crate::chunk::{Chunk, Texts, read};
 use crate::feed::feeds::FeedOf;
-use crate::history::HistoryPage;
+use crate::history::{Fetched, HistoryPage};
 use crate::protocol::framing::Framing;
 use crate::ring::filter::Backfilled;
 use crate::ring::page::Page;
@@ -52,28 +53,44 @@ pub(crate) struct Replayed {
 impl<S: Stream> ReplayRequest<S> {
     /// Begins to wait for the lane in the `owner`'s queue.
     pub(crate) fn submit(self, shared: &Arc<Shared<S>>, owner: Owner) -> Job<Arc<Replayed>> {
-        let job = Job::start({
-            let shared = Arc::clone(shared);
-            move |permit: Permit| Arc::new(permit.spend(|| self.work(&shared)))
-        });
-        shared.lanes.replays.join(job.ticket(), owner);
-        job
+        let until = shared.ring.lock().oldest();
+        let history = shared.past.as_ref().map(|past| Arc::clone(&past.history));
+        let fetch = history.and_then(|history| history.fetch(self.offset, until, WORK_WEIGHT));
+        let (working, lane) = (Arc::clone(shared), shared.lanes.replays.clone());
+        let Some(fetch) = fetch else {
+            let work = move |permit: Permit| Arc::new(permit.spend(|| self.work(&working)));
+            let job = Job::start(work);
+            lane.join(job.ticket(), owner);
+            return job;
+        };
+        Job::start_after(
+            fetch,
+            move |ticket| lane.join(ticket, owner),
+            move |fetched, permit: Permit| {
+                Arc::new(permit.spend(|| self.take(&working, fetched, until)))
+            },
+        )
     }
 
+    /// Reads and renders the pages.
     fn work(&self, shared: &Shared<S>) -> Replayed {
-        let (since, end) = (Instant::now(), shared.ring.lock().oldest());
-        let offset = self.skip(shared, end);
+        let (since, until) = (Instant::now(), shared.ring.lock().oldest());
+        let offset = self.skip(shared, until);
         let history = shared.past.as_ref().map(|past| &past.history);
-        let read = history.map(|history| history.pages(offset, end, WORK_WEIGHT));
-        let pages = contiguous(read.unwrap_or_default(), offset, end);
-        let replayed = self.render(shared, pages, offset, end);
-        shared.late_chunks.fetch_add(replayed.chunks.len() as u64, Ordering::Relaxed);
-        if let (Some(past), Some(start), Some(last)) =
-            (&shared.past, &replayed.start, &replayed.end)
-        {
-            let entries = last.entries_before(last.end).saturating_sub(start.before);
-            past.has_read(entries, since.elapsed());
-        }
+        let pages = history.map(|history| history.pages(offset, until, WORK_WEIGHT));
+        let pages = contiguous(pages.unwrap_or_default(), offset, until);
+        let replayed = self.render(shared, pages, offset, until);
+        replayed.note_time(shared, since.elapsed());
+        replayed
+    }
+
+    /// Renders the pages that were fetched up to `until`.
+    fn take(&self, shared: &Shared<S>, fetched: Fetched<S::Entry>, until: u64) -> Replayed {
+        let (since, Fetched { pages, time }) = (Instant::now(), fetched);
+        let pages = contiguous(pages, self.offset, until);
+        let replayed = self.render(shared, pages, self.offset, until);
+        // Meanwhile the next ones are fetched.
+        replayed.note_time(shared, time.max(since.elapsed()));
         replayed
     }
 
@@ -103,13 +120,9 @@ impl<S: Stream> ReplayRequest<S> {
         let (mut passed, mut chunks, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut texts = Texts::default();
         for page in pages {
-            let messages = read(&shared.stream, &page);
-            let filter = self.filter.as_deref();
-            if backfill(&shared.stream, filter, &page, &messages, &mut passed) {
-                texts.render(&shared.stream, self.feed.rendering, page.first(), &messages);
-                let chunk = texts.frame(framing, page.span());
+            if let Some(chunk) = self.chunk(shared, &page, framing, &mut texts, &mut passed) {
                 bytes += chunk.weight();
-                chunks.push(Arc::new(chunk));
+                chunks.push(chunk);
             }
             start.get_or_insert_with(|| page.span().clone());
             end = Some(page.span().clone());
@@ -121,6 +134,47 @@ impl<S: Stream> ReplayRequest<S> {
         let backfilled = Arc::new(Backfilled { first, end: after, passed: passed.into() });
         let asked = self.offset;
         Replayed { asked, start, end, skipped_to, until, framing, chunks, backfilled }
+    }
+
+    /// Returns the chunk of a page: that of another reader, or else a new one; none if nothing passes the
+    /// filter. Appends the offsets that do.
+    fn chunk(
+        &self,
+        shared: &Shared<S>,
+        page: &Page<S::Entry>,
+        framing: Framing,
+        texts: &mut Texts,
+        passed: &mut Vec<u64>,
+    ) -> Option<Arc<Chunk>> {
+        let held = shared.past.as_ref().map(|past| &past.held);
+        let found = held.and_then(|held| held.find(self.feed.id, framing, page.span()));
+        if self.filter.is_none() && found.is_some() {
+            return found;
+        }
+        let messages = read(&shared.stream, page);
+        if !backfill(&shared.stream, self.filter.as_deref(), page, &messages, passed) {
+            return None;
+        }
+        if found.is_some() {
+            return found;
+        }
+        texts.render(&shared.stream, self.feed.rendering, page.first(), &messages);
+        let chunk = Arc::new(texts.frame(framing, page.span()));
+        shared.late_chunks.fetch_add(1, Ordering::Relaxed);
+        if let Some(held) = held {
+            held.note(self.feed.id, framing, &chunk);
+        }
+        Some(chunk)
+    }
+}
+
+impl Replayed {
+    /// Notes how long it took, by which readers are admitted.
+    fn note_time<S: Stream>(&self, shared: &Shared<S>, time: Duration) {
+        if let (Some(past), Some(start), Some(last)) = (&shared.past, &self.start, &self.end) {
+            let entries = last.entries_before(last.end).saturating_sub(start.before);
+            past.has_read(entries, time);
+        }
     }
 }
 

@@ -14,14 +14,14 @@ pub(crate) struct Page<E> {
     published: Instant,
     /// The latest time at which an entry was seen.
     seen: u64,
-    entries: Box<[E]>,
+    entries: Arc<[E]>,
 }
 
 impl<E> Page<E> {
-    /// Makes a page of the entries of `span`, which weigh `weight` bytes and are published `now`.
-    pub(crate) fn new(span: Span, entries: Vec<E>, weight: usize, now: Instant) -> Self {
+    /// Makes a page of the entries of `span`, which weigh `weight` bytes.
+    pub(crate) fn new(span: Span, entries: Arc<[E]>, weight: usize, published: Instant) -> Self {
         debug_assert_eq!(span.end - span.first, entries.len() as u64, "an offset for each entry");
-        Self { span, weight, published: now, seen: 0, entries: entries.into() }
+        Self { span, weight, published, seen: 0, entries }
     }
 
     /// Records when the entries were seen.

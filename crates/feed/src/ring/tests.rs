@@ -12,7 +12,7 @@ use super::*;
 /// The page that follows in a ring, after a hole of so many offsets.
 fn page(ring: &Ring<()>, hole: u64, entries: usize, weight: usize, now: Instant) -> Page<()> {
     let span = Span::new(ring.next(), ring.next() + hole, entries, ring.entries()).unwrap();
-    Page::new(span, vec![(); entries], weight, now)
+    Page::new(span, vec![(); entries].into(), weight, now)
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Readers of pages that are older than the ring.
 
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use feed::{Busy, Framing, Gap, GapReason, Limits, Moment, Owner, Request};
 use futures_util::FutureExt;
+use tokio::sync::Semaphore;
 
 use crate::fixture::*;
 use crate::storage::Archived;
@@ -263,4 +266,64 @@ async fn a_filter_is_applied_to_the_history() {
     let head = archived.hub.head();
     assert_eq!((reader.searched(), archived.hub.stats().replays), (head, 0));
     assert_eq!(reader.ready().now_or_never(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_another_machine_does_not_respond_readers_of_the_ring_are_not_held_up() {
+    let mut archived = Archived::new(SMALL, 2);
+    for number in 0..20 {
+        archived.publish(0, vec![note(number)]);
+    }
+    let remote = Arc::new(Semaphore::new(0));
+    *archived.storage.remote.lock() = Some(Arc::clone(&remote));
+    let join = |since| join(&archived.hub, Rendering::Plain, Framing::WebSocket, since).reader;
+    let (mut replay, mut given_up) = (join(Some(FIRST)), join(Some(FIRST)));
+    assert!(!more(&mut replay).await && !more(&mut given_up).await);
+    drop(given_up);
+    // Its chunks have to be rendered.
+    let mut late = join(archived.hub.head().map(|head| head - 2));
+    assert_eq!(drain(&mut late).await.1.messages, 2);
+    assert!(!more(&mut replay).await);
+    remote.add_permits(100);
+    let (_, written) = drain(&mut replay).await;
+    assert_eq!((written.messages, written.lost, archived.hub.stats().replays), (19, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_at_the_same_place_share_what_is_rendered() {
+    let mut archived = Archived::new(SMALL, 8);
+    for number in 0..20 {
+        archived.publish(0, vec![note(number)]);
+    }
+    let joined = |since| join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(since));
+    let mut readers: Vec<_> = (0..4).map(|more| joined(FIRST + more).reader).collect();
+    for reader in &mut readers {
+        assert!(more(reader).await);
+    }
+    let rendered = archived.hub.stats().late_chunks;
+    let older = 20 - archived.hub.stats().entries;
+    assert!(rendered <= older, "{rendered} of {older} pages were rendered for 4 readers");
+    for (number, reader) in readers.iter_mut().enumerate() {
+        assert_eq!(drain(reader).await.1.messages, 19 - number);
+    }
+    let mut alone = joined(FIRST).reader;
+    assert!(more(&mut alone).await);
+    assert!(archived.hub.stats().late_chunks > rendered, "nobody holds them any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ring_that_is_filled_at_the_start_has_the_rate_of_the_stream() {
+    let mut archived = Archived::new(ROOMY, 2);
+    let first = archived.hub.next_offset();
+    for number in 0..10_u64 {
+        let age = Duration::from_secs(10 - number);
+        let restored = archived.hub.restore(first + 2 * number, vec![note(number)], age);
+        assert_eq!(restored, Ok(first + 2 * number..first + 2 * number + 1));
+    }
+    let time = archived.hub.stats().time;
+    assert!(time >= Duration::from_secs(8), "{time:?}");
+    archived.publish(0, vec![note(10)]);
+    let mut reader = join(&archived.hub, Rendering::Plain, Framing::WebSocket, Some(first)).reader;
+    assert_eq!(drain(&mut reader).await.1.messages, 10);
+    assert_eq!(archived.storage.readers.lock().len(), 0, "the history is not read");
 }

@@ -236,7 +236,7 @@ async fn a_reader_of_offsets_that_were_lost_continues_with_the_term_after_them()
         from: FIRST,
         first: FIRST,
         before: 0,
-        entries: notes(["a"]),
+        entries: notes(["a"]).into(),
     });
     let (end, next, entries) = (FIRST + 1, FIRST + JUMP, 1);
     let archive = feed::Archive { history: storage, end, next, entries, readers: 1 };

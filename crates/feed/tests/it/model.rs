@@ -194,7 +194,7 @@ impl World {
         }
         if let Some((history, _)) = &self.archive {
             let before = self.published.len() as u64;
-            history.append(HistoryPage { from, first, before, entries: notes.clone() });
+            history.append(HistoryPage { from, first, before, entries: notes.clone().into() });
         }
         assert_eq!(self.hub.publish(first, notes.clone()), Ok(first..end));
         self.published.extend((first..).zip(notes));
@@ -432,7 +432,7 @@ fn history(pages: usize, published: &mut BTreeMap<u64, String>) -> Storage {
         let entries: Vec<String> = (0..=number).map(|length| "o".repeat(length)).collect();
         let (before, end) = (published.len() as u64, first + entries.len() as u64);
         published.extend((first..).zip(entries.clone()));
-        history.append(HistoryPage { from, first, before, entries });
+        history.append(HistoryPage { from, first, before, entries: entries.into() });
         from = end;
     }
     history

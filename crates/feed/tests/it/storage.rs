@@ -1,11 +1,14 @@
 //! A history in memory, in place of a journal.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
+use std::time::Duration;
 
-use feed::{Archive, FirstSeen, History, HistoryPage};
+use feed::{Archive, Fetch, Fetched, FirstSeen, History, HistoryPage};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::fixture::*;
 
@@ -17,6 +20,8 @@ pub(crate) struct Storage {
     begun: Mutex<BTreeSet<u64>>,
     /// No page can be read at present.
     pub(crate) fails: AtomicBool,
+    /// Pages are on another machine, which takes a permit to respond.
+    pub(crate) remote: Mutex<Option<Arc<Semaphore>>>,
     /// The threads that read pages.
     pub(crate) readers: Mutex<Vec<ThreadId>>,
 }
@@ -89,13 +94,21 @@ impl History<Notes> for Storage {
         wanted.take_while(fits).cloned().collect()
     }
 
+    fn fetch(self: Arc<Self>, offset: u64, end: u64, bytes: usize) -> Option<Fetch<String>> {
+        let remote = self.remote.lock().clone()?;
+        Some(Box::pin(async move {
+            remote.acquire().await.expect("it is not closed").forget();
+            Fetched { pages: self.pages(offset, end, bytes), time: Duration::ZERO }
+        }))
+    }
+
     /// Skips pages none of whose notes passes.
     fn skip(&self, filter: &Filter, offset: u64, before: u64) -> u64 {
         let pages = self.pages.lock();
         let mut skipped = offset;
         for page in pages.iter().filter(|page| end(page) > offset) {
             let passes = |(at, note): (u64, &String)| filter.pattern().passes(at, note);
-            if page.from > skipped || (page.first..).zip(&page.entries).any(passes) {
+            if page.from > skipped || (page.first..).zip(page.entries.iter()).any(passes) {
                 break;
             }
             skipped = end(page).min(before);
@@ -105,7 +118,7 @@ impl History<Notes> for Storage {
 
     fn first_seen(&self, time: u64) -> Option<FirstSeen> {
         let pages = self.pages.lock();
-        let mut notes = pages.iter().flat_map(|page| (page.first..).zip(&page.entries)).enumerate();
+        let mut notes = pages.iter().flat_map(|page| (page.first..).zip(page.entries.iter())).enumerate();
         let (older, (offset, _)) = notes.find(|(_, (_, note))| note.len() as u64 >= time)?;
         Some(FirstSeen { offset, is_oldest: older == 0 })
     }
@@ -115,14 +128,14 @@ impl History<Notes> for Storage {
 pub(crate) struct Archived {
     pub(crate) hub: feed::Hub<Notes>,
     pub(crate) notes: Notes,
-    pub(crate) storage: std::sync::Arc<Storage>,
+    pub(crate) storage: Arc<Storage>,
     entries: u64,
 }
 
 impl Archived {
     /// Makes an empty one, that so many readers may read at a time.
     pub(crate) fn new(limits: feed::Limits, readers: usize) -> Self {
-        let storage = std::sync::Arc::new(Storage::default());
+        let storage = Arc::new(Storage::default());
         let archive =
             Archive { history: storage.clone(), end: FIRST, next: FIRST, entries: 0, readers };
         let notes = Notes::default();
@@ -135,7 +148,7 @@ impl Archived {
         let from = self.hub.next_offset();
         let (first, before) = (from + hole, self.entries);
         self.entries += notes.len() as u64;
-        self.storage.append(HistoryPage { from, first, before, entries: notes.clone() });
+        self.storage.append(HistoryPage { from, first, before, entries: notes.clone().into() });
         publish_at(&self.hub, first, notes);
     }
 }

@@ -66,7 +66,7 @@ fn logs_at(step: usize) -> [LogIdentity; 3] {
 fn rendered(stream: &MessageStream, offset: u64, entry: &RingEntry) -> Messages {
     let message = stream.read(offset, entry);
     let renderings = Profile::ALL.into_iter().flat_map(|profile| {
-        StreamKind::ALL.into_iter().map(move |kind| Rendering { kind, profile })
+        StreamKind::ALL.into_iter().map(move |kind| Rendering { kind, profile, backfilled: false })
     });
     let render = |rendering| {
         let mut out = Vec::new();
@@ -129,7 +129,7 @@ impl Shown {
 
     /// Compares entries with what live clients got.
     fn check(&self, page: &HistoryPage<RingEntry>) {
-        for (offset, entry) in (page.first..).zip(&page.entries) {
+        for (offset, entry) in (page.first..).zip(page.entries.iter()) {
             let (_, live) = &self.live[&offset];
             let again = rendered(&self.stream, offset, entry);
             let place = live.iter().zip(&again).position(|(live, again)| live != again);
@@ -212,7 +212,8 @@ fn a_filtered_replay_finds_what_a_search_of_everything_finds() {
                 let pages = history.pages(offset, end, 1);
                 let Some(page) = pages.first() else { break };
                 read += page.entries.len();
-                let entries = (page.first..).zip(&page.entries).filter(|(at, _)| *at >= offset);
+                let entries = (page.first..).zip(page.entries.iter());
+                let entries = entries.filter(|(at, _)| *at >= offset);
                 let passing = entries.filter(|(at, entry)| {
                     shown.stream.passes(&filter, &shown.stream.read(*at, entry))
                 });
