@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub(super) holes: u64,
     /// Connections that ended.
     pub(super) ended: u64,
+    /// Requests that an edge refused because it was busy.
+    pub(super) refused: u64,
     /// Responses of logs that were faulty.
     pub(super) faults: u64,
 }
@@ -65,6 +67,7 @@ pub(super) fn check(
         records: size,
         holes: notices.get(RENUMBERED).and_then(Value::as_u64).unwrap_or(0),
         ended: received["ended"].as_u64().unwrap_or(0),
+        refused: received["refused"].as_u64().unwrap_or(0),
         faults: stats.iter().map(|log| log.faults).sum(),
     })
 }

@@ -79,7 +79,7 @@ pub(super) fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
 }
 
 fn all(plan: &Plan, report: &mut Report, seed: u64, account: &Account) {
-    let Account { clients, records, holes, ended, faults } = account;
+    let Account { clients, records, holes, ended, refused, faults } = account;
     report.add(
         format!(
             "cluster of {} NATS servers, 2 ingest nodes, 2 edges; {} kills, {clients} clients, {} entries/s, \
@@ -88,7 +88,8 @@ fn all(plan: &Plan, report: &mut Report, seed: u64, account: &Account) {
         ),
         format!(
             "each of {records} records once for every client, in one order; {ended} connections ended, \
-             {:.1} holes in offsets announced to each client",
+             {refused} requests were refused and repeated (status 503), {:.1} holes in offsets \
+             announced to each client",
             *holes as f64 / (*clients).max(1) as f64
         ),
         "each once, one order",
@@ -99,6 +100,7 @@ fn all(plan: &Plan, report: &mut Report, seed: u64, account: &Account) {
             "records": records,
             "holes": holes,
             "ended": ended,
+            "refused": refused,
             "faults": faults,
         }),
     );

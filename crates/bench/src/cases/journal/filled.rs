@@ -10,13 +10,15 @@ use rustix::fs::{Advice, fadvise};
 use serde_json::{Value, json};
 
 use super::{data_dir, delete, filled, wait_for_indexes};
+use crate::harness::now;
 use crate::harness::site::{LogGroup, Logs, Server};
 
 /// After a start, before its memory is measured.
 pub(in crate::cases) const SETTLE: Duration = Duration::from_secs(15);
-/// Logs that fill the journal, and those that are followed later: others, so that the journal fits.
+/// Logs that fill the journal, and those that are followed later.
 const LOGS: usize = 4;
-const SEEDS: [&str; 2] = ["--seed=18", "--seed=19"];
+/// The seed of those that fill it.
+const SEED: &str = "--seed=18";
 /// Entries of each log that is followed later.
 const FOLLOWED: u64 = 2_000;
 /// More than any run fills, so that nothing is deleted.
@@ -64,7 +66,7 @@ impl Filled {
     fn fill(dir: &Path, each: u64) -> anyhow::Result<Self> {
         let planted = planted(each)?;
         let arguments: Vec<&str> = planted.iter().map(String::as_str).collect();
-        let logs = Logs::start_with(&group(each, 0.0), &[&[SEEDS[0]], &*arguments].concat())?;
+        let logs = Logs::start_with(&group(each, 0.0), &[&[SEED], &*arguments].concat())?;
         let mut journal = Self { path: dir.display().to_string(), logs: Vec::new(), each };
         let server = filled(&logs, each * LOGS as u64, &journal.settings())?;
         wait_for_indexes(&server)?;
@@ -90,9 +92,11 @@ impl Filled {
     }
 }
 
-/// Starts logs that a server with the journal follows, which gain so many entries a second together.
+/// Starts logs that a server with the journal follows, which gain so many entries a second together. They
+/// are others each time, so that the journal has nothing of them.
 pub(in crate::cases) fn live_logs(rate: f64) -> anyhow::Result<Logs> {
-    Logs::start_with(&group(FOLLOWED, rate), &[SEEDS[1]])
+    let seed = format!("--seed={}", now());
+    Logs::start_with(&group(FOLLOWED, rate), &[&seed])
 }
 
 fn group(each: u64, rate: f64) -> LogGroup {

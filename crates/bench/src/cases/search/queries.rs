@@ -71,6 +71,8 @@ pub(super) fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
 #[derive(Default)]
 struct Timed {
     delays: Delays,
+    /// CPU time of the server.
+    cpu: Duration,
     searches: usize,
     results: usize,
     requests: usize,
@@ -91,7 +93,9 @@ impl Timed {
         let begun = Instant::now();
         while timed.searches < count && (timed.searches == 0 || begun.elapsed() < ENOUGH) {
             prepare()?;
+            let before = proc::cpu(server.id())?;
             let found = Found::page(server, query)?;
+            timed.cpu += proc::cpu(server.id())?.saturating_sub(before);
             ensure!(found.results == expected, "{query}: the results are not those of before");
             timed.delays.add(u64::try_from(found.time.as_micros())?);
             timed.searches += 1;
@@ -111,13 +115,22 @@ impl Timed {
             1 => String::new(),
             requests => format!(" in {requests} requests"),
         };
-        Ok(format!("median {median:.1}, longest of {} {longest:.1} ms{requests}", self.searches))
+        let (searches, cpu) = (self.searches, self.cpu_each());
+        Ok(format!(
+            "median {median:.1}, longest of {searches} {longest:.1} ms{requests}, {cpu:.1} ms CPU"
+        ))
+    }
+
+    /// Returns the CPU time of a search, milliseconds.
+    fn cpu_each(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e3 / self.searches.max(1) as f64
     }
 
     fn raw(&self) -> anyhow::Result<Value> {
         let Self { searches, results, requests, .. } = self;
         Ok(json!({
             "ms": self.quantiles()?,
+            "cpu_ms": self.cpu_each(),
             "searches": searches,
             "results": results,
             "requests": requests,

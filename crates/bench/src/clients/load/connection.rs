@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::events::Events;
-use super::handshake;
+use super::handshake::{self, Answer};
 use super::messages::{Messages, Received};
 use super::options::{Encoding, LoadOptions};
 use super::socket::Socket;
@@ -31,6 +31,8 @@ const READ_BUFFER: usize = 256 * 1024;
 const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 /// The pause before connecting again.
 const AGAIN: Duration = Duration::from_millis(20);
+/// Responses of busy servers to one client, in a row, after which it gives up.
+const MOST_REFUSALS: usize = 60;
 
 /// The state that all connections share. They run on one thread.
 pub(super) struct Shared {
@@ -111,14 +113,42 @@ impl Decoder {
 
 impl Connection {
     /// Connects to the server of a turn; returns the connection and the time that it took, including
-    /// the handshake.
+    /// the handshake. While a server is busy, waits as long as that says and connects to the next one.
     pub(super) async fn open(
         shared: Rc<Shared>,
         number: usize,
         turn: usize,
         mut sample: Option<Sample>,
     ) -> anyhow::Result<(Self, Duration)> {
-        let start = Instant::now();
+        for turn in turn..turn.saturating_add(MOST_REFUSALS) {
+            let start = Instant::now();
+            let (socket, answer) = Self::ask(&shared, number, turn, sample.as_ref()).await?;
+            let accepted = match answer {
+                Answer::Accepted(accepted) => accepted,
+                Answer::Busy(wait) => {
+                    shared.tally.borrow_mut().refused += 1;
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+            };
+            if let Some(sample) = &mut sample {
+                sample.stream = accepted.stream;
+            }
+            let early = accepted.early;
+            let took = Instant::now().duration_since(start);
+            let decoder = Decoder::new(shared.encoding, sample.is_some());
+            return Ok((Self { shared, number, socket, decoder, sample, early }, took));
+        }
+        bail!("servers were busy {MOST_REFUSALS} times")
+    }
+
+    /// Connects to the server of a turn, and requests the stream.
+    async fn ask(
+        shared: &Shared,
+        number: usize,
+        turn: usize,
+        sample: Option<&Sample>,
+    ) -> anyhow::Result<(Socket, Answer)> {
         let address = shared.address(turn)?;
         let tcp = loopback::connect(address, number, None).await?;
         let mut socket = match &shared.tls {
@@ -129,15 +159,9 @@ impl Connection {
                 Socket::Tls(Box::new(connector.connect(name, tcp).await?))
             }
         };
-        let (host, path) = (address.to_string(), shared.path(number, sample.as_ref()));
-        let accepted = handshake::ask(&mut socket, &host, &path, shared.encoding).await?;
-        if let Some(sample) = &mut sample {
-            sample.stream = accepted.stream;
-        }
-        let early = accepted.early;
-        let took = Instant::now().duration_since(start);
-        let decoder = Decoder::new(shared.encoding, sample.is_some());
-        Ok((Self { shared, number, socket, decoder, sample, early }, took))
+        let (host, path) = (address.to_string(), shared.path(number, sample));
+        let answer = handshake::ask(&mut socket, &host, &path, shared.encoding).await?;
+        Ok((socket, answer))
     }
 
     /// Reads until the connection ends; returns the state that `open` needs to resume.

@@ -1,5 +1,7 @@
 //! The request for a stream, and the head of the response.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -9,6 +11,13 @@ use crate::clients::request;
 
 /// Bound of the answer's head.
 const LONGEST_HEAD: usize = 4096;
+
+/// The response to a request for a stream.
+pub(super) enum Answer {
+    Accepted(Accepted),
+    /// The server is busy: the client may try again after this time.
+    Busy(Duration),
+}
 
 /// The accepted request for a stream.
 pub(super) struct Accepted {
@@ -21,18 +30,21 @@ pub(super) struct Accepted {
 /// Asks for the stream at a path.
 ///
 /// # Errors
-/// If the server refuses, or does not have the encoding.
+/// If the server refuses for good, or does not have the encoding.
 pub(super) async fn ask(
     socket: &mut Socket,
     host: &str,
     path: &str,
     encoding: Encoding,
-) -> anyhow::Result<Accepted> {
+) -> anyhow::Result<Answer> {
     let request = request::get(host, path, &headers(encoding));
     socket.write_all(request.as_bytes()).await?;
     socket.flush().await?;
     let (head, early) = read_head(socket).await?;
     let status = head.lines().next().unwrap_or_default();
+    if let Some(wait) = busy(&head) {
+        return Ok(Answer::Busy(wait));
+    }
     let (expected, wanted) = match encoding {
         Encoding::WebSocket => ("101", None),
         Encoding::WebSocketDeflate => {
@@ -46,7 +58,15 @@ pub(super) async fn ask(
         let answer = header(&head, name).unwrap_or("not at all");
         ensure!(answer.contains(value), "{path}: {name} should be {value} and is: {answer}");
     }
-    Ok(Accepted { stream: header(&head, "certstream-stream").map(str::to_owned), early })
+    let stream = header(&head, "certstream-stream").map(str::to_owned);
+    Ok(Answer::Accepted(Accepted { stream, early }))
+}
+
+/// Returns the time after which a server that is busy can be asked again.
+fn busy(head: &str) -> Option<Duration> {
+    let status = head.lines().next()?.split(' ').nth(1)?;
+    let seconds = header(head, "retry-after").filter(|_| status == "503")?;
+    seconds.parse().ok().map(Duration::from_secs)
 }
 
 fn headers(encoding: Encoding) -> String {
@@ -91,5 +111,14 @@ mod tests {
         assert_eq!(header(head, "transfer-encoding"), Some("chunked"));
         assert_eq!(header(head, "content-type"), Some("a: b"));
         assert_eq!(header(head, "content-encoding"), None);
+    }
+
+    #[test]
+    fn only_a_busy_server_is_asked_again() {
+        let head = |status| format!("HTTP/1.1 {status}\r\nRetry-After: 10\r\n\r\n");
+        let expected = Some(Duration::from_secs(10));
+        assert_eq!(busy(&head("503 Service Unavailable")), expected);
+        assert_eq!(busy(&head("429 Too Many Requests")), None);
+        assert_eq!(busy("HTTP/1.1 503 Service Unavailable\r\n\r\n"), None);
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Tally {
     pub(super) others: u64,
     /// Connections that ended.
     pub(super) ended: u64,
+    /// Requests that a busy server refused (status 503), since the first one.
+    pub(super) refused: u64,
     /// Of clients that look: updates that could not be read.
     pub(super) unreadable: u64,
     /// Of clients that look.
@@ -96,7 +98,7 @@ impl Tally {
     pub(super) fn restart(&mut self) {
         let (messages, record) = (self.messages.map(|_| 0), self.record.take());
         let sequences = self.sequences.take();
-        *self = Self { messages, record, sequences, ..Self::default() };
+        *self = Self { messages, record, sequences, refused: self.refused, ..Self::default() };
     }
 
     /// Reports whether all clients that are followed have so many messages.
@@ -190,6 +192,7 @@ impl Tally {
             "reads": self.reads,
             "others": self.others,
             "ended": self.ended,
+            "refused": self.refused,
             "unreadable": self.unreadable,
             "looked_at": looked_at.updates,
             "looked_at_bytes": looked_at.bytes,
