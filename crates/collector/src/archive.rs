@@ -5,4 +5,5 @@ pub mod part;
 pub mod place;
 pub mod proof;
 pub mod verify;
+pub mod views;
 pub(crate) mod writer;

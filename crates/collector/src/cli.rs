@@ -19,6 +19,7 @@ use http::HeaderName;
 use usage::completions;
 use wire::StreamKind;
 
+use crate::archive::views::sql;
 use crate::backfill::{BackfillSettings, Events};
 use crate::settings::Settings;
 pub use manual::MANUAL;
@@ -69,6 +70,8 @@ pub enum Invocation {
         folder: PathBuf,
         /// Most entries of a part.
         entries: u64,
+        /// True if rows are sorted by name.
+        by_name: bool,
     },
     /// Prove files again.
     Verify {
@@ -122,7 +125,11 @@ pub fn parse(
         Some(("compact", compact)) => Ok(Invocation::Compact {
             folder: path(compact),
             entries: compact.get_one::<u64>("entries").copied().unwrap_or(u64::MAX),
+            by_name: text(compact, "sort").is_some(),
         }),
+        Some(("views", views)) => {
+            Ok(Invocation::Print(sql(&text(views, "output").unwrap_or_default())))
+        }
         Some(("verify", verify)) => Ok(Invocation::Verify {
             paths: verify.get_many("files").unwrap_or_default().cloned().collect(),
             json: verify.get_flag("json"),

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Backfill { settings, events, log_level }) => {
             backfill(*settings, events, &log_level)
         }
-        Ok(Invocation::Compact { folder, entries }) => compact(&folder, entries),
+        Ok(Invocation::Compact { folder, entries, by_name }) => compact(&folder, entries, by_name),
         Ok(Invocation::Verify { paths, json }) => return verify(&paths, json),
         Ok(Invocation::Print(text)) => print(&text),
         Err(error) => return fail(cli::EXIT_STATUS, &anyhow::anyhow!(error)),
@@ -106,8 +106,8 @@ fn backfill(settings: BackfillSettings, events: Events, log_level: &str) -> anyh
     outcome
 }
 
-fn compact(folder: &Path, entries: u64) -> anyhow::Result<()> {
-    let Compacted { replaced, made } = compact::compact(folder, entries, &[])?;
+fn compact(folder: &Path, entries: u64, by_name: bool) -> anyhow::Result<()> {
+    let Compacted { replaced, made } = compact::compact(folder, entries, by_name, &[])?;
     print(&format!("{}: replaced {replaced} parts, wrote {made}", folder.display()))
 }
 
@@ -125,7 +125,10 @@ fn verify(paths: &[PathBuf], json: bool) -> ExitCode {
         let (text, status) = match (verify::verify(&path), json) {
             (Ok(verified), false) => (format!("{}: {verified}", path.display()), 0),
             (Ok(verified), true) => (verified.json(&path).to_string(), 0),
-            (Err(error), false) => (format!("{}: WRONG: {error}", path.display()), failure(&error)),
+            (Err(error), false) => {
+                let verdict = if error.is_io() { "not read" } else { "WRONG" };
+                (format!("{}: {verdict}: {error}", path.display()), failure(&error))
+            }
             (Err(error), true) => {
                 let text = serde_json::json!({
                     "path": path.to_string_lossy(), "verified": false, "error": error.to_string(),

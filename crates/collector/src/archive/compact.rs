@@ -4,8 +4,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use arrow_array::RecordBatch;
 use columns::archive::{Archive, ArchiveError, Writer};
 use columns::schema::{self, Rows};
+use columns::sorted::{self, Sorter};
 use columns::{Compression, digest};
 
 use super::part::{self, Span};
@@ -77,7 +79,8 @@ struct Part {
 }
 
 /// Makes parts of at most `entries` entries, which begin at multiples of it, of smaller parts that follow
-/// each other. A new part appears in one step, before those that it replaces are deleted.
+/// each other. With `by_name`, the rows of all parts are sorted by name; parts that are, stay so. A new part
+/// is verified and appears in one step, before those that it replaces are deleted.
 ///
 /// # Errors
 ///
@@ -85,6 +88,7 @@ struct Part {
 pub fn compact(
     folder: &Path,
     entries: u64,
+    by_name: bool,
     allowed: &[PathBuf],
 ) -> Result<Compacted, CompactError> {
     fs::metadata(folder).map_err(paths::at(folder))?;
@@ -97,50 +101,84 @@ pub fn compact(
     for log in logs {
         let name = log.file_name();
         if let Some(slug) = name.to_str().and_then(|name| name.strip_prefix("log=")) {
-            compact_log(&place, &log.path(), slug, entries, &mut compacted)?;
+            let log = LogParts { place: &place, folder: log.path(), slug, by_name };
+            log.compact(entries, &mut compacted)?;
         }
     }
     Ok(compacted)
 }
 
-fn compact_log(
-    place: &Place,
-    folder: &Path,
-    slug: &str,
-    entries: u64,
-    compacted: &mut Compacted,
-) -> Result<(), CompactError> {
-    let parts = whole_parts(parts(folder, slug)?, compacted)?;
-    let group_of = |part: &Part| part.span.start() / entries.max(1);
-    let belong = |one: &Part, two: &Part| {
-        one.span.end() == two.span.start()
-            && one.format == two.format
-            && group_of(one) == group_of(two)
-    };
-    for group in parts.chunk_by(belong) {
-        let [first, .., last] = group else { continue };
-        let Some(span) = Span::new(first.span.start(), last.span.end()) else { continue };
-        if span.count() > entries {
-            continue;
+/// The parts of a log.
+struct LogParts<'a> {
+    place: &'a Place,
+    folder: PathBuf,
+    slug: &'a str,
+    by_name: bool,
+}
+
+impl LogParts<'_> {
+    fn compact(&self, entries: u64, compacted: &mut Compacted) -> Result<(), CompactError> {
+        let parts = whole_parts(parts(&self.folder, self.slug)?, compacted)?;
+        let group_of = |part: &Part| part.span.start() / entries.max(1);
+        let belong = |one: &Part, two: &Part| {
+            one.span.end() == two.span.start()
+                && one.format == two.format
+                && group_of(one) == group_of(two)
+        };
+        for group in parts.chunk_by(belong) {
+            let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+            let Some(span) = Span::new(first.span.start(), last.span.end()) else { continue };
+            if group.len() > 1 && span.count() > entries {
+                continue;
+            }
+            let sorted = sorted_parts(group)?;
+            let by_name = self.by_name || sorted > 0;
+            if group.len() == 1 && (sorted == 1 || !by_name) {
+                continue;
+            }
+            self.replace(group, span, by_name)?;
+            compacted.made += 1;
+            compacted.replaced += group.len() as u64;
         }
-        let name = part::name(slug, span, first.format);
-        let temporary = place.temporary(&name);
-        let merged = merge(group, &temporary).and_then(|()| {
-            let path = folder.join(&name);
+        Ok(())
+    }
+
+    /// Makes one part of several.
+    fn replace(&self, group: &[Part], span: Span, by_name: bool) -> Result<(), CompactError> {
+        let Some(first) = group.first() else { return Ok(()) };
+        let name = part::name(self.slug, span, first.format);
+        let path = self.folder.join(&name);
+        let temporary = self.place.temporary(&name);
+        let order = by_name.then(|| self.place.staging());
+        let made = merge(group, self.slug, &temporary, order).and_then(|()| {
+            verified(&temporary)?;
             fs::rename(&temporary, &path).map_err(paths::at(&path))?;
-            Ok(paths::sync_folder(folder)?)
+            Ok(paths::sync_folder(&self.folder)?)
         });
-        if let Err(error) = merged {
-            place.clean()?;
+        if let Err(error) = made {
+            self.place.clean()?;
             return Err(error);
         }
-        for part in group {
+        // A part that only was sorted has the same name.
+        for part in group.iter().filter(|part| part.path != path) {
             fs::remove_file(&part.path).map_err(paths::at(&part.path))?;
         }
-        compacted.made += 1;
-        compacted.replaced += group.len() as u64;
+        Ok(())
     }
-    Ok(())
+}
+
+fn open(part: &Part) -> Result<Archive, CompactError> {
+    let file = File::open(&part.path).map_err(paths::at(&part.path))?;
+    Archive::open(file).map_err(|error| CompactError::archive(&part.path, error))
+}
+
+/// Returns the number of parts whose rows are sorted by name.
+fn sorted_parts(group: &[Part]) -> Result<usize, CompactError> {
+    let mut count = 0;
+    for part in group {
+        count += usize::from(sorted::is_sorted(open(part)?.schema()));
+    }
+    Ok(count)
 }
 
 /// Returns the parts of a log in the order of their indexes, of those with one beginning the largest first.
@@ -163,7 +201,7 @@ fn whole_parts(parts: Vec<Part>, compacted: &mut Compacted) -> Result<Vec<Part>,
     for part in parts {
         match whole.last() {
             Some(last) if part.span.end() <= last.span.end() => {
-                verified(last)?;
+                verified(&last.path)?;
                 fs::remove_file(&part.path).map_err(paths::at(&part.path))?;
                 compacted.replaced += 1;
             }
@@ -173,39 +211,61 @@ fn whole_parts(parts: Vec<Part>, compacted: &mut Compacted) -> Result<Vec<Part>,
     Ok(whole)
 }
 
-fn verified(part: &Part) -> Result<(), CompactError> {
-    let wrong = |source| CompactError::Verify { path: part.path.clone(), source: Box::new(source) };
-    verify(&part.path).map(|_| ()).map_err(wrong)
+fn verified(path: &Path) -> Result<(), CompactError> {
+    let wrong = |source| CompactError::Verify { path: path.to_owned(), source: Box::new(source) };
+    verify(path).map(|_| ()).map_err(wrong)
 }
 
-/// Writes the rows of parts that follow each other, with the proof of the whole.
-fn merge(group: &[Part], to: &Path) -> Result<(), CompactError> {
+/// Opens a part that verifies, and is the one that its name says.
+fn proved(part: &Part, slug: &str) -> Result<(Archive, Proof), CompactError> {
+    verified(&part.path)?;
+    let archive = open(part)?;
+    let wrong = |error: &ProofError| CompactError::proof(&part.path, error);
+    let proof = Proof::read(archive.text()).map_err(|error| wrong(&error))?;
+    let (id, span) = proof.span().map_err(|error| wrong(&error))?;
+    // The name of a log ends with the beginning of its id.
+    if span != part.span || !slug.ends_with(&part::slug("", &id)) {
+        let reason = "its proof is of another log or range than its name".to_owned();
+        return Err(wrong(&ProofError::Wrong(reason)));
+    }
+    Ok((archive, proof))
+}
+
+/// Writes the rows of parts that follow each other, with the proof of the whole. They are sorted by name
+/// if there is a folder for temporary files.
+fn merge(group: &[Part], slug: &str, to: &Path, order: Option<&Path>) -> Result<(), CompactError> {
     let mut proofs: Vec<Proof> = Vec::new();
     let mut archives = Vec::new();
     for part in group {
-        verified(part)?;
-        let file = File::open(&part.path).map_err(paths::at(&part.path))?;
-        let archive = Archive::open(file).map_err(|it| CompactError::archive(&part.path, it))?;
-        let proof = Proof::read(archive.text());
-        proofs.push(proof.map_err(|error| CompactError::proof(&part.path, &error))?);
+        let (archive, proof) = proved(part, slug)?;
+        proofs.push(proof);
         archives.push((part, archive));
     }
     let [(first, archive), ..] = &archives[..] else { return Ok(()) };
     let with_der = proofs.first().is_some_and(Proof::has_der);
     let schema = schema::schema(Rows::Archive { with_der });
+    let schema = if order.is_some() { sorted::schema(&schema) } else { schema };
     let file = paths::open(to)?;
     file.set_len(0).map_err(paths::at(to))?;
     let failed = |error| CompactError::archive(to, error);
     let (format, zstd) = (archive.format(), Compression::Zstd);
     let mut writer = Writer::create(file, format, &schema, zstd, GROUP).map_err(failed)?;
     let mut rows = digest::Rows::default();
+    let mut append = |batch: RecordBatch| {
+        let batch = digest::fill(&batch, &mut rows).map_err(ArchiveError::from)?;
+        writer.append(&batch)
+    };
+    let mut sorter = order.map(Sorter::new);
     for (part, archive) in &archives {
         archive
-            .each(|batch| {
-                let batch = digest::fill(&batch, &mut rows).map_err(ArchiveError::from)?;
-                writer.append(&batch)
+            .each(|batch| match &mut sorter {
+                Some(sorter) => sorter.push(batch),
+                None => append(batch),
             })
             .map_err(|error| CompactError::archive(&part.path, error))?;
+    }
+    if let Some(sorter) = sorter {
+        sorter.each(append).map_err(failed)?;
     }
     let proof = Proof::join(&proofs, &rows).map_err(|it| CompactError::proof(&first.path, &it))?;
     writer.finish(&proof.seal()).map_err(failed)?;

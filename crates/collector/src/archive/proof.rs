@@ -182,7 +182,9 @@ impl Proof {
     /// If they do not follow each other, or are not of one log and kind.
     pub fn join(proofs: &[Self], rows: &digest::Rows) -> Result<Self, ProofError> {
         let wrong = |reason: &str| Err(ProofError::Wrong(reason.to_owned()));
-        let [first, .., last] = proofs else { return wrong("one part is not several") };
+        let (Some(first), Some(last)) = (proofs.first(), proofs.last()) else {
+            return wrong("there is no part");
+        };
         for pair in proofs.windows(2) {
             let [one, two] = pair else { continue };
             if one.after != two.before || one.end != two.start {

@@ -1,13 +1,13 @@
 //! The log list, and the logs in it that the user names.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use ct::LogId;
 use ct::head::MAX_CHECKPOINT_BYTES;
 use ct::log_list::{CHROME_KEY_PEM, ListedLog, LogKind, LogList, MAX_LIST_BYTES, State, origin};
 use ct::signature::PublicKey;
-use ctclient::Client;
+use ctclient::{Client, read_stored};
+use serde_json::{Value, json};
 
 use super::error::BackfillError;
 use super::settings::Logs;
@@ -16,6 +16,9 @@ use super::settings::Logs;
 const CHROME_LIST: &str = "https://www.gstatic.com/ct/log_list/v3/log_list.json";
 /// Bound of a signature.
 const MAX_SIGNATURE_BYTES: usize = 1024;
+/// The file in which an archive describes its log, and a bound of it.
+const DESCRIPTION: &str = "log.v3.json";
+const MAX_DESCRIPTION_BYTES: usize = 64 << 10;
 /// The most logs that an error suggests or lists.
 const MOST_NAMED: usize = 5;
 
@@ -24,7 +27,7 @@ const MOST_NAMED: usize = 5;
 pub(super) struct Selected {
     /// The log, as the list has it.
     pub(super) listed: ListedLog,
-    /// The folder of its tiles, if it is not read by HTTP.
+    /// The folder or zips of its tiles, if it is not read by HTTP.
     pub(super) folder: Option<PathBuf>,
 }
 
@@ -98,11 +101,11 @@ pub(super) fn select(list: &LogList, wanted: &Logs) -> Result<Vec<Selected>, Bac
             for name in names {
                 let folder = name.strip_prefix("file:").map(folder);
                 let log = match &folder {
-                    Some(folder) => of_folder(list, folder)?,
-                    None => find(list, name)?,
+                    Some(folder) => stored(list, folder)?,
+                    None => find(list, name)?.clone(),
                 };
                 if selected.iter().all(|known| known.listed.log_id != log.log_id) {
-                    selected.push(Selected { listed: log.clone(), folder });
+                    selected.push(Selected { listed: log, folder });
                 }
             }
         }
@@ -115,27 +118,61 @@ fn folder(path: &str) -> PathBuf {
     PathBuf::from(path.strip_prefix("//").unwrap_or(path))
 }
 
-/// Finds the log whose tiles lie in a folder, by the origin that the checkpoint there names.
-fn of_folder<'a>(list: &'a LogList, folder: &Path) -> Result<&'a ListedLog, BackfillError> {
-    let path = folder.join("checkpoint");
-    let failed = |reason: &str| {
-        let path = path.display();
-        BackfillError::Usage(format!("--log file:{}: {path}: {reason}", folder.display()))
+/// Returns the log whose tiles lie in a folder or in zips: the one of the list with the origin that the
+/// checkpoint there names. Lists drop logs some time after they were retired, so archives have the log's
+/// description, with its key, beside the tiles.
+fn stored(list: &LogList, folder: &Path) -> Result<ListedLog, BackfillError> {
+    let failed = |name: &str, reason: &str| {
+        BackfillError::Usage(format!("--log file:{}: {name}: {reason}", folder.display()))
     };
-    let file = std::fs::File::open(&path).map_err(|error| failed(&error.to_string()))?;
-    let mut text = Vec::new();
-    let read = file.take(MAX_CHECKPOINT_BYTES as u64).read_to_end(&mut text);
-    read.map_err(|error| failed(&error.to_string()))?;
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let wanted = std::str::from_utf8(line).map_err(|_| failed("it is not a checkpoint"))?;
-    let is_it = |log: &&ListedLog| match &log.kind {
+    let read = |name: &str, limit| match read_stored(folder, name, limit) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(failed(name, &format!("it is larger than {limit} bytes"))),
+        Err(error) => Err(failed(name, &error.to_string())),
+    };
+    let checkpoint = read("checkpoint", MAX_CHECKPOINT_BYTES)?;
+    let line = checkpoint.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let wanted = std::str::from_utf8(line);
+    let wanted = wanted.map_err(|_| failed("checkpoint", "it is not a checkpoint"))?;
+    if let Some(log) = list.logs.iter().find(|log| has_origin(log, wanted)) {
+        return Ok(log.clone());
+    }
+    let shown = client::text::shown(wanted);
+    let unknown = format!("no log of the list has the origin {shown:?}");
+    let described = read(DESCRIPTION, MAX_DESCRIPTION_BYTES).map_err(|_| {
+        let reason = format!("{unknown}, and there is no {DESCRIPTION}; give a --list that has it");
+        failed("checkpoint", &reason)
+    })?;
+    let log = described_log(&described, wanted)
+        .map_err(|reason| failed(DESCRIPTION, &format!("{reason}, and {unknown}")))?;
+    tracing::warn!(
+        log = name(&log),
+        log_id = %log.log_id,
+        "{unknown}: the key is the one that the archive names itself; compare the LogID with another source"
+    );
+    Ok(log)
+}
+
+fn has_origin(log: &ListedLog, wanted: &str) -> bool {
+    match &log.kind {
         LogKind::Rfc6962 { url } => origin(url) == wanted,
         LogKind::StaticCt { submission_url, .. } => origin(submission_url) == wanted,
-    };
-    list.logs.iter().find(is_it).ok_or_else(|| {
-        let shown = client::text::shown(wanted);
-        failed(&format!("no log of the list has the origin {shown:?}; give a list that has it"))
-    })
+    }
+}
+
+/// Reads the description of a log, which is its entry in a list. Its operator is not in it.
+fn described_log(text: &[u8], wanted: &str) -> Result<ListedLog, String> {
+    let entry: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let kind = if entry.get("url").is_some() { "logs" } else { "tiled_logs" };
+    let operator = wanted.split('/').next().unwrap_or(wanted);
+    let list = json!({ "version": "1.0", "operators": [{ "name": operator, kind: [entry] }] });
+    let list = LogList::parse(list.to_string().as_bytes()).map_err(|error| error.to_string())?;
+    match (&list.logs[..], &list.skipped[..]) {
+        ([log], _) if has_origin(log, wanted) => Ok(log.clone()),
+        ([_], _) => Err("it is that of another log than the checkpoint's".to_owned()),
+        (_, [skipped, ..]) => Err(skipped.why.to_string()),
+        _ => Err("it is not a log".to_owned()),
+    }
 }
 
 /// Finds a log by id, URL, name, or a part of the name that no other log has.
@@ -193,4 +230,38 @@ fn named(logs: &[&ListedLog]) -> String {
     let more = logs.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE1zhqMjZ09lX+iXnYsNLahKOqqVur\
+                       dAwAQCa0vsQBXBW1ahyUGklgAtcC5jIE/Z4TAt7jefKWnORRACO+sBcYkA==";
+
+    #[test]
+    fn an_archive_describes_its_log() {
+        let key = base64_simd::STANDARD.decode_to_vec(KEY).expect("base64");
+        let id = LogId::of_key(&key).to_string();
+        let rfc6962 = json!({
+            "description": "Retired 2022", "log_id": id, "key": KEY,
+            "url": "https://ct.example/logs/retired2022/",
+        });
+        let read = |entry: &Value, origin| described_log(entry.to_string().as_bytes(), origin);
+        let log = read(&rfc6962, "ct.example/logs/retired2022").expect("a log");
+        assert_eq!((log.operator.as_str(), name(&log)), ("ct.example", "Retired 2022"));
+        let other = read(&rfc6962, "ct.example/logs/retired2023").expect_err("another origin");
+        assert!(other.contains("another log"), "{other}");
+        let mut tiled = rfc6962.clone();
+        tiled["submission_url"] = json!("https://ct.example/2022/");
+        tiled["monitoring_url"] = json!("https://mon.ct.example/2022/");
+        tiled.as_object_mut().expect("an object").remove("url");
+        assert!(read(&tiled, "ct.example/2022").is_ok());
+        let mut forged = rfc6962.clone();
+        forged["log_id"] = json!(LogId([7; 32]).to_string());
+        for wrong in [forged, json!({}), json!([1]), json!("x")] {
+            assert!(read(&wrong, "ct.example/logs/retired2022").is_err(), "{wrong}");
+        }
+        assert!(described_log(b"{", "x").is_err());
+    }
 }

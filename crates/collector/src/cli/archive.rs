@@ -1,4 +1,4 @@
-//! The commands for archives: `backfill`, `verify` and `compact`.
+//! The commands for archives: `backfill`, `verify`, `compact` and `views`.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -69,6 +69,22 @@ pub(super) fn compact() -> Command {
             .value_parser(value_parser!(u64).range(256..))
             .default_value("16777216"),
         )
+        .arg(
+            option("sort", "ORDER", "Order of the rows of all parts, for queries by name")
+                .value_parser(["name"]),
+        )
+}
+
+/// Returns the command `views`.
+pub(super) fn views() -> Command {
+    Command::new("views")
+        .about("Print SQL that makes views of the Parquet files of `backfill` for DuckDB")
+        .arg(
+            Arg::new("output")
+                .value_name("DIR")
+                .help("Directory of the archive, or s3://BUCKET/PREFIX, as DuckDB is to find it")
+                .required(true),
+        )
 }
 
 fn log_options() -> [Arg; 3] {
@@ -76,7 +92,8 @@ fn log_options() -> [Arg; 3] {
         option(
             "log",
             "NAME|URL|ID",
-            "Log to read, by name or a part of it, or file:DIR of its tiles; may be repeated",
+            "Log to read, by name or a part of it, or file:PATH of its tiles (a directory, a zip, or a \
+             directory of zips); may be repeated",
         )
         .action(ArgAction::Append)
         .required_unless_present("all")

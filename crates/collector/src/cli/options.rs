@@ -44,6 +44,7 @@ pub fn command() -> Command {
         .subcommand(super::archive::backfill())
         .subcommand(super::archive::verify())
         .subcommand(super::archive::compact())
+        .subcommand(super::archive::views())
         .subcommand(completions::command("certstream-arrow"))
         .after_help(format!(
             "{}\n\nAll options: certstream-arrow --help\nDocumentation: {}",
