@@ -6,6 +6,7 @@
 //!  (list)                              one for each part   (thread)            (rename, or a store)
 //! ```
 
+mod display;
 mod error;
 mod logs;
 mod progress;
@@ -25,19 +26,22 @@ use tokio::task::JoinSet;
 
 use crate::archive::place::Place;
 use crate::run::report_limits_as_errors;
+pub use display::ProgressDisplay;
 pub use error::BackfillError;
 use logs::Selected;
+pub use progress::Events;
 use progress::Progress;
-pub use progress::{Events, ProgressDisplay};
 use reading::LogReading;
 pub use settings::{BackfillSettings, Bounds, Logs, TimeBound};
 
 /// The longest time of a request, body included. Some logs take half a minute.
 const TIMEOUT: Duration = Duration::from_secs(90);
-/// The most bytes of responses, and of pages made of them, in memory.
-const BODY_BYTES: usize = 256 << 20;
 /// Logs that are read at the same time.
 const LOGS_AT_ONCE: usize = 4;
+/// The bytes of a log's pages that are proved together. Each proof takes a few requests.
+const WAITING_BYTES: usize = 16 << 20;
+/// The bytes of each request of a log: of most responses, and of the entries made of them.
+const REQUEST_BYTES: usize = 4 << 20;
 
 /// What is shared by the readings of all logs.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ pub async fn run(
     report_limits_as_errors();
     let client = Client::new(&settings.user_agent, TIMEOUT)
         .map_err(|error| BackfillError::Client(error.to_string()))?
-        .with_body_bytes(BODY_BYTES);
+        .with_body_bytes(body_bytes(settings.concurrency));
     // The user has named the list, and so the logs that are in it.
     client.allow_private_addresses(settings.list.is_some());
     let mut stop = pin!(stop);
@@ -71,8 +75,7 @@ pub async fn run(
         () = &mut stop => return Err(BackfillError::Stopped),
     };
     let place = Place::open(&settings.output, &settings.spool, &settings.allowed)?;
-    let progress = Arc::new(Progress::default());
-    let (issuers, progress) = (Arc::default(), Arc::clone(&progress));
+    let (issuers, progress) = (Arc::default(), Arc::new(Progress::new(display.events())));
     let shared = Arc::new(Shared { settings, place, client, issuers, progress });
     let outcome = {
         let mut reading = pin!(read_all(&shared, listed));
@@ -92,9 +95,15 @@ pub async fn run(
     outcome
 }
 
+/// Returns the most bytes of responses, and of pages made of them, in memory.
+const fn body_bytes(concurrency: usize) -> usize {
+    LOGS_AT_ONCE * (WAITING_BYTES + concurrency * REQUEST_BYTES)
+}
+
 /// Reads the logs, a few at a time. One that fails does not stop the others.
 async fn read_all(shared: &Arc<Shared>, listed: Vec<Selected>) -> Result<(), BackfillError> {
     let turns = Arc::new(Semaphore::new(LOGS_AT_ONCE));
+    let are_several = listed.len() > 1;
     let mut readings = JoinSet::new();
     for log in listed {
         let (shared, turns) = (Arc::clone(shared), Arc::clone(&turns));
@@ -111,7 +120,10 @@ async fn read_all(shared: &Arc<Shared>, listed: Vec<Selected>) -> Result<(), Bac
             // Nothing can be written for the other logs either.
             Ok(Err(error @ BackfillError::Place(_))) => return Err(error),
             Ok(Err(error)) => {
-                tracing::error!("{error}");
+                // The only one is the outcome of the run.
+                if are_several {
+                    tracing::error!("{error}");
+                }
                 failed.push(error);
             }
             Err(panic) => return Err(BackfillError::Defect(panic.to_string())),

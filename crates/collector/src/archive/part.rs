@@ -93,22 +93,25 @@ pub fn parse(slug: &str, text: &str) -> Option<(Span, Format)> {
 pub fn missing(range: Range<u64>, there: &[Span], entries: u64) -> Vec<Span> {
     let mut there: Vec<_> = there.to_vec();
     there.sort_unstable();
-    let entries = entries.max(1);
     let mut missing = Vec::new();
     let mut next = range.start;
-    for hole_end in there.iter().map(|span| span.start).chain([range.end]) {
-        let hole_end = hole_end.min(range.end);
-        while next < hole_end {
-            let boundary = (next / entries).saturating_add(1).saturating_mul(entries);
-            let end = boundary.min(hole_end);
-            missing.extend(Span::new(next, end));
-            next = end;
-        }
-        // The span that begins where the hole ends, and all that overlap it.
-        let ends = there.iter().filter(|span| span.start <= next).map(|span| span.end);
-        next = next.max(ends.max().unwrap_or(0));
+    for span in there {
+        cut(next..span.start.min(range.end), entries.max(1), &mut missing);
+        next = next.max(span.end);
     }
+    cut(next..range.end, entries.max(1), &mut missing);
     missing
+}
+
+/// Cuts a range, which may be empty, at multiples of `entries`.
+fn cut(range: Range<u64>, entries: u64, spans: &mut Vec<Span>) {
+    let mut next = range.start;
+    while next < range.end {
+        let boundary = (next / entries).saturating_add(1).saturating_mul(entries);
+        let end = boundary.min(range.end);
+        spans.extend(Span::new(next, end));
+        next = end;
+    }
 }
 
 #[cfg(test)]

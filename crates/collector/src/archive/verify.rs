@@ -17,7 +17,7 @@ use columns::schema::{self, Rows};
 use columns::{RecordRow, Table, digest};
 use ct::Hash;
 use ct::leaf::{EntryType, Leaf, LeafEntry};
-use ct::merkle::leaf_hash;
+use ct::merkle::{CompactRange, leaf_hash};
 use record::Record;
 use serde_json::json;
 
@@ -170,14 +170,14 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     check_columns(archive.schema(), &expected)?;
     let mut rows = RowChecks::new(&checked, expected);
     archive.each(|batch| rows.batch(&batch))?;
-    let RowChecks { digest, wrong, wrong_count, leaves, mismatched, .. } = rows;
+    let RowChecks { digest, wrong, wrong_count, tree, mismatched, .. } = rows;
     if wrong_count > 0 {
         return Err(VerifyError::Rows(wrong, wrong_count));
     }
     if digest.digest() != checked.rows {
         return Err(VerifyError::Sequence);
     }
-    check_tree(&checked, leaves)?;
+    tree.check(&checked.after)?;
     let level = if checked.with_der { Level::Recomputed } else { Level::Digests };
     Ok(Verified { checked, rows: digest.count(), level, mismatched })
 }
@@ -190,22 +190,37 @@ fn check_columns(found: &SchemaRef, expected: &SchemaRef) -> Result<(), VerifyEr
     if found == expected { Ok(()) } else { Err(VerifyError::Columns(found.join(", "))) }
 }
 
-/// Checks that the leaf hashes, in the order of their indexes, lead from one tree to the other.
-fn check_tree(checked: &Checked, mut leaves: Vec<(u64, Hash)>) -> Result<(), VerifyError> {
-    if !leaves.is_sorted_by_key(|(index, _)| *index) {
-        leaves.sort_unstable_by_key(|(index, _)| *index);
-    }
-    let mut tree = checked.before.clone();
-    for (index, hash) in leaves {
-        if index != tree.size() {
-            return Err(VerifyError::Index(index.min(tree.size())));
+/// The tree of the rows so far. Rows in another order than that of their indexes take memory.
+struct RowTree {
+    tree: CompactRange,
+    /// Leaf hashes that did not come in their turn, with their indexes.
+    others: Vec<(u64, Hash)>,
+}
+
+impl RowTree {
+    fn push(&mut self, index: u64, hash: Hash) {
+        if index == self.tree.size() {
+            self.tree.push(hash);
+        } else {
+            self.others.push((index, hash));
         }
-        tree.push(hash);
     }
-    if tree.size() != checked.after.size() {
-        return Err(VerifyError::Index(tree.size()));
+
+    /// Checks that it is the tree after the part.
+    fn check(self, after: &CompactRange) -> Result<(), VerifyError> {
+        let Self { mut tree, mut others } = self;
+        others.sort_unstable();
+        for (index, hash) in others {
+            if index != tree.size() {
+                return Err(VerifyError::Index(index.min(tree.size())));
+            }
+            tree.push(hash);
+        }
+        if tree.size() != after.size() {
+            return Err(VerifyError::Index(tree.size()));
+        }
+        if tree == *after { Ok(()) } else { Err(VerifyError::Tree) }
     }
-    if tree == checked.after { Ok(()) } else { Err(VerifyError::Tree) }
 }
 
 /// The checks of the rows, batch by batch.
@@ -215,7 +230,7 @@ struct RowChecks<'a> {
     digest: digest::Rows,
     wrong: Vec<WrongRow>,
     wrong_count: u64,
-    leaves: Vec<(u64, Hash)>,
+    tree: RowTree,
     mismatched: u64,
 }
 
@@ -312,9 +327,9 @@ fn of_leaf(leaf: Option<&[u8]>, der: &[u8]) -> OfLeaf {
 
 impl<'a> RowChecks<'a> {
     fn new(checked: &'a Checked, schema: SchemaRef) -> Self {
-        let (wrong, leaves) = (Vec::new(), Vec::new());
         let digest = digest::Rows::default();
-        Self { checked, schema, digest, wrong, wrong_count: 0, leaves, mismatched: 0 }
+        let tree = RowTree { tree: checked.before.clone(), others: Vec::new() };
+        Self { checked, schema, digest, wrong: Vec::new(), wrong_count: 0, tree, mismatched: 0 }
     }
 
     fn wrong(&mut self, row: u64, index: Option<u64>, what: String) {
@@ -344,7 +359,7 @@ impl<'a> RowChecks<'a> {
             }
             self.digest.push(digest);
             match index.zip(sources.leaf_hash(row)) {
-                Some(leaf) => self.leaves.push(leaf),
+                Some((index, hash)) => self.tree.push(index, hash),
                 None if has_digest => {
                     self.wrong(number, index, "it has no index or no leaf hash".to_owned());
                 }

@@ -1,27 +1,26 @@
-//! The progress of a backfill: a bar on a terminal, a line every 30 seconds otherwise, or JSON events.
+//! The progress of a backfill: counts, the logs that wait, and events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ctclient::Client;
-use indicatif::{ProgressBar, ProgressStyle};
+use ctclient::{Client, Log};
 use parking_lot::Mutex;
-use serde_json::{Value, json};
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::status::{LogLines, in_place};
-
-/// The interval of updates of the bar.
-const UPDATE: Duration = Duration::from_millis(500);
-/// The interval of lines.
-const LINE: Duration = Duration::from_secs(30);
-/// The time over which the rate is measured.
-const WINDOW: Duration = Duration::from_secs(30);
+/// Reports whether events are printed as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// They are printed to standard output, one a line.
+    Json,
+    /// There is only the bar, or lines.
+    None,
+}
 
 /// The progress of all logs together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// Entries to read, those that are there already excepted.
     pub(super) wanted: AtomicU64,
@@ -33,200 +32,186 @@ pub(super) struct Progress {
     pub(super) parts: AtomicU64,
     /// Bytes of complete parts.
     pub(super) bytes: AtomicU64,
-    /// The logs that are read, with what knows whether they asked for a pause.
-    reading: Mutex<Vec<(String, Arc<Client>)>>,
-    /// The reason why a log waits, by log.
-    waiting: Mutex<BTreeMap<String, String>>,
-    /// Events that are not shown yet.
-    events: Mutex<Vec<Value>>,
+    /// The logs that are read, by the name of their folder.
+    reading: Mutex<BTreeMap<String, Reading>>,
+    /// Events that are not printed yet; none if they never are.
+    events: Option<Mutex<Vec<Value>>>,
 }
 
-/// Reports whether events are printed as JSON.
+/// A log that is read.
+#[derive(Debug)]
+struct Reading {
+    name: String,
+    url: String,
+    /// Knows the pause that the log asked for, and the pace of its host.
+    client: Arc<Client>,
+    failure: Option<Failure>,
+}
+
+/// A request that failed.
+#[derive(Debug)]
+struct Failure {
+    /// The time of the next attempt.
+    until: Instant,
+    reason: String,
+}
+
+/// A log that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// The log.
+    pub(super) log: String,
+    /// The kind of reason.
+    pub(super) kind: WaitKind,
+    /// The reason in words.
+    pub(super) text: String,
+}
+
+/// The reason why a log waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Events {
-    /// They are printed to standard output, one a line.
-    Json,
-    /// There is only the bar, or lines.
-    None,
+pub(super) enum WaitKind {
+    /// It asked for a pause.
+    Paused,
+    /// A request failed, and is repeated.
+    Failed,
+    /// Its host gets as many requests as it accepts.
+    Paced,
+}
+
+impl WaitKind {
+    /// Returns its name in events.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Failed => "failed",
+            Self::Paced => "paced",
+        }
+    }
 }
 
 impl Progress {
-    pub(super) fn add(&self, count: &AtomicU64, value: u64) {
-        let _before = self;
-        count.fetch_add(value, Ordering::Relaxed);
+    pub(super) fn new(events: Events) -> Self {
+        Self {
+            wanted: AtomicU64::default(),
+            proved: AtomicU64::default(),
+            complete: AtomicU64::default(),
+            parts: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            reading: Mutex::default(),
+            events: (events == Events::Json).then(Mutex::default),
+        }
     }
 
-    /// Notes the reason why a log waits, or that it does not.
-    pub(super) fn waits(&self, log: &str, reason: Option<String>) {
-        let mut waiting = self.waiting.lock();
-        match reason {
-            Some(reason) => waiting.insert(log.to_owned(), reason),
-            None => waiting.remove(log),
-        };
+    /// Notes that a log is read by this client.
+    pub(super) fn begins(&self, slug: &str, log: &Log, client: Arc<Client>) {
+        let (name, url) = (log.name.clone(), log.url.clone());
+        let reading = Reading { name, url, client, failure: None };
+        self.reading.lock().insert(slug.to_owned(), reading);
+    }
+
+    /// Notes that a log is not read any longer.
+    pub(super) fn ends(&self, slug: &str) {
+        self.reading.lock().remove(slug);
+    }
+
+    /// Notes that a request failed, and will be repeated after a wait.
+    pub(super) fn fails(&self, slug: &str, wait: Duration, reason: String) {
+        if let Some(reading) = self.reading.lock().get_mut(slug) {
+            reading.failure = Some(Failure { until: Instant::now() + wait, reason });
+        }
+    }
+
+    /// Notes a complete part.
+    pub(super) fn completes(&self, entries: u64, bytes: u64) {
+        for (count, value) in [(&self.complete, entries), (&self.parts, 1), (&self.bytes, bytes)] {
+            count.fetch_add(value, Ordering::Relaxed);
+        }
     }
 
     /// Notes an event.
     pub(super) fn event(&self, event: Value) {
-        self.events.lock().push(event);
+        if let Some(events) = &self.events {
+            events.lock().push(event);
+        }
     }
 
-    /// Notes that a log is read by this client.
-    pub(super) fn reads(&self, log: &str, client: Arc<Client>) {
-        self.reading.lock().push((log.to_owned(), client));
+    /// Returns the events since the last call.
+    pub(super) fn take_events(&self) -> Vec<Value> {
+        self.events.as_ref().map(|events| std::mem::take(&mut *events.lock())).unwrap_or_default()
     }
 
-    fn waiting_text(&self) -> String {
-        let mut waiting = self.waiting.lock().clone();
-        for (log, client) in &*self.reading.lock() {
-            if let Some(pause) = client.paused_for() {
-                let seconds = pause.as_secs() + 1;
-                let reason = format!("paused for {seconds} s after too many requests");
-                waiting.entry(log.clone()).or_insert(reason);
-            }
-        }
-        let mut texts = waiting.iter().map(|(log, reason)| format!("{log}: {reason}"));
-        let Some(first) = texts.next() else { return String::new() };
-        match texts.count() {
-            0 => first,
-            more => format!("{first} (and {more} more logs wait)"),
-        }
+    /// Returns the logs that wait now: first those that asked for a pause.
+    pub(super) fn waits(&self) -> Vec<Wait> {
+        let reading = self.reading.lock();
+        let waits = reading.values().filter_map(|reading| {
+            let (kind, text) = reading.wait(Instant::now())?;
+            Some(Wait { log: reading.name.clone(), kind, text })
+        });
+        let mut waits: Vec<_> = waits.collect();
+        waits.sort_by_key(|wait| wait.kind as u8);
+        waits
     }
 }
 
-/// A display of the progress.
-#[derive(Debug)]
-pub struct ProgressDisplay {
-    bar: Option<ProgressBar>,
-    events: Events,
-    ticks: Option<Interval>,
-    /// Numbers of proved entries at times, for the rate.
-    samples: Vec<(Instant, u64)>,
-}
-
-impl ProgressDisplay {
-    /// Returns a display that updates a bar in place, or logs lines.
-    #[must_use]
-    pub fn new(is_terminal: bool, events: Events) -> Self {
-        let bar = is_terminal.then(|| {
-            let style = ProgressStyle::with_template("{wide_bar} {percent}% {msg}");
-            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-            in_place(Some(0), style)
-        });
-        Self { bar, events, ticks: None, samples: Vec::new() }
-    }
-
-    /// Returns the output for log lines.
-    #[must_use]
-    pub fn log_lines(&self) -> LogLines {
-        LogLines::above(self.bar.clone())
-    }
-
-    /// Waits until it is time to show the progress.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub async fn due(&mut self) {
-        let every = match (&self.bar, self.events) {
-            (None, Events::None) => LINE,
-            _ => UPDATE,
-        };
-        let ticks = self.ticks.get_or_insert_with(|| {
-            let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        });
-        ticks.tick().await;
-    }
-
-    /// Shows the progress.
-    pub(super) fn show(&mut self, progress: &Progress) {
-        let now = Instant::now();
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let (wanted, proved) = (count(&progress.wanted), count(&progress.proved));
-        self.samples.retain(|(then, _)| now.saturating_duration_since(*then) <= WINDOW);
-        let rate = self.samples.first().map_or(0.0, |(then, before)| {
-            let passed = now.saturating_duration_since(*then).as_secs_f64().max(0.001);
-            proved.saturating_sub(*before) as f64 / passed
-        });
-        self.samples.push((now, proved));
-        let left = wanted.saturating_sub(proved) as f64;
-        let eta = (rate > 0.0).then(|| Duration::from_secs((left / rate).min(1e9) as u64));
-        let (parts, bytes) = (count(&progress.parts), count(&progress.bytes));
-        let waiting = progress.waiting_text();
-        if self.events == Events::Json {
-            self.print_events(progress);
-            self.print(&json!({
-                "event": "progress", "entries": proved, "wanted": wanted, "parts": parts,
-                "bytes": bytes, "entries_per_second": rate.round(),
-                "eta_seconds": eta.map(|eta| eta.as_secs()),
-                "waiting": (!waiting.is_empty()).then_some(&waiting),
-            }));
+impl Reading {
+    fn wait(&self, now: Instant) -> Option<(WaitKind, String)> {
+        if let Some(pause) = self.client.paused_for() {
+            let text = format!("paused for {} s, as it asked", whole_seconds(pause));
+            return Some((WaitKind::Paused, text));
         }
-        let mb = bytes as f64 / 1e6;
-        let eta = eta.map_or_else(|| "unknown".to_owned(), in_words);
-        match &self.bar {
-            Some(bar) => {
-                let waiting =
-                    if waiting.is_empty() { String::new() } else { format!(" · {waiting}") };
-                bar.set_length(wanted);
-                bar.set_position(proved);
-                bar.set_message(format!(
-                    "{proved}/{wanted} · {rate:.0}/s · {mb:.1} MB · {eta} left{waiting}"
-                ));
-            }
-            None if self.events == Events::None => tracing::info!(
-                entries = proved,
-                wanted,
-                entries_per_second = rate.round() as u64,
-                parts,
-                bytes,
-                left = eta,
-                waiting,
-                "progress"
-            ),
-            None => {}
+        if let Some(Failure { until, reason }) = self.failure.as_ref().filter(|it| it.until > now) {
+            let wait = whole_seconds(until.saturating_duration_since(now));
+            return Some((WaitKind::Failed, format!("trying again in {wait} s: {reason}")));
         }
-    }
-
-    fn print_events(&self, progress: &Progress) {
-        for event in std::mem::take(&mut *progress.events.lock()) {
-            self.print(&event);
-        }
-    }
-
-    fn print(&self, event: &Value) {
-        if self.events == Events::Json
-            && let Err(error) = logging::print(&event.to_string())
-        {
-            tracing::debug!(%error, "an event cannot be printed");
-        }
-    }
-
-    /// Shows the end of the run.
-    pub(super) fn end(&mut self, progress: &Progress, is_complete: bool) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let (entries, parts) = (count(&progress.complete), count(&progress.parts));
-        let bytes = count(&progress.bytes);
-        self.print_events(progress);
-        self.print(&json!({
-            "event": "end", "complete": is_complete, "entries": entries, "parts": parts, "bytes": bytes,
-        }));
-        let what = if is_complete { "complete" } else { "not complete" };
-        tracing::info!(entries, parts, bytes, "{what}");
+        let rate = self.client.rate_of(&self.url)?;
+        let text = format!("paced at {rate:.1} requests a second, which its host accepts");
+        Some((WaitKind::Paced, text))
     }
 }
 
-/// Returns a duration in words, in its two largest units.
-fn in_words(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
-        (0, ..) => format!("{hours} h {} min", minutes % 60),
-        _ => format!("{days} d {} h", hours % 24),
+/// Returns a time in seconds, rounded up.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+/// Returns what the user reads of logs that wait: the first, and the number of the others.
+pub(super) fn in_words(waits: &[Wait]) -> String {
+    let Some(Wait { log, text, .. }) = waits.first() else { return String::new() };
+    let log = client::text::shown(log);
+    match waits.len() {
+        1 => format!("{log}: {text}"),
+        2 => format!("{log}: {text} (and another log waits)"),
+        all => format!("{log}: {text} (and {} other logs wait)", all - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shown_until_the_next_attempt() {
+        let progress = Progress::new(Events::None);
+        let client = Client::new("collector-tests/1", Duration::from_secs(1)).unwrap();
+        let client = Arc::new(client);
+        for name in ["one", "two"] {
+            let url = format!("https://{name}.example/");
+            let log = Log::configured(ctclient::Protocol::Rfc6962, name, &url, None, None).unwrap();
+            progress.begins(name, &log, Arc::clone(&client));
+        }
+        assert_eq!(progress.waits(), []);
+        progress.fails("two", Duration::from_millis(1_500), "status 500".to_owned());
+        let waits = progress.waits();
+        assert_eq!(in_words(&waits), "two: trying again in 2 s: status 500");
+        assert_eq!(waits[0].kind.name(), "failed");
+        progress.fails("one", Duration::from_secs(1), "status 500".to_owned());
+        let text = in_words(&progress.waits());
+        assert_eq!(text, "one: trying again in 1 s: status 500 (and another log waits)");
+        tokio::time::advance(Duration::from_millis(1_400)).await;
+        assert_eq!(in_words(&progress.waits()), "two: trying again in 1 s: status 500");
+        progress.ends("two");
+        assert_eq!(progress.waits(), []);
+        progress.event(serde_json::json!({}));
+        assert!(progress.take_events().is_empty(), "nothing prints them");
     }
 }

@@ -3,13 +3,15 @@
 use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use columns::archive::Archive;
 use ct::merkle::CompactRange;
+use ctclient::failure::{Failure, bounded};
 use ctclient::{
-    AnySource, Backoff, Evidence, HeadError, Log, RangeError, RangeOptions, ReadOptions, Retries,
-    ServedHead, Source as _, SourceError, VerifiedRange, jitter,
+    AnySource, Backoff, Client, Evidence, FetchError, HeadError, Log, RangeError, RangeOptions,
+    ReadOptions, Retries, ServedHead, Source as _, SourceError, VerifiedRange, jitter,
 };
 use record::LogIdentity;
 use serde_json::json;
@@ -19,7 +21,7 @@ use tokio::time::Instant;
 use super::error::BackfillError;
 use super::logs::Selected;
 use super::settings::{BackfillSettings, Bounds};
-use super::{Shared, evidence_folder, span};
+use super::{Shared, WAITING_BYTES, evidence_folder, span};
 use crate::archive::part::{self, Span};
 use crate::archive::proof::{Parts, Proof};
 use crate::archive::writer::{PartFile, PartWriter};
@@ -27,13 +29,17 @@ use crate::settings::Format;
 
 /// Waits between attempts.
 const BACKOFF: Backoff = Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(60) };
-/// The bytes of pages that are proved together. The proof of a part's end comes on top.
-const WAITING_BYTES: usize = 32 << 20;
 /// The maximum merge delay of a log whose list does not say, in seconds.
 const LONGEST_DELAY: u64 = 86_400;
 /// Attempts to get a head that is not smaller than an earlier one: front ends may lag behind.
 const HEADS: u32 = 5;
-/// The wait between them.
+/// Attempts at entries that cannot be parsed: another front end may serve them better.
+const UNREADABLE: u32 = 5;
+/// Rows of a row group. It is in memory until it is complete.
+const GROUP: usize = 1 << 16;
+/// The same where rows have certificates and leaves: several times as many bytes.
+const GROUP_WITH_DER: usize = 1 << 14;
+/// The wait between heads.
 const NEXT_HEAD: Duration = Duration::from_secs(1);
 
 /// The reading of one log.
@@ -47,6 +53,18 @@ pub(super) struct LogReading {
     delay: u64,
     slug: String,
     source: Arc<AnySource>,
+    /// What paces the requests, and knows the pause that the log asked for.
+    client: Arc<Client>,
+    /// The present failure of the log, which bounds waits at its beginning.
+    failure: Arc<Failure>,
+    is_on_disk: bool,
+}
+
+/// A failure that lasts.
+struct Failing {
+    since: Instant,
+    /// Attempts that failed.
+    count: u32,
 }
 
 /// A part that is being finished.
@@ -70,23 +88,29 @@ impl LogReading {
             None => log,
         };
         let log = Arc::new(log);
-        let client = shared.client.for_log(&log.operator, &log.url, BACKOFF, Arc::default());
+        let failure = Arc::new(Failure::default());
+        let client = &shared.client;
+        let client = client.for_log(&log.operator, &log.url, BACKOFF, Arc::clone(&failure));
         let options = ReadOptions {
             leaves: shared.settings.with_der,
             keeps_hash_tiles: true,
             ..ReadOptions::default()
         };
         let client = Arc::new(client);
-        shared.progress.reads(&log.name, Arc::clone(&client));
+        let slug = part::slug(&log.name, &listed.log_id);
+        shared.progress.begins(&slug, &log, Arc::clone(&client));
         let source = AnySource::new(&log, &client, &shared.issuers, options);
         Ok(Self {
-            slug: part::slug(&log.name, &listed.log_id),
+            slug,
             key: listed.key.clone(),
             delay: listed.mmd.unwrap_or(LONGEST_DELAY).saturating_mul(1000),
             source: Arc::new(source),
             shared,
             log,
             identity,
+            client,
+            failure,
+            is_on_disk: folder.is_some(),
         })
     }
 
@@ -96,6 +120,12 @@ impl LogReading {
 
     /// Reads all that is missing.
     pub(super) async fn run(self) -> Result<(), BackfillError> {
+        let outcome = self.read().await;
+        self.shared.progress.ends(&self.slug);
+        outcome
+    }
+
+    async fn read(&self) -> Result<(), BackfillError> {
         let there = self.shared.place.parts(&self.slug).await?;
         let newest = self.newest_proof(&there).await?;
         let head = self.head(newest.as_ref()).await?;
@@ -104,7 +134,7 @@ impl LogReading {
         let missing = part::missing(range.clone(), &spans, self.settings().part_entries);
         let wanted: u64 = missing.iter().map(|span| span.count()).sum();
         let progress = &self.shared.progress;
-        progress.add(&progress.wanted, wanted);
+        progress.wanted.fetch_add(wanted, Ordering::Relaxed);
         progress.event(json!({
             "event": "log", "log": self.log.name, "start": range.start, "end": range.end,
             "entries": wanted, "head_size": head.signed.head.size,
@@ -128,7 +158,6 @@ impl LogReading {
                 break;
             }
         }
-        progress.waits(&self.log.name, None);
         // A part that is complete is kept whatever happened after it.
         finish(finishing).await.and(outcome)
     }
@@ -218,7 +247,9 @@ impl LogReading {
         let size = head.signed.head.size;
         let beyond = |option: &str, index: u64| {
             let log = &self.log.name;
-            let text = format!("{option} {index}: the tree of {log} has {size} entries");
+            let text = format!(
+                "{option} {index}: the tree of {log} has {size} entries; give at most that"
+            );
             Err(BackfillError::Usage(text))
         };
         match self.settings().bounds {
@@ -247,7 +278,7 @@ impl LogReading {
             path: path.clone(),
             format: settings.format,
             compression: settings.compression,
-            group: usize::try_from(settings.part_entries).unwrap_or(usize::MAX).min(1 << 16),
+            group: if settings.with_der { GROUP_WITH_DER } else { GROUP },
             with_der: settings.with_der,
             log: self.identity.clone(),
         })?;
@@ -277,11 +308,8 @@ impl LogReading {
         Ok(tokio::spawn(async move {
             let bytes = writer.finish(parts, &path).await?;
             shared.place.publish(&slug, &name, bytes).await?;
-            let progress = &shared.progress;
-            progress.add(&progress.complete, span.count());
-            progress.add(&progress.parts, 1);
-            progress.add(&progress.bytes, bytes);
-            progress.event(json!({
+            shared.progress.completes(span.count(), bytes);
+            shared.progress.event(json!({
                 "event": "part", "log": log, "part": format!("{}/{name}", part::folder(&slug)),
                 "start": span.start(), "end": span.end(), "bytes": bytes,
             }));
@@ -295,22 +323,19 @@ impl LogReading {
         mut reading: VerifiedRange<Arc<AnySource>>,
         writer: &PartWriter,
     ) -> Result<(CompactRange, CompactRange), BackfillError> {
-        let progress = &self.shared.progress;
         let mut after = CompactRange::new();
-        let mut failing: Option<(Instant, u32)> = None;
+        let mut failing = None;
         loop {
             match reading.next().await {
                 Ok(Some(page)) => {
-                    if failing.take().is_some() {
-                        progress.waits(&self.log.name, None);
-                    }
+                    self.recovers(&mut failing);
                     after = page.tree.read.clone();
                     let count = page.entries.len() as u64;
                     if !writer.add(page).await {
                         // Finishing it tells the reason.
                         break;
                     }
-                    progress.add(&progress.proved, count);
+                    self.shared.progress.proved.fetch_add(count, Ordering::Relaxed);
                 }
                 Ok(None) => break,
                 Err(RangeError::Source(error)) => self.wait(&error, &mut failing).await?,
@@ -327,24 +352,33 @@ impl LogReading {
     async fn wait(
         &self,
         error: &SourceError,
-        failing: &mut Option<(Instant, u32)>,
+        failing: &mut Option<Failing>,
     ) -> Result<(), BackfillError> {
         let now = Instant::now();
-        let (since, count) = failing.get_or_insert((now, 0));
+        let Failing { since, count } = failing.get_or_insert(Failing { since: now, count: 0 });
         *count += 1;
-        let lasts = now.saturating_duration_since(*since);
-        if matches!(error, SourceError::Unreadable { .. }) && *count > HEADS
-            || lasts >= self.settings().patience
-        {
+        let is_final = match error {
+            SourceError::Unreadable { .. } => *count > UNREADABLE,
+            SourceError::Fetch(FetchError::PrivateAddress { .. }) => true,
+            // Files do not appear by themselves.
+            _ => self.is_on_disk,
+        };
+        if is_final || now.saturating_duration_since(*since) >= self.settings().patience {
             return Err(self.failed(error));
         }
-        let wait = BACKOFF.wait(*count, jitter());
-        let progress = &self.shared.progress;
-        let reason = format!("trying again in {} s: {error}", wait.as_secs());
-        tracing::debug!("{}: {reason}", self.log.name);
-        progress.waits(&self.log.name, Some(reason));
-        tokio::time::sleep(wait).await;
+        // The next request waits for the end of a pause by itself.
+        if self.client.paused_for().is_none() {
+            let wait = bounded(BACKOFF, Some(*since), now).wait(*count, jitter());
+            self.shared.progress.fails(&self.slug, wait, error.to_string());
+            tracing::debug!("{}: trying again in {wait:.1?}: {error}", self.log.name);
+            tokio::time::sleep(wait).await;
+        }
         Ok(())
+    }
+
+    fn recovers(&self, failing: &mut Option<Failing>) {
+        *failing = None;
+        self.failure.end();
     }
 
     /// Repeats a request until it succeeds, fails for too long, or shows that the log is wrong.
@@ -356,9 +390,7 @@ impl LogReading {
         loop {
             let error = match attempt().await {
                 Ok(value) => {
-                    if failing.is_some() {
-                        self.shared.progress.waits(&self.log.name, None);
-                    }
+                    self.recovers(&mut failing);
                     return Ok(value);
                 }
                 Err(error @ SourceError::Proof { .. }) => return Err(error),

@@ -56,6 +56,16 @@ pub enum OutputError {
         /// The error of the system.
         source: std::io::Error,
     },
+    /// There is no room left for a part of an archive.
+    #[error(
+        "{path}: the disk is full (or a limit is reached); complete parts are kept. Make room and start the same command again: {source}"
+    )]
+    FullArchive {
+        /// The file.
+        path: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
     /// A progress that cannot be encoded.
     #[error("{path}: the metadata of a batch cannot be written: {source}")]
     Progress {
@@ -92,12 +102,16 @@ impl OutputError {
 
     /// Adds the path to an error of an archive's file.
     pub(crate) fn archive(path: &Path, source: ArchiveError) -> Self {
-        match source {
+        let error = match source {
             ArchiveError::Feather(source) => Self::feather(path, source),
             #[cfg(feature = "parquet")]
             ArchiveError::Parquet(source) => Self::parquet(path, source),
             #[cfg(not(feature = "parquet"))]
             source => Self::Parquet { path: path.to_owned(), reason: source.to_string() },
+        };
+        match error {
+            Self::Full { path, source } => Self::FullArchive { path, source },
+            error => error,
         }
     }
 

@@ -37,13 +37,13 @@ pub enum StoreError {
     Address(String),
     /// The store refuses a request, or cannot be reached.
     #[error(
-        "{url}: {source}; the address and the keys come from the variables AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+        "{url}: {reason}; the address and the keys come from the variables AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
     )]
     Store {
         /// The store.
         url: String,
-        /// The error of the store.
-        source: Box<Error>,
+        /// The error of the store, with its causes.
+        reason: String,
     },
     /// An address without TLS.
     #[error(
@@ -101,7 +101,7 @@ impl Store {
         let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
         check_environment(&builder, url)?;
         let store = builder.build();
-        let objects = store.map_err(|source| failed(url, source))?;
+        let objects = store.map_err(|error| failed(url, &error))?;
         Ok(Self::over(Arc::new(objects), prefix, url, spool))
     }
 
@@ -127,7 +127,7 @@ impl Store {
         if !found.open.is_empty() || !found.closed.is_empty() {
             return Ok(());
         }
-        let failed = |source| failed(&self.url, source);
+        let failed = |error: Error| failed(&self.url, &error);
         let Some(newest) = self.newest().await.map_err(failed)? else { return Ok(()) };
         let key = newest.location.clone();
         if newest.size > MAX_FETCHED {
@@ -177,7 +177,7 @@ impl Store {
     /// If the store refuses.
     pub async fn names(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let listed = self.objects.list_with_delimiter(Some(&self.key(folder))).await;
-        let objects = listed.map_err(|source| failed(&self.url, source))?.objects;
+        let objects = listed.map_err(|error| failed(&self.url, &error))?.objects;
         Ok(objects.iter().filter_map(|it| it.location.filename().map(str::to_owned)).collect())
     }
 
@@ -189,7 +189,7 @@ impl Store {
     pub async fn put(&self, path: &Path, key: &str, bytes: u64) -> Result<(), StoreError> {
         let part = Closed { path: path.to_owned(), key: key.to_owned(), bytes };
         self.copy(&part).await.map_err(|error| match error.downcast::<Error>() {
-            Ok(source) => failed(&self.url, *source),
+            Ok(error) => failed(&self.url, &error),
             Err(other) => {
                 let source = std::io::Error::other(other.to_string());
                 PathError::Io { path: path.to_owned(), source }.into()
@@ -197,22 +197,26 @@ impl Store {
         })
     }
 
-    /// Copies the object at a path below the prefix to a file.
+    /// Copies the object at a path below the prefix to a file, piece by piece.
     ///
     /// # Errors
     ///
-    /// If the store refuses, the object is larger than any that is read back, or the file cannot be
-    /// written.
+    /// If the store refuses, or the file cannot be written.
     pub async fn fetch(&self, key: &str, path: &Path) -> Result<(), StoreError> {
-        let failed = |source| failed(&self.url, source);
-        let object = self.objects.get(&self.key(key)).await.map_err(failed)?;
-        if object.meta.size > MAX_FETCHED {
-            let source = std::io::Error::other(format!("{} bytes are too many", object.meta.size));
-            return Err(PathError::Io { path: path.to_owned(), source }.into());
+        use std::io::Write as _;
+        let failed = |error: Error| failed(&self.url, &error);
+        let unwritten = |source| PathError::Io { path: path.to_owned(), source };
+        let key = self.key(key);
+        let size = self.objects.head(&key).await.map_err(failed)?.size;
+        let mut file = std::fs::File::create(path).map_err(unwritten)?;
+        let mut next = 0;
+        while next < size {
+            let end = size.min(next + CHUNK as u64);
+            let piece = self.objects.get_range(&key, next..end).await.map_err(failed)?;
+            file.write_all(&piece).map_err(unwritten)?;
+            next = end;
         }
-        let bytes = object.bytes().await.map_err(failed)?;
-        let written = std::fs::write(path, &bytes);
-        Ok(written.map_err(|source| PathError::Io { path: path.to_owned(), source })?)
+        Ok(())
     }
 
     /// Starts copying the parts that are received, in order, until the channel is closed.
@@ -361,8 +365,8 @@ fn check_environment(builder: &AmazonS3Builder, url: &str) -> Result<(), StoreEr
     if has_keys { Ok(()) } else { Err(StoreError::NoKeys(url.to_owned())) }
 }
 
-fn failed(url: &str, source: Error) -> StoreError {
-    StoreError::Store { url: url.to_owned(), source: Box::new(source) }
+fn failed(url: &str, error: &Error) -> StoreError {
+    StoreError::Store { url: url.to_owned(), reason: logging::causes::in_full(error) }
 }
 
 #[cfg(test)]

@@ -98,6 +98,16 @@ struct Waiting {
     lease: Option<Lease>,
 }
 
+/// A page that is being downloaded.
+#[derive(Debug)]
+struct Download {
+    /// The index after its last entry.
+    end: u64,
+    /// Errors that were returned before it began.
+    errors: u64,
+    page: Ahead<Fetched>,
+}
+
 /// Reads the entries of a range in index order. Each page is proved before it is returned.
 ///
 /// Requests are paced and bounded by the [`Client`](crate::Client) of the source, with which the
@@ -116,9 +126,13 @@ pub struct VerifiedRange<S> {
     /// The tree of the entries read; `None` before the log has proved its beginning.
     frontier: Option<Frontier>,
     /// Downloads in progress, in index order.
-    ahead: VecDeque<Ahead<Fetched>>,
+    ahead: VecDeque<Download>,
     /// The first index that is not requested yet.
     requested: u64,
+    /// Entries before those in progress that have to be requested again.
+    missing: Option<Range<u64>>,
+    /// Errors that were returned.
+    errors: u64,
     waiting: VecDeque<Waiting>,
     /// Responses that the waiting pages came in.
     served: Vec<Served>,
@@ -164,6 +178,8 @@ impl<S: Source> VerifiedRange<S> {
             head: tree,
             heads,
             requested: range.start,
+            missing: None,
+            errors: 0,
             range,
             begun: None,
             frontier: None,
@@ -194,6 +210,7 @@ impl<S: Source> VerifiedRange<S> {
                 return Err(self.explain(found, served).await);
             }
             if let Some(error) = self.error.take() {
+                self.errors += 1;
                 return Err(error.into());
             }
             if self.is_over || (self.read() >= self.range.end && self.waiting.is_empty()) {
@@ -207,6 +224,7 @@ impl<S: Source> VerifiedRange<S> {
     /// were not returned yet are not; the caller has to account for them.
     pub fn skip_to(&mut self, index: u64) {
         self.ahead.clear();
+        self.missing = None;
         self.waiting.clear();
         self.served.clear();
         self.error = None;
@@ -248,9 +266,11 @@ impl<S: Source> VerifiedRange<S> {
         }
         self.request();
         let Some(next) = self.ahead.front_mut() else { return Ok(()) };
-        let fetched = next.await;
-        self.ahead.pop_front();
-        self.take(fetched).await
+        let fetched = (&mut next.page).await;
+        let Some(Download { end, errors, .. }) = self.ahead.pop_front() else { return Ok(()) };
+        // Errors of requests that were under way together are one.
+        let error_is_known = errors < self.errors;
+        self.take(fetched, end, error_is_known).await
     }
 
     /// Has the log prove the tree of the entries before the range.
@@ -276,8 +296,12 @@ impl<S: Source> VerifiedRange<S> {
         }
     }
 
-    /// Starts as many downloads as the options permit.
+    /// Starts as many downloads as the options permit, and first those that are missing.
     fn request(&mut self) {
+        if let Some(missing) = self.missing.take() {
+            let download = self.download(missing);
+            self.ahead.push_front(download);
+        }
         while self.ahead.len() < self.options.concurrency.max(1) {
             let rest = self.requested..self.range.end;
             let page = first_page(rest, self.fetcher.source.page_size());
@@ -285,14 +309,26 @@ impl<S: Source> VerifiedRange<S> {
                 return;
             }
             self.requested = page.end;
-            self.ahead.push_back(Ahead::spawn(Arc::clone(&self.fetcher).page(page)));
+            let download = self.download(page);
+            self.ahead.push_back(download);
         }
     }
 
-    /// Takes a page that was downloaded.
-    async fn take(&mut self, fetched: Fetched) -> Result<(), RangeError> {
-        let Fetched { entries, leaf_hashes, leaves, findings, served, lease, cut, no_room, error } =
-            fetched;
+    fn download(&self, entries: Range<u64>) -> Download {
+        let (end, errors) = (entries.end, self.errors);
+        Download { end, errors, page: Ahead::spawn(Arc::clone(&self.fetcher).page(entries)) }
+    }
+
+    /// Takes a page that should have ended at `end`.
+    async fn take(
+        &mut self,
+        fetched: Fetched,
+        end: u64,
+        error_is_known: bool,
+    ) -> Result<(), RangeError> {
+        let Fetched {
+            entries, leaf_hashes, leaves, findings, served, lease, no_room, error, ..
+        } = fetched;
         let starved = no_room.is_some() && entries.is_empty() && self.waiting.is_empty();
         let mut found = Vec::new();
         if let Some(frontier) = &mut self.frontier
@@ -304,12 +340,15 @@ impl<S: Source> VerifiedRange<S> {
             self.waiting.push_back(waiting);
             self.served.extend(served);
         }
-        if cut || error.is_some() {
-            // The pages that follow begin too late.
+        let read = self.read();
+        if no_room.is_some() {
+            // The pages that follow take the room that is missing.
             self.ahead.clear();
-            self.requested = self.read();
+            self.requested = read;
+        } else if read < end {
+            self.missing = Some(read..end);
         }
-        self.error = error;
+        self.error = error.filter(|_| !error_is_known);
         if let Some(contradiction) = found.into_iter().next() {
             self.contradicted(contradiction);
             return Ok(());
@@ -317,7 +356,7 @@ impl<S: Source> VerifiedRange<S> {
         if starved {
             tokio::time::sleep(self.options.retries.backoff.wait(1, jitter())).await;
         }
-        let is_last = self.read() >= self.range.end || cut || self.error.is_some();
+        let is_last = self.read() >= self.range.end || no_room.is_some() || self.error.is_some();
         if is_last || self.is_much() { self.prove().await } else { Ok(()) }
     }
 
@@ -372,6 +411,7 @@ impl<S: Source> VerifiedRange<S> {
     /// that narrow the contradiction down.
     fn contradicted(&mut self, found: Contradiction) {
         self.ahead.clear();
+        self.missing = None;
         self.waiting.clear();
         self.found = Some((found, std::mem::take(&mut self.served)));
     }

@@ -247,6 +247,30 @@ async fn entries_left_out_for_long_are_an_error_after_which_reading_continues() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_page_costs_no_request_for_another_one() {
+    let sim = simulate(2_560).await;
+    for handle in sim.logs() {
+        let reader = Reader::of(handle);
+        let head = reader.head().await;
+        let refused = Fault::Status { code: 503, retry_after: Some("0".to_owned()) };
+        handle.faults().inject(Scope::Entries, refused, Times::Next(1));
+        let mut reading = reader.range(0..2_560, &head, options());
+        let (pages, error) = read(&mut reading, 0).await;
+        assert!(matches!(error, Some(RangeError::Source(_))), "{error:?}");
+        let next = reading.position();
+        let (rest, error) = read(&mut reading, next).await;
+        assert!(error.is_none(), "{error:?}");
+        let entries = pages.iter().chain(&rest).map(|page| page.entries.len()).sum::<usize>();
+        assert_eq!((entries, reading.position()), (2_560, 2_560));
+        let endpoint = match handle.protocol() {
+            ctsim::Protocol::Rfc6962 => Endpoint::GetEntries,
+            ctsim::Protocol::StaticCt => Endpoint::DataTile,
+        };
+        assert_eq!(handle.stats().requests(endpoint), 11, "ten pages, and one of them twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_is_unavailable_delays_the_pages_and_loses_none() {
     let sim = simulate(2_000).await;
     for handle in sim.logs() {

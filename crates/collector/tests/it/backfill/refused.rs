@@ -102,6 +102,7 @@ async fn a_full_disk_is_reported_and_the_next_run_continues() {
     let (status, log) = finish(limited).await;
     assert_eq!(status, Some(1), "{log}");
     assert!(log.contains("the disk is full"), "{log}");
+    assert!(log.contains("complete parts are kept"), "{log}");
     assert!(parts(&output).is_empty());
     let (status, log) = backfill(&sim, &output, &arguments).await;
     assert_eq!(status, Some(0), "{log}");
