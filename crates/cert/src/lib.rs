@@ -8,7 +8,8 @@
 //! * [`certificate`]: the order of fields that RFC 5280 prescribes, each field read on its own;
 //! * `salvage`: when that order breaks, the fields that can be told by their shape;
 //! * [`name`], [`time`], [`extension`], [`signature_algorithm`]: one kind of field each;
-//! * [`text`]: the dialects in which servers write those fields.
+//! * [`text`]: the dialects in which servers write those fields;
+//! * [`registered_domain`]: the part of a name that somebody has registered.
 //!
 //! Nothing here knows about JSON, logs or sockets. No field is copied out of the input.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
@@ -20,6 +21,7 @@ pub mod general_name;
 pub mod name;
 pub mod oid;
 pub mod precertificate;
+mod registered_domain;
 mod salvage;
 pub mod signature_algorithm;
 pub mod tbs;
@@ -32,5 +34,6 @@ pub use extension::{Extension, ExtensionKind};
 pub use general_name::GeneralName;
 pub use name::{DirectoryString, Name, Part};
 pub use oid::Oid;
+pub use registered_domain::registered_domain;
 pub use signature_algorithm::SignatureAlgorithm;
 pub use text::Dialect;
