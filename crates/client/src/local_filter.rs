@@ -126,6 +126,8 @@ impl LocalFilter {
             Parameter::Issuer => shown.issuer,
             Parameter::Log => shown.log,
             Parameter::Part => shown.digest,
+            // Only the server knows.
+            Parameter::New => false,
             Parameter::Entry => shown.kind,
         }
     }

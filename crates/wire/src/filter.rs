@@ -11,6 +11,7 @@
 //! | `log=argon` | the name or URL of its log contains the text, or its log id (base64) is the text |
 //! | `part=2/8` | it is in the second of eight shares, by its SHA-256 |
 //! | `entry=precert` | it is a precertificate; with `final`, a certificate |
+//! | `new=true` | it has a registrable domain that the stream had not seen before |
 //!
 //! One of the terms of a parameter has to hold, for every parameter given. Case does not matter. A
 //! parameter given twice is one with the terms of both. White space around a term is dropped, as
@@ -56,6 +57,8 @@ pub enum Parameter {
     Match,
     /// The iPAddress names.
     Ip,
+    /// The mark of certificates with a new registrable domain.
+    New,
     /// The issuer's CN and O.
     Issuer,
     /// The log.
@@ -68,8 +71,16 @@ pub enum Parameter {
 
 impl Parameter {
     /// All parameters; those that fewer certificates pass come first.
-    pub const ALL: [Self; 7] =
-        [Self::Domain, Self::Match, Self::Ip, Self::Issuer, Self::Log, Self::Part, Self::Entry];
+    pub const ALL: [Self; 8] = [
+        Self::Domain,
+        Self::Match,
+        Self::Ip,
+        Self::New,
+        Self::Issuer,
+        Self::Log,
+        Self::Part,
+        Self::Entry,
+    ];
 
     /// Returns the name of the parameter in a request.
     #[must_use]
@@ -78,6 +89,7 @@ impl Parameter {
             Self::Domain => "domain",
             Self::Match => "match",
             Self::Ip => "ip",
+            Self::New => "new",
             Self::Issuer => "issuer",
             Self::Log => "log",
             Self::Part => "part",
@@ -94,6 +106,9 @@ impl Parameter {
 
 /// The name in a request of the switch that leaves out wildcards above a `domain`.
 pub const EXACT: &str = "exact";
+
+/// The one term of `new`; another value is no term.
+const ON: &str = "true";
 
 /// The filter of one client: terms of one parameter or more. Two filters with the same meaning are
 /// equal.
@@ -129,7 +144,11 @@ impl Filter {
             }
             let Some(parameter) = Parameter::from_name(name.as_ref()) else { continue };
             for term in values.as_ref().split(',') {
-                filter.add(parameter, parse::term(parameter, term)?);
+                let term = parse::term(parameter, term)?;
+                if parameter == Parameter::New && term != ON {
+                    continue;
+                }
+                filter.add(parameter, term);
                 if filter.len() > max_terms {
                     return Err(FilterError::TooManyTerms { most: max_terms });
                 }

@@ -172,7 +172,11 @@ impl Index {
         in_names.find(subject.text(Parameter::Match), &mut note);
         in_issuer.find_again(subject.text(Parameter::Issuer), &mut note);
         in_log.find_again(subject.text(Parameter::Log), &mut note);
-        let whole = [(Parameter::Log, subject.log_id()), (Parameter::Entry, subject.entry())];
+        let whole = [
+            (Parameter::Log, subject.log_id()),
+            (Parameter::Entry, subject.entry()),
+            (Parameter::New, subject.news()),
+        ];
         for id in whole.into_iter().filter_map(|(parameter, text)| ids(parameter).get(text)) {
             note(*id);
         }

@@ -138,6 +138,7 @@ pub(super) fn term(parameter: Parameter, written: &str) -> Result<String, Filter
         Parameter::Ip => network(written)
             .map(|network| network.to_string())
             .ok_or_else(|| FilterError::NotAnAddress { term: term() }),
+        Parameter::New => switch(parameter.name(), written).map(|is_on| is_on.to_string()),
         Parameter::Part => Share::parse(written)
             .map(|share| share.to_string())
             .ok_or_else(|| FilterError::NotAShare { term: term() }),

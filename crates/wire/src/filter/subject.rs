@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use memchr::memmem;
 
 use super::share::Share;
-use super::{MAX_TERM_BYTES, Parameter};
+use super::{MAX_TERM_BYTES, ON, Parameter};
 use crate::event::EntryKind;
 use crate::source::Source;
 
@@ -32,18 +32,19 @@ pub struct Subject {
     /// The first 8 bytes of the SHA-256.
     digest: Option<u64>,
     kind: Option<EntryKind>,
+    is_new: bool,
 }
 
 impl Subject {
     /// Forgets the certificate it was.
     pub fn clear(&mut self) {
-        let Self { names, addresses, issuer, log, log_id, digest, kind } = self;
+        let Self { names, addresses, issuer, log, log_id, digest, kind, is_new } = self;
         for text in [names, issuer, log, log_id] {
             text.clear();
             text.shrink_to(KEPT_BYTES);
         }
         addresses.clear();
-        (*digest, *kind) = (None, None);
+        (*digest, *kind, *is_new) = (None, None, false);
     }
 
     /// Becomes this certificate of this log, which has it as this kind of entry.
@@ -90,6 +91,11 @@ impl Subject {
         self.kind = Some(kind);
     }
 
+    /// Sets the mark of certificates with a new registrable domain.
+    pub const fn set_new(&mut self, is_new: bool) {
+        self.is_new = is_new;
+    }
+
     /// Adds a CN or O of the issuer.
     pub fn add_issuer(&mut self, name: &str) {
         push_line(name, &mut self.issuer);
@@ -104,6 +110,22 @@ impl Subject {
         push_lower(source.log_id().unwrap_or_default(), &mut self.log_id);
     }
 
+    /// Returns the names that were added, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.split_terminator('\n')
+    }
+
+    /// Returns the CN and O of the issuer, in lower case.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.issuer.split_terminator('\n')
+    }
+
+    /// Returns the kind of entry, if it is known.
+    #[must_use]
+    pub const fn kind(&self) -> Option<EntryKind> {
+        self.kind
+    }
+
     /// Returns the text that terms of this parameter are looked for in, lines each ended by a line feed.
     /// Empty for a parameter whose terms are not parts of a text.
     pub(super) fn text(&self, parameter: Parameter) -> &str {
@@ -111,7 +133,11 @@ impl Subject {
             Parameter::Match => &self.names,
             Parameter::Issuer => &self.issuer,
             Parameter::Log => &self.log,
-            Parameter::Domain | Parameter::Ip | Parameter::Part | Parameter::Entry => "",
+            Parameter::Domain
+            | Parameter::Ip
+            | Parameter::New
+            | Parameter::Part
+            | Parameter::Entry => "",
         }
     }
 
@@ -155,6 +181,11 @@ impl Subject {
         self.kind.map(EntryKind::name).unwrap_or_default()
     }
 
+    /// Returns the mark of a new domain as a term; empty without it.
+    pub(super) const fn news(&self) -> &'static str {
+        if self.is_new { ON } else { "" }
+    }
+
     /// Reports whether a term in canonical form holds.
     pub(super) fn has(&self, parameter: Parameter, term: &str) -> bool {
         match parameter {
@@ -164,6 +195,7 @@ impl Subject {
             }
             Parameter::Ip => term.parse().is_ok_and(|network| self.is_within(&network)),
             Parameter::Part => Share::parse(term).is_some_and(|share| self.is_in(share)),
+            Parameter::New => self.news() == term,
             Parameter::Entry => self.entry() == term,
             Parameter::Log if self.log_id == term => true,
             Parameter::Match | Parameter::Issuer | Parameter::Log => {

@@ -27,6 +27,7 @@ struct Certificate {
     source: usize,
     digest: u64,
     kind: EntryKind,
+    is_new: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => ("ip", "10\\.0\\.0\\.[0-3](/(0|8|30|31|32))?|::[0-3](/(0|8|126|127|128))?"),
         1 => ("part", "[12]/2|[1-3]/3"),
         1 => ("entry", "precert|final"),
+        1 => ("new", "true"),
     ];
     let filter = (prop::collection::vec(terms, 1..4), any::<bool>()).prop_map(|(terms, exact)| {
         let mut written: Written = terms;
@@ -84,14 +86,15 @@ fn step() -> impl Strategy<Value = Step> {
         .prop_map(|text| text.parse::<IpAddr>().unwrap());
     let names = (prop::collection::vec(name, 0..4), prop::collection::vec(address, 0..3));
     let kind = prop::sample::select(EntryKind::ALL.to_vec());
-    let subject = (names, "[abAB]{0,4}", 0..3_usize, any::<u64>(), kind).prop_map(
-        |((names, addresses), issuer, source, digest, kind)| Certificate {
+    let subject = (names, "[abAB]{0,4}", 0..3_usize, any::<u64>(), kind, any::<bool>()).prop_map(
+        |((names, addresses), issuer, source, digest, kind, is_new)| Certificate {
             names,
             addresses,
             issuer,
             source,
             digest,
             kind,
+            is_new,
         },
     );
     prop_oneof![
@@ -117,6 +120,7 @@ fn subjects(certificates: &[Certificate]) -> Vec<Subject> {
         sha256[..8].copy_from_slice(&certificate.digest.to_be_bytes());
         subject.set_sha256(&sha256);
         subject.set_kind(certificate.kind);
+        subject.set_new(certificate.is_new);
         subject
     };
     certificates.iter().map(subject).collect()
@@ -176,6 +180,7 @@ fn holds(name: &str, term: &str, exact: bool, certificate: &Certificate) -> bool
             certificate.digest % count + 1 == share
         }
         "entry" => (certificate.kind == EntryKind::PrecertLogEntry) == (term == "precert"),
+        "new" => certificate.is_new,
         other => panic!("{other}"),
     }
 }

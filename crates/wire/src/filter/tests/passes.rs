@@ -114,6 +114,20 @@ fn addresses_pass_by_domain_and_by_network() {
 }
 
 #[test]
+fn certificates_with_a_new_domain_pass() {
+    let mut subject = subject(["www.example.com"]);
+    assert!(!passes("new=true", &subject) && !passes("domain=example.com&new=true", &subject));
+    subject.set_new(true);
+    assert!(passes("new=true", &subject) && passes("domain=example.com&new=true", &subject));
+    assert!(!passes("domain=example.org&new=true", &subject));
+    // Another value is no filter.
+    assert_eq!(parse("new=false"), Ok(None));
+    assert!(matches!(parse("new=1"), Err(FilterError::NotASwitch { .. })));
+    subject.clear();
+    assert!(!passes("new=true", &subject));
+}
+
+#[test]
 fn one_kind_of_entry_passes() {
     let mut subject = subject(["www.example.com"]);
     assert!(passes("entry=precert", &subject) && !passes("entry=final", &subject));
