@@ -50,6 +50,7 @@ const CHOICES: [(&str, &[&str], &str); 3] = [
 ];
 
 const SERIAL: &str = "serial";
+const NEW: &str = "new";
 
 const EXAMPLES: &[usage::Example] = &[
     ("certstream-server search --domain example.com --since 7d", "certificates of a week"),
@@ -62,7 +63,7 @@ const EXAMPLES: &[usage::Example] = &[
 
 /// Returns the command.
 pub(super) fn command() -> Command {
-    let option = super::commands::option;
+    let (option, switch) = (super::commands::option, super::commands::switch);
     let directory = Arg::new("directory")
         .value_name("DIRECTORY")
         .value_parser(value_parser!(PathBuf))
@@ -97,23 +98,21 @@ pub(super) fn command() -> Command {
         .args(TERMS.map(|(name, help)| option(name, "TERMS", help).action(ArgAction::Append)))
         .arg(option(SERIAL, "HEX", "Only certificates with this serial number"))
         .args(CHOICES.map(choice))
+        .arg(switch(NEW, "Only certificates with a registrable domain that the server had not seen before"))
         .arg(option("since", "PLACE", "First certificate: a time, a time ago (7d, 12h), or an offset (@N)"))
         .arg(option("until", "PLACE", "Certificate to stop before, in the same forms"))
         .arg(limit)
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print JSON, one certificate a line, on a terminal too"),
-        )
+        .arg(switch("json", "Print JSON, one certificate a line, on a terminal too"))
         .args([token_file.value_parser(path.clone()), token_header, ca_file.value_parser(path)])
         .after_help(usage::examples(EXAMPLES))
         .after_long_help(format!(
             "{}\n\n\
              Prints a table on a terminal, and otherwise JSON, one certificate a line. A directory is \
-             only read, also while a server runs with it. Standard error says if a part was not \
-             searched. Separate several TERMS with commas, or repeat the option.\n\n\
-             Exit status: 0 after the search, also if nothing is found; 1 if it fails.",
+             only read, also while a server runs with it. Standard error says which time was searched \
+             if nothing is found, and if a part was not searched. Separate several TERMS with commas, or \
+             repeat the option.\n\n\
+             Exit status: 0 after the search, also if nothing is found; 1 if it fails, or the server \
+             refuses it; 64 if the command line is wrong.",
             usage::examples(EXAMPLES),
         ))
 }
@@ -134,6 +133,7 @@ pub(super) fn read(matches: &ArgMatches) -> SearchCommand {
             .iter()
             .filter_map(terms)
             .chain(single.filter_map(|name| Some((name, text(name)?))))
+            .chain(matches.get_flag(NEW).then(|| (NEW, true.to_string())))
             .collect(),
         since: text("since"),
         until: text("until"),

@@ -21,6 +21,8 @@ pub struct Journal {
     pub max_age: Option<Span>,
     /// Bytes of a file, of which the oldest is deleted as a whole.
     pub segment_bytes: ByteSize,
+    /// Bytes of the files that remember which domains were seen.
+    pub first_seen_max_bytes: ByteSize,
 }
 
 impl Default for Journal {
@@ -30,6 +32,7 @@ impl Default for Journal {
             max_bytes: ByteSize::new(10 * ByteSize::GIB),
             max_age: None,
             segment_bytes: ByteSize::new(64 * ByteSize::MIB),
+            first_seen_max_bytes: ByteSize::new(4 * ByteSize::GIB),
         }
     }
 }

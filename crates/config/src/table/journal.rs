@@ -37,4 +37,13 @@ pub(super) const ROWS: &[Setting] = &[
          whole files",
     )
     .restart(),
+    row(
+        "journal.first_seen_max_bytes",
+        &["CERTSTREAM_JOURNAL_FIRST_SEEN_MAX_BYTES"],
+        Size(16 * ByteSize::MIB, 1024 * ByteSize::GIB),
+        "Disk space to remember the registrable domains that were seen, for new=true and \
+         /api/first-seen: 20 bytes for each, long after the journal has deleted the entry. 4GiB is \
+         about 200 million domains; beyond it, those that were not seen for longest count as new again",
+    )
+    .restart(),
 ];

@@ -339,14 +339,19 @@ fn search_reads_the_configuration_only_if_no_server_is_named() {
         "--domain=c",
         "--entry=final",
         "--serial=03ab",
+        "--new",
         "--since=7d",
     ];
     match invoke(&arguments, &wrong) {
         Ok(Invocation::Search(None, command)) => {
             assert_eq!(command.url.as_deref(), Some("https://a"));
             let text = |name, value: &str| (name, value.to_owned());
-            let expected =
-                [text("domain", "a,b,c"), text("entry", "final"), text("serial", "03ab")];
+            let expected = [
+                text("domain", "a,b,c"),
+                text("entry", "final"),
+                text("serial", "03ab"),
+                text("new", "true"),
+            ];
             assert_eq!(command.parameters, expected);
             assert_eq!((command.since.as_deref(), command.limit), (Some("7d"), 1000));
         }
