@@ -9,6 +9,7 @@ mod docs;
 mod e2e;
 mod fresh;
 mod fuzz;
+mod lookalikes;
 mod packaging;
 mod release;
 mod screenshots;
@@ -34,6 +35,7 @@ fn command_line() -> Cli {
         .subcommand(e2e::command_line())
         .subcommand(fresh::command_line())
         .subcommand(fuzz::command_line())
+        .subcommand(lookalikes::command_line())
         .subcommand(packaging::command_line())
         .subcommand(release::command_line())
         .subcommand(screenshots::command_line())
@@ -56,6 +58,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         Some((e2e::NAME, arguments)) => e2e::run_some(arguments),
         Some((fresh::NAME, arguments)) => fresh::run(arguments),
         Some((fuzz::NAME, arguments)) => fuzz::run(arguments),
+        Some((lookalikes::NAME, arguments)) => lookalikes::run(arguments),
         Some((packaging::NAME, arguments)) => packaging::run(arguments),
         Some((release::NAME, arguments)) => release::run(arguments),
         Some((screenshots::NAME, arguments)) => screenshots::run(arguments),

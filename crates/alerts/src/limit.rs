@@ -1,0 +1,107 @@
+//! Alerts of a rule in an hour.
+
+use std::collections::VecDeque;
+
+/// Seconds in which the limit counts.
+const HOUR: u64 = 3600;
+
+/// The newest alerts of a rule: in no hour are there more than its limit.
+#[derive(Clone, Debug)]
+pub struct Hourly {
+    limit: u32,
+    /// The times of the alerts in the last hour, at most `limit`.
+    times: VecDeque<u64>,
+    suppressed: u64,
+}
+
+/// The decision on one alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is delivered. So many before it were not, since the one that was.
+    Deliver {
+        /// Alerts that were only counted.
+        suppressed: u64,
+    },
+    /// The limit is reached, and it is only counted.
+    Suppress,
+}
+
+impl Hourly {
+    /// Creates the count of a rule with this limit.
+    #[must_use]
+    pub const fn new(limit: u32) -> Self {
+        Self { limit, times: VecDeque::new(), suppressed: 0 }
+    }
+
+    /// Sets another limit and keeps the count.
+    pub const fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
+    /// Counts an alert at a time in seconds of any clock that does not go backwards.
+    pub fn take(&mut self, now: u64) -> Decision {
+        while self.times.front().is_some_and(|time| time.saturating_add(HOUR) <= now) {
+            self.times.pop_front();
+        }
+        if self.times.len() >= self.limit as usize {
+            self.suppressed += 1;
+            return Decision::Suppress;
+        }
+        self.times.push_back(now);
+        Decision::Deliver { suppressed: std::mem::take(&mut self.suppressed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_over_the_limit_is_counted() {
+        let mut hourly = Hourly::new(2);
+        let decisions: Vec<_> =
+            [0, 10, 20, 3599, 3600, 3605, 3610].into_iter().map(|now| hourly.take(now)).collect();
+        let deliver = |suppressed| Decision::Deliver { suppressed };
+        let suppress = Decision::Suppress;
+        assert_eq!(
+            decisions,
+            [deliver(0), deliver(0), suppress, suppress, deliver(2), suppress, deliver(1)]
+        );
+        hourly.set_limit(3);
+        assert_eq!(hourly.take(3611), deliver(0));
+    }
+
+    proptest! {
+        /// No hour has more alerts than the limit, and none is lost from the count.
+        #[test]
+        fn no_hour_has_more_than_the_limit(
+            limit in 1..6_u32,
+            pauses in prop::collection::vec(0..2_000_u64, 0..60),
+        ) {
+            let mut hourly = Hourly::new(limit);
+            let (mut now, mut delivered, mut missing) = (0, Vec::new(), 0);
+            for pause in &pauses {
+                now += pause;
+                match hourly.take(now) {
+                    Decision::Deliver { suppressed } => {
+                        prop_assert_eq!(suppressed, missing);
+                        missing = 0;
+                        delivered.push(now);
+                    }
+                    Decision::Suppress => {
+                        let recent = delivered.iter().filter(|time| *time + HOUR > now).count();
+                        prop_assert_eq!(recent, limit as usize, "suppressed only at the limit");
+                        missing += 1;
+                    }
+                }
+            }
+            for start in &delivered {
+                let hour = *start..*start + HOUR;
+                let count = delivered.iter().filter(|time| hour.contains(time)).count();
+                prop_assert!(count <= limit as usize);
+            }
+        }
+    }
+}
