@@ -1,6 +1,6 @@
 //! Random pages and a random commit log: what is shown, committed and remembered agrees.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,6 +36,38 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::FailAfterOne),
         1 => Just(Step::Fail),
     ]
+}
+
+/// Marks certificates by the last characters of their text, which stand for a domain.
+#[derive(Debug, Default)]
+struct Marks {
+    committed: HashSet<u8>,
+    staged: Vec<(u64, u8)>,
+}
+
+fn domain(record: &Record) -> u8 {
+    record.certificate.last().map_or(0, |last| last % 8)
+}
+
+impl FirstSeen for Marks {
+    fn is_new(&mut self, record: &Record, offset: u64) -> bool {
+        let domain = domain(record);
+        let is_staged = self.staged.iter().any(|(_, staged)| *staged == domain);
+        assert!(self.staged.last().is_none_or(|(last, _)| *last < offset), "out of order");
+        self.staged.push((offset, domain));
+        !is_staged && !self.committed.contains(&domain)
+    }
+
+    fn committed(&mut self, batch: &Batch) {
+        let of_batch = self.staged.iter().take_while(|(offset, _)| *offset < batch.next_offset());
+        let count = of_batch.count();
+        assert_eq!(count, batch.records.len(), "each record was decided on");
+        self.committed.extend(self.staged.drain(..count).map(|(_, domain)| domain));
+    }
+
+    fn discard(&mut self) {
+        self.staged.clear();
+    }
 }
 
 /// Runs a model to its end. After a failure each follower begins again at the committed position.
@@ -84,7 +116,8 @@ proptest! {
         script in vec(step(), 0..60),
         depth in 1..4_usize,
     ) {
-        let (mut model, log) = model(depth, script);
+        let (model, log) = model(depth, script);
+        let mut model = model.with_first_seen(Some(Box::new(Marks::default())));
         drive(&mut model, &acts);
         let log = log.state();
         prop_assert!(log.most_in_flight <= depth);
@@ -101,8 +134,10 @@ proptest! {
         }
         prop_assert_eq!(&state, &model.committed);
         // A certificate is published once, and each repetition names the offset of its record.
-        let mut offsets = HashMap::new();
+        // The first record of each domain is marked.
+        let (mut offsets, mut domains) = (HashMap::new(), HashSet::new());
         for (offset, record) in model.records() {
+            prop_assert_eq!(record.is_new, domains.insert(domain(record)));
             prop_assert_eq!(offsets.insert(record.certificate.clone(), offset), None);
         }
         let log_of = |number: LogNumber| {
