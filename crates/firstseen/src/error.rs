@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+/// The action of reading a file.
+pub(crate) const READ: &str = "read";
+
 /// Reason why a set cannot be read or written.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -37,6 +40,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Reports whether the files are of no more use, so that the set has to begin anew.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::Version { .. } => true,
+            Self::Io { action, .. } => *action == READ,
+        }
+    }
+
     /// Returns a function that makes the error of an action on a path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

@@ -17,7 +17,7 @@ use journal::storage::{File, Storage};
 pub(crate) use self::header::Header;
 pub(crate) use self::merge::Merge;
 pub(crate) use self::writer::Writer;
-use crate::error::Error;
+use crate::error::{Error, READ};
 use crate::key::Key;
 use crate::{First, Seed};
 
@@ -46,7 +46,7 @@ pub(crate) struct Run {
 impl Run {
     /// Opens a run, and reads all but its entries.
     pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::io("read", path)(source);
+        let io = |source| Error::io(READ, path)(source);
         let file = storage.open(path).map_err(Error::io("open", path))?;
         let mut bytes = vec![0; BLOCK];
         read_exactly(&*file, &mut bytes, 0, path)?;
@@ -107,10 +107,10 @@ impl Run {
 }
 
 fn read_exactly(file: &dyn File, bytes: &mut [u8], at: u64, path: &Path) -> Result<(), Error> {
-    let read = file.read_at(bytes, at).map_err(Error::io("read", path))?;
+    let read = file.read_at(bytes, at).map_err(Error::io(READ, path))?;
     if read < bytes.len() {
         let source = io::Error::from(io::ErrorKind::UnexpectedEof);
-        return Err(Error::io("read", path)(source));
+        return Err(Error::io(READ, path)(source));
     }
     Ok(())
 }

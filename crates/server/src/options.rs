@@ -286,6 +286,14 @@ pub(crate) fn journal(config: &Config) -> journal::Settings {
     }
 }
 
+/// Returns the bounds of the set of domains that were seen.
+pub(crate) fn first_seen(config: &Config) -> firstseen::Settings {
+    /// Domains in memory: about 10 MB with those being written.
+    const FRESH: usize = 1 << 17;
+    let max_bytes = config.journal.first_seen_max_bytes.get();
+    firstseen::Settings { max_bytes, fresh: FRESH }
+}
+
 /// Returns the SHA-256 of the settings that decide which entries are published.
 pub(crate) fn configuration_hash(config: &Config) -> Hash {
     let logs = &config.ct_log;

@@ -47,6 +47,11 @@ def searches():
         answer = requests.get(f"{base}/api/search?{query}", timeout=30)
         assert answer.status_code == 200, f"{query}: {answer.text}"
         schema["/api/search"]["GET"].validate_response(answer)
+    domain = page["results"][0]["all_domains"][0].removeprefix("*.")
+    for name, status in ((domain, 200), ("nowhere.invalid", 404)):
+        answer = requests.get(f"{base}/api/first-seen?domain={name}", timeout=30)
+        assert answer.status_code == status, f"{name}: {answer.text}"
+        schema["/api/first-seen"]["GET"].validate_response(answer)
     answer = requests.get(f"{base}/crtsh?q=%25.com&output=json", timeout=30)
     assert answer.status_code == 200, answer.text
     schema["/crtsh"]["GET"].validate_response(answer)

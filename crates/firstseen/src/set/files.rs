@@ -147,7 +147,7 @@ impl Set {
             (state.runs, state.written) = (Arc::from([]), begin);
             state.forget_unwritten();
         }
-        let listed = self.storage.list(&self.dir).map_err(Error::io("read", &self.dir))?;
+        let listed = self.storage.list(&self.dir).map_err(Error::io("list", &self.dir))?;
         let files = listed.iter().filter(|entry| super::open::is_ours(&entry.name));
         files.map(|entry| &entry.name).try_for_each(|name| self.remove(&self.dir.join(name)))
     }

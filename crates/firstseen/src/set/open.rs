@@ -104,7 +104,7 @@ impl Set {
 /// Returns the paths of the runs that count, oldest first, and deletes other files: those that were not
 /// finished, those that were merged, and those before a gap.
 fn runs(storage: &dyn Storage, dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let listed = storage.list(dir).map_err(Error::io("read", dir))?;
+    let listed = storage.list(dir).map_err(Error::io("list", dir))?;
     let names = listed.iter().map(|entry| entry.name.as_str());
     let unfinished = names.clone().filter(|name| range(name, UNFINISHED).is_some());
     for name in unfinished {
@@ -121,6 +121,8 @@ fn runs(storage: &dyn Storage, dir: &Path) -> Result<Vec<PathBuf>, Error> {
              count as new"
         );
     }
+    // Before others are deleted: a run that a crash left may have a name that is not durable.
+    storage.sync_dir(dir).map_err(Error::io("sync", dir))?;
     for (from, end) in all.iter().filter(|range| !kept.contains(range)) {
         remove(storage, &dir.join(name(*from, *end)))?;
     }

@@ -8,6 +8,7 @@ use ingest::{CommitLog, Heartbeat, Sequencer, Stopped, Window};
 use journal::Journal;
 use tokio::sync::mpsc;
 
+use crate::first_seen::{Decider, FirstSeen};
 use crate::publish::fanout::FeedFanout;
 use crate::publish::pages::Pages;
 use crate::state::window;
@@ -24,6 +25,8 @@ pub(super) struct Publisher {
     pub(super) window: Option<Window>,
     /// The journal that the window is restored from, and its rules.
     pub(super) restored_from: Option<(Journal, window::Rules)>,
+    /// The domains that were seen.
+    pub(super) first_seen: Option<Arc<FirstSeen>>,
     pub(super) gather: Duration,
     pub(super) heartbeat: Arc<Heartbeat>,
 }
@@ -31,16 +34,30 @@ pub(super) struct Publisher {
 impl Publisher {
     /// Publishes pages until there are no more.
     pub(super) fn run(self, pages: mpsc::Receiver<Page>) {
-        let Self { commit_log, fanout, state, mut window, restored_from, gather, heartbeat } = self;
+        let Self { commit_log, fanout, state, mut window, restored_from, .. } = self;
+        let (gather, heartbeat) = (self.gather, self.heartbeat);
         if let (Some(window), Some((journal, rules))) = (&mut window, restored_from) {
             // Clients connect and pages wait meanwhile.
             heartbeat.wait(|| window::restore(&journal, rules, window));
         }
-        let sequencer = Sequencer::new(commit_log, fanout, state, window);
+        let first_seen = self.first_seen.and_then(|seen| heartbeat.wait(|| decider(seen)));
+        let sequencer =
+            Sequencer::new(commit_log, fanout, state, window).with_first_seen(first_seen);
         let mut converter = Pages::default();
         match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
             Ok(()) | Err(Stopped::Closed) => {}
             Err(error) => tracing::error!(%error, "publishing has stopped"),
+        }
+    }
+}
+
+/// Starts to decide which certificates have new domains.
+fn decider(first_seen: Arc<FirstSeen>) -> Option<Box<dyn ingest::FirstSeen>> {
+    match Decider::start(first_seen) {
+        Ok(decider) => Some(Box::new(decider)),
+        Err(error) => {
+            tracing::error!(%error, "cannot start a thread: no certificate is marked as new");
+            None
         }
     }
 }

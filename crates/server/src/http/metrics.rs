@@ -2,6 +2,7 @@
 
 mod cluster;
 mod compat;
+mod first_seen;
 mod journal;
 mod logs;
 mod outputs;

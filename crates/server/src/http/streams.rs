@@ -52,6 +52,7 @@ struct Streams {
     place: Join,
     stream: StreamId,
     filters: Filters,
+    has_journal: bool,
     metrics: Arc<Metrics>,
     alive: Alive,
     last_call: watch::Receiver<bool>,
@@ -71,6 +72,7 @@ pub(super) fn routes(
         place: Join::new(services),
         stream: services.stream,
         filters: services.filters.clone(),
+        has_journal: services.journal.is_some(),
         metrics: Arc::clone(&services.metrics),
         alive: services.alive.clone(),
         last_call: services.last_call.clone(),
@@ -238,7 +240,8 @@ impl Streams {
         owner: Owner,
         query: Option<&str>,
     ) -> Result<Option<Registered>, filters::Refused> {
-        filters::register(&self.filters, &self.config, &self.metrics, owner, query)
+        let Self { filters, config, metrics, has_journal, .. } = self;
+        filters::register(filters, config, metrics, *has_journal, owner, query)
     }
 }
 

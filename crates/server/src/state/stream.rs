@@ -12,6 +12,7 @@ use record::{State, StreamId};
 
 use super::journal_log::Pause;
 use super::{persistent, resume};
+use crate::first_seen::FirstSeen;
 
 /// A stream about to be published.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Stream {
     pub(crate) state_file: Option<StateFile>,
     /// The journal, if there is one.
     pub(crate) journal: Option<Journal>,
+    /// The domains that it has seen, if there is a journal.
+    pub(crate) first_seen: Option<Arc<FirstSeen>>,
 }
 
 impl Stream {
@@ -48,6 +51,7 @@ impl Stream {
             imported: resume::imported(config)?,
             ..position::State::of_stream(&state)
         };
+        let first_seen = FirstSeen::open(config, data_dir, &journal)?;
         let exported = config.compat.export_state.as_deref().map(StateFile::open).transpose()?;
         Ok(Self {
             log: Box::new(log),
@@ -55,6 +59,7 @@ impl Stream {
             saved,
             state_file: exported.map(|opened| opened.file),
             journal: Some(journal),
+            first_seen: Some(first_seen),
         })
     }
 
@@ -66,7 +71,7 @@ impl Stream {
         saved.stream = Some(stream);
         saved.resent_from = Some(saved.resent_from(first_offset));
         let (log, state) = MemoryLog::begin(first_offset, stream)?;
-        Ok(Self { log: Box::new(log), state, saved, state_file, journal: None })
+        Ok(Self { log: Box::new(log), state, saved, state_file, journal: None, first_seen: None })
     }
 }
 

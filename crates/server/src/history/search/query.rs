@@ -142,6 +142,7 @@ impl Query {
         let Some(filter) = &self.filter else { return true };
         let mut subject = Subject::default();
         subject.read(&certificate, source, EntryKind::from(record.kind));
+        subject.set_new(record.is_new);
         filter.passes(&subject)
     }
 

@@ -21,7 +21,7 @@ mod tests {
     use utoipa::{Modify, OpenApi};
 
     use super::*;
-    use crate::http::api::{cert, logs, search, stats};
+    use crate::http::api::{cert, first_seen, logs, search, stats};
     use crate::http::{examples, health, statistics};
 
     #[derive(OpenApi)]
@@ -36,6 +36,7 @@ mod tests {
             logs::logs,
             cert::cert,
             cert::entry,
+            first_seen::first_seen,
             search::search,
             search::crtsh::crtsh,
             statistics::statistics,
@@ -96,6 +97,7 @@ mod tests {
             "/api/cert/{hash}",
             "/api/entry/{log}/{index}",
             "/api/search",
+            "/api/first-seen",
             "/crtsh",
             "/stats",
             "/latest.json",

@@ -23,6 +23,7 @@ use self::run::{Budget, Run};
 use crate::history::JournalHistory;
 use crate::history::search::{Failure, Query};
 use crate::http::Services;
+use crate::http::streams::filters;
 use crate::metrics::Metrics;
 use crate::metrics::search::Outcome;
 use crate::options;
@@ -112,6 +113,7 @@ pub(crate) fn query(parameters: &str, max_terms: usize, stream: StreamId) -> Res
         ("log" = Option<String>, Query, description = "Parts of the name or URL of a log, or its id"),
         ("entry" = Option<String>, Query, description = "precert or final"),
         ("part" = Option<String>, Query, description = "A share of all certificates, such as 1/8"),
+        ("new" = Option<bool>, Query, description = "true: only certificates with a registrable domain that the server had not seen before"),
         ("serial" = Option<String>, Query, description = "A serial number in hexadecimal"),
         ("since" = Option<String>, Query, description = "Only larger offsets, as N or N@STREAM"),
         ("until" = Option<String>, Query, description = "Only offsets up to this one"),
@@ -145,6 +147,11 @@ pub(super) async fn search(
         Ok(requested) => requested,
         Err(problem) => return searches.refuse(problem),
     };
+    let filter = requested.query.filter.as_ref();
+    let checked = filter.map(|filter| filters::check_new(filter, searches.history.is_some()));
+    if let Some(Err(problem)) = checked {
+        return searches.refuse(problem);
+    }
     let Some(history) = &searches.history else { return searches.no_journal() };
     let Some(place) = history.admit() else { return searches.too_many() };
     let Requested { query, bounds, position, limit, format, identity } = requested;

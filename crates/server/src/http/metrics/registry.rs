@@ -15,11 +15,13 @@ use supervise::Supervisor;
 use wire::filter::Filters;
 
 use super::cluster::ClusterMetrics;
+use super::first_seen::FirstSeenMetrics;
 use super::journal::JournalMetrics;
 use super::logs::Logs;
 use super::outputs::OutputMetrics;
 use super::process;
 use crate::cluster;
+use crate::first_seen::FirstSeen;
 use crate::metrics::Metrics;
 use crate::metrics::guard::GuardMetrics;
 use crate::metrics::search::SearchMetrics;
@@ -34,6 +36,7 @@ pub(crate) struct Sources {
     pub(crate) logs: Arc<dyn LogsView>,
     pub(crate) tasks: Supervisor,
     pub(crate) journal: Option<Journal>,
+    pub(crate) first_seen: Option<Arc<FirstSeen>>,
     pub(crate) cluster: Option<Arc<cluster::Status>>,
     pub(crate) outputs: Statuses,
 }
@@ -41,7 +44,7 @@ pub(crate) struct Sources {
 /// Builds the registry with every metric in it, ready to be scraped.
 #[must_use]
 pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
-    let Sources { hub, filters, logs, tasks, journal, cluster, outputs } = sources;
+    let Sources { hub, filters, logs, tasks, journal, first_seen, cluster, outputs } = sources;
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
     register_guard(&mut registry, &metrics.guard);
@@ -56,6 +59,9 @@ pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
     registry.register_collector(Box::new(OutputMetrics(outputs)));
     if let Some(journal) = journal {
         registry.register_collector(Box::new(JournalMetrics(journal)));
+    }
+    if let Some(first_seen) = first_seen {
+        registry.register_collector(Box::new(FirstSeenMetrics(first_seen)));
     }
     if let Some(cluster) = cluster {
         registry.register_collector(Box::new(ClusterMetrics(cluster)));

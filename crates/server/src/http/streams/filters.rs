@@ -7,7 +7,7 @@ use config::Config;
 use feed::Owner;
 use tokio::task::spawn_blocking;
 use url::form_urlencoded;
-use wire::filter::{Filter, FilterError, Filters, Registered};
+use wire::filter::{Filter, FilterError, Filters, Parameter, Registered};
 
 use super::parameters;
 use crate::metrics::{Metrics, Refusal};
@@ -35,25 +35,40 @@ impl IntoResponse for Refused {
 }
 
 /// Registers the filter that a query string asks for, if it asks for one. A misspelt parameter is
-/// refused.
+/// refused, and `new` if the server has no journal.
 pub(super) fn register(
     filters: &Filters,
     config: &Config,
     metrics: &Metrics,
+    has_journal: bool,
     owner: Owner,
     query: Option<&str>,
 ) -> Result<Option<Registered>, Refused> {
-    parameters::check(query).map_err(|text| {
+    let invalid = |text: String| {
         count(metrics, Refusal::Invalid, text.trim_end());
         Refused { is_busy: false, text }
-    })?;
-    let register = |filter| filters.register_for(owner.0, filter);
-    let registered = parse(config, query).and_then(|filter| filter.map(register).transpose());
+    };
+    parameters::check(query).map_err(invalid)?;
+    let filter = parse(config, query).map_err(|error| refuse(metrics, &error))?;
+    if let Some(filter) = &filter {
+        check_new(filter, has_journal).map_err(invalid)?;
+    }
+    let registered = filter.map(|filter| filters.register_for(owner.0, filter)).transpose();
     if filters.is_compaction_due() {
         let filters = filters.clone();
         drop(spawn_blocking(move || filters.compact()));
     }
     registered.map_err(|error| refuse(metrics, &error))
+}
+
+/// Refuses a filter that a server without a journal cannot apply. `Err` is the answer to the client.
+pub(in crate::http) fn check_new(filter: &Filter, has_journal: bool) -> Result<(), String> {
+    if has_journal || filter.terms(Parameter::New).is_empty() {
+        return Ok(());
+    }
+    Err("new: only a server with a journal (data_dir) remembers the domains it has seen, and this \
+         one has none; a node of a cluster never has one\n"
+        .to_owned())
 }
 
 /// Reads the filter that a query string asks for, if it asks for one.
