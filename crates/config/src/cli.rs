@@ -17,7 +17,7 @@ use self::journal::JournalCommand;
 use crate::error::{ConfigError, Origin};
 use crate::overlay::Assignment;
 use crate::table::{SETTINGS, Setting};
-pub use commands::{CreateIndex, LogsCommand, TailCommand};
+pub use commands::{BackfillCommand, CreateIndex, LogsCommand, TailCommand};
 pub use manual::MANUAL;
 pub use search::SearchCommand;
 
@@ -55,6 +55,7 @@ pub(crate) enum Action {
     Print,
     PrintChanged,
     Logs(LogsCommand),
+    Backfill(BackfillCommand),
     Journal(Option<PathBuf>, JournalCommand),
     CreateIndex(CreateIndex),
     Healthcheck(Option<String>),
@@ -143,6 +144,7 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
             let (directory, command) = journal::read(matches);
             Action::Journal(directory, command)
         }
+        Some(("backfill", matches)) => Action::Backfill(commands::backfill(matches)),
         Some(("create-index", index)) => Action::CreateIndex(commands::create_index(index)),
         Some(("healthcheck", check)) => Action::Healthcheck(check.get_one("url").cloned()),
         Some(("tail", tail)) => Action::Tail(commands::tail(tail)),

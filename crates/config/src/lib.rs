@@ -35,7 +35,9 @@ use serde::Deserialize as _;
 use changed::Origins;
 pub use cli::journal::{ExportFormat, JournalCommand, JournalExport};
 use cli::{Action, CommandLine, Request};
-pub use cli::{CreateIndex, LogsCommand, MANUAL, SearchCommand, TailCommand, command};
+pub use cli::{
+    BackfillCommand, CreateIndex, LogsCommand, MANUAL, SearchCommand, TailCommand, command,
+};
 pub use compat::{COMPAT_KEYS, CompatKey, OtherServer, ProfileOrigin, Support};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
@@ -65,6 +67,8 @@ pub enum Invocation {
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
+    /// List or read what is missing in the journal, and exit.
+    Backfill(Box<Setup>, BackfillCommand),
     /// Do this with the journal, in this directory or else that of the configuration, and exit.
     Journal(Box<Setup>, Option<PathBuf>, JournalCommand),
     /// Write every log's current end, and exit.
@@ -166,6 +170,7 @@ fn parse_with(
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
         Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
+        Action::Backfill(command) => Invocation::Backfill(Box::new(setup), command),
         Action::Journal(directory, command) => {
             Invocation::Journal(Box::new(setup), directory, command)
         }

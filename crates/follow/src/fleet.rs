@@ -1,5 +1,6 @@
 //! The followed logs: configured ones and those of the lists, each with its own follower.
 
+pub(crate) mod backfill;
 mod change;
 mod lists;
 
@@ -332,8 +333,11 @@ impl Fleet {
 
     /// Stops every follower; the receiver gets the pages sent and then sees the end.
     pub async fn stop(&self) {
-        drop(self.pages.lock().take());
-        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        let (pages, mut tasks) = {
+            let mut pages = self.pages.lock();
+            (pages.take(), std::mem::take(&mut *self.tasks.lock()))
+        };
+        drop(pages);
         tasks.shutdown().await;
     }
 
@@ -420,6 +424,11 @@ impl Fleet {
         let run =
             Arc::clone(self).run(Arc::clone(&status), Arc::clone(&client), pages, resume, number);
         let running = {
+            let queue = self.pages.lock();
+            if queue.is_none() {
+                // It was stopped meanwhile, and nothing would stop this follower.
+                return;
+            }
             let mut tasks = self.tasks.lock();
             while tasks.try_join_next().is_some() {}
             Some(tasks.spawn(run))

@@ -3,7 +3,7 @@
 mod alarms;
 mod audit;
 mod error;
-mod parts;
+pub(crate) mod parts;
 mod poll;
 mod proof;
 mod run;

@@ -1,5 +1,6 @@
 //! Pages: the parts in which followers hand entries to the publisher.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,9 @@ pub enum Notice {
     Alarm(Alarm),
     /// An operator acknowledges all its alarms.
     Acknowledgement,
+    /// Entries that are missing were read: those of the page. For some of them an offset, by index, at
+    /// which their certificate is known to have been published.
+    Backfill(HashMap<u64, u64>),
 }
 
 /// Consecutive indexes of one log, each with its entry or in a gap; or a notice.
@@ -39,7 +43,8 @@ pub struct Page {
     pub tree: Option<Tree>,
     /// The largest tree size that a head of the log has named.
     pub largest_head: u64,
-    /// Something else that happened. A page with a notice has no indexes, and moves no position.
+    /// Something else that happened. A page with a notice accounts for no range of indexes, and moves no
+    /// position.
     pub notice: Option<Notice>,
     /// Told once the page is committed; dropped if it is not.
     pub committed: Option<oneshot::Sender<()>>,

@@ -154,6 +154,7 @@ fn batch(state: &State, count: u64) -> Batch {
         chain: vec![Arc::clone(&issuer)],
         link: (at == 0).then(|| Box::new([6; 32])),
         is_new: at == 1,
+        is_backfilled: false,
     }));
     let index = known.next + count;
     batch.sightings.push(Sighting {

@@ -1,6 +1,6 @@
 //! The seam at which committed batches become visible.
 
-use record::{Batch, LogNumber};
+use record::{Batch, Gap, LogNumber};
 
 /// A committed batch, with what came with its pages.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Committed<T> {
     pub tickets: Vec<(T, LogNumber)>,
     /// Certificates in the dedup window; `None` without one.
     pub remembered: Option<usize>,
+    /// The gaps of each log in which they have changed.
+    pub missing: Vec<(LogNumber, Vec<Gap>)>,
 }
 
 /// Shows committed batches to readers.

@@ -10,6 +10,7 @@
 //! within it, waiting for it saves every reader a write. Where it is not, waiting would only delay,
 //! and the interval is no longer than it takes to write the last page to everybody.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -44,6 +45,13 @@ pub(crate) struct Size {
     pub(crate) bytes: usize,
     /// Number of entries.
     pub(crate) entries: usize,
+}
+
+impl AddAssign for Size {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.entries += other.entries;
+    }
 }
 
 /// The source of pages, and the clock.

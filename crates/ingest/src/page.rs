@@ -1,5 +1,6 @@
 //! Pages: what followers hand in.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ pub enum Notice {
     Alarm(Alarm),
     /// An operator acknowledges all its alarms.
     Acknowledgement,
+    /// Entries that are missing were read: the records of the page, in any order. For some of them an
+    /// offset, by index, at which their certificate is known to have been published.
+    Backfill(HashMap<u64, u64>),
 }
 
 /// Consecutive entries of one log, read and verified; or a notice.
@@ -34,7 +38,8 @@ pub struct Page<T> {
     pub largest_head: u64,
     /// The tree of the entries below `end`, if the log is being proved.
     pub tree: Option<Tree>,
-    /// Something else that happened. A page with a notice has no indexes, and moves no position.
+    /// Something else that happened. A page with a notice accounts for no range of indexes, and moves no
+    /// position.
     pub notice: Option<Notice>,
     /// Returned once the page is committed.
     pub ticket: T,

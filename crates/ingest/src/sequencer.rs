@@ -1,5 +1,6 @@
 //! The sequencer: the one place where pages get their order and certificates their offsets.
 
+mod backfill;
 #[cfg(test)]
 mod tests;
 
@@ -59,14 +60,14 @@ enum PageError {
 /// everything staged is discarded.
 #[derive(Debug)]
 pub struct Sequencer<L, F: Fanout> {
+    /// Marks certificates with new domains; `None` to mark none. Dropped before the log, which it reads.
+    first_seen: Option<Box<dyn FirstSeen>>,
     log: L,
     fanout: F,
     committed: State,
     staged: State,
     /// Certificates committed lately; `None` to publish every entry.
     window: Option<Window>,
-    /// Marks certificates with new domains; `None` to mark none.
-    first_seen: Option<Box<dyn FirstSeen>>,
     /// Offsets of the certificates staged since.
     overlay: HashMap<Key, u64>,
     in_flight: VecDeque<InFlight<F::Ticket>>,
@@ -187,6 +188,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             Notice::Acknowledgement => {
                 self.open.batch.acknowledgements.push(Acknowledgement { log });
             }
+            Notice::Backfill(published) => return self.fill(log, page, &published),
         }
         self.open.tickets.push((page.ticket, log));
         Size::default()
@@ -222,25 +224,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
         let mut size = Size::default();
         for record in records {
             let original = self.original(&record, now);
-            let batch = &mut self.open.batch;
-            let offset = batch.next_offset();
-            if let Some(offset) = original {
-                let Record { index, submitted, .. } = record;
-                let fingerprint = record.link.is_some().then_some(record.fingerprint);
-                batch.sightings.push(Sighting { log, index, submitted, offset, fingerprint });
-                continue;
-            }
-            if self.window.is_some() {
-                self.overlay.insert(dedup::key(record.dedup_key()), offset);
-            }
-            let first_seen = self.first_seen.as_mut();
-            let is_new = first_seen.is_some_and(|seen| seen.is_new(&record, offset));
-            // A copy: the page's certificates share one buffer, so one that is kept would keep all of
-            // them, most of them duplicates.
-            let certificate = Bytes::copy_from_slice(&record.certificate);
-            size.entries += 1;
-            size.bytes += certificate.len();
-            batch.records.push(Record { log, seen, certificate, is_new, ..record });
+            size += self.put(Record { log, seen, ..record }, original);
         }
         let batch = &mut self.open.batch;
         batch.gaps.extend(gap.map(|(range, reason)| Gap { log, range, reason }));
@@ -259,6 +243,29 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
         }
         self.open.bytes += size.bytes;
         self.open.tickets.push((ticket, log));
+        size
+    }
+
+    /// Adds an entry to the open batch: as a sighting, if its certificate was published at an offset.
+    fn put(&mut self, record: Record, original: Option<u64>) -> Size {
+        let batch = &mut self.open.batch;
+        let offset = batch.next_offset();
+        if let Some(offset) = original {
+            let Record { log, index, submitted, .. } = record;
+            let fingerprint = record.link.is_some().then_some(record.fingerprint);
+            batch.sightings.push(Sighting { log, index, submitted, offset, fingerprint });
+            return Size::default();
+        }
+        if self.window.is_some() {
+            self.overlay.insert(dedup::key(record.dedup_key()), offset);
+        }
+        let first_seen = self.first_seen.as_mut();
+        let is_new = first_seen.is_some_and(|seen| seen.is_new(&record, offset));
+        // A copy: the page's certificates share one buffer, so one that is kept would keep all of
+        // them, most of them duplicates.
+        let certificate = Bytes::copy_from_slice(&record.certificate);
+        let size = Size { entries: 1, bytes: certificate.len() };
+        batch.records.push(Record { certificate, is_new, ..record });
         size
     }
 
@@ -330,7 +337,8 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             first_seen.committed(&batch);
         }
         let remembered = self.window.as_ref().map(Window::len);
-        let is_open = self.fanout.show(Committed { batch, tickets, remembered });
+        let missing = self.missing(&batch);
+        let is_open = self.fanout.show(Committed { batch, tickets, remembered, missing });
         if is_open { Ok(()) } else { Err(Stopped::Closed) }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use ct::Hash;
 
 use crate::alarm::{Acknowledgement, Alarm};
-use crate::entry::{Gap, Record, Sighting};
+use crate::entry::{Gap, LogNumber, Record, Sighting};
 use crate::log::LogChange;
 use crate::position::Advance;
 use crate::stream_id::StreamId;
@@ -49,7 +49,8 @@ impl fmt::Debug for BatchHash {
 /// The unit of committing, showing and applying: whole pages of logs with the positions after them.
 ///
 /// Records have the offsets from `first_offset` on, in their order. For each log with an [`Advance`],
-/// its records, sightings and gaps cover the indexes of that advance, each once.
+/// its records, sightings and gaps cover the indexes of that advance, each once. Any further record or
+/// sighting is of an index in a gap of its log, of which it closes that part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Its place in the stream.
@@ -87,6 +88,14 @@ impl Batch {
             acknowledgements: Vec::new(),
             advances: Vec::new(),
         }
+    }
+
+    /// Reports whether an entry of this batch was missing when its log advanced over its index: one that
+    /// no advance here covers.
+    #[must_use]
+    pub fn is_backfilled(&self, log: LogNumber, index: u64) -> bool {
+        let advance = self.advances.iter().find(|advance| advance.log == log);
+        advance.is_none_or(|advance| index < advance.first)
     }
 
     /// Returns the offset after the last record.

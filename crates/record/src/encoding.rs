@@ -66,7 +66,7 @@
 //! log share those above the highest bit in which their sizes differ.
 //!
 //! **Record**: `u8` flags (bit 0: precertificate; bit 1: a link follows; bit 2: of another log than the
-//! record before; bit 3: one of its registrable domains is new to the stream); `uint` log if bit 2 is set, and for the first record; `delta` index against the one
+//! record before; bit 3: one of its registrable domains is new to the stream; bit 4: it was missing before, and was read later); `uint` log if bit 2 is set, and for the first record; `delta` index against the one
 //! after the log's last record here, for the first one against `first` of its advance (0 without one);
 //! `delta` submission time and `delta` seen time, each against that of the record before (0 for the
 //! first); list of *issuer reference*; `bytes` certificate; `hash` link if bit 1 is set.

@@ -40,6 +40,9 @@ pub struct Record {
     /// One of its names has a registrable domain that no record before it had, as far as the stream
     /// remembers. Decided before it is committed; false in a stream that does not decide it.
     pub is_new: bool,
+    /// It was missing when its log advanced over its index, and came later: streams leave it out unless
+    /// they are asked for it.
+    pub is_backfilled: bool,
 }
 
 impl Record {
@@ -55,7 +58,19 @@ impl Record {
     ) -> Self {
         let fingerprint = ct::sha256(&certificate);
         let (log, seen, link) = (LogNumber::default(), 0, None);
-        Self { log, index, submitted, seen, kind, certificate, fingerprint, chain, link, is_new: false }
+        Self {
+            log,
+            index,
+            submitted,
+            seen,
+            kind,
+            certificate,
+            fingerprint,
+            chain,
+            link,
+            is_new: false,
+            is_backfilled: false,
+        }
     }
 
     /// Returns the bytes of memory that the record takes by itself. Issuers are shared and not counted.

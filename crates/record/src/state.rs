@@ -1,6 +1,7 @@
 //! The fold: what a stream's batches add up to.
 
 mod check;
+mod fill;
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub struct LogState {
     pub identity: LogIdentity,
     /// Its position; `None` before the first advance.
     pub position: Option<Position>,
-    /// The newest gaps, oldest first; neighbours of one reason are one gap.
+    /// The newest gaps, as far as entries that came later have not closed them; in the order of their
+    /// indexes. Neighbours of one reason are one gap.
     pub gaps: Vec<Gap>,
     /// Alarms that are not acknowledged, oldest first.
     pub alarms: Vec<Alarm>,
@@ -261,9 +263,15 @@ impl State {
     ///
     /// # Errors
     /// If it does not follow the last message or does not fit the positions: its entries must begin
-    /// at the position of their log and account for each index once. The state is then unchanged.
+    /// at the position of their log and account for each index once, or be of indexes that are in its
+    /// gaps. The state is then unchanged.
     pub fn apply(&mut self, batch: &Batch, hash: BatchHash) -> Result<(), Refused> {
         check::batch(self, batch)?;
+        for (log, index) in fill::entries(self, batch) {
+            if let Some(log) = self.log_mut(log) {
+                log.fill(index);
+            }
+        }
         self.number = batch.header.number;
         self.last = hash;
         self.next_offset = batch.next_offset();

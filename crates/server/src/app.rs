@@ -21,6 +21,7 @@ pub(crate) use self::logs::http_client;
 use self::origin::{Origin, Publishing, Stream};
 use self::ports::Ports;
 
+use crate::backfill::missing::Missing;
 use crate::cluster;
 use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
@@ -109,7 +110,7 @@ impl Server {
         let started = Instant::now();
         let ports = Ports::open(&config)?;
         let liveness = Arc::new(Liveness::default());
-        let stream = Stream::open(&config, mode, &liveness).await?;
+        let mut stream = Stream::open(&config, mode, &liveness).await?;
         if mode != Mode::Demo {
             logs::report_evidence(&config);
         }
@@ -123,6 +124,8 @@ impl Server {
         recent.limit(certificates, bytes);
 
         let (id, journal) = (stream.state().stream(), stream.journal());
+        let first_seen = stream.first_seen();
+        let missing = Arc::new(Missing::of(stream.state()));
         let publishing = Publishing {
             config: &config,
             mode,
@@ -132,12 +135,16 @@ impl Server {
                 Arc::clone(&metrics),
                 Arc::clone(&recent),
                 Arc::clone(&entries),
+                Arc::clone(&missing),
             ),
+            history: history.clone(),
+            missing: Arc::clone(&missing),
             entries,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
         };
+        stream.restore(&publishing.fanout).await?;
         let parts = outputs::Parts {
             hub: Arc::clone(&hub),
             messages: for_outputs,
@@ -166,6 +173,7 @@ impl Server {
                     logs: Arc::clone(&logs),
                     tasks: tasks.clone(),
                     journal: journal.clone(),
+                    first_seen: first_seen.clone(),
                     cluster: cluster.clone(),
                     outputs: outputs.statuses(),
                 },
@@ -174,6 +182,7 @@ impl Server {
             hub,
             stream: id,
             journal,
+            first_seen,
             filters,
             logs,
             metrics,
@@ -182,6 +191,8 @@ impl Server {
             liveness,
             started,
             is_demo: mode == Mode::Demo,
+            // In a cluster, only the node that leads knows.
+            missing: cluster.is_none().then_some(missing),
             alive: hold,
             last_call: called,
             tasks,

@@ -37,7 +37,9 @@ use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
+use crate::backfill::missing::Missing;
 use crate::cluster;
+use crate::first_seen::FirstSeen;
 use crate::history::JournalHistory;
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
@@ -57,6 +59,8 @@ pub struct Services {
     pub stream: StreamId,
     /// The published certificates on disk, where they are kept.
     pub journal: Option<Journal>,
+    /// The domains that were seen, if there is a journal.
+    pub(crate) first_seen: Option<Arc<FirstSeen>>,
     /// The filters of all connections.
     pub filters: Filters,
     /// The status of the followed logs.
@@ -77,6 +81,8 @@ pub struct Services {
     pub started: Instant,
     /// True if the logs are simulated.
     pub is_demo: bool,
+    /// The entries that are missing, unless this is a node of a cluster.
+    pub missing: Option<Arc<Missing>>,
     /// A clone of it is held by every connection.
     pub alive: Alive,
     /// Turns true some time after the stream was closed: clients that are behind are then cut off.

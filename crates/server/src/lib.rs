@@ -2,8 +2,10 @@
 //! work.
 
 pub mod app;
+mod backfill;
 mod cluster;
 pub mod commands;
+mod first_seen;
 mod history;
 pub mod http;
 pub mod liveness;

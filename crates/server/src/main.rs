@@ -14,7 +14,9 @@ use anyhow::Context as _;
 use config::{Config, ConfigError, Invocation, LogFormat, SearchCommand, Setup, TailCommand};
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
-use server::commands::{create_index, healthcheck, journal, logs, search, tail, validate};
+use server::commands::{
+    backfill, create_index, healthcheck, journal, logs, search, tail, validate,
+};
 use server::reload::{self, SetLevel};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -51,6 +53,9 @@ fn main() -> ExitCode {
             Err(text) => refuse(text.trim_end()),
         },
         Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
+        Ok(Invocation::Backfill(setup, command)) => {
+            answer(backfill::run(&setup.config, &command, |line| drop(logging::print(line))))
+        }
         Ok(Invocation::Journal(setup, directory, command)) => {
             match journal::run(&setup.config, directory.as_deref(), &command) {
                 // It has printed everything.

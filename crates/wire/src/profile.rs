@@ -84,6 +84,8 @@ pub(crate) struct Choices {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum MessageField {
+    /// `true` in a message of an entry that was missing before; otherwise not there.
+    Backfilled,
     Data,
     /// The number of names, in a message that omits something; otherwise not there.
     DomainsTotal,

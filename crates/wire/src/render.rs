@@ -117,7 +117,11 @@ impl Message<'_> {
             for (key, field) in self.choices.message {
                 let says_what_is_missing =
                     matches!(field, MessageField::DomainsTotal | MessageField::Truncated);
-                if !(is_whole && says_what_is_missing) {
+                let is_absent = match field {
+                    MessageField::Backfilled => !self.event.record.is_backfilled,
+                    _ => is_whole && says_what_is_missing,
+                };
+                if !is_absent {
                     json.key(key);
                     self.member(*field, json);
                 }
@@ -131,6 +135,7 @@ impl Message<'_> {
     /// Writes the value of a member of the message.
     fn member(&self, field: MessageField, json: &mut Json<'_>) {
         match field {
+            MessageField::Backfilled => json.boolean(true),
             MessageField::Data if self.kind == StreamKind::Domains => self.domains(json),
             MessageField::Data => self.data(json),
             MessageField::DomainsTotal => json.number(self.domains_total as u64),

@@ -86,6 +86,23 @@ fn calidog_update() {
     );
 }
 
+#[test]
+fn a_record_that_was_backfilled_says_so_in_our_own_profile() {
+    let der = leaf();
+    let (certificate, source) = (Certificate::read(&der), rfc6962());
+    let live = event(&source, &certificate, &[]);
+    let record = &Record { is_backfilled: true, ..live.record.clone() };
+    let backfilled = Event { record, ..live };
+    for kind in StreamKind::ALL {
+        let expected =
+            render(kind, Profile::Calidog, &live).replacen('{', r#"{"backfilled":true,"#, 1);
+        assert_eq!(render(kind, Profile::Calidog, &backfilled), expected);
+        for other in [Profile::Go, Profile::Rust] {
+            assert_eq!(render(kind, other, &backfilled), render(kind, other, &live));
+        }
+    }
+}
+
 const GO: &str = r#"{"data":{"cert_index":7,
 "cert_link":"https://ct.example/log/ct/v1/get-entries?start=7&end=7",
 "leaf_cert":{"all_domains":["b.example","a.example","b.example"],

@@ -23,6 +23,15 @@ pub enum LogsCommand {
     Acknowledge(Vec<String>),
 }
 
+/// The command that reads what is missing into the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillCommand {
+    /// The logs, each given by name, URL or id; none to list what is missing.
+    pub logs: Vec<String>,
+    /// The directory of the journal; `None` for that of the configuration.
+    pub directory: Option<PathBuf>,
+}
+
 /// The command that prints the stream of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TailCommand {
@@ -47,13 +56,14 @@ pub struct TailCommand {
 }
 
 /// Returns all commands.
-pub(super) fn all() -> [Command; 8] {
+pub(super) fn all() -> [Command; 9] {
     [
         tail_command(),
         super::search::command(),
         healthcheck_command(),
         Command::new("validate").about("Check the configuration; the same as --validate-config"),
         logs_command(),
+        backfill_command(),
         super::journal::command(),
         create_index_command(),
         completions::command("certstream-server"),
@@ -218,5 +228,42 @@ pub(super) fn logs(matches: &ArgMatches) -> LogsCommand {
     match acknowledged.and_then(|matches| matches.get_many("name")) {
         Some(names) => LogsCommand::Acknowledge(names.cloned().collect()),
         None => LogsCommand::List,
+    }
+}
+
+const BACKFILL_EXAMPLES: &[usage::Example] = &[
+    ("certstream-server backfill", "what is missing"),
+    ("certstream-server backfill --log \"Example Log 2027h1\"", "reads it"),
+];
+
+fn backfill_command() -> Command {
+    let log = option("log", "NAME", "Read what is missing of this log: its name, URL or id")
+        .action(ArgAction::Append);
+    let directory = Arg::new("directory")
+        .value_name("DIRECTORY")
+        .value_parser(value_parser!(PathBuf))
+        .help("Directory of the journal [default: data_dir]");
+    Command::new("backfill")
+        .about("List entries of logs that are missing in the journal, or read them into it")
+        .arg(log)
+        .arg(directory)
+        .after_help(usage::examples(BACKFILL_EXAMPLES))
+        .after_long_help(format!(
+            "{}\n\n\
+             Entries are missing where the server had to skip them; /api/logs lists them too. They get \
+             new offsets. Streams leave them out unless they are requested with backfilled=true, and \
+             a certificate that was published before is not published again. A running server does the work \
+             itself, also if this command is stopped. Without one, the command reads the logs by \
+             itself. What was read is kept: the same command continues after a stop.\n\n\
+             Exit status: 0 if everything requested was read or cannot be read, 1 if not.",
+            usage::examples(BACKFILL_EXAMPLES),
+        ))
+}
+
+/// Returns the request of `backfill`.
+pub(super) fn backfill(matches: &ArgMatches) -> BackfillCommand {
+    BackfillCommand {
+        logs: matches.get_many("log").map(|logs| logs.cloned().collect()).unwrap_or_default(),
+        directory: matches.get_one("directory").cloned(),
     }
 }

@@ -101,6 +101,7 @@ impl<'a> PageBuilder<'a> {
             chain: part.chain,
             link: part.link.map(Box::new),
             is_new: false,
+            is_backfilled: false,
         };
         self.parts.into_iter().map(record).collect()
     }

@@ -116,6 +116,7 @@ impl Source for Defective {
             chain: Vec::new(),
             link: None,
             is_new: false,
+            is_backfilled: false,
         };
         let entries = range.map(entry).collect();
         let lease = Budget::new(1).reserve(0, None).await;

@@ -11,12 +11,12 @@ const MOST_BYTES: usize = 512 << 10;
 
 /// Consecutive entries that are emitted together.
 #[derive(Debug)]
-pub(super) struct Part {
-    pub(super) entries: Vec<Record>,
+pub(crate) struct Part {
+    pub(crate) entries: Vec<Record>,
     /// The leaf hash of each entry; empty if nothing is verified.
-    pub(super) leaf_hashes: Vec<Hash>,
+    pub(crate) leaf_hashes: Vec<Hash>,
     /// The part's bytes in the budget of all responses.
-    pub(super) lease: Option<Lease>,
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Part {
@@ -46,7 +46,7 @@ impl Part {
     }
 
     /// Cuts the part into parts that are small enough to be emitted; none if it has no entries.
-    pub(super) fn cut(mut self) -> Vec<Self> {
+    pub(crate) fn cut(mut self) -> Vec<Self> {
         let mut parts = Vec::with_capacity(1);
         while let Some(part) = self.take() {
             parts.push(part);
@@ -79,6 +79,7 @@ mod tests {
             chain: Vec::new(),
             link: None,
             is_new: false,
+            is_backfilled: false,
         }
     }
 

@@ -87,6 +87,7 @@ impl<S: Source> Follower<S> {
             chain: Vec::new(),
             link: None,
             is_new: false,
+            is_backfilled: false,
         };
         let is_passed = !self.enforces() && !entry.certificate.is_empty();
         let entries = if is_passed { vec![entry] } else { Vec::new() };

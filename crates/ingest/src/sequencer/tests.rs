@@ -1,5 +1,6 @@
 //! The sequencer: order, offsets, duplicates and batches, with a commit log that works or fails.
 
+mod backfill;
 mod model_log;
 mod random;
 

@@ -10,6 +10,13 @@ const INDEX_BITS: u32 = 40;
 /// The other bits, for the log.
 const LOG_BITS: u32 = 24;
 
+/// Returns the key of an entry that came after its log had advanced over its index. It is among those of
+/// certificates.
+pub(crate) fn of_backfilled(log: LogNumber, index: u64) -> u64 {
+    let entry = [&b"backfilled"[..], &log.0.to_be_bytes(), &index.to_be_bytes()].concat();
+    of_digest(&Digests::of(&entry).sha256)
+}
+
 /// Returns the key of a digest: its first 8 bytes.
 pub(crate) fn of_digest(digest: &[u8]) -> u64 {
     digest.first_chunk().copied().map_or(0, u64::from_be_bytes)

@@ -55,12 +55,23 @@ impl OpenIndex {
             }
         }
         self.rows.push(row);
-        batch.records.iter().for_each(|record| self.add_record(record, ordinal));
+        for record in &batch.records {
+            self.add_record(record, ordinal);
+            self.add_backfilled(batch, record.log, record.index, ordinal);
+        }
         for sighting in &batch.sightings {
+            self.add_backfilled(batch, sighting.log, sighting.index, ordinal);
             self.sightings.push((sighting.offset, ordinal));
             if let Some(fingerprint) = &sighting.fingerprint {
                 self.certificates.push((keys::of_digest(fingerprint), ordinal));
             }
+        }
+    }
+
+    /// Adds an entry that no advance covers, under a key of its own.
+    fn add_backfilled(&mut self, batch: &Batch, log: LogNumber, index: u64, ordinal: u32) {
+        if batch.is_backfilled(log, index) {
+            self.certificates.push((keys::of_backfilled(log, index), ordinal));
         }
     }
 

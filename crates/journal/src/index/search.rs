@@ -67,12 +67,44 @@ impl Digest {
     }
 }
 
+/// The place of a certificate.
+enum Place {
+    /// The record at this position of the batch.
+    Record(Batch, usize),
+    /// Another one that it is linked to.
+    Linked(Sighting),
+}
+
 impl Indexes {
     /// Finds the newest record of a certificate, or a sighting of it that is only linked to another one.
     ///
     /// # Errors
     /// If a file cannot be read.
     pub fn certificate(&self, digest: &Digest) -> Result<Option<Found>, ReadError> {
+        match self.place(digest)? {
+            Some(Place::Record(batch, position)) => {
+                self.kept(batch, position).map(|kept| kept.map(Found::Record))
+            }
+            Some(Place::Linked(sighting)) => {
+                Ok(Some(Found::Sighting(sighting, self.record(sighting.offset)?)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the offset at which a certificate was published, or another one that it is linked to.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn published(&self, digest: &Digest) -> Result<Option<u64>, ReadError> {
+        Ok(self.place(digest)?.map(|place| match place {
+            Place::Record(batch, position) => batch.first_offset.saturating_add(position as u64),
+            Place::Linked(sighting) => sighting.offset,
+        }))
+    }
+
+    /// Finds the newest record of a certificate, or a sighting of it that is only linked to another one.
+    fn place(&self, digest: &Digest) -> Result<Option<Place>, ReadError> {
         let mut linked = None;
         for segment in self.store().list().iter().rev() {
             let ordinals = self.look(segment, |index| index.certificates(digest.key()))?;
@@ -80,7 +112,7 @@ impl Indexes {
                 let Some(batch) = self.batch(segment, ordinal)? else { continue };
                 let position = batch.records.iter().rposition(|record| digest.is_of(record));
                 if let Some(position) = position {
-                    return self.kept(batch, position).map(|kept| kept.map(Found::Record));
+                    return Ok(Some(Place::Record(batch, position)));
                 }
                 let is_it = |sighting: &&Sighting| {
                     sighting.fingerprint.is_some_and(|own| Digest::Sha256(own) == *digest)
@@ -88,8 +120,7 @@ impl Indexes {
                 linked = linked.or_else(|| batch.sightings.iter().rfind(is_it).copied());
             }
         }
-        let Some(sighting) = linked else { return Ok(None) };
-        Ok(Some(Found::Sighting(sighting, self.record(sighting.offset)?)))
+        Ok(linked.map(Place::Linked))
     }
 
     /// Finds an entry of a log.
@@ -97,25 +128,42 @@ impl Indexes {
     /// # Errors
     /// If a file cannot be read.
     pub fn entry(&self, log: LogNumber, index: u64) -> Result<Option<Found>, ReadError> {
+        let backfilled = keys::of_backfilled(log, index);
         for segment in self.store().list().iter().rev() {
-            let found = self.look(segment, |found| found.entry(log, index))?.flatten();
-            let Some(ordinal) = found else { continue };
-            let Some(batch) = self.batch(segment, ordinal)? else { continue };
-            let record = |record: &Record| record.log == log && record.index == index;
-            if let Some(position) = batch.records.iter().position(record) {
-                return self.kept(batch, position).map(|kept| kept.map(Found::Record));
-            }
-            let sighting = |each: &&Sighting| each.log == log && each.index == index;
-            if let Some(sighting) = batch.sightings.iter().find(sighting).copied() {
-                let kept = self.record(sighting.offset)?;
-                return Ok(Some(Found::Sighting(sighting, kept)));
-            }
-            let gap = |gap: &&Gap| gap.log == log && gap.range.contains(&index);
-            if let Some(gap) = batch.gaps.iter().find(gap) {
-                return Ok(Some(Found::Gap(gap.clone())));
+            let found = self.look(segment, |found| {
+                let mut batches = found.certificates(backfilled)?;
+                // Where the entry was missing is looked at last.
+                batches.extend(found.entry(log, index)?);
+                Ok(batches)
+            })?;
+            for ordinal in found.into_iter().flatten() {
+                let Some(batch) = self.batch(segment, ordinal)? else { continue };
+                if let Some(found) = self.entry_of(batch, log, index)? {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Finds an entry of a log in a batch.
+    fn entry_of(
+        &self,
+        batch: Batch,
+        log: LogNumber,
+        index: u64,
+    ) -> Result<Option<Found>, ReadError> {
+        let record = |record: &Record| record.log == log && record.index == index;
+        if let Some(position) = batch.records.iter().position(record) {
+            return self.kept(batch, position).map(|kept| kept.map(Found::Record));
+        }
+        let sighting = |each: &&Sighting| each.log == log && each.index == index;
+        if let Some(sighting) = batch.sightings.iter().find(sighting).copied() {
+            let kept = self.record(sighting.offset)?;
+            return Ok(Some(Found::Sighting(sighting, kept)));
+        }
+        let gap = |gap: &&Gap| gap.log == log && gap.range.contains(&index);
+        Ok(batch.gaps.iter().find(gap).cloned().map(Found::Gap))
     }
 
     /// Finds the records of certificates with this serial number, newest first, without sightings; at

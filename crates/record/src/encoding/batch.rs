@@ -21,7 +21,9 @@ const RECORD_PRECERTIFICATE: u8 = 1;
 const RECORD_LINK: u8 = 1 << 1;
 const RECORD_OTHER_LOG: u8 = 1 << 2;
 const RECORD_NEW: u8 = 1 << 3;
-const RECORD_FLAGS: u8 = RECORD_PRECERTIFICATE | RECORD_LINK | RECORD_OTHER_LOG | RECORD_NEW;
+const RECORD_BACKFILLED: u8 = 1 << 4;
+const RECORD_FLAGS: u8 =
+    RECORD_PRECERTIFICATE | RECORD_LINK | RECORD_OTHER_LOG | RECORD_NEW | RECORD_BACKFILLED;
 const SIGHTING_FINGERPRINT: u8 = 1;
 const SIGHTING_OTHER_LOG: u8 = 1 << 1;
 
@@ -150,7 +152,8 @@ fn write_record(
     };
     let link = if record.link.is_some() { RECORD_LINK } else { 0 };
     let new = if record.is_new { RECORD_NEW } else { 0 };
-    writer.byte(kind | link | new | if is_other { RECORD_OTHER_LOG } else { 0 });
+    let backfilled = if record.is_backfilled { RECORD_BACKFILLED } else { 0 };
+    writer.byte(kind | link | new | backfilled | if is_other { RECORD_OTHER_LOG } else { 0 });
     if is_first || is_other {
         writer.uint(record.log.0.into());
     }
@@ -206,6 +209,7 @@ fn read_record(
         chain,
         link,
         is_new: flags & RECORD_NEW != 0,
+        is_backfilled: flags & RECORD_BACKFILLED != 0,
     })
 }
 

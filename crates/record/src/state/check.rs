@@ -1,6 +1,6 @@
 //! Checks that a batch fits the state before it. Nothing is changed here.
 
-use super::{Refused, State};
+use super::{Refused, State, fill};
 use crate::batch::{Batch, Header};
 use crate::entry::LogNumber;
 use crate::log::{LogChange, LogIdentity};
@@ -45,7 +45,9 @@ pub(super) fn batch(state: &State, batch: &Batch) -> Result<(), Refused> {
     if let Some(unknown) = named.find(|log| log.0 as usize >= count) {
         return Err(Refused::UnknownLog(unknown.0));
     }
-    coverage(batch, &advances(state, count, &batch.advances)?)
+    let advances = advances(state, count, &batch.advances)?;
+    fill::check(state, batch)?;
+    coverage(state, batch, &advances)
 }
 
 /// Checks changes of the log table. Returns the number of logs after them.
@@ -118,8 +120,9 @@ fn advances(state: &State, logs: usize, advances: &[Advance]) -> Result<Vec<Span
     }
 }
 
-/// Checks that records, sightings and gaps cover each index of the advances once, and no other.
-fn coverage(batch: &Batch, advances: &[Span]) -> Result<(), Refused> {
+/// Checks that records, sightings and gaps cover each index of the advances once, and besides them no
+/// other but those that were missing.
+fn coverage(state: &State, batch: &Batch, advances: &[Span]) -> Result<(), Refused> {
     let one = |log, index: u64| Span { log, first: index, end: index.saturating_add(1) };
     let records = batch.records.iter().map(|record| one(record.log, record.index));
     let sightings = batch.sightings.iter().map(|sighting| one(sighting.log, sighting.index));
@@ -128,7 +131,9 @@ fn coverage(batch: &Batch, advances: &[Span]) -> Result<(), Refused> {
         first: gap.range.start,
         end: gap.range.end,
     });
-    let mut spans: Vec<Span> = records.chain(sightings).chain(gaps).collect();
+    let is_next = |span: &Span| !fill::is_passed(state, span.log, span.first);
+    let entries = records.chain(sightings).filter(is_next);
+    let mut spans: Vec<Span> = entries.chain(gaps).collect();
     spans.sort_unstable();
     let mut spans = spans.iter().peekable();
     for advance in advances {

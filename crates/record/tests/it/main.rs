@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // in the helpers of tests
 
 mod encoding;
+mod fill;
 mod fold;
 mod golden_files;
 mod log_table;

@@ -237,6 +237,7 @@ fn add(entry: &Entry, log: LogNumber, index: u64, batch: &mut Batch) -> u64 {
                 chain: chain.iter().map(issuer).collect(),
                 link: has_link.then(|| Box::new(ct::sha256(&index.to_be_bytes()))),
                 is_new: submitted % 5 == 0,
+                is_backfilled: false,
             });
             1
         }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::origin::Publishing;
 use super::publisher::{self, Publisher};
 use super::{http_client, logs};
+use crate::backfill::requests::Requests;
 use crate::options;
 use crate::publish::{WAITING_PAGES, thread};
 use crate::state::acknowledgements::Acknowledgements;
@@ -39,13 +40,14 @@ struct Savers {
     state_file: Option<Saver>,
     export: Option<IndexExport>,
     acknowledgements: Option<Acknowledgements>,
+    backfills: Option<Requests>,
 }
 
 impl Alone {
     /// Begins to follow and to publish.
     pub(super) async fn start(stream: Stream, parts: Publishing<'_>) -> anyhow::Result<Self> {
         let Publishing { config, mode, ref hub, ref metrics, ref tasks, .. } = parts;
-        let Stream { log, state, saved, state_file, journal } = stream;
+        let Stream { log, state, saved, state_file, journal, first_seen } = stream;
         let index = Index::open(config, &saved)?;
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
         let client = Arc::new(http_client(config)?);
@@ -57,7 +59,11 @@ impl Alone {
             metrics: Arc::clone(metrics),
             tasks: tasks.clone(),
         };
-        let savers = Savers::start(config, saved, journal.as_ref(), state_file, index);
+        let mut savers = Savers::start(config, saved, journal.as_ref(), state_file, index);
+        savers.backfills =
+            config.data_dir.as_deref().zip(parts.history.as_deref()).map(|(data_dir, history)| {
+                Requests::start(data_dir, &fleet, &parts.missing, history, tasks)
+            });
         let heartbeat = Arc::new(Heartbeat::default());
         parts.liveness.publishes(Some(Arc::clone(&heartbeat)));
         let publisher = Publisher {
@@ -66,6 +72,7 @@ impl Alone {
             state,
             window: options::window(config),
             restored_from: journal.zip(options::dedup_rules(config)),
+            first_seen,
             gather: Duration::from_millis(config.feed.gather_ms),
             heartbeat,
         };
@@ -87,6 +94,9 @@ impl Alone {
     pub(super) async fn drain(&mut self) {
         if let Some(acknowledgements) = self.savers.acknowledgements.take() {
             acknowledgements.finish().await;
+        }
+        if let Some(backfills) = self.savers.backfills.take() {
+            backfills.finish().await;
         }
         self.fleet.stop().await;
         if let Some(publisher) = self.publisher.take() {
@@ -123,6 +133,6 @@ impl Savers {
         let export = index
             .map(|index| IndexExport::start(index, Arc::clone(fleet), Arc::clone(metrics), tasks));
         let state_file = state_file.map(|file| Saver::start(file, parts));
-        Self { state_file, export, acknowledgements }
+        Self { state_file, export, acknowledgements, backfills: None }
     }
 }

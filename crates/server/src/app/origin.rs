@@ -13,7 +13,10 @@ use supervise::Supervisor;
 
 use super::alone::Alone;
 use super::{Mode, http_client};
+use crate::backfill::missing::Missing;
 use crate::cluster::{self, Joined, Node};
+use crate::first_seen::FirstSeen;
+use crate::history::JournalHistory;
 use crate::liveness::Liveness;
 use crate::metrics::Metrics;
 use crate::publish::entries::Entries;
@@ -37,6 +40,8 @@ pub(super) struct Publishing<'a> {
     pub(super) hub: Arc<Hub<MessageStream>>,
     pub(super) fanout: FeedFanout,
     pub(super) entries: Arc<Entries>,
+    pub(super) history: Option<Arc<JournalHistory>>,
+    pub(super) missing: Arc<Missing>,
     pub(super) liveness: Arc<Liveness>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) tasks: Supervisor,
@@ -85,6 +90,14 @@ impl Stream {
         }
     }
 
+    /// Returns the domains that it has seen, if it has a journal.
+    pub(super) fn first_seen(&self) -> Option<Arc<FirstSeen>> {
+        match self {
+            Self::Alone(stream) => stream.first_seen.clone(),
+            Self::Cluster(_) => None,
+        }
+    }
+
     /// Returns its archive, if it is the stream of a cluster.
     pub(super) async fn archive(
         &self,
@@ -94,6 +107,17 @@ impl Stream {
         match self {
             Self::Alone(_) => None,
             Self::Cluster(joined) => joined.archive(entries, tasks).await,
+        }
+    }
+
+    /// Fills the feed with the newest batches of a cluster's stream.
+    ///
+    /// # Errors
+    /// If the feed does not take them.
+    pub(super) async fn restore(&mut self, fanout: &FeedFanout) -> anyhow::Result<()> {
+        match self {
+            Self::Alone(_) => Ok(()),
+            Self::Cluster(joined) => joined.restore(fanout).await,
         }
     }
 

@@ -117,7 +117,7 @@ impl Fanout for ShownByMember {
     type Ticket = Ticket;
 
     fn show(&mut self, committed: Committed<Ticket>) -> bool {
-        let Committed { batch, tickets, remembered } = committed;
+        let Committed { batch, tickets, remembered, .. } = committed;
         if let Some(remembered) = remembered {
             self.status.count_duplicates(&batch, remembered);
         }

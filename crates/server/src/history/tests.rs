@@ -29,7 +29,7 @@ const NAMES: [&[&str]; 10] = [
     &["UPPER.Example.COM", "example.org"],
     &["xn--bcher-kva.example"],
     &["b\u{fc}cher.example", "other.example"],
-    &["203.0.113.7", "host.example.net"],
+    &["host.example.net", "203.0.113.7"],
     &["2001:db8::17"],
     &["deep.below.example.com", "a.co"],
     &["example.com.evil.example"],

@@ -1,6 +1,7 @@
 //! `/api/…`: the state of the server for programs. `docs/openapi.json` describes it.
 
 mod cert;
+mod first_seen;
 mod logs;
 mod openapi;
 pub(crate) mod published;
@@ -22,16 +23,18 @@ pub(super) fn routes(services: &Services, config: &Config) -> Router {
     let lookup = Router::new()
         .route("/api/cert/{hash}", get(cert::cert))
         .route("/api/entry/{log}/{index}", get(cert::entry));
+    let first_seen = Router::new().route("/api/first-seen", get(first_seen::first_seen));
     let searches = Arc::new(search::Searches::new(services, config));
     let search = Router::new()
         .route("/api/search", get(search::search))
         .route("/crtsh", get(search::crtsh::crtsh));
     Router::new()
         .route("/api/openapi.json", get(openapi::document))
-        .merge(logs.with_state(Arc::clone(&services.logs)))
+        .merge(logs.with_state(logs::Sources::new(services)))
         .merge(stats.with_state(Arc::new(stats::Sources::new(services))))
         .merge(lookup.with_state(cert::Lookup::new(services, config)))
         .merge(search.with_state(searches))
+        .merge(first_seen.with_state(first_seen::Lookup::new(services)))
 }
 
 /// Builds the route of searches in the form of crt.sh at `/`, which they share with the page and a

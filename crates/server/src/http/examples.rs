@@ -34,7 +34,8 @@ impl Examples {
 
     /// Returns the newest messages of a stream, newest first.
     fn newest(&self, kind: StreamKind, count: usize) -> Vec<Vec<u8>> {
-        let mut messages = self.hub.latest(Rendering { kind, profile: self.profile }, count);
+        let mut messages =
+            self.hub.latest(Rendering { kind, profile: self.profile, backfilled: false }, count);
         for message in &mut messages {
             message.truncate(message.trim_ascii_end().len());
         }

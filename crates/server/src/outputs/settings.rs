@@ -178,5 +178,5 @@ const fn rendering(stream: OutputStream, profile: CompatProfile) -> Rendering {
         OutputStream::Lite => StreamKind::Lite,
         OutputStream::DomainsOnly => StreamKind::Domains,
     };
-    Rendering { kind, profile: options::wire_profile(profile) }
+    Rendering { kind, profile: options::wire_profile(profile), backfilled: false }
 }

@@ -2,14 +2,18 @@
 //! positions to resume from, and in the metrics.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use cert::Digests;
 use ct::leaf::EntryType;
 use feed::{Hub, PublishError};
 use ingest::{Committed, Fanout};
+use journal::StoredBatch;
 use record::{Advance, Batch, LogNumber, Record};
 use wire::EntryKind;
 
+use crate::backfill::missing::Missing;
 use crate::metrics::{EntryLabels, Metrics};
 use crate::publish::entries::Entries;
 use crate::publish::messages::{MessageStream, RingEntry};
@@ -23,6 +27,7 @@ pub(crate) struct FeedFanout {
     metrics: Arc<Metrics>,
     recent: Arc<RecentCertificates>,
     entries: Arc<Entries>,
+    missing: Arc<Missing>,
 }
 
 impl FeedFanout {
@@ -32,8 +37,9 @@ impl FeedFanout {
         metrics: Arc<Metrics>,
         recent: Arc<RecentCertificates>,
         entries: Arc<Entries>,
+        missing: Arc<Missing>,
     ) -> Self {
-        Self { hub, metrics, recent, entries }
+        Self { hub, metrics, recent, entries, missing }
     }
 
     /// Makes entries available by their fingerprints, the first of them with this offset.
@@ -84,6 +90,22 @@ impl FeedFanout {
         true
     }
 
+    /// Makes a batch visible that was published before this process. It is not counted again.
+    ///
+    /// # Errors
+    /// If the feed does not take it, or one of its logs is not known.
+    pub(crate) fn restore(&self, stored: StoredBatch) -> anyhow::Result<()> {
+        let first_offset = stored.batch.first_offset;
+        let seen = stored.batch.records.iter().map(|record| record.seen).max().unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = now.saturating_sub(Duration::from_millis(seen));
+        let entries = self.entries.of_stored(stored).context("one of its logs is not known")?;
+        let recent = self.remember(first_offset, &entries);
+        self.hub.restore(first_offset, entries, age)?;
+        self.recent.extend(recent);
+        Ok(())
+    }
+
     /// Counts the duplicates of a batch, after which so many certificates are remembered.
     pub(crate) fn count_duplicates(&self, batch: &Batch, remembered: usize) {
         self.metrics.duplicates.inc_by(batch.sightings.len() as u64);
@@ -96,10 +118,11 @@ impl Fanout for FeedFanout {
 
     /// Once the stream is closed nothing counts as published.
     fn show(&mut self, committed: Committed<Ticket>) -> bool {
-        let Committed { mut batch, tickets, remembered } = committed;
+        let Committed { mut batch, tickets, remembered, missing } = committed;
         if !self.publish_batch(&mut batch) {
             return false;
         }
+        self.missing.change(&batch.logs, missing);
         if let Some(remembered) = remembered {
             self.count_duplicates(&batch, remembered);
         }

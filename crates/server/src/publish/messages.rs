@@ -24,6 +24,8 @@ pub struct Rendering {
     pub kind: StreamKind,
     /// The server whose conventions it follows.
     pub profile: Profile,
+    /// Entries that were missing and came later have messages too.
+    pub backfilled: bool,
 }
 
 /// A record in the ring, with what it takes to render it again without work done before.
@@ -79,6 +81,7 @@ impl Message<'_> {
     fn describe(&self, subject: &mut Subject) {
         let kind = EntryKind::from(self.entry.record.kind);
         subject.read(&self.certificate, &self.entry.source, kind);
+        subject.set_new(self.entry.record.is_new);
     }
 }
 
@@ -140,6 +143,9 @@ impl Stream for MessageStream {
 
     fn render(&self, rendering: Rendering, message: &Message<'_>, out: &mut Vec<u8>) {
         let RingEntry { record, source, chain, .. } = message.entry;
+        if record.is_backfilled && !rendering.backfilled {
+            return;
+        }
         let event = Event {
             offset: message.offset,
             record,

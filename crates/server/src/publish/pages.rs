@@ -44,6 +44,7 @@ impl Pages {
                     ingest::Notice::Alarm(alarm.to_record(LogNumber::default()))
                 }
                 Notice::Acknowledgement => ingest::Notice::Acknowledgement,
+                Notice::Backfill(published) => ingest::Notice::Backfill(published),
             }),
             ticket: Ticket { log, _held: held, committed },
         }

@@ -13,6 +13,7 @@ use crate::json::key;
 pub(super) static CALIDOG: Choices = Choices {
     dialect: Dialect::Calidog,
     message: &[
+        (key!("backfilled"), Message::Backfilled),
         (key!("data"), Message::Data),
         (key!("domains_total"), Message::DomainsTotal),
         (key!("message_type"), Message::MessageType),

@@ -51,6 +51,9 @@ fn batch(state: &State, oldest: u64, step: usize, certificates: &[Bytes]) -> Bat
         if state.log(log).is_none() {
             batch.logs.push(LogChange { number: log, identity: identity(number) });
         }
+        if step % 9 == 3 {
+            backfill(state, log, step, &mut batch);
+        }
         let first = state.log(log).and_then(|log| log.position.as_ref()).map_or(5, |p| p.next);
         let mut next = first;
         if step % 9 == 8 {
@@ -85,6 +88,20 @@ fn batch(state: &State, oldest: u64, step: usize, certificates: &[Bytes]) -> Bat
         batch.advances.push(Advance { log, first, position });
     }
     batch
+}
+
+/// Adds the last entry of the newest gap of a log, which came later.
+fn backfill(state: &State, log: LogNumber, step: usize, batch: &mut Batch) {
+    let Some(gap) = state.log(log).and_then(|log| log.gaps.last()) else { return };
+    let index = gap.range.end - 1;
+    if log.0 == 0 {
+        let der = Bytes::from(format!("backfilled {step}").repeat(9));
+        let record = Record::as_read(index, 5, EntryType::X509, der, Vec::new());
+        batch.records.push(Record { log, seen: 9, is_backfilled: true, ..record });
+    } else {
+        let (offset, fingerprint) = (state.next_offset() - 1, None);
+        batch.sightings.push(Sighting { log, index, submitted: 6, offset, fingerprint });
+    }
 }
 
 pub(super) fn write() -> Written {

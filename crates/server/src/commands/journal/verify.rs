@@ -16,6 +16,8 @@ struct Findings {
     records: u64,
     sightings: u64,
     gaps: u64,
+    /// Records and sightings of entries that were in gaps before.
+    backfilled: u64,
     checkpoints: u64,
     wrong: u64,
     described: Vec<String>,
@@ -56,6 +58,12 @@ impl Findings {
                 self.batches += 1;
                 self.records += batch.records.len() as u64;
                 self.sightings += batch.sightings.len() as u64;
+                let records = batch.records.iter().map(|record| (record.log, record.index));
+                let sightings = batch.sightings.iter().map(|each| (each.log, each.index));
+                let later = records
+                    .chain(sightings)
+                    .filter(|(log, index)| batch.is_backfilled(*log, *index));
+                self.backfilled += later.count() as u64;
                 self.gaps +=
                     batch.gaps.iter().map(|gap| gap.range.end - gap.range.start).sum::<u64>();
             }
@@ -77,9 +85,13 @@ impl Findings {
 
     fn text(&self) -> String {
         let Self { batches, records, sightings, gaps, checkpoints, wrong, .. } = self;
+        let later = match self.backfilled {
+            0 => String::new(),
+            entries => format!(", {entries} entries that came later"),
+        };
         let mut text = format!(
-            "{batches} batches: {records} records, {sightings} sightings, {gaps} indexes in gaps; \
-             {checkpoints} checkpoints\n"
+            "{batches} batches: {records} records, {sightings} sightings, {gaps} indexes in \
+             gaps{later}; {checkpoints} checkpoints\n"
         );
         match wrong {
             0 => text.push_str("every index of every log is accounted for once"),

@@ -10,6 +10,9 @@ use follow::{Counts, Health, HostSnapshot, LogView, LogsView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::backfill::missing;
+use crate::http::Services;
+
 /// The response of `/api/logs`. The fields of certstream-server-rust come first, in its order; its
 /// clients ignore the rest.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +63,8 @@ struct Log {
     alarms: Vec<Alarm>,
     gaps: u64,
     skipped_entries: u64,
+    /// The entries that were never published, the newest 256 ranges; null on a node of a cluster.
+    missing: Option<Vec<Missing>>,
     integrity: Integrity,
     host: Option<String>,
     /// True if the host has answered 429 and is queried slowly.
@@ -88,6 +93,16 @@ struct Integrity {
     missing_issuers: u64,
     cut_chains: u64,
     panics: u64,
+}
+
+/// Consecutive entries that were never published. `certstream-server backfill` reads them later.
+#[derive(Debug, Serialize, ToSchema)]
+struct Missing {
+    first: u64,
+    /// The index after the last one.
+    end: u64,
+    /// `skipped` (the log was too far behind), `unreadable`, `too_large` or `damaged`.
+    reason: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,9 +157,11 @@ struct Alarm {
     tag = "api",
     responses((status = 200, description = "The state of the logs", body = Logs))
 )]
-pub(super) async fn logs(State(view): State<Arc<dyn LogsView>>) -> Response {
+pub(super) async fn logs(State(sources): State<Sources>) -> Response {
+    let Sources { view, missing } = sources;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let logs: Vec<Log> = view.logs().into_iter().map(|one| log(one, now)).collect();
+    let logs: Vec<Log> =
+        view.logs().into_iter().map(|one| log(one, missing.as_deref(), now)).collect();
     let count = |health: Health| logs.iter().filter(|log| log.status == health.as_str()).count();
     axum::Json(Logs {
         total_logs: logs.len(),
@@ -158,7 +175,20 @@ pub(super) async fn logs(State(view): State<Arc<dyn LogsView>>) -> Response {
     .into_response()
 }
 
-fn log(view: LogView, now: Duration) -> Log {
+/// The state of the route.
+#[derive(Debug, Clone)]
+pub(super) struct Sources {
+    view: Arc<dyn LogsView>,
+    missing: Option<Arc<missing::Missing>>,
+}
+
+impl Sources {
+    pub(super) fn new(services: &Services) -> Self {
+        Self { view: Arc::clone(&services.logs), missing: services.missing.clone() }
+    }
+}
+
+fn log(view: LogView, missing: Option<&missing::Missing>, now: Duration) -> Log {
     let LogView { log, at, counts, listing, draining, host, paused_for } = view;
     let has_head = at.head_timestamp > 0;
     Log {
@@ -187,6 +217,9 @@ fn log(view: LogView, now: Duration) -> Log {
         verified_through: at.proved.as_ref().map(|proved| proved.end),
         gaps: counts.gaps,
         skipped_entries: counts.skipped_entries,
+        missing: missing.map(|missing| {
+            missing.of_log(log.id, &log.url).into_iter().map(Missing::from).collect()
+        }),
         integrity: integrity(&counts),
         host: host.as_ref().map(|host| host.host.clone()),
         paced: host.as_ref().is_some_and(|host| host.rate.is_some()),
@@ -195,6 +228,13 @@ fn log(view: LogView, now: Duration) -> Log {
         last_error: at.last_error,
         unproved: at.unproved,
         alarms: at.alarms.into_iter().map(alarm).collect(),
+    }
+}
+
+impl From<record::Gap> for Missing {
+    fn from(gap: record::Gap) -> Self {
+        let record::Gap { range, reason, .. } = gap;
+        Self { first: range.start, end: range.end, reason: missing::reason(reason) }
     }
 }
 

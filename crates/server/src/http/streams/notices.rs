@@ -132,7 +132,7 @@ mod tests {
 
     fn websocket(profile: Profile, kind: StreamKind, asked: Asked) -> Notices {
         let config = config::Heartbeat::default();
-        Notices::websocket(&config, stream(), Rendering { kind, profile }, asked)
+        Notices::websocket(&config, stream(), Rendering { kind, profile, backfilled: false }, asked)
     }
 
     fn stream() -> StreamId {

@@ -4,35 +4,25 @@ use url::form_urlencoded;
 use wire::filter::{EXACT, Parameter};
 
 /// The names besides those of filters.
-const OTHERS: [&str; 7] = [EXACT, "since", "since_time", "compat", "stream", "heartbeat", "token"];
+const OTHERS: [&str; 8] =
+    [EXACT, "since", "since_time", "compat", "stream", "heartbeat", BACKFILLED, "token"];
 
-/// Names of features that this server does not offer, with the answer to the client.
-const NOT_OFFERED: [(&str, &str); 2] = [
-    ("new", "this server keeps no record of the domains it has seen"),
-    ("backfilled", "this server does not backfill"),
-];
-
-/// Maximum number of edits that make a name a misspelling of one of [`NOT_OFFERED`]: other servers'
-/// parameters may be near them.
-const MOST_EDITS_NOT_OFFERED: usize = 1;
+/// The name of the parameter with which a stream has entries that came later.
+const BACKFILLED: &str = "backfilled";
 
 /// Maximum number of edits in a misspelling: characters inserted, left out or replaced.
 const MOST_EDITS: usize = 2;
 
-/// Refuses a query string with a misspelt parameter, or one that is not offered. Other unknown
-/// names pass. `Err` is the answer to the client.
+/// Names that are another word after two edits.
+const MOST_LIKE_OTHERS: [&str; 2] = [Parameter::New.name(), BACKFILLED];
+
+/// Refuses a query string with a misspelt parameter. Other unknown names pass. `Err` is the answer to
+/// the client.
 pub(in crate::http) fn check(query: Option<&str>) -> Result<(), String> {
     for (name, _) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        if let Some((name, why)) = NOT_OFFERED.iter().find(|(other, _)| *other == name) {
-            return Err(format!("{name}: {why}\n"));
-        }
         if let Some(meant) = suggestion(&name) {
             let name: String = name.escape_debug().collect();
             return Err(format!("{name}: there is no such parameter; did you mean {meant}?\n"));
-        }
-        if let Some((meant, why)) = not_offered(&name) {
-            let name: String = name.escape_debug().collect();
-            return Err(format!("{name}: did you mean {meant}? {why}\n"));
         }
     }
     Ok(())
@@ -57,23 +47,10 @@ fn suggestion(name: &str) -> Option<&'static str> {
         // If no character stays, it is another word: `t` is no misspelling of `ip`.
         let longer = ours.len().max(lower.len());
         let edits = if is_plural(&lower, ours) { 1 } else { edits };
-        (edits <= MOST_EDITS && edits < longer).then_some((edits, ours))
+        let most = if MOST_LIKE_OTHERS.contains(&ours) { 1 } else { MOST_EDITS };
+        (edits <= most && edits < longer).then_some((edits, ours))
     };
     names().filter_map(edits).min_by_key(|(edits, _)| *edits).map(|(_, ours)| ours)
-}
-
-/// Returns the parameter that is not offered of which a name is a misspelling, with what to tell the
-/// client. One edit makes another word of a short name.
-fn not_offered(name: &str) -> Option<(&'static str, &'static str)> {
-    let lower = name.to_lowercase();
-    let is_meant = |other: &str| match other.len() {
-        ..=4 => lower == other,
-        length => {
-            lower.len().abs_diff(length) <= MOST_EDITS_NOT_OFFERED
-                && strsim::levenshtein(other, &lower) <= MOST_EDITS_NOT_OFFERED
-        }
-    };
-    NOT_OFFERED.into_iter().find(|(other, _)| is_meant(other))
 }
 
 fn is_plural(name: &str, ours: &str) -> bool {
@@ -90,8 +67,9 @@ mod tests {
         for name in names() {
             assert_eq!(suggestion(name), None, "{name}");
         }
-        let query = "domain=a.com&match=abc&ip=::1&issuer=a&log=a&part=1/2&entry=final&exact=true\
-                     &since=5&since_time=5&compat=go&stream=full&heartbeat=true&token=abc";
+        let query = "domain=a.com&match=abc&ip=::1&issuer=a&log=a&part=1/2&entry=final&new=true&exact=true\
+                     &since=5&since_time=5&compat=go&stream=full&heartbeat=true\
+                     &backfilled=true&token=abc";
         assert_eq!(check(Some(query)), Ok(()));
         assert_eq!(check(None), Ok(()));
     }
@@ -113,6 +91,8 @@ mod tests {
             ("entries", "entry"),
             ("entrys", "entry"),
             ("parts", "part"),
+            ("news", "new"),
+            ("New", "new"),
             ("exakt", "exact"),
             ("sinse", "since"),
             ("sincetime", "since_time"),
@@ -123,6 +103,7 @@ mod tests {
             ("compact", "compat"),
             ("hearbeat", "heartbeat"),
             ("tokens", "token"),
+            ("backfiled", "backfilled"),
         ];
         for (name, meant) in cases {
             let expected = format!("{name}: there is no such parameter; did you mean {meant}?\n");
@@ -151,24 +132,5 @@ mod tests {
         }
         let long = "domain".repeat(1000);
         assert_eq!(check(Some(&format!("{long}=x"))), Ok(()));
-    }
-
-    #[test]
-    fn a_misspelt_name_that_is_not_offered_is_refused_with_the_reason() {
-        let cases =
-            [("backfiled", "backfilled", "does not backfill"), ("New", "new", "keeps no record")];
-        for (name, meant, why) in cases {
-            let problem = check(Some(&format!("domain=a.com&{name}=5"))).unwrap_err();
-            let start = format!("{name}: did you mean {meant}? this server ");
-            assert!(problem.starts_with(&start) && problem.contains(why), "{problem}");
-        }
-    }
-
-    #[test]
-    fn parameters_of_missing_features_are_refused() {
-        for name in ["new", "backfilled"] {
-            let problem = check(Some(&format!("domain=a.com&{name}=true"))).unwrap_err();
-            assert!(problem.starts_with(&format!("{name}: this server ")), "{problem}");
-        }
     }
 }

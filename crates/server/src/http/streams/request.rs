@@ -23,6 +23,8 @@ pub(super) struct Parameters {
     since_time: Option<String>,
     /// Heartbeats with an offset, whatever the stream, its profile and the settings say.
     heartbeat: Option<String>,
+    /// Entries that were missing and came later too.
+    backfilled: Option<String>,
 }
 
 /// A stream as a client asks for it.
@@ -123,11 +125,8 @@ impl Parameters {
         stream: StreamId,
         headers: Option<&HeaderMap>,
     ) -> Result<Requested, String> {
-        let asks_for_heartbeats = match self.heartbeat.as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => return Err(format!("heartbeat={other}: must be true or false\n")),
-        };
+        let asks_for_heartbeats = switch("heartbeat", self.heartbeat.as_deref())?;
+        let backfilled = switch("backfilled", self.backfilled.as_deref())?;
         let profile = match self.compat.as_deref() {
             None => default_profile,
             Some(name) => Profile::from_name(name)
@@ -139,7 +138,7 @@ impl Parameters {
             .filter(|id| !id.is_empty());
         let since = self.since(last_event, stream)?;
         let asked = Asked { since: since.is_some(), heartbeats: asks_for_heartbeats };
-        Ok(Requested { rendering: Rendering { kind, profile }, since, asked })
+        Ok(Requested { rendering: Rendering { kind, profile, backfilled }, since, asked })
     }
 
     /// Reads the position to start at, of which `last_event` is the one in the headers.
@@ -157,5 +156,14 @@ impl Parameters {
         }
         let time = self.since_time.as_deref().map(|time| moment::parse("since_time", time));
         Ok(time.transpose()?.map(Since::Time))
+    }
+}
+
+/// Reads a parameter that is true or false, which it is if it is absent.
+fn switch(name: &str, value: Option<&str>) -> Result<bool, String> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(format!("{name}={other}: must be true or false\n")),
     }
 }
