@@ -4,7 +4,7 @@
 use std::error::Error;
 
 use async_nats::jetstream::context::KeyValueErrorKind;
-use async_nats::jetstream::kv::{Config, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::kv::{Config, Entry, Operation, Store, UpdateErrorKind};
 use async_nats::jetstream::stream::StorageType;
 use bytes::Bytes;
 use record::encoding::{Decoder, Encoder, Message};
@@ -22,6 +22,7 @@ const CHECKPOINT: &str = "checkpoint";
 /// The bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
+    link: Link,
     store: Store,
     max_value: usize,
 }
@@ -83,7 +84,7 @@ impl Bucket {
             }
             found => found.map_err(|error| refused(&error)),
         }?;
-        Ok(Self { store, max_value: link.max_payload() })
+        Ok(Self { link: link.clone(), store, max_value: link.max_payload() })
     }
 
     /// Renews the lease of the node that leads.
@@ -147,7 +148,7 @@ impl Bucket {
     /// # Errors
     /// If no server responds. A copy that cannot be read counts as none.
     pub async fn saved(&self) -> Result<Option<State>, UseError> {
-        let Some(entry) = self.store.entry(CHECKPOINT).await.map_err(UseError::unavailable)? else {
+        let Some(entry) = self.entry(CHECKPOINT).await? else {
             return Ok(None);
         };
         let plain = protocol::decompress(&entry.value);
@@ -166,7 +167,7 @@ impl Bucket {
     /// # Errors
     /// If no server responds.
     pub async fn get(&self, key: &str) -> Result<Option<(u64, Bytes)>, UseError> {
-        let entry = self.store.entry(key).await.map_err(UseError::unavailable)?;
+        let entry = self.entry(key).await?;
         let entry = entry.filter(|entry| entry.operation == Operation::Put);
         Ok(entry.map(|entry| (entry.revision, entry.value)))
     }
@@ -176,6 +177,7 @@ impl Bucket {
     /// # Errors
     /// If no server responds.
     pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, UseError> {
+        self.link.connected()?;
         self.store.put(key, value).await.map_err(UseError::unavailable)
     }
 
@@ -188,7 +190,7 @@ impl Bucket {
         if let Some(revision) = self.update(key, value.clone(), 0).await? {
             return Ok(Some(revision));
         }
-        let entry = self.store.entry(key).await.map_err(UseError::unavailable)?;
+        let entry = self.entry(key).await?;
         match entry {
             Some(entry) if entry.operation != Operation::Put => {
                 self.update(key, value, entry.revision).await
@@ -208,6 +210,7 @@ impl Bucket {
         value: Bytes,
         revision: u64,
     ) -> Result<Option<u64>, UseError> {
+        self.link.connected()?;
         match self.store.update(key, value, revision).await {
             Ok(revision) => Ok(Some(revision)),
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
@@ -220,11 +223,17 @@ impl Bucket {
     /// # Errors
     /// If no server responds.
     pub async fn delete(&self, key: &str) -> Result<(), UseError> {
+        self.link.connected()?;
         self.store.delete(key).await.map_err(UseError::unavailable)
     }
 
+    async fn entry(&self, key: &str) -> Result<Option<Entry>, UseError> {
+        self.link.connected()?;
+        self.store.entry(key).await.map_err(UseError::unavailable)
+    }
+
     async fn candidate(&self, key: &str) -> Result<(u64, Option<Candidate>), UseError> {
-        let entry = self.store.entry(key).await.map_err(UseError::unavailable)?;
+        let entry = self.entry(key).await?;
         Ok(entry.map_or((0, None), |entry| (entry.revision, Candidate::read(&entry.value))))
     }
 }

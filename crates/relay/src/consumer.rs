@@ -35,6 +35,7 @@ impl Reading {
             num_replicas: 1,
             ..Config::default()
         };
+        link.connected()?;
         let stream = link.stream.clone();
         let consumer = stream.create_consumer(config).await.map_err(UseError::unavailable)?;
         Ok(Self { consumer, stream })

@@ -106,6 +106,11 @@ impl Link {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
+    /// Fails while no server is connected: a request would otherwise wait for the next connection.
+    pub(crate) fn connected(&self) -> Result<(), UseError> {
+        if self.is_connected() { Ok(()) } else { Err(UseError::unavailable(NOT_CONNECTED)) }
+    }
+
     /// Reports whether several servers keep the stream.
     pub(crate) fn is_replicated(&self) -> bool {
         self.is_replicated.load(Ordering::Relaxed)
@@ -115,6 +120,9 @@ impl Link {
     /// keeps the stream: nats-server 2.15.1 with several replicas checks it again on each of them, and
     /// a replica that was started again does not know the id and never catches up.
     pub async fn publish(&self, publish: &Publish) -> Outcome {
+        if !self.is_connected() {
+            return Outcome::Unknown(NOT_CONNECTED.to_owned());
+        }
         let mut message = PublishMessage::build()
             .payload(publish.payload.clone())
             .message_id(publish.id.to_string())
@@ -145,6 +153,7 @@ impl Link {
     /// # Errors
     /// If no server responds.
     pub async fn get(&self, sequence: u64) -> Result<Option<Bytes>, UseError> {
+        self.connected()?;
         let found = self.stream.get_raw_message(sequence).await;
         present(found.map(|message| message.payload))
     }
@@ -154,6 +163,7 @@ impl Link {
     /// # Errors
     /// If no server responds.
     pub async fn get_from(&self, sequence: u64) -> Result<Option<(u64, Bytes)>, UseError> {
+        self.connected()?;
         let found = self.stream.get_first_raw_message_by_subject(&self.subject, sequence).await;
         present(found.map(|message| (message.sequence, message.payload)))
     }
@@ -177,6 +187,7 @@ impl Link {
 
     /// Returns the sequences of the stream, its messages and their bytes.
     pub(crate) async fn extent(&self) -> Result<Extent, UseError> {
+        self.connected()?;
         let info = self.stream.get_info().await.map_err(absent)?;
         self.is_replicated.store(info.config.num_replicas > 1, Ordering::Relaxed);
         let state = info.state;
@@ -194,6 +205,8 @@ impl Link {
         self.client.flush().await.map_err(UseError::unavailable)
     }
 }
+
+const NOT_CONNECTED: &str = "no server is connected";
 
 /// Bytes of a message that headers take.
 const HEADERS: usize = 1024;

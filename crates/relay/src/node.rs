@@ -19,8 +19,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const FRESH: Duration = Duration::from_secs(1);
 /// Time for a message that was stored to arrive.
 const ARRIVAL: Duration = Duration::from_secs(2);
-/// Messages read in search of the end before anything else is done.
+/// Messages read in search of the end before anything else is done, and bytes of their records.
 const MAX_CATCH_UP: usize = 256;
+const MAX_CATCH_UP_BYTES: usize = 8 << 20;
 
 /// Reads a stream, checks that it is still the one that was read, and publishes as leader.
 #[derive(Debug)]
@@ -310,13 +311,17 @@ impl Node {
     /// If no server responds.
     pub async fn catch_up(&mut self) -> Result<(Vec<Step>, bool), UseError> {
         let last = self.check().await?.last;
-        let mut steps = Vec::new();
-        while self.reader.position() < last && steps.len() < MAX_CATCH_UP {
+        let (mut steps, mut bytes) = (Vec::new(), 0_usize);
+        while self.reader.position() < last
+            && steps.len() < MAX_CATCH_UP
+            && bytes < MAX_CATCH_UP_BYTES
+        {
             let arrived = match self.read(ARRIVAL).await? {
                 None => self.fetch().await?,
                 arrived => arrived,
             };
             let Some(step) = arrived else { break };
+            bytes = bytes.saturating_add(step.weight());
             steps.push(step);
         }
         if self.reader.position() < last {
@@ -349,6 +354,11 @@ impl Node {
         };
         self.leader = Some(leader);
         Ok(())
+    }
+
+    /// Ceases to lead, and to try to: what is proposed and not committed is given up.
+    pub fn step_down(&mut self) {
+        self.leader = None;
     }
 
     /// Proposes a batch; `None` if this node does not lead.

@@ -47,6 +47,7 @@ impl Pull {
     /// If the consumer is gone or the server does not respond; then another one has to be made.
     pub(crate) async fn next(&mut self, link: &Link) -> Result<Option<(u64, Bytes)>, UseError> {
         if self.arrived.is_empty() {
+            link.connected()?;
             let largest = link.max_payload().saturating_add(ENVELOPE);
             let fetched = timeout(link.timeout(), self.fetch(MOST_BYTES.max(largest))).await;
             fetched.map_err(|_| UseError::Unavailable("no messages arrive".to_owned()))??;

@@ -1,13 +1,14 @@
 //! A server as node of a cluster: it reads one stream on JetStream with all other nodes, shows it to
 //! its clients, and one node at a time leads: it follows the logs and publishes.
 //!
-//! * [`join`] connects and reads the stream to its end.
+//! * [`join`] connects and reads the stream to its end; the feed begins with the [`backlog`].
 //! * The [`member`] reads and shows everything after that, and leads when nobody else does.
 //! * [`leading`] is what only a leader has: followers and a sequencer, whose commit log is made of
 //!   [`proposals`] to the member.
 //! * The [`lease`] says when another node should try to lead. The stream alone decides who does.
 
 mod acknowledgements;
+mod backlog;
 mod history;
 mod join;
 mod leading;
@@ -27,7 +28,6 @@ use std::time::Instant;
 use config::Config;
 use feed::Hub;
 use follow::Client;
-use relay::Bucket;
 use supervise::Supervisor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -73,18 +73,15 @@ pub(crate) struct Node {
     /// The status of all logs, as the leader reports it.
     pub(crate) logs: Arc<ClusterLogs>,
     pub(crate) status: Arc<Status>,
-    /// Entries for all nodes.
-    #[allow(dead_code)]
-    pub(crate) bucket: Bucket,
 }
 
 impl Node {
     /// Begins to read, and to lead if the node has created the stream.
     pub(crate) fn start(joined: Joined, parts: Parts) -> Self {
-        let Joined { node, bucket, standing, rules, window, .. } = joined;
+        let Joined { node, bucket, standing, rules, window, reads, .. } = joined;
         let Parts { config, hub, fanout, entries, client, liveness, tasks } = parts;
         let (stop, stopping) = watch::channel(false);
-        let status = Arc::new(Status::new(config.role, &config.cluster));
+        let status = Arc::new(Status::new(config.role, &config.cluster, reads));
         let standing = Arc::new(standing);
         let followed = Arc::new(FollowedLogs::new(Arc::clone(&config)));
         let view = Arc::new(ClusterLogs::default());
@@ -121,7 +118,7 @@ impl Node {
         let shown = Shown { fanout, entries, status: Arc::clone(&status), window };
         let member = Member {
             node,
-            bucket: bucket.clone(),
+            bucket,
             standing,
             status: Arc::clone(&status),
             shown,
@@ -135,7 +132,7 @@ impl Node {
             saving: None,
         };
         let member = Some(tokio::spawn(member.run()));
-        Self { member, acknowledgements, stop, followed, logs: view, status, bucket }
+        Self { member, acknowledgements, stop, followed, logs: view, status }
     }
 
     /// Waits until the node ends by itself, and returns the reason.

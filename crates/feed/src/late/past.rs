@@ -19,7 +19,7 @@ const NEWEST: f64 = 0.1;
 /// The history, and the places of its readers.
 pub(crate) struct Past<S: Stream> {
     pub(crate) history: Arc<dyn History<S>>,
-    /// What was rendered of it.
+    /// Chunks rendered of it.
     pub(crate) held: HeldChunks,
     places: Arc<Semaphore>,
     readers: usize,

@@ -1,6 +1,6 @@
 //! The outcome of reading a message, and places in a stream.
 
-use record::{Batch, BatchHash, Begin};
+use record::{Batch, BatchHash, Begin, Record};
 use thiserror::Error;
 
 use super::message::{Foreign, MessageId};
@@ -46,6 +46,19 @@ pub enum Step {
     /// is not in its place, call [`Reader::restart`]. Otherwise call [`Reader::pass_hole`] if there are
     /// messages missing, and [`Reader::void`] if there are not.
     Doubtful,
+}
+
+impl Step {
+    /// Returns the bytes of memory that its records take (by [`Record::weight`]).
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Applied(Applied { content: Content::Batch(batch), .. }) => {
+                batch.records.iter().map(Record::weight).fold(0, usize::saturating_add)
+            }
+            _ => 0,
+        }
+    }
 }
 
 /// A batch or begin that was applied.

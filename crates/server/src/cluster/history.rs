@@ -1,34 +1,45 @@
 //! The stream of a cluster as the history of the feed: clients that resume before the ring, or fall
 //! behind it, are sent what the servers of NATS keep.
+//!
+//! The stream is read by one reader at a time, first come, first served; the feed's lanes never wait
+//! for it. Readers at the same place share what was read.
 
+mod pages;
+mod parked;
+
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use feed::{Archive, FirstSeen, History, HistoryPage};
+use feed::{Archive, Fetch, Fetched, FirstSeen, History, HistoryPage};
 use journal::{LogTable, StoredBatch};
 use parking_lot::Mutex;
-use relay::UseError;
-use relay::replay::{self, Past, Replay};
+use relay::replay::{self, Past};
+use relay::{Link, UseError};
 use supervise::Supervisor;
 use thiserror::Error;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
+use self::pages::Pages;
+use self::parked::Parked;
+use super::backlog::Start;
 use super::join::Joined;
 use crate::publish::entries::Entries;
 use crate::publish::messages::{MessageStream, RingEntry};
 
-/// Most clients that are sent messages from the history at a time. Each takes the memory of two reads,
-/// about a megabyte.
-const READERS: usize = 32;
-/// Most replays that are kept for the next read. Each takes a few megabytes.
-const MAX_PARKED: usize = READERS;
-/// Time for which they are kept.
-const PARKED: Duration = Duration::from_secs(10);
-/// Time between two looks at what the servers keep.
+/// Most clients that are sent messages from the history at a time. Each holds the messages of two reads,
+/// about a megabyte, which it shares with others at the same place. With the replays (about 3 MB each)
+/// and the pages that are kept, all of it takes at most about 260 MB of anonymous memory: 128 MB, 96 MB
+/// and 32 MiB.
+const READERS: usize = 128;
+/// Time between two looks at what the servers keep; shorter until they keep anything.
 const REFRESH: Duration = Duration::from_secs(5);
-/// Time for the servers to respond to one read, elections among them included. Then the client is sent a
-/// gap. Other readers that are not up to date wait as long.
+const FIRST_REFRESH: Duration = Duration::from_millis(500);
+/// Time for one read; elections of the servers are repeated reads.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// Time for which a read fails while the servers respond to other requests. Then the client is sent a
+/// gap. While they do not respond at all, clients wait: nothing is published either.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two attempts.
 const RETRY: Duration = Duration::from_millis(200);
@@ -37,16 +48,14 @@ const RETRY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(super) struct StreamHistory {
     past: Past,
+    link: Link,
     entries: Arc<Entries>,
     runtime: Handle,
-    /// Replays that wait for the next read, oldest first.
-    parked: Mutex<Vec<Parked>>,
-}
-
-#[derive(Debug)]
-struct Parked {
-    replay: Replay,
-    since: Instant,
+    pages: Mutex<Pages<RingEntry>>,
+    /// Locked by the reader whose turn it is.
+    replays: tokio::sync::Mutex<Parked>,
+    /// Reads of the stream that were made.
+    reads: Arc<AtomicU64>,
 }
 
 /// Reason why the stream cannot be read.
@@ -56,12 +65,13 @@ enum ReadError {
     #[error(transparent)]
     Use(UseError),
     /// Repeating did not help.
-    #[error("the servers did not respond for {} s", PATIENCE.as_secs())]
+    #[error("reading has failed for {} s", PATIENCE.as_secs())]
     TimedOut,
 }
 
 impl Joined {
-    /// Returns the archive for a hub whose first batch follows the last one that the node has read.
+    /// Returns the archive for a hub whose first batch is that of the backlog, or, if there is none, the
+    /// one that the node reads next.
     pub(crate) async fn archive(
         &self,
         entries: &Arc<Entries>,
@@ -69,20 +79,33 @@ impl Joined {
     ) -> Option<Archive<MessageStream>> {
         let past = Past::of(&self.node)?;
         let next = self.state.next_offset();
-        let totals = self.node.reader().totals();
-        let end = if totals.entries > 0 { totals.end } else { next };
+        let Start { end, entries: before } = self.start();
         // Clients that resume at once need it.
         refresh(&past).await;
-        let history = StreamHistory::start(past, Arc::clone(entries), tasks);
-        Some(Archive { history, end, next, entries: totals.entries, readers: READERS })
+        let (link, reads) = (self.node.link().clone(), Arc::clone(&self.reads));
+        let history = StreamHistory::start(past, link, Arc::clone(entries), reads, tasks);
+        Some(Archive { history, end, next, entries: before, readers: READERS })
     }
 }
 
 impl StreamHistory {
     /// Creates the history, and a task that maintains it as long as there is one.
-    fn start(past: Past, entries: Arc<Entries>, tasks: &Supervisor) -> Arc<Self> {
-        let runtime = Handle::current();
-        let history = Arc::new(Self { past, entries, runtime, parked: Mutex::default() });
+    fn start(
+        past: Past,
+        link: Link,
+        entries: Arc<Entries>,
+        reads: Arc<AtomicU64>,
+        tasks: &Supervisor,
+    ) -> Arc<Self> {
+        let history = Arc::new(Self {
+            past,
+            link,
+            entries,
+            runtime: Handle::current(),
+            pages: Mutex::new(Pages::new(pages::MOST_BYTES)),
+            replays: tokio::sync::Mutex::default(),
+            reads,
+        });
         let (tended, tasks) = (Arc::downgrade(&history), tasks.clone());
         tokio::spawn(async move {
             tasks.run("cluster_history", || tend(Weak::clone(&tended))).await;
@@ -90,66 +113,70 @@ impl StreamHistory {
         history
     }
 
-    /// Runs a read, which is repeated while the servers do not respond.
-    fn wait<T>(&self, read: impl Future<Output = Result<T, UseError>>) -> Result<T, ReadError> {
-        match self.runtime.block_on(async { timeout(PATIENCE, read).await }) {
-            Ok(Ok(read)) => Ok(read),
-            Ok(Err(error)) => Err(ReadError::Use(error)),
-            Err(_) => Err(ReadError::TimedOut),
-        }
-    }
-
-    async fn read(
-        &self,
-        offset: u64,
-        end: u64,
-        bytes: usize,
-    ) -> Result<Vec<replay::StoredBatch>, UseError> {
-        let mut replay = self.unpark(offset);
+    /// Reads pages, and repeats that as long as it may help.
+    async fn read(&self, offset: u64, end: u64, bytes: usize) -> Fetched<RingEntry> {
+        let mut failing: Option<Instant> = None;
         loop {
-            match replay.read(offset, end, bytes).await {
-                Ok(batches) => {
-                    self.park(replay);
-                    return Ok(batches);
+            if let Some(fetched) = self.find(offset, end, bytes) {
+                return fetched;
+            }
+            self.connected().await;
+            let mut replays = self.replays.lock().await;
+            // The reader before this one may have read the same.
+            if let Some(fetched) = self.find(offset, end, bytes) {
+                return fetched;
+            }
+            let begun = Instant::now();
+            let read = timeout(ATTEMPT, replays.read(&self.past, offset, end, bytes)).await;
+            match read {
+                Ok(Ok(batches)) => {
+                    self.reads.fetch_add(1, Ordering::Relaxed);
+                    let pages = self.keep(batches);
+                    return Fetched { pages, time: begun.elapsed() };
                 }
-                Err(error) => pause(error).await?,
+                Ok(Err(error)) if !error.is_temporary() => return nothing(&ReadError::Use(error)),
+                Ok(Err(error)) => tracing::debug!(%error, "the stream cannot be read at present"),
+                Err(_) => tracing::debug!("the stream cannot be read at present: no response"),
             }
-            replay = self.past.replay(offset);
-        }
-    }
-
-    async fn first_seen(&self, time: u64) -> Result<Option<replay::FirstSeen>, UseError> {
-        loop {
-            match self.past.first_seen(time).await {
-                Ok(found) => return Ok(found),
-                Err(error) => pause(error).await?,
+            failing = match self.link.bounds().await {
+                Ok(_) => failing.or(Some(begun)),
+                Err(_) => None,
+            };
+            drop(replays);
+            if failing.is_some_and(|since| since.elapsed() >= PATIENCE) {
+                return nothing(&ReadError::TimedOut);
             }
+            sleep(RETRY).await;
         }
     }
 
-    /// Takes a replay that continues at an offset, or makes one.
-    fn unpark(&self, offset: u64) -> Replay {
-        let mut parked = self.parked.lock();
-        match parked.iter().rposition(|parked| parked.replay.is_at(offset)) {
-            Some(place) => parked.remove(place).replay,
-            None => self.past.replay(offset),
+    /// Waits until a server is connected.
+    async fn connected(&self) {
+        while !self.link.is_connected() {
+            sleep(RETRY).await;
         }
     }
 
-    fn park(&self, replay: Replay) {
-        let parked = Parked { replay, since: Instant::now() };
-        let mut all = self.parked.lock();
-        let replaced = (all.len() >= MAX_PARKED).then(|| all.remove(0));
-        all.push(parked);
-        drop((all, replaced));
+    /// Returns pages that were read lately.
+    fn find(&self, offset: u64, end: u64, bytes: usize) -> Option<Fetched<RingEntry>> {
+        let pages = self.pages.lock().find(offset, end, bytes);
+        (!pages.is_empty()).then_some(Fetched { pages, time: Duration::ZERO })
     }
 
-    /// Drops replays that were not used for a time.
-    fn drop_unused(&self) {
-        let now = Instant::now();
-        let is_unused = |parked: &mut Parked| now.duration_since(parked.since) >= PARKED;
-        let unused: Vec<Parked> = self.parked.lock().extract_if(.., is_unused).collect();
-        drop(unused);
+    /// Converts batches, and keeps them for other readers.
+    fn keep(&self, batches: Vec<replay::StoredBatch>) -> Vec<HistoryPage<RingEntry>> {
+        let weighed = batches.into_iter().filter_map(|batch| {
+            let weight = batch.weight();
+            Some((self.page(batch)?, weight))
+        });
+        let weighed: Vec<_> = weighed.collect();
+        let mut kept = self.pages.lock();
+        for (page, weight) in &weighed {
+            let entries = page.entries.len().saturating_mul(size_of::<RingEntry>());
+            kept.keep(page.clone(), weight.saturating_add(entries));
+        }
+        drop(kept);
+        weighed.into_iter().map(|(page, _)| page).collect()
     }
 
     /// Converts a batch; none if it has a log that is not known.
@@ -161,7 +188,23 @@ impl StreamHistory {
         if entries.is_none() {
             tracing::error!(number, "a batch of the stream is left out: it has an unknown log");
         }
-        Some(HistoryPage { from, first, before, entries: entries? })
+        Some(HistoryPage { from, first, before, entries: entries?.into() })
+    }
+
+    async fn find_first_seen(&self, time: u64) -> Result<Option<replay::FirstSeen>, UseError> {
+        loop {
+            self.connected().await;
+            match self.past.first_seen(time).await {
+                Err(error) if error.is_temporary() => sleep(RETRY).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Runs a request that another thread waits for.
+    fn wait<T>(&self, request: impl Future<Output = T>) -> Result<T, ReadError> {
+        let outcome = self.runtime.block_on(async { timeout(PATIENCE, request).await });
+        outcome.map_err(|_| ReadError::TimedOut)
     }
 }
 
@@ -171,17 +214,17 @@ impl History<MessageStream> for StreamHistory {
     }
 
     fn pages(&self, offset: u64, end: u64, bytes: usize) -> Vec<HistoryPage<RingEntry>> {
-        match self.wait(self.read(offset, end, bytes)) {
-            Ok(batches) => batches.into_iter().filter_map(|batch| self.page(batch)).collect(),
-            Err(error) => {
-                report(&error);
-                Vec::new()
-            }
-        }
+        let read = self.wait(self.read(offset, end, bytes));
+        read.unwrap_or_else(|error| nothing(&error)).pages
+    }
+
+    fn fetch(self: Arc<Self>, offset: u64, end: u64, bytes: usize) -> Option<Fetch<RingEntry>> {
+        Some(Box::pin(async move { self.read(offset, end, bytes).await }))
     }
 
     fn first_seen(&self, time: u64) -> Option<FirstSeen> {
-        match self.wait(self.first_seen(time)) {
+        let found = self.wait(self.find_first_seen(time));
+        match found.and_then(|found| found.map_err(ReadError::Use)) {
             Ok(found) => {
                 found.map(|replay::FirstSeen { offset, is_oldest }| FirstSeen { offset, is_oldest })
             }
@@ -193,14 +236,10 @@ impl History<MessageStream> for StreamHistory {
     }
 }
 
-/// Waits before a read is repeated.
-async fn pause(error: UseError) -> Result<(), UseError> {
-    if !error.is_temporary() {
-        return Err(error);
-    }
-    tracing::debug!(%error, "the stream cannot be read at present");
-    sleep(RETRY).await;
-    Ok(())
+/// Returns no pages, for a reason that is logged.
+fn nothing(error: &ReadError) -> Fetched<RingEntry> {
+    report(error);
+    Fetched { pages: Vec::new(), time: Duration::ZERO }
 }
 
 fn report(error: &ReadError) {
@@ -209,13 +248,19 @@ fn report(error: &ReadError) {
 
 /// Finds out what the servers keep, and drops what is not used, as long as there is a history.
 async fn tend(history: Weak<StreamHistory>) {
+    let mut pause = FIRST_REFRESH;
     loop {
-        sleep(REFRESH).await;
+        sleep(pause).await;
         let Some(tended) = history.upgrade() else { break };
-        tended.drop_unused();
+        tended.pages.lock().drop_old();
+        // One that reads has just used them.
+        if let Ok(mut replays) = tended.replays.try_lock() {
+            replays.drop_unused();
+        }
         let past = tended.past.clone();
         drop(tended);
         refresh(&past).await;
+        pause = if past.oldest().is_some() { REFRESH } else { FIRST_REFRESH };
     }
 }
 

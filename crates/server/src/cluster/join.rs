@@ -1,5 +1,7 @@
 //! The start of a node: it connects, reads the stream to its end, and creates it if there is none.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -11,15 +13,19 @@ use relay::protocol::{Applied, Content, Leader, Step};
 use relay::{Bucket, Link, Node, OpenError, Turn, UseError};
 use tokio::time::sleep;
 
+use super::backlog::{Backlog, Start};
 use super::member::{Rules, opening};
 use super::standing::Standing;
 use super::{settings, status};
 use crate::options;
+use crate::publish::fanout::FeedFanout;
 
-/// Stored bytes of the stream that are read at the start, for the dedup window.
+/// Stored bytes of the stream that are read at the start, for the dedup window and the feed.
 const BACKLOG: u64 = 64 << 20;
 /// Time after which an attempt to create the stream has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for a message that was stored to arrive.
+const ARRIVAL: Duration = Duration::from_secs(2);
 /// Pause between two attempts.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -31,8 +37,11 @@ pub(crate) struct Joined {
     pub(super) standing: Standing,
     pub(super) rules: Rules,
     pub(super) window: Option<Window>,
+    pub(super) backlog: Backlog,
     /// The fold at the end of the stream.
     pub(crate) state: State,
+    /// Reads of the stream for clients that resume or fall behind, to be counted.
+    pub(super) reads: Arc<AtomicU64>,
 }
 
 /// Joins the cluster of a configuration. Waits for servers that do not respond, and, if this node may not
@@ -56,6 +65,7 @@ pub(crate) async fn join(config: &Config, random: u64) -> anyhow::Result<Joined>
         standing,
         rules,
         window: None,
+        backlog: Backlog::new(0),
         config: config.clone(),
         outage: Outage::default(),
     };
@@ -63,14 +73,43 @@ pub(crate) async fn join(config: &Config, random: u64) -> anyhow::Result<Joined>
         let attempt = joining.attempt(random).await;
         match attempt {
             Ok(Some((node, state))) => {
-                let Joining { bucket, standing, rules, window, .. } = joining;
-                return Ok(Joined { node, bucket, standing, rules, window, state });
+                let Joining { bucket, standing, rules, window, backlog, .. } = joining;
+                let reads = Arc::default();
+                let joined =
+                    Joined { node, bucket, standing, rules, window, backlog, state, reads };
+                return Ok(joined);
             }
             Ok(None) => joining.outage.note("no node has created the stream yet"),
             Err(error) if error.is_temporary() => joining.outage.note(&error.to_string()),
             Err(error) => return Err(error).context("cluster"),
         }
         sleep(RETRY).await;
+    }
+}
+
+impl Joined {
+    /// Returns the place at which the feed begins: with the backlog, or else with the next batch.
+    pub(super) fn start(&self) -> Start {
+        let totals = self.node.reader().totals();
+        let end = if totals.entries > 0 { totals.end } else { self.state.next_offset() };
+        let at_end = Start { end, entries: totals.entries };
+        self.backlog.start(totals).unwrap_or(at_end)
+    }
+
+    /// Fills the feed with the backlog, from which it is taken batch by batch.
+    ///
+    /// # Errors
+    /// If the feed does not take it.
+    pub(crate) async fn restore(&mut self, fanout: &FeedFanout) -> anyhow::Result<()> {
+        let totals = self.node.reader().totals();
+        let Some(mut place) = self.backlog.start(totals) else { return Ok(()) };
+        while let Some(batch) = self.backlog.pop(&mut place) {
+            let number = batch.batch.header.number;
+            let restored = fanout.restore(batch);
+            restored.with_context(|| format!("cluster: batch {number} cannot be shown"))?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 }
 
@@ -115,6 +154,7 @@ struct Joining {
     standing: Standing,
     rules: Rules,
     window: Option<Window>,
+    backlog: Backlog,
     config: Config,
     outage: Outage,
 }
@@ -125,9 +165,12 @@ impl Joining {
     async fn attempt(&mut self, random: u64) -> Result<Option<(Node, State)>, UseError> {
         let mut node = Node::near_end(self.link.clone(), BACKLOG).await?;
         self.window = options::window(&self.config);
+        let most = usize::try_from(BACKLOG).unwrap_or(usize::MAX);
+        self.backlog = Backlog::new(options::limits(&self.config).ring_bytes.min(most));
         loop {
+            self.read_on(&mut node).await?;
             let (steps, is_at_end) = node.catch_up().await?;
-            self.remember(&steps);
+            self.remember(steps, &node);
             if is_at_end {
                 break;
             }
@@ -142,6 +185,20 @@ impl Joining {
         self.create(&mut node, random).await?;
         let state = node.reader().state().cloned();
         Ok(state.map(|state| (node, state)))
+    }
+
+    /// Reads to the present end of the stream, message by message, so that each batch is remembered with
+    /// the log table of its time.
+    async fn read_on(&mut self, node: &mut Node) -> Result<(), UseError> {
+        let last = node.check().await?.last;
+        while node.reader().position() < last {
+            match node.read(ARRIVAL).await? {
+                Some(step) => self.remember(vec![step], node),
+                // It is fetched when the node catches up.
+                None => break,
+            }
+        }
+        Ok(())
     }
 
     /// Creates the stream, with the positions of the copy if there is one, unless another node does.
@@ -172,7 +229,7 @@ impl Joining {
             }
             let mut steps = Vec::new();
             let turn = node.turn(&mut steps).await?;
-            self.remember(&steps);
+            self.remember(steps, node);
             match turn {
                 Turn::Again => {}
                 Turn::Committed | Turn::Deposed => return Ok(()),
@@ -183,8 +240,13 @@ impl Joining {
         }
     }
 
-    /// Remembers certificates that were published lately.
-    fn remember(&mut self, steps: &[Step]) {
+    /// Remembers what the node has read: batches for the feed, and certificates for the window.
+    fn remember(&mut self, steps: Vec<Step>, node: &Node) {
+        self.remember_certificates(&steps);
+        self.backlog.note(steps, node.reader().state());
+    }
+
+    fn remember_certificates(&mut self, steps: &[Step]) {
         let Some(window) = &mut self.window else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         for step in steps {

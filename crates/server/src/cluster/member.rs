@@ -98,7 +98,7 @@ impl Member {
                 }
                 Event::Proposal(None) => anyhow::bail!(SEQUENCER_ENDED),
                 Event::Read(Ok(step)) => {
-                    self.take(step)?;
+                    self.take(step).await?;
                     if self.rules.may_lead && self.is_named() {
                         self.stand().await?;
                     }
@@ -131,9 +131,12 @@ impl Member {
         self.node.leader().is_some_and(Leader::leads)
     }
 
-    /// Shows what was read.
-    fn take(&mut self, steps: impl IntoIterator<Item = Step>) -> Result<(), Broken> {
-        for step in steps {
+    /// Shows what was read. Other tasks have their turn after each step.
+    async fn take(&mut self, steps: impl IntoIterator<Item = Step>) -> Result<(), Broken> {
+        for (number, step) in steps.into_iter().enumerate() {
+            if number > 0 {
+                tokio::task::yield_now().await;
+            }
             if let Step::Passed(Passed::Foreign(_)) = step {
                 let sequence = self.node.reader().position();
                 tracing::warn!(sequence, "a message of another program in the stream is skipped");
@@ -193,7 +196,7 @@ impl Member {
     async fn check_as_leader(&mut self, last: u64) -> anyhow::Result<()> {
         if self.node.reader().position() < last {
             match self.node.catch_up().await {
-                Ok((steps, _)) => self.take(steps)?,
+                Ok((steps, _)) => self.take(steps).await?,
                 Err(error) => self.fail(error).await?,
             }
         }
@@ -258,7 +261,7 @@ impl Member {
             }
             let mut steps = Vec::new();
             let turn = self.node.turn(&mut steps).await;
-            self.take(steps)?;
+            self.take(steps).await?;
             if let (Some(leading), Some(leader)) = (&self.leading, self.node.leader()) {
                 leading.proposals.commit(leader.committed());
             }
@@ -280,7 +283,7 @@ impl Member {
         loop {
             match self.node.catch_up().await {
                 Ok((steps, is_at_end)) => {
-                    self.take(steps)?;
+                    self.take(steps).await?;
                     if is_at_end {
                         break;
                     }
@@ -318,6 +321,7 @@ impl Member {
 
     /// Ends a term that another node has ended, and reads on.
     async fn step_down(&mut self) {
+        self.node.step_down();
         self.standing.set_leads(false);
         self.status.depose();
         let Some(leading) = self.leading.take() else {

@@ -1,5 +1,7 @@
 //! The state of this node in its cluster, as health, metrics and log lines read it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use config::{Cluster, Role};
@@ -38,6 +40,8 @@ pub(crate) struct Figures {
     pub(crate) withheld: u64,
     /// Events of reading and publishing.
     pub(crate) counts: Counts,
+    /// Reads of the stream for clients that resume before the ring, or fall behind it.
+    pub(crate) replay_reads: u64,
 }
 
 /// A node of a cluster, in responses.
@@ -64,6 +68,7 @@ pub(crate) struct Status {
     max_lag: Duration,
     grace: Duration,
     started: Instant,
+    replay_reads: Arc<AtomicU64>,
     state: Mutex<State>,
 }
 
@@ -95,12 +100,13 @@ impl State {
 }
 
 impl Status {
-    pub(super) fn new(role: Role, cluster: &Cluster) -> Self {
+    pub(super) fn new(role: Role, cluster: &Cluster, replay_reads: Arc<AtomicU64>) -> Self {
         Self {
             role,
             max_lag: Duration::from_secs(cluster.max_lag_secs),
             grace: Duration::from_secs(cluster.outage_grace_secs),
             started: Instant::now(),
+            replay_reads,
             state: Mutex::default(),
         }
     }
@@ -197,7 +203,8 @@ impl Status {
     pub(crate) fn figures(&self) -> Figures {
         let state = self.state.lock();
         let lag = state.target.map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        Figures { lag, is_connected: state.outage.is_none(), ..state.figures }
+        let replay_reads = self.replay_reads.load(Ordering::Relaxed);
+        Figures { lag, is_connected: state.outage.is_none(), replay_reads, ..state.figures }
     }
 
     /// Returns the reason why clients should not be sent here; `None` if they may be.
@@ -245,7 +252,8 @@ mod tests {
     use super::*;
 
     fn status(max_lag_secs: u64, outage_grace_secs: u64) -> Status {
-        Status::new(Role::Edge, &Cluster { max_lag_secs, outage_grace_secs, ..Cluster::default() })
+        let cluster = Cluster { max_lag_secs, outage_grace_secs, ..Cluster::default() };
+        Status::new(Role::Edge, &cluster, Arc::default())
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod handover;
 mod kills;
 mod outage;
 mod replays;
+mod restarted;
 mod restored;
 mod site;
 mod split_brain;

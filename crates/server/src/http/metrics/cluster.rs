@@ -38,7 +38,7 @@ const GAUGES: [Row<f64>; 7] = [
     }),
 ];
 
-const COUNTERS: [Row<u64>; 7] = [
+const COUNTERS: [Row<u64>; 9] = [
     ("terms_led", "Terms that this node has led", |figures| figures.terms_led),
     ("depositions", "Terms of this node that another one ended", |figures| figures.depositions),
     ("rewinds", "Times that the stream had lost its end and was read again", |figures| {
@@ -52,6 +52,14 @@ const COUNTERS: [Row<u64>; 7] = [
     }),
     ("messages_void", "Messages of the stream that fit nothing", |figures| figures.counts.void),
     ("entries_missed", "Entries that this node could not show", |figures| figures.withheld),
+    ("holes", "Times that messages were missing in the middle of the stream", |figures| {
+        figures.counts.holes
+    }),
+    (
+        "replay_reads",
+        "Reads of the stream for clients that resumed before the ring or fell behind it",
+        |figures| figures.replay_reads,
+    ),
 ];
 
 impl Collector for ClusterMetrics {

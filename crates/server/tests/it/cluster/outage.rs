@@ -2,10 +2,14 @@
 //!
 //! `CERTSTREAM_NATS_DOWN_SECONDS` sets the time.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::site::{EDGES, Site};
 use crate::harness::eventually;
+use crate::operations::kills::client::{Client, Transport};
 use crate::operations::kills::setting;
 
 /// Entries a second that each log gains, and its size in the end.
@@ -52,5 +56,44 @@ async fn an_outage_of_nats_disconnects_no_client_and_loses_nothing() {
         let connections = client.received.lock().connections;
         assert_eq!(connections, 1, "{:?} was disconnected", client.transport);
     }
+    site.finish().await;
+}
+
+/// A ring of about a hundred entries.
+const SMALL_RING: &str = "feed: {ring_bytes: 256KiB}\n";
+/// Records that a client lags behind.
+const LAG: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_replays_during_an_outage_waits_and_holds_up_no_other() {
+    let Some(mut site) = Site::start(4.0 * RATE, 300).await else { return };
+    site.clients_have_everything().await;
+    let records = site.clients[0].received.lock().records.clone();
+    let edge = EDGES[1];
+    site.kill(edge);
+    site.start_node_with(edge, SMALL_RING);
+    site.ready(edge).await;
+    site.nats.kill(0);
+    let disconnected = async || {
+        let connected = site.metric(edge, "certstream_cluster_connected").await;
+        (connected == Some(0)).then_some(())
+    };
+    eventually("the outage is noticed", disconnected).await;
+    let servers = Arc::new(Mutex::new(vec![site.node(edge).address]));
+    let replaying = [Client::start(&servers, Transport::WebSocket, "")];
+    let is_connected = |client: &Client| client.received.lock().connections > 0;
+    site.all_of(&replaying, "it is connected", is_connected).await;
+    let (since, _) = records.iter().nth_back(LAG).expect("there are more");
+    let late = [Client::start_after(&servers, Transport::WebSocket, *since)];
+    let has = |count| move |client: &Client| client.received.lock().records.len() >= count;
+    site.all_of(&late, "the client that lags is served", has(LAG)).await;
+    assert_eq!(replaying[0].received.lock().records.len(), 0, "NATS is down");
+    site.nats.resume(0).expect("NATS starts");
+    site.all_of(&replaying, "the client that replays is served", has(records.len())).await;
+    for client in replaying.iter().chain(&late) {
+        assert_eq!(client.received.lock().connections, 1);
+    }
+    assert!(replaying[0].received.lock().records == records);
+    assert!(site.metric(edge, "certstream_cluster_replay_reads_total").await > Some(0));
     site.finish().await;
 }

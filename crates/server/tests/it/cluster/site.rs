@@ -36,8 +36,8 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Starts everything; each log gains `rate` entries a second until it has `size`. `None` if NATS
-    /// cannot be installed: the test is then skipped.
+    /// Starts everything; each log gains `rate` entries a second until it has `size`; at a rate of 0,
+    /// [`grow`](Self::grow) adds them. `None` if NATS cannot be installed: the test is then skipped.
     pub(super) async fn start(rate: f64, size: u64) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         if let Err(error) = xtask::nats::program() {
@@ -48,7 +48,7 @@ impl Site {
         let config = ctsim::Config { rfc6962: 1, static_ct: 1, rate, ..ctsim::Config::default() };
         let sim = logs(ctsim::Config {
             initial_size: 0,
-            max_size: Some(size),
+            max_size: (rate > 0.0).then_some(size),
             publish_interval: Duration::from_millis(50),
             ..config
         })
@@ -70,14 +70,25 @@ impl Site {
         Some(site)
     }
 
+    /// Adds so many entries to each log.
+    pub(super) fn grow(&self, count: u64) {
+        self.sim.logs().iter().for_each(|log| log.grow(count).expect("it grows"));
+    }
+
     /// Starts a node that does not run.
     pub(super) fn start_node(&mut self, number: usize) {
+        self.start_node_with(number, "");
+    }
+
+    /// Starts a node that does not run, with further lines of its configuration.
+    pub(super) fn start_node_with(&mut self, number: usize, settings: &str) {
         let role = if INGEST.contains(&number) { "ingest" } else { "edge" };
         let file = format!(
             "role: {role}\ncluster: {{url: {:?}, max_bytes: 1GiB}}\ndedup: false\n\
              protocols: {{sse: true, api: true}}\n\
              ct_log: {{log_list_url: {:?}, log_list_key_file: {:?}, start: zero, \
-             poll_interval_ms: 50, partial_tile_wait_ms: 50, retry_initial_delay_ms: 50}}\n",
+             poll_interval_ms: 50, partial_tile_wait_ms: 50, retry_initial_delay_ms: 50}}\n\
+             {settings}",
             self.nats.urls(),
             self.sim.list_url(),
             self.folder.path().join("key.pem"),
@@ -165,8 +176,18 @@ impl Site {
 
     /// Waits until something is true of all clients.
     async fn all_clients(&self, what: &str, is_true: impl Fn(&Client) -> bool) {
+        self.all_of(&self.clients, what, is_true).await;
+    }
+
+    /// Waits until something is true of all these clients.
+    pub(super) async fn all_of(
+        &self,
+        clients: &[Client],
+        what: &str,
+        is_true: impl Fn(&Client) -> bool,
+    ) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.clients.iter().all(&is_true) {
+        while !clients.iter().all(&is_true) {
             assert!(Instant::now() < deadline, "never happened: {what}\n{}", self.description());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

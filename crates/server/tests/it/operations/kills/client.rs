@@ -81,8 +81,24 @@ impl Client {
         transport: Transport,
         filter: &'static str,
     ) -> Self {
-        let servers = Arc::clone(servers);
-        let client = Self { servers, transport, filter, received: Arc::default() };
+        Self::run(first, servers, transport, filter, Received::default())
+    }
+
+    /// Starts a client that has everything up to an offset.
+    pub(crate) fn start_after(servers: &Servers, transport: Transport, offset: u64) -> Self {
+        let received = Received { since: Some(offset.to_string()), ..Received::default() };
+        Self::run(0, servers, transport, "", received)
+    }
+
+    fn run(
+        first: usize,
+        servers: &Servers,
+        transport: Transport,
+        filter: &'static str,
+        received: Received,
+    ) -> Self {
+        let (servers, received) = (Arc::clone(servers), Arc::new(Mutex::new(received)));
+        let client = Self { servers, transport, filter, received };
         let running = client.clone();
         tokio::spawn(async move {
             for turn in first.. {
