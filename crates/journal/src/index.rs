@@ -15,7 +15,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | rows | ordinal, place, first offset of a batch | its records, and for each log first index and count |
-//! | certificates | first 8 bytes of SHA-256 or SHA-1 | ordinal |
+//! | certificates | first 8 bytes of SHA-256 or SHA-1; of an entry that was backfilled, of SHA-256(`backfilled`, log, index) | ordinal |
 //! | entries | log and first index of its entries in a batch | ordinal |
 //! | sightings | offset of the record that is repeated | ordinal |
 //! | serials | first 8 bytes of the SHA-256 of the serial number | ordinal |
@@ -48,7 +48,7 @@ use std::io;
 
 use record::LogNumber;
 
-pub use self::finder::{Finder, Next, Order, Wanted};
+pub use self::finder::{Finder, Next, Order, Paused, Wanted};
 pub use self::indexes::Indexes;
 pub use self::lookup::Term;
 pub use self::search::{Digest, Found, Kept};

@@ -35,7 +35,9 @@ mod write;
 pub use damage::{Damage, DamageKind};
 pub use error::{OpenError, ReadError, WriteError};
 pub use host::{Host, System};
-pub use index::{Digest, Finder, Found, Indexes, Kept, Next, Order, Searchable, Term, Wanted};
+pub use index::{
+    Digest, Finder, Found, Indexes, Kept, Next, Order, Paused, Searchable, Term, Wanted,
+};
 pub use journal::{Head, Journal, Opened};
 pub use read::{Contents, Directory, Item, LogTable, Reader, StoredBatch};
 pub use settings::Settings;

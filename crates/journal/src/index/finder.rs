@@ -59,6 +59,12 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Finder<'s> {
     source: &'s dyn Source,
+    at: Paused,
+}
+
+/// A search that is paused, with what it has found out about the segment it has come to.
+#[derive(Debug)]
+pub struct Paused {
     wanted: Wanted,
     order: Order,
     /// The offsets that are not searched yet.
@@ -89,8 +95,7 @@ impl<'s> Finder<'s> {
         range: Range<u64>,
     ) -> Self {
         let range = range.start..range.end.max(range.start);
-        Self {
-            source,
+        let at = Paused {
             wanted,
             order,
             after: range.clone(),
@@ -99,20 +104,31 @@ impl<'s> Finder<'s> {
             rows: Vec::new(),
             batches: Vec::new(),
             has_lost: false,
-        }
+        };
+        Self { source, at }
+    }
+
+    pub(super) const fn resume(source: &'s dyn Source, at: Paused) -> Self {
+        Self { source, at }
+    }
+
+    /// Pauses the search.
+    #[must_use]
+    pub fn pause(self) -> Paused {
+        self.at
     }
 
     /// Returns the offsets that are not searched yet: those after the last batch that was returned, in
     /// the order of the search.
     #[must_use]
     pub fn left(&self) -> Range<u64> {
-        self.left.clone()
+        self.at.left.clone()
     }
 
     /// Reports whether a part of the range could not be read: it is damaged, or no longer kept.
     #[must_use]
     pub const fn has_lost(&self) -> bool {
-        self.has_lost
+        self.at.has_lost
     }
 
     /// Takes the next step: reads one batch, after a look into the index of its segment where that is the
@@ -121,31 +137,31 @@ impl<'s> Finder<'s> {
     /// # Errors
     /// If a file cannot be read.
     pub fn next_step(&mut self) -> Result<Next, ReadError> {
-        if self.rows.is_empty() && self.batches.is_empty() {
-            if self.left.is_empty() {
+        if self.at.rows.is_empty() && self.at.batches.is_empty() {
+            if self.at.left.is_empty() {
                 return Ok(Next::End);
             }
             self.enter()?;
         }
-        if let Some(batch) = self.batches.pop() {
+        if let Some(batch) = self.at.batches.pop() {
             self.pass(batch.first_offset, batch.next_offset());
             return Ok(Next::Batch(batch));
         }
-        let Some(row) = self.rows.pop() else { return Ok(Next::Nothing) };
+        let Some(row) = self.at.rows.pop() else { return Ok(Next::Nothing) };
         self.pass(row.first_offset, row.end());
         let batch = self.read(&row)?;
-        self.has_lost |= batch.is_none();
+        self.at.has_lost |= batch.is_none();
         Ok(batch.map_or(Next::Nothing, Next::Batch))
     }
 
     /// Marks the offsets of a batch, and those before it in the order of the search, as searched.
     fn pass(&mut self, first: u64, end: u64) {
-        if self.rows.is_empty() && self.batches.is_empty() {
-            self.left = self.after.clone();
+        if self.at.rows.is_empty() && self.at.batches.is_empty() {
+            self.at.left = self.at.after.clone();
             return;
         }
-        let Range { start, end: last } = self.left;
-        self.left = match self.order {
+        let Range { start, end: last } = self.at.left;
+        self.at.left = match self.at.order {
             Order::Newest => start..first.clamp(start, last),
             Order::Oldest => end.clamp(start, last)..last,
         };
@@ -153,8 +169,8 @@ impl<'s> Finder<'s> {
 
     /// Returns what is left of the range after a part of it.
     fn without(&self, part: &Range<u64>) -> Range<u64> {
-        let Range { start, end } = self.left;
-        match self.order {
+        let Range { start, end } = self.at.left;
+        match self.at.order {
             Order::Newest => start..part.start.clamp(start, end),
             Order::Oldest => part.end.clamp(start, end)..end,
         }
@@ -162,14 +178,14 @@ impl<'s> Finder<'s> {
 
     /// Returns the next offset in the order of the search.
     const fn place(&self) -> u64 {
-        match self.order {
-            Order::Newest => self.left.end.saturating_sub(1),
-            Order::Oldest => self.left.start,
+        match self.at.order {
+            Order::Newest => self.at.left.end.saturating_sub(1),
+            Order::Oldest => self.at.left.start,
         }
     }
 
     fn read(&self, row: &Row) -> Result<Option<Batch>, ReadError> {
-        let Some(segment) = &self.segment else { return Ok(None) };
+        let Some(segment) = &self.at.segment else { return Ok(None) };
         let store = self.source.store();
         match read_batch(store, segment, row) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -185,20 +201,20 @@ impl<'s> Finder<'s> {
         let at = segments.partition_point(|segment| start(segment) <= place);
         let Some(segment) = at.checked_sub(1).and_then(|at| segments.get(at)) else {
             // What comes before the first segment is no longer kept.
-            self.has_lost = true;
-            self.left = self.without(&(0..segments.first().map_or(u64::MAX, start)));
+            self.at.has_lost = true;
+            self.at.left = self.without(&(0..segments.first().map_or(u64::MAX, start)));
             return Ok(());
         };
         let part = start(segment)..segments.get(at).map_or(u64::MAX, start);
-        self.after = self.without(&part);
-        self.segment = Some(Arc::clone(segment));
+        self.at.after = self.without(&part);
+        self.at.segment = Some(Arc::clone(segment));
         match self.candidates(segment)? {
             Candidates::Unknown => self.read_block(segment, &part)?,
             Candidates::These(none) if none.is_empty() => {}
             candidates => self.list_rows(segment, &part, &candidates)?,
         }
-        if self.rows.is_empty() && self.batches.is_empty() {
-            self.left = self.after.clone();
+        if self.at.rows.is_empty() && self.at.batches.is_empty() {
+            self.at.left = self.at.after.clone();
         }
         Ok(())
     }
@@ -210,9 +226,9 @@ impl<'s> Finder<'s> {
         part: &Range<u64>,
         candidates: &Candidates,
     ) -> Result<(), ReadError> {
-        let first = self.left.start.max(part.start);
-        let end = self.left.end.min(part.end);
-        let logs = self.wanted.logs.as_deref();
+        let first = self.at.left.start.max(part.start);
+        let end = self.at.left.end.min(part.end);
+        let logs = self.at.wanted.logs.as_deref();
         let mut rows = Vec::new();
         let mut list = |index: &dyn Index| {
             index.rows(&mut |row| {
@@ -231,10 +247,10 @@ impl<'s> Finder<'s> {
         if !self.source.look(segment, &mut list)? {
             return self.read_block(segment, part);
         }
-        if self.order == Order::Oldest {
+        if self.at.order == Order::Oldest {
             rows.reverse();
         }
-        self.rows = rows;
+        self.at.rows = rows;
         Ok(())
     }
 
@@ -245,7 +261,7 @@ impl<'s> Finder<'s> {
         if !self.source.look(segment, &mut |_| Ok(()))? {
             return Ok(Candidates::Unknown);
         }
-        for group in &self.wanted.groups {
+        for group in &self.at.wanted.groups {
             all = match (all, self.of_group(segment, group)?) {
                 (_, Candidates::Unknown) => return Ok(Candidates::Unknown),
                 (all, Candidates::Any) => all,
@@ -326,7 +342,7 @@ impl<'s> Finder<'s> {
         let store = self.source.store();
         let found = match blocks::usable(store, segment) {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
-                self.has_lost = true;
+                self.at.has_lost = true;
                 return Ok(());
             }
             blocks => blocks?,
@@ -334,11 +350,11 @@ impl<'s> Finder<'s> {
         let place = self.place();
         let at = found.partition_point(|block| block.totals.next_offset <= place);
         let (Some(block), next) = (found.get(at.saturating_sub(1)), found.get(at)) else {
-            self.has_lost = true;
+            self.at.has_lost = true;
             return Ok(());
         };
         let end = next.map_or(part.end, |next| next.totals.next_offset);
-        self.after = self.without(&(block.totals.next_offset..end));
+        self.at.after = self.without(&(block.totals.next_offset..end));
         let mut walk = Walk::new(segment.name(), block.at, block.number);
         let limit = self.source.head().min(next.map_or(u64::MAX, |next: &Block| next.number));
         while let Some(step) = walk.step(store, limit)? {
@@ -346,19 +362,19 @@ impl<'s> Finder<'s> {
                 break;
             }
             match step {
-                Step::Damage(_) => self.has_lost = true,
+                Step::Damage(_) => self.at.has_lost = true,
                 Step::Message(Message::Batch(batch), _) => {
-                    let Range { start, end } = self.left;
+                    let Range { start, end } = self.at.left;
                     let has_records = !batch.records.is_empty();
                     if has_records && batch.next_offset() > start && batch.first_offset < end {
-                        self.batches.push(batch);
+                        self.at.batches.push(batch);
                     }
                 }
                 Step::Message(..) => {}
             }
         }
-        if self.order == Order::Oldest {
-            self.batches.reverse();
+        if self.at.order == Order::Oldest {
+            self.at.batches.reverse();
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::finder::{Finder, Order, Wanted};
+use super::finder::{Finder, Order, Paused, Wanted};
 use super::indexes::{binding, path};
 use super::{Index, Indexes, SealedIndex};
 use crate::damage::Damage;
@@ -71,6 +71,12 @@ impl<'s> Searchable<'s> {
     #[must_use]
     pub fn find(&self, wanted: Wanted, order: Order, range: Range<u64>) -> Finder<'s> {
         Finder::new(self.0, wanted, order, range)
+    }
+
+    /// Continues a search of this journal.
+    #[must_use]
+    pub fn resume(&self, paused: Paused) -> Finder<'s> {
+        Finder::resume(self.0, paused)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use journal::{Next, ReadError, Searchable};
+use journal::{Finder, Next, Order, Paused, ReadError, Searchable};
 use record::{Batch, Record};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::Source;
@@ -17,6 +17,7 @@ use wire::Source;
 pub(crate) use self::names::Pattern;
 pub(crate) use self::position::{Bounds, Position, Searched};
 pub(crate) use self::query::{Query, Serial, Unique};
+use self::unique::Seen;
 use super::JournalHistory;
 use crate::publish::entries::Entries;
 
@@ -51,6 +52,16 @@ pub(crate) struct Search<'s> {
     pub(crate) query: &'s Query,
 }
 
+/// The state of a search between two slices, which saves work. Without it, a search continues at its
+/// position.
+#[derive(Debug, Default)]
+pub(crate) struct Between {
+    paused: Option<Paused>,
+    /// Records of a batch that was read, the next one last.
+    records: Vec<(u64, Record)>,
+    seen: Seen,
+}
+
 /// The end of a slice.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -58,6 +69,12 @@ pub(crate) struct Limits {
     pub(crate) results: usize,
     /// The time at which to stop. At least one step is taken.
     pub(crate) until: Instant,
+}
+
+impl Limits {
+    fn are_reached(&self, found: &[Hit]) -> bool {
+        found.len() >= self.results || Instant::now() >= self.until
+    }
 }
 
 impl Search<'_> {
@@ -69,56 +86,62 @@ impl Search<'_> {
     pub(crate) fn continue_at(
         &self,
         position: &mut Position,
+        between: &mut Between,
         limits: Limits,
     ) -> Result<Vec<Hit>, ReadError> {
-        let query = self.query;
+        let mut finder = match between.paused.take() {
+            Some(paused) => self.journal.resume(paused),
+            None => {
+                let wanted = self.query.wanted(self.logs);
+                self.journal.find(wanted, self.query.order, position.left.clone())
+            }
+        };
+        let found = self.advance(&mut finder, position, between, limits)?;
+        between.paused = Some(finder.pause());
+        Ok(found)
+    }
+
+    fn advance(
+        &self,
+        finder: &mut Finder<'_>,
+        position: &mut Position,
+        between: &mut Between,
+        limits: Limits,
+    ) -> Result<Vec<Hit>, ReadError> {
         let mut found = Vec::new();
-        let wanted = query.wanted(self.logs);
-        let mut finder = self.journal.find(wanted, query.order, position.left.clone());
         loop {
-            let next = finder.next_step()?;
-            position.has_lost |= finder.has_lost();
-            if let Next::Batch(batch) = next
-                && self.judge(batch, position, limits, &mut found)?
-            {
-                return Ok(found);
+            while let Some((offset, record)) = between.records.pop() {
+                found.extend(self.hit(offset, record, position, &mut between.seen)?);
+                position.pass(offset, self.query.order);
+                if limits.are_reached(&found) {
+                    return Ok(found);
+                }
             }
             position.left = finder.left();
-            let is_full = found.len() >= limits.results || Instant::now() >= limits.until;
-            if position.is_at_end() || is_full {
+            if position.is_at_end() {
+                return Ok(found);
+            }
+            let next = finder.next_step()?;
+            position.has_lost |= finder.has_lost();
+            match next {
+                Next::Batch(batch) => between.records = self.records(batch, position),
+                Next::Nothing | Next::End => position.left = finder.left(),
+            }
+            if limits.are_reached(&found) {
                 return Ok(found);
             }
         }
     }
 
-    /// Adds the records of a batch that are wanted. Returns true if a limit was reached before its end.
-    fn judge(
-        &self,
-        batch: Batch,
-        position: &mut Position,
-        limits: Limits,
-        found: &mut Vec<Hit>,
-    ) -> Result<bool, ReadError> {
+    /// Returns the records of a batch that are in the range, the next one last.
+    fn records(&self, batch: Batch, position: &Position) -> Vec<(u64, Record)> {
         let records = (batch.first_offset..).zip(batch.records);
         let mut records: Vec<(u64, Record)> =
             records.filter(|(offset, _)| position.left.contains(offset)).collect();
-        if self.query.order == journal::Order::Newest {
+        if self.query.order == Order::Oldest {
             records.reverse();
         }
-        for (offset, record) in records {
-            if found.len() >= limits.results {
-                return Ok(true);
-            }
-            let hit = self.hit(offset, record, position)?;
-            // To tell whether a result is the first of its kind takes further reading.
-            let is_late = self.query.unique.is_some() && Instant::now() >= limits.until;
-            found.extend(hit);
-            position.pass(offset, self.query.order);
-            if is_late {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        records
     }
 
     /// Returns a record if it is wanted, and not a repetition.
@@ -127,13 +150,14 @@ impl Search<'_> {
         offset: u64,
         record: Record,
         position: &Position,
+        seen: &mut Seen,
     ) -> Result<Option<Hit>, ReadError> {
         let Some(source) = self.logs.source(record.log) else { return Ok(None) };
         if !self.query.passes(&record, &source) {
             return Ok(None);
         }
         let before = position.before(offset, self.query.order);
-        let Some(names) = unique::names(self, &record, before)? else { return Ok(None) };
+        let Some(names) = unique::names(self, &record, before, seen)? else { return Ok(None) };
         Ok(Some(Hit { offset, record, source, names }))
     }
 }

@@ -6,8 +6,8 @@ use axum::http::{Request, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Longest path and query in bytes.
-const LONGEST_TARGET: usize = 8 * 1024;
+/// Longest path and query in bytes. Routes refuse what is too long for them with a better reason.
+const LONGEST_TARGET: usize = 12 * 1024;
 
 /// Passes valid requests on. After any other the connection ends, so that no bytes behind it are
 /// read as a request.
@@ -38,5 +38,5 @@ fn problem(request: &Request<Body>) -> Option<(StatusCode, &'static str)> {
     }
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     (target > LONGEST_TARGET)
-        .then_some((StatusCode::URI_TOO_LONG, "path and query are longer than 8 KiB\n"))
+        .then_some((StatusCode::URI_TOO_LONG, "path and query are longer than 12 KiB\n"))
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::found::{Written, passes, write};
 use super::*;
-use crate::index::{Finder, Next, Order, Searchable, Term, Wanted};
+use crate::index::{Next, Order, Searchable, Term, Wanted};
 use crate::storage::Disk;
 use crate::{Directory, System};
 
@@ -49,10 +49,13 @@ fn expected(written: &Written, wanted: &Wanted, order: Order, range: &Range<u64>
     found
 }
 
-/// Searches to the end, and checks that the range left never has what was returned.
-fn all(mut finder: Finder<'_>, wanted: &Wanted, order: Order, range: &Range<u64>) -> Vec<u64> {
+/// Searches to the end with a pause before each step, and checks that the range left never has what was
+/// returned.
+fn all(searchable: Searchable<'_>, wanted: &Wanted, order: Order, range: &Range<u64>) -> Vec<u64> {
+    let mut finder = searchable.find(wanted.clone(), order, range.clone());
     let mut found = Vec::new();
     loop {
+        finder = searchable.resume(finder.pause());
         let before = finder.left();
         let batch = match finder.next_step().unwrap() {
             Next::End => break,
@@ -94,8 +97,7 @@ fn check(written: &Written, searchable: Searchable<'_>) {
     for wanted in wanted(&serial.unwrap()) {
         for order in [Order::Newest, Order::Oldest] {
             for range in &ranges {
-                let finder = searchable.find(wanted.clone(), order, range.clone());
-                let found = all(finder, &wanted, order, range);
+                let found = all(searchable, &wanted, order, range);
                 assert_eq!(found, expected(written, &wanted, order, range), "{wanted:?} {order:?}");
             }
         }

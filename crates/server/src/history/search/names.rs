@@ -8,18 +8,21 @@ use journal::Term;
 /// Characters that a pattern needs in a row, so that an index helps.
 const LEAST: usize = 3;
 
-/// A pattern in which `%` stands for anything: `%.example.com`, `example%`, `%paypal%`.
+/// A pattern in which `%` stands for anything: `%.example.com`, `example%`, `%paypal%`. Without one it is
+/// a domain and everything below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pattern {
     /// The texts between the percent signs, in lower case. There is at least one.
     parts: Vec<String>,
+    /// Only the whole name, where there is no percent sign.
+    is_exact: bool,
 }
 
 impl Pattern {
     /// Reads a pattern; `None` if it has fewer than three characters in a row.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str, is_exact: bool) -> Option<Self> {
         let parts: Vec<String> = text.to_lowercase().split('%').map(str::to_owned).collect();
-        let pattern = Self { parts };
+        let pattern = Self { parts, is_exact };
         (pattern.longest().chars().count() >= LEAST).then_some(pattern)
     }
 
@@ -30,7 +33,8 @@ impl Pattern {
     /// Returns what an index knows of it.
     pub(super) fn term(&self) -> Term {
         match self.parts.as_slice() {
-            [name] => Term::Name(name.clone()),
+            [name] if self.is_exact => Term::Name(name.clone()),
+            [domain] => Term::Domain(domain.clone()),
             // Everything below a domain is together in an index.
             [first, domain] if first.is_empty() && domain.starts_with('.') => {
                 Term::Domain(domain.trim_start_matches('.').to_owned())
@@ -42,7 +46,9 @@ impl Pattern {
     /// Reports whether a name in lower case has the pattern.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let [first, between @ .., last] = self.parts.as_slice() else {
-            return self.parts.first().is_some_and(|only| only == name);
+            let below = self.parts.first().and_then(|only| name.strip_suffix(only.as_str()));
+            return below
+                .is_some_and(|below| below.is_empty() || (below.ends_with('.') && !self.is_exact));
         };
         let Some(mut rest) = name.strip_prefix(first.as_str()) else { return false };
         for part in between {
@@ -84,17 +90,20 @@ mod tests {
             ("%.example.com", "example.com", false),
             ("%.example.com", "www.example.com.org", false),
             ("Example.com", "example.com", true),
-            ("example.com", "www.example.com", false),
+            ("example.com", "www.Example.com", true),
+            ("example.com", "myexample.com", false),
             ("%amp%", "example.com", true),
             ("exa%com", "example.com", true),
             ("exam%ample", "example", false),
             ("%exa%.%com", "www.example.a.com", true),
         ] {
-            let parsed = Pattern::parse(pattern).expect("a pattern");
-            assert_eq!(parsed.matches(name), expected, "{pattern} {name}");
+            let parsed = Pattern::parse(pattern, false).expect("a pattern");
+            assert_eq!(parsed.matches(&name.to_lowercase()), expected, "{pattern} {name}");
         }
+        let exact = Pattern::parse("example.com", true).expect("a pattern");
+        assert!(exact.matches("example.com") && !exact.matches("www.example.com"));
         for short in ["%", "%%%", "", "ab", "%ab%cd%"] {
-            assert_eq!(Pattern::parse(short), None, "{short}");
+            assert_eq!(Pattern::parse(short, false), None, "{short}");
         }
     }
 }

@@ -99,8 +99,8 @@ async fn request_heads_are_bounded() {
         (get("/health", &long(15_000)), "200"),
         (get("/health", &long(17_000)), "431"),
         (get("/health", &long(1_000_000)), "431"),
-        (get(&target(8192), ""), "200"),
-        (get(&target(8193), ""), "414"),
+        (get(&target(12 * 1024), ""), "200"),
+        (get(&target(12 * 1024 + 1), ""), "414"),
     ];
     for (request, status) in cases {
         let said = said(&server, request.as_bytes()).await;

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::header::HeaderName;
 use axum::response::{IntoResponse, Response};
-use cert::{Certificate, Part};
+use cert::{Certificate, Digests, Part};
 use jiff::Timestamp;
 use journal::Order;
 use serde::Serialize;
@@ -26,6 +26,8 @@ use crate::metrics::search::Outcome;
 const COMPLETE: HeaderName = HeaderName::from_static("certstream-complete");
 /// The names under which tools of crt.sh give the identity that they look for.
 const IDENTITIES: [&str; 6] = ["q", "Identity", "identity", "CN", "cn", "dNSName"];
+/// Values of `match` with which a name without `%` is a domain; others mean this name only.
+const NOT_EXACT: [&str; 5] = ["ILIKE", "LIKE", "single", "any", "FTS"];
 
 /// A certificate as crt.sh has it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,6 +51,15 @@ pub(in crate::http::api) struct Row {
     result_count: usize,
 }
 
+impl Row {
+    /// Returns about the bytes that it takes in an answer.
+    fn bytes(&self) -> usize {
+        let texts = [&self.issuer_name, &self.name_value, &self.serial_number].map(String::len);
+        let name = self.common_name.as_ref().map_or(0, String::len);
+        texts.iter().fold(name.saturating_add(250), |all, bytes| all.saturating_add(*bytes))
+    }
+}
+
 /// A search as a tool of crt.sh asks for it.
 #[derive(Debug)]
 struct Asked {
@@ -59,13 +70,15 @@ struct Asked {
 /// Reports whether a query string is a search in the form of crt.sh.
 pub(in crate::http) fn is_meant(query: Option<&str>) -> bool {
     let pairs = || form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let is_json = pairs().any(|(name, value)| name == "output" && value == "json");
+    let is_json =
+        pairs().any(|(name, value)| name == "output" && value.eq_ignore_ascii_case("json"));
     is_json && pairs().any(|(name, _)| IDENTITIES.contains(&&*name))
 }
 
 /// Searches in the form of crt.sh
 ///
-/// The answer has the fields of crt.sh. `%` stands for anything.
+/// The answer has the fields of crt.sh. `%` stands for anything; without it a name is a domain and
+/// everything below it.
 #[utoipa::path(
     get,
     path = "/crtsh",
@@ -73,6 +86,7 @@ pub(in crate::http) fn is_meant(query: Option<&str>) -> bool {
     params(
         ("q" = String, Query, description = "A name, in which % stands for anything: %.example.com. Identity, CN and dNSName mean the same"),
         ("output" = Option<String>, Query, description = "json"),
+        ("match" = Option<String>, Query, description = "=: a name without % is that name only"),
         ("exclude" = Option<String>, Query, description = "expired: leaves out certificates that have expired"),
         ("deduplicate" = Option<String>, Query, description = "Y: each issuer and serial number once"),
     ),
@@ -108,7 +122,7 @@ pub(in crate::http::api) async fn crtsh(
     let since = if asked.excludes_expired { now() } else { i64::MIN };
     while !run.is_over() {
         let convert = move |hit: &Hit, query: &Query, _: &_| row(hit, query, since);
-        match run.slice(convert, |row: &Row| row.name_value.len()).await {
+        match run.slice(convert, Row::bytes).await {
             Ok(found) => rows.extend(found),
             Err(failure) => return searches.failed(&failure),
         }
@@ -121,6 +135,7 @@ pub(in crate::http::api) async fn crtsh(
 
 fn read(query: &str) -> Result<Asked, String> {
     let (mut identity, mut excludes_expired, mut unique) = (None, false, None);
+    let mut is_exact = false;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let is_one = |of: &[&str]| of.iter().any(|one| one.eq_ignore_ascii_case(&value));
         match &*name {
@@ -134,6 +149,7 @@ fn read(query: &str) -> Result<Asked, String> {
             "output" => return Err("output: must be json\n".to_owned()),
             "exclude" if is_one(&["expired"]) => excludes_expired = true,
             "exclude" => return Err("exclude: must be expired\n".to_owned()),
+            "match" => is_exact = !is_one(&NOT_EXACT),
             "deduplicate" => unique = is_one(&["y"]).then_some(Unique::Certificate),
             "O" | "OU" | "E" | "serial" | "sha1" | "sha256" | "id" | "c" | "ski" | "spkisha256" => {
                 return Err(format!(
@@ -146,13 +162,13 @@ fn read(query: &str) -> Result<Asked, String> {
         }
     }
     let identity = identity.ok_or("q: a name is missing, such as q=%25.example.com\n")?;
-    let pattern = pattern(identity.trim())?;
+    let pattern = pattern(identity.trim(), is_exact)?;
     let query =
         Query { filter: None, serial: None, pattern: Some(pattern), order: Order::Newest, unique };
     Ok(Asked { query, excludes_expired })
 }
 
-fn pattern(identity: &str) -> Result<Pattern, String> {
+fn pattern(identity: &str, is_exact: bool) -> Result<Pattern, String> {
     if identity.len() > MAX_TERM_BYTES {
         let bytes = identity.len();
         return Err(format!("q: the name has {bytes} bytes, the limit is {MAX_TERM_BYTES}\n"));
@@ -161,14 +177,16 @@ fn pattern(identity: &str) -> Result<Pattern, String> {
     let text = identity.replace(['%', '*'], "");
     check_terms(Parameter::Match, &text)
         .map_err(|problem| problem.replacen(Parameter::Match.name(), "q", 1))?;
-    Pattern::parse(identity).ok_or_else(|| {
+    Pattern::parse(identity, is_exact).ok_or_else(|| {
         format!("q: {identity:?} needs 3 characters in a row, such as q=%25.example.com\n")
     })
 }
 
 /// Converts a result; none if it expired before a time.
 fn row(hit: &Hit, query: &Query, since: i64) -> Option<Row> {
-    let certificate = Certificate::read(&hit.record.certificate);
+    // No digest is shown.
+    let digests = Digests { sha1: [0; 20], sha256: hit.record.fingerprint };
+    let certificate = Certificate::read_with_digests(&hit.record.certificate, &digests);
     if certificate.not_after < since {
         return None;
     }
@@ -236,6 +254,11 @@ mod tests {
         assert!(!is_meant(None));
         let asked = read("q=a.com&exclude=expired&deduplicate=y").expect("a search");
         assert!(asked.excludes_expired && asked.query.unique == Some(Unique::Certificate));
+        for (options, expected) in [("", true), ("&match=ILIKE", true), ("&match==", false)] {
+            let asked = read(&format!("q=example.com{options}")).expect("a search");
+            let pattern = asked.query.pattern.expect("a pattern");
+            assert_eq!(pattern.matches("www.example.com"), expected, "{options}");
+        }
     }
 
     #[test]

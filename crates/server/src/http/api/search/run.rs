@@ -12,7 +12,7 @@ use super::Searches;
 use super::request::Format;
 use crate::history::JournalHistory;
 use crate::history::search::{
-    Bounds, Failure, Hit, Limits, Position, Query, SLICE, Search, Searched,
+    Between, Bounds, Failure, Hit, Limits, Position, Query, SLICE, Search, Searched,
 };
 use crate::http::api::published::{self, Published};
 
@@ -55,6 +55,7 @@ pub(super) struct Run {
     history: Arc<JournalHistory>,
     query: Arc<Query>,
     position: Position,
+    between: Between,
     budget: Budget,
     searches: Searches,
 }
@@ -90,7 +91,8 @@ impl Run {
         };
         let position = history.slice(&query, begin).await?;
         let (history, searches) = (Arc::clone(history), searches.clone());
-        Ok(Self { history, query, position, budget, searches })
+        let between = Between::default();
+        Ok(Self { history, query, position, between, budget, searches })
     }
 
     /// Reports whether the search has come to its end, or its budget is used up.
@@ -115,19 +117,21 @@ impl Run {
         bytes_of: impl Fn(&T) -> usize,
     ) -> Result<Vec<T>, Failure> {
         let mut position = self.position.clone();
+        let mut between = std::mem::take(&mut self.between);
         let renderer = self.searches.renderer;
         let (work, results) = (self.budget.work, self.budget.results.min(SLICE_RESULTS));
         let query = Arc::clone(&self.query);
         let slice = move |search: &Search<'_>| {
             let start = Instant::now();
             let until = start.checked_add(SLICE.min(work)).unwrap_or(start);
-            let hits = search.continue_at(&mut position, Limits { results, until })?;
+            let limits = Limits { results, until };
+            let hits = search.continue_at(&mut position, &mut between, limits)?;
             let found: Vec<T> =
                 hits.iter().filter_map(|hit| convert(hit, &query, &renderer)).collect();
-            Ok((found, hits.len(), position, start.elapsed()))
+            Ok((found, hits.len(), (position, between), start.elapsed()))
         };
-        let (found, hits, position, took) = self.history.slice(&self.query, slice).await?;
-        self.position = position;
+        let (found, hits, at, took) = self.history.slice(&self.query, slice).await?;
+        (self.position, self.between) = at;
         let bytes: usize = found.iter().map(bytes_of).sum();
         self.budget.results = self.budget.results.saturating_sub(hits);
         self.budget.bytes = self.budget.bytes.saturating_sub(bytes);
