@@ -1,12 +1,16 @@
 """Searches: random queries of every kind, against a look at every message in Python, while certificates keep coming.
 
-With SEARCH_ENTRIES it waits until the journal has as many; otherwise it takes what is there.
+SEARCH_ENTRIES is the number of certificates that it waits for, SEARCH_QUERIES that of queries.
 """
 
+import ipaddress
 import json
 import os
 import random
+import sys
+import threading
 import time
+import traceback
 
 import requests
 from websockets.sync.client import connect
@@ -14,157 +18,297 @@ from websockets.sync.client import connect
 ADDRESS = os.environ["HISTORY_ADDRESS"]
 LEAST = int(os.environ.get("SEARCH_ENTRIES", "1500"))
 QUERIES = int(os.environ.get("SEARCH_QUERIES", "60"))
+# Results of a query at most: those that find more are narrowed.
+MOST = 20_000
+KINDS = [
+    "domain", "parent", "exact", "domains", "match", "matches", "issuer", "log", "serial", "entry",
+    "since", "until", "since_time", "until_time", "ip", "network", "address",
+]
 session = requests.Session()
 
 
+class Messages:
+    """What the server has published, as its stream shows it. It keeps growing."""
+
+    def __init__(self):
+        self.all = []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        try:
+            with connect(f"ws://{ADDRESS}/?since=0", max_size=None) as socket:
+                for text in socket:
+                    message = json.loads(text)
+                    if message["message_type"] == "certificate_update":
+                        self.all.append(read(message))
+                    else:
+                        # A gap may only stand before the first.
+                        assert message["message_type"] == "heartbeat" or not self.all, message
+        except BaseException:
+            # Nothing can be compared without it.
+            traceback.print_exc()
+            os._exit(1)
+
+    def until(self, offset):
+        """Those up to an offset."""
+        while not self.all or self.all[-1]["offset"] < offset:
+            time.sleep(0.01)
+        last = len(self.all)
+        while self.all[last - 1]["offset"] > offset:
+            last -= 1
+        return self.all[:last]
+
+
 def search(parameters):
-    answer = session.get(f"http://{ADDRESS}/api/search", params=parameters, timeout=120)
-    while answer.status_code == 503:
+    while True:
+        answer = session.get(f"http://{ADDRESS}/api/search", params=parameters, timeout=300)
+        if answer.status_code != 503:
+            assert answer.status_code == 200, f"{parameters}: {answer.status_code} {answer.text}"
+            return answer
         time.sleep(int(answer.headers["Retry-After"]))
-        answer = session.get(f"http://{ADDRESS}/api/search", params=parameters, timeout=120)
-    assert answer.status_code == 200, f"{parameters}: {answer.status_code} {answer.text}"
-    return answer
+
+
+def lower(text):
+    return sys.intern((text or "").lower())
 
 
 def read(message):
     """A message, as far as searches look at it."""
     data = message["data"]
     leaf = data["leaf_cert"]
-    lower = lambda text: (text or "").lower()
     alternative = lower(leaf["extensions"].get("subjectAltName"))
     return {
         "offset": message["offset"],
         "names": [name.lower() for name in leaf["all_domains"]],
-        "ip": {name[11:] for name in alternative.split(", ") if name.startswith("ip address:")},
+        "ip": {ipaddress.ip_address(name[11:]) for name in alternative.split(", ") if name.startswith("ip address:")},
         "issuer": [lower(leaf["issuer"]["CN"]), lower(leaf["issuer"]["O"])],
-        "by": json.dumps(leaf["issuer"], sort_keys=True),
+        "by": sys.intern(json.dumps(leaf["issuer"], sort_keys=True)),
         "log": [lower(data["source"]["name"]), lower(data["source"]["url"])],
         "entry": "precert" if data["update_type"] == "PrecertLogEntry" else "final",
-        "serial": leaf["serial_number"].lower(),
-        "seen": data["seen"],
+        # What cannot be read has no serial number.
+        "serial": leaf["serial_number"].lower() or leaf["sha256"],
+        "seen": round(data["seen"] * 1000),
     }
 
 
-def everything():
-    """All messages that the journal has, from its oldest on."""
-    last = 0
-    while True:
-        page = search({"limit": 1}).json()
-        last = page["searched"]["until"]
-        oldest = search({"limit": 1, "order": "oldest"}).json()["results"]
-        if oldest and last - oldest[0]["offset"] + 1 >= LEAST:
-            break
-        time.sleep(0.2)
-    found = []
-    with connect(f"ws://{ADDRESS}/full-stream?since=0", max_size=None) as socket:
-        for text in socket:
-            message = json.loads(text)
-            if message["message_type"] == "certificate_update":
-                found.append(read(message))
-                if message["offset"] >= last:
-                    return found
+def plain(name):
+    return name.removesuffix(".")
 
 
-def below(name, domain):
-    name = name.removesuffix(".")
-    return name == domain or name.endswith(f".{domain}") or name == f"*.{domain.partition('.')[2]}"
+def below(name, domain, exact):
+    name = plain(name)
+    covers = not exact and name == f"*.{domain.partition('.')[2]}"
+    return name == domain or name.endswith(f".{domain}") or covers
 
 
-def passes(query, one):
-    has = lambda key, test: key not in query or test(query[key])
-    return (
-        has("domain", lambda domain: any(below(name, domain) for name in one["names"]))
-        and has("match", lambda part: any(part in name for name in one["names"]))
-        and has("issuer", lambda part: any(part in text for text in one["issuer"]))
-        and has("log", lambda part: any(part in text for text in one["log"]))
-        and has("ip", lambda address: address in one["ip"])
-        and has("serial", lambda serial: serial == one["serial"])
-        and has("entry", lambda entry: entry == one["entry"])
-        and has("since", lambda since: one["offset"] > since)
-        and has("until", lambda until: one["offset"] <= until)
-    )
+def as_address(text):
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
-def names(query, one):
-    """The names that are wanted; all if none is by itself."""
-    every = {name.removesuffix(".") for name in one["names"]}
-    wanted = {
-        name for name in every
-        if ("domain" not in query or below(name, query["domain"])) and ("match" not in query or query["match"] in name)
-    }
-    return sorted(wanted or every)[:100]
+class Query:
+    """A query, and what it means."""
 
+    def __init__(self, parameters):
+        self.parameters = parameters
+        terms = lambda name: parameters[name].split(",") if name in parameters else None
+        self.domains, self.parts, self.networks = terms("domain"), terms("match"), terms("ip")
+        self.networks = self.networks and [ipaddress.ip_network(each) for each in self.networks]
+        self.addresses = self.domains and {as_address(each) for each in self.domains} - {None}
 
-def expected(query, messages):
-    found, certificates, shown = [], set(), set()
-    for one in messages if query.get("order") == "oldest" else reversed(messages):
-        if not passes(query, one):
-            continue
-        if query.get("unique") == "certificate":
-            if (one["by"], one["serial"]) in certificates:
+    def has_name(self, name):
+        exact = "exact" in self.parameters
+        return (
+            (not self.domains or any(below(name, domain, exact) for domain in self.domains))
+            and (not self.parts or any(part in name for part in self.parts))
+        )
+
+    def passes(self, one):
+        has = lambda key, test: key not in self.parameters or test(self.parameters[key])
+        exact = "exact" in self.parameters
+        return (
+            has("entry", lambda entry: entry == one["entry"])
+            and has("serial", lambda serial: serial == one["serial"])
+            and has("log", lambda part: any(part in text for text in one["log"]))
+            and has("issuer", lambda part: any(part in text for text in one["issuer"]))
+            and (not self.networks or any(each in network for each in one["ip"] for network in self.networks))
+            and (
+                not self.domains
+                or any(below(name, domain, exact) for name in one["names"] for domain in self.domains)
+                or bool(self.addresses & one["ip"])
+            )
+            and (not self.parts or any(part in name for name in one["names"] for part in self.parts))
+        )
+
+    def bounds(self, messages):
+        """The first offset, and the one after the last."""
+        start, end = 0, messages[-1]["offset"] + 1
+        # A time is the place of the first that was seen then or later.
+        place = lambda time: next((one["offset"] for one in messages if one["seen"] >= time), end)
+        given = self.parameters
+        if "since" in given:
+            start = given["since"] + 1
+        if "since_time" in given:
+            start = place(round(float(given["since_time"]) * 1000))
+        if "until" in given:
+            end = min(end, given["until"] + 1)
+        if "until_time" in given:
+            end = min(end, place(round(float(given["until_time"]) * 1000)))
+        return start, end
+
+    def names(self, one):
+        """The names that are wanted; all if none is by itself."""
+        every = {plain(name) for name in one["names"]}
+        wanted = {name for name in every if self.has_name(name)}
+        return [name for name in sorted(wanted or every) if len(name.encode()) <= 253][:100]
+
+    def results(self, messages):
+        start, end = self.bounds(messages)
+        found, certificates, shown = [], set(), set()
+        is_oldest = self.parameters.get("order") == "oldest"
+        unique = self.parameters.get("unique")
+        for one in messages if is_oldest else reversed(messages):
+            if not start <= one["offset"] < end or not self.passes(one):
                 continue
-            certificates.add((one["by"], one["serial"]))
-        if query.get("unique") == "name":
-            new = set(names(query, one)) - shown
-            if not new:
-                continue
-            shown |= new
-        found.append(one["offset"])
-    return found
+            if unique == "certificate":
+                if (one["by"], one["serial"]) in certificates:
+                    continue
+                certificates.add((one["by"], one["serial"]))
+            if unique == "name":
+                new = set(self.names(one)) - shown
+                if not new:
+                    continue
+                shown |= new
+            found.append(one["offset"])
+        return found
+
+    def lines(self):
+        """The results as lines, and the range."""
+        found, cursor = [], {}
+        while True:
+            *results, end = search({**self.parameters, **cursor, "format": "ndjson", "limit": 100_000}).text.splitlines()
+            found += [json.loads(line)["offset"] for line in results]
+            end = json.loads(end)
+            if end["cursor"] is None:
+                assert end["complete"], f"{self.parameters}: {end}"
+                return found, end["searched"]
+            cursor = {"cursor": end["cursor"]}
+
+    def pages(self, limit):
+        found, cursor = [], {}
+        while True:
+            page = search({**self.parameters, **cursor, "limit": limit}).json()
+            assert len(page["results"]) <= limit
+            found += [result["offset"] for result in page["results"]]
+            if page["cursor"] is None:
+                assert page["complete"], f"{self.parameters}: {page['searched']}"
+                return found, page["searched"]
+            cursor = {"cursor": page["cursor"]}
 
 
-def pages(query, limit):
-    found, cursor = [], {}
-    while True:
-        page = search({**query, **cursor, "limit": limit}).json()
-        found += [result["offset"] for result in page["results"]]
-        if page["cursor"] is None:
-            assert page["complete"], f"{query}: {page['searched']}"
-            return found
-        cursor = {"cursor": page["cursor"]}
+def term(chance, one):
+    """A name that may be a term."""
+    plain_names = [plain(name) for name in one["names"] if all(c.isascii() and (c.isalnum() or c in "-.") for c in name)]
+    plain_names = [name for name in plain_names if "." in name and len(name) > 5 and not name.replace(".", "").isdigit()]
+    return chance.choice(plain_names) if plain_names else None
 
 
-def lines(query):
-    *results, end = search({**query, "format": "ndjson", "limit": 100_000}).text.splitlines()
-    assert json.loads(end)["complete"], end
-    return [json.loads(line)["offset"] for line in results]
+def part(chance, name):
+    start = chance.randrange(len(name) - 3)
+    return name[start:start + chance.randrange(3, 8)]
 
 
 def some(messages, chance):
     """A query with something that a message has."""
-    query = {"until": messages[-1]["offset"], "order": chance.choice(["newest", "oldest"])}
+    query = {"order": chance.choice(["newest", "oldest"])}
     one = chance.choice(messages)
-    plain = [name.removesuffix(".") for name in one["names"] if all(c.isalnum() or c in "-." for c in name)]
-    for kind in chance.sample(["domain", "parent", "match", "issuer", "log", "serial", "entry", "range", "ip"], chance.choice([1, 1, 2, 3])):
-        if kind == "domain" and plain:
-            query["domain"] = chance.choice(plain)
-        elif kind == "parent" and plain and "." in plain[0]:
-            query["domain"] = plain[0].partition(".")[2]
-        elif kind == "match" and plain and len(plain[0]) > 5:
-            start = chance.randrange(len(plain[0]) - 3)
-            query["match"] = plain[0][start:start + chance.randrange(3, 8)]
-        elif kind == "issuer" and one["issuer"][0]:
-            query["issuer"] = one["issuer"][0][:6].strip().replace(",", "")
+    other = chance.choice(messages)
+    for kind in chance.sample(KINDS, chance.choice([1, 1, 2, 3])):
+        name = term(chance, one)
+        address = chance.choice(sorted(one["ip"], key=str)) if one["ip"] else None
+        if kind in ("domain", "exact") and name:
+            query["domain"] = name
+            if kind == "exact":
+                query["exact"] = "true"
+        elif kind == "parent" and name:
+            query["domain"] = name.partition(".")[2]
+        elif kind == "domains" and name and term(chance, other):
+            query["domain"] = f"{name},{term(chance, other)}"
+        elif kind == "match" and name:
+            query["match"] = part(chance, name)
+        elif kind == "matches" and name and term(chance, other):
+            query["match"] = f"{part(chance, name)},{part(chance, term(chance, other))}"
+        elif kind == "issuer" and one["issuer"][0][:6].strip(" ,*"):
+            query["issuer"] = one["issuer"][0][:6].strip(" ,*")
         elif kind == "log":
             query["log"] = one["log"][1]
-        elif kind in ("serial", "entry") and one[kind]:
+        elif kind in ("serial", "entry") and (kind == "entry" or ":" not in one["serial"]):
             query[kind] = one[kind]
-        elif kind == "range":
-            query["since"] = one["offset"]
-        elif kind == "ip" and one["ip"]:
-            query["ip"] = chance.choice(sorted(one["ip"]))
+        elif kind in ("since", "until") and f"{kind}_time" not in query:
+            query[kind] = one["offset"]
+        elif kind in ("since_time", "until_time") and kind.partition("_")[0] not in query:
+            query[kind] = f"{one['seen'] / 1000:.3f}"
+        elif kind == "ip" and address:
+            query["ip"] = str(address)
+        elif kind == "network" and address:
+            network = ipaddress.ip_network(f"{address}/{chance.choice([8, 16, 24, 32])}", strict=False)
+            query["ip"] = str(network)
+        elif kind == "address" and address:
+            query["domain"] = str(address)
     unique = chance.choice([None, None, "certificate", "name"])
     return {**query, "unique": unique} if unique else query
 
 
-messages = everything()
+def compare(query, messages, search_it, what):
+    start = time.monotonic()
+    found, searched = search_it()
+    took = time.monotonic() - start
+    # The range was fixed at its begin; meanwhile more has been published.
+    known = messages.until(searched["until"])
+    wanted = query.results(known)
+    said = f"{query.parameters} {what}: {len(found)} found, {len(wanted)} expected"
+    assert len(set(found)) == len(found), f"{said}: some are there twice"
+    assert found == wanted, f"{said}: only found {sorted(set(found) - set(wanted))[:5]}, only expected {sorted(set(wanted) - set(found))[:5]}"
+    return took
+
+
+def narrowed(query, messages):
+    """Limits a query to about as many results as are compared."""
+    found = query.results(messages)
+    if len(found) <= MOST:
+        return query
+    parameters = {name: value for name, value in query.parameters.items() if name not in ("since", "since_time")}
+    return Query({**parameters, "since": sorted(found)[-MOST]})
+
+
+def newest():
+    return search({"limit": 1}).json()["searched"]["until"]
+
+
+messages = Messages()
+begun = time.monotonic()
+while len(messages.all) < LEAST or newest() < messages.all[LEAST - 1]["offset"]:
+    time.sleep(0.2)
+first = messages.until(newest())
+print(f"{len(first)} certificates after {time.monotonic() - begun:.0f} s")
 chance = random.Random(20)
-for _ in range(QUERIES):
-    query = some(messages, chance)
-    wanted = expected(query, messages)
-    found = lines(query)
-    assert found == wanted, f"{query}: {len(found)} found, {len(wanted)} expected"
-    limit = min(max(len(wanted) // 4, 1), 1000)
-    found = pages(query, limit)
-    assert found == wanted, f"{query} in pages of {limit}: {len(found)} found, {len(wanted)} expected"
-print(f"{QUERIES} searches of {len(messages)} certificates")
+times = []
+for number in range(QUERIES):
+    query = narrowed(Query(some(first, chance)), first)
+    times.append(compare(query, messages, query.lines, "as lines"))
+    limit = chance.choice([1, 7, 100, 1000])
+    least = max(len(query.results(first)) // 20, 1)
+    limit = min(max(limit, least), 1000)
+    times.append(compare(query, messages, lambda: query.pages(limit), f"in pages of {limit}"))
+    if LEAST > 10_000:
+        print(f"{number + 1}: {query.parameters}: lines {times[-2]:.2f} s, pages {times[-1]:.2f} s", flush=True)
+# Everything, in both orders.
+for order in ("newest", "oldest"):
+    query = Query({"order": order})
+    times.append(compare(query, messages, query.lines, "as lines"))
+print(f"{QUERIES} queries of {len(first)} to {len(messages.all)} certificates, each twice: {sum(times):.0f} s of searches")
+sys.stdout.flush()
+# The stream would keep the program from ending.
+os._exit(0)

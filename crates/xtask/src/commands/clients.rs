@@ -12,7 +12,8 @@ use xtask::root;
 
 /// The packages from PyPI. What `crates/xtask/differential/explained.json` says holds for this
 /// version of cryptography.
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
+    "certspy==0.9.0",
     "certstream==1.12",
     "cryptography==50.0.2",
     "websockets>=14,<18",
@@ -23,7 +24,7 @@ const PYTHON: [&str; 7] = [
 ];
 
 /// Fails unless they are there.
-const PYTHON_CHECK: &str = "import aiohttp, certstream, cryptography, prometheus_client, schemathesis, websocket, websockets
+const PYTHON_CHECK: &str = "import aiohttp, certspy, certstream, cryptography, prometheus_client, schemathesis, websocket, websockets
 assert cryptography.__version__ == '50.0.2'";
 
 /// The packages from npm.

@@ -1,10 +1,12 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
+mod archives;
 mod cluster;
 mod collector;
 mod outputs;
 mod proxies;
 mod scripts;
+mod search;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +19,9 @@ use serde_json::Value;
 
 use xtask::collect::{self, Kills};
 use xtask::nats;
-use xtask::process::{Process, binary, build_programs, complete, free_port, start_logs, wait_for};
+use xtask::process::{
+    Process, Programs, binary, build_programs, complete, free_port, start_logs, wait_for,
+};
 use xtask::python::folder;
 
 use crate::commands::clients;
@@ -73,6 +77,7 @@ pub(crate) fn command_line() -> Cli {
     let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
     let outputs = Arg::new("outputs").long("outputs").action(ArgAction::SetTrue);
     let cluster = Arg::new("cluster").long("cluster").action(ArgAction::SetTrue);
+    let search = Arg::new("search").long("search").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
     Cli::new(NAME)
         .about("The programs against simulated logs and clients that others wrote")
@@ -80,17 +85,25 @@ pub(crate) fn command_line() -> Cli {
         .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
         .arg(outputs.help("Only the outputs to NATS and Kafka, with more kills"))
         .arg(cluster.help("Only the collector that moves between edges of a cluster"))
+        .arg(
+            search.help(
+                "Only searches of 500,000 generated and all real certificates (release build)",
+            ),
+        )
         .arg(no_build.help("With the programs that are there"))
         .arg(script.help("Only these scripts of crates/xtask/e2e"))
 }
 
 pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
+    let is_search = arguments.get_flag("search");
     if !arguments.get_flag("no-build") {
-        build_programs()?;
+        if is_search { search::build() } else { build_programs() }?;
     }
     let only: Vec<_> = arguments.get_many::<String>("script").into_iter().flatten().collect();
     let mut tally = Tally::default();
-    if arguments.get_flag("collector") {
+    if is_search {
+        tally.report("searches", timed(search::run));
+    } else if arguments.get_flag("collector") {
         check_collector(&mut tally);
     } else if arguments.get_flag("proxies") {
         check_proxies(&mut tally)?;
@@ -153,7 +166,7 @@ impl Setup {
             std::fs::remove_file(&state)?;
         }
         let port = free_port()?;
-        let server = Process::start(&mut server(&said, port, &state)?)?;
+        let server = Process::start(&mut server(&said, port, &state, binary)?)?;
         let address = format!("127.0.0.1:{port}");
         wait_for(&format!("http://{address}/health/deep"))?;
         let history = with_journal(&said)?;
@@ -247,6 +260,7 @@ fn check_outputs(tally: &mut Tally, kills: u64) {
 
 fn check_collector(tally: &mut Tally) {
     tally.report("collector: formats", timed(collector::formats));
+    tally.report("collector: archives", timed(archives::run));
     tally.report("collector: object store", timed(store::run));
     tally.report("collector: kills", timed(|| collect::kills(FEW_KILLS).map(drop)));
 }
@@ -284,7 +298,7 @@ fn check_state(state: &Path) -> anyhow::Result<()> {
 }
 
 /// The server configured by the environment alone, as a container would be.
-fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
+fn server(logs: &Value, port: u16, state: &Path, programs: Programs) -> anyhow::Result<Command> {
     let text = |key: &str| {
         let value = logs.get(key).and_then(Value::as_str);
         value.map(str::to_owned).with_context(|| format!("ctsim does not say {key}"))
@@ -292,7 +306,7 @@ fn server(logs: &Value, port: u16, state: &Path) -> anyhow::Result<Command> {
     let key = folder()?.join("log_list_key.pem");
     let url = text("list_key_url")?;
     complete(Command::new("curl").args(["--silent", "--fail", "--output"]).arg(&key).arg(url))?;
-    let mut server = binary("certstream-server");
+    let mut server = programs("certstream-server");
     server
         .env("CERTSTREAM_HOST", "127.0.0.1")
         .env("CERTSTREAM_PORT", port.to_string())
@@ -319,7 +333,7 @@ fn with_journal(logs: &Value) -> anyhow::Result<(Process, String)> {
     }
     let port = free_port()?;
     let state = folder()?.join("history-state.json");
-    let mut command = server(logs, port, &state)?;
+    let mut command = server(logs, port, &state, binary)?;
     command
         .env_remove("CERTSTREAM_CT_LOG_STATE_FILE")
         .env("CERTSTREAM_CT_LOG_START", "zero")
@@ -354,7 +368,7 @@ fn old_clients(logs: &Value) -> anyhow::Result<()> {
     }
     for _start in 0..2 {
         let port = free_port()?;
-        let mut command = server(logs, port, &state)?;
+        let mut command = server(logs, port, &state, binary)?;
         let server = Process::start(command.env("CERTSTREAM_DATA_DIR", &data))?;
         let address = format!("127.0.0.1:{port}");
         wait_for(&format!("http://{address}/health/deep"))?;

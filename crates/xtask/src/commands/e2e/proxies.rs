@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-use xtask::process::{Process, free_port, is_installed, start_logs, wait_for};
+use xtask::process::{Process, binary, free_port, is_installed, start_logs, wait_for};
 use xtask::python::folder;
 use xtask::root;
 
@@ -49,7 +49,7 @@ pub(super) fn run() -> anyhow::Result<Vec<(String, Outcome)>> {
     let logs = ["--port", "0", "--rfc6962", "1", "--static-ct", "1", "--rate", "0"];
     let (_logs, said) = start_logs(&[&logs[..], &["--initial-size", ENTRIES]].concat())?;
     let port = free_port()?;
-    let mut server = super::server(&said, port, &folder.join("state.json"))?;
+    let mut server = super::server(&said, port, &folder.join("state.json"), binary)?;
     server.arg("--config").arg(write("config.yaml", &folder)?);
     server.env("CERTSTREAM_CT_LOG_START", "0").env("CERTSTREAM_STATS_CLIENT_ADDRESSES", "true");
     server.env("CERTSTREAM_HEARTBEAT_INTERVAL_SECS", "3600");

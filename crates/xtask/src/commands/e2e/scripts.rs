@@ -48,7 +48,7 @@ const CERTSTREAM_NPM: Script = script("certstream.mjs", Interpreter::Node, false
 pub(super) const OLD_CLIENTS: [Script; 3] = [CERTSTREAM_CLI, CERTSTREAM_LIBRARY, CERTSTREAM_NPM];
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 17] = [
+pub(super) const SCRIPTS: [Script; 18] = [
     CERTSTREAM_CLI,
     CERTSTREAM_LIBRARY,
     CERTSTREAM_NPM,
@@ -65,6 +65,7 @@ pub(super) const SCRIPTS: [Script; 17] = [
     script("http.sh", Interpreter::Shell, false),
     script("openapi.py", Interpreter::Python, false),
     script("search.py", Interpreter::Python, false),
+    script("crtsh.py", Interpreter::Python, false),
     script("metrics.py", Interpreter::Python, false),
 ];
 
