@@ -1,10 +1,11 @@
-//! The answer where there is no route. Where a route is only switched off it names the setting.
+//! The answer where there is no route. Where a route is only switched off it names the setting, and a
+//! node that serves no streams names the nodes that do.
 
 use axum::Json;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use config::Config;
 use config::reporting::route;
+use config::{Config, Role};
 use serde::Serialize;
 use wire::StreamKind;
 
@@ -19,11 +20,39 @@ struct Missing {
 
 /// Answers 404. Without a hint the answer is that of certstream-server-rust, byte for byte.
 pub(super) fn not_found(config: &Config, uri: &Uri) -> Response {
-    let Some(key) = setting(config, uri.path()) else {
-        return super::not_found();
+    let path = uri.path();
+    let hint = if config.role == Role::Ingest && is_of_streams(config, path) {
+        Some(NO_STREAMS.to_owned())
+    } else {
+        setting(config, path).map(hint)
     };
-    let body = Missing { error: "Not Found", hint: hint(key) };
-    (StatusCode::NOT_FOUND, Json(body)).into_response()
+    let Some(hint) = hint else { return super::not_found() };
+    (StatusCode::NOT_FOUND, Json(Missing { error: "Not Found", hint })).into_response()
+}
+
+/// The advice of a node that only follows logs.
+const NO_STREAMS: &str = "this node of a cluster follows logs and serves no streams (role: ingest); connect to a \
+                          node with role: edge or role: all";
+
+/// Reports whether a path is that of a stream, or of an example of one, if it is served at all.
+fn is_of_streams(config: &Config, path: &str) -> bool {
+    let streams = &config.streams;
+    let paths = [&streams.full_path, &streams.lite_path, &streams.domains_only_path];
+    let is_stream = |at: &&String| is_same(path, at);
+    is_below(path, "/sse") || is_example(path) || paths.iter().any(is_stream)
+}
+
+/// Reports whether two paths differ by a slash at the end at most.
+fn is_same(path: &str, other: &str) -> bool {
+    path.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+fn is_below(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn is_example(path: &str) -> bool {
+    path == "/latest.json" || path.ends_with("/example.json")
 }
 
 /// Answers that a stream is switched off.
@@ -51,22 +80,18 @@ fn hint(key: &str) -> String {
 /// Returns the setting that would switch on a route at this path.
 fn setting(config: &Config, path: &str) -> Option<&'static str> {
     let protocols = &config.protocols;
-    let is_below = |outer: &str| {
-        path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     let streams = [
         (config.streams.full, "streams.full", &config.streams.full_path),
         (config.streams.lite, "streams.lite", &config.streams.lite_path),
         (config.streams.domains_only, "streams.domains_only", &config.streams.domains_only_path),
     ];
     let shows_metrics = options::metrics_are_shared(config);
-    let is_example = path == "/latest.json" || path.ends_with("/example.json");
     let switches = [
-        (protocols.sse, is_below("/sse"), "protocols.sse"),
-        (protocols.api, is_below("/api"), "protocols.api"),
-        (protocols.health, is_below("/health"), "protocols.health"),
+        (protocols.sse, is_below(path, "/sse"), "protocols.sse"),
+        (protocols.api, is_below(path, "/api"), "protocols.api"),
+        (protocols.health, is_below(path, "/health"), "protocols.health"),
         (protocols.stats, path == route(&config.stats.url), "protocols.stats"),
-        (protocols.example_json, is_example, "protocols.example_json"),
+        (protocols.example_json, is_example(path), "protocols.example_json"),
         (
             shows_metrics || config.prometheus.enabled,
             path == route(&config.prometheus.metrics_url),
@@ -75,9 +100,7 @@ fn setting(config: &Config, path: &str) -> Option<&'static str> {
     ];
     let off = switches.iter().find(|(on, here, _)| *here && !on).map(|(.., key)| *key);
     let stream = || {
-        let here = |(on, _, at): &&(bool, &str, &String)| {
-            !on && path.trim_end_matches('/') == at.trim_end_matches('/')
-        };
+        let here = |(on, _, at): &&(bool, &str, &String)| !on && is_same(path, at);
         streams.iter().find(here).map(|(_, key, _)| *key)
     };
     off.or_else(stream)
@@ -86,6 +109,24 @@ fn setting(config: &Config, path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_node_without_streams_names_those_that_have_them() {
+        let mut config = Config { role: Role::Ingest, ..Config::default() };
+        config.protocols.sse = false;
+        let hint = async |config: &Config, path: &'static str| {
+            let body = not_found(config, &Uri::from_static(path)).into_body();
+            let body = axum::body::to_bytes(body, 4096).await.expect("a body");
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            body["hint"].as_str().unwrap_or_default().to_owned()
+        };
+        for path in ["/sse", "/", "/full-stream", "/domains-only/", "/latest.json"] {
+            assert_eq!(hint(&config, path).await, NO_STREAMS, "{path}");
+        }
+        assert_eq!(hint(&config, "/nothing").await, "");
+        config.role = Role::Edge;
+        assert!(hint(&config, "/sse").await.contains("protocols.sse"));
+    }
 
     #[test]
     fn a_disabled_route_names_its_setting() {
