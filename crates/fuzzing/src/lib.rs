@@ -13,6 +13,7 @@ mod frame;
 mod key;
 mod leaf;
 mod log_list;
+mod logs_snapshot;
 mod segment;
 mod tile_leaf;
 
@@ -27,6 +28,7 @@ pub use decoder::check as decoder;
 pub use frame::check as frame;
 pub use leaf::check as leaf;
 pub use log_list::check as log_list;
+pub use logs_snapshot::{check as logs_snapshot, is_accepted as is_status_of_logs};
 pub use segment::{check as segment, is_accepted as is_whole_segment};
 pub use tile_leaf::check as tile_leaf;
 
@@ -42,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets, in the order in which they are run.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "cert", check: cert, seeds: certificate::seeds },
     Target { name: "leaf", check: leaf, seeds: leaf::seeds },
     Target { name: "tile_leaf", check: tile_leaf, seeds: tile_leaf::seeds },
@@ -52,4 +54,5 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "frame", check: frame, seeds: frame::seeds },
     Target { name: "batch", check: batch, seeds: batch::seeds },
     Target { name: "segment", check: segment, seeds: segment::seeds },
+    Target { name: "logs_snapshot", check: logs_snapshot, seeds: logs_snapshot::seeds },
 ];

@@ -77,6 +77,7 @@ fn seeds_are_accepted() {
                     feed::frame::Decoder::with_deflate().decode(&mut seed.as_slice()).is_ok()
                 }
                 "segment" => fuzzing::is_whole_segment(&seed),
+                "logs_snapshot" => fuzzing::is_status_of_logs(&seed),
                 "batch" => fuzzing::messages(&seed).iter().all(|outcome| *outcome),
                 other => panic!("what does {other} accept?"),
             };
