@@ -1,6 +1,7 @@
 //! `certstream-server search`: certificates that a server keeps, from its data directory or by its API.
 
 mod directory;
+mod ending;
 mod output;
 mod remote;
 
@@ -11,10 +12,14 @@ use std::io::{self, ErrorKind};
 use config::{Config, SearchCommand};
 use url::form_urlencoded;
 
+use self::ending::Left;
 use self::output::Output;
 use super::journal::moment::{self, Place};
 use super::journal::now;
 use crate::history::search::Bounds;
+
+/// Terms at most.
+const MOST_TERMS: usize = 10_000;
 
 /// Searches, and prints what is found.
 ///
@@ -25,17 +30,18 @@ pub fn run(
     command: &SearchCommand,
     environment: &HashMap<OsString, OsString>,
 ) -> anyhow::Result<()> {
-    let mut output = Output::new(command.json);
+    let mut output = Output::new(command);
     let bounds = bounds(command)?;
     let searched = match (&command.url, config) {
         (Some(url), _) => remote::run(url, command, bounds, environment, &mut output),
         (None, config) => directory::run(config, command, bounds, &mut output),
     };
     let flushed = output.flush();
-    match searched.and_then(|complete| flushed.map(|()| complete).map_err(Into::into)) {
-        Ok(true) => Ok(()),
-        Ok(false) => {
-            note("a part was not searched: it is no longer kept, or --limit is reached");
+    match searched.and_then(|ending| flushed.map(|()| ending).map_err(Into::into)) {
+        Ok(ending) => {
+            if output.is_table() || output.found == 0 || ending.left != Left::Nothing {
+                note(&ending.text(output.found));
+            }
             Ok(())
         }
         Err(error) if is_closed(&error) => Ok(()),

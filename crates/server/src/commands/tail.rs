@@ -1,7 +1,7 @@
 //! `certstream-server tail`: prints the stream of any certstream server, one line per certificate.
 //! Connections, resuming, duplicates and gaps are handled by `client`.
 
-mod line;
+pub(super) mod line;
 mod output;
 mod position;
 

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use config::{Config, SearchCommand};
+use jiff::Timestamp;
 use journal::storage::Disk;
 use journal::{Directory, System};
 
+use super::ending::{Ending, Left};
 use super::output::Output;
-use super::parameters;
-use crate::history::search::{Bounds, Limits, Position, Search};
+use super::{MOST_TERMS, parameters};
+use crate::history::search::{Between, Bounds, Limits, Position, Search};
 use crate::http::api::search;
 use crate::options;
 use crate::publish::entries::Entries;
@@ -19,10 +21,8 @@ use crate::publish::entries::Entries;
 const AT_ONCE: usize = 256;
 /// The time after which results are printed.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Terms at most.
-const MOST_TERMS: usize = 10_000;
 
-/// Searches a directory. Returns true if everything that was asked for is searched.
+/// Searches a directory, and returns how far it came.
 ///
 /// # Errors
 /// If the journal cannot be read, or the request is wrong.
@@ -31,7 +31,7 @@ pub(super) fn run(
     command: &SearchCommand,
     bounds: Bounds,
     output: &mut Output,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Ending> {
     let configured = config.and_then(|config| config.data_dir.as_deref());
     let directory = command.directory.as_deref().or(configured);
     let directory = directory
@@ -46,12 +46,12 @@ pub(super) fn run(
     let renderer = options::renderer(config.unwrap_or(&default));
     let search = Search { journal: journal.searchable(), logs: &logs, query: &query };
     let mut position = Position::begin(journal.searchable(), &bounds)?;
-    let mut left = command.limit;
+    let (mut left, mut between) = (command.limit, Between::default());
     while left > 0 && !position.is_at_end() {
         let now = Instant::now();
         let until = now.checked_add(PAUSE).unwrap_or(now);
         let limits = Limits { results: left.min(AT_ONCE), until };
-        let hits = search.continue_at(&mut position, limits)?;
+        let hits = search.continue_at(&mut position, &mut between, limits)?;
         left = left.saturating_sub(hits.len());
         for hit in &hits {
             if let Some(json) = search::result(hit, &renderer) {
@@ -60,5 +60,10 @@ pub(super) fn run(
         }
         output.flush()?;
     }
-    Ok(position.is_at_end() && !position.has_lost)
+    let times = position.searched(journal.searchable(), query.order)?.times;
+    let time = |millis: u64| Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok();
+    let times = times.and_then(|(since, until)| {
+        Some((time(since)?, until.map_or_else(|| Some(Timestamp::now()), time)?))
+    });
+    Ok(Ending { times, left: Left::of(position.is_at_end(), position.has_lost) })
 }

@@ -10,6 +10,7 @@ use config::SearchCommand;
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::ending::{Ending, Left};
 use super::output::Output;
 use super::parameters;
 use crate::history::search::Bounds;
@@ -27,19 +28,27 @@ const USER_AGENT: &str = concat!("certstream-server-search/", env!("CARGO_PKG_VE
 struct End {
     cursor: Option<String>,
     complete: bool,
+    searched: Searched,
 }
 
-/// Searches by the API. Returns true if everything that was asked for is searched.
+/// The times that were searched, RFC 3339.
+#[derive(Debug, Deserialize)]
+struct Searched {
+    since_time: Option<String>,
+    until_time: Option<String>,
+}
+
+/// Searches by the API, and returns how far it came.
 ///
 /// # Errors
-/// If the server cannot be reached, refuses, or its answer breaks off.
+/// If the server cannot be reached, refuses, or its answer is incomplete.
 pub(super) fn run(
     url: &str,
     command: &SearchCommand,
     bounds: Bounds,
     environment: &HashMap<OsString, OsString>,
     output: &mut Output,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let searched = runtime.block_on(async {
         let server = Server::new(url, command, environment)?;
@@ -50,13 +59,22 @@ pub(super) fn run(
             left = left.saturating_sub(found);
             match end.cursor {
                 Some(next) if left > 0 => cursor = Some(next),
-                _ => return Ok(end.complete),
+                _ => return Ok(end.into()),
             }
         }
     });
     // A name lookup may still hang in a thread that nothing can interrupt.
     runtime.shutdown_timeout(Duration::from_millis(100));
     searched
+}
+
+impl From<End> for Ending {
+    fn from(end: End) -> Self {
+        let time = |text: Option<String>| text?.parse().ok();
+        let Searched { since_time, until_time } = end.searched;
+        let left = Left::of(end.cursor.is_none(), !end.complete);
+        Self { times: time(since_time).zip(time(until_time)), left }
+    }
 }
 
 /// A server that is asked.
@@ -114,7 +132,8 @@ impl Server {
             query.append_pair("cursor", cursor);
         }
         let mut url = self.base.clone();
-        url.set_path("/api/search");
+        let path = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{path}/api/search"));
         url.set_query(Some(&query.finish()));
         url
     }
@@ -140,7 +159,7 @@ impl Server {
         }
         let (mut lines, mut found, mut last) = (Vec::new(), 0_usize, None);
         while let Some(bytes) =
-            answer.chunk().await.with_context(|| format!("{base}: the answer breaks off"))?
+            answer.chunk().await.with_context(|| format!("{base}: the answer is incomplete"))?
         {
             lines.extend_from_slice(&bytes);
             ensure!(lines.len() <= LONGEST, "{base}: a line of the answer is too long");

@@ -11,7 +11,7 @@ const NAMES: usize = 5;
 
 /// The terms of the filter: the names that match come first in a line.
 #[derive(Debug, Default)]
-pub(super) struct Highlight {
+pub(in crate::commands) struct Highlight {
     /// Domains; names below them match too.
     domains: Vec<Box<str>>,
     /// Parts of names.
@@ -19,12 +19,13 @@ pub(super) struct Highlight {
 }
 
 impl Highlight {
-    pub(super) fn of(filter: Option<&Filter>) -> Self {
+    pub(in crate::commands) fn of(filter: Option<&Filter>) -> Self {
         let terms = |parameter| filter.map_or_else(Vec::new, |it| it.terms(parameter).to_vec());
         Self { domains: terms(Parameter::Domain), parts: terms(Parameter::Match) }
     }
 
-    fn matches(&self, name: &str) -> bool {
+    /// Reports whether a name matches.
+    pub(in crate::commands) fn matches(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         let is_below = |rest: &str| rest.is_empty() || rest.ends_with('.');
         self.domains.iter().any(|domain| name.strip_suffix(&**domain).is_some_and(is_below))
