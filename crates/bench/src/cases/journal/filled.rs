@@ -21,6 +21,9 @@ const LOGS: usize = 4;
 const SEED: &str = "--seed=18";
 /// Entries of each log that is followed later.
 const FOLLOWED: u64 = 2_000;
+/// Entries a second that each log gains while the journal is filled, more than are read. Entries that a log
+/// has from its start repeat after some time, which those of a journal do not.
+const GROWTH: f64 = 50_000.0;
 /// More than any run fills, so that nothing is deleted.
 const MAX_BYTES: &str = "68719476736";
 /// The next index that is looked up: far from the last, and not in order.
@@ -64,9 +67,10 @@ impl Filled {
     }
 
     fn fill(dir: &Path, each: u64) -> anyhow::Result<Self> {
-        let planted = planted(each)?;
-        let arguments: Vec<&str> = planted.iter().map(String::as_str).collect();
-        let logs = Logs::start_with(&group(each, 0.0), &[&[SEED], &*arguments].concat())?;
+        let mut arguments = planted(each)?;
+        arguments.extend([SEED.to_owned(), format!("--max-size={each}")]);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let logs = Logs::start_with(&group(1, GROWTH * LOGS as f64), &arguments)?;
         let mut journal = Self { path: dir.display().to_string(), logs: Vec::new(), each };
         let server = filled(&logs, each * LOGS as u64, &journal.settings())?;
         wait_for_indexes(&server)?;
