@@ -23,7 +23,7 @@ export async function refusal(answer) {
   const seconds = Number(answer.headers.get("Retry-After"));
   if (answer.status === 503 || answer.status === 429) {
     const again = seconds > 0 ? `in ${seconds} s` : "later";
-    return `The server is busy. Try again ${again}.${text && ` It says: ${text}`}`;
+    return `The server is busy. Try again ${again}.${text && ` Its reason: ${text}`}`;
   }
   if (answer.status === 401) return "This server requires a token. Enter it above, and search again.";
   return text || `The server answers with status ${answer.status}.`;

@@ -115,11 +115,11 @@ async function run(search, isMore = false) {
       if (last !== null) show(last);
       last = line;
     }
-    if (last === null || !("searched" in last)) throw new Error("the answer broke off");
+    if (last === null || !("searched" in last)) throw new Error("the answer is incomplete");
     ended(search, last);
   } catch (error) {
     if (search !== shown || error.name === "AbortError") return;
-    broken(search, "The search broke off: the server does not answer.");
+    broken(search, "The search ended early: the server does not answer.");
   } finally {
     search.isRunning = false;
   }

@@ -89,7 +89,7 @@ async function checkRefusals(page) {
   const proxy = { status: 502, contentType: "text/html", body: "<h1>Bad gateway</h1>" };
   assert.equal(await refused(page, proxy), "The server answers with status 502.");
   const cut = { status: 200, contentType: "application/x-ndjson", body: `${JSON.stringify(hostile(1))}\n` };
-  assert.match(await refused(page, cut), /^The search broke off/);
+  assert.match(await refused(page, cut), /^The search ended early/);
 }
 
 const hostile = (offset) => ({
