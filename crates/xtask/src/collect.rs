@@ -17,20 +17,22 @@ pub use kills::{Kills, Outcome, run as kills};
 pub use rows::wait_for_rows;
 pub use site::Site;
 
-/// Python packages that analysts read files with, and a store that speaks S3.
-const ANALYSTS: [&str; 8] = [
+/// Python packages that analysts read files with, what runs notebooks, and a store that speaks S3.
+const ANALYSTS: [&str; 10] = [
     "pandas>=3,<4",
     "pyarrow>=24,<28",
     "polars>=1.30,<3",
     "duckdb>=1.4,<3",
     "pytz",
+    "nbclient>=0.10,<1",
+    "ipykernel>=6,<8",
     "publicsuffixlist>=1,<2",
     "moto[server]>=5,<6",
     "websockets>=14,<18",
 ];
 
 /// A program that fails without these packages.
-const ANALYSTS_CHECK: &str = "import boto3, duckdb, flask, moto, pandas, polars, publicsuffixlist, pyarrow.parquet, pytz, websockets";
+const ANALYSTS_CHECK: &str = "import boto3, duckdb, flask, ipykernel, moto, nbclient, pandas, polars, publicsuffixlist, pyarrow.parquet, pytz, websockets";
 
 /// Returns the interpreter of an environment that has the packages of analysts.
 ///

@@ -42,13 +42,17 @@ impl Zips {
         read_file(zip, name, limit).map_err(in_zip)
     }
 
-    /// Returns the zip of a folder that has a file, if any has.
+    /// Returns the zip of a folder that has a file, if any zip has it.
     fn find(&self, folder: &Path, name: &str) -> io::Result<PathBuf> {
         if let Some(number) = owner(name) {
             let own = folder.join(format!("{number:03}.zip"));
-            // Tiles on the right edge of the tree are in all zips.
-            if own.is_file() || !name.contains(".p/") {
+            if own.is_file() {
                 return Ok(own);
+            }
+            // Tiles on the right edge of the tree are in all zips.
+            if !name.contains(".p/") {
+                let reason = format!("it is in {number:03}.zip, which is not there");
+                return Err(io::Error::other(reason));
             }
         }
         let open = self.0.lock();

@@ -60,7 +60,11 @@ fn a_folder_of_zips_is_read_as_one_log() {
     for (name, expected) in [("checkpoint", &b"c"[..]), ("tile/2/005.p/9", b"edge")] {
         assert_eq!(read(name).expect("read").as_deref(), Some(expected), "{name}");
     }
-    for name in ["tile/2/002", "tile/2/006", "issuer/00", "tile/2/001.p/3"] {
+    for (name, expected) in [("tile/2/002", "002.zip"), ("tile/data/x393/216", "006.zip")] {
+        let error = read(name).expect_err(name).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    for name in ["issuer/00", "tile/2/001.p/3", "tile/2/006.p/3"] {
         assert_eq!(read(name).expect_err(name).kind(), io::ErrorKind::NotFound, "{name}");
     }
     let one = zips.read(&at("003.zip"), "tile/2/003", 100).expect("read");
