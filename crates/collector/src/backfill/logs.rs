@@ -257,7 +257,7 @@ mod tests {
         tiled["monitoring_url"] = json!("https://mon.ct.example/2022/");
         tiled.as_object_mut().expect("an object").remove("url");
         assert!(read(&tiled, "ct.example/2022").is_ok());
-        let mut forged = rfc6962.clone();
+        let mut forged = rfc6962;
         forged["log_id"] = json!(LogId([7; 32]).to_string());
         for wrong in [forged, json!({}), json!([1]), json!("x")] {
             assert!(read(&wrong, "ct.example/logs/retired2022").is_err(), "{wrong}");

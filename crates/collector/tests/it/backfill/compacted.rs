@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::UInt64Type;
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{DataType, Field, Schema};
-use collector::archive::verify::{self, Level};
+use collector::archive::verify::Level;
 use columns::archive::{Archive, ArchiveError, Writer};
 use columns::{Compression, digest};
 
@@ -21,13 +21,13 @@ use crate::harness::{eventually, program};
 type Rows = BTreeMap<(String, u64), ct::Hash>;
 
 fn batches(path: &Path) -> (Archive, Vec<RecordBatch>) {
-    let archive = Archive::open(File::open(path).unwrap()).unwrap();
+    let archive = Archive::open(File::open(path).expect("a file")).expect("an archive");
     let mut batches = Vec::new();
     let read = archive.each(|batch| {
         batches.push(batch);
         Ok::<_, ArchiveError>(())
     });
-    read.unwrap();
+    read.expect("it is read");
     (archive, batches)
 }
 
@@ -148,7 +148,7 @@ async fn nothing_is_lost_when_compacting_is_killed() {
 
 /// The files of a folder and their contents.
 fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    parts(folder).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    parts(folder).into_iter().map(|path| (path.clone(), fs::read(path).expect("a file"))).collect()
 }
 
 /// Copies a part, with one more column.
@@ -160,13 +160,15 @@ fn with_column(from: &Path, to: &Path) {
     let schema = Arc::new(schema);
     let file = File::options().read(true).write(true).create(true).truncate(true).open(to);
     let (format, none) = (archive.format(), Compression::None);
-    let mut writer = Writer::create(file.unwrap(), format, &schema, none, 1 << 16).unwrap();
+    let writer = Writer::create(file.expect("a file"), format, &schema, none, 1 << 16);
+    let mut writer = writer.expect("a file");
     for batch in batches {
         let mut columns = batch.columns().to_vec();
         columns.push(new_null_array(&DataType::Utf8, batch.num_rows()));
-        writer.append(&RecordBatch::try_new(Arc::clone(&schema), columns).unwrap()).unwrap();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("the columns");
+        writer.append(&batch).expect("written");
     }
-    writer.finish(archive.text().unwrap()).unwrap();
+    writer.finish(archive.text().expect("a proof")).expect("written");
 }
 
 #[tokio::test(flavor = "multi_thread")]
