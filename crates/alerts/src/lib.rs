@@ -3,7 +3,7 @@
 //! A [`Rule`] has conditions on the names, the issuer and the kind of a certificate, exceptions for
 //! certificates that are known, and a limit of alerts an hour. [`Rules`] compares certificates with
 //! all rules at once and gives a [`Reason`] for each condition; [`Hourly`] counts the alerts of a rule.
-//! There is no IO and no clock here.
+//! None of these has IO or a clock. An [`Alert`] is what a receiver gets, and [`delivery`] sends it.
 //!
 //! # What it costs
 //!
@@ -33,6 +33,8 @@
 //! );
 //! ```
 
+mod alert;
+pub mod delivery;
 mod limit;
 pub mod lookalike;
 mod pattern;
@@ -41,6 +43,7 @@ mod reason;
 mod rule;
 mod rules;
 
+pub use alert::{Alert, Described, Explained, Sighting};
 pub use limit::{Decision, Hourly};
 pub use pattern::{MAX_PATTERN_BYTES, MAX_PROGRAM_BYTES};
 pub use problem::{Problem, Warning};

@@ -10,5 +10,5 @@ pub(crate) mod error;
 pub(crate) mod intervals;
 pub(crate) mod pace;
 pub(crate) mod remembered;
-mod retry_after;
+pub(crate) mod retry_after;
 mod zips;

@@ -2,7 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod conditions;
+mod delivery;
 mod model;
+mod receiver;
 
 use alerts::{Candidate, Match, Rule, Rules};
 use wire::EntryKind;

@@ -17,19 +17,20 @@ const PROXIES: [&str; 6] =
 /// The error of a host with private addresses only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is a private address")]
-pub(super) struct PrivateAddress(pub(super) IpAddr);
+pub struct PrivateAddress(pub IpAddr);
 
 /// The hosts that may have private addresses: those the operator has named. Each request and each
 /// connection is checked, so a name that changes its address is noticed.
 #[derive(Debug, Default)]
-pub(super) struct Addresses {
+pub struct Addresses {
     all: AtomicBool,
     hosts: RwLock<HashSet<String>>,
 }
 
 impl Addresses {
     /// Permits the proxies in the environment.
-    pub(super) fn with_proxies() -> Arc<Self> {
+    #[must_use]
+    pub fn with_proxies() -> Arc<Self> {
         let addresses = Self::default();
         for proxy in PROXIES.iter().filter_map(|name| std::env::var(name).ok()) {
             let url = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
@@ -44,7 +45,7 @@ impl Addresses {
     }
 
     /// Permits the host of a URL.
-    pub(super) fn trust(&self, url: &str) {
+    pub fn trust(&self, url: &str) {
         if let Some(host) = host(url) {
             self.hosts.write().insert(host);
         }
@@ -60,7 +61,10 @@ impl Addresses {
     }
 
     /// Refuses a URL with a private address as its host. Names are checked when they are resolved.
-    pub(super) fn check(&self, url: &str) -> Result<(), PrivateAddress> {
+    ///
+    /// # Errors
+    /// [`PrivateAddress`] if the host is one and is not permitted.
+    pub fn check(&self, url: &str) -> Result<(), PrivateAddress> {
         match literal(url).filter(|address| is_private(*address)) {
             Some(address) if !host(url).is_some_and(|host| self.trusts(&host)) => {
                 Err(PrivateAddress(address))
@@ -148,7 +152,7 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
 
 /// Resolves names for connections, and leaves out what must not be connected to.
 #[derive(Debug)]
-pub(super) struct Resolver(pub(super) Arc<Addresses>);
+pub struct Resolver(pub Arc<Addresses>);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -23,7 +23,7 @@ use super::error::{FetchError, transport};
 use super::intervals::Intervals;
 use super::pace::{HostSnapshot, Kind, Paces};
 use super::remembered::Remembered;
-use super::retry_after::retry_after;
+use super::retry_after::{LONGEST, retry_after};
 use super::zips::Zips;
 use crate::backoff::Backoff;
 use crate::failure::Failure;
@@ -390,7 +390,7 @@ impl Client {
         if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             return None;
         }
-        let asked = retry_after(response.headers(), SystemTime::now());
+        let asked = retry_after(response.headers(), SystemTime::now(), LONGEST);
         if status == StatusCode::TOO_MANY_REQUESTS || asked.is_some() {
             self.caller.refused(sent, asked);
         }

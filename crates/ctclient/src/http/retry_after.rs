@@ -4,21 +4,22 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// A server that asks for a longer pause than this gets this.
-const LONGEST: Duration = Duration::from_secs(300);
+/// A log that asks for a longer pause than this gets this.
+pub(super) const LONGEST: Duration = Duration::from_secs(300);
 
 /// Reads `Retry-After` in both its forms, seconds and HTTP date (RFC 9110 section 10.2.3), at most
-/// [`LONGEST`]; what is neither is ignored.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// `longest`; what is neither is ignored.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: SystemTime, longest: Duration) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         // More seconds than there are.
-        Err(_) if is_number => LONGEST,
+        Err(_) if is_number => longest,
         Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
     };
-    Some(wait.min(LONGEST))
+    Some(wait.min(longest))
 }
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ mod tests {
         let now = httpdate::parse_http_date("Sun, 22 Nov 2026 10:00:00 GMT").expect("a date");
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_str(text).expect("a header"));
-        retry_after(&headers, now).map(|wait| wait.as_secs())
+        retry_after(&headers, now, LONGEST).map(|wait| wait.as_secs())
     }
 
     #[test]
@@ -55,7 +56,7 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(read(text), expected, "{text:?}");
         }
-        assert_eq!(retry_after(&HeaderMap::new(), SystemTime::now()), None);
+        assert_eq!(retry_after(&HeaderMap::new(), SystemTime::now(), LONGEST), None);
     }
 
     proptest! {

@@ -1,0 +1,136 @@
+//! The alerts that were given up, in a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Alert, time};
+
+/// Bytes of the file at most: about fifty thousand alerts.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// An alert that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The time at which it was given up.
+    #[serde(with = "time")]
+    pub time: Timestamp,
+    /// The receiver, as it is shown.
+    pub receiver: String,
+    /// The last failure.
+    pub reason: String,
+    /// The alert.
+    pub alert: Alert,
+}
+
+/// The file of dead letters: a line of JSON for each. A line is on the disk before the alert counts as
+/// kept. A file that is full takes no more, so that none is lost.
+#[derive(Debug)]
+pub struct DeadLetters {
+    path: PathBuf,
+    max_bytes: u64,
+    /// One line at a time.
+    writing: Mutex<()>,
+}
+
+impl DeadLetters {
+    /// Names the file, which need not exist.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, max_bytes: MAX_BYTES, writing: Mutex::new(()) }
+    }
+
+    /// Returns the path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a dead letter.
+    ///
+    /// # Errors
+    /// If it cannot be written, or the file is full.
+    pub fn add(&self, letter: &DeadLetter) -> io::Result<()> {
+        let mut line = serde_json::to_vec(letter)?;
+        line.push(b'\n');
+        let writing = self.writing.lock();
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
+        let bytes = file.metadata()?.len();
+        if bytes.saturating_add(line.len() as u64) > self.max_bytes {
+            let advice = "the file is full; deal with its alerts and remove it";
+            return Err(io::Error::new(io::ErrorKind::StorageFull, advice));
+        }
+        let written = file.write_all(&line).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // The start of a line would spoil the next one.
+            file.set_len(bytes)?;
+        }
+        drop(writing);
+        written
+    }
+
+    /// Returns the dead letters, the oldest first, and the number of lines that cannot be read.
+    ///
+    /// # Errors
+    /// If the file exists and cannot be read.
+    pub fn read(&self) -> io::Result<(Vec<DeadLetter>, usize)> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
+            Err(error) => return Err(error),
+        };
+        let (mut letters, mut unreadable) = (Vec::new(), 0);
+        for line in BufReader::new(file).split(b'\n') {
+            match serde_json::from_slice(&line?) {
+                Ok(letter) => letters.push(letter),
+                Err(_) => unreadable += 1,
+            }
+        }
+        Ok((letters, unreadable))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::tests::alert;
+
+    fn letter(rule: &str) -> DeadLetter {
+        DeadLetter {
+            time: Timestamp::from_second(1_795_000_000).unwrap(),
+            receiver: "https://hooks.example".to_owned(),
+            reason: "it answers 400 Bad Request".to_owned(),
+            alert: alert(rule),
+        }
+    }
+
+    #[test]
+    fn dead_letters_are_kept_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::new(folder.path().join("alerts.jsonl"));
+        assert_eq!(letters.read().unwrap(), (Vec::new(), 0));
+        for rule in ["a", "b", "c"] {
+            letters.add(&letter(rule)).unwrap();
+        }
+        let expected: Vec<_> = ["a", "b", "c"].into_iter().map(letter).collect();
+        assert_eq!(letters.read().unwrap(), (expected, 0));
+    }
+
+    #[test]
+    fn broken_lines_are_counted_and_a_full_file_takes_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut letters = DeadLetters::new(folder.path().join("alerts.jsonl"));
+        std::fs::write(letters.path(), "{\"time\":1}\n").unwrap();
+        letters.add(&letter("a")).unwrap();
+        assert_eq!(letters.read().unwrap(), (vec![letter("a")], 1));
+        letters.max_bytes = std::fs::metadata(letters.path()).unwrap().len() + 10;
+        let error = letters.add(&letter("b")).unwrap_err();
+        assert!(error.to_string().contains("the file is full"), "{error}");
+        assert_eq!(letters.read().unwrap().0.len(), 1);
+        assert!(DeadLetters::new(folder.path().to_owned()).add(&letter("a")).is_err());
+    }
+}

@@ -1,0 +1,230 @@
+//! Alerts to receivers that fail in every way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alerts::delivery::{
+    DeadLetters, Deliverer, Delivery, Format, Outcome, Receiver, Retries, SIGNATURE_HEADER,
+    Webhook, sign,
+};
+use alerts::{Alert, Reason, Sighting};
+use sinks::Secret;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use wire::EntryKind;
+
+use super::receiver::{Answer, Hook, Request};
+
+/// The number of alerts, each of a rule of its own number, so that each has another identity.
+fn alert(number: usize) -> Alert {
+    let der = std::fs::read("../wire/src/sample/leaf.der").unwrap();
+    let reasons =
+        [Reason::Match { name: "www.example.com".to_owned(), term: "example".to_owned() }];
+    let sighting = Sighting {
+        log: "a log".to_owned(),
+        url: "https://ct.example/2027".to_owned(),
+        index: number as u64,
+        seen: "2026-11-30T00:00:00Z".parse().unwrap(),
+    };
+    let certificate = cert::Certificate::read(&der);
+    Alert::new(&number.to_string(), &reasons, &certificate, EntryKind::X509LogEntry, sighting)
+}
+
+fn webhook(url: &str) -> Webhook {
+    let mut webhook = Webhook::new(Secret::new(url));
+    webhook.may_be_private = true;
+    webhook.key = Some(Secret::new("key"));
+    webhook.timeout = Duration::from_millis(300);
+    webhook
+}
+
+const FAST: Retries = Retries {
+    first: Duration::from_millis(1),
+    longest: Duration::from_millis(10),
+    give_up: Duration::from_secs(3600),
+};
+
+struct Setup {
+    deliverer: Deliverer,
+    letters: Arc<DeadLetters>,
+    stop: watch::Sender<bool>,
+    _folder: TempDir,
+}
+
+fn setup(hook: &Hook, retries: Retries) -> Setup {
+    let folder = tempfile::tempdir().unwrap();
+    let letters = Arc::new(DeadLetters::new(folder.path().join("dead.jsonl")));
+    let (stop, stopping) = watch::channel(false);
+    let receiver = Receiver::new(webhook(&hook.url)).unwrap();
+    let deliverer = Deliverer::new(receiver, retries, Arc::clone(&letters), stopping);
+    Setup { deliverer, letters, stop, _folder: folder }
+}
+
+fn check_signature(request: &Request) {
+    let header = request.header(SIGNATURE_HEADER).unwrap();
+    let time = header.strip_prefix("t=").and_then(|rest| rest.split(',').next()).unwrap();
+    assert_eq!(header, sign(b"key", time.parse().unwrap(), &request.body));
+}
+
+#[tokio::test]
+async fn every_alert_arrives_in_order_whatever_the_receiver_does() {
+    let answers = [
+        Answer::Status(500, ""),
+        Answer::Close,
+        Answer::Status(429, "retry-after: 1\r\n"),
+        Answer::Hang,
+        Answer::Status(302, "location: http://169.254.169.254/\r\n"),
+        Answer::Status(200, ""),
+        Answer::Status(404, ""),
+        Answer::Status(503, "retry-after: soon\r\n"),
+    ];
+    let hook = Hook::start(&answers).await;
+    let mut setup = setup(&hook, FAST);
+    let alerts: Vec<_> = (0..5).map(alert).collect();
+    for alert in &alerts {
+        assert_eq!(setup.deliverer.deliver(alert).await, Delivery::Arrived);
+    }
+    let requests = hook.requests();
+    let is_accepted =
+        |answer: Option<Answer>| matches!(answer, None | Some(Answer::Status(200, _)));
+    let accepted: Vec<&str> = requests
+        .iter()
+        .filter(|(_, answer)| is_accepted(*answer))
+        .map(|(request, _)| request.header("idempotency-key").unwrap())
+        .collect();
+    let expected: Vec<&str> = alerts.iter().map(|alert| &*alert.id).collect();
+    assert_eq!(accepted, expected, "each once, in order");
+    // Attempts of one alert have one key and one body, and no other alert overtakes it.
+    let keys: Vec<_> =
+        requests.iter().map(|(request, _)| request.header("idempotency-key").unwrap()).collect();
+    let mut distinct = keys.clone();
+    distinct.dedup();
+    assert_eq!(distinct, expected);
+    for (request, _) in &requests {
+        check_signature(request);
+        let alert: Alert = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(request.header("idempotency-key"), Some(&*alert.id));
+        assert_eq!(request.header("content-type"), Some("application/json"));
+    }
+    let figures = setup.deliverer.figures();
+    assert_eq!((figures.arrived(), figures.failed(), figures.kept()), (5, 7, 0));
+    assert!(setup.letters.read().unwrap().0.is_empty());
+}
+
+#[tokio::test]
+async fn refused_and_given_up_alerts_are_dead_letters() {
+    let hook = Hook::start(&[Answer::Status(400, "")]).await;
+    let mut refused = setup(&hook, FAST);
+    assert_eq!(refused.deliverer.deliver(&alert(0)).await, Delivery::Kept);
+    assert_eq!(refused.deliverer.deliver(&alert(1)).await, Delivery::Arrived);
+    let (letters, unreadable) = refused.letters.read().unwrap();
+    assert_eq!((letters.len(), unreadable), (1, 0));
+    assert_eq!(letters[0].alert, alert(0));
+    assert_eq!(letters[0].reason, "it answers 400 Bad Request: busy");
+    assert!(!letters[0].receiver.contains("secret"), "{}", letters[0].receiver);
+
+    let hook = Hook::start(&[Answer::Status(500, ""); 1000]).await;
+    let mut late = setup(&hook, Retries { give_up: Duration::from_millis(50), ..FAST });
+    assert_eq!(late.deliverer.deliver(&alert(2)).await, Delivery::Kept);
+    assert!(hook.requests().len() > 1, "it was tried more than once");
+    assert_eq!(late.letters.read().unwrap().0.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_ends_an_attempt_and_a_pause() {
+    for answer in [Answer::Hang, Answer::Status(503, "retry-after: 3600\r\n")] {
+        let hook = Hook::start(&[answer]).await;
+        let mut setup = setup(&hook, FAST);
+        let stop = setup.stop.clone();
+        let figures = setup.deliverer.figures();
+        let alert = alert(0);
+        let (delivery, ()) = tokio::join!(setup.deliverer.deliver(&alert), async {
+            // The request has arrived; of the answer it may not have heard yet.
+            while hook.requests().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            stop.send_replace(true);
+        });
+        assert_eq!((delivery, figures.arrived()), (Delivery::Stopped, 0));
+    }
+}
+
+#[tokio::test]
+async fn reasons_name_the_failure_and_no_secret() {
+    let hook = Hook::start(&[
+        Answer::Status(302, "location: http://10.0.0.1/token\r\n"),
+        Answer::Hang,
+        Answer::Close,
+        Answer::Status(429, "retry-after: 90\r\n"),
+        Answer::Status(503, "retry-after: 999999\r\n"),
+    ])
+    .await;
+    let receiver = Receiver::new(webhook(&hook.url)).unwrap();
+    for (expected, pause) in [
+        ("a redirect to http://10.0.0.1; redirects are not followed", None),
+        ("it does not answer in time", None),
+        ("connection", None),
+        ("it answers 429 Too Many Requests: busy", Some(90)),
+        ("it answers 503", Some(3600)),
+    ] {
+        let Outcome::Later { reason, after } = receiver.send(&alert(0)).await else {
+            panic!("{expected}");
+        };
+        assert!(reason.contains(expected), "{reason}");
+        assert!(!reason.contains("secret-path") && !reason.contains("token"), "{reason}");
+        assert_eq!(after.map(|after| after.as_secs()), pause, "{reason}");
+    }
+    assert_eq!(receiver.send(&alert(0)).await, Outcome::Accepted);
+}
+
+#[tokio::test]
+async fn private_addresses_need_permission() {
+    let hook = Hook::start(&[]).await;
+    let refused = |url: &str| {
+        let mut webhook = webhook(url);
+        webhook.may_be_private = false;
+        Receiver::new(webhook)
+    };
+    let error = refused(&hook.url).unwrap_err().to_string();
+    assert!(error.starts_with("127.0.0.1 is a private address"), "{error}");
+    // A name is checked when it is resolved.
+    let named = hook.url.replace("127.0.0.1", "localhost");
+    let Outcome::Later { reason, .. } = refused(&named).unwrap().send(&alert(0)).await else {
+        panic!("it was sent");
+    };
+    assert!(reason.contains("private address"), "{reason}");
+    assert!(hook.requests().is_empty());
+    assert_eq!(Receiver::new(webhook(&named)).unwrap().send(&alert(0)).await, Outcome::Accepted);
+}
+
+#[test]
+fn urls_that_cannot_be_used_are_refused() {
+    for (url, expected) in [
+        ("", "cannot be read"),
+        ("example.com", "cannot be read"),
+        ("ftp://example.com/", "begins with \"ftp\""),
+        ("https://[::1]/", "is a private address"),
+        ("https://169.254.169.254/latest", "is a private address"),
+    ] {
+        let error = Receiver::new(Webhook::new(Secret::new(url))).unwrap_err().to_string();
+        assert!(error.contains(expected), "{url}: {error}");
+    }
+    let secret = Webhook::new(Secret::new("HTTP://user:pass@hooks.example/T0/secret"));
+    assert!(!format!("{secret:?}").contains("secret") && !format!("{secret:?}").contains("pass"));
+    assert!(secret.warning().unwrap().contains("http://hooks.example without encryption"));
+    assert_eq!(Webhook::new(Secret::new("https://hooks.example/")).warning(), None);
+}
+
+#[tokio::test]
+async fn presets_are_sent_with_their_type() {
+    let hook = Hook::start(&[]).await;
+    for format in Format::ALL {
+        let mut webhook = webhook(&hook.url);
+        webhook.format = format;
+        assert_eq!(Receiver::new(webhook).unwrap().send(&alert(0)).await, Outcome::Accepted);
+        let (request, _) = hook.requests().pop().unwrap();
+        assert_eq!(request.header("content-type"), Some(format.content_type()));
+        assert_eq!(request.body, format.body(&alert(0)).unwrap());
+        check_signature(&request);
+    }
+}
