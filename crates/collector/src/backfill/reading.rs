@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use columns::archive::Archive;
+use ct::head::SignedHead;
 use ct::merkle::CompactRange;
 use ctclient::failure::{Failure, bounded};
 use ctclient::{
@@ -23,7 +25,7 @@ use super::logs::Selected;
 use super::settings::{BackfillSettings, Bounds};
 use super::{Shared, WAITING_BYTES, evidence_folder, span};
 use crate::archive::part::{self, Span};
-use crate::archive::proof::{Parts, Proof};
+use crate::archive::proof::{Parts, Proof, ProofError};
 use crate::archive::writer::{PartFile, PartWriter};
 use crate::settings::Format;
 
@@ -65,6 +67,14 @@ struct Failing {
     since: Instant,
     /// Attempts that failed.
     count: u32,
+}
+
+/// The newest part that is there.
+struct Newest {
+    /// The head that it is proved against.
+    head: SignedHead,
+    /// The tree up to its end.
+    after: CompactRange,
 }
 
 /// A part that is being finished.
@@ -127,8 +137,8 @@ impl LogReading {
 
     async fn read(&self) -> Result<(), BackfillError> {
         let there = self.shared.place.parts(&self.slug).await?;
-        let newest = self.newest_proof(&there).await?;
-        let head = self.head(newest.as_ref()).await?;
+        let newest = self.newest(&there).await?;
+        let head = self.head(newest).await?;
         let range = self.range(&head).await?;
         let spans: Vec<_> = there.iter().map(|(span, _)| *span).collect();
         let missing = part::missing(range.clone(), &spans, self.settings().part_entries);
@@ -162,9 +172,9 @@ impl LogReading {
         finish(finishing).await.and(outcome)
     }
 
-    /// Returns the proof of the part with the largest indexes, after checking that parts of these
+    /// Returns what the part with the largest indexes proves, after checking that parts of these
     /// settings can be added to those that are there.
-    async fn newest_proof(&self, there: &[(Span, Format)]) -> Result<Option<Proof>, BackfillError> {
+    async fn newest(&self, there: &[(Span, Format)]) -> Result<Option<Newest>, BackfillError> {
         let Some((span, format)) = there.iter().max_by_key(|(span, _)| span.end()) else {
             return Ok(None);
         };
@@ -176,9 +186,9 @@ impl LogReading {
         }
         let file = self.shared.place.fetch(&self.slug, &name).await?;
         let archive = Archive::open(file).map_err(|error| other(&error.to_string()))?;
-        let proof = Proof::read(archive.text());
-        let proof = proof.map_err(|error| BackfillError::proof(&name, &error))?;
-        let (id, found) = proof.span().map_err(|error| BackfillError::proof(&name, &error))?;
+        let wrong = |error: ProofError| BackfillError::proof(&name, &error);
+        let proof = Proof::read(archive.text()).map_err(wrong)?;
+        let (id, found) = proof.span().map_err(wrong)?;
         if Some(id) != self.log.id || found != *span {
             return Err(other("it is the part of another log or range"));
         }
@@ -186,15 +196,17 @@ impl LogReading {
             let is = if proof.has_der() { "with" } else { "without" };
             return Err(other(&format!("the parts that are there are {is} certificates")));
         }
-        Ok(Some(proof))
+        let (head, after) = (proof.head().map_err(wrong)?, proof.check().map_err(wrong)?.after);
+        Ok(Some(Newest { head, after }))
     }
 
     /// Fetches a head that is signed, and extends the one of the newest part.
-    async fn head(&self, newest: Option<&Proof>) -> Result<ServedHead, BackfillError> {
-        let earlier = newest.map(Proof::head).transpose();
-        let earlier = earlier.map_err(|error| BackfillError::proof(&self.slug, &error))?;
+    async fn head(&self, newest: Option<Newest>) -> Result<ServedHead, BackfillError> {
         let mut head = self.signed_head().await?;
-        let Some(earlier) = earlier.map(|head| head.head) else { return Ok(head) };
+        let Some(Newest { head: signed, after }) = newest else { return Ok(head) };
+        let earlier = signed.head;
+        // The part has no more than the signature.
+        let both = |head| vec![head, ServedHead { signed, body: Bytes::new() }];
         for _ in 1..HEADS {
             if head.signed.head.size >= earlier.size {
                 break;
@@ -209,26 +221,20 @@ impl LogReading {
                  the log was rolled back, or its front end is far behind",
                 now.size, earlier.size
             );
-            return Err(self.contradicts(text, now.size..earlier.size, vec![head]));
+            return Err(self.contradicts(text, now.size..earlier.size, both(head)));
         }
-        match self.extends(newest, &head).await {
-            Ok(()) => Ok(head),
+        // The entries of the newest part have to be under this head too.
+        match self.patiently(|| self.source.consistency(&after, &now)).await {
+            Ok(_) => Ok(head),
             Err(SourceError::Proof { reason, .. }) => {
                 let text = format!(
                     "its tree of {} entries does not extend the one of the newest part: {reason}",
                     now.size
                 );
-                Err(self.contradicts(text, earlier.size..now.size, vec![head]))
+                Err(self.contradicts(text, earlier.size..now.size, both(head)))
             }
             Err(error) => Err(self.failed(&error)),
         }
-    }
-
-    /// Has the log prove that the entries of the newest part are under a head too.
-    async fn extends(&self, newest: Option<&Proof>, head: &ServedHead) -> Result<(), SourceError> {
-        let Some(Ok(checked)) = newest.map(Proof::check) else { return Ok(()) };
-        let proof = || self.source.consistency(&checked.after, &head.signed.head);
-        self.patiently(proof).await.map(|_| ())
     }
 
     async fn signed_head(&self) -> Result<ServedHead, BackfillError> {

@@ -1,19 +1,21 @@
 //! `backfill` and `verify` against simulated logs: whole archives, interrupted ones, and changed files.
 
 mod changed;
+mod compacted;
+mod events;
+mod killed;
+mod real_tiles;
 mod refused;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use collector::archive::verify::{self, Level};
-use ctsim::fault::{BodyFault, Fault, PageFault, Scope, Times};
-use ctsim::{LogHandle, Sim};
+use ctsim::Sim;
 use tokio::net::TcpListener;
 
-use crate::harness::{eventually, program};
+use crate::harness::program;
 
 /// One log of each protocol with `size` entries, the same in every run.
 async fn simulate(size: u64) -> Sim {
@@ -40,10 +42,15 @@ fn command(sim: &Sim, folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end; returns its exit status and standard error.
-async fn finish(mut command: Command) -> (Option<i32>, String) {
+/// Runs a command to its end.
+async fn output(mut command: Command) -> Output {
     let run = tokio::task::spawn_blocking(move || command.output().expect("the program runs"));
-    let Output { status, stderr, .. } = run.await.expect("no panic");
+    run.await.expect("no panic")
+}
+
+/// Runs a command to its end; returns its exit status and standard error.
+async fn finish(command: Command) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = output(command).await;
     (status.code(), String::from_utf8_lossy(&stderr).into_owned())
 }
 
@@ -169,84 +176,4 @@ async fn parts_that_follow_each_other_become_one_that_verifies() {
         assert_eq!(status, Some(0), "{log}");
         assert_eq!(parts(&output).len(), 4, "nothing is missing");
     }
-}
-
-/// Lets some requests of a log fail in usual ways.
-fn spoil(log: &LogHandle, per_mille: u16) {
-    let status = |code| Fault::Status { code, retry_after: None };
-    let faults = [
-        status(429),
-        status(500),
-        Fault::HangUp,
-        Fault::Body(BodyFault::Cut),
-        Fault::Page(PageFault::Short { most: 17 }),
-    ];
-    for fault in faults {
-        let times = Times::Share { per_mille: per_mille / 5 };
-        log.faults().inject(Scope::Every, fault, times);
-    }
-}
-
-/// Reads `size` entries while faults happen and the program is killed again and again.
-async fn survives(size: u64, kills: usize, part_entries: &str) {
-    let sim = simulate(size).await;
-    sim.logs().iter().for_each(|log| spoil(log, 50));
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = folder.path().join("archive");
-    let arguments = ["--part-entries", part_entries, "--with-der", "--concurrency", "8"];
-    for _ in 0..kills {
-        let before = parts(&output).len();
-        let mut command = command(&sim, &output, &arguments);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("the program starts");
-        eventually("another part", || {
-            let has_ended = child.try_wait().expect("a child").is_some();
-            (has_ended || parts(&output).len() > before).then_some(())
-        })
-        .await;
-        // It may have ended by itself.
-        let _gone = child.kill();
-        child.wait().expect("a child");
-    }
-    let (status, log) = backfill(&sim, &output, &arguments).await;
-    assert_eq!(status, Some(0), "{log}");
-    assert_complete(&sim, &output, Level::Recomputed, 0, size);
-    let staging = folder.path().join(".archive.open");
-    let left: std::io::Result<Vec<_>> =
-        std::fs::read_dir(staging).and_then(|files| files.map(|it| Ok(it?.path())).collect());
-    let left = left.expect("the folder is there");
-    assert!(left.iter().all(|path| path.ends_with("lock")), "{left:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_run_continues_and_each_entry_is_there_once() {
-    survives(4_000, 3, "512").await;
-}
-
-/// The long form takes an hour or so: `cargo test -p collector --test it long_backfill -- --ignored`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "reads four million entries"]
-async fn long_backfill_of_two_million_entries_survives_fifty_kills() {
-    survives(2_000_000, 50, "65536").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_run_leaves_nothing_incomplete() {
-    let sim = simulate(3_000).await;
-    for log in sim.logs() {
-        let delay = Fault::Delay(Duration::from_secs(30));
-        log.faults().inject(Scope::Entries, delay, Times::UntilCleared);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("archive");
-    let mut command = command(&sim, &output, &[]);
-    let mut child = command.stderr(Stdio::null()).spawn().expect("the program starts");
-    let staging = folder.path().join(".archive.open");
-    let open = || std::fs::read_dir(&staging).map_or(0, Iterator::count);
-    eventually("an open part", || (open() > 1).then_some(())).await;
-    crate::harness::terminate(&child);
-    let status = eventually("the end", || child.try_wait().expect("a child")).await;
-    assert_eq!(status.code(), Some(1));
-    assert!(parts(&output).is_empty());
-    assert_eq!(open(), 1, "only the lock");
 }

@@ -1,5 +1,7 @@
 //! What cannot be read or written: a clear message, the documented exit status, and nothing incomplete.
 
+use std::path::Path;
+
 use ctsim::fault::{Fault, HeadFault, PageFault, Scope, Times};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -65,7 +67,12 @@ async fn a_log_that_rolls_back_or_forks_is_reported_with_evidence() {
             let (status, text) = backfill(&sim, &output, &wanted).await;
             assert_eq!(status, Some(2), "{text}");
             assert!(text.contains("contradicts itself"), "{text}");
-            assert!(text.contains("the evidence is in"), "{text}");
+            let (_, evidence) = text.split_once("the evidence is in ").expect("a folder");
+            let evidence = evidence.lines().next().unwrap_or_default();
+            let incident = std::fs::read(Path::new(evidence).join("incident.json")).unwrap();
+            let incident: serde_json::Value = serde_json::from_slice(&incident).unwrap();
+            let heads = incident["heads"].as_array().unwrap();
+            assert!(heads.iter().any(|head| head["tree_size"] == 900), "{incident}");
         }
         log.faults().clear();
         assert_eq!(parts(&output).len(), 1, "nothing was added");
