@@ -200,7 +200,8 @@ impl Set {
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         let state = self.state.read();
-        state.sealed.is_some() && state.fresh.len() >= self.settings.fresh
+        let limits = if state.sealed.is_some() { 1 } else { 2 };
+        state.fresh.len() >= self.settings.fresh.saturating_mul(limits)
     }
 
     /// Forgets what is not written: the set ends where its runs do.

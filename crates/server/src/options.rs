@@ -289,9 +289,12 @@ pub(crate) fn journal(config: &Config) -> journal::Settings {
 /// Returns the bounds of the set of domains that were seen.
 pub(crate) fn first_seen(config: &Config) -> firstseen::Settings {
     /// Domains in memory: about 10 MB with those being written.
-    const FRESH: usize = 1 << 17;
+    const FRESH: u64 = 1 << 17;
+    /// Twice as many make a file of an eighth of all bytes at most.
+    const PART: u64 = 8 * 48;
     let max_bytes = config.journal.first_seen_max_bytes.get();
-    firstseen::Settings { max_bytes, fresh: FRESH }
+    let fresh = usize::try_from(FRESH.min(max_bytes / PART)).unwrap_or(usize::MAX);
+    firstseen::Settings { max_bytes, fresh }
 }
 
 /// Returns the SHA-256 of the settings that decide which entries are published.

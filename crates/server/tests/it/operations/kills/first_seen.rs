@@ -60,13 +60,19 @@ async fn json(url: &str) -> Option<Value> {
     reqwest::get(url).await.ok()?.json().await.ok()
 }
 
-/// Returns the offsets that a search finds.
+/// Returns the offsets that a search finds, on as many pages as it takes.
 async fn searched(address: &str) -> BTreeSet<u64> {
-    let url = format!("{address}/api/search?new=true&order=oldest&limit=1000");
-    let page = json(&url).await.expect("an answer");
-    assert!(page["cursor"].is_null(), "all on one page");
-    let results = page["results"].as_array().expect("results");
-    results.iter().map(|result| result["offset"].as_u64().expect("an offset")).collect()
+    let (mut found, mut cursor) = (BTreeSet::new(), String::new());
+    loop {
+        let url = format!("{address}/api/search?new=true&order=oldest&limit=300{cursor}");
+        let page = json(&url).await.expect("an answer");
+        let results = page["results"].as_array().expect("results");
+        found.extend(results.iter().map(|result| result["offset"].as_u64().expect("an offset")));
+        match page["cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +132,9 @@ async fn a_domain_is_new_once_however_often_the_server_is_killed() {
         })
         .await;
         let received = client.received.lock();
-        assert_eq!(received.wrong, [""; 0]);
+        // A server that stops may send what is left to a later connection.
+        let is_stop = |wrong: &String| wrong.contains(r#""reason":"shutdown""#);
+        assert!(received.wrong.iter().all(is_stop), "{:?}", received.wrong);
         assert!(received.records.keys().copied().collect::<BTreeSet<u64>>() == new);
     }
     assert!(searched(&address).await == new);
