@@ -56,7 +56,8 @@ pub(super) async fn or_crtsh(
 
 /// Builds the routes of the page's files, and of what it shows.
 pub(super) fn routes(services: &Services, config: &Arc<Config>) -> Router {
-    let filter = Router::new().route("/page/filter", get(filter)).with_state(Arc::clone(config));
+    let checks = (Arc::clone(config), services.journal.is_some());
+    let filter = Router::new().route("/page/filter", get(filter)).with_state(checks);
     let logs = logs::PageLogs::new(services, config);
     let logs = Router::new().route("/page/logs.json", get(logs::logs)).with_state(Arc::new(logs));
     Router::new().route("/page/{*file}", get(file)).merge(filter).merge(logs)
@@ -73,12 +74,16 @@ async fn file(uri: Uri, headers: HeaderMap) -> Response {
 
 /// Answers whether the stream accepts a filter: 204, or 400 with the reason, which a browser hides
 /// when a WebSocket is refused.
-async fn filter(State(config): State<Arc<Config>>, RawQuery(query): RawQuery) -> Response {
+async fn filter(
+    State((config, has_journal)): State<(Arc<Config>, bool)>,
+    RawQuery(query): RawQuery,
+) -> Response {
     let query = query.as_deref();
-    let parsed = parameters::check(query)
-        .and_then(|()| filters::parse(&config, query).map_err(|error| format!("{error}\n")));
-    match parsed {
-        Ok(_) => StatusCode::NO_CONTENT.into_response(),
+    let checked = parameters::check(query)
+        .and_then(|()| filters::parse(&config, query).map_err(|error| format!("{error}\n")))
+        .and_then(|filter| filter.map_or(Ok(()), |one| filters::check_new(&one, has_journal)));
+    match checked {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => (StatusCode::BAD_REQUEST, problem).into_response(),
     }
 }

@@ -338,7 +338,10 @@ async fn misspelt_parameters_are_refused_and_unrelated_ones_accepted() {
         ("domains=example.org", "domains: there is no such parameter; did you mean domain?\n"),
         ("since=5&isuer=r10", "isuer: there is no such parameter; did you mean issuer?\n"),
         ("entries=final", "entries: there is no such parameter; did you mean entry?\n"),
-        ("new=true", "new: this server keeps no record of the domains it has seen\n"),
+        (
+            "new=true",
+            "new: only a server with a journal (data_dir) remembers the domains it has seen",
+        ),
         ("since_tme=0", "since_tme: there is no such parameter; did you mean since_time?\n"),
         ("match=p*ypal", "match: \"p*ypal\" contains an asterisk"),
     ];
