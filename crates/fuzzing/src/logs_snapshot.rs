@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use follow::catalogue::ListStatus;
 use follow::{
-    HeldBytes, HostSnapshot, IssuersView, Log, LogStatus, LogView, LogsSnapshot, LogsView, Protocol,
-    Reason,
+    HeldBytes, HostSnapshot, IssuersView, Log, LogStatus, LogView, LogsSnapshot, LogsView,
+    Protocol, Reason,
 };
 
 /// The version of the form.
@@ -23,7 +23,9 @@ pub fn check(data: &[u8]) {
 fn status(bytes: &[u8]) {
     let Ok(snapshot) = LogsSnapshot::decode(bytes) else { return };
     let Ok(bytes) = snapshot.encode() else { panic!("it was read and cannot be written") };
-    let Ok(again) = LogsSnapshot::decode(&bytes) else { panic!("it was written and cannot be read") };
+    let Ok(again) = LogsSnapshot::decode(&bytes) else {
+        panic!("it was written and cannot be read")
+    };
     assert_eq!(again.count(), snapshot.count());
     assert_eq!(again.encode().ok(), Some(bytes));
 }

@@ -118,7 +118,8 @@ impl History<Notes> for Storage {
 
     fn first_seen(&self, time: u64) -> Option<FirstSeen> {
         let pages = self.pages.lock();
-        let mut notes = pages.iter().flat_map(|page| (page.first..).zip(page.entries.iter())).enumerate();
+        let mut notes =
+            pages.iter().flat_map(|page| (page.first..).zip(page.entries.iter())).enumerate();
         let (older, (offset, _)) = notes.find(|(_, (_, note))| note.len() as u64 >= time)?;
         Some(FirstSeen { offset, is_oldest: older == 0 })
     }
