@@ -189,7 +189,7 @@ async fn parts_that_do_not_belong_together_are_refused_and_stay() {
         (&with_other_log, "another log or range"),
         (&with_other_range, "another log or range"),
         (&with_other_columns, "the columns are not those"),
-        (&cut, "damaged"),
+        (&cut, "Corrupt footer"),
     ];
     for (spoil, expected) in spoils {
         spoil();
