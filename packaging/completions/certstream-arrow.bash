@@ -16,6 +16,12 @@ _certstream__arrow() {
             ",$1")
                 cmd="certstream__arrow"
                 ;;
+            certstream__arrow,backfill)
+                cmd="certstream__arrow__subcmd__backfill"
+                ;;
+            certstream__arrow,compact)
+                cmd="certstream__arrow__subcmd__compact"
+                ;;
             certstream__arrow,completions)
                 cmd="certstream__arrow__subcmd__completions"
                 ;;
@@ -27,6 +33,18 @@ _certstream__arrow() {
                 ;;
             certstream__arrow,repair)
                 cmd="certstream__arrow__subcmd__repair"
+                ;;
+            certstream__arrow,verify)
+                cmd="certstream__arrow__subcmd__verify"
+                ;;
+            certstream__arrow,views)
+                cmd="certstream__arrow__subcmd__views"
+                ;;
+            certstream__arrow__subcmd__help,backfill)
+                cmd="certstream__arrow__subcmd__help__subcmd__backfill"
+                ;;
+            certstream__arrow__subcmd__help,compact)
+                cmd="certstream__arrow__subcmd__help__subcmd__compact"
                 ;;
             certstream__arrow__subcmd__help,completions)
                 cmd="certstream__arrow__subcmd__help__subcmd__completions"
@@ -40,6 +58,12 @@ _certstream__arrow() {
             certstream__arrow__subcmd__help,repair)
                 cmd="certstream__arrow__subcmd__help__subcmd__repair"
                 ;;
+            certstream__arrow__subcmd__help,verify)
+                cmd="certstream__arrow__subcmd__help__subcmd__verify"
+                ;;
+            certstream__arrow__subcmd__help,views)
+                cmd="certstream__arrow__subcmd__help__subcmd__views"
+                ;;
             *)
                 ;;
         esac
@@ -47,7 +71,7 @@ _certstream__arrow() {
 
     case "${cmd}" in
         certstream__arrow)
-            opts="-u -o -b -l -h -V --url --stream --from-oldest --domain --issuer --match --log --token-file --token-header --ca-file --output --format --compression --buffer-size --flush-interval --with-der --rotate --max-bytes --retain --spool --allow-dir --stats --log-level --help --version inspect repair completions help"
+            opts="-u -o -b -l -h -V --url --stream --from-oldest --domain --issuer --match --log --token-file --token-header --ca-file --output --format --compression --buffer-size --flush-interval --with-der --rotate --max-bytes --retain --spool --allow-dir --stats --log-level --help --version inspect repair backfill verify compact views completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,6 +184,114 @@ _certstream__arrow() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        certstream__arrow__subcmd__backfill)
+            opts="-o -l -h --log --all --list --start --end --since --until --output --format --compression --with-der --part-entries --spool --allow-dir --concurrency --patience --contact --resume --json --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --end)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "parquet feather" -- "${cur}"))
+                    return 0
+                    ;;
+                --compression)
+                    COMPREPLY=($(compgen -W "none lz4 zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --part-entries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --spool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --concurrency)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --contact)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "trace debug info warn error" -- "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -W "trace debug info warn error" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__compact)
+            opts="-h --entries --sort --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --entries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "name" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         certstream__arrow__subcmd__completions)
             opts="-h --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -175,8 +307,36 @@ _certstream__arrow() {
             return 0
             ;;
         certstream__arrow__subcmd__help)
-            opts="inspect repair completions help"
+            opts="inspect repair backfill verify compact views completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__help__subcmd__backfill)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__help__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -244,6 +404,34 @@ _certstream__arrow() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        certstream__arrow__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__help__subcmd__views)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         certstream__arrow__subcmd__inspect)
             opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -259,6 +447,34 @@ _certstream__arrow() {
             return 0
             ;;
         certstream__arrow__subcmd__repair)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__verify)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__arrow__subcmd__views)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

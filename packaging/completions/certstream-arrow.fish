@@ -60,13 +60,55 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s h -l 
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s V -l version -d 'Print version'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Repair a file whose last write was incomplete'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "backfill" -d 'Read ranges of logs, prove every entry against the log\'s signed head, and store them in Parquet or Feather'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "verify" -d 'Prove files of `backfill` again, offline, and say which row was changed'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "compact" -d 'Make few large parts of the many that `backfill` wrote below a directory'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "views" -d 'Print SQL that makes views of the Parquet files of `backfill` for DuckDB'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -l json -d 'Print JSON'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand inspect" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand repair" -s h -l help -d 'Print help'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l log -d 'Log to read, by name or a part of it, or file:PATH of its tiles (a directory, a zip, or a directory of zips); may be repeated' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l list -d 'Log list to find logs and keys in [default: CERTSTREAM_CT_LOG_LOG_LIST_URL, or Chrome\'s]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l start -d 'First entry [default: 0]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l end -d 'Entry after the last one [default: the log\'s head]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l since -d 'Entries submitted since: 2026-11-01, 2026-11-01T12:00:00Z, or a span such as 7d; some earlier ones come too, because logs merge entries late' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l until -d 'Entries submitted before [default: now]' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -s o -l output -d 'Directory of the archive, or s3://BUCKET/PREFIX' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l format -d 'File format' -r -f -a "parquet\t''
+feather\t''"
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l compression -d 'Compression of the columns' -r -f -a "none\t''
+lz4\t''
+zstd\t''"
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l part-entries -d 'Entries of a part, which begins at a multiple of them' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l spool -d 'Directory of parts that are being written for s3://' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l allow-dir -d 'Refuse outputs that are not below this directory' -r -F
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l concurrency -d 'Requests of a log at the same time' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l patience -d 'Give a log up after this time without progress' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l contact -d 'E-mail or URL for User-Agent; some logs serve more to who says it' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -s l -l log-level -d 'Log level' -r -f -a "trace\t''
+debug\t''
+info\t''
+warn\t''
+error\t''"
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l all -d 'Read all logs in use'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l with-der -d 'Also store certificates and leaves, so that `verify` can compute every column again'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l resume -d 'Continue an archive that is there; always the case'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l json -d 'Print events as JSON, one a line'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -s h -l help -d 'Print help'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand verify" -l json -d 'Print JSON'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand compact" -l entries -d 'Most entries of a part, which begins at a multiple of them' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand compact" -l sort -d 'Order of the rows of all parts, for queries by name' -r -f -a "name\t''"
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand compact" -s h -l help -d 'Print help'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand views" -s h -l help -d 'Print help'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "repair" -d 'Repair a file whose last write was incomplete'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "repair" -d 'Repair a file whose last write was incomplete'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "backfill" -d 'Read ranges of logs, prove every entry against the log\'s signed head, and store them in Parquet or Feather'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "verify" -d 'Prove files of `backfill` again, offline, and say which row was changed'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "compact" -d 'Make few large parts of the many that `backfill` wrote below a directory'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "views" -d 'Print SQL that makes views of the Parquet files of `backfill` for DuckDB'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
