@@ -16,6 +16,9 @@ _certstream__server() {
             ",$1")
                 cmd="certstream__server"
                 ;;
+            certstream__server,backfill)
+                cmd="certstream__server__subcmd__backfill"
+                ;;
             certstream__server,completions)
                 cmd="certstream__server__subcmd__completions"
                 ;;
@@ -34,11 +37,17 @@ _certstream__server() {
             certstream__server,logs)
                 cmd="certstream__server__subcmd__logs"
                 ;;
+            certstream__server,search)
+                cmd="certstream__server__subcmd__search"
+                ;;
             certstream__server,tail)
                 cmd="certstream__server__subcmd__tail"
                 ;;
             certstream__server,validate)
                 cmd="certstream__server__subcmd__validate"
+                ;;
+            certstream__server__subcmd__help,backfill)
+                cmd="certstream__server__subcmd__help__subcmd__backfill"
                 ;;
             certstream__server__subcmd__help,completions)
                 cmd="certstream__server__subcmd__help__subcmd__completions"
@@ -57,6 +66,9 @@ _certstream__server() {
                 ;;
             certstream__server__subcmd__help,logs)
                 cmd="certstream__server__subcmd__help__subcmd__logs"
+                ;;
+            certstream__server__subcmd__help,search)
+                cmd="certstream__server__subcmd__help__subcmd__search"
                 ;;
             certstream__server__subcmd__help,tail)
                 cmd="certstream__server__subcmd__help__subcmd__tail"
@@ -107,7 +119,7 @@ _certstream__server() {
 
     case "${cmd}" in
         certstream__server)
-            opts="-c -v -V -p -l -h --config --demo --dry-run --validate-config --strict --print-config --changed --version --port --ct-log-state-file --protocols-sse --log-level --host --tls-cert --tls-key --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --role --data-dir --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --journal-sync --journal-max-bytes --journal-max-age --journal-segment-bytes --cluster-url --cluster-stream --cluster-replicas --cluster-max-bytes --cluster-max-age --cluster-max-lag-secs --cluster-outage-grace-secs --cluster-durable --cluster-user --cluster-password-file --cluster-token-file --cluster-nkey-file --cluster-creds-file --cluster-ca-file --cluster-tls --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-allow-private-addresses --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --compat-export-index --compat-export-state --hot-reload-enabled --hot-reload-watch-path --nats-enabled --nats-url --nats-stream --nats-subject-prefix --nats-stream-kind --nats-profile --nats-max-bytes --nats-replicas --nats-on-full --nats-queue-depth --nats-duplicate-window-secs --nats-publish-timeout-secs --nats-user --nats-password-file --nats-token-file --nats-nkey-file --nats-creds-file --nats-tls --nats-ca-file --nats-cert-file --nats-key-file --help tail healthcheck validate logs journal create-index completions help"
+            opts="-c -v -V -p -l -h --config --demo --dry-run --validate-config --strict --print-config --changed --version --port --ct-log-state-file --protocols-sse --log-level --host --tls-cert --tls-key --log-format --log-client-addresses --max-message-bytes --compat-profile --slow-client --worker-threads --shutdown-grace-ms --role --data-dir --verification --verification-evidence-dir --trusted-proxies --real-ip --ip-allow-list --protocols-websocket --protocols-metrics --protocols-health --protocols-example-json --protocols-api --protocols-stats --protocols-page --prometheus-enabled --prometheus-listen-addr --prometheus-listen-port --prometheus-metrics-url --prometheus-expose-system-metrics --prometheus-cert-path --prometheus-cert-key-path --prometheus-whitelist --prometheus-trusted-proxies --prometheus-real-ip --metrics-compat --api-cache-capacity --api-cache-bytes --stats-url --stats-client-addresses --streams-full --streams-lite --streams-domains-only --streams-full-path --streams-lite-path --streams-domains-only-path --dedup-enabled --dedup-mode --dedup-capacity --dedup-ttl-secs --heartbeat-mode --heartbeat-interval-secs --compression-websocket --compression-sse --filters-max-terms --filters-max-distinct --connection-limit-enabled --connection-limit-max-connections --connection-limit-per-ip-limit --connection-limit-max-pending --connection-limit-max-pending-per-ip --rate-limit-enabled --rate-limit-free-max-tokens --rate-limit-free-refill-rate --rate-limit-free-burst --rate-limit-standard-max-tokens --rate-limit-standard-refill-rate --rate-limit-standard-burst --rate-limit-premium-max-tokens --rate-limit-premium-refill-rate --rate-limit-premium-burst --rate-limit-window-seconds --rate-limit-window-max-requests --rate-limit-burst-window-seconds --rate-limit-max-clients --auth-enabled --auth-tokens --auth-standard-tokens --auth-premium-tokens --auth-header-name --auth-query-token --feed-ring-bytes --feed-chunk-bytes --feed-skip-empty-domains --feed-gather-ms --journal-sync --journal-max-bytes --journal-max-age --journal-segment-bytes --journal-first-seen-max-bytes --cluster-url --cluster-stream --cluster-replicas --cluster-max-bytes --cluster-max-age --cluster-max-lag-secs --cluster-outage-grace-secs --cluster-durable --cluster-user --cluster-password-file --cluster-token-file --cluster-nkey-file --cluster-creds-file --cluster-ca-file --cluster-tls --ct-log-rfc6962-enabled --ct-log-static-ct-enabled --ct-log-disable-default-logs --ct-log-log-list-url --ct-log-log-list-key-file --ct-log-log-list-cache --ct-log-extra-log-lists --ct-log-log-refresh-interval-secs --ct-log-removed-log-policy --ct-log-checkpoint-signature-mode --ct-log-states --ct-log-include-test --ct-log-exclude --ct-log-excluded-operators --ct-log-excluded-logs --ct-log-start --ct-log-start-overlap-leaves --ct-log-state-recovery --ct-log-import-index --ct-log-resume-overlap-secs --ct-log-max-catchup-lag-entries --ct-log-max-catchup-lag-secs --ct-log-batch-size --ct-log-poll-interval-ms --ct-log-fetch-concurrency --ct-log-default-operator-rate-limit-ms --ct-log-operator-rate-limits --ct-log-in-flight-bytes --ct-log-allow-private-addresses --ct-log-partial-tile-wait-ms --ct-log-request-timeout-secs --ct-log-retry-max-attempts --ct-log-retry-initial-delay-ms --ct-log-retry-max-delay-ms --ct-log-healthy-threshold --ct-log-unhealthy-threshold --ct-log-health-check-interval-secs --ct-log-user-agent --compat-export-index --compat-export-state --hot-reload-enabled --hot-reload-watch-path --nats-enabled --nats-url --nats-stream --nats-subject-prefix --nats-stream-kind --nats-profile --nats-max-bytes --nats-replicas --nats-on-full --nats-queue-depth --nats-duplicate-window-secs --nats-publish-timeout-secs --nats-user --nats-password-file --nats-token-file --nats-nkey-file --nats-creds-file --nats-tls --nats-ca-file --nats-cert-file --nats-key-file --help tail search healthcheck validate logs backfill journal create-index completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -497,6 +509,10 @@ _certstream__server() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal-first-seen-max-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --cluster-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -816,6 +832,32 @@ _certstream__server() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        certstream__server__subcmd__backfill)
+            opts="-c -h --log --config --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         certstream__server__subcmd__completions)
             opts="-c -h --config --strict --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -895,8 +937,22 @@ _certstream__server() {
             return 0
             ;;
         certstream__server__subcmd__help)
-            opts="tail healthcheck validate logs journal create-index completions help"
+            opts="tail search healthcheck validate logs backfill journal create-index completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__backfill)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1065,6 +1121,20 @@ _certstream__server() {
         certstream__server__subcmd__help__subcmd__logs__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__help__subcmd__search)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1277,6 +1347,96 @@ _certstream__server() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        certstream__server__subcmd__search)
+            opts="-u -c -h --url --domain --match --ip --issuer --log --serial --entry --unique --order --new --since --until --limit --json --token-file --token-header --ca-file --config --strict --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -u)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --domain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --match)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --issuer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --serial)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --entry)
+                    COMPREPLY=($(compgen -W "precert final" -- "${cur}"))
+                    return 0
+                    ;;
+                --unique)
+                    COMPREPLY=($(compgen -W "certificate name" -- "${cur}"))
+                    return 0
+                    ;;
+                --order)
+                    COMPREPLY=($(compgen -W "newest oldest" -- "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-header)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

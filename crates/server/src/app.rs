@@ -21,7 +21,6 @@ pub(crate) use self::logs::http_client;
 use self::origin::{Origin, Publishing, Stream};
 use self::ports::Ports;
 
-use crate::backfill::missing::Missing;
 use crate::cluster;
 use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
@@ -40,6 +39,7 @@ use crate::publish::messages::MessageStream;
 use crate::publish::recent::RecentCertificates;
 use crate::reload::live::Live;
 use crate::reload::{Reloadable, Reloads, SetLevel};
+use crate::state::backfill::missing::Missing;
 
 /// The mode to run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

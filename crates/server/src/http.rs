@@ -37,7 +37,6 @@ use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
-use crate::backfill::missing::Missing;
 use crate::cluster;
 use crate::first_seen::FirstSeen;
 use crate::history::JournalHistory;
@@ -47,6 +46,7 @@ use crate::options;
 use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 use crate::publish::recent::RecentCertificates;
+use crate::state::backfill::missing::Missing;
 
 /// The parts of the server that routes are built from. They stay when the configuration changes.
 ///

@@ -2,7 +2,6 @@
 //! work.
 
 pub mod app;
-mod backfill;
 mod cluster;
 pub mod commands;
 mod first_seen;

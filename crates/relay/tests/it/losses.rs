@@ -81,7 +81,7 @@ impl Scene {
     }
 }
 
-/// Checks that no offset stands for two records, whoever has shown it.
+/// Checks that no offset stands for two records, in all that nodes have shown.
 fn observe<'a>(nodes: impl Iterator<Item = &'a Shown>) {
     let mut shown: BTreeMap<u64, &Record> = BTreeMap::new();
     for batch in nodes.flat_map(|node| &node.batches) {

@@ -13,7 +13,6 @@ use supervise::Supervisor;
 
 use super::alone::Alone;
 use super::{Mode, http_client};
-use crate::backfill::missing::Missing;
 use crate::cluster::{self, Joined, Node};
 use crate::first_seen::FirstSeen;
 use crate::history::JournalHistory;
@@ -23,6 +22,7 @@ use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
 use crate::reload::ChangeLogs;
+use crate::state::backfill::missing::Missing;
 use crate::state::stream;
 
 /// A stream that nothing is published to yet.

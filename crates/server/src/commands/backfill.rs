@@ -13,8 +13,8 @@ use config::{BackfillCommand, Config};
 use journal::storage::Disk;
 use journal::{Directory, System};
 
-use crate::backfill::missing::{Missing, OfLog};
-use crate::backfill::requests::{self, Stage};
+use crate::state::backfill::missing::{Missing, OfLog};
+use crate::state::backfill::requests::{self, Stage};
 
 /// The time that a running server has to take a request.
 const PATIENCE: Duration = Duration::from_secs(20);

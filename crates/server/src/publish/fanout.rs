@@ -13,12 +13,12 @@ use journal::StoredBatch;
 use record::{Advance, Batch, LogNumber, Record};
 use wire::EntryKind;
 
-use crate::backfill::missing::Missing;
 use crate::metrics::{EntryLabels, Metrics};
 use crate::publish::entries::Entries;
 use crate::publish::messages::{MessageStream, RingEntry};
 use crate::publish::pages::Ticket;
 use crate::publish::recent::{Recent, RecentCertificates};
+use crate::state::backfill::missing::Missing;
 
 /// Shows committed batches to the clients of this server.
 #[derive(Debug, Clone)]

@@ -13,13 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::app::http_client;
-use crate::backfill::job::Job;
-use crate::backfill::missing::Missing;
 use crate::history::published::InJournal;
 use crate::options;
 use crate::publish::fanout::return_tickets;
 use crate::publish::pages::{Pages, Ticket};
 use crate::publish::{WAITING_PAGES, thread};
+use crate::state::backfill::job::Job;
+use crate::state::backfill::missing::Missing;
 use crate::state::persistent::{self, Persistent};
 use crate::state::window;
 

@@ -10,8 +10,8 @@ use follow::{Counts, Health, HostSnapshot, LogView, LogsView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::backfill::missing;
 use crate::http::Services;
+use crate::state::backfill::missing;
 
 /// The response of `/api/logs`. The fields of certstream-server-rust come first, in its order; its
 /// clients ignore the rest.

@@ -1,5 +1,6 @@
 //! Entries that are missing: listed, read later, and left out of streams that do not ask for them.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -15,8 +16,11 @@ use crate::harness::{Running, Socket, eventually, logs, next_json, reads_all};
 use crate::operations::process::PROGRAM;
 use crate::program::Process;
 
-/// Entries that each log has at the start, and that are skipped.
+/// Entries that each log has at the start.
+const READ: u64 = 10;
+/// Entries that each gains while no server runs, and that are skipped.
 const SKIPPED: u64 = 400;
+const END: u64 = READ + SKIPPED;
 
 async fn simulated(rfc6962: usize, static_ct: usize) -> Sim {
     logs(ctsim::Config {
@@ -24,7 +28,7 @@ async fn simulated(rfc6962: usize, static_ct: usize) -> Sim {
         static_ct,
         copies: 2,
         rate: 0.0,
-        initial_size: SKIPPED,
+        initial_size: READ,
         page_limit: 100,
         publish_interval: Duration::from_millis(20),
         ..ctsim::Config::default()
@@ -32,22 +36,48 @@ async fn simulated(rfc6962: usize, static_ct: usize) -> Sim {
     .await
 }
 
-/// Returns the address and the missing ranges of the log, as the API has them.
-async fn missing(address: std::net::SocketAddr, log: &LogHandle) -> Option<Value> {
-    let answer = reqwest::get(format!("http://{address}/api/logs")).await.ok()?;
-    let answer: Value = answer.json().await.ok()?;
-    let logs = answer["logs"].as_array()?;
-    Some(logs.iter().find(|each| each["name"] == log.description())?["missing"].clone())
+/// Has a server skip entries of all logs, and stops it.
+async fn skip(sim: &Sim, config: &Config) {
+    let server = Running::start(config.clone()).await;
+    for log in sim.logs() {
+        let is_read = async || (next_index(server.address, log).await? == READ).then_some(());
+        eventually("the log is read", is_read).await;
+    }
+    server.stop().await;
+    for log in sim.logs() {
+        log.grow(SKIPPED).expect("grows");
+    }
+    let mut limited = config.clone();
+    limited.ct_log.max_catchup_lag_entries = 100;
+    limited.ct_log.start_overlap_leaves = 0;
+    let server = Running::start(limited).await;
+    for log in sim.logs() {
+        lacks(server.address, log, &skipped(READ)).await;
+    }
+    server.stop().await;
 }
 
-async fn lacks(address: std::net::SocketAddr, log: &LogHandle, expected: &Value) {
+async fn of_log(address: SocketAddr, log: &LogHandle) -> Option<Value> {
+    let answer = reqwest::get(format!("http://{address}/api/logs")).await.ok()?;
+    let mut answer: Value = answer.json().await.ok()?;
+    let logs = answer["logs"].as_array_mut()?;
+    let found = logs.iter_mut().find(|each| each["name"] == log.description())?;
+    Some(found.take())
+}
+
+async fn next_index(address: SocketAddr, log: &LogHandle) -> Option<u64> {
+    of_log(address, log).await?["current_index"].as_u64()
+}
+
+/// Waits until the API has these missing ranges of a log.
+async fn lacks(address: SocketAddr, log: &LogHandle, expected: &Value) {
     let what = format!("{expected} of {} is missing", log.description());
-    let is_so = async || (missing(address, log).await.as_ref() == Some(expected)).then_some(());
+    let is_so = async || (of_log(address, log).await?["missing"] == *expected).then_some(());
     eventually(&what, is_so).await;
 }
 
-fn skipped(first: u64, end: u64) -> Value {
-    json!([{"first": first, "end": end, "reason": "skipped"}])
+fn skipped(first: u64) -> Value {
+    json!([{"first": first, "end": END, "reason": "skipped"}])
 }
 
 /// Does the command, and returns what it prints at the end.
@@ -64,16 +94,24 @@ fn journal_verify(folder: &Path) -> Output {
     command.output().expect("the program runs")
 }
 
-/// Checks that the next messages are those of all skipped entries in order, each once.
-async fn reads_skipped(socket: &mut Socket) -> Vec<Value> {
+/// Reads the messages up to the one of the last entry, and returns those that are backfilled.
+async fn backfilled(socket: &mut Socket, last: u64) -> Vec<Value> {
     let mut messages = Vec::new();
-    for index in 0..SKIPPED {
+    loop {
         let message = next_json(socket).await;
-        assert_eq!((&message["data"]["cert_index"], &message["backfilled"]), (&json!(index), &json!(true)));
-        messages.push(message);
+        if message["backfilled"] == true {
+            messages.push(message);
+        } else if message["data"]["cert_index"] == last {
+            return messages;
+        }
     }
+}
+
+/// Checks that messages are those of all skipped entries in order, each once.
+fn are_skipped(messages: &[Value]) {
+    let indexes = messages.iter().map(|message| message["data"]["cert_index"].as_u64());
+    assert!(indexes.eq((READ..END).map(Some)));
     assert!(messages.is_sorted_by_key(|message| message["offset"].as_u64()));
-    messages
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,20 +121,16 @@ async fn what_is_missing_is_read_later_and_shown_to_those_who_ask() {
     let mut config = reads_all(&sim, &folder);
     config.data_dir = Some(folder.path().join("data"));
     config.protocols.api = true;
-    config.ct_log.max_catchup_lag_entries = 100;
-    config.ct_log.start_overlap_leaves = 0;
     // Too few to recognise what the other log has: only the journal knows.
     config.dedup.enabled = true;
     config.dedup.capacity = 10;
+    skip(&sim, &config).await;
     let server = Running::start(config.clone()).await;
     let [one, other] = sim.logs() else { panic!("two logs") };
-    for log in [one, other] {
-        lacks(server.address, log, &skipped(0, SKIPPED)).await;
-    }
     let mut live = server.connect("/").await;
     let mut asking = server.connect("/?backfilled=true").await;
     let listed = read(&config, &[]).await.expect("lists");
-    assert!(listed.contains("400 entries are missing\n  0 to 399: skipped"), "{listed}");
+    assert!(listed.contains("400 entries are missing\n  10 to 409: skipped"), "{listed}");
     let unknown = read(&config, &["no such log"]).await.expect_err("there is none");
     assert!(unknown.contains("there is no log named"), "{unknown}");
 
@@ -105,14 +139,13 @@ async fn what_is_missing_is_read_later_and_shown_to_those_who_ask() {
     };
     assert_eq!(read(&config, &[one.description()]).await, Ok(told(one)));
     lacks(server.address, one, &json!([])).await;
-    lacks(server.address, other, &skipped(0, SKIPPED)).await;
-    let shown = reads_skipped(&mut asking).await;
+    lacks(server.address, other, &skipped(READ)).await;
     // The other log has the same certificates: they are not published again.
     assert_eq!(read(&config, &[other.url()]).await, Ok(told(other)));
     lacks(server.address, other, &json!([])).await;
     let nothing = read(&config, &[other.url()]).await.expect_err("nothing is missing");
     assert!(nothing.contains("no entry is missing"), "{nothing}");
-    for (log, index) in [(one, 7), (other, 7), (one, 399)] {
+    for (log, index) in [(one, 17), (other, 17), (one, 409)] {
         let id = log.log_id().to_string().replace('+', "-").replace('/', "_");
         let found = server.get(&format!("/api/entry/{id}/{index}")).await;
         assert_eq!(found.status(), 200, "entry {index} of {}", log.description());
@@ -120,14 +153,14 @@ async fn what_is_missing_is_read_later_and_shown_to_those_who_ask() {
 
     one.grow(1).expect("grows");
     let next = next_json(&mut live).await;
-    assert_eq!((&next["data"]["cert_index"], next.get("backfilled")), (&json!(SKIPPED), None));
-    assert_eq!(next_json(&mut asking).await, next);
-    let mut again = server.connect_from_oldest("/?backfilled=true").await;
-    assert_eq!(reads_skipped(&mut again).await, shown);
-    assert_eq!(next_json(&mut again).await, next);
-    let mut again = server.connect_from_oldest("/").await;
-    assert_eq!(next_json(&mut again).await, next);
-    drop((live, asking, again));
+    assert_eq!((&next["data"]["cert_index"], next.get("backfilled")), (&json!(END), None));
+    let shown = backfilled(&mut asking, END).await;
+    are_skipped(&shown);
+    let mut again = server.connect("/?since=0&backfilled=true").await;
+    assert_eq!(backfilled(&mut again, END).await, shown);
+    let mut unasked = server.connect("/?since=0").await;
+    assert!(backfilled(&mut unasked, END).await.is_empty());
+    drop((live, asking, again, unasked));
     server.stop().await;
     let verified = journal_verify(&folder.path().join("data"));
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
@@ -141,15 +174,19 @@ async fn what_was_read_before_a_kill_is_kept() {
     let folder = TempDir::new().expect("a folder");
     let (key, data_dir) = (folder.path().join("key.pem"), folder.path().join("data"));
     std::fs::write(&key, sim.list_key_pem()).expect("writable");
+    let mut config = reads_all(&sim, &folder);
+    config.data_dir = Some(data_dir.clone());
+    config.protocols.api = true;
+    skip(&sim, &config).await;
     let file = format!(
         "data_dir: {data_dir:?}\nprotocols: {{api: true}}\ndedup: {{enabled: false}}\n\
          ct_log: {{log_list_url: {:?}, log_list_key_file: {key:?}, start: zero, \
          poll_interval_ms: 50, retry_max_attempts: 1, retry_initial_delay_ms: 60000, \
-         retry_max_delay_ms: 60000, max_catchup_lag_entries: 100}}\n",
+         retry_max_delay_ms: 60000}}\n",
         sim.list_url()
     );
     let server = Process::start(&file, &[], &[]);
-    lacks(server.address, log, &skipped(0, SKIPPED)).await;
+    lacks(server.address, log, &skipped(READ)).await;
     let unknown = Fault::Page(PageFault::UnknownType { index: Some(310) });
     log.faults().inject(Scope::Entries, unknown, Times::UntilCleared);
     let configuration = folder.path().join("config.yaml");
@@ -160,7 +197,7 @@ async fn what_was_read_before_a_kill_is_kept() {
         tokio::task::spawn_blocking(move || command.env_clear().output().expect("the program runs"))
     };
     let asking = command();
-    lacks(server.address, log, &skipped(310, SKIPPED)).await;
+    lacks(server.address, log, &skipped(310)).await;
     drop(server); // SIGKILL
     let stopped = asking.await.expect("no panic");
     let errors = String::from_utf8_lossy(&stopped.stderr);
@@ -170,16 +207,14 @@ async fn what_was_read_before_a_kill_is_kept() {
     let continued = command().await.expect("no panic");
     let text = String::from_utf8_lossy(&continued.stdout);
     let errors = String::from_utf8_lossy(&continued.stderr);
-    assert!(text.ends_with(": 90 entries read, none is missing any more\n"), "{text}{errors}");
+    assert!(text.ends_with(": 100 entries read, none is missing any more\n"), "{text}{errors}");
     let verified = journal_verify(&data_dir);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 
-    let mut config = reads_all(&sim, &folder);
-    config.data_dir = Some(data_dir);
-    config.protocols.api = true;
     let server = Running::start(config).await;
     lacks(server.address, log, &json!([])).await;
-    let mut socket = server.connect_from_oldest("/?backfilled=true").await;
-    reads_skipped(&mut socket).await;
+    log.grow(1).expect("grows");
+    let mut socket = server.connect("/?since=0&backfilled=true").await;
+    are_skipped(&backfilled(&mut socket, END).await);
     server.stop().await;
 }

@@ -5,7 +5,7 @@ use record::LogIdentity;
 
 use super::missing::{Missing, OfLog};
 
-/// What a job needs.
+/// The parts that a job needs.
 #[derive(Debug)]
 pub(crate) struct Job<'j, P> {
     pub(crate) missing: &'j Missing,

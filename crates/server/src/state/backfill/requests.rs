@@ -26,7 +26,7 @@ const LONGEST: u64 = 64 * 1024;
 /// The time between two answers about the progress.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
-/// How far a request has come.
+/// The progress of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) stage: Stage,
