@@ -19,7 +19,7 @@ use crate::plan::Plan;
 /// Searches of each kind at most, and the time after which no other begins.
 const WARM: usize = 50;
 const COLD: usize = 10;
-const ENOUGH: Duration = Duration::from_secs(60);
+const ENOUGH: Duration = Duration::from_secs(15);
 
 pub(super) fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     let filled = Filled::provide(plan.entries)?;
