@@ -8,7 +8,7 @@ use crate::alert::hex;
 pub const HEADER: &str = "certstream-signature";
 
 /// Returns the value of [`HEADER`]: the time in Unix seconds, and the HMAC-SHA-256, in hexadecimal, of the
-/// time as it stands there, a dot and the body. A receiver compares the signature, and refuses times
+/// time as it is written there, a dot and the body. A receiver compares the signature, and refuses times
 /// that are long past, so that a request that was recorded is of no use.
 #[must_use]
 pub fn sign(key: &[u8], time: u64, body: &[u8]) -> String {

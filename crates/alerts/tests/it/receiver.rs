@@ -1,4 +1,4 @@
-//! A receiver of webhooks that does as it is told.
+//! A receiver of webhooks that gives the answers it is given, in order.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
