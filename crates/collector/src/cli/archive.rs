@@ -32,6 +32,12 @@ pub(super) fn backfill() -> Command {
         .args(range_options())
         .args(file_options())
         .args(run_options())
+        .after_help(
+            "Start the same command again after any interruption: it reads what is missing.\n\n\
+             Exit status: 0 if everything requested is in the output, 1 if not (the same command \
+             continues), 2 if a log contradicts itself, 64 if the request is impossible: an unknown \
+             log, a range beyond the log's head, or other parts in the output.",
+        )
 }
 
 /// Returns the command `verify`.
@@ -47,6 +53,9 @@ pub(super) fn verify() -> Command {
                 .value_parser(value_parser!(PathBuf)),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
+        .after_help(
+            "Exit status: 0 if all files are what they say, 2 if one is not, 1 if one cannot be read.",
+        )
 }
 
 /// Returns the command `compact`.

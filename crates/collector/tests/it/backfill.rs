@@ -33,7 +33,8 @@ async fn simulate(size: u64) -> Sim {
 
 /// Returns the command that reads all logs of a simulator.
 fn command(sim: &Sim, folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = program();
+    // Measurements name the release build.
+    let mut command = std::env::var_os("BACKFILL_PROGRAM").map_or_else(program, Command::new);
     command.args(["backfill", "--list", &sim.list_url(), "-o"]).arg(folder).args(arguments);
     if !arguments.contains(&"--log") {
         command.arg("--all");

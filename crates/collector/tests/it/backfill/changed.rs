@@ -61,7 +61,7 @@ fn change(column: &ArrayRef, row: usize) -> Option<ArrayRef> {
 
 /// Archives of both formats with and without certificates, of one part each.
 async fn archives(folder: &Path) -> Vec<PathBuf> {
-    let sim = simulate(700).await;
+    let sim = simulate(360).await;
     let name = sim.logs()[0].description().to_owned();
     let mut files = Vec::new();
     for (place, format) in [("parquet", "parquet"), ("feather", "feather")] {
