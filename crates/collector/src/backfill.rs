@@ -43,7 +43,7 @@ const WAITING_BYTES: usize = 16 << 20;
 /// The bytes of each request of a log: of most responses, and of the entries made of them.
 const REQUEST_BYTES: usize = 4 << 20;
 
-/// What is shared by the readings of all logs.
+/// The parts that the readings of all logs share.
 #[derive(Debug)]
 struct Shared {
     settings: BackfillSettings,

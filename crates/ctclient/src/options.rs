@@ -13,7 +13,7 @@ pub struct ReadOptions {
     pub verification: bool,
     /// Computes [`Record::link`](record::Record::link). It costs a hash of every certificate.
     pub tbs_ids: bool,
-    /// Keeps each leaf as served beside its entry, for whoever proves it again later.
+    /// Keeps each leaf as served beside its entry, for a program that proves it again later.
     pub leaves: bool,
     /// Keeps hash tiles of a tiled log for later proofs. It saves most of their requests while many
     /// parts of one tree are proved.

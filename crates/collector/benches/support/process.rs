@@ -1,4 +1,4 @@
-//! What a process has used, and the files that it has written.
+//! The resources that a process has used, and the files that it has written.
 
 use std::fs;
 use std::path::Path;

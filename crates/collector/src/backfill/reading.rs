@@ -55,7 +55,7 @@ pub(super) struct LogReading {
     delay: u64,
     slug: String,
     source: Arc<AnySource>,
-    /// What paces the requests, and knows the pause that the log asked for.
+    /// Paces the requests, and knows the pause that the log asked for.
     client: Arc<Client>,
     /// The present failure of the log, which bounds waits at its beginning.
     failure: Arc<Failure>,

@@ -13,7 +13,7 @@ use ct::tile::{TILE_WIDTH, Tile, TileKind};
 pub(super) fn consistency_of_inclusion(range: &CompactRange, path: &[Hash]) -> Vec<Hash> {
     let size = range.size();
     let within = usize::try_from(size.trailing_zeros()).unwrap_or(usize::MAX);
-    // The root of a complete tree is known to whoever verifies the proof.
+    // The root of a complete tree is known to a program that verifies the proof.
     let seed = if size.is_power_of_two() { None } else { range.hashes().last() };
     seed.into_iter().chain(path.iter().skip(within)).copied().collect()
 }

@@ -1,4 +1,4 @@
-//! What cannot be read or written: a clear message, the documented exit status, and nothing incomplete.
+//! Ranges that cannot be read or written: a clear message, the documented exit status, and nothing incomplete.
 
 use std::path::Path;
 
