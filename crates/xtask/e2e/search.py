@@ -1,6 +1,7 @@
 """Searches: random queries of every kind, against a look at every message in Python, while certificates keep coming.
 
-SEARCH_ENTRIES is the number of certificates that it waits for, SEARCH_QUERIES that of queries.
+SEARCH_ENTRIES is the number of certificates that it waits for, SEARCH_QUERIES that of queries, and SEARCH_RESULTS that of
+results of a query at most.
 """
 
 import ipaddress
@@ -17,9 +18,9 @@ from websockets.sync.client import connect
 
 ADDRESS = os.environ["HISTORY_ADDRESS"]
 LEAST = int(os.environ.get("SEARCH_ENTRIES", "1500"))
-QUERIES = int(os.environ.get("SEARCH_QUERIES", "60"))
-# Results of a query at most: those that find more are narrowed.
-MOST = 20_000
+QUERIES = int(os.environ.get("SEARCH_QUERIES", "20"))
+# Queries that find more are narrowed.
+MOST = int(os.environ.get("SEARCH_RESULTS", "100"))
 KINDS = [
     "domain", "parent", "exact", "domains", "match", "matches", "issuer", "log", "serial", "entry",
     "since", "until", "since_time", "until_time", "ip", "network", "address",
@@ -275,12 +276,12 @@ def compare(query, messages, search_it, what):
 
 
 def narrowed(query, messages):
-    """Limits a query to about as many results as are compared."""
+    """Limits a query to about as many results as are compared. Returns it with their number."""
     found = query.results(messages)
     if len(found) <= MOST:
-        return query
+        return query, len(found)
     parameters = {name: value for name, value in query.parameters.items() if name not in ("since", "since_time")}
-    return Query({**parameters, "since": sorted(found)[-MOST]})
+    return Query({**parameters, "since": sorted(found)[-MOST]}), MOST
 
 
 def newest():
@@ -296,17 +297,15 @@ print(f"{len(first)} certificates after {time.monotonic() - begun:.0f} s")
 chance = random.Random(20)
 times = []
 for number in range(QUERIES):
-    query = narrowed(Query(some(first, chance)), first)
+    query, count = narrowed(Query(some(first, chance)), first)
     times.append(compare(query, messages, query.lines, "as lines"))
-    limit = chance.choice([1, 7, 100, 1000])
-    least = max(len(query.results(first)) // 20, 1)
-    limit = min(max(limit, least), 1000)
+    limit = min(max(chance.choice([1, 7, 100, 1000]), count // 20), 1000)
     times.append(compare(query, messages, lambda: query.pages(limit), f"in pages of {limit}"))
     if LEAST > 10_000:
         print(f"{number + 1}: {query.parameters}: lines {times[-2]:.2f} s, pages {times[-1]:.2f} s", flush=True)
-# Everything, in both orders.
+# Without any filter, in both orders.
 for order in ("newest", "oldest"):
-    query = Query({"order": order})
+    query, _ = narrowed(Query({"order": order}), first)
     times.append(compare(query, messages, query.lines, "as lines"))
 print(f"{QUERIES} queries of {len(first)} to {len(messages.all)} certificates, each twice: {sum(times):.0f} s of searches")
 sys.stdout.flush()

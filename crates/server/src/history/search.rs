@@ -27,9 +27,10 @@ const RUNNING: usize = 2;
 const ADMITTED: usize = 32;
 /// The time after which a slice ends and another search has its turn.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
-/// The priority of a thread that searches: the least there is, as anything live comes before.
+/// The priority of a thread that searches: far below what is live, but enough to progress where other
+/// programs keep the processors busy.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 19;
+const NICE: i32 = 10;
 
 /// A certificate that was found.
 #[derive(Debug, Clone)]

@@ -16,6 +16,8 @@ use crate::commands::clients;
 /// The variable with the number of generated certificates, which the script reads too.
 const VARIABLE: &str = "SEARCH_ENTRIES";
 const ENTRIES: u64 = 500_000;
+/// Queries, and results of each at most, where the script's variables are not set.
+const DEFAULTS: [(&str, &str); 2] = [("SEARCH_QUERIES", "200"), ("SEARCH_RESULTS", "20000")];
 /// Entries that each of the two generated logs gains in a second meanwhile.
 const RATE: u64 = 4;
 
@@ -48,6 +50,9 @@ pub(super) fn run() -> anyhow::Result<()> {
     let (_server, address) = server(&said, &here)?;
     let mut script = std::process::Command::new(python);
     script.arg(scripts.join("search.py")).env("HISTORY_ADDRESS", address);
+    for (name, value) in DEFAULTS {
+        script.env(name, std::env::var_os(name).unwrap_or_else(|| value.into()));
+    }
     complete(script.env(VARIABLE, total(&said)?.to_string()))
 }
 
