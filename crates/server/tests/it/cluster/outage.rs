@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::site::{EDGES, Site};
+use super::site::{EDGES, SMALL_RING, Site};
 use crate::harness::eventually;
 use crate::operations::kills::client::{Client, Transport};
 use crate::operations::kills::setting;
@@ -59,8 +59,6 @@ async fn an_outage_of_nats_disconnects_no_client_and_loses_nothing() {
     site.finish().await;
 }
 
-/// A ring of about a hundred entries.
-const SMALL_RING: &str = "feed: {ring_bytes: 256KiB}\n";
 /// Records that a client lags behind.
 const LAG: usize = 20;
 

@@ -21,6 +21,9 @@ pub(super) const EDGES: [usize; 2] = [2, 3];
 /// Simulated logs.
 const LOGS: u64 = 2;
 
+/// The configuration of a node with a ring of about a hundred entries.
+pub(super) const SMALL_RING: &str = "feed: {ring_bytes: 256KiB}\n";
+
 /// A server of NATS, two nodes that read logs, two edges, and clients of these.
 pub(super) struct Site {
     pub(super) sim: ctsim::Sim,
@@ -162,10 +165,10 @@ impl Site {
         self.all_clients(&format!("all clients have {count} records"), has).await;
     }
 
-    /// Waits until all clients have so many more records than the first one has now.
+    /// Waits until all clients have so many more records than the first one has now, or all there will be.
     pub(super) async fn clients_get(&self, more: usize) {
         let count = self.clients[0].received.lock().records.len();
-        self.clients_have(count + more).await;
+        self.clients_have((count + more).min((LOGS * self.size) as usize)).await;
     }
 
     /// Waits until all clients have each entry of each log at least once.
