@@ -25,6 +25,9 @@ const TEXTS_AT_ONCE: usize = 4096;
 /// Texts of a segment with a term at most; with more, any batch may have one.
 const MOST_TEXTS: usize = 4096;
 
+/// Batches of a segment that are looked up one by one at most; to list all costs less than to look up more.
+const FEW: usize = 32;
+
 /// The order of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -231,7 +234,7 @@ impl<'s> Finder<'s> {
         let logs = self.at.wanted.logs.as_deref();
         let mut rows = Vec::new();
         let mut list = |index: &dyn Index| {
-            index.rows(&mut |row| {
+            let mut add = |row: &Row| {
                 let is_there = row.records > 0 && row.end() > first && row.first_offset < end;
                 let is_from =
                     |log: &(LogNumber, u64, u64)| logs.is_none_or(|logs| logs.contains(&log.0));
@@ -242,7 +245,15 @@ impl<'s> Finder<'s> {
                 if is_there && is_candidate && row.advances.iter().any(is_from) {
                     rows.push(row.clone());
                 }
-            })
+            };
+            let Candidates::These(these) = candidates else { return index.rows(&mut add) };
+            if these.len() > FEW {
+                return index.rows(&mut add);
+            }
+            for ordinal in these {
+                index.row(*ordinal)?.iter().for_each(&mut add);
+            }
+            Ok(())
         };
         if !self.source.look(segment, &mut list)? {
             return self.read_block(segment, part);
