@@ -143,7 +143,7 @@ proptest! {
 }
 
 /// A set whose files are limited to so little that it forgets.
-const TINY: Settings = Settings { max_bytes: 1 << 20, fresh: 16 };
+const TINY: Settings = Settings { max_bytes: 1 << 19, fresh: 16 };
 
 #[test]
 fn files_stay_within_their_limit_and_a_domain_in_use_is_not_forgotten() {
@@ -153,10 +153,10 @@ fn files_stay_within_their_limit_and_a_domain_in_use_is_not_forgotten() {
     let is_first =
         |key: u64| set.find(set.key(&format!("often-{key}"))).expect("readable").is_none();
     let mut forgot_rare = false;
-    for round in 0..1_200_u64 {
-        // Seen every 20 rounds, and new only in the first of them.
-        let often = round % 20;
-        assert_eq!(is_first(often), round < 20, "round {round}");
+    for round in 0..500_u64 {
+        // Seen every 8 rounds, and new only in the first of them.
+        let often = round % 8;
+        assert_eq!(is_first(often), round < 8, "round {round}");
         let keys = (0..150).map(|one| format!("rare-{round}-{one}"));
         let keys: Vec<String> = keys.chain([format!("often-{often}")]).collect();
         let first = firstseen::First { offset, time: time(offset) };
