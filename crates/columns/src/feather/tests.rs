@@ -90,7 +90,8 @@ fn valid_after_every_append() {
             assert_eq!(read(&file), (0..(step + 1) * 7).collect::<Vec<_>>());
             let reader = FileReader::try_new(&file, None).unwrap();
             assert_eq!(reader.custom_metadata()["certstream.offset"], step.to_string());
-            assert_eq!(reader.schema().metadata()["certstream.schema"], "2");
+            let version = schema::VERSION.to_string();
+            assert_eq!(reader.schema().metadata()["certstream.schema"], version);
         }
         let scanned = scan(&file).unwrap();
         assert!(scanned.is_whole);

@@ -184,6 +184,16 @@ def check_views(rows):
         assert duckdb.execute("SELECT count(*) FROM below(?)", [domain]).fetchall() == [(below,)], domain
 
 
+def check_filters(archive):
+    """The bloom filters of hashes admit the values of a file, and rule out others."""
+    for path in glob.glob(f"{archive}/log=*/*.parquet"):
+        for column in ["sha256", "fingerprint", "serial_number"]:
+            [(value,)] = duckdb.sql(f"SELECT {column} FROM '{path}' LIMIT 1").fetchall()
+            for probed, expected in [(value, False), (f"absent {value}", True)]:
+                probe = f"SELECT bloom_filter_excludes FROM parquet_bloom_probe('{path}', '{column}', '{probed}')"
+                assert duckdb.sql(probe).fetchall() == [(expected,)], (path, column, probed)
+
+
 def run_notebook(path, folder):
     notebook = nbformat.read(path, 4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -228,6 +238,7 @@ def main(program, list_url, folder, notebook):
     for name, found in readers("archive"):
         check(found, expected, COLUMNS, name)
     check_views(found)
+    check_filters("archive")
     files = sorted(glob.glob("feather/log=*/*.feather"))
     plain = [row for path in files for row in from_arrow(pyarrow.feather.read_table(path))]
     check(plain, expected, WITHOUT_DER, "feather")
