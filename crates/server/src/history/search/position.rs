@@ -18,7 +18,7 @@ pub(crate) struct Bounds {
     pub(crate) until_time: Option<u64>,
 }
 
-/// How far a search has come.
+/// The progress of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
     /// The offsets that are searched in all.

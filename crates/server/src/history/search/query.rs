@@ -1,4 +1,4 @@
-//! What a search looks for: the predicate of streams, and what only a search has.
+//! The query of a search: the predicate of streams, and what only a search has.
 
 use cert::{Certificate, Digests};
 use journal::{Order, Term, Wanted};
@@ -13,7 +13,7 @@ use crate::publish::entries::Entries;
 /// Bytes of a serial number at most. CAs may not use more than 20 (RFC 5280 section 4.1.2.2).
 const MOST_SERIAL_BYTES: usize = 64;
 
-/// What a search looks for.
+/// The query of a search.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
     /// The filter, as of a stream.
@@ -24,11 +24,11 @@ pub(crate) struct Query {
     pub(crate) pattern: Option<Pattern>,
     /// The order of the results.
     pub(crate) order: Order,
-    /// What is returned once only.
+    /// The kind of result that is returned once only.
     pub(crate) unique: Option<Unique>,
 }
 
-/// What a search returns once only.
+/// A kind of result that a search returns once only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unique {
     /// Certificates with the same issuer and serial number: a precertificate and its final certificate

@@ -27,7 +27,7 @@ pub(super) fn build() -> anyhow::Result<()> {
     complete(&mut command(&[build.as_slice(), &["--bin", "ctsim"]].concat()))
 }
 
-/// Runs the script against a server that has read all of them, and goes on to read.
+/// Runs the script against a server that has read all of them, and continues to read.
 pub(super) fn run() -> anyhow::Result<()> {
     let python = clients::python()?;
     let entries = match std::env::var(VARIABLE) {

@@ -46,7 +46,7 @@ pub(super) enum Format {
 pub(super) struct Requested {
     pub(super) query: Query,
     pub(super) bounds: Bounds,
-    /// Where to continue.
+    /// The position to continue at.
     pub(super) position: Option<Position>,
     pub(super) limit: usize,
     pub(super) format: Format,

@@ -41,7 +41,7 @@ pub(super) struct SearchResult<'m> {
     names: &'m [String],
 }
 
-/// What a search may use up.
+/// The limits of an answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     results: usize,

@@ -20,7 +20,7 @@ pub(super) struct Message {
     seen: f64,
 }
 
-/// What a search looks for.
+/// The query of a search.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     domains: Vec<String>,
