@@ -44,6 +44,15 @@ struct Found {
 impl Found {
     /// Searches, and continues where an answer is not a whole page.
     fn page(server: &Server, query: &str) -> anyhow::Result<Self> {
+        Self::page_until(server, query, || false)
+    }
+
+    /// Searches as [`page`](Self::page) does, but does not continue once it is over.
+    fn page_until(
+        server: &Server,
+        query: &str,
+        is_over: impl Fn() -> bool,
+    ) -> anyhow::Result<Self> {
         let since = Instant::now();
         let mut found = Self { time: Duration::ZERO, results: Vec::new(), requests: 0 };
         let mut cursor = String::new();
@@ -54,7 +63,8 @@ impl Found {
             found.requests += 1;
             let results = answer["results"].as_array_mut().context("an answer has no results")?;
             found.results.append(results);
-            let next = answer["cursor"].as_str().filter(|_| found.results.len() < PAGE);
+            let next =
+                answer["cursor"].as_str().filter(|_| found.results.len() < PAGE && !is_over());
             let Some(next) = next else { break };
             cursor = format!("&cursor={next}");
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use ct::Hash;
 use ctclient::{
-    AnySource, ProvedPage, RangeError, RangeOptions, ReadOptions, Retries, ServedHead,
-    Source as _, SourceError, VerifiedRange, jitter,
+    AnySource, ProvedPage, RangeError, RangeOptions, ReadOptions, Retries, ServedHead, Source as _,
+    SourceError, VerifiedRange, jitter,
 };
 use record::LogIdentity;
 use thiserror::Error;

@@ -41,7 +41,7 @@ pub(super) async fn at_root(request: Request<Body>, next: Next) -> Response {
     response
 }
 
-/// Answers a request for `/` in the form of crt.sh with that search; others go on.
+/// Answers a request for `/` in the form of crt.sh with that search; others continue.
 pub(super) async fn or_crtsh(
     State(mut crtsh): State<Router>,
     request: Request<Body>,
