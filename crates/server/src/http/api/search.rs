@@ -169,3 +169,33 @@ pub(super) async fn search(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_there_is_no_journal_the_answer_gives_the_reason() {
+        for (is_node, reason) in [(false, "data_dir"), (true, "a node of a cluster")] {
+            let searches = Arc::new(Searches {
+                history: None,
+                is_node,
+                stream: "abcdefgh".parse().expect("an id"),
+                renderer: options::renderer(&Config::default()),
+                max_terms: 10,
+                metrics: Arc::default(),
+            });
+            let query = |text: &str| RawQuery(Some(text.to_owned()));
+            let ours = search(State(Arc::clone(&searches)), query("domain=example.com")).await;
+            let theirs = crtsh::crtsh(State(searches), query("q=example.com&output=json")).await;
+            for response in [ours, theirs] {
+                assert_eq!(response.status(), StatusCode::NOT_FOUND);
+                let text = to_bytes(response.into_body(), 1000).await.expect("a text");
+                let text = String::from_utf8_lossy(&text);
+                assert!(text.contains(reason), "{text}");
+            }
+        }
+    }
+}
