@@ -106,7 +106,7 @@ fn search(
         if is_over.load(Ordering::Relaxed) {
             break;
         }
-        Found::page(server, query)?;
+        Found::page_until(server, query, || is_over.load(Ordering::Relaxed))?;
         done.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
