@@ -1,6 +1,6 @@
 //! Names that can be mistaken for others.
 //!
-//! [`Lookalikes`] has the names to protect, each a registrable domain, and finds those that a name of
+//! `Lookalikes` has the names to protect, each a registrable domain, and finds those that a name of
 //! a certificate is like. It compares labels:
 //!
 //! | likeness | example, for `paypal.com` |
@@ -16,11 +16,11 @@
 //!
 //! Confusables are the characters with the same skeleton (UTS #39 section 4), accents left out.
 //! Nothing lists the possible forms of a name: labels are looked up by their shape in one table, by
-//! their edits in another ([`edits`]), and protected names are looked for in labels by one automaton.
+//! their edits in another (`edits`), and protected names are looked for in labels by one automaton.
 //! The cost of a label does not depend on the number of protected names.
 //!
 //! The shorter a protected name is, the more words are like it by chance, so less counts: see
-//! [`Brand::edits`], [`is_addition`] and [`Lookalikes::judged`].
+//! `Brand::edits`, `is_addition` and `Lookalikes::judged`.
 
 mod brand;
 mod edits;
