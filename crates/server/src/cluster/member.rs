@@ -169,11 +169,12 @@ impl Member {
 
     /// Compares the stream with what was read, and leads if nobody else does.
     async fn check(&mut self) -> anyhow::Result<()> {
+        let asked = Instant::now();
         let last = match self.node.check().await {
             Ok(bounds) => bounds.last,
             Err(error) => return Ok(self.fail(error).await?),
         };
-        self.status.see_last(last);
+        self.status.see_last(last, asked);
         if self.leading.is_some() {
             return self.check_as_leader(last).await;
         }

@@ -77,6 +77,8 @@ struct State {
     figures: Figures,
     /// The time of the leader's last report.
     reported: Option<Instant>,
+    /// The latest time of which this node is known to have read everything.
+    complete_until: Option<Instant>,
     /// The oldest end of the stream that this node has not reached.
     target: Option<(u64, Instant)>,
     has_caught_up: bool,
@@ -91,6 +93,12 @@ struct Outage {
 }
 
 impl State {
+    /// Notes that everything is read that was in the stream at this time.
+    fn complete(&mut self, time: Instant) {
+        self.complete_until = self.complete_until.max(Some(time));
+        (self.target, self.has_caught_up) = (None, true);
+    }
+
     fn end_outage(&mut self) {
         if let Some(Outage { since, reported: Some(_), .. }) = self.outage.take() {
             let seconds = since.elapsed().as_secs();
@@ -111,17 +119,22 @@ impl Status {
         }
     }
 
-    /// Notes the end of the stream as the servers say it.
-    pub(super) fn see_last(&self, last: u64) {
+    /// Notes the end of the stream as the servers say it; they were asked at this time.
+    pub(super) fn see_last(&self, last: u64, asked: Instant) {
         let mut state = self.state.lock();
         state.figures.last = last;
         if state.figures.position >= last {
-            (state.target, state.has_caught_up) = (None, true);
+            state.complete(asked);
             state.end_outage();
         } else {
             // Only reading shows that the servers respond to that too.
-            state.target.get_or_insert_with(|| (last, Instant::now()));
+            state.target.get_or_insert((last, asked));
         }
+    }
+
+    /// Reports whether this node has read everything that was in the stream at this time.
+    pub(crate) fn is_complete_until(&self, time: Instant) -> bool {
+        self.state.lock().complete_until.is_some_and(|until| until >= time)
     }
 
     /// Notes the position up to which this node has read.
@@ -133,8 +146,8 @@ impl Status {
         let figures = &mut state.figures;
         (figures.position, figures.term, figures.counts) = (position, term, counts);
         figures.last = figures.last.max(position);
-        if state.target.is_some_and(|(target, _)| target <= position) {
-            (state.target, state.has_caught_up) = (None, true);
+        if let Some((_, asked)) = state.target.filter(|(target, _)| *target <= position) {
+            state.complete(asked);
         }
     }
 
@@ -261,19 +274,36 @@ mod tests {
         let status = status(30, 30);
         assert!(status.not_ready().is_some());
         status.progress(3, 1, Counts::default());
-        status.see_last(5);
+        status.see_last(5, Instant::now());
         assert!(status.not_ready().is_some_and(|reason| reason.contains("caught up")));
         status.progress(5, 1, Counts::default());
         assert_eq!((status.not_ready(), status.problem()), (None, None));
     }
 
     #[test]
+    fn a_node_is_complete_up_to_the_time_of_the_question_whose_answer_it_has_read() {
+        let status = status(30, 30);
+        let [early, asked, late] =
+            [0, 1, 2].map(|second| Instant::now() + Duration::from_secs(second));
+        status.see_last(5, asked);
+        status.see_last(6, late);
+        assert!(!status.is_complete_until(early));
+        status.progress(5, 1, Counts::default());
+        assert!(status.is_complete_until(early) && status.is_complete_until(asked));
+        assert!(!status.is_complete_until(late));
+        status.see_last(5, late);
+        assert!(status.is_complete_until(late));
+        status.see_last(5, early);
+        assert!(status.is_complete_until(late));
+    }
+
+    #[test]
     fn a_node_that_is_behind_for_too_long_is_not_ready() {
         let status = status(0, 30);
         status.progress(5, 1, Counts::default());
-        status.see_last(5);
+        status.see_last(5, Instant::now());
         assert_eq!(status.not_ready(), None);
-        status.see_last(9);
+        status.see_last(9, Instant::now());
         assert!(status.not_ready().is_some_and(|reason| reason.contains("4 messages behind")));
         status.progress(9, 1, Counts::default());
         assert_eq!(status.not_ready(), None);
@@ -283,14 +313,14 @@ mod tests {
     fn an_outage_is_a_problem_at_once_and_ends_readiness_after_the_grace() {
         let (patient, strict) = (status(30, 30), status(30, 0));
         for status in [&patient, &strict] {
-            status.see_last(0);
+            status.see_last(0, Instant::now());
             status.fail("refused");
             assert!(status.problem().is_some_and(|problem| problem.ends_with(": refused")));
             assert!(!status.figures().is_connected);
         }
         assert_eq!(patient.not_ready(), None);
         assert!(strict.not_ready().is_some());
-        strict.see_last(0);
+        strict.see_last(0, Instant::now());
         assert_eq!((strict.not_ready(), strict.problem()), (None, None));
     }
 

@@ -9,14 +9,22 @@ use axum::response::{IntoResponse, Response};
 use feed::{Busy, Gap, GapReason, Hub, Moment, Request, Subscription};
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use super::request::Requested;
+use crate::cluster;
 use crate::http::Services;
 use crate::metrics::Metrics;
 use crate::publish::messages::MessageStream;
 
 /// Seconds until a client may try again where too many read the past.
 const RETRY: u64 = 10;
+/// The longest wait for a node to read what a client knows from another node.
+const CATCH_UP: Duration = Duration::from_secs(5);
+/// Time between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(50);
+/// Seconds until a client may try again where the node has not.
+const RETRY_BEHIND: u64 = 2;
 /// Time between two log lines about clients that were refused.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -26,6 +34,7 @@ pub(super) struct Join {
     hub: Arc<Hub<MessageStream>>,
     started: Instant,
     refusals: Refusals,
+    cluster: Option<Arc<cluster::Status>>,
 }
 
 /// Answers, counts and logs clients that cannot be served now.
@@ -39,7 +48,8 @@ struct Refusals {
 impl Join {
     pub(super) fn new(services: &Services) -> Self {
         let refusals = Refusals::new(Arc::clone(&services.metrics));
-        Self { hub: Arc::clone(&services.hub), started: services.started, refusals }
+        let (hub, cluster) = (Arc::clone(&services.hub), services.cluster.clone());
+        Self { hub, started: services.started, refusals, cluster }
     }
 
     /// Joins as `requested`; `request` is complete but for its `since`. The error is the answer to a
@@ -49,6 +59,9 @@ impl Join {
         requested: &Requested,
         request: Request<MessageStream>,
     ) -> Result<Subscription<MessageStream>, Response> {
+        if !self.catches_up(requested).await {
+            return Err(behind());
+        }
         let moment = match requested.since_time() {
             Some(time) => self.moment(time).await?,
             None => Moment { since: requested.since_offset(), missing: None },
@@ -59,6 +72,23 @@ impl Join {
         let missing = moment.missing.map(|reason| Gap { dropped: None, reason });
         joined.gap = joined.gap.or(missing);
         Ok(joined)
+    }
+
+    /// Waits until this node of a cluster has read what the client knows, perhaps from a node that was
+    /// further, or everything that was in the stream when the client came. The answer is no if that takes
+    /// too long: then it is not known whether such an offset exists.
+    async fn catches_up(&self, requested: &Requested) -> bool {
+        let (Some(cluster), Some(offset)) = (&self.cluster, requested.since_of_ours()) else {
+            return true;
+        };
+        let came = Instant::now();
+        while self.hub.next_offset() <= offset && !cluster.is_complete_until(came) {
+            if came.elapsed() >= CATCH_UP {
+                return false;
+            }
+            sleep(LOOK).await;
+        }
+        true
     }
 
     /// Finds the first entry seen at a time, in milliseconds since 1970, or later.
@@ -80,6 +110,12 @@ impl Join {
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(started.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// Returns the answer to a client that knows more of the stream than this node.
+fn behind() -> Response {
+    let text = "this node has not read the stream up to this offset; try again, or another node\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_BEHIND)], text).into_response()
 }
 
 impl Refusals {

@@ -90,6 +90,14 @@ impl Requested {
         self.since.and_then(Since::offset)
     }
 
+    /// Returns the offset of our stream to start after.
+    pub(super) const fn since_of_ours(&self) -> Option<u64> {
+        match self.since {
+            Some(Since::Offset(offset)) => Some(offset),
+            _ => None,
+        }
+    }
+
     /// Returns the time to start at.
     pub(super) const fn since_time(&self) -> Option<u64> {
         match self.since {

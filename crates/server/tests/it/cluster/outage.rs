@@ -43,6 +43,9 @@ async fn an_outage_of_nats_disconnects_no_client_and_loses_nothing() {
         assert_eq!(status, 200, "{text}");
     }
     assert_eq!(site.clients[0].last(), before, "something was published without NATS");
+    // Another node may have read it before the outage.
+    let unknown = before.expect("the clients have records") + 1;
+    assert_eq!(resumed(&site, unknown).await, 503);
     site.nats.resume(0).expect("NATS starts");
     for number in EDGES.into_iter().chain([leader]) {
         eventually("the end of the outage is reported", async || {
@@ -52,11 +55,20 @@ async fn an_outage_of_nats_disconnects_no_client_and_loses_nothing() {
         .await;
     }
     site.clients_have_everything().await;
+    assert_eq!(resumed(&site, u64::MAX - 1).await, 200, "no node has published such an offset");
     for client in &site.clients {
         let connections = client.received.lock().connections;
         assert_eq!(connections, 1, "{:?} was disconnected", client.transport);
     }
     site.finish().await;
+}
+
+/// Returns the status of the answer to a client that resumes after this offset.
+async fn resumed(site: &Site, since: u64) -> u16 {
+    let address = site.node(EDGES[0]).address;
+    let request = reqwest::Client::new().get(format!("http://{address}/sse?since={since}"));
+    let response = request.timeout(Duration::from_secs(30)).send().await.expect("a response");
+    response.status().as_u16()
 }
 
 /// Records that a client lags behind.
