@@ -61,7 +61,8 @@ def generated():
     """Runs the requests that schemathesis generates."""
     words = ["st", "run", DOCUMENT, "--url", BASE, "--checks", "all", "--max-examples", "15"]
     words += ["--phases", "examples,coverage,fuzzing", "--generation-deterministic"]
-    words += ["--no-color"]
+    # Terms of searches have a grammar that a schema cannot say: text that is no term gets 400.
+    words += ["--exclude-checks", "positive_data_acceptance", "--no-color"]
     run = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if run.returncode != 0:
         sys.exit(run.stdout)

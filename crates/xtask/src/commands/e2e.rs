@@ -327,7 +327,7 @@ fn server(logs: &Value, port: u16, state: &Path, programs: Programs) -> anyhow::
 
 /// Starts a server with a journal; its address.
 fn with_journal(logs: &Value) -> anyhow::Result<(Process, String)> {
-    let data_dir = folder()?.join("data");
+    let data_dir = folder()?.join("history");
     if data_dir.try_exists()? {
         std::fs::remove_dir_all(&data_dir)?;
     }
