@@ -1,7 +1,6 @@
-//! Certificates: which of their names count, and the cost of deciding on one.
+//! Certificates: which of their names count.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use ct::leaf::EntryType;
@@ -67,51 +66,4 @@ fn a_certificate_with_too_many_domains_is_counted() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(set.keys(&record(&names, 0)).len(), firstseen::MOST_DOMAINS);
     assert_eq!(set.stats().oversized, 1);
-}
-
-/// Prints the cost of a decision. `FIRST_SEEN_DOMAINS=N` fills the set with so many domains before.
-#[test]
-#[ignore = "measures; run it with --ignored --nocapture"]
-fn cost_of_a_decision() {
-    let number = std::env::var("FIRST_SEEN_DOMAINS").ok().and_then(|text| text.parse().ok());
-    let domains: u64 = number.unwrap_or(5_000_000);
-    let dir = tempfile::tempdir().expect("a folder");
-    let set = set(dir.path(), 1 << 17);
-    let start = Instant::now();
-    let mut offset = 0;
-    while offset < domains {
-        let first = firstseen::First { offset, time: 0 };
-        let added = (0..1_000).map(|one| (set.key(&format!("d{}", offset + one)), first));
-        let added: Vec<_> = added.collect();
-        set.add(added, &batch(offset, 1_000));
-        offset += 1_000;
-        if set.is_full() && set.seal() {
-            set.write().expect("written");
-            set.tidy(&|| false).expect("tidied");
-        }
-    }
-    let stats = set.stats();
-    println!("filled in {:?}: {stats:?}", start.elapsed());
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let names = |number: u64| [format!("d{number}.example"), format!("www.d{number}.example")];
-    let der = certificate(&names(1), &key);
-    let record = Record::as_read(0, 0, EntryType::X509, der, Vec::new());
-    let names = micros(100_000, |_| drop(set.keys(&record)));
-    let new = micros(100_000, |number| {
-        assert!(set.find(set.key(&format!("new-{number}"))).expect("readable").is_none());
-    });
-    let known = micros(100_000, |number| {
-        let known = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % domains;
-        assert!(set.find(set.key(&format!("d{known}"))).expect("readable").is_some());
-    });
-    println!(
-        "names of a certificate: {names:.2} µs; look-up of a new domain: {new:.2} µs, of a known one: {known:.2} µs"
-    );
-}
-
-/// Returns the mean time of a call.
-fn micros(calls: u64, mut work: impl FnMut(u64)) -> f64 {
-    let start = Instant::now();
-    (0..calls).for_each(&mut work);
-    start.elapsed().as_secs_f64() * 1e6 / calls as f64
 }

@@ -75,19 +75,21 @@ async fn survives(size: u64, kills: usize, part_entries: &str) {
     println!("{killed} kills, {} parts", parts(&output).len());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_run_continues_and_each_entry_is_there_once() {
-    survives(5_000, 5, "512").await;
+/// Returns the number in a variable of the environment, or else that of CI.
+fn setting(name: &str, of_ci: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(of_ci, |text| {
+        text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}"))
+    })
 }
 
-/// The long form: `BACKFILL_ENTRIES` of both logs together and `BACKFILL_KILLS` set its size.
+/// `BACKFILL_ENTRIES` of both logs together and `BACKFILL_KILLS` make it as long as is wanted.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
-async fn long_backfill_survives_kills() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
-    let entries = number("BACKFILL_ENTRIES").unwrap_or(2_000_000);
-    let kills = number("BACKFILL_KILLS").unwrap_or(50);
-    survives(entries / 2, kills as usize, "8192").await;
+async fn a_killed_run_continues_and_each_entry_is_there_once() {
+    let each = setting("BACKFILL_ENTRIES", 10_000) / 2;
+    let kills = setting("BACKFILL_KILLS", 5);
+    let part = (each / 10).next_power_of_two().min(8_192);
+    survives(each, kills as usize, &part.to_string()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
