@@ -7,14 +7,12 @@ use std::os::unix::fs::FileExt as _;
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 
+use crate::NOTE_KEY;
 use crate::compression::Compression;
 use crate::feather::{Feather, FeatherError, scan};
 #[cfg(feature = "parquet")]
 use crate::parquet::{self, ParquetError};
 use crate::schema;
-
-/// The key of the text in the footer of a Feather file.
-const TEXT: &str = "certstream.note";
 
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +129,7 @@ impl Writer {
         match self.0 {
             Kind::Feather(mut feather) => {
                 let none = RecordBatch::new_empty(SchemaRef::clone(feather.schema()));
-                feather.append(&none, text, &[(TEXT, text.to_owned())])?;
+                feather.append(&none, text, &[(NOTE_KEY, text.to_owned())])?;
                 feather.sync()?;
                 Ok(feather.length())
             }

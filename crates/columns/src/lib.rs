@@ -26,3 +26,6 @@ pub use compression::Compression;
 pub use row::{MessageRow, RecordRow, Row};
 pub use schema::Rows;
 pub use table::Table;
+
+/// The key of the caller's text in the metadata of a file or a batch.
+pub(crate) const NOTE_KEY: &str = "certstream.note";

@@ -16,6 +16,7 @@ use parquet::errors::ParquetError as LibraryError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use crate::NOTE_KEY;
 use crate::compression::Compression;
 use crate::feather::FeatherError;
 use crate::schema::{self, SchemaError};
@@ -23,8 +24,6 @@ use crate::validate::{Damaged, catch_panic};
 
 /// Rows of a row group, which are in memory while it is written.
 const GROUP: usize = 1 << 16;
-/// The key of the caller's text in a file's metadata.
-pub(crate) const TEXT: &str = "certstream.note";
 
 /// A file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +83,7 @@ pub fn write(
     let properties = WriterProperties::builder()
         .set_compression(codec(compression))
         .set_max_row_group_row_count(Some(GROUP))
-        .set_key_value_metadata(Some(vec![KeyValue::new(TEXT.to_owned(), text)]))
+        .set_key_value_metadata(Some(vec![KeyValue::new(NOTE_KEY.to_owned(), text)]))
         .build();
     let file = file.try_clone()?;
     let mut writer = ArrowWriter::try_new(&file, SchemaRef::clone(&schema), Some(properties))?;
@@ -213,7 +212,7 @@ impl StreamWriter {
     ///
     /// If it cannot be written.
     pub fn finish(mut self, text: &str) -> Result<u64, ParquetError> {
-        self.writer.append_key_value_metadata(KeyValue::new(TEXT.to_owned(), text.to_owned()));
+        self.writer.append_key_value_metadata(KeyValue::new(NOTE_KEY.to_owned(), text.to_owned()));
         let file = self.writer.into_inner()?;
         file.sync_all()?;
         Ok(file.metadata()?.len())
@@ -244,7 +243,7 @@ impl Reader {
         schema::check(builder.schema())?;
         let metadata = builder.metadata().file_metadata();
         let pairs = metadata.key_value_metadata().into_iter().flatten();
-        let text = pairs.filter(|pair| pair.key == TEXT).find_map(|pair| pair.value.clone());
+        let text = pairs.filter(|pair| pair.key == NOTE_KEY).find_map(|pair| pair.value.clone());
         let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
         Ok(Self { builder, rows, text })
     }

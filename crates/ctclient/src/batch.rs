@@ -15,8 +15,7 @@ pub struct Batch {
     pub entries: Vec<Record>,
     /// The leaf hash of each entry, over the bytes as served; empty if nothing is verified.
     pub leaf_hashes: Vec<Hash>,
-    /// The `MerkleTreeLeaf` of each entry as served, in one buffer; none unless requested. One is
-    /// empty if only its hash is known.
+    /// The `MerkleTreeLeaf` of each entry as served, in one buffer; none unless requested.
     pub leaves: Vec<Bytes>,
     /// Defects of the entries.
     pub findings: Findings,

@@ -118,7 +118,7 @@ struct LogParts<'a> {
 
 impl LogParts<'_> {
     fn compact(&self, entries: u64, compacted: &mut Compacted) -> Result<(), CompactError> {
-        let parts = whole_parts(parts(&self.folder, self.slug)?, compacted)?;
+        let parts = whole_parts(parts(&self.folder, self.slug)?, self.slug, compacted)?;
         let group_of = |part: &Part| part.span.start() / entries.max(1);
         let belong = |one: &Part, two: &Part| {
             one.span.end() == two.span.start()
@@ -195,13 +195,23 @@ fn parts(folder: &Path, slug: &str) -> Result<Vec<Part>, CompactError> {
     Ok(parts)
 }
 
-/// Deletes parts that lie within another one, which verifies: an earlier run was killed before it did.
-fn whole_parts(parts: Vec<Part>, compacted: &mut Compacted) -> Result<Vec<Part>, CompactError> {
+/// Deletes parts that lie within another one, which is proved to have their entries and at least their
+/// columns: an earlier run was killed before it did.
+fn whole_parts(
+    parts: Vec<Part>,
+    slug: &str,
+    compacted: &mut Compacted,
+) -> Result<Vec<Part>, CompactError> {
     let mut whole: Vec<Part> = Vec::new();
     for part in parts {
         match whole.last() {
             Some(last) if part.span.end() <= last.span.end() => {
-                verified(&last.path)?;
+                let (_, proof) = proved(last, slug)?;
+                if !proof.has_der() && proof_of(&part)?.has_der() {
+                    let reason =
+                        format!("it lies within {} and has more columns", last.path.display());
+                    return Err(CompactError::proof(&part.path, &ProofError::Wrong(reason)));
+                }
                 fs::remove_file(&part.path).map_err(paths::at(&part.path))?;
                 compacted.replaced += 1;
             }
@@ -221,7 +231,7 @@ fn proved(part: &Part, slug: &str) -> Result<(Archive, Proof), CompactError> {
     verified(&part.path)?;
     let archive = open(part)?;
     let wrong = |error: &ProofError| CompactError::proof(&part.path, error);
-    let proof = Proof::read(archive.text()).map_err(|error| wrong(&error))?;
+    let proof = proof_of(part)?;
     let (id, span) = proof.span().map_err(|error| wrong(&error))?;
     // The name of a log ends with the beginning of its id.
     if span != part.span || !slug.ends_with(&part::slug("", &id)) {
@@ -229,6 +239,24 @@ fn proved(part: &Part, slug: &str) -> Result<(Archive, Proof), CompactError> {
         return Err(wrong(&ProofError::Wrong(reason)));
     }
     Ok((archive, proof))
+}
+
+/// Returns the proof of a part, unverified.
+fn proof_of(part: &Part) -> Result<Proof, CompactError> {
+    let proof = Proof::read(open(part)?.text());
+    proof.map_err(|error| CompactError::proof(&part.path, &error))
+}
+
+/// The side at which copying rows failed.
+enum CopyError {
+    Read(ArchiveError),
+    Write(ArchiveError),
+}
+
+impl From<ArchiveError> for CopyError {
+    fn from(error: ArchiveError) -> Self {
+        Self::Read(error)
+    }
 }
 
 /// Writes the rows of parts that follow each other, with the proof of the whole. They are sorted by name
@@ -257,12 +285,17 @@ fn merge(group: &[Part], slug: &str, to: &Path, order: Option<&Path>) -> Result<
     };
     let mut sorter = order.map(Sorter::new);
     for (part, archive) in &archives {
-        archive
-            .each(|batch| match &mut sorter {
+        let copied = archive.each(|batch| {
+            let written = match &mut sorter {
                 Some(sorter) => sorter.push(batch),
                 None => append(batch),
-            })
-            .map_err(|error| CompactError::archive(&part.path, error))?;
+            };
+            written.map_err(CopyError::Write)
+        });
+        copied.map_err(|error| match error {
+            CopyError::Read(error) => CompactError::archive(&part.path, error),
+            CopyError::Write(error) => failed(error),
+        })?;
     }
     if let Some(sorter) = sorter {
         sorter.each(append).map_err(failed)?;

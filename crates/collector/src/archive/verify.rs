@@ -122,8 +122,11 @@ pub struct Verified {
     pub rows: u64,
     /// The extent of the proof.
     pub level: Level,
-    /// Precertificates that the log served with a leaf that they do not belong to.
+    /// Precertificates that do not belong to their leaf. No tree covers them: the log may have served
+    /// them so, or they were changed later.
     pub mismatched: u64,
+    /// The index of the first of them.
+    first_mismatched: Option<u64>,
 }
 
 /// Returns the files to verify: those given, and those of archives below folders.
@@ -170,7 +173,7 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     check_columns(archive.schema(), &expected)?;
     let mut rows = RowChecks::new(&checked, expected);
     archive.each(|batch| rows.batch(&batch))?;
-    let RowChecks { digest, wrong, wrong_count, tree, mismatched, .. } = rows;
+    let RowChecks { digest, wrong, wrong_count, tree, mismatched, first_mismatched, .. } = rows;
     if wrong_count > 0 {
         return Err(VerifyError::Rows(wrong, wrong_count));
     }
@@ -179,7 +182,7 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     }
     tree.check(&checked.after)?;
     let level = if checked.with_der { Level::Recomputed } else { Level::Digests };
-    Ok(Verified { checked, rows: digest.count(), level, mismatched })
+    Ok(Verified { checked, rows: digest.count(), level, mismatched, first_mismatched })
 }
 
 fn check_columns(found: &SchemaRef, expected: &SchemaRef) -> Result<(), VerifyError> {
@@ -193,22 +196,33 @@ fn check_columns(found: &SchemaRef, expected: &SchemaRef) -> Result<(), VerifyEr
 /// The tree of the rows so far. Rows in another order than that of their indexes take memory.
 struct RowTree {
     tree: CompactRange,
-    /// Leaf hashes that did not come in their turn, with their indexes.
+    /// Leaf hashes that did not come in their turn, with their indexes: at most one for each entry.
     others: Vec<(u64, Hash)>,
+    /// The size of the tree after the part.
+    end: u64,
+    /// The first index that cannot be one of the part's.
+    strange: Option<u64>,
 }
 
 impl RowTree {
     fn push(&mut self, index: u64, hash: Hash) {
-        if index == self.tree.size() {
+        let left = self.end.saturating_sub(self.tree.size());
+        if index == self.tree.size() && left > 0 {
             self.tree.push(hash);
-        } else {
+        } else if index > self.tree.size() && index < self.end && (self.others.len() as u64) < left
+        {
             self.others.push((index, hash));
+        } else {
+            self.strange.get_or_insert(index);
         }
     }
 
     /// Checks that it is the tree after the part.
     fn check(self, after: &CompactRange) -> Result<(), VerifyError> {
-        let Self { mut tree, mut others } = self;
+        let Self { mut tree, mut others, strange, .. } = self;
+        if let Some(index) = strange {
+            return Err(VerifyError::Index(index));
+        }
         others.sort_unstable();
         for (index, hash) in others {
             if index != tree.size() {
@@ -232,6 +246,7 @@ struct RowChecks<'a> {
     wrong_count: u64,
     tree: RowTree,
     mismatched: u64,
+    first_mismatched: Option<u64>,
 }
 
 /// The columns of a batch that rows are made again from.
@@ -300,7 +315,7 @@ struct OfLeaf {
     kind: EntryType,
     /// True if the certificate is not the one of the leaf.
     is_other: bool,
-    /// True if the precertificate is not the one that the leaf was made of, which no tree hash covers.
+    /// True if it is not known that the leaf was made of the precertificate, which no tree hash covers.
     is_mismatched: bool,
 }
 
@@ -319,7 +334,7 @@ fn of_leaf(leaf: Option<&[u8]>, der: &[u8]) -> OfLeaf {
     let (is_other, is_mismatched) = match leaf.entry {
         LeafEntry::X509 { certificate } => (certificate != der, false),
         LeafEntry::Precert { tbs, .. } => {
-            (false, tbs != der && goes_with(der, tbs, None) == Some(false))
+            (false, tbs != der && goes_with(der, tbs, None) != Some(true))
         }
     };
     OfLeaf { submitted, kind, is_other, is_mismatched }
@@ -328,8 +343,10 @@ fn of_leaf(leaf: Option<&[u8]>, der: &[u8]) -> OfLeaf {
 impl<'a> RowChecks<'a> {
     fn new(checked: &'a Checked, schema: SchemaRef) -> Self {
         let digest = digest::Rows::default();
-        let tree = RowTree { tree: checked.before.clone(), others: Vec::new() };
-        Self { checked, schema, digest, wrong: Vec::new(), wrong_count: 0, tree, mismatched: 0 }
+        let (tree, end) = (checked.before.clone(), checked.after.size());
+        let tree = RowTree { tree, others: Vec::new(), end, strange: None };
+        let (wrong, wrong_count, mismatched, first_mismatched) = (Vec::new(), 0, 0, None);
+        Self { checked, schema, digest, wrong, wrong_count, tree, mismatched, first_mismatched }
     }
 
     fn wrong(&mut self, row: u64, index: Option<u64>, what: String) {
@@ -384,14 +401,18 @@ impl<'a> RowChecks<'a> {
             let der = bytes(ders, row).unwrap_or_default();
             let leaf = bytes(leaves, row);
             let hash = sources.leaf_hash(row).unwrap_or_default();
-            if leaf.is_some_and(|leaf| leaf_hash(leaf) != hash) {
+            // Only an empty leaf is null.
+            if leaf_hash(leaf.unwrap_or_default()) != hash {
                 differences.push("leaf or leaf_hash".to_owned());
             }
             let OfLeaf { submitted, kind, is_other, is_mismatched } = of_leaf(leaf, der);
             if is_other {
                 differences.push("as_der".to_owned());
             }
-            self.mismatched += u64::from(is_mismatched);
+            if is_mismatched {
+                self.mismatched += 1;
+                self.first_mismatched = self.first_mismatched.or_else(|| sources.index(row));
+            }
             let index = sources.index(row).unwrap_or_default();
             let der = bytes::Bytes::copy_from_slice(der);
             let record = Record::as_read(index, submitted, kind, der, Vec::new());
@@ -443,6 +464,7 @@ impl Verified {
             "head_size": head.size,
             "head_timestamp": head.timestamp,
             "mismatched_precertificates": self.mismatched,
+            "first_mismatched": self.first_mismatched,
         })
     }
 }
@@ -451,7 +473,8 @@ impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Checked { log, head, before, after, .. } = &self.checked;
         let (start, last) = (before.size(), after.size().saturating_sub(1));
-        write!(f, "entries {start} to {last} of {}: ", client::text::shown(&log.name))?;
+        let (id, name) = (log.id.map(|id| id.to_string()), client::text::shown(&log.name));
+        write!(f, "entries {start} to {last} of {name} (LogID {}): ", id.unwrap_or_default())?;
         match self.level {
             Level::Recomputed => {
                 write!(f, "every column follows from the leaves and certificates, ")?;
@@ -459,10 +482,11 @@ impl fmt::Display for Verified {
             Level::Digests => write!(f, "the values are those that were written, ")?,
         }
         write!(f, "and the leaf hashes are those under the signed head of {} entries", head.size)?;
-        if self.mismatched > 0 {
+        if let Some(first) = self.first_mismatched {
             write!(
                 f,
-                "; {} precertificates, which no tree covers, do not match their leaves",
+                "; but {} precertificates, the first at entry {first}, do not belong to their leaves, \
+                 so nothing proves them",
                 self.mismatched
             )?;
         }

@@ -169,7 +169,10 @@ impl LogReading {
             }
         }
         // A part that is complete is kept whatever happened after it.
-        finish(finishing).await.and(outcome)
+        match (finish(finishing).await, outcome) {
+            (Err(one), Err(other)) if one.gravity() < other.gravity() => Err(other),
+            (finished, outcome) => finished.and(outcome),
+        }
     }
 
     /// Returns what the part with the largest indexes proves, after checking that parts of these

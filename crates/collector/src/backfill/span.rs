@@ -21,21 +21,30 @@ pub(super) async fn of_times(
     times: TimeBound,
     delay: u64,
 ) -> Result<Range<u64>, SourceError> {
-    let start = first_at(source, 0..size, times.since.saturating_sub(delay)).await?;
+    let since = times.since.saturating_sub(delay);
+    let start = first_at(source, 0..size, |time| time.is_some_and(|time| time < since)).await?;
     let end = match times.until {
         None => size,
-        Some(until) => first_at(source, start..size, until.saturating_add(delay)).await?,
+        Some(until) => {
+            let until = until.saturating_add(delay);
+            first_at(source, start..size, |time| time.is_none_or(|time| time < until)).await?
+        }
     };
     Ok(start..end)
 }
 
-/// Returns an index of the range such that the entry before it is older than `time`, and the one at
-/// it is not; an end of the range if it has no such place.
-async fn first_at(source: &AnySource, range: Range<u64>, time: u64) -> Result<u64, SourceError> {
+/// Returns an index of the range such that the time of the entry before it passes, and that of the one
+/// at it does not; an end of the range if it has no such place. No time is known where no entry near can
+/// be read: the range then has rather more than less.
+async fn first_at(
+    source: &AnySource,
+    range: Range<u64>,
+    passes: impl Fn(Option<u64>) -> bool,
+) -> Result<u64, SourceError> {
     let (mut low, mut high) = (range.start, range.end);
     while low < high {
         let middle = low + (high - low) / 2;
-        if time_at(source, middle..high).await? < time {
+        if passes(time_at(source, middle..high).await?) {
             low = middle + 1;
         } else {
             high = middle;
@@ -46,10 +55,14 @@ async fn first_at(source: &AnySource, range: Range<u64>, time: u64) -> Result<u6
 
 /// Returns the time of the first entry of the range, or of one soon after it, if it has none that can be
 /// read.
-async fn time_at(source: &AnySource, range: Range<u64>) -> Result<u64, SourceError> {
+async fn time_at(source: &AnySource, range: Range<u64>) -> Result<Option<u64>, SourceError> {
     let wanted = range.start..range.end.min(range.start.saturating_add(PROBE));
-    let Some(page) = pages(wanted, || source.page_size()).next() else { return Ok(0) };
-    let batch = source.entries(page, range.end).await?;
-    let times = batch.entries.iter().map(|entry| entry.submitted);
-    Ok(times.into_iter().find(|time| *time > 0).unwrap_or(0))
+    for page in pages(wanted, || source.page_size()) {
+        let batch = source.entries(page, range.end).await?;
+        let times = batch.entries.iter().map(|entry| entry.submitted);
+        if let Some(time) = times.into_iter().find(|time| *time > 0) {
+            return Ok(Some(time));
+        }
+    }
+    Ok(None)
 }

@@ -43,7 +43,7 @@ pub(super) fn backfill() -> Command {
 /// Returns the command `verify`.
 pub(super) fn verify() -> Command {
     Command::new("verify")
-        .about("Prove files of `backfill` again, offline, and say which row was changed")
+        .about("Prove files of `backfill` again, offline, and name the rows that differ")
         .arg(
             Arg::new("files")
                 .value_name("PATH")
@@ -53,9 +53,7 @@ pub(super) fn verify() -> Command {
                 .value_parser(value_parser!(PathBuf)),
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print JSON"))
-        .after_help(
-            "Exit status: 0 if all files are what they say, 2 if one is not, 1 if one cannot be read.",
-        )
+        .after_help("Exit status: 0 if all files pass, 2 if one does not, 1 if one cannot be read.")
 }
 
 /// Returns the command `compact`.
@@ -168,7 +166,7 @@ fn run_options() -> [Arg; 6] {
         option(
             "contact",
             "TEXT",
-            "E-mail or URL for User-Agent; some logs serve more to who says it",
+            "E-mail or URL for User-Agent; some logs serve more to clients that give one",
         ),
         Arg::new("resume")
             .long("resume")

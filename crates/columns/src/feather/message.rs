@@ -15,10 +15,9 @@ use arrow_ipc::{
 use flatbuffers::FlatBufferBuilder;
 
 use super::error::FeatherError;
+use crate::NOTE_KEY;
 use crate::compression::Compression;
 
-/// The key of the caller's text in a batch's metadata.
-const TEXT: &str = "certstream.note";
 /// The key of the CRC-32 of a batch's body, eight hexadecimal digits.
 const CRC: &str = "certstream.crc32";
 
@@ -72,7 +71,7 @@ impl Encoder {
             &mut self.context,
         )?;
         let crc = format!("{:08x}", crc32fast::hash(&encoded.arrow_data));
-        encoded.ipc_message = annotate(&encoded.ipc_message, &[(TEXT, text), (CRC, &crc)])?;
+        encoded.ipc_message = annotate(&encoded.ipc_message, &[(NOTE_KEY, text), (CRC, &crc)])?;
         let offset = at + out.len() as u64;
         let EncodedData { ipc_message, arrow_data } = encoded;
         let (meta, body) =
@@ -161,7 +160,7 @@ impl Head {
         Some(Self {
             rows: u64::try_from(batch.length()).ok()?,
             body: u64::try_from(message.bodyLength()).ok()?,
-            text: value(TEXT).map(str::to_owned),
+            text: value(NOTE_KEY).map(str::to_owned),
             crc: value(CRC).and_then(|digits| u32::from_str_radix(digits, 16).ok()),
         })
     }

@@ -51,9 +51,9 @@ pub struct Resumption {
     pub length: usize,
     /// The number of entries in these bytes, at least one.
     pub entries: usize,
-    /// True if the bytes are one entry, as the log has hashed it: a beginning of them, followed by
-    /// what can be a chain, has the first leaf hash.
-    pub proved: bool,
+    /// If the bytes are one entry, as the log has hashed it: the length of its `TimestampedEntry`, a
+    /// beginning of them that has the first leaf hash and is followed by what can be a chain.
+    pub hashed: Option<usize>,
 }
 
 /// Looks for the next entry in `rest`, which begins with one whose end cannot be told and goes to the
@@ -76,8 +76,8 @@ pub fn resume(
         next_entry(rest, later, times, work)?
     };
     let bytes = rest.get(..length)?;
-    let proved = entries == 1 && is_entry(bytes, first, work);
-    Some(Resumption { length, entries, proved })
+    let hashed = if entries == 1 { hashed(bytes, first, work) } else { None };
+    Some(Resumption { length, entries, hashed })
 }
 
 /// Returns the start of the first entry that has one of these hashes, and the number of entries
@@ -108,15 +108,17 @@ fn may_start(bytes: &[u8], times: &Range<u64>) -> bool {
     matches!(rest, [0, 0 | 1, ..]) && times.contains(&u64::from_be_bytes(*time))
 }
 
-/// Reports whether these bytes are an entry with this leaf hash: a `TimestampedEntry` of any form,
-/// perhaps a precertificate, and fingerprints.
-fn is_entry(bytes: &[u8], hash: &Hash, work: &mut Work) -> bool {
-    (0..=LONGEST_CHAIN).any(|fingerprints| {
-        let Some(before) = before_chain(bytes, fingerprints) else { return false };
+/// If these bytes are an entry with this leaf hash, returns the length of its `TimestampedEntry`, which
+/// may have any form. Perhaps a precertificate follows, then fingerprints.
+fn hashed(bytes: &[u8], hash: &Hash, work: &mut Work) -> Option<usize> {
+    (0..=LONGEST_CHAIN).find_map(|fingerprints| {
+        let before = before_chain(bytes, fingerprints)?;
         // Of a form like that of a certificate, and like that of a precertificate.
-        is_hashed(before, hash, work)
-            || work.take(before.len()).is_some()
-                && submissions(before).any(|entry| is_hashed(entry, hash, work))
+        if is_hashed(before, hash, work) {
+            return Some(before.len());
+        }
+        work.take(before.len())?;
+        submissions(before).find(|entry| is_hashed(entry, hash, work)).map(<[u8]>::len)
     })
 }
 

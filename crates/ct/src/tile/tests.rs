@@ -297,12 +297,12 @@ fn reading_resumes_behind_an_entry_of_an_unknown_type() {
         let hashed = leaf_hash(&[b"\0\0", &first[..length]].concat());
         let hashes = [hashed, hash(&second), hash(&third)];
         let found = resume(&whole, &hashes, &times, &mut Work::for_tile());
-        let expected = Resumption { length: first.len(), entries: 1, proved: true };
+        let expected = Resumption { length: first.len(), entries: 1, hashed: Some(length) };
         assert_eq!(found, Some(expected));
         // Bytes that are not what the log has hashed are told from those that are.
         let hashes = [[0; 32], hash(&second), hash(&third)];
         let found = resume(&whole, &hashes, &times, &mut Work::for_tile());
-        assert_eq!(found, Some(Resumption { proved: false, ..expected }));
+        assert_eq!(found, Some(Resumption { hashed: None, ..expected }));
         // As the last entry of its tile.
         let found = resume(&first, &[hashed], &times, &mut Work::for_tile());
         assert_eq!(found, Some(expected));
@@ -312,7 +312,7 @@ fn reading_resumes_behind_an_entry_of_an_unknown_type() {
     let hashes = [[0; 32], [0; 32], hash(&third)];
     let found = resume(&whole, &hashes, &times, &mut Work::for_tile());
     let length = whole.len() - third.len();
-    assert_eq!(found, Some(Resumption { length, entries: 2, proved: false }));
+    assert_eq!(found, Some(Resumption { length, entries: 2, hashed: None }));
 }
 
 #[test]
@@ -320,9 +320,10 @@ fn an_entry_of_an_unknown_type_with_a_submission_is_proved() {
     let submission = [&[0, 0, 5][..], b"other"].concat();
     let leaf = [&1_001_u64.to_be_bytes()[..], &[0, 9], b"any form", &[0, 0]].concat();
     let first = [&leaf[..], &submission, &[0, 32], &[7; 32]].concat();
-    let hashed = leaf_hash(&[b"\0\0", &leaf[..]].concat());
-    let found = resume(&first, &[hashed], &(0..1), &mut Work::for_tile());
-    assert_eq!(found, Some(Resumption { length: first.len(), entries: 1, proved: true }));
+    let hash = leaf_hash(&[b"\0\0", &leaf[..]].concat());
+    let found = resume(&first, &[hash], &(0..1), &mut Work::for_tile());
+    let hashed = Some(leaf.len());
+    assert_eq!(found, Some(Resumption { length: first.len(), entries: 1, hashed }));
 }
 
 #[test]
@@ -363,8 +364,8 @@ fn the_search_for_a_submission_counts_as_work() {
         let hashes = [first, hash(&second)];
         let mut work = Work::for_tile();
         let found = resume(&tile, &hashes, &times, &mut work).expect("the second is found");
-        assert_eq!((found.entries, found.proved), (1, proved), "{length}");
+        assert_eq!((found.entries, found.hashed.is_some()), (1, proved), "{length}");
         let again = resume(&tile, &hashes, &times, &mut work);
-        assert_eq!(again.is_some_and(|again| again.proved), proved, "{length}");
+        assert_eq!(again.is_some_and(|again| again.hashed.is_some()), proved, "{length}");
     }
 }

@@ -16,8 +16,7 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(86_400);
 pub(super) struct Unparsed<'a> {
     /// All its bytes.
     pub(super) whole: &'a [u8],
-    /// The part of them that the log has hashed, without the first two bytes of the leaf; empty if
-    /// only the hash tells that they contain it.
+    /// The part of them that the log has hashed, without the first two bytes of the leaf.
     timestamped_entry: &'a [u8],
     leaf_hash: Hash,
 }
@@ -56,7 +55,7 @@ impl<'a> Piece<'a> {
     }
 
     /// Returns the part of the entry that the tree covers: the leaf without its first two bytes `00 00`.
-    /// Empty if it is not known.
+    /// Empty if its bounds are not known.
     pub(super) fn timestamped_entry(&self) -> &'a [u8] {
         match self {
             Self::Leaf(leaf) => leaf.timestamped_entry,
@@ -121,13 +120,13 @@ impl<'a> Split<'a> {
                 return;
             };
             let (bytes, after) = rest.split_at(found.length);
-            if after.is_empty() && !found.proved && !is_full {
+            if after.is_empty() && found.hashed.is_none() && !is_full {
                 self.rest = Some((rest, error));
                 return;
             }
-            if found.proved {
+            if let Some(timestamped_entry) = found.hashed.and_then(|length| bytes.get(..length)) {
                 let (whole, leaf_hash) = (bytes, *hash);
-                let entry = Unparsed { whole, timestamped_entry: &[], leaf_hash };
+                let entry = Unparsed { whole, timestamped_entry, leaf_hash };
                 self.pieces.push(Piece::Undecodable(entry, error));
             } else {
                 self.pieces.push(Piece::Unproved(bytes, error.clone()));

@@ -202,6 +202,16 @@ async fn parts_that_do_not_belong_together_are_refused_and_stay() {
         }
         fs::write(one, &whole).unwrap();
     }
+    // A part that has, by its name, the entries of others.
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    let (begin, _) = name.rsplit_once('-').unwrap();
+    let wide = files[0].with_file_name(format!("{begin}-{:012}.parquet", 600));
+    fs::copy(&files[0], &wide).unwrap();
+    let before = contents(&archive);
+    let (status, text) = compact(&archive, &[]).await;
+    assert!(status == Some(1) && text.contains("another log or range"), "{text}");
+    assert!(contents(&archive) == before, "nothing is deleted");
+    fs::remove_file(wide).unwrap();
     let (status, text) = compact(&archive, &[]).await;
     assert!(status == Some(0) && text.contains("replaced 6 parts, wrote 2"), "{text}");
 }
