@@ -1,7 +1,7 @@
 //! The alerts that were given up, in a file.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -55,19 +55,22 @@ impl DeadLetters {
     /// # Errors
     /// If it cannot be written, or the file is full.
     pub fn add(&self, letter: &DeadLetter) -> io::Result<()> {
-        let mut line = serde_json::to_vec(letter)?;
-        line.push(b'\n');
+        let text = serde_json::to_vec(letter)?;
         let writing = self.writing.lock();
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
         let bytes = file.metadata()?.len();
+        // A crash may have left the start of a line.
+        let separator = if ends_inside_a_line(&mut file, bytes)? { &b"\n"[..] } else { b"" };
+        let line = [separator, &text, b"\n"].concat();
         if bytes.saturating_add(line.len() as u64) > self.max_bytes {
             let advice = "the file is full; deal with its alerts and remove it";
             return Err(io::Error::new(io::ErrorKind::StorageFull, advice));
         }
         let written = file.write_all(&line).and_then(|()| file.sync_data());
-        if written.is_err() {
-            // The start of a line would spoil the next one.
-            file.set_len(bytes)?;
+        if written.is_err()
+            && let Err(error) = file.set_len(bytes)
+        {
+            tracing::warn!("{} may end with a part of a dead letter: {error}", self.path.display());
         }
         drop(writing);
         written
@@ -94,6 +97,15 @@ impl DeadLetters {
     }
 }
 
+/// Reports whether a file of so many bytes does not end with a whole line.
+fn ends_inside_a_line(file: &mut File, bytes: u64) -> io::Result<bool> {
+    let Some(last) = bytes.checked_sub(1) else { return Ok(false) };
+    let mut byte = [0];
+    file.seek(SeekFrom::Start(last))?;
+    file.read_exact(&mut byte)?;
+    Ok(byte != *b"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +118,24 @@ mod tests {
             reason: "it answers 400 Bad Request".to_owned(),
             alert: alert(rule),
         }
+    }
+
+    #[test]
+    fn a_line_that_a_crash_cut_costs_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let letters = DeadLetters::new(folder.path().join("alerts.jsonl"));
+        letters.add(&letter("a")).unwrap();
+        let whole = std::fs::read(letters.path()).unwrap();
+        for cut in [1, whole.len() / 2] {
+            letters.add(&letter("lost")).unwrap();
+            let bytes = std::fs::metadata(letters.path()).unwrap().len() - cut as u64;
+            File::options().write(true).open(letters.path()).unwrap().set_len(bytes).unwrap();
+        }
+        letters.add(&letter("b")).unwrap();
+        let (kept, unreadable) = letters.read().unwrap();
+        let rules: Vec<_> = kept.iter().map(|kept| kept.alert.rule.as_str()).collect();
+        // Of the first, only the end of the line was cut.
+        assert_eq!((rules, unreadable), (vec!["a", "lost", "b"], 1));
     }
 
     #[test]
