@@ -157,10 +157,10 @@ pub const SECTIONS: &[Section] = &[
     section(
         "auth",
         "Authentication",
-        "Tokens for streams, /api, /stats and /latest.json, each in plain text or as sha256: \
-         followed by its SHA-256 in hex, as `printf %s TOKEN | sha256sum` prints it. Standard and \
-         premium tokens are recognised even with auth.enabled off; a client without a token is \
-         Free",
+        "Tokens for streams, /api, /crtsh (also as /?q=), /stats and /latest.json, each in plain \
+         text or as sha256: followed by its SHA-256 in hex, as `printf %s TOKEN | sha256sum` \
+         prints it. Standard and premium tokens are recognised even with auth.enabled off; a client \
+         without a token is Free",
     ),
     section(
         "feed",

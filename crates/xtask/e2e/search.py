@@ -4,6 +4,7 @@ SEARCH_ENTRIES is the number of certificates that it waits for, SEARCH_QUERIES t
 results of a query at most.
 """
 
+import base64
 import ipaddress
 import json
 import os
@@ -37,7 +38,7 @@ class Messages:
 
     def read(self):
         try:
-            with connect(f"ws://{ADDRESS}/?since=0", max_size=None) as socket:
+            with connect(f"ws://{ADDRESS}/full-stream?since=0", max_size=None) as socket:
                 for text in socket:
                     message = json.loads(text)
                     if message["message_type"] == "certificate_update":
@@ -73,6 +74,21 @@ def lower(text):
     return sys.intern((text or "").lower())
 
 
+def is_negative(certificate):
+    """Reports whether a serial number is negative, which its text does not show."""
+    def content(at):
+        length = certificate[at + 1]
+        return at + 2 + (length & 0x7F if length & 0x80 else 0)
+
+    try:
+        at = content(content(0))
+        if certificate[at] == 0xA0:  # the version
+            at += 2 + certificate[at + 1]
+        return certificate[at] == 2 and certificate[content(at)] >= 0x80
+    except IndexError:
+        return False
+
+
 def read(message):
     """A message, as far as searches look at it."""
     data = message["data"]
@@ -88,6 +104,7 @@ def read(message):
         "entry": "precert" if data["update_type"] == "PrecertLogEntry" else "final",
         # What cannot be read has no serial number.
         "serial": leaf["serial_number"].lower() or leaf["sha256"],
+        "negative": is_negative(base64.b64decode(leaf["as_der"])),
         "seen": round(data["seen"] * 1000),
     }
 
@@ -174,9 +191,10 @@ class Query:
             if not start <= one["offset"] < end or not self.passes(one):
                 continue
             if unique == "certificate":
-                if (one["by"], one["serial"]) in certificates:
+                certificate = (one["by"], one["serial"], one["negative"])
+                if certificate in certificates:
                     continue
-                certificates.add((one["by"], one["serial"]))
+                certificates.add(certificate)
             if unique == "name":
                 new = set(self.names(one)) - shown
                 if not new:

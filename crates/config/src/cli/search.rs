@@ -54,7 +54,7 @@ const NEW: &str = "new";
 
 const EXAMPLES: &[usage::Example] = &[
     ("certstream-server search --domain example.com --since 7d", "certificates of a week"),
-    ("certstream-server search --url https://ct.example.org --match paypal", "ask a server"),
+    ("certstream-server search --url https://ct.example.org --match paypal", "a running server"),
     (
         "certstream-server search /var/lib/certstream --serial 03:AB:CD | jq .all_domains",
         "a directory",
@@ -69,8 +69,11 @@ pub(super) fn command() -> Command {
         .value_parser(value_parser!(PathBuf))
         .conflicts_with("url")
         .help("The directory with the journal [default: data_dir]");
-    let url =
-        option("url", "URL", "Ask this server, over http:// or https://, in place of a directory");
+    let url = option(
+        "url",
+        "URL",
+        "Search through the API of this server (http:// or https://) in place of a directory",
+    );
     let choice = |(name, values, help): (&'static str, &'static [&'static str], &'static str)| {
         option(name, "VALUE", help).value_parser(values.to_vec())
     };
@@ -108,9 +111,9 @@ pub(super) fn command() -> Command {
         .after_long_help(format!(
             "{}\n\n\
              Prints a table on a terminal, and otherwise JSON, one certificate a line. A directory is \
-             only read, also while a server runs with it. Standard error says which time was searched \
-             if nothing is found, and if a part was not searched. Separate several TERMS with commas, or \
-             repeat the option.\n\n\
+             only read, also while a server runs with it. Standard error reports the time range that was \
+             searched: always after a table, otherwise if nothing is found or a part was not searched, \
+             which --limit can also cause. Separate several TERMS with commas, or repeat the option.\n\n\
              Exit status: 0 after the search, also if nothing is found; 1 if it fails, or the server \
              refuses it; 64 if the command line is wrong.",
             usage::examples(EXAMPLES),

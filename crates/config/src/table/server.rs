@@ -146,8 +146,8 @@ pub(super) const ROWS: &[Setting] = &[
         "ip_allow_list",
         &["CERTSTREAM_IP_ALLOW_LIST", "CERTSTREAM_WEBSERVER_WHITELIST"],
         Networks,
-        "Addresses that may use streams, /api, /stats and /latest.json; others get 403. Empty \
-         allows everyone",
+        "Addresses that may use streams, /api, /crtsh (also as /?q=), /stats and /latest.json; \
+         others get 403. Empty allows everyone",
     ),
     row("protocols.websocket", &["CERTSTREAM_WS_ENABLED"], Bool, "The streams over WebSocket"),
     row("protocols.sse", &["CERTSTREAM_SSE_ENABLED"], Bool, "The streams over SSE, at /sse"),

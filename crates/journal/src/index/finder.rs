@@ -236,13 +236,12 @@ impl<'s> Finder<'s> {
         let mut list = |index: &dyn Index| {
             let mut add = |row: &Row| {
                 let is_there = row.records > 0 && row.end() > first && row.first_offset < end;
-                let is_from =
-                    |log: &(LogNumber, u64, u64)| logs.is_none_or(|logs| logs.contains(&log.0));
+                let is_from = || logs.is_none_or(|logs| logs.iter().any(|log| row.has_log(*log)));
                 let is_candidate = match candidates {
                     Candidates::These(these) => these.contains(&row.ordinal),
                     _ => true,
                 };
-                if is_there && is_candidate && row.advances.iter().any(is_from) {
+                if is_there && is_candidate && is_from() {
                     rows.push(row.clone());
                 }
             };

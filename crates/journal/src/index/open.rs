@@ -1,5 +1,6 @@
 //! The index of the segment being written, in memory.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use cert::{Certificate, Digests};
@@ -40,12 +41,16 @@ impl OpenIndex {
         let advance = |advance: &record::Advance| {
             (advance.log, advance.first, advance.position.next.saturating_sub(advance.first))
         };
+        let is_backfilled = |record: &&Record| batch.is_backfilled(record.log, record.index);
+        let backfilled: BTreeSet<LogNumber> =
+            batch.records.iter().filter(is_backfilled).map(|record| record.log).collect();
         let row = Row {
             ordinal,
             at,
             first_offset: batch.first_offset,
             records: u32::try_from(batch.records.len()).unwrap_or(u32::MAX),
             advances: batch.advances.iter().map(advance).collect(),
+            backfilled: backfilled.into_iter().collect(),
         };
         for (log, first, count) in &row.advances {
             if *count > 0

@@ -12,7 +12,7 @@ use super::varint;
 /// Bytes at which a block ends.
 const BLOCK_BYTES: usize = 4096;
 /// Logs in one batch at most, as far as memory is concerned.
-const MOST_ADVANCES: u64 = 4096;
+const MOST_LOGS: u64 = 4096;
 
 /// A batch as the index knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) struct Row {
     pub(crate) records: u32,
     /// For each log, the first index and the number of indexes that it accounts for.
     pub(crate) advances: Vec<(LogNumber, u64, u64)>,
+    /// The logs of records that were missing when their log advanced, in ascending order.
+    pub(crate) backfilled: Vec<LogNumber>,
 }
 
 /// The least values of a block: ordinal, place and first offset.
@@ -58,6 +60,11 @@ impl Row {
         self.first_offset.saturating_add(self.records as u64)
     }
 
+    /// Reports whether records may be from a log.
+    pub(super) fn has_log(&self, log: LogNumber) -> bool {
+        self.advances.iter().any(|(other, ..)| *other == log) || self.backfilled.contains(&log)
+    }
+
     fn put(&self, before: First, out: &mut Vec<u8>) {
         varint::put(self.ordinal.saturating_sub(before.0).into(), out);
         varint::put(self.at.saturating_sub(before.1), out);
@@ -69,6 +76,10 @@ impl Row {
             varint::put(*first, out);
             varint::put(*count, out);
         }
+        varint::put(self.backfilled.len() as u64, out);
+        for log in &self.backfilled {
+            varint::put(log.0.into(), out);
+        }
     }
 
     fn take(before: First, bytes: &mut &[u8]) -> Option<Self> {
@@ -76,17 +87,23 @@ impl Row {
         let at = before.1.checked_add(varint::take(bytes)?)?;
         let first_offset = before.2.checked_add(varint::take(bytes)?)?;
         let records = varint::take_u32(bytes)?;
-        let count = varint::take(bytes)?;
-        if count > MOST_ADVANCES {
-            return None;
-        }
+        let count = take_count(bytes)?;
         let mut advances = Vec::new();
         for _ in 0..count {
             let log = LogNumber(varint::take_u32(bytes)?);
             advances.push((log, varint::take(bytes)?, varint::take(bytes)?));
         }
-        Some(Self { ordinal, at, first_offset, records, advances })
+        let mut backfilled = Vec::new();
+        for _ in 0..take_count(bytes)? {
+            backfilled.push(LogNumber(varint::take_u32(bytes)?));
+        }
+        Some(Self { ordinal, at, first_offset, records, advances, backfilled })
     }
+}
+
+/// Reads a number of logs.
+fn take_count(bytes: &mut &[u8]) -> Option<u64> {
+    varint::take(bytes).filter(|count| *count <= MOST_LOGS)
 }
 
 /// Writes a table of batches in ascending order to a file, of which `out` is everything so far.

@@ -14,7 +14,7 @@ use super::terms::Terms;
 use super::{Index, Texts, Visit, keys};
 
 /// The version written, and the only one read: an index of another one is made again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const MAGIC: [u8; 8] = *b"ctindex\0";
 /// Bytes of the header.
 const HEADER: usize = 72;

@@ -25,6 +25,8 @@ use crate::publish::entries::Entries;
 const RUNNING: usize = 2;
 /// Searches under way at a time; others are refused.
 const ADMITTED: usize = 32;
+/// Searches that keep what saves work while their clients read, in about two megabytes each.
+const KEPT: usize = 32;
 /// The time after which a slice ends and another search has its turn.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
 /// The priority of a thread that searches: far below what is live, but enough to progress where other
@@ -168,12 +170,13 @@ impl Search<'_> {
 pub(crate) struct Places {
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    kept: Arc<Semaphore>,
 }
 
 impl Default for Places {
     fn default() -> Self {
         let semaphore = |places| Arc::new(Semaphore::new(places));
-        Self { running: semaphore(RUNNING), admitted: semaphore(ADMITTED) }
+        Self { running: semaphore(RUNNING), admitted: semaphore(ADMITTED), kept: semaphore(KEPT) }
     }
 }
 
@@ -192,6 +195,11 @@ impl JournalHistory {
     /// Takes a place for a search; none if there are too many.
     pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.searches.admitted).try_acquire_owned().ok()
+    }
+
+    /// Takes room for what saves work while a client reads; none if others have it all.
+    pub(crate) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.searches.kept).try_acquire_owned().ok()
     }
 
     /// Does a slice of a search, in a thread of its own, when its turn has come.

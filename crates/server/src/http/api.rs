@@ -2,6 +2,7 @@
 
 mod cert;
 mod first_seen;
+mod hex;
 mod logs;
 mod openapi;
 pub(crate) mod published;

@@ -88,7 +88,7 @@ fn setting(config: &Config, path: &str) -> Option<&'static str> {
     let shows_metrics = options::metrics_are_shared(config);
     let switches = [
         (protocols.sse, is_below(path, "/sse"), "protocols.sse"),
-        (protocols.api, is_below(path, "/api"), "protocols.api"),
+        (protocols.api, is_below(path, "/api") || is_same(path, "/crtsh"), "protocols.api"),
         (protocols.health, is_below(path, "/health"), "protocols.health"),
         (protocols.stats, path == route(&config.stats.url), "protocols.stats"),
         (protocols.example_json, is_example(path), "protocols.example_json"),
@@ -140,6 +140,8 @@ mod tests {
             ("/api/logs", Some("protocols.api")),
             ("/api", Some("protocols.api")),
             ("/apis", None),
+            ("/crtsh", Some("protocols.api")),
+            ("/crtsh/", Some("protocols.api")),
             ("/health", None),
             ("/stats", Some("protocols.stats")),
             ("/latest.json", Some("protocols.example_json")),

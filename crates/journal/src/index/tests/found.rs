@@ -46,6 +46,12 @@ fn identity(number: usize) -> LogIdentity {
 /// Returns a batch that fits: records of one log, sightings of another, a gap now and then.
 fn batch(state: &State, oldest: u64, step: usize, certificates: &[Bytes]) -> Batch {
     let mut batch = Batch::new(state.next_header(), state.next_offset());
+    let has_gap = state.log(LogNumber(0)).is_some_and(|log| !log.gaps.is_empty());
+    if step % 9 == 5 && has_gap {
+        // Of no log that advances.
+        backfill(state, LogNumber(0), step, &mut batch);
+        return batch;
+    }
     for number in 0..2 {
         let log = LogNumber(u32::try_from(number).unwrap());
         if state.log(log).is_none() {
@@ -54,11 +60,16 @@ fn batch(state: &State, oldest: u64, step: usize, certificates: &[Bytes]) -> Bat
         if step % 9 == 3 {
             backfill(state, log, step, &mut batch);
         }
+        if step % 9 == 6 && number == 0 && has_gap {
+            // Only the other log advances.
+            backfill(state, log, step, &mut batch);
+            continue;
+        }
         let first = state.log(log).and_then(|log| log.position.as_ref()).map_or(5, |p| p.next);
         let mut next = first;
         if step % 9 == 8 {
-            batch.gaps.push(Gap { log, range: next..next + 3, reason: GapReason::Unreadable });
-            next += 3;
+            batch.gaps.push(Gap { log, range: next..next + 5, reason: GapReason::Unreadable });
+            next += 5;
         }
         for entry in 0..(step + number) % 5 {
             if number == 0 {

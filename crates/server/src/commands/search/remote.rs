@@ -21,6 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LONGEST: usize = 64 << 20;
 /// Characters of a refusal that are shown.
 const SHOWN: usize = 400;
+/// Waits for a server that is busy, in a row, at most.
+const MOST_WAITS: u32 = 10;
+/// A wait for a server that says no time.
+const WAIT: Duration = Duration::from_secs(1);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const USER_AGENT: &str = concat!("certstream-server-search/", env!("CARGO_PKG_VERSION"));
 
 /// The last line of an answer.
@@ -34,6 +40,8 @@ struct End {
 /// The times that were searched, RFC 3339.
 #[derive(Debug, Deserialize)]
 struct Searched {
+    since: u64,
+    until: u64,
     since_time: Option<String>,
     until_time: Option<String>,
 }
@@ -52,16 +60,7 @@ pub(super) fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let searched = runtime.block_on(async {
         let server = Server::new(url, command, environment)?;
-        let (mut left, mut cursor) = (command.limit, None);
-        loop {
-            let asked = server.url(command, &bounds, left, cursor.as_deref());
-            let (found, end) = server.ask(asked, output).await?;
-            left = left.saturating_sub(found);
-            match end.cursor {
-                Some(next) if left > 0 => cursor = Some(next),
-                _ => return Ok(end.into()),
-            }
-        }
+        server.search(command, &bounds, output).await
     });
     // A name lookup may still hang in a thread that nothing can interrupt.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -71,10 +70,28 @@ pub(super) fn run(
 impl From<End> for Ending {
     fn from(end: End) -> Self {
         let time = |text: Option<String>| text?.parse().ok();
-        let Searched { since_time, until_time } = end.searched;
+        let Searched { since_time, until_time, .. } = end.searched;
         let left = Left::of(end.cursor.is_none(), !end.complete);
         Self { times: time(since_time).zip(time(until_time)), left }
     }
+}
+
+impl End {
+    /// Reports whether nothing was searched since a cursor.
+    fn is_where(&self, cursor: Option<&String>) -> bool {
+        match cursor {
+            Some(before) => self.cursor.as_ref() == Some(before),
+            None => self.cursor.is_some() && self.searched.since == self.searched.until,
+        }
+    }
+}
+
+/// The answer of a server.
+enum Answer {
+    /// The number of results, and the end.
+    Results(usize, End),
+    /// It is busy: ask again after this time. The text is what it says.
+    Busy(Duration, String),
 }
 
 /// A server that is asked.
@@ -111,6 +128,40 @@ impl Server {
         Ok(Self { base, client, token })
     }
 
+    /// Searches until there is nothing left, and waits where the server is busy.
+    async fn search(
+        &self,
+        command: &SearchCommand,
+        bounds: &Bounds,
+        output: &mut Output,
+    ) -> anyhow::Result<Ending> {
+        let (mut left, mut cursor, mut waits) = (command.limit, None, 0);
+        loop {
+            let asked = self.url(command, bounds, left, cursor.as_deref());
+            let (wait, text) = match self.ask(asked, output).await? {
+                Answer::Busy(wait, text) => (wait, text),
+                Answer::Results(0, end) if end.is_where(cursor.as_ref()) => {
+                    cursor = end.cursor;
+                    (WAIT, format!("{} has too many searches at present", self.base))
+                }
+                Answer::Results(found, end) => {
+                    left = left.saturating_sub(found);
+                    waits = 0;
+                    match end.cursor {
+                        Some(next) if left > 0 => cursor = Some(next),
+                        _ => return Ok(end.into()),
+                    }
+                    continue;
+                }
+            };
+            if waits >= MOST_WAITS {
+                bail!("{text}; it was asked {} times", waits + 1);
+            }
+            waits += 1;
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     /// Returns the URL of a search, or of its continuation.
     fn url(
         &self,
@@ -139,7 +190,7 @@ impl Server {
     }
 
     /// Prints the results of an answer, and returns their number and its end.
-    async fn ask(&self, url: Url, output: &mut Output) -> anyhow::Result<(usize, End)> {
+    async fn ask(&self, url: Url, output: &mut Output) -> anyhow::Result<Answer> {
         let mut request = self.client.get(url);
         if let Some((name, token)) = &self.token {
             let value = if name == reqwest::header::AUTHORIZATION {
@@ -153,9 +204,18 @@ impl Server {
         let mut answer = request.send().await.with_context(|| format!("{base} does not answer"))?;
         let status = answer.status();
         if !status.is_success() {
+            let wait = answer.headers().get(reqwest::header::RETRY_AFTER);
+            let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok());
+            let wait = wait.map(|wait| Duration::from_secs(wait).min(LONGEST_WAIT));
             let text = answer.text().await.unwrap_or_default();
             let text: String = text.chars().take(SHOWN).collect();
-            bail!("{base} returned {status}: {}", client::text::shown(text.trim_end()));
+            let text = format!("{base} returned {status}: {}", client::text::shown(text.trim_end()));
+            return match wait {
+                Some(wait) if status == reqwest::StatusCode::SERVICE_UNAVAILABLE => {
+                    Ok(Answer::Busy(wait, text))
+                }
+                _ => bail!(text),
+            };
         }
         let (mut lines, mut found, mut last) = (Vec::new(), 0_usize, None);
         while let Some(bytes) =
@@ -179,6 +239,6 @@ impl Server {
         let end = serde_json::from_str(&last).with_context(|| {
             format!("{base}: the answer has no end; is this a certstream-server?")
         })?;
-        Ok((found, end))
+        Ok(Answer::Results(found, end))
     }
 }

@@ -27,7 +27,7 @@ impl Pattern {
     }
 
     fn longest(&self) -> &str {
-        self.parts.iter().max_by_key(|part| part.len()).map_or("", String::as_str)
+        self.parts.iter().max_by_key(|part| part.chars().count()).map_or("", String::as_str)
     }
 
     /// Returns what an index knows of it.
@@ -100,6 +100,9 @@ mod tests {
             let parsed = Pattern::parse(pattern, false).expect("a pattern");
             assert_eq!(parsed.matches(&name.to_lowercase()), expected, "{pattern} {name}");
         }
+        // Characters count, not bytes.
+        let longest = Pattern::parse("%\u{65e5}\u{672c}%abc%", false).expect("a pattern");
+        assert_eq!(longest.term(), Term::Parts(vec!["abc".to_owned()]));
         let exact = Pattern::parse("example.com", true).expect("a pattern");
         assert!(exact.matches("example.com") && !exact.matches("www.example.com"));
         for short in ["%", "%%%", "", "ab", "%ab%cd%"] {

@@ -76,9 +76,11 @@ impl Serial {
         Ok(Self(without_zeros(&bytes).to_vec()))
     }
 
-    /// Returns the forms that it has in certificates: with and without a leading zero.
-    fn encoded(&self) -> [Vec<u8>; 2] {
-        [self.0.clone(), [&[0], self.0.as_slice()].concat()]
+    /// Returns the forms that it has in certificates: with and without a leading zero. The number zero
+    /// has the first only: no bytes stand for a serial number that cannot be read.
+    fn encoded(&self) -> Vec<Vec<u8>> {
+        let with_zero = [&[0], self.0.as_slice()].concat();
+        if self.0.is_empty() { vec![with_zero] } else { vec![self.0.clone(), with_zero] }
     }
 
     fn is_of(&self, certificate: &Certificate<'_>) -> bool {
@@ -103,7 +105,7 @@ impl Query {
             }
         }
         if let Some(serial) = &self.serial {
-            groups.push(serial.encoded().map(Term::Serial).to_vec());
+            groups.push(serial.encoded().into_iter().map(Term::Serial).collect());
         }
         if let Some(pattern) = &self.pattern {
             groups.push(vec![pattern.term()]);
@@ -169,6 +171,20 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_serial_number_zero_is_not_one_that_cannot_be_read() {
+        let serial = Some(Serial::parse("00").expect("a serial number"));
+        let query =
+            Query { filter: None, serial, pattern: None, order: Order::Newest, unique: None };
+        let state = record::State::new(record::StreamId::from_random(1));
+        let wanted = query.wanted(&Entries::new(&state));
+        assert_eq!(wanted.groups, [[Term::Serial(vec![0])]]);
+        let der = bytes::Bytes::from_static(b"no certificate");
+        let record = Record::as_read(0, 0, ct::leaf::EntryType::X509, der, Vec::new());
+        let log = crate::history::sample::log("Log", "https://log.example", None);
+        assert!(!query.passes(&record, &Source::from(&log)));
+    }
 
     #[test]
     fn serial_numbers_are_read_as_messages_and_other_tools_write_them() {

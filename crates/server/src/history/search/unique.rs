@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use cert::{Certificate, Digests};
-use journal::{Order, ReadError, Term, Wanted};
+use journal::{Order, ReadError, Term};
 use record::Record;
 use wire::Source;
 
@@ -140,7 +140,8 @@ fn any(
     if range.is_empty() {
         return Ok(false);
     }
-    let wanted = Wanted { groups: vec![vec![term]], logs: None };
+    let mut wanted = search.query.wanted(search.logs);
+    wanted.groups.push(vec![term]);
     let mut finder = search.journal.find(wanted, Order::Newest, range.clone());
     while *batches > 0
         && let Some(batch) = next_batch(&mut finder)?

@@ -19,6 +19,7 @@ use wire::{EntryKind, Source};
 
 use crate::first_seen::{Answer, FirstSeen};
 use crate::http::Services;
+use crate::http::api::hex;
 
 /// Look-ups at a time; the others wait.
 const RUNNING: usize = 4;
@@ -35,13 +36,13 @@ pub(super) struct Lookup {
     /// The set, and the journal that it is of.
     kept: Option<(Arc<FirstSeen>, Journal)>,
     stream: StreamId,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Lookup {
     pub(super) fn new(services: &Services) -> Arc<Self> {
         let kept = services.first_seen.clone().zip(services.journal.clone());
-        Arc::new(Self { kept, stream: services.stream, turns: Semaphore::new(RUNNING) })
+        Arc::new(Self { kept, stream: services.stream, turns: Arc::new(Semaphore::new(RUNNING)) })
     }
 }
 
@@ -121,9 +122,14 @@ pub(super) async fn first_seen(
     let Some((first_seen, journal)) = lookup.kept.clone() else {
         return not_seen(NO_JOURNAL, domain, None);
     };
-    let Ok(_turn) = lookup.turns.acquire().await else { return unavailable(FAILED) };
+    let turn = Arc::clone(&lookup.turns).acquire_owned().await;
+    let Ok(turn) = turn else { return unavailable(FAILED) };
     let stream = lookup.stream;
-    let found = spawn_blocking(move || find(&first_seen, &journal, stream, domain));
+    let found = spawn_blocking(move || {
+        // The look-up goes on if the client leaves.
+        let _turn = turn;
+        find(&first_seen, &journal, stream, domain)
+    });
     found.await.unwrap_or_else(|_panicked| unavailable(FAILED))
 }
 
@@ -156,7 +162,7 @@ fn entry(journal: &Journal, offset: u64) -> Option<Entry> {
         source_url: source.url().to_owned(),
         log_id: source.log_id().map(str::to_owned),
         cert_index: *index,
-        sha256: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hex::lower(fingerprint),
         update_type: EntryKind::from(*kind).update_type(),
     })
 }

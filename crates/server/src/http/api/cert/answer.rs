@@ -10,7 +10,7 @@ use wire::Renderer;
 use super::format::{self, Format};
 use super::{Found, Sighting};
 use crate::history::lookup::{Certificate, Entry, Outcome};
-use crate::http::api::published;
+use crate::http::api::{hex, published};
 
 pub(super) const NOT_FOUND: &str = "Certificate not found";
 pub(super) const NO_JOURNAL: &str =
@@ -61,7 +61,7 @@ fn certificate(found: &Certificate, format: Format, renderer: &Renderer) -> Resp
         Format::Pem => format::pem(der),
     };
     let linked = found.linked.as_ref().and_then(|entry| entry.fingerprint);
-    if let Some(Ok(fingerprint)) = linked.map(|digest| hex(&digest).parse()) {
+    if let Some(Ok(fingerprint)) = linked.map(|digest| hex::with_colons(&digest).parse()) {
         response.headers_mut().insert(LINKED, fingerprint);
     }
     response
@@ -86,11 +86,6 @@ fn sighting(entry: &Entry) -> Sighting<'_> {
         log_id: entry.source.log_id(),
         cert_index: entry.index,
         submission_timestamp: entry.submitted as f64 / 1000.0,
-        sha256: entry.fingerprint.map(|digest| hex(&digest)),
+        sha256: entry.fingerprint.map(|digest| hex::with_colons(&digest)),
     }
-}
-
-/// Returns bytes in upper case hexadecimal with colons, as messages have them.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }

@@ -82,8 +82,9 @@ impl End {
         let cursor =
             (!position.is_at_end()).then(|| cursor::write(position, searches.stream, identity));
         let complete = cursor.is_none() && !position.has_lost;
+        let searched = run.searched().await?.into();
         searches.count(if cursor.is_none() { Outcome::Whole } else { Outcome::Part });
-        Ok(Self { cursor, complete, searched: run.searched().await?.into() })
+        Ok(Self { cursor, complete, searched })
     }
 }
 
@@ -105,10 +106,11 @@ pub(super) async fn page(searches: &Searches, mut run: Run, identity: &str) -> R
     }
 }
 
-/// Returns lines as they are found. While the client reads them, the search has no place.
+/// Returns lines as they are found. While the client reads them, the search has no place; and only some
+/// searches keep what saves work, so that clients that do not read take no more memory.
 pub(super) fn lines(searches: Arc<Searches>, run: Run, identity: String) -> Response {
-    let lines = stream::unfold(Some((searches, run, identity)), |state| async move {
-        let (searches, mut run, identity) = state?;
+    let lines = stream::unfold(Some((searches, run, identity, None)), |state| async move {
+        let (searches, mut run, identity, mut room) = state?;
         let place = run.admit();
         if run.is_over() || place.is_none() {
             let end = End::of(&searches, &run, &identity).await;
@@ -121,12 +123,16 @@ pub(super) fn lines(searches: Arc<Searches>, run: Run, identity: String) -> Resp
             Err(failure) => return Some((Err(failed(&searches, &failure)), None)),
         };
         drop(place);
+        room = room.or_else(|| run.room());
+        if room.is_none() {
+            run.forget();
+        }
         let mut lines = Vec::new();
         for result in found {
             lines.extend_from_slice(result.get().as_bytes());
             lines.push(b'\n');
         }
-        Some((Ok(Bytes::from(lines)), Some((searches, run, identity))))
+        Some((Ok(Bytes::from(lines)), Some((searches, run, identity, room))))
     });
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
 }

@@ -14,12 +14,13 @@ use journal::Order;
 use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
-use wire::filter::{MAX_TERM_BYTES, Parameter};
+use wire::filter::{EXACT, Filter, MAX_TERM_BYTES, Parameter};
 
 use super::Searches;
 use super::request::check_terms;
 use super::run::{Budget, Run};
 use crate::history::search::{Bounds, Hit, Pattern, Query, Unique};
+use crate::http::api::hex;
 use crate::metrics::search::Outcome;
 
 /// The header that reports whether everything kept was searched.
@@ -177,9 +178,34 @@ fn pattern(identity: &str, is_exact: bool) -> Result<Pattern, String> {
     let text = identity.replace(['%', '*'], "");
     check_terms(Parameter::Match, &text)
         .map_err(|problem| problem.replacen(Parameter::Match.name(), "q", 1))?;
-    Pattern::parse(identity, is_exact).ok_or_else(|| {
+    Pattern::parse(&as_in_certificates(identity)?, is_exact).ok_or_else(|| {
         format!("q: {identity:?} needs 3 characters in a row, such as q=%25.example.com\n")
     })
+}
+
+/// Returns a name, in which `%` stands for anything, as certificates have it: without a final dot, and
+/// with labels of other alphabets in their ASCII form.
+fn as_in_certificates(identity: &str) -> Result<String, String> {
+    let name = identity.strip_suffix('.').unwrap_or(identity);
+    let labels: Result<Vec<String>, String> = name.split('.').map(a_label).collect();
+    Ok(labels?.join("."))
+}
+
+/// Returns the ASCII form of a label, which is part of a pattern.
+fn a_label(label: &str) -> Result<String, String> {
+    if label.is_ascii() {
+        return Ok(label.to_owned());
+    }
+    if label.contains(['%', '*']) {
+        return Err(format!(
+            "q: {label:?} has letters beyond ASCII beside a sign that stands for anything; \
+             certificates have such labels in another form (xn--), so give the label whole\n"
+        ));
+    }
+    let filter = Filter::parse([(Parameter::Domain.name(), label), (EXACT, "true")], 1)
+        .map_err(|error| format!("q: {error}\n"))?;
+    let terms = filter.as_ref().map(|filter| filter.terms(Parameter::Domain)).unwrap_or_default();
+    Ok(terms.first().map_or_else(|| label.to_owned(), ToString::to_string))
 }
 
 /// Converts a result; none if it expired before a time.
@@ -191,7 +217,6 @@ fn row(hit: &Hit, query: &Query, since: i64) -> Option<Row> {
         return None;
     }
     let names = query.names(&certificate);
-    let serial: String = certificate.serial.iter().map(|byte| format!("{byte:02x}")).collect();
     let submitted = i64::try_from(hit.record.submitted).ok();
     let submitted = submitted.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let second = |seconds| Some(text(Timestamp::from_second(seconds).ok()?, "%Y-%m-%dT%H:%M:%S"));
@@ -204,7 +229,7 @@ fn row(hit: &Hit, query: &Query, since: i64) -> Option<Row> {
         entry_timestamp: submitted.map(|time| text(time, "%Y-%m-%dT%H:%M:%S%.3f")),
         not_before: second(certificate.not_before),
         not_after: second(certificate.not_after),
-        serial_number: serial,
+        serial_number: hex::lower(certificate.serial),
         result_count: names.len(),
     })
 }
@@ -259,6 +284,23 @@ mod tests {
             let pattern = asked.query.pattern.expect("a pattern");
             assert_eq!(pattern.matches("www.example.com"), expected, "{options}");
         }
+    }
+
+    #[test]
+    fn names_are_looked_for_as_certificates_have_them() {
+        for (written, name) in [
+            ("example.com.", "www.example.com"),
+            ("%.example.com.", "www.example.com"),
+            ("b\u{fc}cher.example", "www.xn--bcher-kva.example"),
+            ("%.B\u{dc}CHER.example", "www.xn--bcher-kva.example"),
+            ("www.%.b\u{fc}cher.%", "www.a.xn--bcher-kva.example"),
+            ("*.b\u{fc}cher.example", "*.xn--bcher-kva.example"),
+        ] {
+            assert!(pattern(written, false).expect(written).matches(name), "{written}");
+        }
+        assert!(pattern("example.com..", false).is_ok_and(|name| !name.matches("example.com")));
+        let problem = pattern("%b\u{fc}cher.example", false).expect_err("half a label");
+        assert!(problem.starts_with("q: ") && problem.contains("give the label whole"), "{problem}");
     }
 
     #[test]

@@ -110,6 +110,16 @@ impl Run {
         self.history.admit()
     }
 
+    /// Takes room to keep what saves work while a client reads; none if others have it all.
+    pub(super) fn room(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.history.room()
+    }
+
+    /// Forgets what saves work: the search continues at its position.
+    pub(super) fn forget(&mut self) {
+        self.between = Between::default();
+    }
+
     /// Does a slice, and converts what it finds in the same thread.
     pub(super) async fn slice<T: Send + 'static>(
         &mut self,
