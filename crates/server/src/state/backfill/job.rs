@@ -29,10 +29,18 @@ impl<P: Published> Job<'_, P> {
     ) -> Result<String, String> {
         let mut lines = Vec::new();
         for log in self.missing.select(names)? {
-            let Some(reader) = self.fleet.backfill(&log.identity) else {
-                return Err(not_followed(&log.identity));
+            let read = match self.fleet.backfill(&log.identity) {
+                Some(reader) => self.of_log(&log, &prepare(reader), &note).await,
+                None => Err(not_followed(&log.identity)),
             };
-            lines.push(self.of_log(&log, &prepare(reader), &note).await?);
+            match read {
+                Ok(line) => lines.push(line),
+                Err(problem) => {
+                    // Those before are done.
+                    lines.push(problem);
+                    return Err(lines.join("\n"));
+                }
+            }
         }
         Ok(lines.join("\n"))
     }

@@ -145,6 +145,7 @@ impl Requests {
 
 impl Server {
     async fn take_all(self: Arc<Self>) {
+        self.end_interrupted();
         loop {
             tokio::time::sleep(CHECK_EVERY).await;
             match waiting(&self.data_dir.join(NAME)).await {
@@ -152,6 +153,21 @@ impl Server {
                 Ok(names) => self.run(&names).await,
                 Err(error) => tracing::error!(%error, "a request to backfill could not be taken"),
             }
+        }
+    }
+
+    /// Answers a request that this task was at work on when it ended with a panic.
+    fn end_interrupted(&self) {
+        match answer(&self.data_dir) {
+            Ok(Some(Answer { stage: Stage::Running, text })) => self.report(
+                Stage::Failed,
+                format!(
+                    "{text}; then an error of the program ended it, see the log of the server; run the \
+                     command again, and it continues there"
+                ),
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the progress of a backfill cannot be read"),
         }
     }
 
@@ -183,5 +199,56 @@ impl Server {
         if let Err(error) = written {
             tracing::warn!(%error, "the progress of a backfill cannot be written");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use follow::{FleetOptions, position};
+    use journal::Indexes;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::app::http_client;
+    use crate::history::sample::{SETTINGS, Sample};
+    use crate::options;
+
+    #[tokio::test]
+    async fn a_request_that_a_panic_ended_is_answered() {
+        let sample = Sample::new(SETTINGS);
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = config::Config::default();
+        let options = FleetOptions {
+            follow: options::follow_options(&config),
+            configured: Vec::new(),
+            catalogue: None,
+            saved: position::State::default(),
+        };
+        let (pages, _unread) = mpsc::channel(1);
+        let fleet = Fleet::start(Arc::new(http_client(&config).expect("a client")), options, pages);
+        let server = Arc::new(Server {
+            data_dir: folder.path().to_path_buf(),
+            fleet,
+            missing: Arc::new(Missing::of(&sample.state)),
+            published: InJournal::new(Arc::new(Indexes::new(sample.journal()))),
+        });
+        server.report(Stage::Running, "Log: 5 of 9 entries read".to_owned());
+        // As after a panic.
+        let task = tokio::spawn(Arc::clone(&server).take_all());
+        let ended = async {
+            loop {
+                let found = answer(folder.path()).expect("readable").expect("an answer");
+                if found.stage != Stage::Running {
+                    break found;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it ends");
+        task.abort();
+        assert_eq!(ended.stage, Stage::Failed);
+        assert!(ended.text.starts_with("Log: 5 of 9 entries read; "), "{}", ended.text);
+        assert!(ended.text.contains("run the command again"), "{}", ended.text);
+        server.fleet.stop().await;
     }
 }
