@@ -120,9 +120,6 @@ impl Link {
     /// keeps the stream: nats-server 2.15.1 with several replicas checks it again on each of them, and
     /// a replica that was started again does not know the id and never catches up.
     pub async fn publish(&self, publish: &Publish) -> Outcome {
-        if !self.is_connected() {
-            return Outcome::Unknown(NOT_CONNECTED.to_owned());
-        }
         let mut message = PublishMessage::build()
             .payload(publish.payload.clone())
             .message_id(publish.id.to_string())

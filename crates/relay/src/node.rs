@@ -421,6 +421,8 @@ impl Node {
                 Ok(Turn::Again)
             }
             Next::Publish(publish) => {
+                // Nothing is published that could not be sent, nor counted.
+                self.link.connected()?;
                 if !self.is_last(&publish).await? {
                     self.restart().await?;
                     return Ok(Turn::Again);

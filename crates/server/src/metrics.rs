@@ -112,8 +112,11 @@ pub struct Metrics {
     pub rendered_bytes: Counter,
     /// Connections refused for their filter.
     pub filters_refused: Family<RefusalLabels, Counter>,
-    /// Clients that resume and were refused, because too many read the journal.
+    /// Clients that resume and were refused, because too many read the journal, or the stream of the
+    /// cluster.
     pub replays_refused: Counter,
+    /// Clients that resume and were refused, because this node of a cluster had not read what they know.
+    pub resumes_refused: Counter,
     /// TCP connections that could not be accepted.
     pub accept_errors: Counter,
     /// Connections closed because the descriptors left are for files and logs.
@@ -159,6 +162,7 @@ impl Default for Metrics {
             rendered_bytes: Counter::default(),
             filters_refused: Family::default(),
             replays_refused: Counter::default(),
+            resumes_refused: Counter::default(),
             accept_errors: Counter::default(),
             descriptor_limit_rejected: Counter::default(),
             write_stalls: Counter::default(),

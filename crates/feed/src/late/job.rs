@@ -23,13 +23,24 @@ enum Outcome<T> {
     Panicked,
 }
 
+/// The outcome of a task, which is a panic if it panics before it says anything else.
+struct Outcomes<T>(watch::Sender<Outcome<T>>);
+
+impl<T> Drop for Outcomes<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.send_replace(Outcome::Panicked);
+        }
+    }
+}
+
 impl<T: Clone + Send + Sync + 'static> Job<T> {
     /// Begins to wait for a permit for `work`, which then runs on a thread that may block. The
     /// [ticket](Self::ticket) has to join the lane.
     pub(crate) fn start(work: impl FnOnce(Permit) -> T + Send + 'static) -> Self {
         let (sender, outcome) = watch::channel(Outcome::Pending);
         let (ticket, granted) = Ticket::new();
-        let task = tokio::spawn(run(work, granted, sender)).abort_handle();
+        let task = tokio::spawn(run(work, granted, Outcomes(sender))).abort_handle();
         Self { task, outcome, ticket }
     }
 
@@ -42,11 +53,11 @@ impl<T: Clone + Send + Sync + 'static> Job<T> {
     ) -> Self {
         let (sender, outcome) = watch::channel(Outcome::Pending);
         let (ticket, granted) = Ticket::new();
-        let joining = Arc::clone(&ticket);
+        let (joining, outcomes) = (Arc::clone(&ticket), Outcomes(sender));
         let task = tokio::spawn(async move {
             let needed = needed.await;
             join(&joining);
-            run(move |permit| work(needed, permit), granted, sender).await;
+            run(move |permit| work(needed, permit), granted, outcomes).await;
         });
         Self { task: task.abort_handle(), outcome, ticket }
     }
@@ -66,13 +77,13 @@ impl<T: Clone + Send + Sync + 'static> Job<T> {
     ///
     /// # Panics
     ///
-    /// If the work did.
+    /// If the work did, or what came before it.
     pub(crate) async fn done(&self) -> Option<T> {
         let mut outcome = self.outcome.clone();
         let is_done = |outcome: &Outcome<T>| !matches!(outcome, Outcome::Pending);
         match &*outcome.wait_for(is_done).await.ok()? {
             Outcome::Done(result) => Some(result.clone()),
-            Outcome::Pending | Outcome::Panicked => panic!("rendering again panicked"),
+            Outcome::Pending | Outcome::Panicked => panic!("late work panicked"),
         }
     }
 }
@@ -86,12 +97,30 @@ impl<T> Drop for Job<T> {
 async fn run<T: Send + Sync + 'static>(
     work: impl FnOnce(Permit) -> T + Send + 'static,
     granted: Granted,
-    outcome: watch::Sender<Outcome<T>>,
+    outcomes: Outcomes<T>,
 ) {
     let Some(permit) = granted.permit().await else { return };
     match spawn_blocking(move || work(permit)).await {
-        Ok(result) => outcome.send_replace(Outcome::Done(result)),
-        Err(error) if error.is_panic() => outcome.send_replace(Outcome::Panicked),
+        Ok(result) => outcomes.0.send_replace(Outcome::Done(result)),
+        Err(error) if error.is_panic() => outcomes.0.send_replace(Outcome::Panicked),
         Err(_) => return, // the runtime shuts down
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    async fn fail() {
+        tokio::task::yield_now().await;
+        panic!("what the work needs is not to be had");
+    }
+
+    #[tokio::test]
+    async fn a_panic_before_the_work_is_no_shutdown() {
+        let job = Job::start_after(fail(), |_| {}, |(), _| ());
+        assert!(std::panic::AssertUnwindSafe(job.done()).catch_unwind().await.is_err());
+    }
 }

@@ -38,7 +38,8 @@ impl fmt::Debug for Place {
     }
 }
 
-/// The state of a reader that reads the history: the chunks of one read, which no other reader gets.
+/// The state of a reader that reads the history: the chunks of one read. Readers at the same
+/// place may share them.
 #[derive(Debug)]
 pub(super) struct Replay {
     chunks: VecDeque<Arc<Chunk>>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use record::{State, StreamId};
 use relay::protocol::Step;
-use relay::{Link, Node, Turn};
+use relay::{Link, Node, Turn, UseError};
 
 use crate::nats::{Nats, settings};
 use crate::proxy::Proxy;
@@ -126,6 +126,27 @@ async fn messages_of_others_and_restarts_of_the_server_cost_nothing() {
     edge.catch_up().await;
     assert_eq!(edge.state(), leader.state());
     assert_eq!(edge.records, leader.records);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_a_server_publishes_and_counts_nothing() {
+    let Some(mut server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    leader.lead().await;
+    leader.publish(3).await;
+    server.kill();
+    while leader.node.link().is_connected() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    leader.propose(2);
+    let counts = leader.node.counts();
+    for _ in 0..3 {
+        let outcome = leader.node.turn(&mut Vec::new()).await;
+        assert!(matches!(outcome, Err(UseError::Unavailable(_))), "{outcome:?}");
+    }
+    assert_eq!(leader.node.counts(), counts);
+    server.resume();
+    assert_eq!(leader.settle().await, Turn::Committed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

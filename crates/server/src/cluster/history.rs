@@ -253,7 +253,7 @@ async fn tend(history: Weak<StreamHistory>) {
         sleep(pause).await;
         let Some(tended) = history.upgrade() else { break };
         tended.pages.lock().drop_old();
-        // One that reads has just used them.
+        // One that reads drops them itself.
         if let Ok(mut replays) = tended.replays.try_lock() {
             replays.drop_unused();
         }

@@ -174,7 +174,8 @@ impl Member {
             Ok(bounds) => bounds.last,
             Err(error) => return Ok(self.fail(error).await?),
         };
-        self.status.see_last(last, asked);
+        // The check may have found that what was read is gone.
+        self.status.see_last(last, self.node.reader().position(), asked);
         if self.leading.is_some() {
             return self.check_as_leader(last).await;
         }

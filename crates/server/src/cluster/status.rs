@@ -119,11 +119,12 @@ impl Status {
         }
     }
 
-    /// Notes the end of the stream as the servers say it; they were asked at this time.
-    pub(super) fn see_last(&self, last: u64, asked: Instant) {
+    /// Notes the end of the stream as the servers say it, and the position up to which this node has
+    /// read what is there now; they were asked at this time.
+    pub(super) fn see_last(&self, last: u64, position: u64, asked: Instant) {
         let mut state = self.state.lock();
-        state.figures.last = last;
-        if state.figures.position >= last {
+        (state.figures.last, state.figures.position) = (last, position);
+        if position >= last {
             state.complete(asked);
             state.end_outage();
         } else {
@@ -132,7 +133,10 @@ impl Status {
         }
     }
 
-    /// Reports whether this node has read everything that was in the stream at this time.
+    /// Reports whether this node has read everything that was in the stream at this time, as far as its
+    /// servers know. Exception: a server that is cut off from the others, and led the stream before, may
+    /// still say for some seconds where its own copy ends. What the others have stored since is then not
+    /// read.
     pub(crate) fn is_complete_until(&self, time: Instant) -> bool {
         self.state.lock().complete_until.is_some_and(|until| until >= time)
     }
@@ -274,7 +278,7 @@ mod tests {
         let status = status(30, 30);
         assert!(status.not_ready().is_some());
         status.progress(3, 1, Counts::default());
-        status.see_last(5, Instant::now());
+        status.see_last(5, 3, Instant::now());
         assert!(status.not_ready().is_some_and(|reason| reason.contains("caught up")));
         status.progress(5, 1, Counts::default());
         assert_eq!((status.not_ready(), status.problem()), (None, None));
@@ -285,25 +289,40 @@ mod tests {
         let status = status(30, 30);
         let [early, asked, late] =
             [0, 1, 2].map(|second| Instant::now() + Duration::from_secs(second));
-        status.see_last(5, asked);
-        status.see_last(6, late);
+        status.see_last(5, 0, asked);
+        status.see_last(6, 0, late);
         assert!(!status.is_complete_until(early));
         status.progress(5, 1, Counts::default());
         assert!(status.is_complete_until(early) && status.is_complete_until(asked));
         assert!(!status.is_complete_until(late));
-        status.see_last(5, late);
+        status.see_last(5, 5, late);
         assert!(status.is_complete_until(late));
-        status.see_last(5, early);
+        status.see_last(5, 5, early);
         assert!(status.is_complete_until(late));
+    }
+
+    #[test]
+    fn a_node_whose_stream_has_lost_its_end_is_not_complete_before_it_has_read_the_new_one() {
+        let status = status(30, 30);
+        let [before, after] = [0, 1].map(|second| Instant::now() + Duration::from_secs(second));
+        status.progress(100, 1, Counts::default());
+        status.see_last(100, 100, before);
+        status.see_last(90, 80, after);
+        assert!(status.is_complete_until(before) && !status.is_complete_until(after));
+        assert_eq!(status.describe().lag_messages, 10);
+        status.progress(89, 1, Counts::default());
+        assert!(!status.is_complete_until(after));
+        status.progress(90, 1, Counts::default());
+        assert!(status.is_complete_until(after));
     }
 
     #[test]
     fn a_node_that_is_behind_for_too_long_is_not_ready() {
         let status = status(0, 30);
         status.progress(5, 1, Counts::default());
-        status.see_last(5, Instant::now());
+        status.see_last(5, 5, Instant::now());
         assert_eq!(status.not_ready(), None);
-        status.see_last(9, Instant::now());
+        status.see_last(9, 5, Instant::now());
         assert!(status.not_ready().is_some_and(|reason| reason.contains("4 messages behind")));
         status.progress(9, 1, Counts::default());
         assert_eq!(status.not_ready(), None);
@@ -313,14 +332,14 @@ mod tests {
     fn an_outage_is_a_problem_at_once_and_ends_readiness_after_the_grace() {
         let (patient, strict) = (status(30, 30), status(30, 0));
         for status in [&patient, &strict] {
-            status.see_last(0, Instant::now());
+            status.see_last(0, 0, Instant::now());
             status.fail("refused");
             assert!(status.problem().is_some_and(|problem| problem.ends_with(": refused")));
             assert!(!status.figures().is_connected);
         }
         assert_eq!(patient.not_ready(), None);
         assert!(strict.not_ready().is_some());
-        strict.see_last(0, Instant::now());
+        strict.see_last(0, 0, Instant::now());
         assert_eq!((strict.not_ready(), strict.problem()), (None, None));
     }
 

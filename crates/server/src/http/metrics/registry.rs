@@ -64,6 +64,11 @@ pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
         registry.register_collector(Box::new(FirstSeenMetrics(first_seen)));
     }
     if let Some(cluster) = cluster {
+        registry.register(
+            "cluster_resumes_refused",
+            "Clients that resume and were refused, because this node had not read what they know",
+            metrics.resumes_refused.clone(),
+        );
         registry.register_collector(Box::new(ClusterMetrics(cluster)));
     }
     registry
@@ -108,7 +113,8 @@ fn register_certificates(registry: &mut Registry, metrics: &Metrics) {
     );
     registry.register(
         "replays_refused",
-        "Clients that resume and were refused, because too many read the journal",
+        "Clients that resume and were refused, because too many read the journal or the stream of \
+         the cluster",
         metrics.replays_refused.clone(),
     );
 }

@@ -41,9 +41,13 @@ pub(super) struct Join {
 #[derive(Debug)]
 struct Refusals {
     metrics: Arc<Metrics>,
-    /// The time of the last log line.
-    logged: Mutex<Option<Instant>>,
+    busy: Quiet,
+    behind: Quiet,
 }
+
+/// The time of the last log line of a kind.
+#[derive(Debug, Default)]
+struct Quiet(Mutex<Option<Instant>>);
 
 impl Join {
     pub(super) fn new(services: &Services) -> Self {
@@ -60,7 +64,7 @@ impl Join {
         request: Request<MessageStream>,
     ) -> Result<Subscription<MessageStream>, Response> {
         if !self.catches_up(requested).await {
-            return Err(behind());
+            return Err(self.refusals.behind(Instant::now()));
         }
         let moment = match requested.since_time() {
             Some(time) => self.moment(time).await?,
@@ -68,7 +72,7 @@ impl Join {
         };
         let request = Request { since: moment.since, ..request };
         let joined = self.hub.subscribe(request);
-        let mut joined = joined.map_err(|busy| self.refusals.answer(busy, Instant::now()))?;
+        let mut joined = joined.map_err(|busy| self.refusals.busy(busy, Instant::now()))?;
         let missing = moment.missing.map(|reason| Gap { dropped: None, reason });
         joined.gap = joined.gap.or(missing);
         Ok(joined)
@@ -112,33 +116,51 @@ impl Join {
     }
 }
 
-/// Returns the answer to a client that knows more of the stream than this node.
-fn behind() -> Response {
-    let text = "this node has not read the stream up to this offset; try again, or another node\n";
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY_BEHIND)], text).into_response()
-}
-
 impl Refusals {
-    const fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, logged: Mutex::new(None) }
+    fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, busy: Quiet::default(), behind: Quiet::default() }
     }
 
-    /// Returns the answer to a client. Logs at most once a minute.
-    fn answer(&self, busy: Busy, now: Instant) -> Response {
+    /// Returns the answer to a client for which there is no place among those that read older messages.
+    /// Logs at most once a minute.
+    fn busy(&self, busy: Busy, now: Instant) -> Response {
         let refused = self.metrics.replays_refused.inc() + 1;
-        if self.is_line_due(now) {
+        if self.busy.is_line_due(now) {
             tracing::warn!(
                 refused,
-                "clients that resume are refused: no more of them can read the journal at twice the \
-                 rate of the stream; they are asked to try again in {RETRY} s"
+                "clients that resume are refused: no more of them can be sent older messages at twice \
+                 the rate of the stream; they are asked to try again in {RETRY} s"
             );
         }
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        (status, [(RETRY_AFTER, RETRY)], format!("{busy}\n")).into_response()
+        answer(RETRY, format!("{busy}\n"))
     }
 
+    /// Returns the answer to a client that knows more of the stream than this node. Logs at most once a
+    /// minute.
+    fn behind(&self, now: Instant) -> Response {
+        let refused = self.metrics.resumes_refused.inc() + 1;
+        if self.behind.is_line_due(now) {
+            tracing::warn!(
+                refused,
+                "clients that resume are refused: they know offsets up to which this node has not read \
+                 the stream within {} s; they are asked to try again in {RETRY_BEHIND} s; check the \
+                 connection to the servers of NATS, and the load of this node",
+                CATCH_UP.as_secs()
+            );
+        }
+        let text = "this node has not read the stream up to this offset; try again, or another node\n";
+        answer(RETRY_BEHIND, text.to_owned())
+    }
+}
+
+/// Returns an answer to a client that may try again after some seconds.
+fn answer(retry: u64, text: String) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, retry)], text).into_response()
+}
+
+impl Quiet {
     fn is_line_due(&self, now: Instant) -> bool {
-        let mut logged = self.logged.lock();
+        let mut logged = self.0.lock();
         let is_due = logged.is_none_or(|logged| now.saturating_duration_since(logged) >= QUIET);
         if is_due {
             *logged = Some(now);
@@ -156,19 +178,24 @@ mod tests {
         let metrics = Arc::new(Metrics::default());
         let refusals = Refusals::new(Arc::clone(&metrics));
         for refused in 1..=2 {
-            let answer = refusals.answer(Busy, Instant::now());
-            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-            assert_eq!(answer.headers()[RETRY_AFTER], "10");
-            assert_eq!(metrics.replays_refused.get(), refused);
+            let answers = [
+                (refusals.busy(Busy, Instant::now()), &metrics.replays_refused, "10"),
+                (refusals.behind(Instant::now()), &metrics.resumes_refused, "2"),
+            ];
+            for (answer, counter, retry) in answers {
+                assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+                assert_eq!(answer.headers()[RETRY_AFTER], retry);
+                assert_eq!(counter.get(), refused);
+            }
         }
     }
 
     #[test]
     fn refusals_are_logged_once_a_minute() {
-        let refusals = Refusals::new(Arc::default());
+        let quiet = Quiet::default();
         let start = Instant::now();
         let due = [0, 1, 59, 60, 61, 119, 120, 300];
-        let due = due.map(|second| refusals.is_line_due(start + Duration::from_secs(second)));
+        let due = due.map(|second| quiet.is_line_due(start + Duration::from_secs(second)));
         assert_eq!(due, [true, false, false, true, false, false, true, true]);
     }
 }
