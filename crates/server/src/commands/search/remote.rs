@@ -209,7 +209,8 @@ impl Server {
             let wait = wait.map(|wait| Duration::from_secs(wait).min(LONGEST_WAIT));
             let text = answer.text().await.unwrap_or_default();
             let text: String = text.chars().take(SHOWN).collect();
-            let text = format!("{base} returned {status}: {}", client::text::shown(text.trim_end()));
+            let text =
+                format!("{base} returned {status}: {}", client::text::shown(text.trim_end()));
             return match wait {
                 Some(wait) if status == reqwest::StatusCode::SERVICE_UNAVAILABLE => {
                     Ok(Answer::Busy(wait, text))

@@ -148,7 +148,8 @@ impl Refusals {
                 CATCH_UP.as_secs()
             );
         }
-        let text = "this node has not read the stream up to this offset; try again, or another node\n";
+        let text =
+            "this node has not read the stream up to this offset; try again, or another node\n";
         answer(RETRY_BEHIND, text.to_owned())
     }
 }

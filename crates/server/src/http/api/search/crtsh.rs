@@ -300,7 +300,10 @@ mod tests {
         }
         assert!(pattern("example.com..", false).is_ok_and(|name| !name.matches("example.com")));
         let problem = pattern("%b\u{fc}cher.example", false).expect_err("half a label");
-        assert!(problem.starts_with("q: ") && problem.contains("give the label whole"), "{problem}");
+        assert!(
+            problem.starts_with("q: ") && problem.contains("give the label whole"),
+            "{problem}"
+        );
     }
 
     #[test]
