@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use serde_saphyr::{Error, MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use self::examine::{Mistake, examine, indentation_slip};
+use self::examine::{MOST_MISTAKES, Mistake, examine, indentation_slip};
 use self::places::{Node, Place, Places};
 use crate::changed::Origins;
 use crate::compat::{self, CompatProblem, OtherVariables, ProfileOrigin, Translated};
@@ -267,7 +267,7 @@ impl Document<'_> {
         let mut problems = Vec::new();
         for setting in SETTINGS {
             for (key, value) in tree::select(&tree, setting.key) {
-                if setting.kind.allows(value) {
+                if setting.kind.allows(value) || problems.len() == MOST_MISTAKES {
                     continue;
                 }
                 let alias = match self.places.of_key(&key) {

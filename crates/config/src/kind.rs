@@ -53,6 +53,8 @@ pub enum Kind {
     Route,
     /// Any number of texts, none of them empty.
     Texts,
+    /// Any number of texts, none of them blank; a file may have one text instead of a list.
+    Terms,
     /// Any number of NATS servers; a file may join them by commas.
     Servers,
     /// Any number of http or https URLs.
@@ -75,6 +77,10 @@ pub enum Kind {
     Logs,
     /// A list of outputs, each a map, only in a file.
     Outputs,
+    /// A list of rules for alerts, each a map, only in a file.
+    Rules,
+    /// A list of receivers of alerts, each a map, only in a file.
+    Receivers,
     /// Any value; only of keys that do nothing.
     Anything,
 }
@@ -85,7 +91,7 @@ impl Kind {
 
     /// Reads a value from `text`, of a variable or a flag; `None` if it is not allowed.
     ///
-    /// A blank path means no file.
+    /// A blank path means no file, and a blank URL means none.
     #[must_use]
     pub fn parse(self, text: &str) -> Option<Value> {
         let value = match self {
@@ -96,15 +102,16 @@ impl Kind {
             Self::Number(..) => {
                 text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?.into()
             }
-            Self::Path | Self::Directory if text.is_empty() => Value::Null,
+            Self::Path | Self::Directory | Self::Url if text.is_empty() => Value::Null,
             Self::Choices(_)
             | Self::Subset(_)
             | Self::Texts
+            | Self::Terms
             | Self::Servers
             | Self::Urls
             | Self::Networks
             | Self::Tokens => list(text)?,
-            Self::Logs | Self::Outputs => return None,
+            Self::Logs | Self::Outputs | Self::Rules | Self::Receivers => return None,
             Self::Anything => return Some(text.into()),
             Self::Address => {
                 address(text.trim()).map_or_else(|| text.into(), |ip| ip.to_string().into())
@@ -141,7 +148,9 @@ impl Kind {
                 .as_array()
                 .is_some_and(|words| words.iter().all(|word| is_one_of(word, choices))),
             Self::Route => value.as_str().is_some_and(is_route),
-            Self::Texts | Self::Servers => is_list(value, |text| !text.trim().is_empty()),
+            Self::Texts | Self::Terms | Self::Servers => {
+                is_list(value, |text| !text.trim().is_empty())
+            }
             Self::Urls => is_list(value, is_http_url),
             Self::Networks => is_list(value, |text| network(text).is_some()),
             Self::Tokens => is_list(value, is_token),
@@ -149,7 +158,7 @@ impl Kind {
             Self::Intervals => OperatorIntervals::deserialize(value).is_ok(),
             Self::TreeSize => TreeSizeSource::deserialize(value).is_ok(),
             Self::Choice(choices) => is_one_of(value, choices),
-            Self::Logs | Self::Outputs => value.is_array(),
+            Self::Logs | Self::Outputs | Self::Rules | Self::Receivers => value.is_array(),
             Self::Anything => true,
             Self::Text => value.as_str().is_some_and(|text| !text.is_empty()),
             Self::Ascii => value.as_str().is_some_and(|text| text.bytes().all(is_printable)),
@@ -167,24 +176,27 @@ impl Kind {
         match self {
             Self::Logs => &[("name", "a"), ("url", "https://a.example")],
             Self::Outputs => &[("name", "a"), ("type", "kafka")],
+            Self::Rules => &[("name", "a")],
+            Self::Receivers => &[("name", "a"), ("type", "webhook")],
             _ => &[],
         }
     }
 
     /// Reports whether it is a list of maps, which only a file can have.
     pub(crate) const fn is_list_of_maps(self) -> bool {
-        matches!(self, Self::Logs | Self::Outputs)
+        matches!(self, Self::Logs | Self::Outputs | Self::Rules | Self::Receivers)
     }
 
     /// Reports whether a setting's description and default alone show its possible values.
     #[must_use]
     pub const fn is_obvious(self) -> bool {
         use Kind::{
-            Address, Ascii, Bool, Directory, HeaderName, Logs, Outputs, Path, Servers, Text, Texts,
-            Url, Urls,
+            Address, Ascii, Bool, Directory, HeaderName, Logs, Outputs, Path, Receivers, Rules,
+            Servers, Terms, Text, Texts, Url, Urls,
         };
         let is_word = matches!(self, Bool | Text | Ascii | Path | Address | Url | HeaderName);
-        is_word || matches!(self, Directory | Texts | Servers | Urls | Logs | Outputs)
+        let is_list = matches!(self, Texts | Terms | Servers | Urls);
+        is_word || is_list || matches!(self, Directory | Logs | Outputs | Rules | Receivers)
     }
 
     /// The name of the value in the help of a flag.
@@ -205,7 +217,7 @@ impl Kind {
             Self::Choice(_) => "WORD",
             Self::Choices(_) | Self::Subset(_) => "WORDS",
             Self::StreamPath | Self::Route => "PATH",
-            Self::Texts => "TEXTS",
+            Self::Texts | Self::Terms => "TEXTS",
             Self::Servers => "SERVERS",
             Self::Urls => "URLS",
             Self::Networks => "NETWORKS",
@@ -217,6 +229,8 @@ impl Kind {
             Self::Start => "START",
             Self::Logs => "LOGS",
             Self::Outputs => "OUTPUTS",
+            Self::Rules => "RULES",
+            Self::Receivers => "RECEIVERS",
             Self::Anything => "VALUE",
         }
     }
@@ -256,6 +270,7 @@ impl fmt::Display for Kind {
                 "a path such as /stats, of letters, digits, hyphens, dots and underscores",
             ),
             Self::Texts => f.write_str("a list of strings"),
+            Self::Terms => f.write_str("a string or a list of strings"),
             Self::Servers => f.write_str("a list of NATS servers"),
             Self::Urls => f.write_str("a list of http or https URLs"),
             Self::Networks => f.write_str("a list of IP addresses and networks such as 10.0.0.0/8"),
@@ -276,6 +291,8 @@ impl fmt::Display for Kind {
             Self::Start => f.write_str("head, zero or an entry's index"),
             Self::Logs => f.write_str("a list of logs, each with name and url"),
             Self::Outputs => f.write_str("a list of outputs, each with name and type"),
+            Self::Rules => f.write_str("a list of rules, each with name and conditions"),
+            Self::Receivers => f.write_str("a list of receivers, each with name and type"),
             Self::Anything => f.write_str("any value"),
         }
     }

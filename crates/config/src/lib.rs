@@ -42,6 +42,7 @@ pub use compat::{COMPAT_KEYS, CompatKey, OtherServer, ProfileOrigin, Support};
 use environment::Environment;
 pub use error::{ConfigError, FileError, Origin, Problem};
 pub use kind::Kind;
+pub use model::alerts;
 pub use model::guard::{Auth, ConnectionLimit, RateLimit, Tokens, network};
 pub use model::outputs;
 pub use model::reporting;

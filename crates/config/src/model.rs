@@ -4,6 +4,7 @@
 //! `config.example.yaml`), the bounds themselves, and the names of variables and flags are in
 //! [`SETTINGS`](crate::SETTINGS), one row for each leaf of [`Config`].
 
+pub mod alerts;
 mod cluster;
 mod ct_log;
 mod de;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use self::alerts::Alerts;
 pub use self::cluster::{Cluster, Role};
 pub use self::ct_log::{CtLog, NamedLog};
 use self::de::{address, blank_is_default};
@@ -139,6 +141,9 @@ pub struct Config {
     /// Outputs to Kafka.
     #[serde(deserialize_with = "blank_is_default")]
     pub stream_processing: Vec<StreamProcessor>,
+    /// Rules, and the receivers of what they find.
+    #[serde(deserialize_with = "blank_is_default")]
+    pub alerts: Alerts,
     /// Files in the formats of other servers.
     #[serde(deserialize_with = "blank_is_default")]
     pub compat: Compat,
@@ -227,6 +232,7 @@ impl Default for Config {
             static_logs: Vec::new(),
             nats: Nats::default(),
             stream_processing: Vec::new(),
+            alerts: Alerts::default(),
             compat: Compat::default(),
             hot_reload: HotReload::default(),
             buffer_size: IgnoredAny,

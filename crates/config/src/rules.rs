@@ -1,5 +1,6 @@
 //! Rules between settings, each of which is valid by itself.
 
+mod alerts;
 mod cluster;
 mod outputs;
 
@@ -28,6 +29,7 @@ pub(crate) fn check(config: &Config) -> Vec<Problem> {
     check_guard(config, &mut problems);
     cluster::check(config, &mut problems);
     outputs::check(config, &mut problems);
+    alerts::check(&config.alerts, &mut problems);
     problems
 }
 
@@ -72,7 +74,7 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
         ),
     ];
     let found = cases.into_iter().filter(|(holds, _)| *holds).map(|(_, text)| text.to_owned());
-    found.chain(outputs::warnings(config)).collect()
+    found.chain(outputs::warnings(config)).chain(alerts::warnings(config)).collect()
 }
 
 /// Returns warnings about sections that apply only if `enabled`, and have settings although

@@ -4,8 +4,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::alerts::Alerts;
 use crate::tree::{self, yaml};
 use crate::{CompatProfile, Config, ProfileOrigin, Setup};
+
+/// Most receivers of alerts that are listed.
+const MOST_RECEIVERS: usize = 5;
 
 impl Setup {
     /// Returns a summary: one line for each part that changes what clients see or who may connect.
@@ -32,6 +36,7 @@ impl Setup {
             ("other logs", (config.custom_logs.len() + config.static_logs.len()).to_string()),
         ];
         lines.extend(outputs(config).map(|output| ("output", output)));
+        lines.extend(alerts(&config.alerts).map(|alerts| ("alerts", alerts)));
         lines.iter().map(|(name, value)| format!("{:<14}{value}\n", format!("{name}:"))).collect()
     }
 
@@ -91,6 +96,26 @@ fn outputs(config: &Config) -> impl Iterator<Item = String> {
             format!("{}, to the topic {} on {brokers}", output.name, output.topic())
         });
     nats.into_iter().chain(kafka)
+}
+
+/// Returns a line for alerts, without the URLs of receivers, which are secrets.
+fn alerts(alerts: &Alerts) -> Option<String> {
+    let rules = match alerts.rules.len() {
+        0 => return None,
+        1 => "1 rule".to_owned(),
+        more => format!("{more} rules"),
+    };
+    let mut names = alerts
+        .receivers
+        .iter()
+        .map(|receiver| format!("{} ({})", receiver.name, receiver.kind.name()));
+    let shown: Vec<String> = names.by_ref().take(MOST_RECEIVERS).collect();
+    let to = match (shown.as_slice(), names.count()) {
+        ([], _) => "no receiver".to_owned(),
+        (shown, 0) => shown.join(", "),
+        (shown, more) => format!("{} and {more} more", shown.join(", ")),
+    };
+    Some(format!("{rules}, to {to}"))
 }
 
 fn state(config: &Config) -> String {

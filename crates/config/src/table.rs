@@ -4,6 +4,7 @@
 //! `docs/configuration.md` and `config.example.yaml`. Rows of one section stand together, in the
 //! order in which they are shown.
 
+mod alerts;
 mod cluster;
 mod ct_log;
 mod feed;
@@ -61,8 +62,12 @@ impl Setting {
     /// Returns the name of its section.
     #[must_use]
     pub fn section(&self) -> &'static str {
-        let outer = self.key.rsplit_once('.').map_or("", |(section, _)| section);
-        if self.kind.is_list_of_maps() { self.key } else { outer.trim_end_matches("[]") }
+        if let Some((list, _)) = self.key.split_once("[]") {
+            return list;
+        }
+        let is_list = self.kind.is_list_of_maps();
+        let outer = self.key.rsplit_once('.').map(|(section, _)| section);
+        outer.unwrap_or(if is_list { self.key } else { "" })
     }
 
     /// Returns the last part of its key.
@@ -202,6 +207,25 @@ pub const SECTIONS: &[Section] = &[
         "A list of maps, only in a file, with the keys of certstream-server-go and more; \
          docs/outputs.md describes them",
     ),
+    section(
+        "alerts",
+        "Alerts",
+        "Rules that report certificates to receivers, such as a webhook or people by mail; \
+         docs/alerts.md describes them",
+    ),
+    section(
+        "alerts.rules",
+        "Rules for alerts",
+        "A list of maps, only in a file. A certificate matches a rule if each condition that is given \
+         applies: domain, match, regex, lookalike, issuer and entry. Write one term, or a list of which \
+         one has to apply",
+    ),
+    section(
+        "alerts.receivers",
+        "Receivers of alerts",
+        "A list of maps, only in a file. Errors and log lines never show their values; secrets can be \
+         in files of their own",
+    ),
     section("custom_logs", "Additional RFC 6962 logs", "A list of maps, only in a file"),
     section("static_logs", "Additional static-ct-api logs", "A list of maps, only in a file"),
 ];
@@ -211,7 +235,7 @@ const fn section(name: &'static str, title: &'static str, doc: &'static str) -> 
 }
 
 /// The rows of all sections, in the order in which they are shown.
-const PARTS: [&[Setting]; 10] = [
+const PARTS: [&[Setting]; 11] = [
     server::ROWS,
     reporting::ROWS,
     streams::ROWS,
@@ -221,6 +245,7 @@ const PARTS: [&[Setting]; 10] = [
     cluster::ROWS,
     ct_log::ROWS,
     outputs::ROWS,
+    alerts::ROWS,
     logs::ROWS,
 ];
 

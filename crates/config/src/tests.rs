@@ -1,5 +1,6 @@
 //! Tests of the configuration as a whole; what they share.
 
+mod alerts;
 mod broken_rules;
 mod cluster;
 mod compat;

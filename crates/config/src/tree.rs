@@ -25,7 +25,9 @@ pub(crate) fn select<'a>(tree: &'a Value, key: &str) -> Vec<(String, &'a Value)>
     let items = tree.pointer(&pointer(list)).and_then(Value::as_array);
     let numbered = items.into_iter().flatten().enumerate();
     numbered
-        .filter_map(|(index, item)| Some((format!("{list}[{index}].{field}"), item.get(field)?)))
+        .filter_map(|(index, item)| {
+            Some((format!("{list}[{index}].{field}"), item.pointer(&pointer(field))?))
+        })
         .collect()
 }
 
@@ -41,6 +43,7 @@ pub(crate) fn has(contents: &Value, key: &str) -> bool {
     select(contents, key).iter().any(|(_, value)| !value.is_null())
 }
 
-fn pointer(key: &str) -> String {
+/// Returns the place of a setting outside lists as a JSON pointer.
+pub(crate) fn pointer(key: &str) -> String {
     format!("/{}", key.replace('.', "/"))
 }

@@ -11,12 +11,12 @@ use crate::compat;
 use crate::file::places::{Node, Place, is_known, is_section, line_and_column};
 use crate::kind::Kind;
 use crate::model::Config;
-use crate::table::Setting;
 use crate::table::suggest;
+use crate::table::{SETTINGS, Setting};
 use crate::tree;
 
 /// Most mistakes reported of one file.
-const MOST: usize = 100;
+pub(crate) const MOST_MISTAKES: usize = 100;
 
 /// A mistake in a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) fn examine(text: &str, root: &Spanned<Node>) -> (Config, Vec<Mistake>
     examination.section(root, &Place::default());
     let Examination { tree, mut mistakes, .. } = examination;
     mistakes.sort_by_key(|mistake| mistake.place);
-    mistakes.truncate(MOST);
+    mistakes.truncate(MOST_MISTAKES);
     (Config::deserialize(tree).unwrap_or_default(), mistakes)
 }
 
@@ -90,9 +90,9 @@ impl Examination<'_> {
         if let (Node::List(items), true) = (&node.value, is_section(&place.key)) {
             return self.items(items, place);
         }
-        let expected = || format!("expected {}", setting.kind);
         let Some(config) = self.alone(node, &place.key) else {
-            let message = self.indentation_mistake(node).unwrap_or_else(expected);
+            let slip = self.indentation_mistake(node);
+            let message = slip.unwrap_or_else(|| expected(setting.kind, node));
             return self.mistake(node.referenced, &place.shown, message);
         };
         let read = tree::of(&config);
@@ -108,62 +108,104 @@ impl Examination<'_> {
     fn items(&mut self, items: &[Spanned<Node>], list: &Place) {
         for (index, item) in items.iter().enumerate() {
             let place = list.item(index);
+            if let Some(item) = self.whole(item, list) {
+                let all = self.tree.pointer_mut(&tree::pointer(&list.key));
+                if let Some(all) = all.and_then(Value::as_array_mut) {
+                    all.push(item);
+                }
+                continue;
+            }
             let before = self.mistakes.len();
             self.item(item, &place);
-            let whole = format!("{}:\n- {}\n", list.key, self.flow(item));
-            let is_right = self.mistakes.len() == before;
-            match serde_saphyr::from_str::<Config>(&whole) {
-                Ok(config) if is_right => {
-                    let read = tree::of(&config);
-                    let new = tree::select(&read, &list.key).pop().and_then(|(_, all)| all.get(0));
-                    let all = self.tree.get_mut(&list.key).and_then(Value::as_array_mut);
-                    if let Some((all, new)) = all.zip(new.cloned()) {
-                        all.push(new);
-                    }
-                }
-                Err(_) if is_right => {
-                    let kind = list.setting().map_or(Kind::Logs, |setting| setting.kind);
-                    let message = format!("expected {kind}");
-                    self.mistake(item.referenced, &place.shown, message);
-                }
-                _ => {}
+            if self.mistakes.len() == before {
+                let kind = list.setting().map_or(Kind::Logs, |setting| setting.kind);
+                self.mistake(item.referenced, &place.shown, format!("expected {kind}"));
+            }
+            if before >= MOST_MISTAKES {
+                return;
             }
         }
+    }
+
+    /// Returns an item without a mistake.
+    fn whole(&self, item: &Spanned<Node>, list: &Place) -> Option<Value> {
+        let text = only(&list.key, &format!("[{}]", self.flow(item)));
+        let read = tree::of(&serde_saphyr::from_str::<Config>(&text).ok()?);
+        let fields = SETTINGS.iter().filter(|field| field.section() == list.key);
+        let mut values = fields.flat_map(|field| {
+            tree::select(&read, field.key).into_iter().map(|(_, value)| (field.kind, value))
+        });
+        if !values.all(|(kind, value)| kind.allows(value)) {
+            return None;
+        }
+        tree::select(&read, &list.key).pop()?.1.get(0).cloned()
     }
 
     fn item(&mut self, item: &Spanned<Node>, place: &Place) {
         let Node::Map(fields) = &item.value else { return };
         let list = compat::setting(place.key.trim_end_matches("[]"));
-        let needed = list.map_or(&[][..], |list| list.kind.needed_fields());
-        let mut misspelt = false;
-        for (name, value) in fields {
-            let field = place.field(&name.value);
-            let Some(setting) = field.setting() else {
-                let message = suggest::unknown_key(&place.key, &name.value);
-                self.mistake(name.referenced, &place.shown, message);
-                misspelt = true;
-                continue;
-            };
-            let list = setting.section();
-            let others = needed.iter().filter(|(key, _)| *key != setting.name());
-            let others: String = others.map(|(key, value)| format!("  {key}: {value}\n")).collect();
-            let text = format!("{list}:\n-\n{others}  {}: {}\n", setting.name(), self.flow(value));
-            let read = serde_saphyr::from_str::<Config>(&text).map(|config| tree::of(&config));
-            let message = match read.as_ref().map(|read| tree::select(read, setting.key).pop()) {
-                Ok(Some((_, value))) if !setting.kind.allows(value) => {
-                    not_allowed(setting, &field, value)
-                }
-                Err(_) => format!("expected {}", setting.kind),
-                Ok(_) => continue,
-            };
-            self.mistake(value.referenced, &field.shown, message);
-        }
+        let Some(list) = list else { return };
+        let needed = list.kind.needed_fields();
+        let before = self.mistakes.len();
+        self.fields(fields, place, list);
+        let misspelt = self.mistakes.iter().skip(before).any(|found| found.key == place.shown);
         for (needed, _) in needed {
             if !misspelt && !fields.iter().any(|(name, _)| name.value == *needed) {
                 let message = format!("{needed} is missing");
                 self.mistake(item.referenced, &place.shown, message);
             }
         }
+    }
+
+    /// Reads the fields of an item, or of a section in it.
+    fn fields(
+        &mut self,
+        fields: &[(Spanned<String>, Spanned<Node>)],
+        place: &Place,
+        list: &'static Setting,
+    ) {
+        for (name, value) in fields {
+            let field = place.field(&name.value);
+            if let Some(setting) = field.setting() {
+                self.field(value, &field, setting, list);
+            } else if !is_section(&field.key) {
+                let message = suggest::unknown_key(&place.key, &name.value);
+                self.mistake(name.referenced, &place.shown, message);
+            } else if let Node::Map(fields) = &value.value {
+                self.fields(fields, &field, list);
+            } else if !matches!(value.value, Node::Scalar(Value::Null)) {
+                let names = suggest::names_in(&field.key).join(", ");
+                let message = format!("expected a section with {names}");
+                self.mistake(value.referenced, &field.shown, message);
+            }
+        }
+    }
+
+    /// Reads a field of an item, as that of a list whose only item has this field and those that it
+    /// needs.
+    fn field(
+        &mut self,
+        value: &Spanned<Node>,
+        place: &Place,
+        setting: &'static Setting,
+        list: &'static Setting,
+    ) {
+        let path = setting.key.split_once("[].").map_or(setting.key, |(_, path)| path);
+        let others = list.kind.needed_fields().iter().filter(|(key, _)| *key != path);
+        let others: String = others.map(|(key, value)| format!(", {key}: {value:?}")).collect();
+        let field = only(path, &self.flow(value));
+        let item =
+            field.strip_suffix('}').map_or_else(String::new, |field| field.to_owned() + &others);
+        let text = only(list.key, &format!("[{item}}}]"));
+        let read = serde_saphyr::from_str::<Config>(&text).map(|config| tree::of(&config));
+        let message = match read.as_ref().map(|read| tree::select(read, setting.key).pop()) {
+            Ok(Some((_, value))) if !setting.kind.allows(value) => {
+                not_allowed(setting, place, value)
+            }
+            Err(_) => expected(setting.kind, value),
+            Ok(_) => return,
+        };
+        self.mistake(value.referenced, &place.shown, message);
     }
 
     /// Reads a file that contains only this value.
@@ -213,6 +255,25 @@ impl Examination<'_> {
     fn mistake(&mut self, at: Location, key: &str, message: String) {
         self.mistakes.push(Mistake { place: line_and_column(at), key: key.to_owned(), message });
     }
+}
+
+/// Writes a file that contains only the value of this key, on one line.
+fn only(key: &str, value: &str) -> String {
+    key.rsplit('.').fold(value.to_owned(), |value, name| format!("{{{name}: {value}}}"))
+}
+
+/// Describes what a value should be, with the nearest word of those that it can be.
+fn expected(kind: Kind, node: &Spanned<Node>) -> String {
+    let words = match kind {
+        Kind::Choice(words) | Kind::Choices(words) | Kind::Subset(words) => words,
+        _ => &[],
+    };
+    let near = match &node.value {
+        Node::Scalar(Value::String(text)) => suggest::nearest(text, words.iter().copied()),
+        _ => None,
+    };
+    let advice = near.map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+    format!("expected {kind}{advice}")
 }
 
 fn not_allowed(setting: &Setting, place: &Place, value: &Value) -> String {

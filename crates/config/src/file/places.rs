@@ -10,8 +10,8 @@ use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 use crate::compat::{self, COMPAT_KEYS};
 use crate::table::{SETTINGS, Setting};
 
-/// The section whose values are never shown.
-const SECRET_SECTION: &str = "auth";
+/// The sections whose values are never shown.
+const SECRET_SECTIONS: [&str; 2] = ["auth", "alerts.receivers"];
 
 /// Every place of a text, in the order of the text.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) shown: String,
     /// The key as in the table: `custom_logs[].url`.
     pub(crate) key: String,
+    /// True if a section is expected here: a value in its place may be anything.
+    is_misplaced: bool,
 }
 
 /// Reads a text as a tree of values with their places; `None` if it is not YAML. Of a repeated key
@@ -68,6 +70,9 @@ impl Places {
     }
 
     fn add(&mut self, node: &Spanned<Node>, place: &Place) {
+        let is_value = !matches!(node.value, Node::Map(_) | Node::Scalar(Value::Null));
+        let is_misplaced = place.is_misplaced || is_value && place.is_only_section();
+        let place = &Place { is_misplaced, ..place.clone() };
         self.0.push((line_and_column(node.referenced), place.clone()));
         match &node.value {
             Node::Scalar(_) => {}
@@ -90,9 +95,14 @@ impl Place {
     /// Reports whether the value here can be quoted: its key is known and not secret. A misspelt
     /// key may have a token.
     pub(crate) fn can_be_shown(&self) -> bool {
-        let is_secret = self.key.split('.').next() == Some(SECRET_SECTION)
+        let is_secret = SECRET_SECTIONS.iter().any(|section| is_within(&self.key, section))
             || self.setting().is_some_and(|setting| setting.secret);
-        !is_secret && is_known(self.key.trim_end_matches("[]"))
+        !is_secret && !self.is_misplaced && is_known(self.key.trim_end_matches("[]"))
+    }
+
+    /// Reports whether only keys with values can be here.
+    fn is_only_section(&self) -> bool {
+        is_section(&self.key) && self.setting().is_none()
     }
 
     /// Returns the setting of the value here.
@@ -104,7 +114,8 @@ impl Place {
     }
 
     pub(crate) fn item(&self, index: usize) -> Self {
-        Self { shown: format!("{}[{index}]", self.shown), key: format!("{}[]", self.key) }
+        let (shown, key) = (format!("{}[{index}]", self.shown), format!("{}[]", self.key));
+        Self { shown, key, ..*self }
     }
 
     pub(crate) fn field(&self, name: &str) -> Self {
@@ -112,6 +123,7 @@ impl Place {
         Self {
             shown: format!("{}{dot}{name}", self.shown),
             key: format!("{}{dot}{name}", self.key),
+            ..*self
         }
     }
 }

@@ -6,12 +6,23 @@ use crate::table::SETTINGS;
 /// Sections with more names than this are not listed in an error.
 const MOST_LISTED: usize = 12;
 
-/// Returns the message for an unknown key, with a suggestion: the nearest name of the section, or
-/// the same name in another one.
+/// Keys of programs, which receivers of alerts do not have.
+const OF_PROGRAMS: [&str; 6] = ["args", "command", "exec", "program", "run", "script"];
+
+/// Returns the message for an unknown key, with a suggestion: the nearest name of the section, one
+/// that begins with it, or the same name in another one.
 pub(crate) fn unknown_key(section: &str, name: &str) -> String {
     let names = names_in(section);
     let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
-    let advice = match (nearest(&name, names.iter().copied()), elsewhere(&name)) {
+    let longer = names
+        .iter()
+        .copied()
+        .find(|known| known.strip_prefix(&*name).is_some_and(|rest| rest.starts_with('_')));
+    let near = nearest(&name, names.iter().copied()).or(longer);
+    let advice = match (near, elsewhere(&name)) {
+        _ if section == "alerts.receivers[]" && OF_PROGRAMS.contains(&name.as_str()) => {
+            "the server starts no programs for alerts; use a webhook".to_owned()
+        }
         (Some(near), _) => format!("did you mean {near:?}?"),
         (None, Some(key)) => format!("did you mean {key}?"),
         (None, None) if names.len() <= MOST_LISTED => {
@@ -70,6 +81,25 @@ mod tests {
             ("", "full", "unknown key \"full\"; did you mean streams.full?"),
             ("", "webhooks", "unknown key \"webhooks\"; docs/configuration.md lists all keys"),
             ("metrics", "nothing", "unknown key \"nothing\"; the keys here are compat"),
+            ("alerts", "rule", "unknown key \"rule\"; did you mean \"rules\"?"),
+            ("", "receivers", "unknown key \"receivers\"; did you mean alerts.receivers?"),
+            ("alerts.rules[]", "mach", "unknown key \"mach\"; did you mean \"match\"?"),
+            ("alerts.rules[]", "max", "unknown key \"max\"; did you mean \"max_per_hour\"?"),
+            (
+                "alerts.rules[].except",
+                "spki",
+                "unknown key \"spki\"; the keys here are domain, issuer, key, certificate",
+            ),
+            (
+                "alerts.receivers[]",
+                "password",
+                "unknown key \"password\"; did you mean \"password_file\"?",
+            ),
+            (
+                "alerts.receivers[]",
+                "command",
+                "unknown key \"command\"; the server starts no programs for alerts; use a webhook",
+            ),
             ("custom_logs[]", "nme", "unknown key \"nme\"; did you mean \"name\"?"),
             (
                 "webserver",

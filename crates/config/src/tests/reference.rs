@@ -44,6 +44,7 @@ fn the_commented_values_of_the_example_are_valid() {
     let put_in: String = example()
         .lines()
         .filter(|line| !line.ends_with("_logs: []") && *line != "stream_processing: []")
+        .filter(|line| !["  rules: []", "  receivers: []"].contains(line))
         .map(|line| match line.trim_start().strip_prefix("#: ") {
             Some(setting) if line.starts_with(' ') => format!("  {setting}\n"),
             Some(setting) => format!("{setting}\n"),
@@ -77,6 +78,9 @@ fn the_commented_values_of_the_example_are_valid() {
     let lists =
         [config.custom_logs.len(), config.static_logs.len(), config.stream_processing.len()];
     assert_eq!(lists, [1, 1, 1]);
+    let alerts = &config.alerts;
+    assert_eq!((alerts.rules.len(), alerts.receivers.len()), (1, 2));
+    assert_eq!(alerts.rules[0].except.domain, ["paypal.com"]);
     let nats = &config.nats;
     let files = [
         &nats.password_file,
@@ -104,6 +108,7 @@ fn the_commented_values_of_the_example_are_valid() {
         stream_processing: vec![],
         nats: Default::default(),
         cluster: Default::default(),
+        alerts: Default::default(),
         ..config
     };
     assert_eq!(without_lists, expected);
@@ -150,14 +155,17 @@ fn example() -> String {
 fn example_section(section: &Section, defaults: &Value) -> String {
     let mut text =
         format!("\n{}", wrapped("", &format!("{}: {}", section.title, lower(section.doc))));
-    for (position, setting) in section.settings().enumerate() {
-        if position == 0 && setting.key.contains('.') {
+    let mut before = None;
+    for setting in section.settings() {
+        let is_field = setting.key.contains("[]");
+        if before.is_none() && setting.key.contains('.') && !is_field {
             text += &format!("{}:\n", section.name);
         }
-        text += &match setting.key.contains("[]") {
-            true => example_item(setting),
+        text += &match is_field {
+            true => example_field(setting, before),
             false => example_setting(setting, defaults),
         };
+        before = Some(setting);
     }
     text
 }
@@ -172,19 +180,42 @@ fn example_setting(setting: &Setting, defaults: &Value) -> String {
     format!("{}{line}", comment(indent, setting))
 }
 
+/// A field that cannot be set with the one before it.
+const ALTERNATIVE: &str = "alerts.receivers[].url_file";
+
+/// A field that the items before it cannot have, and the fields that it needs.
+const SECOND_ITEM: (&str, [&str; 2]) =
+    ("alerts.receivers[].smtp_server", ["name: \"people\"", "type: email"]);
+
 /// One field of an item; the name, which comes first, begins the item.
-fn example_item(setting: &Setting) -> String {
-    let begin = if setting.name() == "name" {
-        format!("#: {}:\n#:   - ", setting.section())
-    } else {
-        "#:     ".to_owned()
+fn example_field(setting: &Setting, before: Option<&Setting>) -> String {
+    let (list, path) = setting.key.split_once("[].").expect("a field of an item");
+    let (indent, list) = list.split_once('.').map_or(("", list), |(_, list)| ("  ", list));
+    let outer = path.split_once('.').map(|(outer, _)| outer);
+    let is_first = before.is_none_or(|before| section_in(before) != outer);
+    let begin = match outer {
+        _ if setting.key == ALTERNATIVE => format!("{indent}#  or "),
+        _ if setting.key == SECOND_ITEM.0 => {
+            let fields = SECOND_ITEM.1.map(|field| format!("{field}\n{indent}#:     "));
+            format!("{indent}#:   - {}", fields.concat())
+        }
+        None if before.is_none() => format!("{indent}#: {list}:\n{indent}#:   - "),
+        None => format!("{indent}#:     "),
+        Some(outer) if is_first => format!("{indent}#:     {outer}:\n{indent}#:       "),
+        Some(_) => format!("{indent}#:       "),
     };
     let example = setting.example.expect("fields of items have no default");
     let value = match setting.kind {
         Kind::Text => format!("{example:?}"),
         _ => example.to_owned(),
     };
-    format!("{}{begin}{}: {value}\n", comment("", setting), setting.name())
+    format!("{}{begin}{}: {value}\n", comment(indent, setting), setting.name())
+}
+
+/// Returns the section of an item that a field is in.
+fn section_in(field: &Setting) -> Option<&'static str> {
+    let (_, path) = field.key.split_once("[].")?;
+    path.split_once('.').map(|(outer, _)| outer)
 }
 
 /// Returns the description and the values of a setting as a comment.

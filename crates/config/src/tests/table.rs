@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
+use crate::model::alerts::Alerts;
 use crate::model::outputs::StreamProcessor;
 use crate::model::reporting::Prometheus;
 use crate::overlay::Assignment;
@@ -37,6 +38,7 @@ fn filled() -> Config {
         custom_logs: vec![log(None)],
         static_logs: vec![log(Some("tiles.example/log"))],
         stream_processing: vec![output()],
+        alerts: alerts(),
         ..Config::default()
     }
 }
@@ -47,9 +49,20 @@ fn output() -> StreamProcessor {
     serde_saphyr::from_str(text).expect("valid")
 }
 
-/// Returns the printed configuration, with the one secret of [`filled`] put back.
+/// A rule and a receiver in which every setting has a place.
+fn alerts() -> Alerts {
+    let text = "link: https://ct.example\n\
+                rules: [{name: a, domain: example.org}]\n\
+                receivers: [{name: b, type: webhook, url: 'https://hooks.example/s3cret'}]\n";
+    serde_saphyr::from_str(text).expect("valid")
+}
+
+/// Returns the printed configuration, with the two secrets of [`filled`] put back.
 fn shown(config: &Config) -> String {
-    yaml::print(config).replace("\"(hidden)\"", "[a-token]")
+    let printed = yaml::print(config);
+    assert!(!printed.contains("s3cret"), "{printed}");
+    let url = "\"url\":\"https://hooks.example/s3cret\"";
+    printed.replace("\"url\":\"(hidden)\"", url).replace("\"(hidden)\"", "[a-token]")
 }
 
 /// Every leaf under its key in the form of the table.
@@ -94,7 +107,7 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         Kind::Choices(choices) => return vec![choices.join(","), choices[0].to_owned()],
         Kind::Subset(choices) => return vec![choices.join(","), choices[0].to_owned()],
         Kind::Route => "/some/where",
-        Kind::Texts => return vec!["one, another".to_owned(), "one".to_owned()],
+        Kind::Texts | Kind::Terms => return vec!["one, another".to_owned(), "one".to_owned()],
         Kind::Servers => "nats://a:4222, b",
         Kind::Urls => "https://a.example/list.json,http://127.0.0.1:1/b",
         Kind::Networks => "10.0.0.0/8, 2001:db8::1",
@@ -112,9 +125,13 @@ fn other_values(setting: &Setting, default: &Value) -> Vec<String> {
         Kind::Ascii => "somebody (somebody@example.org)",
         Kind::LogFilter => "warn,follow=debug",
         Kind::Start => "zero",
-        Kind::Text | Kind::TreeSize | Kind::Logs | Kind::Outputs | Kind::Anything => {
-            panic!("{} is only for files", setting.key)
-        }
+        Kind::Text
+        | Kind::TreeSize
+        | Kind::Logs
+        | Kind::Outputs
+        | Kind::Rules
+        | Kind::Receivers
+        | Kind::Anything => panic!("{} is only for files", setting.key),
     };
     vec![sample.to_owned()]
 }
@@ -156,10 +173,13 @@ fn wrong_values(kind: Kind) -> Vec<String> {
         | Kind::Directory
         | Kind::Text
         | Kind::Texts
+        | Kind::Terms
         | Kind::Servers
         | Kind::TreeSize
         | Kind::Logs
         | Kind::Outputs
+        | Kind::Rules
+        | Kind::Receivers
         | Kind::Anything => &[],
     };
     samples.iter().map(|sample| (*sample).to_owned()).collect()

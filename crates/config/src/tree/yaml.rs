@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::Config;
-use crate::table::{SECTIONS, Section, Setting};
+use crate::table::{SECTIONS, SETTINGS, Section, Setting};
 use crate::tree;
 
 /// The text in place of a secret.
@@ -28,10 +28,31 @@ fn print_section(section: &Section, tree: &Value) -> String {
 /// Writes one setting at its indentation.
 pub(crate) fn line(setting: &Setting, value: &Value) -> String {
     let indent = if setting.key.contains('.') { "  " } else { "" };
-    let hidden = Value::from(HIDDEN);
+    let mut shown = value.clone();
+    if setting.secret {
+        hide(&mut shown);
+    }
+    for item in shown.as_array_mut().into_iter().flatten().filter(|item| item.is_object()) {
+        hide_fields(setting, item);
+    }
+    format!("{indent}{}: {}\n", setting.name(), flow(&shown))
+}
+
+/// Hides the secret fields of an item of a list.
+fn hide_fields(list: &Setting, item: &mut Value) {
+    for field in SETTINGS.iter().filter(|field| field.secret && field.section() == list.key) {
+        if let Some(value) = item.get_mut(field.name()) {
+            hide(value);
+        }
+    }
+}
+
+/// Replaces a value that is not empty.
+fn hide(value: &mut Value) {
     let is_empty = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
-    let value = if setting.secret && !is_empty { &hidden } else { value };
-    format!("{indent}{}: {}\n", setting.name(), flow(value))
+    if !is_empty {
+        *value = Value::from(HIDDEN);
+    }
 }
 
 /// Writes a value on one line: JSON is YAML, and plain words need no quotes.
