@@ -92,7 +92,7 @@ pub enum Problem {
         text: String,
     },
     /// A limit that is none.
-    #[error("limit: {limit} alerts an hour must be 1 to {MAX_LIMIT}")]
+    #[error("max_per_hour: {limit} must be 1 to {MAX_LIMIT}")]
     Limit {
         /// The limit.
         limit: u32,
@@ -118,7 +118,7 @@ pub enum Warning {
     /// A rule that most certificates match.
     #[error(
         "{because}, so it matches a large part of all certificates; no more than {limit} alerts an \
-         hour are delivered, and the others only counted"
+         hour are delivered (max_per_hour), and the others only counted"
     )]
     Broad {
         /// The condition that does not narrow it.

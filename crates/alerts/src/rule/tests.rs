@@ -70,7 +70,7 @@ fn mistakes_are_named() {
         (rule(|rule| rule.regex = vec!["a".into(); MAX_REGEXES + 1]), "more than 16"),
         (rule(|rule| rule.lookalike = texts(&["paypal"])), "as example.com"),
         (rule(|rule| rule.matches = vec!["abc".into(); MAX_TERMS + 1]), "more than 1000 terms"),
-        (rule(|rule| rule.limit = 0), "limit: 0 alerts"),
+        (rule(|rule| rule.limit = 0), "max_per_hour: 0 must be 1"),
         (rule(|rule| rule.limit = MAX_LIMIT + 1), "must be 1 to 10000"),
     ] {
         let message = rule.check().unwrap_err().to_string();
