@@ -3,6 +3,7 @@
 use cert::{Certificate, Dialect, Part};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use wire::EntryKind;
 
 use crate::lookalike::Likeness;
@@ -14,7 +15,7 @@ const VERSION: u32 = 1;
 const MAX_NAMES: usize = 100;
 
 /// An alert: a rule, the reasons why a certificate matched it, and the certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
     /// The version of this form: 1.
     pub version: u32,
@@ -39,7 +40,8 @@ pub struct Alert {
 }
 
 /// A reason in words and in fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertReason)]
 pub struct Explained {
     /// The condition: `domain`, `match`, `regex`, `lookalike`, `issuer` or `entry`.
     pub condition: String,
@@ -57,7 +59,8 @@ pub struct Explained {
 }
 
 /// The fields of the certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertCertificate)]
 pub struct Described {
     /// SHA-256, in hexadecimal.
     pub sha256: String,
@@ -73,14 +76,17 @@ pub struct Described {
     pub name_count: usize,
     /// Start of validity.
     #[serde(with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     pub not_before: Timestamp,
     /// End of validity.
     #[serde(with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     pub not_after: Timestamp,
 }
 
 /// An entry of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AlertSighting)]
 pub struct Sighting {
     /// The name of the log.
     pub log: String,
@@ -90,6 +96,7 @@ pub struct Sighting {
     pub index: u64,
     /// The time at which the server read it.
     #[serde(with = "time")]
+    #[schema(value_type = String, format = DateTime)]
     pub seen: Timestamp,
 }
 
@@ -105,7 +112,7 @@ impl Alert {
     ) -> Self {
         Self {
             version: VERSION,
-            id: identity(rule, certificate),
+            id: Self::identity(rule, certificate, None),
             rule: rule.to_owned(),
             reasons: reasons.iter().map(Explained::new).collect(),
             certificate: Described::new(certificate),
@@ -115,21 +122,25 @@ impl Alert {
             suppressed: 0,
         }
     }
-}
 
-/// Returns the identity of an alert: of the rule, and of the issuer and serial number, which a precertificate
-/// and its final certificate share.
-fn identity(rule: &str, certificate: &Certificate<'_>) -> String {
-    let mut bytes = Vec::new();
-    for part in [rule.as_bytes(), certificate.issuer.der(), certificate.serial] {
-        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(part);
+    /// Returns the identity of an alert: of the rule, and of the issuer and serial number, which a
+    /// precertificate and its final certificate share, unless the kind of entry is part of it.
+    #[must_use]
+    pub fn identity(rule: &str, certificate: &Certificate<'_>, kind: Option<EntryKind>) -> String {
+        let mut bytes = Vec::new();
+        for part in [rule.as_bytes(), certificate.issuer.der(), certificate.serial] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part);
+        }
+        // What could not be read identifies nothing.
+        if certificate.serial.is_empty() || certificate.issuer.der().is_empty() {
+            bytes.extend_from_slice(&certificate.sha256);
+        }
+        if let Some(kind) = kind {
+            bytes.extend_from_slice(kind.name().as_bytes());
+        }
+        hex(&ct::sha256(&bytes))
     }
-    // What could not be read identifies nothing.
-    if certificate.serial.is_empty() || certificate.issuer.der().is_empty() {
-        bytes.extend_from_slice(&certificate.sha256);
-    }
-    hex(&ct::sha256(&bytes))
 }
 
 impl Explained {
@@ -247,7 +258,9 @@ pub(crate) mod tests {
         assert_eq!(alert("a").id, alert("a").id);
         assert_ne!(alert("a").id, alert("b").id);
         // Unreadable certificates are distinguished by their bytes.
-        let identities = [&b"one"[..], b"two"].map(|der| identity("a", &Certificate::read(der)));
-        assert_ne!(identities[0], identities[1]);
+        let identity = |der, kind| Alert::identity("a", &Certificate::read(der), kind);
+        assert_ne!(identity(b"one", None), identity(b"two", None));
+        let kinds = EntryKind::ALL.map(|kind| identity(b"one", Some(kind)));
+        assert_ne!(kinds[0], kinds[1]);
     }
 }

@@ -3,7 +3,8 @@
 //! A [`Rule`] has conditions on the names, the issuer and the kind of a certificate, exceptions for
 //! certificates that are known, and a limit of alerts an hour. [`Rules`] compares certificates with
 //! all rules at once and gives a [`Reason`] for each condition; [`Hourly`] counts the alerts of a rule.
-//! None of these has IO or a clock. An [`Alert`] is what a receiver gets, and [`delivery`] sends it.
+//! An [`outbox`] has the alerts that have not arrived. None of these has IO or a clock. An [`Alert`] is what
+//! a receiver gets, and [`delivery`] sends it.
 //!
 //! # What it costs
 //!
@@ -37,9 +38,11 @@ mod alert;
 pub mod delivery;
 mod limit;
 pub mod lookalike;
+pub mod outbox;
 mod pattern;
 mod problem;
 mod reason;
+mod recent;
 mod rule;
 mod rules;
 
@@ -48,5 +51,6 @@ pub use limit::{Decision, Hourly};
 pub use pattern::{MAX_PATTERN_BYTES, MAX_PROGRAM_BYTES};
 pub use problem::{Problem, Warning};
 pub use reason::Reason;
+pub use recent::{Entry, Recent, State};
 pub use rule::{DEFAULT_LIMIT, Except, MAX_LIMIT, MAX_NAME_BYTES, MAX_REGEXES, MAX_TERMS, Rule};
 pub use rules::{About, Candidate, MAX_LOOKALIKES, MAX_OPEN_REGEXES, MAX_RULES, Match, Rules};

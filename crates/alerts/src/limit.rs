@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 /// Seconds in which the limit counts.
-const HOUR: u64 = 3600;
+pub(crate) const HOUR: u64 = 3600;
+/// Seconds whose alerts are saved together.
+const BUCKET: u64 = 600;
 
 /// The newest alerts of a rule: in no hour are there more than its limit.
 #[derive(Clone, Debug)]
@@ -36,6 +38,35 @@ impl Hourly {
     /// Sets another limit and keeps the count.
     pub const fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
+    }
+
+    /// Returns the alerts in the last hour as they are saved: their number for each time, in ascending order.
+    /// Times are rounded up to ten minutes, so an alert may count that much longer after a restart.
+    pub(crate) fn saved(&self) -> Vec<(u64, u32)> {
+        let mut saved: Vec<(u64, u32)> = Vec::new();
+        for time in self.times.iter().map(|time| time.div_ceil(BUCKET).saturating_mul(BUCKET)) {
+            match saved.last_mut().filter(|(last, _)| *last >= time) {
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => saved.push((time, 1)),
+            }
+        }
+        saved
+    }
+
+    /// Makes the count that was saved, at most `limit` alerts.
+    pub(crate) fn restored(limit: u32, suppressed: u64, saved: &[(u64, u32)]) -> Self {
+        let times = saved.iter().flat_map(|(time, count)| (0..*count).map(|_| *time));
+        Self { limit, times: times.take(limit as usize).collect(), suppressed }
+    }
+
+    /// Returns the number of alerts in the last hour.
+    pub(crate) fn count(&self) -> usize {
+        self.times.len()
+    }
+
+    /// Returns the number of alerts that were suppressed since the last one that was not.
+    pub(crate) const fn suppressed(&self) -> u64 {
+        self.suppressed
     }
 
     /// Counts an alert at a time in seconds of any clock that does not go backwards.
@@ -71,6 +102,21 @@ mod tests {
         );
         hourly.set_limit(3);
         assert_eq!(hourly.take(3611), deliver(0));
+    }
+
+    #[test]
+    fn a_count_that_is_saved_and_restored_delivers_no_more_than_the_limit() {
+        let mut hourly = Hourly::new(4);
+        for now in [100, 590, 600, 601, 650] {
+            hourly.take(now);
+        }
+        let saved = hourly.saved();
+        assert_eq!((&*saved, hourly.suppressed()), (&[(600, 3), (1200, 1)][..], 1));
+        let mut restored = Hourly::restored(4, 1, &saved);
+        assert_eq!(restored.saved(), saved, "it is rounded once");
+        assert_eq!(restored.take(4199), Decision::Suppress);
+        assert_eq!(restored.take(4200), Decision::Deliver { suppressed: 2 });
+        assert_eq!(Hourly::restored(2, 0, &[(600, u32::MAX)]).count(), 2, "its size is bounded");
     }
 
     proptest! {

@@ -6,6 +6,7 @@ mod settings;
 mod source;
 mod task;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use config::Config;
@@ -20,7 +21,8 @@ use tokio::time::{Instant, timeout_at};
 
 use self::cluster::Holder;
 pub(crate) use self::settings::check;
-use self::task::{Keeper, Task};
+pub(crate) use self::task::Keeper;
+use self::task::Task;
 use crate::publish::messages::MessageStream;
 
 /// The folder of cursors in the data directory.
@@ -43,6 +45,15 @@ enum Running {
     Alone { tasks: Vec<JoinHandle<()>>, stopping: watch::Sender<bool> },
     /// They run while this node holds the lease; the sender ends them, with the deadline for that.
     InCluster { holder: JoinHandle<()>, stop: oneshot::Sender<Instant> },
+}
+
+/// A task that the node of a cluster runs that runs the outputs.
+pub(crate) trait Companion: Send + Sync + 'static {
+    /// Waits until there is work for it.
+    fn wanted(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Starts it. It ends by itself once the receiver has `true`.
+    fn start(&self, keeper: Keeper, stop: watch::Receiver<bool>) -> JoinHandle<()>;
 }
 
 /// The parts of the server that outputs read.
@@ -80,7 +91,7 @@ impl Outputs {
     }
 
     /// Starts to compete for the lease of a cluster's outputs. The node that has it runs them, from the
-    /// cursors in the bucket on.
+    /// cursors in the bucket on, and their companion.
     ///
     /// # Errors
     /// If a file that the configuration names cannot be read.
@@ -88,21 +99,30 @@ impl Outputs {
         config: &Config,
         parts: &Parts,
         bucket: Bucket,
+        companion: impl Companion,
     ) -> anyhow::Result<Self> {
         let name = cluster::random_name();
         let keeper = Keeper::Bucket { bucket: Box::new(bucket.clone()), holder: name.clone() };
         let configured = Task::all(config, parts, &keeper)?;
-        if configured.is_empty() {
-            return Ok(Self::default());
-        }
+        let (is_idle, companion) = (configured.is_empty(), Arc::new(companion));
         let statuses = statuses(&configured);
+        let beside = Arc::clone(&companion);
         let start = move |stop: &watch::Receiver<bool>| {
             let run = |task: &Task| tokio::spawn(task.clone().run(None, stop.clone()));
-            configured.iter().map(run).collect()
+            let outputs = configured.iter().map(run);
+            outputs.chain([beside.start(keeper.clone(), stop.clone())]).collect()
         };
-        let (stop, stopped) = oneshot::channel();
+        let (stop, mut stopped) = oneshot::channel();
         let holder = Holder::new(bucket, name, start);
-        let holder = tokio::spawn(holder.run(stopped));
+        let holder = tokio::spawn(async move {
+            if is_idle {
+                tokio::select! {
+                    _ = &mut stopped => return,
+                    () = companion.wanted() => {}
+                }
+            }
+            holder.run(stopped).await;
+        });
         Ok(Self { statuses, running: Some(Running::InCluster { holder, stop }) })
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod fanout;
 pub mod issuers;
 pub mod messages;
 pub(crate) mod pages;
+pub(crate) mod reading;
 pub mod recent;
 pub(crate) mod thread;
 

@@ -24,6 +24,7 @@ use wire::filter::Filters;
 
 use self::live::{Live, WeakLive};
 use self::watch::Watch;
+use crate::alerts;
 use crate::http::guard::Policy;
 use crate::http::listener::tls::{Tls, TlsFiles};
 use crate::metrics::Metrics;
@@ -45,6 +46,8 @@ pub(crate) struct Reloadable {
     pub(crate) logs: Option<ChangeLogs>,
     pub(crate) filters: Filters,
     pub(crate) recent: Arc<RecentCertificates>,
+    /// Replaces the rules and receivers of alerts.
+    pub(crate) alerts: alerts::Replace,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Supervisor,
     pub(crate) set_level: SetLevel,
@@ -80,7 +83,7 @@ impl Reloads {
     /// The configuration cannot be used. Then nothing has changed.
     pub fn apply(&self, wanted: &Config) -> anyhow::Result<Vec<&'static str>> {
         let Inner { live, parts, applying } = &*self.0;
-        let Reloadable { tls, logs, filters, recent, metrics, set_level, .. } = parts;
+        let Reloadable { tls, logs, filters, recent, alerts, metrics, set_level, .. } = parts;
         let live = live.upgrade().context("the server is stopping")?;
         let _one_at_a_time = applying.lock();
         let running = live.config();
@@ -92,6 +95,7 @@ impl Reloads {
             drop(Tls::load(cert, key)?);
         }
         let policy = Policy::compile(&config)?;
+        let rules = alerts.read(&config)?;
         if config.log_level != running.log_level {
             set_level(&config.log_level)?;
         }
@@ -107,6 +111,7 @@ impl Reloads {
         }
         let (certificates, bytes) = options::recent_limits(&config);
         recent.limit(certificates, bytes);
+        alerts.apply(rules);
         live.replace(config, policy);
         metrics.config_reloads.inc();
         Ok(postponed)

@@ -11,7 +11,7 @@ pub struct Retries {
     pub first: Duration,
     /// The longest pause, unless the receiver asks for a longer one.
     pub longest: Duration,
-    /// Time after the first attempt from which an alert is given up.
+    /// Time from the match on after which an alert is given up.
     pub give_up: Duration,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Returns the step after an attempt that ended this long after the first one began.
+    /// Returns the step after an attempt that ended this long after the alert was matched.
     pub(super) fn after(&mut self, outcome: &Outcome, retries: &Retries, time: Duration) -> Step {
         let after = match outcome {
             Outcome::Accepted => return Step::Done,

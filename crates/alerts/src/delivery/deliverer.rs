@@ -1,11 +1,12 @@
-//! The task of a rule: alerts, one after the other, until each has arrived.
+//! The delivery of alerts to one receiver, each until it has arrived.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -16,6 +17,8 @@ use crate::alert::Alert;
 
 /// Time between two log lines about alerts that do not arrive.
 const REMIND: Duration = Duration::from_secs(60);
+/// Attempts at a time: rules do not wait for each other, and a receiver is not flooded.
+const AT_ONCE: usize = 8;
 
 /// The end of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,9 @@ pub enum Delivery {
     Arrived,
     /// It is among the dead letters.
     Kept,
-    /// The server stops, and nothing is known of it.
+    /// It is given up, and there is no file of dead letters. Only the log and the figures have it.
+    Lost,
+    /// It is not to be sent any more at present, and has not arrived.
     Stopped,
 }
 
@@ -34,6 +39,7 @@ pub struct Figures {
     arrived: AtomicU64,
     failed: AtomicU64,
     kept: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Figures {
@@ -54,59 +60,101 @@ impl Figures {
     pub fn kept(&self) -> u64 {
         self.kept.load(Ordering::Relaxed)
     }
+
+    /// Returns the number of alerts that were given up without a file of dead letters, or cannot be read
+    /// again.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Notes an alert that is lost.
+    pub fn add_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
-/// Delivers alerts to one receiver, in order.
+/// The alerts that are given up: a file, and the figures of a receiver.
+#[derive(Clone, Debug)]
+pub struct GivenUp {
+    /// The name of the receiver.
+    pub receiver: Arc<str>,
+    /// The file; without one, such alerts are only logged and counted.
+    pub dead_letters: Option<Arc<DeadLetters>>,
+    /// The figures of the receiver.
+    pub figures: Arc<Figures>,
+}
+
+/// Delivers alerts to one receiver: those of a rule in order, those of several rules at the same time.
 #[derive(Debug)]
 pub struct Deliverer {
     receiver: Receiver,
     retries: Retries,
-    dead_letters: Arc<DeadLetters>,
-    /// Becomes true when the server stops.
-    stopping: watch::Receiver<bool>,
-    figures: Arc<Figures>,
-    /// The time of the last log line about the failure that lasts.
-    reminded: Option<Instant>,
+    given_up: GivenUp,
+    places: Semaphore,
+    failing: Mutex<Failing>,
+}
+
+/// The failures that last.
+#[derive(Debug, Default)]
+struct Failing {
+    /// The last one since an alert arrived.
+    reason: Option<String>,
+    /// True if it was logged.
+    is_known: bool,
+    logged: Option<Instant>,
 }
 
 impl Deliverer {
     /// Makes a deliverer.
     #[must_use]
-    pub fn new(
-        receiver: Receiver,
-        retries: Retries,
-        dead_letters: Arc<DeadLetters>,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
-        let figures = Arc::default();
-        Self { receiver, retries, dead_letters, stopping, figures, reminded: None }
+    pub fn new(receiver: Receiver, retries: Retries, given_up: GivenUp) -> Self {
+        let (places, failing) = (Semaphore::new(AT_ONCE), Mutex::default());
+        Self { receiver, retries, given_up, places, failing }
     }
 
     /// Returns the alerts in numbers.
     #[must_use]
-    pub fn figures(&self) -> Arc<Figures> {
-        Arc::clone(&self.figures)
+    pub fn figures(&self) -> &Figures {
+        &self.given_up.figures
     }
 
-    /// Delivers an alert, however long that takes. The next one follows when this returns.
-    pub async fn deliver(&mut self, alert: &Alert) -> Delivery {
+    /// Returns the reason why the last attempt failed; none if it did not.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        self.failing.lock().reason.clone()
+    }
+
+    /// Delivers an alert, however long that takes. The next one of its rule follows when this returns. The
+    /// time until it is given up begins when it was `matched`, so that no restart prolongs it; there is at
+    /// least one attempt. Once `stopping` is true, an attempt under way is the last one.
+    pub async fn deliver(
+        &self,
+        alert: &Alert,
+        matched: Timestamp,
+        mut stopping: watch::Receiver<bool>,
+    ) -> Delivery {
         let (mut attempts, started) = (Attempts::default(), Instant::now());
+        let earlier = Timestamp::now().duration_since(matched);
+        // None if the clock was set back.
+        let earlier = Duration::try_from(earlier).unwrap_or_default();
         loop {
-            let mut stopping = self.stopping.clone();
-            let outcome = tokio::select! {
+            let place = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => return Delivery::Stopped,
-                outcome = self.receiver.send(alert) => outcome,
+                place = self.places.acquire() => place,
             };
-            let mut step = attempts.after(&outcome, &self.retries, started.elapsed());
+            let outcome = self.receiver.send(alert).await;
+            drop(place);
+            let mut step = attempts.after(&outcome, &self.retries, earlier + started.elapsed());
             if let Outcome::Later { reason, .. } | Outcome::Refused { reason } = outcome {
                 self.note_failure(alert, &reason);
                 if step == Step::GiveUp {
-                    if self.keep(alert, reason).await {
-                        return Delivery::Kept;
+                    match self.given_up.keep(alert, reason).await {
+                        Some(end) => return end,
+                        // What can be kept nowhere is tried again.
+                        None => step = Step::Pause(self.retries.longest),
                     }
-                    // What can be kept nowhere is tried again.
-                    step = Step::Pause(self.retries.longest);
                 }
             }
             let Step::Pause(pause) = step else {
@@ -121,55 +169,82 @@ impl Deliverer {
         }
     }
 
-    /// Keeps an alert among the dead letters; `false` if that fails.
-    async fn keep(&mut self, alert: &Alert, reason: String) -> bool {
+    fn note_failure(&self, alert: &Alert, reason: &str) {
+        self.figures().failed.fetch_add(1, Ordering::Relaxed);
+        let mut failing = self.failing.lock();
+        failing.reason = Some(reason.to_owned());
+        if failing.logged.is_none_or(|last| last.elapsed() >= REMIND) {
+            (failing.logged, failing.is_known) = (Some(Instant::now()), true);
+            let (rule, receiver) = (&*alert.rule, &*self.given_up.receiver);
+            tracing::warn!(rule, receiver, reason, "an alert does not arrive");
+        }
+    }
+
+    fn note_arrival(&self) {
+        self.figures().arrived.fetch_add(1, Ordering::Relaxed);
+        let mut failing = self.failing.lock();
+        failing.reason = None;
+        if std::mem::take(&mut failing.is_known) {
+            tracing::info!(receiver = &*self.given_up.receiver, "alerts arrive again");
+        }
+    }
+}
+
+impl GivenUp {
+    /// Keeps an alert among the dead letters. If that fails, it is lost, which is logged and counted.
+    pub async fn keep_or_lose(&self, alert: &Alert, reason: &str) {
+        if self.keep(alert, reason.to_owned()).await.is_none() {
+            self.figures.add_lost();
+        }
+    }
+
+    /// Keeps an alert among the dead letters, if there is a file; none if that fails.
+    pub async fn keep(&self, alert: &Alert, reason: String) -> Option<Delivery> {
+        let (rule, id, receiver) = (&*alert.rule, &*alert.id, &*self.receiver);
+        let Some(letters) = self.dead_letters.clone() else {
+            self.figures.add_lost();
+            let sha256 = &*alert.certificate.sha256;
+            tracing::error!(
+                rule,
+                receiver,
+                id,
+                sha256,
+                reason,
+                "an alert is given up and lost: without data_dir there are no dead letters"
+            );
+            return Some(Delivery::Lost);
+        };
         let letter = DeadLetter {
             time: Timestamp::now(),
-            receiver: self.receiver.shown(),
-            reason,
+            receiver: receiver.to_owned(),
+            reason: reason.clone(),
             alert: alert.clone(),
         };
-        let letters = Arc::clone(&self.dead_letters);
         let path = letters.path().display().to_string();
-        let (rule, id) = (&*alert.rule, &*alert.id);
-        let error = match spawn_blocking(move || letters.add(&letter)).await {
+        let problem = match spawn_blocking(move || letters.add(&letter)).await {
             Ok(Ok(())) => {
                 self.figures.kept.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(
                     rule,
+                    receiver,
                     id,
                     path,
+                    reason,
                     "an alert is given up; it is in the file of dead letters"
                 );
-                return true;
+                return Some(Delivery::Kept);
             }
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
         tracing::error!(
             rule,
+            receiver,
             id,
             path,
-            reason = error,
-            "an alert that should be given up cannot be kept; it is sent again"
+            reason = problem,
+            "an alert that should be given up cannot be kept"
         );
-        false
-    }
-
-    fn note_failure(&mut self, alert: &Alert, reason: &str) {
-        self.figures.failed.fetch_add(1, Ordering::Relaxed);
-        let is_due = self.reminded.is_none_or(|last| last.elapsed() >= REMIND);
-        if is_due {
-            self.reminded = Some(Instant::now());
-            let (rule, receiver) = (&*alert.rule, self.receiver.shown());
-            tracing::warn!(rule, receiver, reason, "an alert does not arrive");
-        }
-    }
-
-    fn note_arrival(&mut self) {
-        self.figures.arrived.fetch_add(1, Ordering::Relaxed);
-        if self.reminded.take().is_some() {
-            tracing::info!(receiver = self.receiver.shown(), "alerts arrive again");
-        }
+        None
     }
 }

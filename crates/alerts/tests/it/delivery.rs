@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alerts::delivery::{
-    DeadLetters, Deliverer, Delivery, Format, Outcome, Receiver, Retries, SIGNATURE_HEADER,
-    Webhook, sign,
+    DeadLetters, Deliverer, Delivery, Format, GivenUp, Outcome, Receiver, Retries,
+    SIGNATURE_HEADER, Webhook, sign,
 };
 use alerts::{Alert, Reason, Sighting};
+use jiff::{SignedDuration, Timestamp};
 use sinks::Secret;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -51,12 +52,23 @@ struct Setup {
     _folder: TempDir,
 }
 
+impl Setup {
+    async fn deliver(&self, alert: &Alert, matched: Timestamp) -> Delivery {
+        self.deliverer.deliver(alert, matched, self.stop.subscribe()).await
+    }
+}
+
 fn setup(hook: &Hook, retries: Retries) -> Setup {
     let folder = tempfile::tempdir().unwrap();
     let letters = Arc::new(DeadLetters::new(folder.path().join("dead.jsonl")));
-    let (stop, stopping) = watch::channel(false);
+    let stop = watch::Sender::new(false);
     let receiver = Receiver::new(webhook(&hook.url)).unwrap();
-    let deliverer = Deliverer::new(receiver, retries, Arc::clone(&letters), stopping);
+    let given_up = GivenUp {
+        receiver: "ops".into(),
+        dead_letters: Some(Arc::clone(&letters)),
+        figures: Arc::default(),
+    };
+    let deliverer = Deliverer::new(receiver, retries, given_up);
     Setup { deliverer, letters, stop, _folder: folder }
 }
 
@@ -79,10 +91,10 @@ async fn every_alert_arrives_in_order_whatever_the_receiver_does() {
         Answer::Status(503, "retry-after: soon\r\n"),
     ];
     let hook = Hook::start(&answers).await;
-    let mut setup = setup(&hook, FAST);
+    let setup = setup(&hook, FAST);
     let alerts: Vec<_> = (0..5).map(alert).collect();
     for alert in &alerts {
-        assert_eq!(setup.deliverer.deliver(alert).await, Delivery::Arrived);
+        assert_eq!(setup.deliver(alert, Timestamp::now()).await, Delivery::Arrived);
     }
     let requests = hook.requests();
     let is_accepted =
@@ -114,9 +126,9 @@ async fn every_alert_arrives_in_order_whatever_the_receiver_does() {
 #[tokio::test]
 async fn refused_and_given_up_alerts_are_dead_letters() {
     let hook = Hook::start(&[Answer::Status(400, "")]).await;
-    let mut refused = setup(&hook, FAST);
-    assert_eq!(refused.deliverer.deliver(&alert(0)).await, Delivery::Kept);
-    assert_eq!(refused.deliverer.deliver(&alert(1)).await, Delivery::Arrived);
+    let refused = setup(&hook, FAST);
+    assert_eq!(refused.deliver(&alert(0), Timestamp::now()).await, Delivery::Kept);
+    assert_eq!(refused.deliver(&alert(1), Timestamp::now()).await, Delivery::Arrived);
     let (letters, unreadable) = refused.letters.read().unwrap();
     assert_eq!((letters.len(), unreadable), (1, 0));
     assert_eq!(letters[0].alert, alert(0));
@@ -124,28 +136,62 @@ async fn refused_and_given_up_alerts_are_dead_letters() {
     assert!(!letters[0].receiver.contains("secret"), "{}", letters[0].receiver);
 
     let hook = Hook::start(&[Answer::Status(500, ""); 1000]).await;
-    let mut late = setup(&hook, Retries { give_up: Duration::from_millis(50), ..FAST });
-    assert_eq!(late.deliverer.deliver(&alert(2)).await, Delivery::Kept);
+    let late = setup(&hook, Retries { give_up: Duration::from_millis(50), ..FAST });
+    assert_eq!(late.deliver(&alert(2), Timestamp::now()).await, Delivery::Kept);
     assert!(hook.requests().len() > 1, "it was tried more than once");
     assert_eq!(late.letters.read().unwrap().0.len(), 1);
+}
+
+/// A restart makes new attempts for an alert, but no new day.
+#[tokio::test]
+async fn an_alert_is_given_up_a_day_after_its_match() {
+    let before = |hours| Timestamp::now() - SignedDuration::from_hours(hours);
+    let retries = Retries { give_up: Duration::from_secs(24 * 3600), ..FAST };
+    let hook = Hook::start(&[Answer::Status(500, ""), Answer::Status(500, "")]).await;
+    let setup = setup(&hook, retries);
+    assert_eq!(setup.deliver(&alert(0), before(25)).await, Delivery::Kept);
+    assert_eq!(hook.requests().len(), 1, "it is tried once");
+    assert_eq!(setup.deliver(&alert(1), before(23)).await, Delivery::Arrived);
+    assert_eq!(setup.deliver(&alert(2), before(25)).await, Delivery::Arrived);
+    // A clock that was set back since shortens nothing.
+    assert_eq!(setup.deliver(&alert(3), before(-48)).await, Delivery::Arrived);
+}
+
+#[tokio::test]
+async fn without_a_file_an_alert_that_is_given_up_is_counted() {
+    let hook = Hook::start(&[Answer::Status(400, "")]).await;
+    let receiver = Receiver::new(webhook(&hook.url)).unwrap();
+    let given_up = GivenUp { receiver: "ops".into(), dead_letters: None, figures: Arc::default() };
+    let deliverer = Deliverer::new(receiver, FAST, given_up);
+    let stop = watch::Sender::new(false);
+    let deliver = |number| {
+        let (alert, stopping) = (alert(number), stop.subscribe());
+        let deliverer = &deliverer;
+        async move { deliverer.deliver(&alert, Timestamp::now(), stopping).await }
+    };
+    assert_eq!(deliver(0).await, Delivery::Lost);
+    assert!(deliverer.problem().unwrap().contains("400"));
+    assert_eq!(deliver(1).await, Delivery::Arrived);
+    let figures = deliverer.figures();
+    assert_eq!((figures.lost(), figures.kept(), deliverer.problem()), (1, 0, None));
 }
 
 #[tokio::test]
 async fn a_stop_ends_an_attempt_and_a_pause() {
     for answer in [Answer::Hang, Answer::Status(503, "retry-after: 3600\r\n")] {
         let hook = Hook::start(&[answer]).await;
-        let mut setup = setup(&hook, FAST);
+        let setup = setup(&hook, FAST);
         let stop = setup.stop.clone();
-        let figures = setup.deliverer.figures();
         let alert = alert(0);
-        let (delivery, ()) = tokio::join!(setup.deliverer.deliver(&alert), async {
+        let (delivery, ()) = tokio::join!(setup.deliver(&alert, Timestamp::now()), async {
             // The request has arrived; of the answer it may not have heard yet.
             while hook.requests().is_empty() {
                 tokio::task::yield_now().await;
             }
             stop.send_replace(true);
         });
-        assert_eq!((delivery, figures.arrived()), (Delivery::Stopped, 0));
+        let arrived = setup.deliverer.figures().arrived();
+        assert_eq!((delivery, arrived), (Delivery::Stopped, 0));
     }
 }
 

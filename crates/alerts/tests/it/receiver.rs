@@ -42,7 +42,12 @@ pub(crate) struct Hook {
 
 impl Hook {
     pub(crate) async fn start(answers: &[Answer]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(0, answers).await
+    }
+
+    /// Starts at a port of the loopback interface; 0 for any.
+    pub(crate) async fn start_at(port: u16, answers: &[Answer]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
         let (sender, requests) = channel();
         let answers = Arc::new(Mutex::new(VecDeque::from(answers.to_vec())));

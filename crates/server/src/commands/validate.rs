@@ -62,6 +62,7 @@ pub fn run(setup: &Setup) -> Findings {
     };
     let of_files = app::check(&setup.config);
     findings.problems.extend(of_files.iter().map(|error| in_full(error.as_ref())));
+    findings.warnings.extend(app::warnings(&setup.config));
     if !setup.demo {
         check_data_dir(&setup.config, &mut findings);
         check_state_file(&setup.config, &mut findings);

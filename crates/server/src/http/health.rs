@@ -16,6 +16,7 @@ use sinks::Status;
 use supervise::{Supervisor, TaskStatus};
 use utoipa::ToSchema;
 
+use crate::alerts;
 use crate::cluster;
 use crate::cluster::status::Description;
 use crate::http::Services;
@@ -38,6 +39,7 @@ pub(super) struct Checks {
     liveness: Arc<Liveness>,
     tasks: Supervisor,
     outputs: Statuses,
+    alerts: Arc<alerts::Status>,
     cluster: Option<Arc<cluster::Status>>,
     started: Instant,
 }
@@ -50,6 +52,7 @@ pub(super) fn routes(services: &Services) -> Router {
         liveness: Arc::clone(&services.liveness),
         tasks: services.tasks.clone(),
         outputs: Arc::clone(&services.outputs),
+        alerts: Arc::clone(&services.alerts),
         cluster: services.cluster.clone(),
         started: services.started,
     };
@@ -190,7 +193,8 @@ fn assess(checks: &Checks) -> Deep {
     let reason = checks.logs.reason().map(|reason| reason.0);
     let down = first_down(&checks.tasks.tasks());
     let output = first_failing(&checks.outputs);
-    let found = Found { counts, have_answered, alarms: &alarms, down, output, reason };
+    let alert = checks.alerts.problem();
+    let found = Found { counts, have_answered, alarms: &alarms, down, output, alert, reason };
     let (status, reason) = verdict(&found);
     Deep {
         status,
@@ -246,6 +250,8 @@ struct Found<'a> {
     down: Option<String>,
     /// The description of an output that fails.
     output: Option<String>,
+    /// The description of an alert that does not arrive.
+    alert: Option<String>,
     /// The reason why no log is followed, or the list is not fresh.
     reason: Option<String>,
 }
@@ -278,6 +284,9 @@ fn verdict(found: &Found<'_>) -> (&'static str, Option<String>) {
     }
     if let Some(output) = &found.output {
         return ("degraded", Some(output.clone()));
+    }
+    if let Some(alert) = &found.alert {
+        return ("degraded", Some(alert.clone()));
     }
     if healthy == 0 {
         let why = "no log is healthy: each has failed recently or has not recovered yet";

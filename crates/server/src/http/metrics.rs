@@ -1,5 +1,6 @@
 //! The metrics as Prometheus reads them, among the other routes or on a listener of their own.
 
+mod alerts;
 mod cluster;
 mod compat;
 mod first_seen;

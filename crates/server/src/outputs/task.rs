@@ -22,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// The place that keeps cursors.
 #[derive(Clone, Debug)]
-pub(super) enum Keeper {
+pub(crate) enum Keeper {
     /// None.
     Memory,
     /// A folder.
@@ -42,7 +42,18 @@ impl Keeper {
         }
     }
 
-    const fn is_shared(&self) -> bool {
+    /// Returns where the state of alerts is kept; the folder is that of alerts.
+    pub(crate) fn store_of_alerts(&self) -> Option<Box<dyn Store>> {
+        match self {
+            Self::Memory => None,
+            Self::Folder(folder) => Some(Box::new(FileStore::new(folder, "state"))),
+            Self::Bucket { bucket, holder } => {
+                Some(Box::new(BucketStore::of_alerts(Bucket::clone(bucket), holder.clone())))
+            }
+        }
+    }
+
+    pub(crate) const fn is_shared(&self) -> bool {
         matches!(self, Self::Bucket { .. })
     }
 }

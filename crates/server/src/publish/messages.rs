@@ -72,13 +72,19 @@ pub struct Message<'e> {
     certificate: Certificate<'e>,
 }
 
-impl Message<'_> {
+impl<'e> Message<'e> {
+    /// Returns the certificate.
+    pub(crate) const fn certificate(&self) -> &Certificate<'e> {
+        &self.certificate
+    }
+
     /// Returns the first name of the certificate, if it has one.
     pub(crate) fn first_name(&self) -> Option<String> {
         self.certificate.all_domains(Dialect::Calidog).next().map(Cow::into_owned)
     }
 
-    fn describe(&self, subject: &mut Subject) {
+    /// Makes the subject this certificate.
+    pub(crate) fn describe(&self, subject: &mut Subject) {
         let kind = EntryKind::from(self.entry.record.kind);
         subject.read(&self.certificate, &self.entry.source, kind);
         subject.set_new(self.entry.record.is_new);

@@ -8,10 +8,11 @@ use tokio::task::spawn_blocking;
 
 use super::{Pending, Store, StoreError};
 
-/// Most bytes that are read: a larger file is none of this program, and is then not readable.
-const LARGEST: u64 = 4096;
+/// Most bytes that are read: a larger file is none of this program, and is then not readable. The state of
+/// alerts has up to a megabyte.
+const LARGEST: u64 = 2 << 20;
 
-/// A file with the cursor of an output. It is replaced in one step, and synced.
+/// A file with the cursor of an output, or other contents of its size. It is replaced in one step, and synced.
 #[derive(Debug)]
 pub struct FileStore {
     folder: PathBuf,

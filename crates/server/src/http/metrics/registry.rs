@@ -14,12 +14,14 @@ use prometheus_client::registry::{Registry, Unit};
 use supervise::Supervisor;
 use wire::filter::Filters;
 
+use super::alerts::AlertMetrics;
 use super::cluster::ClusterMetrics;
 use super::first_seen::FirstSeenMetrics;
 use super::journal::JournalMetrics;
 use super::logs::Logs;
 use super::outputs::OutputMetrics;
 use super::process;
+use crate::alerts;
 use crate::cluster;
 use crate::first_seen::FirstSeen;
 use crate::metrics::Metrics;
@@ -39,12 +41,14 @@ pub(crate) struct Sources {
     pub(crate) first_seen: Option<Arc<FirstSeen>>,
     pub(crate) cluster: Option<Arc<cluster::Status>>,
     pub(crate) outputs: Statuses,
+    pub(crate) alerts: Arc<alerts::Status>,
 }
 
 /// Builds the registry with every metric in it, ready to be scraped.
 #[must_use]
 pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
-    let Sources { hub, filters, logs, tasks, journal, first_seen, cluster, outputs } = sources;
+    let Sources { hub, filters, logs, tasks, journal, first_seen, cluster, outputs, alerts } =
+        sources;
     let mut registry = Registry::with_prefix("certstream");
     register_connections(&mut registry, metrics);
     register_guard(&mut registry, &metrics.guard);
@@ -57,6 +61,7 @@ pub(crate) fn registry(metrics: &Metrics, sources: Sources) -> Registry {
     registry.register_collector(Box::new(process::LogOutput));
     registry.register_collector(Box::new(Logs(logs)));
     registry.register_collector(Box::new(OutputMetrics(outputs)));
+    registry.register_collector(Box::new(AlertMetrics(alerts)));
     if let Some(journal) = journal {
         registry.register_collector(Box::new(JournalMetrics(journal)));
     }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sinks::{Pending, Store, StoreError};
 
+/// The key of the state of alerts.
+const ALERTS: &str = "alerts";
+
 /// The key of an output's cursor. A save is refused once another node has written it, whatever both
 /// nodes believe about the lease.
 #[derive(Debug)]
@@ -30,6 +33,11 @@ struct Value {
 impl BucketStore {
     pub(crate) fn new(bucket: Bucket, holder: String, output: &str) -> Self {
         Self { bucket, key: key(output), holder, revision: 0, is_unsure: false }
+    }
+
+    /// Names the key of the state of alerts, which is no output's.
+    pub(crate) fn of_alerts(bucket: Bucket, holder: String) -> Self {
+        Self { bucket, key: ALERTS.to_owned(), holder, revision: 0, is_unsure: false }
     }
 
     async fn load(&mut self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use config::MetricsCompat;
+use serde_json::json;
 
 use crate::harness::{Running, eventually, logs, reads_all};
 
@@ -29,6 +30,8 @@ async fn the_metrics_document_matches_a_running_server() {
     // Nothing listens there; its figures are shown anyway.
     with_journal.nats.enabled = true;
     with_journal.nats.url = "nats://127.0.0.1:1".to_owned();
+    let receiver = json!({ "name": "ops", "type": "webhook", "url": "https://hooks.example" });
+    with_journal.alerts.receivers = vec![serde_json::from_value(receiver).expect("a receiver")];
     let own = shown(&Running::start(with_journal).await).await;
     config.metrics.compat = vec![MetricsCompat::Go];
     let go = shown(&Running::start(config.clone()).await).await;

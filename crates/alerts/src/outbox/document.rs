@@ -1,0 +1,179 @@
+//! The document that an outbox is saved as.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sinks::{Position, Resume};
+
+use super::recent::{Identities, Key};
+use super::{Bounds, Outbox, Route, Waiting};
+use crate::limit::Hourly;
+use crate::rule::MAX_LIMIT;
+
+/// The version of the document.
+const VERSION: u32 = 1;
+/// Rules at most whose hourly count is saved: those with the most alerts.
+const MAX_LIMITS: usize = 500;
+/// Bytes of the names of rules whose hourly count is saved, at most.
+const MAX_LIMITS_BYTES: usize = 30_000;
+
+/// The document does not have the form of one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
+
+/// An outbox that was saved.
+#[derive(Debug)]
+pub struct Restored {
+    /// The outbox.
+    pub outbox: Outbox,
+    /// The place at which the stream is to be matched again.
+    pub resume: Resume,
+    /// Alerts that waited and cannot be read again, because the stream is another one.
+    pub lost: usize,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    stream: String,
+    next: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entries: Option<u64>,
+    /// The names of rules and receivers, which the routes refer to.
+    rules: Vec<String>,
+    receivers: Vec<String>,
+    waiting: Vec<SavedRoute>,
+    /// The latest time of a certificate.
+    clock: u64,
+    limits: Vec<SavedLimit>,
+    recent: String,
+}
+
+/// The numbers of a rule and of a receiver, and the alerts that wait.
+type SavedRoute = (usize, usize, Vec<SavedAlert>);
+/// Offset, identity, time, and number of suppressed alerts.
+type SavedAlert = (u64, String, u64, u64);
+
+/// The alerts of a rule in the last hour.
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedLimit {
+    rule: String,
+    suppressed: u64,
+    times: Vec<(u64, u32)>,
+}
+
+impl Outbox {
+    /// Returns the document to save: less than a megabyte, whatever waits.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON, which does not happen.
+    pub fn write(&self, stream: &str) -> serde_json::Result<Vec<u8>> {
+        let (mut rules, mut receivers) = (Names::default(), Names::default());
+        let mut waiting: Vec<SavedRoute> = Vec::with_capacity(self.routes.len());
+        for (route, alerts) in &self.routes {
+            let numbers = (rules.number(&route.rule), receivers.number(&route.receiver));
+            waiting.push((numbers.0, numbers.1, alerts.iter().map(saved).collect()));
+        }
+        serde_json::to_vec(&Document {
+            version: VERSION,
+            stream: stream.to_owned(),
+            next: self.position.next,
+            entries: self.position.entries,
+            rules: rules.names,
+            receivers: receivers.names,
+            waiting,
+            clock: self.clock,
+            limits: self.saved_limits(),
+            recent: self.recent.to_text(),
+        })
+    }
+
+    fn saved_limits(&self) -> Vec<SavedLimit> {
+        let mut limits: Vec<_> = self.limits.iter().collect();
+        limits.sort_by_key(|(_, hourly)| std::cmp::Reverse(hourly.count()));
+        let mut bytes = 0;
+        limits.truncate(MAX_LIMITS);
+        let fitting = limits.into_iter().take_while(|(rule, _)| {
+            bytes += rule.len();
+            bytes <= MAX_LIMITS_BYTES
+        });
+        let saved = fitting.map(|(rule, hourly)| SavedLimit {
+            rule: rule.to_string(),
+            suppressed: hourly.suppressed(),
+            times: hourly.saved(),
+        });
+        saved.collect()
+    }
+
+    /// Reads a document that was saved.
+    ///
+    /// # Errors
+    /// If it was damaged, or a newer program wrote it.
+    pub fn read(document: &[u8], stream: &str, bounds: Bounds) -> Result<Restored, Unreadable> {
+        let saved: Document =
+            serde_json::from_slice(document).map_err(|error| Unreadable(error.to_string()))?;
+        if saved.version != VERSION {
+            let version = saved.version;
+            return Err(Unreadable(format!("it has version {version}, of a newer program")));
+        }
+        let position = Position { next: saved.next, entries: saved.entries };
+        let mut outbox = Self::new(position, bounds);
+        let recent = Identities::from_text(&saved.recent);
+        outbox.recent = recent.ok_or_else(|| Unreadable("an identity is damaged".to_owned()))?;
+        outbox.clock = saved.clock;
+        outbox.limits = limits(&saved.limits);
+        let is_same = saved.stream == stream;
+        let resume = match (is_same, saved.next) {
+            (false, _) | (true, 0) => Resume::Oldest,
+            (true, _) => Resume::At(position),
+        };
+        if !is_same {
+            let lost = saved.waiting.iter().map(|(_, _, alerts)| alerts.len()).sum();
+            return Ok(Restored { outbox, resume, lost });
+        }
+        for (rule, receiver, alerts) in &saved.waiting {
+            let names = saved.rules.get(*rule).zip(saved.receivers.get(*receiver));
+            let (rule, receiver) =
+                names.ok_or_else(|| Unreadable("a rule or receiver has no name".to_owned()))?;
+            let route = Route { rule: rule.as_str().into(), receiver: receiver.as_str().into() };
+            for alert in alerts {
+                outbox.add(route.clone(), waiting(alert)?);
+            }
+        }
+        Ok(Restored { outbox, resume, lost: 0 })
+    }
+}
+
+/// The names that were met, each with its number.
+#[derive(Default)]
+struct Names {
+    names: Vec<String>,
+    numbers: HashMap<Arc<str>, usize>,
+}
+
+impl Names {
+    fn number(&mut self, name: &Arc<str>) -> usize {
+        *self.numbers.entry(Arc::clone(name)).or_insert_with(|| {
+            self.names.push(name.to_string());
+            self.names.len() - 1
+        })
+    }
+}
+
+fn saved(waiting: &Waiting) -> SavedAlert {
+    let Waiting { offset, key, matched, suppressed, .. } = waiting;
+    (*offset, key.to_text(), *matched, *suppressed)
+}
+
+fn waiting((offset, key, matched, suppressed): &SavedAlert) -> Result<Waiting, Unreadable> {
+    let key = Key::from_text(key).ok_or_else(|| Unreadable("an identity is damaged".to_owned()))?;
+    Ok(Waiting { offset: *offset, key, matched: *matched, suppressed: *suppressed, alert: None })
+}
+
+fn limits(saved: &[SavedLimit]) -> BTreeMap<Arc<str>, Hourly> {
+    // The limit is that of the rule, once it has its next alert.
+    let hourly = |saved: &SavedLimit| Hourly::restored(MAX_LIMIT, saved.suppressed, &saved.times);
+    saved.iter().map(|saved| (saved.rule.as_str().into(), hourly(saved))).collect()
+}

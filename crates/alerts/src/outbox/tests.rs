@@ -1,0 +1,345 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use sinks::Resume;
+
+use super::document::Restored;
+use super::recent::MAX_RECENT;
+use super::*;
+use crate::alert::tests::alert;
+
+const STREAM: &str = "abcdefgh";
+
+/// A certificate that matches a rule.
+#[derive(Clone, Copy)]
+struct Matched<'a> {
+    rule: &'a str,
+    offset: u64,
+    certificate: u64,
+    seen: u64,
+}
+
+impl Matched<'_> {
+    fn id(self) -> String {
+        crate::alert::hex(&ct::sha256(format!("{} {}", self.rule, self.certificate).as_bytes()))
+    }
+
+    fn key(self) -> Key {
+        Key::of(&self.id())
+    }
+}
+
+fn matched(rule: &str, offset: u64, certificate: u64) -> Matched<'_> {
+    Matched { rule, offset, certificate, seen: 1_000 }
+}
+
+fn names(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|name| (*name).into()).collect()
+}
+
+fn route(rule: &str, receiver: &str) -> Route {
+    Route { rule: rule.into(), receiver: receiver.into() }
+}
+
+fn outbox(receivers: usize) -> Outbox {
+    Outbox::new(Position::default(), Bounds::new(receivers, true))
+}
+
+/// Decides on a certificate, and puts the alert into the outbox. Returns the number of receivers that it
+/// does not wait for.
+fn offer(
+    outbox: &mut Outbox,
+    receivers: &[Arc<str>],
+    matched: Matched<'_>,
+) -> Result<usize, Decided> {
+    let Matched { rule, offset, seen, .. } = matched;
+    let key = matched.key();
+    match outbox.decide(rule, 10_000, key, seen) {
+        Decided::Alert { suppressed } => {
+            let alert = Alert { id: matched.id(), ..alert(rule) };
+            let alert = Some(Arc::new(alert));
+            let waiting = Waiting { offset, key, matched: 5_000, suppressed, alert };
+            Ok(outbox.put(&rule.into(), &waiting, receivers).len())
+        }
+        other => Err(other),
+    }
+}
+
+fn restored(outbox: &Outbox) -> Restored {
+    let document = outbox.write(STREAM).unwrap();
+    Outbox::read(&document, STREAM, outbox.bounds).unwrap()
+}
+
+#[test]
+fn a_certificate_is_one_alert_for_each_receiver() {
+    let (mut outbox, receivers) = (outbox(2), names(&["ops", "mail"]));
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 7, 1)), Ok(0));
+    assert_eq!(outbox.waiting(), 2);
+    let known = Err(Decided::Known);
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 8, 1)), known);
+    assert_eq!(offer(&mut outbox, &receivers, matched("b", 8, 1)), Ok(0));
+    let ops = route("a", "ops");
+    let next = outbox.next(&ops).unwrap();
+    assert_eq!((next.offset, next.matched, next.alert.is_some()), (7, 5_000, true));
+    let key = next.key;
+    assert!(outbox.settle(&ops, key));
+    assert!(!outbox.settle(&ops, key), "it is settled once");
+    assert!(outbox.next(&ops).is_none());
+    assert!(outbox.next(&route("a", "mail")).is_some(), "the other receiver has not got it");
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 9, 1)), known);
+    assert_eq!(offer(&mut restored(&outbox).outbox, &receivers, matched("a", 9, 1)), known);
+}
+
+#[test]
+fn a_rule_at_its_limit_counts_and_the_next_alert_has_the_number() {
+    let mut outbox = outbox(1);
+    let at = |outbox: &mut Outbox, seen, certificate| {
+        let key = matched("a", certificate, certificate).key();
+        outbox.decide("a", 2, key, seen)
+    };
+    let deliver = |suppressed| Decided::Alert { suppressed };
+    assert_eq!(at(&mut outbox, 1_000, 0), deliver(0));
+    assert_eq!(at(&mut outbox, 1_000, 1), deliver(0));
+    assert_eq!(at(&mut outbox, 2_000, 2), Decided::Suppressed);
+    let mut outbox = restored(&outbox).outbox;
+    assert_eq!(at(&mut outbox, 2_001, 3), Decided::Suppressed, "it is saved");
+    assert_eq!(at(&mut outbox, 1_200 + 3_600, 4), deliver(2), "an hour later");
+    // A clock that was years ahead does not silence the rule for years.
+    assert_eq!(at(&mut outbox, 1 << 40, 5), deliver(0));
+    assert_eq!(at(&mut outbox, 1 << 40, 6), deliver(0));
+    assert_eq!(at(&mut outbox, 9_000, 7), deliver(0));
+}
+
+#[test]
+fn a_receiver_that_is_down_takes_no_room_from_others() {
+    let (mut outbox, receivers) = (outbox(2), names(&["down", "up"]));
+    let mut over = 0;
+    for certificate in 0..3_000 {
+        let rule = if certificate < 1_200 { "a" } else { "b" };
+        let decided = offer(&mut outbox, &receivers, matched(rule, certificate, certificate));
+        over += decided.unwrap();
+        let up = route(rule, "up");
+        let key = outbox.next(&up).expect("there is room for it").key;
+        assert!(outbox.settle(&up, key));
+    }
+    assert_eq!(over, 200 + 800, "a thousand wait for each rule");
+    assert_eq!(outbox.waiting(), 2_000);
+    // Its share of all, with very many rules.
+    let over: usize = (0..9_000)
+        .map(|rule| {
+            let rule = format!("rule {rule}");
+            offer(&mut outbox, &receivers[..1], matched(&rule, rule.len() as u64, 0)).unwrap()
+        })
+        .sum();
+    assert_eq!(outbox.waiting(), MAX_WAITING / 2);
+    assert_eq!(over, 9_000 - 3_000);
+    assert_eq!(offer(&mut outbox, &receivers, matched("c", 1, 1)), Ok(1));
+    assert!(outbox.next(&route("c", "up")).is_some());
+}
+
+#[test]
+fn contents_in_memory_are_bounded() {
+    let receivers = names(&["ops"]);
+    for can_reread in [true, false] {
+        let bounds = Bounds { receivers: 1, can_reread, content_bytes: 10_000 };
+        let mut outbox = Outbox::new(Position::default(), bounds);
+        let over: usize =
+            (0..9).map(|n| offer(&mut outbox, &receivers, matched("a", n, n)).unwrap()).sum();
+        assert_eq!(over > 0, !can_reread);
+        assert!(outbox.content_bytes <= 10_000);
+        let ops = route("a", "ops");
+        let mut kept = 0;
+        while let Some(next) = outbox.next(&ops) {
+            kept += usize::from(next.alert.is_some());
+            let key = next.key;
+            assert!(outbox.settle(&ops, key));
+        }
+        assert!((1..9).contains(&kept), "{kept}");
+        assert_eq!((outbox.content_bytes, outbox.names_bytes, outbox.waiting()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn the_largest_document_fits_in_a_message_of_nats() {
+    let mut outbox = outbox(1);
+    outbox.move_to(Position { next: 1 << 53, entries: Some(1 << 53) });
+    let receivers = names(&["ops"]);
+    for number in 0..20_000_u64 {
+        let rule = if number < 5_000 { format!("{number:0>100}") } else { format!("{number:0>9}") };
+        for seen in [0, 700, 1300] {
+            let offset = (1 << 40) + number;
+            let matched = Matched { seen: 1_795_000_000 + seen, ..matched(&rule, offset, seen) };
+            let _decided = offer(&mut outbox, &receivers, matched);
+        }
+    }
+    assert!(outbox.names_bytes <= MAX_NAMES_BYTES && outbox.names_bytes > MAX_NAMES_BYTES - 100);
+    assert!(outbox.waiting() >= 3_000);
+    assert_eq!(outbox.recent.to_text().len(), MAX_RECENT * 16);
+    let bytes = outbox.write(STREAM).unwrap().len();
+    assert!((300_000..1_000_000).contains(&bytes), "{bytes}");
+    // As many alerts as there may be, each of a rule of its own.
+    let mut outbox = self::outbox(1);
+    for number in 0..20_000_u64 {
+        let rule = format!("{number:0>8}");
+        let matched = matched(&rule, (1 << 40) + number, 0);
+        offer(&mut outbox, &receivers, Matched { seen: 1_795_000_000, ..matched }).unwrap();
+    }
+    assert_eq!(outbox.waiting(), MAX_WAITING);
+    let bytes = outbox.write(STREAM).unwrap().len();
+    assert!((600_000..1_000_000).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn a_document_of_another_stream_has_no_offsets() {
+    let (mut outbox, receivers) = (outbox(1), names(&["ops"]));
+    offer(&mut outbox, &receivers, matched("a", 7, 1)).unwrap();
+    outbox.move_to(Position { next: 8, entries: Some(3) });
+    let document = outbox.write(STREAM).unwrap();
+    let read = |stream| Outbox::read(&document, stream, outbox.bounds).unwrap();
+    let same = read(STREAM);
+    assert_eq!((same.resume, same.lost), (Resume::At(outbox.position()), 0));
+    assert_eq!(same.outbox.next(&route("a", "ops")).unwrap().offset, 7);
+    let mut other = read("ABCDEFGH");
+    assert_eq!((other.resume, other.lost, other.outbox.waiting()), (Resume::Oldest, 1, 0));
+    assert_eq!(offer(&mut other.outbox, &receivers, matched("a", 2, 1)), Err(Decided::Known));
+    outbox.move_to(Position::default());
+    assert_eq!(restored(&outbox).resume, Resume::Oldest, "as an operator writes it");
+}
+
+#[test]
+fn damaged_and_newer_documents_are_refused() {
+    let (mut outbox, receivers) = (outbox(1), names(&["ops"]));
+    offer(&mut outbox, &receivers, matched("a", 7, 1)).unwrap();
+    let document = String::from_utf8(outbox.write(STREAM).unwrap()).unwrap();
+    for (from, to, expected) in [
+        ("\"version\":1", "\"version\":2", "of a newer program"),
+        ("\"version\":1", "\"version\":", "expected value"),
+        ("[[0,0,[", "[[1,0,[", "has no name"),
+        ("[[7,\"", "[[7,\"A", "an identity is damaged"),
+        ("\"recent\":\"", "\"recent\":\"AA", "an identity is damaged"),
+    ] {
+        let damaged = document.replace(from, to);
+        assert_ne!(damaged, document, "{from}");
+        let error = Outbox::read(damaged.as_bytes(), STREAM, outbox.bounds).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+/// A step of the model.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The next entry of the stream is matched.
+    Match,
+    /// The first alert of a route arrives.
+    Arrive(usize),
+    /// The outbox is saved.
+    Save,
+    /// The process is killed, and continues with the last document.
+    Kill,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Match),
+        4 => (0..4_usize).prop_map(Step::Arrive),
+        2 => Just(Step::Save),
+        1 => Just(Step::Kill),
+    ];
+    prop::collection::vec(step, 0..120)
+}
+
+/// What a receiver of a rule got: identities, in order.
+type Arrived = BTreeMap<Route, Vec<Key>>;
+
+struct Model {
+    outbox: Outbox,
+    document: Vec<u8>,
+    arrived: Arrived,
+    /// What the outbox knows to have arrived, and at the last save: it may not arrive again.
+    settled: BTreeSet<(Route, Key)>,
+    saved: BTreeSet<(Route, Key)>,
+}
+
+impl Model {
+    /// Matches the entry at the position: rule and certificate.
+    fn match_next(&mut self, stream: &[(usize, u64)], receivers: &[Arc<str>]) {
+        let next = self.outbox.position().next;
+        let Some((rule, certificate)) = stream.get(next as usize) else { return };
+        let matched = matched(["a", "b"][*rule], next, *certificate);
+        let decided = offer(&mut self.outbox, receivers, matched);
+        assert!(matches!(decided, Ok(0) | Err(Decided::Known)));
+        self.outbox.move_to(Position { next: next + 1, entries: Some(next + 1) });
+    }
+
+    fn arrive(&mut self, route: &Route) {
+        let Some(next) = self.outbox.next(route) else { return };
+        let key = next.key;
+        assert!(self.settled.insert((route.clone(), key)), "it is known to have arrived");
+        self.arrived.entry(route.clone()).or_default().push(key);
+        assert!(self.outbox.settle(route, key));
+    }
+
+    fn save(&mut self) {
+        self.document = self.outbox.write(STREAM).unwrap();
+        self.saved.clone_from(&self.settled);
+    }
+
+    fn kill(&mut self) {
+        self.settled.clone_from(&self.saved);
+        let bounds = self.outbox.bounds;
+        self.outbox = Outbox::read(&self.document, STREAM, bounds).unwrap().outbox;
+    }
+}
+
+proptest! {
+    /// Whenever the process is killed, each receiver of each rule gets every alert, for the first time in
+    /// the order of the stream, and none again that it had got before the last save.
+    #[test]
+    fn nothing_is_lost_or_repeated_however_often_the_process_is_killed(
+        stream in prop::collection::vec((0..2_usize, 0..30_u64), 0..60),
+        steps in steps(),
+    ) {
+        let receivers = names(&["ops", "mail"]);
+        let routes: Vec<Route> = ["a", "b"]
+            .into_iter()
+            .flat_map(|rule| ["ops", "mail"].map(|receiver| route(rule, receiver)))
+            .collect();
+        let outbox = outbox(2);
+        let document = outbox.write(STREAM).unwrap();
+        let (arrived, settled, saved) = Default::default();
+        let mut model = Model { outbox, document, arrived, settled, saved };
+        for step in steps {
+            match step {
+                Step::Match => model.match_next(&stream, &receivers),
+                Step::Arrive(number) => model.arrive(&routes[number]),
+                Step::Save => model.save(),
+                Step::Kill => model.kill(),
+            }
+        }
+        while model.outbox.position().next < stream.len() as u64 {
+            model.match_next(&stream, &receivers);
+        }
+        for route in &routes {
+            while model.outbox.next(route).is_some() {
+                model.arrive(route);
+            }
+            let of_rule = stream.iter().filter(|(rule, _)| ["a", "b"][*rule] == &*route.rule);
+            let mut expected = Vec::new();
+            for (_, certificate) in of_rule {
+                let key = matched(&route.rule, 0, *certificate).key();
+                if !expected.contains(&key) {
+                    expected.push(key);
+                }
+            }
+            let mut arrived = Vec::new();
+            for key in model.arrived.get(route).into_iter().flatten() {
+                if !arrived.contains(key) {
+                    arrived.push(*key);
+                }
+            }
+            prop_assert_eq!(arrived, expected);
+        }
+        prop_assert_eq!(model.outbox.waiting(), 0);
+        prop_assert_eq!((model.outbox.names_bytes, model.outbox.content_bytes), (0, 0));
+    }
+}

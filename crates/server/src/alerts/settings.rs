@@ -1,0 +1,265 @@
+//! The rules and receivers of alerts, made from the configuration.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use alerts::delivery::{Deliverer, Format, Receiver, Retries, Webhook};
+use alerts::outbox::Route;
+use alerts::{About, Problem, Rules};
+use anyhow::{Context as _, bail};
+use config::Config;
+use config::alerts::{EntryKind, Receiver as Described, ReceiverType};
+use parking_lot::Mutex;
+use sinks::{Secret, read_secret};
+
+use super::status::Status;
+
+/// The rules and receivers in use. A reload replaces them.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Compares certificates with the rules. In use by one thread at a time.
+    pub(super) rules: Mutex<Rules>,
+    /// The names of the rules, in their order.
+    pub(super) names: Vec<Arc<str>>,
+    terms: HashMap<Arc<str>, Terms>,
+    pub(super) receivers: HashMap<Arc<str>, Arc<Receiving>>,
+    /// The page about a certificate, without its offset.
+    pub(super) link: Option<String>,
+    /// True if a precertificate and its final certificate are one alert.
+    pub(super) merge_entries: bool,
+    /// What the author of the configuration should know.
+    warnings: Vec<String>,
+}
+
+/// A rule as far as its alerts are concerned.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// The names of its receivers.
+    pub(super) receivers: Vec<Arc<str>>,
+    /// Alerts in an hour at most.
+    pub(super) limit: u32,
+}
+
+/// A receiver in use.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    described: Target,
+    pub(super) deliverer: Deliverer,
+}
+
+/// A receiver with the contents of its files.
+#[derive(Debug, PartialEq)]
+enum Target {
+    Webhook(Webhook),
+}
+
+impl Target {
+    fn receiver(&self) -> anyhow::Result<Receiver> {
+        match self {
+            Self::Webhook(webhook) => Ok(Receiver::new(webhook.clone())?),
+        }
+    }
+
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Webhook(webhook) => webhook.warning(),
+        }
+    }
+}
+
+/// A receiver with its name.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) receiver: Receiver,
+}
+
+/// Returns the receivers of a configuration.
+///
+/// # Errors
+/// If one of them cannot be used.
+pub(crate) fn receivers(config: &Config) -> anyhow::Result<Vec<Named>> {
+    let named = targets(config)?.into_iter().map(|(key, described, target)| {
+        let receiver = target.receiver().with_context(|| at(&key, &described.name))?;
+        Ok(Named { name: described.name.clone(), receiver })
+    });
+    named.collect()
+}
+
+/// Returns what the author of a configuration should know about its alerts.
+///
+/// # Errors
+/// If a rule or receiver cannot be used.
+pub(crate) fn check(config: &Config) -> anyhow::Result<Vec<String>> {
+    drop(receivers(config)?);
+    Ok(warnings(config, &rules(config)?, &targets(config)?))
+}
+
+impl Settings {
+    /// Reads the rules and receivers of a configuration. Receivers that have not changed stay as they are in
+    /// the settings before.
+    ///
+    /// # Errors
+    /// If a rule or receiver cannot be used.
+    pub(super) fn read(
+        config: &Config,
+        before: Option<&Self>,
+        status: &Status,
+    ) -> anyhow::Result<Self> {
+        let rules = rules(config)?;
+        let targets = targets(config)?;
+        let warnings = warnings(config, &rules, &targets);
+        let mut receivers = HashMap::new();
+        for (key, described, target) in targets {
+            let name: Arc<str> = described.name.as_str().into();
+            let known = before.and_then(|before| before.receivers.get(&name));
+            let receiving = match known.filter(|known| known.described == target) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let receiver = target.receiver().with_context(|| at(&key, &name))?;
+                    let given_up = status.given_up(&name);
+                    let deliverer = Deliverer::new(receiver, Retries::default(), given_up);
+                    Arc::new(Receiving { described: target, deliverer })
+                }
+            };
+            receivers.insert(name, receiving);
+        }
+        let described = &config.alerts;
+        let mut terms = HashMap::new();
+        for rule in &described.rules {
+            let names = described.receivers.iter().map(|receiver| receiver.name.as_str());
+            let for_it = names.filter(|name| rule.delivers_to(name));
+            let for_it = for_it.filter_map(|name| receivers.get_key_value(name));
+            let receivers = for_it.map(|(name, _)| Arc::clone(name)).collect();
+            terms.insert(rule.name.as_str().into(), Terms { receivers, limit: rule.max_per_hour });
+        }
+        let names = described.rules.iter().map(|rule| rule.name.as_str().into());
+        let link = described.link.as_deref();
+        Ok(Self {
+            rules: Mutex::new(rules),
+            names: names.collect(),
+            terms,
+            receivers,
+            link: link.map(|link| format!("{}/#certificate=", link.trim_end_matches('/'))),
+            merge_entries: described.merge_entries,
+            warnings,
+        })
+    }
+
+    /// Logs what the author of the configuration should know.
+    pub(super) fn log_warnings(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    /// Returns the limit and the receivers of a rule, if it exists.
+    pub(super) fn terms(&self, rule: &str) -> Option<&Terms> {
+        self.terms.get(rule)
+    }
+
+    /// Returns the receiver that alerts of a route are for, if the route exists.
+    pub(super) fn receiver(&self, route: &Route) -> Option<&Arc<Receiving>> {
+        let terms = self.terms.get(&route.rule)?;
+        let is_for_it = terms.receivers.contains(&route.receiver);
+        self.receivers.get(&route.receiver).filter(|_| is_for_it)
+    }
+}
+
+/// Returns the key of a rule or receiver in the configuration, with its name.
+fn at(key: &str, name: &str) -> String {
+    format!("{key} ({name})")
+}
+
+fn rules(config: &Config) -> anyhow::Result<Rules> {
+    let described = &config.alerts.rules;
+    let rules: Vec<_> = described.iter().map(rule).collect();
+    Rules::new(&rules).map_err(|problems| {
+        let line = |About { name, what }: &About<Problem>| {
+            // Of two rules with one name, the problem is that of the second one.
+            match described.iter().rposition(|rule| rule.name == *name) {
+                Some(place) => format!("{}: {what}", at(&format!("alerts.rules[{place}]"), name)),
+                None => format!("alerts.rules: {what}"),
+            }
+        };
+        anyhow::Error::msg(problems.iter().map(line).collect::<Vec<_>>().join("\n"))
+    })
+}
+
+fn rule(rule: &config::alerts::Rule) -> alerts::Rule {
+    let except = &rule.except;
+    alerts::Rule {
+        name: rule.name.clone(),
+        domain: rule.domain.clone(),
+        matches: rule.matches.clone(),
+        regex: rule.regex.clone(),
+        lookalike: rule.lookalike.clone(),
+        issuer: rule.issuer.clone(),
+        entry: rule.entry().map(|kind| match kind {
+            EntryKind::Precert => wire::EntryKind::PrecertLogEntry,
+            EntryKind::Final => wire::EntryKind::X509LogEntry,
+        }),
+        except: alerts::Except {
+            domain: except.domain.clone(),
+            issuer: except.issuer.clone(),
+            key: except.key.clone(),
+            certificate: except.certificate.clone(),
+        },
+        limit: rule.max_per_hour,
+    }
+}
+
+/// Returns each receiver with its key in the configuration, and the contents of its files.
+fn targets(config: &Config) -> anyhow::Result<Vec<(String, &Described, Target)>> {
+    let receivers = config.alerts.receivers.iter().enumerate();
+    let with_key = receivers.map(|(place, described)| {
+        let key = format!("alerts.receivers[{place}]");
+        let target = target(&key, described).with_context(|| at(&key, &described.name))?;
+        Ok((key, described, target))
+    });
+    with_key.collect()
+}
+
+fn target(key: &str, described: &Described) -> anyhow::Result<Target> {
+    let format = match described.kind {
+        ReceiverType::Webhook => Format::Json,
+        ReceiverType::Slack => Format::Slack,
+        ReceiverType::Discord => Format::Discord,
+        ReceiverType::Teams => Format::Teams,
+        ReceiverType::Ntfy => Format::Ntfy,
+        ReceiverType::Email | ReceiverType::Exec => {
+            bail!("receivers of the type {} cannot be used", described.kind.name())
+        }
+    };
+    let url = match (&described.url, &described.url_file) {
+        (Some(url), _) => Secret::new(url.reveal()),
+        (None, Some(file)) => read_secret(file).with_context(|| format!("{key}.url_file"))?,
+        (None, None) => bail!("it has neither url nor url_file"),
+    };
+    let secret = described.key_file.as_deref().map(read_secret).transpose();
+    Ok(Target::Webhook(Webhook {
+        format,
+        key: secret.with_context(|| format!("{key}.key_file"))?,
+        timeout: described.timeout(),
+        may_be_private: described.allow_private_addresses,
+        ..Webhook::new(url)
+    }))
+}
+
+fn warnings(
+    config: &Config,
+    rules: &Rules,
+    targets: &[(String, &Described, Target)],
+) -> Vec<String> {
+    let place = |name: &str| config.alerts.rules.iter().position(|rule| rule.name == name);
+    let of_rules = rules.warnings().map(|about| {
+        let key = format!("alerts.rules[{}]", place(&about.name).unwrap_or_default());
+        format!("{}: {}", at(&key, &about.name), about.what)
+    });
+    // Of a URL in the configuration itself, that warns.
+    let in_files = targets.iter().filter(|(_, described, _)| described.url.is_none());
+    let of_receivers = in_files.filter_map(|(key, described, target)| {
+        Some(format!("{}: {}", at(key, &described.name), target.warning()?))
+    });
+    of_rules.chain(of_receivers).collect()
+}
