@@ -1,6 +1,7 @@
 //! The certstream server: routes, guard, health, metrics, and the wiring of the crates that do the
 //! work.
 
+mod alerts;
 pub mod app;
 mod cluster;
 pub mod commands;
