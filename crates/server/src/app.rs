@@ -21,6 +21,7 @@ pub(crate) use self::logs::http_client;
 use self::origin::{Origin, Publishing, Stream};
 use self::ports::Ports;
 
+use crate::alerts::{self, Alerts};
 use crate::cluster;
 use crate::history::JournalHistory;
 use crate::http::guard::{Guard, Policy};
@@ -62,6 +63,7 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
         Policy::compile(config).err().map(Into::into),
         ports::metrics_tls(config).err(),
         outputs::check(config),
+        alerts::settings::check(config).err(),
         cluster::check(config),
     ]
     .into_iter()
@@ -70,6 +72,12 @@ pub fn check(config: &Config) -> Vec<anyhow::Error> {
     let logs = options::each_configured_log(config).filter_map(Result::err);
     problems.extend(logs.map(anyhow::Error::from));
     problems
+}
+
+/// Returns what the author of a valid configuration should know.
+#[must_use]
+pub fn warnings(config: &Config) -> Vec<String> {
+    alerts::settings::check(config).unwrap_or_default()
 }
 
 /// A running server.
@@ -85,6 +93,7 @@ struct Parts {
     services: Services,
     origin: Origin,
     outputs: Outputs,
+    alerts: Alerts,
     live: Live,
     alive: mpsc::Receiver<()>,
     last_call: watch::Sender<bool>,
@@ -151,11 +160,18 @@ impl Server {
             stream: id,
             tasks: tasks.clone(),
         };
+        let mut alerts = Alerts::read(&config, &parts)?;
         // Before anything is published.
         let outputs = match (mode, stream.bucket()) {
             (Mode::DryRun, _) => Outputs::default(),
-            (_, Some(bucket)) => Outputs::start_in_cluster(&config, &parts, bucket.clone())?,
-            (Mode::Serve | Mode::Demo, None) => Outputs::start(&config, &parts).await?,
+            (_, Some(bucket)) => {
+                let beside = alerts.in_cluster();
+                Outputs::start_in_cluster(&config, &parts, bucket.clone(), beside)?
+            }
+            (Mode::Serve | Mode::Demo, None) => {
+                alerts.start().await?;
+                Outputs::start(&config, &parts).await?
+            }
         };
         let origin = stream.publish(publishing).await?;
         let logs: Arc<dyn LogsView> = origin.logs();
@@ -176,6 +192,7 @@ impl Server {
                     first_seen: first_seen.clone(),
                     cluster: cluster.clone(),
                     outputs: outputs.statuses(),
+                    alerts: alerts.status(),
                 },
             )),
             guard: Arc::new(Guard::new(metrics.guard.clone())),
@@ -197,6 +214,7 @@ impl Server {
             last_call: called,
             tasks,
             outputs: outputs.statuses(),
+            alerts: alerts.status(),
             cluster,
         };
         let live = Live::new(services.clone(), config, policy);
@@ -204,6 +222,7 @@ impl Server {
             services,
             origin,
             outputs,
+            alerts,
             live,
             alive,
             last_call,
@@ -230,6 +249,7 @@ impl Server {
             logs: origin.change_logs(),
             filters: services.filters.clone(),
             recent: Arc::clone(&services.recent),
+            alerts: self.parts.alerts.replace(),
             metrics: Arc::clone(&services.metrics),
             tasks: services.tasks.clone(),
             set_level,
@@ -294,7 +314,7 @@ impl Parts {
 
     /// Stops every part, in the order in which they need each other.
     async fn stop(self, stopping: &watch::Sender<bool>) {
-        let Self { services, mut origin, outputs, live, .. } = self;
+        let Self { services, mut origin, outputs, alerts, live, .. } = self;
         services.liveness.stop();
         services.liveness.journal.stop();
         let grace = Duration::from_millis(live.config().shutdown_grace_ms);
@@ -306,12 +326,12 @@ impl Parts {
         let hub = Arc::clone(&services.hub);
         drop(tokio::task::spawn_blocking(move || hub.close()).await);
         stopping.send_replace(true);
-        let outputs = outputs.finish(deadline);
+        let (outputs, alerts) = (outputs.finish(deadline), alerts.finish(deadline));
         let demo = origin.finish().await;
         // They hold the connections' channel open.
         drop((services, live));
         let connections = ports::wait_for_connections(self.alive, &self.last_call, deadline);
-        tokio::join!(outputs, connections);
+        tokio::join!(outputs, alerts, connections);
         if let Some(demo) = demo {
             demo.shutdown().await;
         }
