@@ -37,6 +37,7 @@ use wire::filter::Filters;
 
 use self::guard::{Gate, Guard, Policy};
 use self::listener::Alive;
+use crate::alerts;
 use crate::cluster;
 use crate::first_seen::FirstSeen;
 use crate::history::JournalHistory;
@@ -91,6 +92,8 @@ pub struct Services {
     pub tasks: Supervisor,
     /// The figures of outputs to brokers.
     pub(crate) outputs: Statuses,
+    /// The newest alerts, and their figures.
+    pub(crate) alerts: Arc<alerts::Status>,
     /// The state of this node, in a cluster.
     pub(crate) cluster: Option<Arc<cluster::Status>>,
 }
