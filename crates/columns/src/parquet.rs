@@ -1,5 +1,7 @@
 //! Parquet files, which DuckDB and Spark read directly.
 
+mod source;
+
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use parquet::errors::ParquetError as LibraryError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use self::source::Source;
 use crate::NOTE_KEY;
 use crate::compression::Compression;
 use crate::feather::FeatherError;
@@ -48,7 +51,10 @@ impl ParquetError {
     pub fn system_error(&self) -> Option<&io::Error> {
         match self {
             Self::Io(error) | Self::Feather(FeatherError::Io(error)) => Some(error),
-            Self::Parquet(LibraryError::External(inner)) => inner.downcast_ref(),
+            Self::Parquet(LibraryError::External(inner)) => match inner.downcast_ref() {
+                Some(ArrowError::IoError(_, error)) => Some(error),
+                _ => inner.downcast_ref(),
+            },
             _ => None,
         }
     }
@@ -221,7 +227,8 @@ impl StreamWriter {
 
 /// A file that is open for reading. Its library may panic on a damaged file; that is an error here.
 pub struct Reader {
-    builder: ParquetRecordBatchReaderBuilder<File>,
+    builder: ParquetRecordBatchReaderBuilder<Source>,
+    source: Source,
     rows: u64,
     text: Option<String>,
 }
@@ -239,13 +246,19 @@ impl Reader {
     ///
     /// If it cannot be read, or was not written by this crate.
     pub fn open(file: File) -> Result<Self, ParquetError> {
-        let builder = catch_panic(|| ParquetRecordBatchReaderBuilder::try_new(file))??;
+        let length = file.metadata()?.len();
+        Self::of(Source::new(file, length))
+    }
+
+    fn of(source: Source) -> Result<Self, ParquetError> {
+        let builder = catch_panic(|| ParquetRecordBatchReaderBuilder::try_new(source.clone()))?;
+        let builder = builder.map_err(|error| source.cause(error))?;
         schema::check(builder.schema())?;
         let metadata = builder.metadata().file_metadata();
         let pairs = metadata.key_value_metadata().into_iter().flatten();
         let text = pairs.filter(|pair| pair.key == NOTE_KEY).find_map(|pair| pair.value.clone());
         let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
-        Ok(Self { builder, rows, text })
+        Ok(Self { builder, source, rows, text })
     }
 
     /// Returns the number of rows.
@@ -275,14 +288,15 @@ impl Reader {
         self,
         names: &[&str],
     ) -> Result<impl Iterator<Item = Result<RecordBatch, ParquetError>>, ParquetError> {
-        let builder = self.builder;
+        let Self { builder, source, .. } = self;
         let fields = builder.schema().fields().iter().enumerate();
         let wanted = fields.filter(|(_, field)| names.contains(&field.name().as_str()));
         let wanted: Vec<_> = wanted.map(|(place, _)| place).collect();
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
-        let mut batches = catch_panic(|| builder.with_projection(mask).build())??;
+        let batches = catch_panic(|| builder.with_projection(mask).build())?;
+        let mut batches = batches.map_err(|error| source.cause(error))?;
         Ok(std::iter::from_fn(move || match catch_panic(|| batches.next()) {
-            Ok(batch) => batch.map(|batch| batch.map_err(ParquetError::from)),
+            Ok(batch) => batch.map(|batch| batch.map_err(|error| source.cause(error))),
             Err(damaged) => Some(Err(damaged.into())),
         }))
     }

@@ -26,6 +26,10 @@ const BATCH: usize = 1024;
 /// The column that orders rows of the same name.
 const INDEX: &str = "cert_index";
 
+/// The place of a row: its batch, and its number there. It is in memory beside the row while rows are
+/// sorted.
+type Place = (usize, usize);
+
 /// Rows that are sorted by their reversed names, and rows of one name by their index.
 #[derive(Debug)]
 pub struct Sorter {
@@ -56,7 +60,9 @@ impl Sorter {
     ///
     /// If a temporary file cannot be written.
     pub fn push(&mut self, batch: RecordBatch) -> Result<(), ArchiveError> {
-        self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
+        let places = batch.num_rows().saturating_mul(size_of::<Place>());
+        let bytes = batch.get_array_memory_size().saturating_add(places);
+        self.bytes = self.bytes.saturating_add(bytes);
         self.waiting.push(batch);
         if self.bytes >= self.piece_bytes { self.write_piece() } else { Ok(()) }
     }
@@ -98,7 +104,7 @@ impl Sorter {
         self.bytes = 0;
         let batches = std::mem::take(&mut self.waiting);
         let keys: Vec<_> = batches.iter().map(Keys::of).collect::<Result<_, _>>()?;
-        let mut rows = Vec::new();
+        let mut rows: Vec<Place> = Vec::new();
         for (place, batch) in batches.iter().enumerate() {
             rows.extend((0..batch.num_rows()).map(|row| (place, row)));
         }
@@ -163,7 +169,7 @@ struct Merge {
     /// The key of the next row of each piece that has one.
     next: BinaryHeap<Reverse<(Key, usize)>>,
     /// Rows of the present batches, in order.
-    taken: Vec<(usize, usize)>,
+    taken: Vec<Place>,
 }
 
 impl Merge {
@@ -288,6 +294,16 @@ mod tests {
         assert_eq!(sort(&batches, 60_000), expected);
         assert_eq!(sort(&batches, usize::MAX), expected);
         assert_eq!(sort(&[], 1), []);
+    }
+
+    #[test]
+    fn the_places_of_rows_count_as_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = batch(&vec![(None, 7); 10_000]);
+        let bytes = rows.get_array_memory_size() + 10_000 * size_of::<Place>();
+        let mut sorter = Sorter::new(folder.path()).with_piece_bytes(bytes);
+        sorter.push(rows).unwrap();
+        assert_eq!(sorter.pieces.len(), 1);
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum FeatherError {
     Schema(#[from] SchemaError),
     /// Something in it cannot be decoded or encoded.
     #[error("arrow: {0}")]
-    Arrow(#[from] ArrowError),
+    Arrow(ArrowError),
     /// Metadata that are not a flatbuffer.
     #[error("the metadata of a batch cannot be read: {0}")]
     Metadata(#[from] flatbuffers::InvalidFlatbuffer),
@@ -39,6 +39,15 @@ pub enum FeatherError {
     /// A batch is too large to be read back.
     #[error("a batch of {0} bytes is larger than any that this program writes")]
     TooLarge(u64),
+}
+
+impl From<ArrowError> for FeatherError {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::IoError(_, error) => Self::Io(error),
+            error => Self::Arrow(error),
+        }
+    }
 }
 
 impl From<Damaged> for FeatherError {
