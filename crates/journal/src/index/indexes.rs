@@ -274,11 +274,17 @@ impl Indexes {
         name: SegmentName,
         look: impl FnOnce(&dyn Index) -> io::Result<T>,
     ) -> Option<io::Result<T>> {
-        let sealed = self.sealed.read().get(&name).cloned();
-        if let Some(index) = sealed {
+        let sealed = || self.sealed.read().get(&name).cloned();
+        if let Some(index) = sealed() {
             return Some(look(&*index));
         }
-        let open = self.open.read();
-        (open.segment == name).then(|| look(&open.index))
+        {
+            let open = self.open.read();
+            if open.segment == name {
+                return Some(look(&open.index));
+            }
+        }
+        // It may have been sealed since the first look.
+        sealed().map(|index| look(&*index))
     }
 }

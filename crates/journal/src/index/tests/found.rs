@@ -243,6 +243,46 @@ fn an_index_that_is_damaged_or_missing_is_made_again() {
     written.check(&indexes);
 }
 
+#[test]
+fn an_index_of_an_earlier_version_is_made_again() {
+    let written = write();
+    drop(written.indexes());
+    let files = written.index_files();
+    let version = |file: &PathBuf| fs::read(file).unwrap()[8];
+    let current = version(&files[0]);
+    for file in &files {
+        let mut contents = fs::read(file).unwrap();
+        contents[8] = current - 1;
+        let crc = crc_fast::crc32_iscsi(&contents[..68]);
+        contents[68..72].copy_from_slice(&crc.to_le_bytes());
+        fs::write(file, &contents).unwrap();
+    }
+    written.check(&written.indexes());
+    assert!(files.iter().all(|file| version(file) == current));
+}
+
+#[test]
+fn an_index_is_found_while_it_is_sealed() {
+    let written = write();
+    let indexes = written.indexes();
+    let (name, sealed) = indexes.sealed.write().pop_first().unwrap();
+    for _ in 0..100 {
+        let mut open = indexes.open.write();
+        let newest = std::mem::replace(&mut open.segment, name);
+        let has_index = std::thread::scope(|scope| {
+            let looking = scope.spawn(|| indexes.with(name, |_| Ok(())).is_some());
+            // Until it waits for the open index, more often than not.
+            (0..1000).for_each(|_| std::thread::yield_now());
+            indexes.sealed.write().insert(name, Arc::clone(&sealed));
+            open.segment = newest;
+            drop(open);
+            looking.join().unwrap()
+        });
+        assert!(has_index);
+        indexes.sealed.write().remove(&name);
+    }
+}
+
 /// Reports whether a certificate has one of the terms.
 pub(super) fn passes(record: &Record, group: &[Term]) -> bool {
     let certificate = Certificate::read(&record.certificate);
