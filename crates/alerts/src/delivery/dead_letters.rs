@@ -1,13 +1,18 @@
 //! The alerts that were given up, in a file.
 
+mod lines;
+mod retry;
+
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use self::lines::Lines;
+pub use self::retry::Retry;
 use crate::alert::{Alert, time};
 
 /// Bytes of the file at most: about fifty thousand alerts.
@@ -19,7 +24,7 @@ pub struct DeadLetter {
     /// The time at which it was given up.
     #[serde(with = "time")]
     pub time: Timestamp,
-    /// The receiver, as it is shown.
+    /// The name of the receiver in the settings.
     pub receiver: String,
     /// The last failure.
     pub reason: String,
@@ -57,13 +62,16 @@ impl DeadLetters {
     pub fn add(&self, letter: &DeadLetter) -> io::Result<()> {
         let text = serde_json::to_vec(letter)?;
         let writing = self.writing.lock();
+        // A command may remove letters.
+        let locked = lock(&self.path)?;
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
         let bytes = file.metadata()?.len();
         // A crash may have left the start of a line.
         let separator = if ends_inside_a_line(&mut file, bytes)? { &b"\n"[..] } else { b"" };
         let line = [separator, &text, b"\n"].concat();
         if bytes.saturating_add(line.len() as u64) > self.max_bytes {
-            let advice = "the file is full; deal with its alerts and remove it";
+            let advice = "the file is full; send its alerts again with certstream-server alerts retry, \
+                          or remove it";
             return Err(io::Error::new(io::ErrorKind::StorageFull, advice));
         }
         let written = file.write_all(&line).and_then(|()| file.sync_data());
@@ -72,7 +80,7 @@ impl DeadLetters {
         {
             tracing::warn!("{} may end with a part of a dead letter: {error}", self.path.display());
         }
-        drop(writing);
+        drop((locked, writing));
         written
     }
 
@@ -87,14 +95,29 @@ impl DeadLetters {
             Err(error) => return Err(error),
         };
         let (mut letters, mut unreadable) = (Vec::new(), 0);
-        for line in BufReader::new(file).split(b'\n') {
-            match serde_json::from_slice(&line?) {
-                Ok(letter) => letters.push(letter),
-                Err(_) => unreadable += 1,
+        let mut lines = Lines::new(BufReader::new(file));
+        while let Some(line) = lines.next_line()? {
+            match line.letter() {
+                Some(letter) => letters.push(letter),
+                None => unreadable += 1,
             }
         }
         Ok((letters, unreadable))
     }
+}
+
+/// Waits until nobody else changes a file, and returns its folder, locked until that is dropped. The file
+/// itself would not do: it is replaced when letters leave it.
+fn lock(path: &Path) -> io::Result<File> {
+    let folder = File::open(folder(path))?;
+    folder.lock()?;
+    Ok(folder)
+}
+
+/// Returns the folder of a file.
+fn folder(path: &Path) -> &Path {
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    parent.unwrap_or_else(|| Path::new("."))
 }
 
 /// Reports whether a file of so many bytes does not end with a whole line.
@@ -107,11 +130,11 @@ fn ends_inside_a_line(file: &mut File, bytes: u64) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::alert::tests::alert;
 
-    fn letter(rule: &str) -> DeadLetter {
+    pub(crate) fn letter(rule: &str) -> DeadLetter {
         DeadLetter {
             time: Timestamp::from_second(1_795_000_000).unwrap(),
             receiver: "https://hooks.example".to_owned(),
