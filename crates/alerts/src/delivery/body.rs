@@ -57,7 +57,7 @@ impl Format {
     pub fn body(self, alert: &Alert) -> serde_json::Result<Vec<u8>> {
         let value: Value = match self {
             Self::Json => return serde_json::to_vec(alert),
-            Self::Ntfy => return Ok(text(alert, |text| text).into_bytes()),
+            Self::Ntfy => return Ok(for_people(alert).into_bytes()),
             Self::Slack => json!({ "text": text(alert, |text| code(&escaped(&text))) }),
             // Nobody is mentioned, whatever a name contains.
             Self::Discord => json!({
@@ -68,6 +68,11 @@ impl Format {
         };
         serde_json::to_vec(&value)
     }
+}
+
+/// Returns a text for people whose programs make links of what looks like one.
+pub(super) fn for_people(alert: &Alert) -> String {
+    text(alert, |text| unlinked(&text))
 }
 
 /// Returns an Adaptive Card. Its text runs are shown as they are, without Markdown.
@@ -121,12 +126,27 @@ fn text(alert: &Alert, quote: impl Fn(String) -> String) -> String {
 }
 
 /// Returns a text as one line: what is not shown is left out, such as marks that change the direction.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let is_hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+}
+
+/// Returns a text in which nothing becomes a link, in the form that analysts know: `www[.]example[.]com`.
+fn unlinked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, characters.peek()) {
+            ('.', Some(next)) if next.is_alphanumeric() => out.push_str("[.]"),
+            (':', Some('/')) => out.push_str("[:]"),
+            ('@', _) => out.push_str("[@]"),
+            _ => out.push(character),
+        }
+    }
+    out
 }
 
 /// Returns a text between backticks, in which nothing is a link or a mention.
@@ -183,6 +203,12 @@ mod tests {
             assert_eq!(names.matches('`').count(), 2, "{names}");
             assert!(!text.contains('\u{202e}') && text.lines().count() == 9, "{text}");
         }
+        let mut linked = hostile();
+        linked.certificate.names =
+            vec!["http://localhost/ www.evil.example a@b.example".to_owned()];
+        let text = String::from_utf8(Format::Ntfy.body(&linked).unwrap()).unwrap();
+        let names = "Names: http[:]//localhost/ www[.]evil[.]example a[@]b[.]example";
+        assert!(text.contains(names), "{text}");
         let mut long = hostile();
         long.certificate.names = vec!["n".repeat(253); 100];
         let body: Value = serde_json::from_slice(&Format::Discord.body(&long).unwrap()).unwrap();

@@ -1,21 +1,14 @@
-//! A receiver: one request, and its answer.
+//! A receiver: one attempt to send an alert, and its end.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use ctclient::{Addresses, PrivateAddress, Resolver, retry_after};
-use reqwest::header::{CONTENT_TYPE, LOCATION, USER_AGENT};
-use reqwest::{Response, StatusCode, redirect};
-use url::Url;
-
-use super::signature::{HEADER, sign};
+use super::mail::{Mail, MailError, Mailer, roots};
+use super::post::Post;
 use super::webhook::{Webhook, WebhookError};
 use crate::alert::Alert;
 
-/// A receiver that asks for a longer pause than this gets this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Bytes of an answer that are read, for the log line.
+/// Bytes of an answer that are shown at most.
 const ANSWER_BYTES: usize = 200;
 
 /// The end of an attempt.
@@ -37,13 +30,14 @@ pub enum Outcome {
     },
 }
 
-/// A webhook that can be sent to. It follows no redirects, and does not connect to private addresses
-/// unless they are allowed, however the name of its host resolves.
+/// A webhook or an e-mail receiver that can be sent to.
 #[derive(Debug)]
-pub struct Receiver {
-    webhook: Webhook,
-    url: Url,
-    http: reqwest::Client,
+pub struct Receiver(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Webhook(Box<Post>),
+    Mail(Box<Mailer>),
 }
 
 impl Receiver {
@@ -52,93 +46,41 @@ impl Receiver {
     /// # Errors
     /// If its URL cannot be used.
     pub fn new(webhook: Webhook) -> Result<Self, WebhookError> {
-        let url = Url::parse(webhook.url.reveal()).map_err(WebhookError::NotAUrl)?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(WebhookError::Scheme { scheme: url.scheme().to_owned() });
-        }
-        let addresses = Addresses::with_proxies();
-        if webhook.may_be_private {
-            addresses.trust(url.as_str());
-        }
-        addresses.check(url.as_str()).map_err(WebhookError::Private)?;
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .dns_resolver(Arc::new(Resolver(addresses)))
-            .timeout(webhook.timeout)
-            .http1_only()
-            .build()
-            .map_err(WebhookError::Client)?;
-        Ok(Self { webhook, url, http })
+        Ok(Self(Kind::Webhook(Box::new(Post::new(webhook)?))))
     }
 
-    /// Returns the URL as it is shown.
+    /// Prepares an e-mail receiver. If it has TLS, this reads the certificates that the system trusts.
+    ///
+    /// # Errors
+    /// If its server, an address, or the user or password cannot be used.
+    pub fn mail(mail: Mail) -> Result<Self, MailError> {
+        Ok(Self(Kind::Mail(Box::new(Mailer::new(mail, roots)?))))
+    }
+
+    /// Returns the address as it is shown: a URL without path and credentials.
     #[must_use]
     pub fn shown(&self) -> String {
-        self.webhook.shown()
+        match &self.0 {
+            Kind::Webhook(post) => post.shown(),
+            Kind::Mail(mailer) => mailer.shown(),
+        }
     }
 
     /// Sends an alert once.
     pub async fn send(&self, alert: &Alert) -> Outcome {
-        let body = match self.webhook.format.body(alert) {
-            Ok(body) => body,
-            Err(error) => return Outcome::Refused { reason: error.to_string() },
-        };
-        let mut request = self
-            .http
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, self.webhook.format.content_type())
-            .header(USER_AGENT, concat!("certstream-server/", env!("CARGO_PKG_VERSION")))
-            .header("idempotency-key", &alert.id);
-        if let Some(key) = &self.webhook.key {
-            let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            request = request.header(HEADER, sign(key.reveal().as_bytes(), time, &body));
-        }
-        match request.body(body).send().await {
-            Ok(response) => outcome(response).await,
-            // The URL of a webhook may be a secret.
-            Err(error) => Outcome::Later { reason: reason(&error.without_url()), after: None },
+        match &self.0 {
+            Kind::Webhook(post) => post.send(alert).await,
+            Kind::Mail(mailer) => mailer.send(alert).await,
         }
     }
 }
 
-async fn outcome(mut response: Response) -> Outcome {
-    let status = response.status();
-    if status.is_success() {
-        return Outcome::Accepted;
-    }
-    let after = retry_after(response.headers(), SystemTime::now(), LONGEST_PAUSE);
-    let mut reason = format!("it answers {status}");
-    if status.is_redirection() {
-        let target = response.headers().get(LOCATION).and_then(|target| target.to_str().ok());
-        let target = target.and_then(|target| Url::parse(target).ok());
-        let target = target
-            .map_or_else(String::new, |url| format!(" to {}", url.origin().ascii_serialization()));
-        reason.push_str(&format!(", a redirect{target}; redirects are not followed"));
-    } else if let Ok(Some(start)) = response.chunk().await {
-        let start = start.get(..ANSWER_BYTES).unwrap_or(&start);
-        let text = String::from_utf8_lossy(start).escape_debug().to_string();
-        reason.push_str(&format!(": {text}"));
-    }
-    match status {
-        StatusCode::BAD_REQUEST
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::UNSUPPORTED_MEDIA_TYPE
-        | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused { reason },
-        _ => Outcome::Later { reason, after },
-    }
-}
-
-/// Returns an error with its causes, without those that say where in the library it happened.
-fn reason(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it does not answer in time".to_owned();
-    }
+/// Returns the causes of an error in words, without the error itself, which says where in a library it
+/// happened.
+pub(super) fn causes(error: &dyn Error) -> String {
     let mut texts: Vec<String> = Vec::new();
-    let mut cause: Option<&dyn Error> = error.source();
+    let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(PrivateAddress(address)) = error.downcast_ref() {
-            return format!("its host has the private address {address}, which is not allowed");
-        }
         let text = error.to_string();
         if !texts.iter().any(|other| other.contains(&text)) {
             texts.push(text);
@@ -146,4 +88,10 @@ fn reason(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     if texts.is_empty() { error.to_string() } else { texts.join(": ") }
+}
+
+/// Returns the start of an answer, in which nothing is hidden.
+pub(super) fn start_of(answer: &str) -> String {
+    let end = answer.floor_char_boundary(ANSWER_BYTES);
+    answer.get(..end).unwrap_or_default().escape_debug().to_string()
 }
