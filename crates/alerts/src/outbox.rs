@@ -23,9 +23,8 @@ pub use self::recent::Key;
 use crate::alert::Alert;
 use crate::limit::{Decision, HOUR, Hourly};
 
-/// Alerts that wait for one receiver of one rule at most.
-pub const MAX_ROUTE: usize = 1_000;
-/// Alerts that wait at most, one for each receiver that it is for. Each receiver has its share.
+/// Alerts that wait at most, one for each receiver that it is for. Each receiver has its share, of which one
+/// rule may take a half.
 pub const MAX_WAITING: usize = 10_000;
 /// Bytes of the names of rules with waiting alerts at most: the document has to fit in one message of NATS.
 const MAX_NAMES_BYTES: usize = 100_000;
@@ -198,7 +197,7 @@ impl Outbox {
         let of_receiver = self.receivers.get(&route.receiver).copied().unwrap_or_default();
         let of_route = self.routes.get(&route).map_or(0, VecDeque::len);
         let has_name = self.rules.contains_key(&route.rule);
-        let has_room = of_route < MAX_ROUTE
+        let has_room = of_route < share / 2
             && of_receiver < share
             && (has_name || self.names_bytes + route.rule.len() <= MAX_NAMES_BYTES);
         let bytes = bytes(&waiting);

@@ -114,16 +114,16 @@ fn a_rule_at_its_limit_counts_and_the_next_alert_has_the_number() {
 fn a_receiver_that_is_down_takes_no_room_from_others() {
     let (mut outbox, receivers) = (outbox(2), names(&["down", "up"]));
     let mut over = 0;
-    for certificate in 0..3_000 {
-        let rule = if certificate < 1_200 { "a" } else { "b" };
+    for certificate in 0..3_700 {
+        let rule = if certificate < 2_700 { "a" } else { "b" };
         let decided = offer(&mut outbox, &receivers, matched(rule, certificate, certificate));
         over += decided.unwrap();
         let up = route(rule, "up");
         let key = outbox.next(&up).expect("there is room for it").key;
         assert!(outbox.settle(&up, key));
     }
-    assert_eq!(over, 200 + 800, "a thousand wait for each rule");
-    assert_eq!(outbox.waiting(), 2_000);
+    assert_eq!(over, 200, "a rule has half of the receiver's share");
+    assert_eq!(outbox.waiting(), 3_500);
     // Its share of all, with very many rules.
     let over: usize = (0..9_000)
         .map(|rule| {
@@ -132,7 +132,7 @@ fn a_receiver_that_is_down_takes_no_room_from_others() {
         })
         .sum();
     assert_eq!(outbox.waiting(), MAX_WAITING / 2);
-    assert_eq!(over, 9_000 - 3_000);
+    assert_eq!(over, 9_000 - 1_500);
     assert_eq!(offer(&mut outbox, &receivers, matched("c", 1, 1)), Ok(1));
     assert!(outbox.next(&route("c", "up")).is_some());
 }

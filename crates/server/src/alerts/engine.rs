@@ -100,6 +100,7 @@ impl Engine {
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), Overtaken> {
         let _runs = self.task.status.run();
         let mut changed = self.task.changed.subscribe();
+        self.show();
         let waiting: Vec<_> = self.outbox.routes().cloned().collect();
         for route in waiting {
             self.deliver_next(&route);

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use alerts::delivery::{Deliverer, Format, Receiver, Retries, Webhook};
+use alerts::delivery::{Deliverer, Format, Login, Mail, Receiver, Retries, Security, Webhook};
 use alerts::outbox::Route;
 use alerts::{About, Problem, Rules};
 use anyhow::{Context as _, bail};
 use config::Config;
-use config::alerts::{EntryKind, Receiver as Described, ReceiverType};
+use config::alerts::{EntryKind, Receiver as Described, ReceiverType, SmtpSecurity};
 use parking_lot::Mutex;
 use sinks::{Secret, read_secret};
 
@@ -51,18 +51,21 @@ pub(super) struct Receiving {
 #[derive(Debug, PartialEq)]
 enum Target {
     Webhook(Webhook),
+    Mail(Mail),
 }
 
 impl Target {
     fn receiver(&self) -> anyhow::Result<Receiver> {
         match self {
             Self::Webhook(webhook) => Ok(Receiver::new(webhook.clone())?),
+            Self::Mail(mail) => Ok(Receiver::mail(mail.clone())?),
         }
     }
 
     fn warning(&self) -> Option<String> {
         match self {
             Self::Webhook(webhook) => webhook.warning(),
+            Self::Mail(mail) => mail.warning(),
         }
     }
 }
@@ -227,9 +230,9 @@ fn target(key: &str, described: &Described) -> anyhow::Result<Target> {
         ReceiverType::Discord => Format::Discord,
         ReceiverType::Teams => Format::Teams,
         ReceiverType::Ntfy => Format::Ntfy,
-        ReceiverType::Email | ReceiverType::Exec => {
-            bail!("receivers of the type {} cannot be used", described.kind.name())
-        }
+        ReceiverType::Email => return Ok(Target::Mail(mail(key, described)?)),
+        // The rules of the configuration refuse it.
+        ReceiverType::Exec => bail!("programs are not run"),
     };
     let url = match (&described.url, &described.url_file) {
         (Some(url), _) => Secret::new(url.reveal()),
@@ -244,6 +247,28 @@ fn target(key: &str, described: &Described) -> anyhow::Result<Target> {
         may_be_private: described.allow_private_addresses,
         ..Webhook::new(url)
     }))
+}
+
+fn mail(key: &str, described: &Described) -> anyhow::Result<Mail> {
+    let server = described.smtp_server.clone().context("it has no smtp_server")?;
+    let from = described.from.clone().context("it has no from")?;
+    let login = match (&described.user, &described.password_file) {
+        (Some(user), Some(file)) => {
+            let password = read_secret(file).with_context(|| format!("{key}.password_file"))?;
+            Some(Login { user: user.clone(), password })
+        }
+        _ => None,
+    };
+    Ok(Mail {
+        security: match described.security() {
+            SmtpSecurity::Tls => Security::Tls,
+            SmtpSecurity::Starttls => Security::StartTls,
+            SmtpSecurity::None => Security::None,
+        },
+        login,
+        timeout: described.timeout(),
+        ..Mail::new(server, from, described.to.clone())
+    })
 }
 
 fn warnings(
