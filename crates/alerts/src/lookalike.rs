@@ -150,6 +150,8 @@ pub(crate) struct Lookalikes {
     found: Vec<(u32, Alike)>,
     candidates: Vec<u32>,
     characters: Vec<char>,
+    /// The key of the label or word that is looked up.
+    key: String,
 }
 
 /// A result for a label by itself.
@@ -201,6 +203,7 @@ impl Lookalikes {
             found: Vec::new(),
             candidates: Vec::new(),
             characters: Vec::new(),
+            key: String::new(),
             brands: brands.into(),
         })
     }
@@ -299,8 +302,9 @@ impl Lookalikes {
     }
 
     /// Finds labels of the same shape.
-    fn find_key(&self, plain: &str, folded: &str, found: &mut Vec<(u32, Alike)>) {
-        let Some(numbers) = self.keys.get(&*brand::key(folded)) else { return };
+    fn find_key(&mut self, plain: &str, folded: &str, found: &mut Vec<(u32, Alike)>) {
+        brand::write_key(folded, &mut self.key);
+        let Some(numbers) = self.keys.get(&*self.key) else { return };
         for (number, brand) in numbers.iter().filter_map(|n| Some((*n, self.brand(*n)?))) {
             let alike = if *brand.label == *plain {
                 Alike::Same
@@ -348,7 +352,8 @@ impl Lookalikes {
                 let others = words.iter().enumerate().filter(|(other, _)| *other != place);
                 others.map(|(_, word)| *word).collect::<Vec<_>>().join("-")
             };
-            for number in self.keys.get(&*brand::key(word)).into_iter().flatten() {
+            brand::write_key(word, &mut self.key);
+            for number in self.keys.get(&*self.key).into_iter().flatten() {
                 let Some(brand) = self.brands.get(*number as usize) else { continue };
                 let is_exact = *brand.folded == **word;
                 let is_alike = is_exact || brand.looks_like(word);

@@ -1,6 +1,6 @@
 //! The names that are protected.
 
-use super::form::{decoded, folded, joined, shape};
+use super::form::{decoded, folded, joined, shaped};
 use super::name::Name;
 use crate::problem::Problem;
 
@@ -53,7 +53,9 @@ impl Brand {
 
     /// Returns the form that labels which look alike share, hyphens left out.
     pub(super) fn key(&self) -> String {
-        key(&self.folded)
+        let mut key = String::new();
+        write_key(&self.folded, &mut key);
+        key
     }
 
     /// Returns the number of edits that still count as the same name. Of four letters, they must be the same
@@ -80,13 +82,19 @@ impl Brand {
     }
 }
 
-/// Returns the form of a folded label that labels which look alike share, hyphens and dots left out.
-pub(super) fn key(folded: &str) -> String {
-    shape(&without_hyphens(folded))
+/// Writes the form of a folded label that labels which look alike share, hyphens and dots left out, in
+/// place of what `key` has.
+pub(super) fn write_key(folded: &str, key: &mut String) {
+    key.clear();
+    key.extend(shaped(letters(folded)));
 }
 
 fn without_hyphens(folded: &str) -> String {
-    folded.chars().filter(|c| !matches!(c, '-' | '.')).collect()
+    letters(folded).collect()
+}
+
+fn letters(folded: &str) -> impl Iterator<Item = char> {
+    folded.chars().filter(|c| !matches!(c, '-' | '.'))
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use std::hash::{BuildHasher, Hasher};
 /// Characters of a word at most: those of a label.
 pub(super) const MAX_CHARACTERS: usize = 63;
 
-/// Bits of the filter for each hash: one of sixteen texts without a candidate passes it.
+/// Bits of the filter for each hash, at least. Two of them are set, so one of sixty texts without a
+/// candidate passes it.
 const FILTER_BITS: usize = 16;
 
 /// A number of edits: none, one or two.
@@ -25,9 +26,13 @@ pub(super) struct Edits {
     /// The hashes, sorted, and the number of the word of each.
     hashes: Box<[u64]>,
     words: Box<[u32]>,
-    /// A bit for each hash, by its leading bits.
+    /// For each value of their leading bits, the place of the first hash that has it, or of the next one;
+    /// about one hash has each.
+    starts: Box<[u32]>,
+    start_shift: u32,
+    /// Two bits for each hash, in the group of its leading bits.
     filter: Box<[u64]>,
-    shift: u32,
+    filter_shift: u32,
     /// For each length of a text, the most edits that a word of fitting length allows; none if
     /// no word can be found.
     reach: [Option<u8>; MAX_CHARACTERS + MAX_EDITS as usize + 1],
@@ -53,21 +58,23 @@ impl Edits {
         }
         all.sort_unstable();
         all.dedup();
-        let bits = (all.len() * FILTER_BITS).next_power_of_two().max(64);
-        let shift = 64 - bits.trailing_zeros();
-        let mut filter = vec![0_u64; bits / 64];
+        let groups = (all.len() * FILTER_BITS / 64).next_power_of_two().max(2);
+        let filter_shift = 64 - groups.trailing_zeros();
+        let mut filter = vec![0_u64; groups];
         for (hash, _) in &all {
-            let bit = hash >> shift;
-            if let Some(group) = filter.get_mut((bit / 64) as usize) {
-                *group |= 1 << (bit % 64);
+            if let Some(group) = filter.get_mut((hash >> filter_shift) as usize) {
+                *group |= bits(*hash);
             }
         }
+        let (starts, start_shift) = starts(&all);
         Self {
             hash,
             hashes: all.iter().map(|(hash, _)| *hash).collect(),
             words: all.iter().map(|(_, word)| *word).collect(),
+            starts,
+            start_shift,
             filter: filter.into(),
-            shift,
+            filter_shift,
             reach,
         }
     }
@@ -78,24 +85,56 @@ impl Edits {
         let Some(edits) = self.reach.get(text.len()).copied().flatten() else { return };
         self.hash.parts(text, edits, |hash| {
             if self.passes(hash) {
-                let start = self.hashes.partition_point(|other| *other < hash);
-                let same = self.hashes.iter().zip(&self.words).skip(start);
-                found.extend(same.take_while(|(other, _)| **other == hash).map(|(_, word)| *word));
+                found.extend(self.words_of(hash));
             }
         });
     }
 
     fn passes(&self, hash: u64) -> bool {
-        let bit = hash >> self.shift;
-        self.filter.get((bit / 64) as usize).is_some_and(|group| group >> (bit % 64) & 1 == 1)
+        let group = self.filter.get((hash >> self.filter_shift) as usize);
+        group.is_some_and(|group| group & bits(hash) == bits(hash))
+    }
+
+    /// Returns the words with a hash.
+    fn words_of(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let place = (hash >> self.start_shift) as usize;
+        let start = |place| self.starts.get(place).map_or(0, |start| *start as usize);
+        let places = start(place)..start(place + 1);
+        let hashes = self.hashes.get(places.clone()).unwrap_or_default();
+        let words = self.words.get(places).unwrap_or_default();
+        hashes.iter().zip(words).filter(move |(other, _)| **other == hash).map(|(_, word)| *word)
     }
 }
 
-/// A polynomial hash, of which that of a text without some characters follows from sums. Its base
-/// is random, so that nobody can choose texts that collide.
+/// Returns the two bits of a hash in its group of the filter; sometimes they are the same one.
+const fn bits(hash: u64) -> u64 {
+    1 << (hash & 63) | 1 << (hash >> 6 & 63)
+}
+
+/// Returns the place of the first hash for each value of the leading bits, with one more for the end, and
+/// the number of the other bits.
+fn starts(sorted: &[(u64, u32)]) -> (Box<[u32]>, u32) {
+    let values = sorted.len().next_power_of_two().max(2);
+    let shift = 64 - values.trailing_zeros();
+    let mut starts = Vec::with_capacity(values + 1);
+    let mut place = 0;
+    for value in 0..values as u64 {
+        while sorted.get(place).is_some_and(|(hash, _)| hash >> shift < value) {
+            place += 1;
+        }
+        starts.push(place as u32);
+    }
+    starts.push(sorted.len() as u32);
+    (starts.into(), shift)
+}
+
+/// A polynomial hash: the sum of the characters' values, each times a power of the base, the last one
+/// times 1. Its base is random, so that nobody can choose texts that collide.
 #[derive(Debug)]
 struct Rolling {
     powers: [u64; MAX_CHARACTERS + MAX_EDITS as usize + 1],
+    /// The inverse of the base, which is odd, modulo 2^64.
+    inverse: u64,
 }
 
 impl Rolling {
@@ -107,80 +146,62 @@ impl Rolling {
             *slot = power;
             power = power.wrapping_mul(base);
         }
-        Self { powers }
-    }
-
-    fn power(&self, exponent: usize) -> u64 {
-        self.powers.get(exponent).copied().unwrap_or_default()
+        // Each step of Newton's method doubles the number of bits that are right: at first, three.
+        let inverse = (0..5).fold(base, |inverse, _| {
+            inverse.wrapping_mul(2_u64.wrapping_sub(base.wrapping_mul(inverse)))
+        });
+        Self { powers, inverse }
     }
 
     /// Calls `part` with the hash of the text, and of the text without any one and any two characters as
     /// far as `edits` goes. The text must have at most [`MAX_CHARACTERS`] + [`MAX_EDITS`] characters.
+    ///
+    /// To leave out the character at `i`, its part of the sum is taken away, and the sum of those before
+    /// it is divided by the base: `differences[i]` is added. To leave out the one at `i < j` too, that
+    /// difference is divided by the base as well.
     fn parts(&self, text: &[char], edits: u8, mut part: impl FnMut(u64)) {
-        let base = self.power(1);
         let length = text.len();
-        // The hash of the text from each place on.
-        let mut tails = [0_u64; MAX_CHARACTERS + MAX_EDITS as usize + 1];
-        let mut tail = 0_u64;
-        for (place, character) in text.iter().enumerate().rev() {
-            tail =
-                value(*character).wrapping_mul(self.power(length - place - 1)).wrapping_add(tail);
-            if let Some(slot) = tails.get_mut(place) {
-                *slot = tail;
-            }
+        let mut differences = [0_u64; MAX_CHARACTERS + MAX_EDITS as usize];
+        let mut sum = 0_u64;
+        let powers = self.powers.iter().take(length).rev();
+        for ((slot, character), power) in differences.iter_mut().zip(text).zip(powers) {
+            let before = sum.wrapping_mul(self.inverse);
+            sum = sum.wrapping_add(value(*character).wrapping_mul(*power));
+            *slot = before.wrapping_sub(sum);
         }
-        let after = |place: usize| tails.get(place).copied().unwrap_or_default();
-        part(mixed(after(0), length));
+        // All that follows is added to the whole sum.
+        part(mixed(sum, length));
         if edits == 0 {
             return;
         }
-        let mut head = 0_u64;
+        let differences = differences.get(..length).unwrap_or_default();
         let mut before = None;
-        for (place, character) in text.iter().enumerate() {
+        for (place, (character, difference)) in text.iter().zip(differences).enumerate() {
             // Leaving out any one of equal neighbours gives the same text.
-            if before != Some(character) {
-                let whole = head.wrapping_mul(self.power(length - place - 1));
-                part(mixed(whole.wrapping_add(after(place + 1)), length - 1));
-                if edits > 1 {
-                    self.without_another(text, place, head, after, &mut part);
+            if before.replace(character) == Some(character) {
+                continue;
+            }
+            part(mixed(sum.wrapping_add(*difference), length - 1));
+            if edits > 1 {
+                let without = sum.wrapping_add(difference.wrapping_mul(self.inverse));
+                for difference in differences.iter().skip(place + 1) {
+                    part(mixed(without.wrapping_add(*difference), length - 2));
                 }
             }
-            before = Some(character);
-            head = head.wrapping_mul(base).wrapping_add(value(*character));
-        }
-    }
-
-    /// Calls `part` for the text without the character at `place` and any one after it. `head` is the
-    /// hash of the text before that place.
-    fn without_another(
-        &self,
-        text: &[char],
-        place: usize,
-        mut head: u64,
-        after: impl Fn(usize) -> u64,
-        part: &mut impl FnMut(u64),
-    ) {
-        let base = self.power(1);
-        let length = text.len();
-        for (other, character) in text.iter().enumerate().skip(place + 1) {
-            let whole = head.wrapping_mul(self.power(length - other - 1));
-            part(mixed(whole.wrapping_add(after(other + 1)), length - 2));
-            head = head.wrapping_mul(base).wrapping_add(value(*character));
         }
     }
 }
 
-/// Spreads a character over 64 bits, never 0 (splitmix64).
-fn value(character: char) -> u64 {
-    mixed(u64::from(u32::from(character)), 1) | 1
+/// Spreads a character over 64 bits, never 0.
+const fn value(character: char) -> u64 {
+    mixed(character as u64, 1) | 1
 }
 
-/// Spreads a sum over all bits.
+/// Spreads a sum over all bits: the halves of a product, folded.
 const fn mixed(sum: u64, length: usize) -> u64 {
     let sum = sum.wrapping_add((length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let sum = (sum ^ sum >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let sum = (sum ^ sum >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    sum ^ sum >> 31
+    let product = (sum ^ 0xbf58_476d_1ce4_e5b9) as u128 * 0x94d0_49bb_1331_11eb;
+    (product >> 64) as u64 ^ product as u64
 }
 
 #[cfg(test)]
@@ -229,6 +250,29 @@ mod tests {
             assert!(candidates(&index, text).is_superset(&expected), "{text}");
         }
         assert!(candidates(&index, "unrelated").is_empty() && candidates(&index, "ing").is_empty());
+    }
+
+    /// A text without some characters has the hash of a text that never had them.
+    #[test]
+    fn a_text_without_characters_has_the_hash_of_what_is_left() {
+        let hash = Rolling::new();
+        let text = characters("abcad\u{fc}");
+        let mut parts = Vec::new();
+        hash.parts(&text, 2, |part| parts.push(part));
+        let mut expected = Vec::new();
+        let mut whole = |text: &[char]| hash.parts(text, 0, |part| expected.push(part));
+        whole(&text);
+        for one in 0..text.len() {
+            let mut left = text.clone();
+            left.remove(one);
+            whole(&left);
+            for other in one..left.len() {
+                let mut left = left.clone();
+                left.remove(other);
+                whole(&left);
+            }
+        }
+        assert_eq!(parts, expected);
     }
 
     #[test]

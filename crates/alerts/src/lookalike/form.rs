@@ -6,9 +6,16 @@ use std::borrow::Cow;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::confusable_detection::skeleton;
 
-/// Letter pairs that look like one letter. The first is in the data of UTS #39 (as a prototype).
-const PAIRS: [([char; 2], char); 4] =
-    [(['r', 'n'], 'm'), (['n', 'n'], 'm'), (['v', 'v'], 'w'), (['c', 'l'], 'd')];
+/// Returns the letter that a pair of letters looks like. The first is in the data of UTS #39 (as a
+/// prototype).
+const fn pair(first: char, second: char) -> Option<char> {
+    match (first, second) {
+        ('r' | 'n', 'n') => Some('m'),
+        ('v', 'v') => Some('w'),
+        ('c', 'l') => Some('d'),
+        _ => None,
+    }
+}
 
 /// Returns a label in lower case as people read it: an A-label as its U-label. A label that is not
 /// valid Punycode stays as it is.
@@ -57,23 +64,29 @@ fn fold(character: char, out: &mut String) {
 /// Returns the form in which labels that look alike are equal: folded, with pairs joined, and with `i` as
 /// `l`.
 pub(super) fn shape(folded: &str) -> String {
-    joined(folded).chars().map(|c| if c == 'i' { 'l' } else { c }).collect()
+    shaped(folded.chars()).collect()
+}
+
+/// Returns the characters of that form.
+pub(super) fn shaped(folded: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    pairs_joined(folded).map(|c| if c == 'i' { 'l' } else { c })
 }
 
 /// Returns a folded label with pairs that look like one letter replaced by that letter.
 pub(super) fn joined(folded: &str) -> String {
-    let mut out = String::with_capacity(folded.len());
-    let mut characters = folded.chars().peekable();
-    while let Some(first) = characters.next() {
-        let pair = characters.peek().and_then(|second| {
-            PAIRS.iter().find(|(pair, _)| *pair == [first, *second]).map(|(_, letter)| *letter)
-        });
-        if pair.is_some() {
-            characters.next();
-        }
-        out.push(pair.unwrap_or(first));
-    }
-    out
+    pairs_joined(folded.chars()).collect()
+}
+
+fn pairs_joined(characters: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
+    let mut characters = characters.peekable();
+    std::iter::from_fn(move || {
+        let first = characters.next()?;
+        let Some(letter) = characters.peek().and_then(|second| pair(first, *second)) else {
+            return Some(first);
+        };
+        characters.next();
+        Some(letter)
+    })
 }
 
 #[cfg(test)]
