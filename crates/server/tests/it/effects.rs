@@ -4,6 +4,7 @@
 //! file, then by the first variable of each, then by the second, and so on; each time the same has
 //! to be seen from outside.
 
+mod alerts;
 mod binary;
 mod guard;
 mod logs;
@@ -136,8 +137,15 @@ fn ways(group: &[(&str, &'static str)], flags: &[String]) -> Vec<(String, Config
 
 #[test]
 fn every_setting_has_a_test_of_its_effect() {
-    let groups =
-        [routes::GROUPS, guard::GROUPS, reporting::GROUPS, logs::GROUPS, binary::GROUPS].concat();
+    let groups = [
+        routes::GROUPS,
+        guard::GROUPS,
+        reporting::GROUPS,
+        logs::GROUPS,
+        alerts::GROUPS,
+        binary::GROUPS,
+    ]
+    .concat();
     let observed: BTreeSet<&str> = groups.iter().copied().flatten().map(|(key, _)| *key).collect();
     let ours = SETTINGS.iter().map(|setting| setting.key);
     let does_something = |support: &Support| matches!(support, Support::Mapped(..));
