@@ -1,5 +1,6 @@
 //! The command line: a few switches, one flag for each setting of the table, and commands.
 
+pub(crate) mod alerts;
 mod commands;
 mod flags;
 pub(crate) mod journal;
@@ -13,6 +14,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{ArgMatches, Command};
 use usage::completions;
 
+use self::alerts::AlertsCommand;
 use self::journal::JournalCommand;
 use crate::error::{ConfigError, Origin};
 use crate::overlay::Assignment;
@@ -55,6 +57,7 @@ pub(crate) enum Action {
     Print,
     PrintChanged,
     Logs(LogsCommand),
+    Alerts(AlertsCommand),
     Backfill(BackfillCommand),
     Journal(Option<PathBuf>, JournalCommand),
     CreateIndex(CreateIndex),
@@ -140,6 +143,7 @@ fn command_line(matches: &ArgMatches) -> CommandLine {
     let flag = |name: &str| matches.get_flag(name);
     let action = match matches.subcommand() {
         Some(("logs", logs)) => Action::Logs(commands::logs(logs)),
+        Some(("alerts", matches)) => Action::Alerts(alerts::read(matches)),
         Some(("journal", matches)) => {
             let (directory, command) = journal::read(matches);
             Action::Journal(directory, command)

@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize as _;
 
 use changed::Origins;
+pub use cli::alerts::{AlertFilter, AlertsCommand, ListAlerts, RetryAlerts};
 pub use cli::journal::{ExportFormat, JournalCommand, JournalExport};
 use cli::{Action, CommandLine, Request};
 pub use cli::{
@@ -68,6 +69,8 @@ pub enum Invocation {
     ValidateConfig(Box<Setup>),
     /// Do this with the logs in the state file and exit.
     Logs(Box<Setup>, LogsCommand),
+    /// Do this with alerts, and exit.
+    Alerts(Box<Setup>, AlertsCommand),
     /// List or read what is missing in the journal, and exit.
     Backfill(Box<Setup>, BackfillCommand),
     /// Do this with the journal, in this directory or else that of the configuration, and exit.
@@ -171,6 +174,7 @@ fn parse_with(
         Action::Serve => Invocation::Serve(Box::new(setup)),
         Action::Validate => Invocation::ValidateConfig(Box::new(setup)),
         Action::Logs(command) => Invocation::Logs(Box::new(setup), command),
+        Action::Alerts(command) => Invocation::Alerts(Box::new(setup), command),
         Action::Backfill(command) => Invocation::Backfill(Box::new(setup), command),
         Action::Journal(directory, command) => {
             Invocation::Journal(Box::new(setup), directory, command)

@@ -1,5 +1,6 @@
 //! The commands of the program besides serving: each reads the configuration, prints and exits.
 
+pub mod alerts;
 pub mod backfill;
 pub mod create_index;
 pub mod healthcheck;

@@ -15,7 +15,7 @@ use config::{Config, ConfigError, Invocation, LogFormat, SearchCommand, Setup, T
 use logging::causes::in_full;
 use server::app::{self, Mode, Server};
 use server::commands::{
-    backfill, create_index, healthcheck, journal, logs, search, tail, validate,
+    alerts, backfill, create_index, healthcheck, journal, logs, search, tail, validate,
 };
 use server::reload::{self, SetLevel};
 use tokio::runtime::Runtime;
@@ -53,6 +53,14 @@ fn main() -> ExitCode {
             Err(text) => refuse(text.trim_end()),
         },
         Ok(Invocation::Logs(setup, command)) => answer(logs::run(&setup.config, &command)),
+        Ok(Invocation::Alerts(setup, command)) => {
+            let (config, variables) = (&setup.config, std::env::vars_os().collect());
+            let printed = |line: &str| drop(logging::print(line));
+            match alerts::run(config, &command, &variables, printed) {
+                Ok(text) if text.is_empty() => ExitCode::SUCCESS,
+                outcome => answer(outcome),
+            }
+        }
         Ok(Invocation::Backfill(setup, command)) => {
             answer(backfill::run(&setup.config, &command, |line| drop(logging::print(line))))
         }

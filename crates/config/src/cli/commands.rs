@@ -56,13 +56,14 @@ pub struct TailCommand {
 }
 
 /// Returns all commands.
-pub(super) fn all() -> [Command; 9] {
+pub(super) fn all() -> [Command; 10] {
     [
         tail_command(),
         super::search::command(),
         healthcheck_command(),
         Command::new("validate").about("Check the configuration; the same as --validate-config"),
         logs_command(),
+        super::alerts::command(),
         backfill_command(),
         super::journal::command(),
         create_index_command(),

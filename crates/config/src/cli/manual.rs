@@ -22,6 +22,7 @@ pub const MANUAL: &Manual = &Manual {
         ("certstream-server --print-config --changed", "what differs from the defaults, and why"),
         ("certstream-server tail --json | jq -r '.data.leaf_cert.all_domains[]'", "only names"),
         ("certstream-server logs list", "position and alarms of each log"),
+        ("certstream-server -c config.yaml alerts test", "a sample alert to each receiver"),
         (
             "certstream-server completions bash > /etc/bash_completion.d/certstream-server",
             "install completions (as root)",
@@ -31,7 +32,7 @@ pub const MANUAL: &Manual = &Manual {
         ("CERTSTREAM_CONFIG", "The configuration file, if --config does not name one."),
         (
             "CERTSTREAM_TOKEN",
-            "For tail and search: the token that the server requires, if --token-file is not given.",
+            "For tail, search and alerts list: the token that the server requires, if --token-file is not given.",
         ),
         (
             "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
