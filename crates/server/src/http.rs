@@ -111,6 +111,10 @@ pub fn router(services: &Services, config: &Arc<Config>, policy: &Arc<Policy>) -
     if config.protocols.page && config.role != Role::Ingest {
         open = open.merge(page::routes(services, config));
     }
+    if config.protocols.api {
+        let gate = Gate { guard: Arc::clone(&services.guard), policy: Arc::clone(policy) };
+        open = open.merge(api::alert_routes(services, config, &gate));
+    }
     let allows_authorization = policy.reads_authorization();
     let shared_with_pages = cross_origin_routes(services, config, policy)
         .layer(from_fn_with_state(allows_authorization, cross_origin));

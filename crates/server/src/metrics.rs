@@ -19,7 +19,7 @@ use self::search::SearchMetrics;
 pub struct ConnectionLabels {
     /// `websocket` or `sse`.
     pub protocol: &'static str,
-    /// `full`, `lite` or `domains`.
+    /// `full`, `lite` or `domains`, or [`ALERTS`].
     pub stream: &'static str,
 }
 
@@ -77,6 +77,8 @@ pub type ConnectionCounter = Family<ConnectionLabels, Counter>;
 
 const PROTOCOLS: [&str; 2] = ["websocket", "sse"];
 const STREAMS: [&str; 3] = ["full", "lite", "domains"];
+/// The label of the stream of alerts, which has only SSE.
+pub const ALERTS: &str = "alerts";
 const UPDATE_TYPES: [&str; 2] = ["X509LogEntry", "PrecertLogEntry"];
 
 /// The server's own counters.
@@ -253,9 +255,9 @@ impl Metrics {
     }
 
     fn begin_at_zero(&self) {
-        for (protocol, stream) in
-            PROTOCOLS.iter().flat_map(|protocol| STREAMS.map(|stream| (protocol, stream)))
-        {
+        let streams =
+            PROTOCOLS.iter().flat_map(|protocol| STREAMS.map(|stream| (*protocol, stream)));
+        for (protocol, stream) in streams.chain([("sse", ALERTS)]) {
             let labels = ConnectionLabels { protocol, stream };
             drop(self.connections.get_or_create(&labels));
             for counter in [

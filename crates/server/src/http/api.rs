@@ -1,5 +1,6 @@
 //! `/api/…`: the state of the server for programs. `docs/openapi.json` describes it.
 
+mod alerts;
 mod cert;
 mod first_seen;
 mod hex;
@@ -15,6 +16,7 @@ use axum::Router;
 use axum::routing::get;
 use config::Config;
 
+pub(super) use self::alerts::routes as alert_routes;
 use crate::http::Services;
 
 /// Builds the routes.

@@ -7,6 +7,7 @@
 mod address;
 mod answer;
 mod auth;
+mod local;
 mod policy;
 mod rate;
 mod slots;
@@ -325,6 +326,21 @@ pub(super) async fn metrics(
     }
     guard.metrics.address_rejected.inc();
     refuse(Refusal::Forbidden)
+}
+
+/// Passes the requests that may read what is only for the operator, behind one of the other gates.
+pub(super) async fn operator(
+    State(Gate { guard, policy }): State<Gate>,
+    Extension(peer): Extension<Peer>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let (address, uri, headers) = (peer.address, request.uri(), request.headers());
+    let Some(reason) = local::problem(&policy, address, uri, headers) else {
+        return next.run(request).await;
+    };
+    guard.metrics.address_rejected.inc();
+    refuse(Refusal::NotTheOperator { reason })
 }
 
 /// Passes the requests that may begin a stream, each with an [`Admission`].

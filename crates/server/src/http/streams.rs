@@ -12,7 +12,7 @@ pub(super) mod parameters;
 pub(super) mod paths;
 mod request;
 mod sse;
-mod visitor;
+pub(super) mod visitor;
 pub(super) mod websocket;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! required, and are for programs on this machine otherwise; pages of other origins may not read them.
 
 mod answer;
-mod stream;
+pub(super) mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -77,7 +77,7 @@ pub(in crate::http) fn routes(services: &Services, config: &Arc<Config>, gate: &
         ("limit" = Option<u64>, Query, description = "Alerts at most, 100 by default", minimum = 1, maximum = 1000),
     ),
     responses(
-        (status = 200, description = "The newest alerts", body = Answer),
+        (status = 200, description = "The newest alerts", body = Answer<'_>),
         (status = 400, description = "A parameter is unknown, given twice or invalid", body = String, content_type = "text/plain"),
         (status = 404, description = "There are no rules, or there is no rule with this name", body = String, content_type = "text/plain"),
     )

@@ -21,7 +21,7 @@ mod tests {
     use utoipa::{Modify, OpenApi};
 
     use super::*;
-    use crate::http::api::{cert, first_seen, logs, search, stats};
+    use crate::http::api::{alerts, cert, first_seen, logs, search, stats};
     use crate::http::{examples, health, statistics};
 
     #[derive(OpenApi)]
@@ -39,6 +39,8 @@ mod tests {
             first_seen::first_seen,
             search::search,
             search::crtsh::crtsh,
+            alerts::list,
+            alerts::stream::stream,
             statistics::statistics,
             examples::latest,
             health::health,
@@ -99,6 +101,8 @@ mod tests {
             "/api/search",
             "/api/first-seen",
             "/crtsh",
+            "/api/alerts",
+            "/api/alerts/stream",
             "/stats",
             "/latest.json",
         ] {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 /// The one header that is read. `Forwarded`, `X-Real-IP` and others are not: a proxy writes one and
 /// passes the others on as the client sent them.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// The part of an IPv6 address that a client cannot choose (RFC 6177 section 2).
 const SUBNET: u128 = !0 << 64;
 

@@ -25,6 +25,8 @@ const TIER: HeaderName = HeaderName::from_static("x-ratelimit-tier");
 pub(super) enum Refusal {
     /// The address is not in the allow-list.
     Forbidden,
+    /// It is for the operator, and the request may be of somebody else.
+    NotTheOperator { reason: &'static str },
     /// There is no token in this header, or a wrong one.
     Unauthorized { header: HeaderName },
     /// It asked too often.
@@ -37,6 +39,13 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden").into_response(),
+            Self::NotTheOperator { reason } => {
+                let text = format!(
+                    "Forbidden: {reason}. While auth.enabled is off, this is only for programs on the \
+                     server's machine, at http://localhost; with it, for everyone who has a token\n"
+                );
+                (StatusCode::FORBIDDEN, text).into_response()
+            }
             Self::Unauthorized { header } => {
                 let challenge = [(WWW_AUTHENTICATE, "Bearer")];
                 let how = if header == AUTHORIZATION {
@@ -86,6 +95,7 @@ mod tests {
             |ms| Refusal::TooOften { limit: Limit::Bucket, wait: Duration::from_millis(ms) };
         let cases = [
             (Refusal::Forbidden, 403, None),
+            (Refusal::NotTheOperator { reason: "it is not" }, 403, None),
             (Refusal::Unauthorized { header: AUTHORIZATION }, 401, None),
             (often(0), 429, Some("1")),
             (often(100), 429, Some("1")),

@@ -13,7 +13,7 @@ const LONGEST_AGENT: usize = 200;
 
 /// Describes the client of a request; its address and program only where the configuration asks for
 /// them.
-pub(super) fn of(config: &Config, policy: &Policy, request: &Request<Body>) -> Visitor {
+pub(in crate::http) fn of(config: &Config, policy: &Policy, request: &Request<Body>) -> Visitor {
     let headers = request.headers();
     let asked = config.log_client_addresses || config.stats.client_addresses;
     let identity = asked.then(|| Identity {

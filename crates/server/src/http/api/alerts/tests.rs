@@ -3,7 +3,6 @@
 use alerts::{Alert, Described, Explained, Sighting, State as Delivery};
 use axum::body::to_bytes;
 use config::alerts::Rule;
-use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
