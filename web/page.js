@@ -1,5 +1,6 @@
 // The page: how its parts work together. `data-ready` on the root is set once certificates and logs are shown.
 
+import * as alerts from "./alerts.js";
 import { filtering, serving } from "./filter/connect.js";
 import * as form from "./filter/form.js";
 import * as notify from "./filter/notify.js";
@@ -86,6 +87,7 @@ function answered(answer) {
   state.answered(answer);
   serving(answer);
   search.serving(answer);
+  alerts.serving(answer);
   stream.serving(answer);
   detail.serving({
     one: (kind, offset, parameters) => stream.one(kind, offset, parameters),

@@ -39,7 +39,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) static PAGE: File = file!("index.html", "text/html; charset=utf-8");
 
 /// The files that the page refers to, under `/page/`.
-static PARTS: [File; 25] = [
+static PARTS: [File; 26] = [
     file!("page.css", "text/css; charset=utf-8"),
     file!("parts.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
@@ -49,6 +49,7 @@ static PARTS: [File; 25] = [
     file!("token.js", SCRIPT),
     file!("figures.js", SCRIPT),
     file!("logs.js", SCRIPT),
+    file!("alerts.js", SCRIPT),
     file!("stream/stream.js", SCRIPT),
     file!("stream/transport.js", SCRIPT),
     file!("stream/names.js", SCRIPT),

@@ -90,6 +90,8 @@ struct Serves {
     health: bool,
     /// True if what the server keeps can be searched.
     search: bool,
+    /// True if there are rules for alerts, which `/api/alerts` shows to those who may read them.
+    alerts: bool,
     /// The path of metrics, unless they have a separate listener.
     metrics: Option<String>,
 }
@@ -177,6 +179,7 @@ fn serves(page: &PageLogs) -> Serves {
         domains: at(streams.domains_only, &streams.domains_only_path),
         health: config.protocols.health,
         search: config.protocols.api && page.has_history,
+        alerts: config.protocols.api && !config.alerts.rules.is_empty(),
         metrics: options::metrics_are_shared(config).then(|| route(&config.prometheus.metrics_url)),
     }
 }

@@ -48,7 +48,7 @@ const CERTSTREAM_NPM: Script = script("certstream.mjs", Interpreter::Node, false
 pub(super) const OLD_CLIENTS: [Script; 3] = [CERTSTREAM_CLI, CERTSTREAM_LIBRARY, CERTSTREAM_NPM];
 
 /// All of them.
-pub(super) const SCRIPTS: [Script; 18] = [
+pub(super) const SCRIPTS: [Script; 19] = [
     CERTSTREAM_CLI,
     CERTSTREAM_LIBRARY,
     CERTSTREAM_NPM,
@@ -61,6 +61,7 @@ pub(super) const SCRIPTS: [Script; 18] = [
     script("chromium.mjs", Interpreter::Browser, true),
     script("page.mjs", Interpreter::Browser, false),
     script("history.mjs", Interpreter::Browser, false),
+    script("alerts.mjs", Interpreter::Browser, false),
     script("profiles.py", Interpreter::Python, false),
     script("http.sh", Interpreter::Shell, false),
     script("openapi.py", Interpreter::Python, false),
