@@ -222,8 +222,10 @@ fn whole_parts(
 }
 
 fn verified(path: &Path) -> Result<(), CompactError> {
-    let wrong = |source| CompactError::Verify { path: path.to_owned(), source: Box::new(source) };
-    verify(path).map(|_| ()).map_err(wrong)
+    verify(path).map(|_| ()).map_err(|error| match error {
+        VerifyError::Io(error) => paths::at(path)(error).into(),
+        error => CompactError::Verify { path: path.to_owned(), source: Box::new(error) },
+    })
 }
 
 /// Opens a part that verifies, and is the one that its name says.

@@ -79,7 +79,7 @@ impl PartWriter {
     }
 
     /// Adds the entries of a page, and waits while others wait. Reports whether the thread still
-    /// writes; the reason why not is the result of [`finish`](Self::finish).
+    /// writes; [`failure`](Self::failure) is the reason why not.
     pub(crate) async fn add(&self, page: ProvedPage) -> bool {
         self.messages.send(Message::Page(Box::new(page))).await.is_ok()
     }
@@ -91,6 +91,16 @@ impl PartWriter {
         let _ended = messages.send(Message::Finish(Box::new(parts))).await;
         drop(messages);
         outcome.await.map_err(|_| ended(path))??.ok_or_else(|| ended(path))
+    }
+
+    /// Returns the reason why the thread has ended before the file was finished.
+    pub(crate) async fn failure(self, path: &Path) -> OutputError {
+        let Self { messages, outcome } = self;
+        drop(messages);
+        match outcome.await {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) | Err(_) => ended(path),
+        }
     }
 }
 

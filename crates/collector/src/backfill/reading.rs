@@ -300,7 +300,9 @@ impl LogReading {
         let reading =
             VerifiedRange::new(source, &self.log, span.start()..span.end(), head.clone(), options)
                 .map_err(|error| self.failed(&error))?;
-        let (before, after) = self.pages(reading, &writer).await?;
+        let Some((before, after)) = self.pages(reading, &writer).await? else {
+            return Err(writer.failure(&path).await.into());
+        };
         let consistency = self.patiently(|| self.source.consistency(&after, &head.signed.head));
         let consistency = consistency.await.map_err(|error| self.failed(&error))?;
         let parts = Parts {
@@ -326,12 +328,13 @@ impl LogReading {
         }))
     }
 
-    /// Passes the pages of a range to the writer. Returns the trees before and after it.
+    /// Passes the pages of a range to the writer. Returns the trees before and after it; none if the
+    /// writer has failed.
     async fn pages(
         &self,
         mut reading: VerifiedRange<Arc<AnySource>>,
         writer: &PartWriter,
-    ) -> Result<(CompactRange, CompactRange), BackfillError> {
+    ) -> Result<Option<(CompactRange, CompactRange)>, BackfillError> {
         let mut after = CompactRange::new();
         let mut failing = None;
         loop {
@@ -341,8 +344,7 @@ impl LogReading {
                     after = page.tree.read.clone();
                     let count = page.entries.len() as u64;
                     if !writer.add(page).await {
-                        // Finishing it tells the reason.
-                        break;
+                        return Ok(None);
                     }
                     self.shared.progress.proved.fetch_add(count, Ordering::Relaxed);
                 }
@@ -354,7 +356,7 @@ impl LogReading {
                 Err(error) => return Err(self.failed(&error)),
             }
         }
-        Ok((reading.before().cloned().unwrap_or_default(), after))
+        Ok(Some((reading.before().cloned().unwrap_or_default(), after)))
     }
 
     /// Waits after a failure, unless it lasts for too long or will not pass.

@@ -205,13 +205,19 @@ async fn parts_that_do_not_belong_together_are_refused_and_stay() {
     // A part that has, by its name, the entries of others.
     let name = files[0].file_name().unwrap().to_str().unwrap();
     let (begin, _) = name.rsplit_once('-').unwrap();
-    let wide = files[0].with_file_name(format!("{begin}-{:012}.parquet", 600));
+    let wide = files[0].with_file_name(format!("{begin}-{:013}.parquet", 600));
     fs::copy(&files[0], &wide).unwrap();
     let before = contents(&archive);
     let (status, text) = compact(&archive, &[]).await;
     assert!(status == Some(1) && text.contains("another log or range"), "{text}");
     assert!(contents(&archive) == before, "nothing is deleted");
-    fs::remove_file(wide).unwrap();
+    fs::remove_file(&wide).unwrap();
+    // What cannot be read is not called damaged.
+    fs::create_dir(&wide).unwrap();
+    let (status, text) = compact(&archive, &[]).await;
+    assert!(status == Some(1) && text.contains("directory"), "{text}");
+    assert!(!text.contains("verify") && !text.contains("damaged"), "{text}");
+    fs::remove_dir(wide).unwrap();
     let (status, text) = compact(&archive, &[]).await;
     assert!(status == Some(0) && text.contains("replaced 6 parts, wrote 2"), "{text}");
 }
