@@ -16,9 +16,9 @@ const RATE: f64 = 100.0;
 async fn kills_lose_no_alert_and_repeat_only_what_was_under_way() {
     let kills = setting("CERTSTREAM_KILLS", KILLS);
     let answers: Vec<Answer> = (0..200_000)
-        .map(|number| match number % 20 {
+        .map(|number| match number % 100 {
             3 => Answer::Status(500, ""),
-            11 => Answer::Close,
+            57 => Answer::Close,
             _ => Answer::Status(200, ""),
         })
         .collect();
