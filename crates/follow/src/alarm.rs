@@ -1,10 +1,16 @@
 //! Alarms: contradictions of a log, kept until an operator acknowledges them.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ctclient::AlarmKind;
+use ctclient::{AlarmKind, Evidence};
 use record::LogNumber;
 use serde::{Deserialize, Serialize};
+
+use crate::page::Notice;
+use crate::queue::Pages;
+use crate::status::LogStatus;
 
 /// The most alarms of one log that are kept; further ones are counted.
 pub(crate) const MOST_ALARMS: usize = 16;
@@ -40,6 +46,51 @@ impl From<&record::Alarm> for Alarm {
     fn from(alarm: &record::Alarm) -> Self {
         let record::Alarm { kind, at, text, first, end, evidence, .. } = alarm.clone();
         Self { kind, at, text, first, end, evidence }
+    }
+}
+
+/// Writes the evidence to a folder, if there is one, and raises the alarm: returns once it is committed.
+pub(crate) async fn raise(
+    status: &Arc<LogStatus>,
+    pages: &Pages,
+    folder: Option<PathBuf>,
+    evidence: Evidence,
+) {
+    let Evidence { kind, at, text, entries, .. } = &evidence;
+    let mut alarm = Alarm {
+        kind: *kind,
+        at: *at,
+        text: text.clone(),
+        first: entries.start,
+        end: entries.end,
+        evidence: None,
+    };
+    let log = &status.log.name;
+    if let Some(folder) = folder {
+        let written = tokio::task::spawn_blocking(move || evidence.write(&folder)).await;
+        match written.map_err(std::io::Error::other).flatten() {
+            Ok(folder) => alarm.evidence = Some(folder.display().to_string()),
+            Err(error) => tracing::error!(log, %error, "cannot save the evidence"),
+        }
+    }
+    let Alarm { kind, text, first, end, evidence, .. } = &alarm;
+    let evidence = evidence.as_deref().unwrap_or(
+        "none is saved: neither verification_evidence_dir nor data_dir nor ct_log.state_file is set, \
+         or it cannot be written",
+    );
+    tracing::error!(
+        log,
+        %kind,
+        text,
+        first,
+        end,
+        evidence,
+        "VERIFICATION ALARM; after investigating it, run: certstream-server logs ack {log:?}"
+    );
+    status.raise(alarm.clone());
+    // Nothing more is read before it is committed. If the publisher has ended, the next page finds out.
+    if pages.notify(status, Notice::Alarm(alarm)).await.is_err() {
+        tracing::warn!(log, "the alarm could not be committed");
     }
 }
 

@@ -296,6 +296,12 @@ impl Fleet {
         found
     }
 
+    /// Reports whether it was stopped: nothing more is published.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.pages.lock().is_none()
+    }
+
     /// Stops every follower; the receiver gets the pages sent and then sees the end.
     pub async fn stop(&self) {
         let (pages, mut tasks) = {

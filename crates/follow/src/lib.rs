@@ -37,7 +37,7 @@ pub use ctclient::{
     AlarmKind, Backoff, Client, FetchError, HostSnapshot, Intervals, IssuerCounts, IssuerStore,
     Log, LogError, Protocol,
 };
-pub use fleet::backfill::{Backfill, BackfillError, Published};
+pub use fleet::backfill::{Backfill, BackfillError, Gather, Published};
 pub use fleet::{Fleet, FleetOptions, Reason};
 pub use options::{CatchUp, FirstPosition, FollowOptions, Start, Verification};
 pub use page::{Gap, Hold, Notice, Page};

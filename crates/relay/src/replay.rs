@@ -31,6 +31,8 @@ pub struct Replay {
     past: Past,
     /// The next batch has entries from here on.
     offset: u64,
+    /// Batches without records are returned too.
+    returns_all: bool,
     /// The place at which reading began.
     began: Option<Found>,
     /// Something was read that follows the checkpoint at which reading began, which thus belongs to the
@@ -50,10 +52,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    fn new(past: Past, offset: u64) -> Self {
+    fn new(past: Past, offset: u64, returns_all: bool) -> Self {
         Self {
             past,
             offset,
+            returns_all,
             began: None,
             is_confirmed: false,
             begins: 0,
@@ -76,7 +79,8 @@ impl Replay {
 
     /// Reads the batch with the entry at `offset`, or the next one if no batch has that, and those that
     /// follow: at most `bytes` bytes of records, at least one batch; none that begins at `end` or after,
-    /// which must not be above the end of what nodes have shown. Batches without records are left out.
+    /// which must not be above the end of what nodes have shown. Batches without records are left out,
+    /// unless it is a [replay of all](Past::replay_all).
     ///
     /// Returns nothing if the stream has nothing before `end`. After an error or a cancelled call, read
     /// with another replay.
@@ -113,7 +117,7 @@ impl Replay {
     /// Continues at an offset, with batches of the last call if it lies before their end.
     fn go_to(&mut self, offset: u64) {
         if !self.is_at(offset) {
-            *self = Self::new(self.past.clone(), offset);
+            *self = Self::new(self.past.clone(), offset, self.returns_all);
             return;
         }
         for batch in std::mem::take(&mut self.recent).into_iter().rev() {
@@ -172,7 +176,12 @@ impl Replay {
                 }
                 let logs = Arc::clone(&self.logs);
                 let stored = StoredBatch::new(batch, before, logs);
-                if self.past.has_shown(&stored, show) && stored.batch.next_offset() > self.offset {
+                let is_due = if self.returns_all {
+                    stored.batch.next_offset() >= self.offset
+                } else {
+                    !stored.batch.records.is_empty() && stored.batch.next_offset() > self.offset
+                };
+                if is_due && self.past.has_shown(&stored, show) {
                     self.begins = 0;
                     return Ok(Some(stored));
                 }

@@ -208,8 +208,7 @@ impl Server {
             liveness,
             started,
             is_demo: mode == Mode::Demo,
-            // In a cluster, only the node that leads knows.
-            missing: cluster.is_none().then_some(missing),
+            missing,
             alive: hold,
             last_call: called,
             tasks,

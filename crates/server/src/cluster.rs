@@ -5,9 +5,11 @@
 //! * The [`member`] reads and shows everything after that, and leads when nobody else does.
 //! * [`leading`] is what only a leader has: followers and a sequencer, whose commit log is made of
 //!   [`proposals`] to the member.
+//! * What is missing is read later by the leader: [`backfill`].
 //! * The [`lease`] says when another node should try to lead. The stream alone decides who does.
 
 mod acknowledgements;
+pub(crate) mod backfill;
 mod backlog;
 mod history;
 mod join;
@@ -28,11 +30,13 @@ use std::time::Instant;
 use config::Config;
 use feed::Hub;
 use follow::Client;
+use relay::replay::Past;
 use supervise::Supervisor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::acknowledgements::{Acknowledgements, BucketEntry};
+use self::backfill::Backfills;
 pub(crate) use self::join::{Joined, join};
 pub(crate) use self::leading::FollowedLogs;
 use self::leading::Means;
@@ -47,6 +51,7 @@ use crate::options;
 use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
+use crate::state::backfill::missing::Missing;
 
 /// The parts of the server that a node shows the stream with.
 #[derive(Debug)]
@@ -55,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) hub: Arc<Hub<MessageStream>>,
     pub(crate) fanout: FeedFanout,
     pub(crate) entries: Arc<Entries>,
+    pub(crate) missing: Arc<Missing>,
     /// The client to read logs with.
     pub(crate) client: Arc<Client>,
     pub(crate) liveness: Arc<Liveness>,
@@ -67,6 +73,8 @@ pub(crate) struct Node {
     /// None once it has ended.
     member: Option<JoinHandle<anyhow::Result<()>>>,
     acknowledgements: Option<Acknowledgements>,
+    /// None on a node that may not lead.
+    backfills: Option<Backfills>,
     stop: watch::Sender<bool>,
     /// The logs that are followed while the node leads.
     pub(crate) followed: Arc<FollowedLogs>,
@@ -79,7 +87,7 @@ impl Node {
     /// Begins to read, and to lead if the node has created the stream.
     pub(crate) fn start(joined: Joined, parts: Parts) -> Self {
         let Joined { node, bucket, standing, rules, window, reads, .. } = joined;
-        let Parts { config, hub, fanout, entries, client, liveness, tasks } = parts;
+        let Parts { config, hub, fanout, entries, missing, client, liveness, tasks } = parts;
         let (stop, stopping) = watch::channel(false);
         let status = Arc::new(Status::new(config.role, &config.cluster, reads));
         let standing = Arc::new(standing);
@@ -102,10 +110,17 @@ impl Node {
             &tasks,
         );
         let acknowledgements = {
-            let (place, entry) = (options::acknowledgements(&config), BucketEntry(bucket.clone()));
+            let place = options::acknowledgements(&config);
+            let entry = BucketEntry { bucket: bucket.clone(), key: acknowledgements::KEY };
             let followed = Arc::clone(&followed);
             Some(Acknowledgements::start(place, entry, move || followed.fleet(), &tasks))
         };
+        let backfills = Past::of(&node).filter(|_| rules.may_lead).map(|past| {
+            let (requests, missing) = (backfill::entry(bucket.clone()), Arc::clone(&missing));
+            let followed = Arc::clone(&followed);
+            let leads = move || followed.led();
+            Backfills::start(backfill::Means { requests, past, missing, leads }, &tasks)
+        });
         let means = Means {
             logs: Arc::clone(&followed),
             client,
@@ -115,7 +130,7 @@ impl Node {
             liveness,
             tasks,
         };
-        let shown = Shown { fanout, entries, status: Arc::clone(&status), window };
+        let shown = Shown { fanout, entries, missing, status: Arc::clone(&status), window };
         let member = Member {
             node,
             bucket,
@@ -132,7 +147,7 @@ impl Node {
             saving: None,
         };
         let member = Some(tokio::spawn(member.run()));
-        Self { member, acknowledgements, stop, followed, logs: view, status }
+        Self { member, acknowledgements, backfills, stop, followed, logs: view, status }
     }
 
     /// Waits until the node ends by itself, and returns the reason.
@@ -151,6 +166,9 @@ impl Node {
     pub(crate) async fn stop(&mut self) {
         if let Some(acknowledgements) = self.acknowledgements.take() {
             acknowledgements.finish().await;
+        }
+        if let Some(backfills) = self.backfills.take() {
+            backfills.finish().await;
         }
         self.stop.send_replace(true);
         let Some(member) = self.member.take() else { return };

@@ -82,8 +82,8 @@ pub struct Services {
     pub started: Instant,
     /// True if the logs are simulated.
     pub is_demo: bool,
-    /// The entries that are missing, unless this is a node of a cluster.
-    pub missing: Option<Arc<Missing>>,
+    /// The entries that are missing.
+    pub missing: Arc<Missing>,
     /// A clone of it is held by every connection.
     pub alive: Alive,
     /// Turns true some time after the stream was closed: clients that are behind are then cut off.

@@ -1,25 +1,35 @@
 //! Reading entries of a log that are missing, and handing them to the publisher.
 //!
-//! Each page is proved against a signed head before it is handed in, and the next one is read once it is
-//! committed. So what remains to be read after a stop is what is still missing.
+//! Each page is proved against a signed head that continues what was committed. Entries are gathered, so
+//! that what was published is searched for many of them at once, and then handed in part after part. So
+//! what remains to be read after a stop is what is still missing. A log that contradicts itself, or what
+//! was committed, raises the same alarm as if that was found in following it.
+
+mod gathered;
 
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ct::Hash;
+use ct::merkle::CompactRange;
 use ctclient::{
-    AnySource, ProvedPage, RangeError, RangeOptions, ReadOptions, Retries, ServedHead, Source as _,
-    SourceError, VerifiedRange, jitter,
+    AlarmKind, AnySource, Bounds, Evidence, Point, RangeError, RangeOptions, ReadOptions, Retries,
+    ServedHead, Source as _, SourceError, VerifiedRange, jitter,
 };
-use record::LogIdentity;
+use record::{LogIdentity, Tree};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use self::gathered::Gathered;
 use super::Fleet;
+use crate::alarm::{self, Alarm};
 use crate::follower::parts::Part;
+use crate::options::Verification;
 use crate::page::{Notice, Page};
 use crate::queue::Pages;
 use crate::status::LogStatus;
@@ -27,8 +37,36 @@ use crate::status::LogStatus;
 /// Attempts at the same entries before reading ends, or an entry that cannot be read is passed over.
 const ATTEMPTS: u32 = 5;
 
+/// Limits of the entries that are gathered before they are searched for. What is read when one is
+/// reached belongs to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gather {
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of memory that they take.
+    pub bytes: usize,
+    /// Time since the first one was read.
+    pub time: Duration,
+}
+
+impl Gather {
+    /// Nothing is gathered: each page is searched for.
+    pub const PAGE: Self = Self { entries: 0, bytes: 0, time: Duration::ZERO };
+}
+
 /// Finds certificates among those that were published.
 pub trait Published: Sync {
+    /// Returns the limits of what is gathered.
+    fn gathers(&self) -> Gather {
+        Gather::PAGE
+    }
+
+    /// Prepares to find these certificates, part after part. The error is for the operator.
+    fn expect(&self, fingerprints: Vec<Hash>) -> impl Future<Output = Result<(), String>> + Send {
+        drop(fingerprints);
+        async { Ok(()) }
+    }
+
     /// Returns for each fingerprint the offset at which its certificate was published, if it was. The
     /// error is for the operator.
     fn offsets(
@@ -43,20 +81,67 @@ pub struct Backfill {
     source: Arc<AnySource>,
     pages: Pages,
     retries: Retries,
+    /// The tree of the entries below the log's position, if it is proved.
+    committed: Option<CompactRange>,
+    /// The folder for evidence of contradictions; `None` for none.
+    evidence_dir: Option<PathBuf>,
+    /// Nothing is read while the log has alarms.
+    is_enforced: bool,
 }
 
 /// The reason why entries are still missing.
 #[derive(Debug, Error)]
 pub enum BackfillError {
-    /// The log does not answer as it should, or contradicts itself.
+    /// The log does not answer as it should.
     #[error(transparent)]
-    Log(#[from] RangeError),
+    Log(RangeError),
+    /// The log contradicts itself, or what was committed. The alarm is raised.
+    #[error("{0}")]
+    Contradiction(String),
+    /// Verification is enforced and the log has alarms.
+    #[error("stopped by an alarm until that is acknowledged (certstream-server logs ack NAME)")]
+    Stopped,
+    /// The log's head is older than what was read.
+    #[error("the log's newest head has {size} entries, but {read} were read before")]
+    Stale {
+        /// Entries in the tree of the head.
+        size: u64,
+        /// Entries that were committed.
+        read: u64,
+    },
     /// The history cannot be searched.
     #[error("{0}")]
     History(String),
     /// Nothing is published any more.
     #[error("the server stops")]
     Closed,
+}
+
+/// The reason why reading has ended: a contradiction with its evidence, or another one.
+enum Ended {
+    Contradiction(Box<Evidence>),
+    Other(BackfillError),
+}
+
+impl From<RangeError> for Ended {
+    fn from(error: RangeError) -> Self {
+        match error {
+            RangeError::Contradiction(evidence) => Self::Contradiction(evidence),
+            error => Self::Other(BackfillError::Log(error)),
+        }
+    }
+}
+
+impl From<SourceError> for Ended {
+    fn from(error: SourceError) -> Self {
+        Self::Other(BackfillError::Log(error.into()))
+    }
+}
+
+impl From<BackfillError> for Ended {
+    fn from(error: BackfillError) -> Self {
+        Self::Other(error)
+    }
 }
 
 impl Fleet {
@@ -78,7 +163,17 @@ impl Fleet {
         let source = Arc::new(AnySource::new(&status.log, &client, &self.issuers, read));
         let retries =
             Retries { attempts: self.follow.retry_attempts, backoff: self.follow.backoff };
-        Some(Backfill { log: status, source, pages, retries })
+        let tree = status.resume().and_then(|resume| resume.tree);
+        let reader = Backfill {
+            log: status,
+            source,
+            pages,
+            retries,
+            committed: None,
+            evidence_dir: self.follow.evidence_dir.clone(),
+            is_enforced: self.follow.verification == Verification::Enforce,
+        };
+        Some(reader.continuing(tree.as_ref()))
     }
 }
 
@@ -89,85 +184,183 @@ impl Backfill {
         Self { pages: Pages::new(pages), ..self }
     }
 
-    /// Reads a range of the log, of which the publisher takes what is missing. Calls `done` with the
-    /// number of entries of each page that is committed.
+    /// Saves evidence of contradictions in this folder.
+    #[must_use]
+    pub fn with_evidence(self, folder: Option<PathBuf>) -> Self {
+        Self { evidence_dir: folder, ..self }
+    }
+
+    /// Has the log's head compared with a tree that was committed, as far as that is proved.
+    #[must_use]
+    pub fn continuing(self, tree: Option<&Tree>) -> Self {
+        let proved = tree.filter(|tree| tree.proved.size == tree.read.size());
+        Self { committed: proved.map(|tree| tree.read.clone()), ..self }
+    }
+
+    /// Reads ranges of the log, of which the publisher takes what is missing. Calls `done` with the
+    /// number of entries of each part that is committed.
     ///
     /// # Errors
     /// If the log does not answer, contradicts itself, or nothing more can be published. What was
-    /// committed until then is not missing any more.
+    /// read until then and is proved is committed, unless nothing can be.
     pub async fn fill(
         &self,
-        range: Range<u64>,
+        ranges: &[Range<u64>],
         published: &impl Published,
         mut done: impl FnMut(u64),
     ) -> Result<(), BackfillError> {
-        let head = self.head().await?;
-        let options = RangeOptions { retries: self.retries, ..RangeOptions::default() };
-        let end = range.end;
-        let (source, log) = (Arc::clone(&self.source), &self.log.log);
-        let mut reading = VerifiedRange::new(source, log, range, head, options)?;
-        let mut failures = 0;
-        loop {
-            match reading.next().await {
-                Ok(None) => return Ok(()),
-                Ok(Some(page)) => {
-                    failures = 0;
-                    done(self.publish(page, published).await?);
-                }
-                Err(RangeError::Source(error)) => {
-                    failures += 1;
-                    if failures < ATTEMPTS {
-                        sleep(self.retries.backoff.wait(failures, jitter())).await;
-                        continue;
-                    }
-                    failures = 0;
-                    reading.skip_to(self.passed_over(error)?.min(end));
-                }
-                Err(error) => return Err(error.into()),
+        if self.is_enforced && self.log.has_alarms() {
+            return Err(BackfillError::Stopped);
+        }
+        let mut gathered = Gathered::new(published.gathers());
+        let read = self.read(ranges, published, &mut gathered, &mut done).await;
+        // Also what was read before an error.
+        let handed_in = self.publish(&mut gathered, published, &mut done).await;
+        match read {
+            Ok(()) => handed_in,
+            Err(Ended::Other(error)) => Err(error),
+            Err(Ended::Contradiction(evidence)) => {
+                let text = evidence.text.clone();
+                self.raise(*evidence).await;
+                Err(BackfillError::Contradiction(text))
             }
         }
     }
 
-    async fn head(&self) -> Result<ServedHead, BackfillError> {
+    async fn read(
+        &self,
+        ranges: &[Range<u64>],
+        published: &impl Published,
+        gathered: &mut Gathered,
+        done: &mut impl FnMut(u64),
+    ) -> Result<(), Ended> {
+        let head = self.head().await?;
+        let options = RangeOptions { retries: self.retries, ..RangeOptions::default() };
+        for (number, range) in ranges.iter().enumerate() {
+            let (source, log) = (Arc::clone(&self.source), &self.log.log);
+            // It verifies the signature.
+            let reading = VerifiedRange::new(source, log, range.clone(), head.clone(), options)?;
+            if number == 0 {
+                self.compare(&head).await?;
+            }
+            self.read_range(reading, range.end, published, gathered, done).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_range(
+        &self,
+        mut reading: VerifiedRange<Arc<AnySource>>,
+        end: u64,
+        published: &impl Published,
+        gathered: &mut Gathered,
+        done: &mut impl FnMut(u64),
+    ) -> Result<(), Ended> {
         let mut failures = 0;
         loop {
-            match self.source.head().await {
-                Ok(head) => return Ok(head),
+            let error = match reading.next().await {
+                Ok(None) => return Ok(()),
+                Ok(Some(page)) => {
+                    failures = 0;
+                    self.log.note_findings(&page.findings);
+                    gathered.take(page);
+                    if gathered.is_full() {
+                        self.publish(gathered, published, done).await?;
+                    }
+                    continue;
+                }
+                Err(error) => error,
+            };
+            failures += 1;
+            match error {
+                RangeError::Source(_) if failures < ATTEMPTS => {
+                    sleep(self.retries.backoff.wait(failures, jitter())).await;
+                }
+                RangeError::Source(SourceError::Unreadable { index, ref answer, .. }) => {
+                    failures = 0;
+                    let after = self.passed_over(index, answer.bounds.as_ref(), &error);
+                    reading.skip_to(after.min(end));
+                }
+                error => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Fetches a head that is not older than what was committed.
+    async fn head(&self) -> Result<ServedHead, BackfillError> {
+        let read = self.committed.as_ref().map_or(0, CompactRange::size);
+        let mut failures = 0;
+        loop {
+            let error = match self.source.head().await {
+                Ok(head) if head.signed.head.size >= read => return Ok(head),
+                Ok(head) => BackfillError::Stale { size: head.signed.head.size, read },
+                Err(error) => BackfillError::Log(error.into()),
+            };
+            failures += 1;
+            if failures == ATTEMPTS {
+                return Err(error);
+            }
+            sleep(self.retries.backoff.wait(failures, jitter())).await;
+        }
+    }
+
+    /// Has the log prove that the head continues what was committed.
+    async fn compare(&self, head: &ServedHead) -> Result<(), Ended> {
+        let Some(committed) = &self.committed else { return Ok(()) };
+        let mut failures = 0;
+        let extends = loop {
+            match self.source.extends(committed, &head.signed.head).await {
+                Ok(extends) => break extends,
                 Err(error) => {
                     failures += 1;
                     if failures == ATTEMPTS {
-                        return Err(RangeError::from(error).into());
+                        return Err(error.into());
                     }
                     sleep(self.retries.backoff.wait(failures, jitter())).await;
                 }
             }
+        };
+        if extends {
+            return Ok(());
         }
+        let (read, size) = (committed.size(), head.signed.head.size);
+        let text = format!(
+            "the tree of {read} entries that was read and proved is not the beginning of the one of \
+             {size} entries that the log signs now"
+        );
+        Err(Ended::Contradiction(Box::new(Evidence {
+            heads: vec![head.clone()],
+            expected: Some(Point::of_range(committed)),
+            ..Evidence::new(&self.log.log, AlarmKind::Fork, text, read..size)
+        })))
     }
 
-    /// Returns the index after entries that cannot be read; another error ends the reading.
-    fn passed_over(&self, error: SourceError) -> Result<u64, BackfillError> {
-        let SourceError::Unreadable { index, ref answer, .. } = error else {
-            return Err(RangeError::from(error).into());
-        };
+    /// Returns the index after entries that cannot be read.
+    fn passed_over(&self, index: u64, bounds: Option<&Bounds>, error: &RangeError) -> u64 {
         let after = index.saturating_add(1);
-        let end = answer.bounds.as_ref().map_or(after, |bounds| bounds.end.max(after));
+        let end = bounds.map_or(after, |bounds| bounds.end.max(after));
         let last = end.saturating_sub(1);
         let log = &self.log.log.name;
         tracing::warn!(log, first = index, last, %error, "entries cannot be read and stay missing");
-        Ok(end)
+        end
     }
 
-    /// Hands a page in, part after part, and waits until it is committed. Returns its entries.
+    /// Hands in what is gathered, part after part, and waits until each is committed.
     async fn publish(
         &self,
-        mut page: ProvedPage,
+        gathered: &mut Gathered,
         published: &impl Published,
-    ) -> Result<u64, BackfillError> {
-        self.log.note_findings(&page.findings);
-        let entries = std::mem::take(&mut page.entries);
-        let count = entries.len() as u64;
+        done: &mut impl FnMut(u64),
+    ) -> Result<(), BackfillError> {
+        let (entries, page) = gathered.empty();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let fingerprints = entries.iter().map(|entry| entry.fingerprint).collect();
+        published.expect(fingerprints).await.map_err(BackfillError::History)?;
         let part = Part { entries, leaf_hashes: Vec::new(), lease: None };
         for Part { entries, .. } in part.cut() {
+            let count = entries.len() as u64;
             let fingerprints = entries.iter().map(|entry| entry.fingerprint).collect();
             let offsets = published.offsets(fingerprints).await;
             let offsets = offsets.map_err(BackfillError::History)?;
@@ -179,10 +372,22 @@ impl Backfill {
             let sent = self.pages.send(Page { entries, ..notice }, None).await;
             sent.map_err(|_| BackfillError::Closed)?;
             committed.await.map_err(|_| BackfillError::Closed)?;
+            done(count);
         }
         // Its bytes count in the budget until here.
         drop(page);
-        Ok(count)
+        Ok(())
+    }
+
+    /// Raises the alarm of a contradiction, unless it is open since an earlier attempt.
+    async fn raise(&self, evidence: Evidence) {
+        let Evidence { kind, ref entries, .. } = evidence;
+        let is_it = |alarm: &Alarm| {
+            (alarm.kind, alarm.first, alarm.end) == (kind, entries.start, entries.end)
+        };
+        if !self.log.snapshot().alarms.iter().any(is_it) {
+            alarm::raise(&self.log, &self.pages, self.evidence_dir.clone(), evidence).await;
+        }
     }
 }
 

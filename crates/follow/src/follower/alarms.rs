@@ -7,8 +7,7 @@ use tokio::time::Instant;
 
 use super::Follower;
 use super::error::FollowError;
-use crate::alarm::Alarm;
-use crate::page::Notice;
+use crate::alarm::{self, Alarm};
 
 /// The time between two reminders of an alarm that is not acknowledged.
 const REMIND_EVERY: Duration = Duration::from_secs(3600);
@@ -88,43 +87,8 @@ impl<S: Source> Follower<S> {
 
     /// Writes the evidence and raises the alarm.
     pub(super) async fn raise(&mut self, evidence: Evidence) {
-        let Evidence { kind, at, text, entries, .. } = &evidence;
-        let mut alarm = Alarm {
-            kind: *kind,
-            at: *at,
-            text: text.clone(),
-            first: entries.start,
-            end: entries.end,
-            evidence: None,
-        };
-        let log = self.status.log.name.clone();
-        if let Some(folder) = self.options.evidence_dir.clone() {
-            let written = tokio::task::spawn_blocking(move || evidence.write(&folder)).await;
-            match written.map_err(std::io::Error::other).flatten() {
-                Ok(folder) => alarm.evidence = Some(folder.display().to_string()),
-                Err(error) => tracing::error!(log, %error, "cannot save the evidence"),
-            }
-        }
-        let Alarm { kind, text, first, end, evidence, .. } = &alarm;
-        let evidence = evidence.as_deref().unwrap_or(
-            "none is saved: neither verification_evidence_dir nor data_dir nor ct_log.state_file is \
-             set, or it cannot be written",
-        );
-        tracing::error!(
-            log,
-            %kind,
-            text,
-            first,
-            end,
-            evidence,
-            "VERIFICATION ALARM; after investigating it, run: certstream-server logs ack {log:?}"
-        );
         self.verifying.reminded = Some(Instant::now());
-        self.status.raise(alarm.clone());
-        // Nothing more is read before it is committed. If the publisher has ended, the next page finds
-        // out.
-        if self.pages.notify(&self.status, Notice::Alarm(alarm)).await.is_err() {
-            tracing::warn!(log = self.status.log.name, "the alarm could not be committed");
-        }
+        let folder = self.options.evidence_dir.clone();
+        alarm::raise(&self.status, &self.pages, folder, evidence).await;
     }
 }

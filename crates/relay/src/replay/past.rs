@@ -66,7 +66,14 @@ impl Past {
     /// Returns a replay of the batches from the one with the entry at `offset` on.
     #[must_use]
     pub fn replay(&self, offset: u64) -> Replay {
-        Replay::new(self.clone(), offset)
+        Replay::new(self.clone(), offset, false)
+    }
+
+    /// Returns a replay that also returns batches without records: those of sightings, and changes of
+    /// logs. Those at `offset` may be there twice, or end there.
+    #[must_use]
+    pub fn replay_all(&self, offset: u64) -> Replay {
+        Replay::new(self.clone(), offset, true)
     }
 
     /// Finds out which entries are kept. To be called every few seconds.
@@ -133,8 +140,6 @@ impl Past {
 
     /// Reports whether nodes have shown a batch that a reader would show so.
     pub(super) fn has_shown(&self, stored: &StoredBatch, show: Show) -> bool {
-        show == Show::New
-            && stored.batch.header.stream == self.stream
-            && !stored.batch.records.is_empty()
+        show == Show::New && stored.batch.header.stream == self.stream
     }
 }

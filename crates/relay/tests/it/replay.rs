@@ -175,6 +175,36 @@ async fn a_node_that_begins_near_the_end_begins_at_no_copy_of_a_checkpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_all_returns_batches_without_records_too() {
+    let Some(server) = Nats::plain() else { return };
+    let mut leader = connect(server.address, 1).await;
+    leader.lead().await;
+    leader.publish(30).await;
+    let has_none = |batch: &&Batch| batch.records.is_empty();
+    assert!(leader.batches.iter().filter(has_none).count() > 3, "some have no records");
+    let past = Past::of(&leader.node).unwrap();
+    for start in [0, leader.batches[15].next_offset()] {
+        let (mut replay, mut offset, mut found) = (past.replay_all(start), start, Vec::new());
+        loop {
+            let some = replay.read(offset, u64::MAX, 1_000).await.unwrap();
+            let Some(last) = some.last() else { break };
+            offset = last.batch.next_offset();
+            found.extend(some.into_iter().map(|stored| stored.batch));
+        }
+        let expected = leader.batches.iter().filter(|batch| batch.next_offset() >= start);
+        assert_eq!(found, expected.cloned().collect::<Vec<_>>(), "from {start}");
+    }
+    // What is published later follows.
+    let (end, before) = (leader.state().next_offset(), leader.batches.len());
+    let mut replay = past.replay_all(0);
+    assert!(!replay.read(end, u64::MAX, usize::MAX).await.unwrap().is_empty());
+    leader.publish(10).await;
+    let more = replay.read(end, u64::MAX, usize::MAX).await.unwrap();
+    let more = more.into_iter().map(|stored| stored.batch).collect::<Vec<_>>();
+    assert_eq!(more, leader.batches[before..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replay_repeats_what_it_has_just_returned() {
     let Some(server) = Nats::plain() else { return };
     let mut leader = connect(server.address, 1).await;

@@ -148,11 +148,20 @@ impl Stream {
                 Ok(Origin::Alone(Box::new(alone)))
             }
             Self::Cluster(joined) => {
-                let Publishing { config, hub, fanout, entries, liveness, tasks, .. } = parts;
+                let Publishing { config, hub, fanout, entries, missing, liveness, tasks, .. } =
+                    parts;
                 let client = Arc::new(http_client(config)?);
                 let config = Arc::new(config.clone());
-                let parts =
-                    cluster::Parts { config, hub, fanout, entries, client, liveness, tasks };
+                let parts = cluster::Parts {
+                    config,
+                    hub,
+                    fanout,
+                    entries,
+                    missing,
+                    client,
+                    liveness,
+                    tasks,
+                };
                 Ok(Origin::Cluster(Box::new(Node::start(*joined, parts))))
             }
         }

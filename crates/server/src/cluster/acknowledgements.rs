@@ -24,7 +24,7 @@ use self::requests::{Request, Requests};
 use crate::state::acknowledgements::{CHECK_EVERY, end_alarms, waiting};
 
 /// Key of the entry in the bucket.
-const KEY: &str = "acknowledgements";
+pub(super) const KEY: &str = "acknowledgements";
 /// Time within which requests that are being taken are committed when the node stops.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -42,19 +42,22 @@ pub(super) trait Entry: Clone + Debug + Send + Sync + 'static {
     ) -> impl Future<Output = anyhow::Result<bool>> + Send;
 }
 
-/// The entry in the bucket beside the stream.
+/// An entry in the bucket beside the stream.
 #[derive(Debug, Clone)]
-pub(super) struct BucketEntry(pub(super) Bucket);
+pub(super) struct BucketEntry {
+    pub(super) bucket: Bucket,
+    pub(super) key: &'static str,
+}
 
 impl Entry for BucketEntry {
     async fn get(&self) -> anyhow::Result<Option<(u64, Bytes)>> {
-        Ok(self.0.get(KEY).await?)
+        Ok(self.bucket.get(self.key).await?)
     }
 
     async fn set(&self, revision: Option<u64>, value: Bytes) -> anyhow::Result<bool> {
         let set = match revision {
-            Some(revision) => self.0.update(KEY, value, revision).await?,
-            None => self.0.create(KEY, value).await?,
+            Some(revision) => self.bucket.update(self.key, value, revision).await?,
+            None => self.bucket.create(self.key, value).await?,
         };
         Ok(set.is_some())
     }

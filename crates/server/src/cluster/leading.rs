@@ -41,12 +41,19 @@ pub(super) struct Means {
 #[derive(Debug)]
 pub(crate) struct FollowedLogs {
     config: ArcSwap<Config>,
-    fleet: Mutex<Option<Arc<Fleet>>>,
+    led: Mutex<Option<Led>>,
+}
+
+/// The term that this node leads, and its followers.
+#[derive(Debug, Clone)]
+pub(super) struct Led {
+    pub(super) term: u64,
+    pub(super) fleet: Arc<Fleet>,
 }
 
 impl FollowedLogs {
     pub(super) fn new(config: Arc<Config>) -> Self {
-        Self { config: ArcSwap::new(config), fleet: Mutex::default() }
+        Self { config: ArcSwap::new(config), led: Mutex::default() }
     }
 
     /// Follows the logs of another configuration from now on.
@@ -56,16 +63,21 @@ impl FollowedLogs {
         configured: Vec<Log>,
         catalogue: Option<CatalogueOptions>,
     ) {
-        let fleet = self.fleet.lock();
+        let led = self.led.lock();
         self.config.store(Arc::new(config.clone()));
-        if let Some(fleet) = &*fleet {
+        if let Some(Led { fleet, .. }) = &*led {
             fleet.change(configured, catalogue);
         }
     }
 
     /// Returns the followers, while this node leads.
     pub(super) fn fleet(&self) -> Option<Arc<Fleet>> {
-        self.fleet.lock().clone()
+        self.led().map(|led| led.fleet)
+    }
+
+    /// Returns the term that this node leads, while it does.
+    pub(super) fn led(&self) -> Option<Led> {
+        self.led.lock().clone()
     }
 }
 
@@ -89,7 +101,7 @@ impl Leading {
         window: Option<Window>,
     ) -> anyhow::Result<Self> {
         let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
-        let mut followed = means.logs.fleet.lock();
+        let mut followed = means.logs.led.lock();
         let config = means.logs.config.load();
         let options = FleetOptions {
             follow: options::follow_options(&config),
@@ -97,6 +109,7 @@ impl Leading {
             catalogue: options::catalogue(&config)?,
             saved: position::State::of_stream(&state),
         };
+        let term = state.term();
         let (log, proposals) = proposals::channel(state.number());
         let (hub, status) = (Arc::clone(&means.hub), means.fanout.clone());
         let sequencer = Sequencer::new(log, ShownByMember { hub, status }, state, window);
@@ -114,7 +127,7 @@ impl Leading {
         let fleet = Fleet::start_under(tasks, client, options, pages);
         means.liveness.publishes(Some(heartbeat));
         means.view.lead(Arc::clone(&fleet));
-        *followed = Some(Arc::clone(&fleet));
+        *followed = Some(Led { term, fleet: Arc::clone(&fleet) });
         Ok(Self { proposals, fleet, sequencer })
     }
 
@@ -135,7 +148,7 @@ impl Leading {
 impl Means {
     /// Notes that this node leads no more.
     pub(super) fn stops_leading(&self) {
-        *self.logs.fleet.lock() = None;
+        *self.logs.led.lock() = None;
         self.view.follow();
         self.liveness.publishes(None);
     }

@@ -14,6 +14,7 @@ use crate::publish::entries::Entries;
 use crate::publish::fanout::{FeedFanout, return_tickets};
 use crate::publish::messages::MessageStream;
 use crate::publish::pages::Ticket;
+use crate::state::backfill::missing::Missing;
 
 /// Reason why a node cannot continue with what it has shown, and its process begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -46,6 +47,7 @@ pub(super) enum Broken {
 pub(super) struct Shown {
     pub(super) fanout: FeedFanout,
     pub(super) entries: Arc<Entries>,
+    pub(super) missing: Arc<Missing>,
     pub(super) status: Arc<Status>,
     /// The certificates shown lately; `None` while the sequencer remembers them, or if every entry is
     /// published.
@@ -57,6 +59,9 @@ impl Shown {
     pub(super) fn show(&mut self, step: Step, state: Option<&State>) -> Result<(), Broken> {
         match step {
             Step::Applied(Applied { content: Content::Batch(batch), show, .. }) => {
+                if let Some(state) = state {
+                    self.missing.follow(&batch, state);
+                }
                 self.show_batch(batch, show)
             }
             Step::Adopted { is_other_stream: true, .. } => Err(Broken::OtherStream),
@@ -65,6 +70,9 @@ impl Shown {
                 // What follows may be lost, and then it is read from the logs again.
                 if let (Some(window), Some(state)) = (&mut self.window, state) {
                     window.forget_from(state.next_offset());
+                }
+                if let Some(state) = state {
+                    self.missing.replace(state);
                 }
                 // Rows may have been added where nothing was read.
                 let rows = state.into_iter().flat_map(State::logs);

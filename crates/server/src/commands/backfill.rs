@@ -1,7 +1,9 @@
 //! `certstream-server backfill`: lists entries of logs that are missing in the journal, or has them read
-//! into it: by the server that uses the journal, or else by this process.
+//! into it: by the server that uses the journal, or else by this process; or by the node that leads, into
+//! the stream of a cluster.
 
 mod alone;
+mod in_cluster;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,15 +26,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Executes the command and returns the text to print. `progress` gets lines to print before.
 ///
 /// # Errors
-/// If there is no usable journal, a log is not known or lacks nothing, or what is missing cannot be
-/// read.
+/// If there is no usable journal or cluster, a log is not known or lacks nothing, or what is missing
+/// cannot be read.
 pub fn run(
     config: &Config,
     command: &BackfillCommand,
     progress: impl Fn(&str),
 ) -> anyhow::Result<String> {
     if config.cluster.is_on() && command.directory.is_none() {
-        bail!("entries that are missing cannot be read into the stream of a cluster yet");
+        return in_cluster::run(config, &command.logs, progress);
     }
     let data_dir = command.directory.as_deref().or(config.data_dir.as_deref());
     let data_dir = data_dir.context("no directory is named: give one, or set data_dir")?;
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_needs_a_journal_and_no_cluster() {
+    fn it_needs_a_journal_or_a_cluster() {
         let error = |config: &Config, directory: Option<&Path>| {
             let directory = directory.map(Path::to_path_buf);
             let command = BackfillCommand { logs: vec!["Example".to_owned()], directory };
@@ -120,7 +122,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let there = error(&config, Some(folder.path()));
         assert!(there.contains("cannot read the journal"), "{there}");
-        config.cluster.url = vec!["nats://127.0.0.1:4222".to_owned()];
-        assert!(error(&config, None).contains("cluster"));
+        // Nothing listens there.
+        config.cluster.url = vec!["nats://127.0.0.1:9".to_owned()];
+        assert!(error(&config, None).contains("no server of the cluster can be reached"));
     }
 }

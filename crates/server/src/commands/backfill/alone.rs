@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use config::Config;
-use follow::{Fleet, FleetOptions, FollowOptions, Page, position};
+use follow::position::{self, Position};
+use follow::{Fleet, FleetOptions, FollowOptions, Page};
 use ingest::{Committed, Fanout, Heartbeat, Sequencer};
 use journal::{Indexes, Journal};
+use record::LogIdentity;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
@@ -39,6 +41,7 @@ pub(super) fn run(
 ) -> anyhow::Result<String> {
     let Persistent { journal, log, state } = persistent::open(config, data_dir, &Arc::default())?;
     let missing = Arc::new(Missing::of(&state));
+    let known = position::State::of_stream(&state);
     let rules = options::dedup_rules(config);
     let window = options::window(config).zip(rules).map(|(mut window, rules)| {
         window::restore(&journal, rules, &mut window);
@@ -59,10 +62,14 @@ pub(super) fn run(
     let read = runtime.block_on(async {
         let (indexes, stop) = index(&journal)?;
         let published = InJournal::new(indexes);
-        let fleet = followed(config)?;
+        let fleet = followed(config, &known)?;
         let has_lists = options::catalogue(config)?.is_some();
         let job = Job { missing: &missing, published: &published, fleet: &fleet };
-        let into = |reader: follow::Backfill| reader.into_queue(pages.clone());
+        let into = |log: &LogIdentity, reader: follow::Backfill| {
+            let tree = known.logs.get(&log.url).and_then(Position::tree);
+            let reader = reader.into_queue(pages.clone()).continuing(tree.as_ref());
+            reader.with_evidence(options::evidence_dir(config))
+        };
         let note = |line: String| progress(&line);
         let read =
             wait_for(&fleet, &missing, logs, has_lists).await.map_err(|error| error.to_string());
@@ -94,8 +101,9 @@ fn index(journal: &Journal) -> anyhow::Result<(Arc<Indexes>, oneshot::Sender<()>
     Ok((indexes, running))
 }
 
-/// Follows the logs of the configuration. What they log meanwhile is not read: it waits in the logs.
-fn followed(config: &Config) -> anyhow::Result<Arc<Fleet>> {
+/// Follows the logs of the configuration, with the alarms that are known. What they log meanwhile is not
+/// read: it waits in the logs.
+fn followed(config: &Config, known: &position::State) -> anyhow::Result<Arc<Fleet>> {
     let follow = FollowOptions {
         start: follow::Start::Head,
         start_overlap: 0,
@@ -107,7 +115,7 @@ fn followed(config: &Config) -> anyhow::Result<Arc<Fleet>> {
         follow,
         configured: options::configured_logs(config)?,
         catalogue: options::catalogue(config)?,
-        saved: position::State::default(),
+        saved: alarms(known),
     };
     // No task reads the pages of the followers.
     let (pages, unread) = mpsc::channel(1);
@@ -118,6 +126,17 @@ fn followed(config: &Config) -> anyhow::Result<Arc<Fleet>> {
         std::future::pending::<()>().await;
     });
     Ok(fleet)
+}
+
+/// Returns the alarms of logs without their positions.
+fn alarms(known: &position::State) -> position::State {
+    let alarmed = known.logs.iter().filter(|(_, log)| !log.alarms.is_empty());
+    let begun_anew = |(url, log): (&String, &Position)| {
+        let Position { log_id, name, alarms, .. } = log.clone();
+        let log = Position { log_id, name, alarms, has_not_begun: true, ..Position::default() };
+        (url.clone(), log)
+    };
+    position::State { logs: alarmed.map(begun_anew).collect(), ..position::State::default() }
 }
 
 /// Waits until the logs are followed or the log lists are read.

@@ -63,8 +63,8 @@ struct Log {
     alarms: Vec<Alarm>,
     gaps: u64,
     skipped_entries: u64,
-    /// The entries that were never published, the newest 256 ranges; null on a node of a cluster.
-    missing: Option<Vec<Missing>>,
+    /// The entries that were never published, the newest 256 ranges.
+    missing: Vec<Missing>,
     integrity: Integrity,
     host: Option<String>,
     /// True if the host has answered 429 and is queried slowly.
@@ -160,8 +160,7 @@ struct Alarm {
 pub(super) async fn logs(State(sources): State<Sources>) -> Response {
     let Sources { view, missing } = sources;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let logs: Vec<Log> =
-        view.logs().into_iter().map(|one| log(one, missing.as_deref(), now)).collect();
+    let logs: Vec<Log> = view.logs().into_iter().map(|one| log(one, &missing, now)).collect();
     let count = |health: Health| logs.iter().filter(|log| log.status == health.as_str()).count();
     axum::Json(Logs {
         total_logs: logs.len(),
@@ -179,16 +178,16 @@ pub(super) async fn logs(State(sources): State<Sources>) -> Response {
 #[derive(Debug, Clone)]
 pub(super) struct Sources {
     view: Arc<dyn LogsView>,
-    missing: Option<Arc<missing::Missing>>,
+    missing: Arc<missing::Missing>,
 }
 
 impl Sources {
     pub(super) fn new(services: &Services) -> Self {
-        Self { view: Arc::clone(&services.logs), missing: services.missing.clone() }
+        Self { view: Arc::clone(&services.logs), missing: Arc::clone(&services.missing) }
     }
 }
 
-fn log(view: LogView, missing: Option<&missing::Missing>, now: Duration) -> Log {
+fn log(view: LogView, missing: &missing::Missing, now: Duration) -> Log {
     let LogView { log, at, counts, listing, draining, host, paused_for } = view;
     let has_head = at.head_timestamp > 0;
     Log {
@@ -217,9 +216,7 @@ fn log(view: LogView, missing: Option<&missing::Missing>, now: Duration) -> Log 
         verified_through: at.proved.as_ref().map(|proved| proved.end),
         gaps: counts.gaps,
         skipped_entries: counts.skipped_entries,
-        missing: missing.map(|missing| {
-            missing.of_log(log.id, &log.url).into_iter().map(Missing::from).collect()
-        }),
+        missing: missing.of_log(log.id, &log.url).into_iter().map(Missing::from).collect(),
         integrity: integrity(&counts),
         host: host.as_ref().map(|host| host.host.clone()),
         paced: host.as_ref().is_some_and(|host| host.rate.is_some()),

@@ -24,13 +24,13 @@ impl<P: Published> Job<'_, P> {
     pub(crate) async fn run(
         &self,
         names: &[String],
-        prepare: impl Fn(Backfill) -> Backfill,
+        prepare: impl Fn(&LogIdentity, Backfill) -> Backfill,
         note: impl Fn(String),
     ) -> Result<String, String> {
         let mut lines = Vec::new();
         for log in self.missing.select(names)? {
             let read = match self.fleet.backfill(&log.identity) {
-                Some(reader) => self.of_log(&log, &prepare(reader), &note).await,
+                Some(reader) => self.of_log(&log, &prepare(&log.identity, reader), &note).await,
                 None => Err(not_followed(&log.identity)),
             };
             match read {
@@ -54,14 +54,13 @@ impl<P: Published> Job<'_, P> {
         let (name, wanted) = (&log.identity.name, log.count());
         let mut read = 0_u64;
         note(format!("{name}: reading {wanted} entries that are missing"));
-        for gap in &log.gaps {
-            let done = |count| {
-                read = read.saturating_add(count);
-                note(format!("{name}: {read} of {wanted} entries read"));
-            };
-            let filled = reader.fill(gap.range.clone(), self.published, done).await;
-            filled.map_err(|error| failed(name, read, wanted, &error))?;
-        }
+        let ranges: Vec<_> = log.gaps.iter().map(|gap| gap.range.clone()).collect();
+        let done = |count| {
+            read = read.saturating_add(count);
+            note(format!("{name}: {read} of {wanted} entries read"));
+        };
+        let filled = reader.fill(&ranges, self.published, done).await;
+        filled.map_err(|error| failed(name, read, wanted, &error))?;
         let gaps = self.missing.of_log(log.identity.id, &log.identity.url);
         let left = OfLog { identity: log.identity.clone(), gaps }.count();
         tracing::info!(log = name, read, left, "entries that were missing are in the journal");
@@ -74,9 +73,10 @@ impl<P: Published> Job<'_, P> {
 
 fn failed(name: &str, read: u64, wanted: u64, error: &BackfillError) -> String {
     let again = match error {
-        BackfillError::Log(ctclient::RangeError::Contradiction(_)) => {
-            "nothing more of the log is read"
+        BackfillError::Contradiction(_) => {
+            "nothing more of the log is read; its alarm is open until it is acknowledged"
         }
+        BackfillError::Stopped => "see its alarms",
         _ => "run the command again, and it continues there",
     };
     format!("{name}: {read} of {wanted} entries read, then: {error}; {again}")

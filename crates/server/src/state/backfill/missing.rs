@@ -1,8 +1,10 @@
 //! The entries of each log that are missing, as of the last committed batch.
 
+use std::collections::BTreeSet;
+
 use ct::LogId;
 use parking_lot::RwLock;
-use record::{Gap, LogChange, LogIdentity, LogNumber, State};
+use record::{Batch, Gap, LogChange, LogIdentity, LogNumber, State};
 
 /// The most names that are suggested in place of an unknown one.
 const SUGGESTIONS: usize = 3;
@@ -63,11 +65,30 @@ impl Missing {
     /// Creates the table for a stream in this state.
     #[must_use]
     pub fn of(state: &State) -> Self {
+        let missing = Self { logs: RwLock::default() };
+        missing.replace(state);
+        missing
+    }
+
+    /// Replaces everything by what is missing in a state.
+    pub(crate) fn replace(&self, state: &State) {
         let of_log = |(_, log): (_, &record::LogState)| OfLog {
             identity: log.identity.clone(),
             gaps: log.gaps.clone(),
         };
-        Self { logs: RwLock::new(state.logs().map(of_log).collect()) }
+        *self.logs.write() = state.logs().map(of_log).collect();
+    }
+
+    /// Applies a batch that was read, with the state after it.
+    pub(crate) fn follow(&self, batch: &Batch, state: &State) {
+        let records = batch.records.iter().filter(|record| record.is_backfilled);
+        let sightings = batch.sightings.iter();
+        let sightings =
+            sightings.filter(|sighting| batch.is_backfilled(sighting.log, sighting.index));
+        let filled = records.map(|record| record.log).chain(sightings.map(|sighting| sighting.log));
+        let changed: BTreeSet<_> = filled.chain(batch.gaps.iter().map(|gap| gap.log)).collect();
+        let gaps = |number| Some((number, state.log(number)?.gaps.clone()));
+        self.change(&batch.logs, changed.into_iter().filter_map(gaps).collect());
     }
 
     /// Applies a committed batch: its changes of the log table, and the gaps that it has changed.

@@ -183,7 +183,7 @@ impl Server {
                 self.report(Stage::Running, text);
             }
         };
-        match job.run(names, |reader| reader, note).await {
+        match job.run(names, |_, reader| reader, note).await {
             Ok(text) => self.report(Stage::Done, text),
             Err(text) => {
                 tracing::warn!(reason = text, "entries stay missing");

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use config::{BackfillCommand, Config};
-use ctsim::fault::{Fault, Scope, Times};
+use config::{BackfillCommand, Config, LogsCommand, Verification};
+use ctsim::fault::{Fault, PageFault, Scope, Times};
 use ctsim::{Endpoint, LogHandle, Sim};
 use serde_json::{Value, json};
-use server::commands::backfill;
+use server::commands::{backfill, logs as logs_command};
 use tempfile::TempDir;
 
 use crate::harness::{Running, Socket, eventually, logs, next_json, reads_all};
@@ -227,4 +227,68 @@ async fn what_was_read_before_a_kill_is_kept() {
     let mut socket = server.connect("/?since=0&backfilled=true").await;
     are_skipped(&backfilled(&mut socket, END).await);
     server.stop().await;
+}
+
+/// Returns the kinds of the alarms of a log.
+async fn alarms(address: SocketAddr, log: &LogHandle) -> Vec<String> {
+    let found = of_log(address, log).await.expect("the API answers");
+    let alarms = found["alarms"].as_array().expect("a list").iter();
+    alarms.map(|alarm| alarm["kind"].as_str().expect("a kind").to_owned()).collect()
+}
+
+/// An entry that is another one than the log has signed, and then a tree that is not the continuation of
+/// the one that was committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_contradicts_itself_raises_an_alarm_with_evidence() {
+    for (rfc6962, static_ct) in [(1, 0), (0, 1)] {
+        let sim = simulated(rfc6962, static_ct, 100).await;
+        let log = &sim.logs()[0];
+        let folder = TempDir::new().expect("a folder");
+        let mut config = reads_all(&sim, &folder);
+        config.data_dir = Some(folder.path().join("data"));
+        config.protocols.api = true;
+        skip(&sim, &config).await;
+        let evidence = || {
+            let kept = std::fs::read_dir(folder.path().join("data/evidence"));
+            kept.map_or(0, Iterator::count)
+        };
+
+        let server = Running::start(config.clone()).await;
+        // With them the tree is committed.
+        log.grow(5).expect("grows");
+        let is_read = async || (next_index(server.address, log).await? == END + 5).then_some(());
+        eventually("more is read", is_read).await;
+        let flip = Fault::Page(PageFault::FlipLeaf { index: Some(17) });
+        log.faults().inject(Scope::Entries, flip, Times::UntilCleared);
+        // The second time the alarm is open.
+        for _ in 0..2 {
+            let error = read(&config, &[log.description()]).await.expect_err("it differs");
+            let told = "entry 17 differs from the one that the log signed";
+            assert!(error.contains(told), "{error}");
+            assert_eq!(alarms(server.address, log).await, ["mismatch"]);
+            assert_eq!(evidence(), 1);
+        }
+        lacks(server.address, log, &skipped(READ)).await;
+        server.stop().await;
+        log.faults().clear();
+
+        let mut strict = config.clone();
+        strict.verification = Verification::Enforce;
+        let stopped = read(&strict, &[log.description()]).await.expect_err("an alarm is open");
+        assert!(stopped.contains("stopped by an alarm"), "{stopped}");
+        log.faults().inject(Scope::Every, Fault::Fork { shared: 100 }, Times::UntilCleared);
+        for _ in 0..2 {
+            let error = read(&config, &[log.description()]).await.expect_err("another tree");
+            assert!(error.contains("is not the beginning of the one of 415 entries"), "{error}");
+            assert_eq!(evidence(), 2);
+        }
+        let listed = logs_command::run(&config, &LogsCommand::List).expect("lists");
+        let kinds = [" mismatch: ", " fork: "].map(|kind| listed.matches(kind).count());
+        assert_eq!(kinds, [1, 1], "{listed}");
+        log.faults().clear();
+        let acknowledge = LogsCommand::Acknowledge(vec![log.description().to_owned()]);
+        logs_command::run(&config, &acknowledge).expect("no server runs");
+        let done = format!("{}: 400 entries read, none is missing any more", log.description());
+        assert_eq!(read(&strict, &[log.description()]).await, Ok(done));
+    }
 }
