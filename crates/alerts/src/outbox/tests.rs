@@ -248,14 +248,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..120)
 }
 
-/// What a receiver of a rule got: identities, in order.
+/// The identities that a receiver of a rule got, in order.
 type Arrived = BTreeMap<Route, Vec<Key>>;
 
 struct Model {
     outbox: Outbox,
     document: Vec<u8>,
     arrived: Arrived,
-    /// What the outbox knows to have arrived, and at the last save: it may not arrive again.
+    /// The alerts that the outbox knows to have arrived, and those at the last save: none may arrive again.
     settled: BTreeSet<(Route, Key)>,
     saved: BTreeSet<(Route, Key)>,
 }

@@ -47,7 +47,7 @@ pub(super) struct Engine {
     pages: mpsc::Receiver<Page>,
     /// One delivery for each route with waiting alerts.
     deliveries: JoinSet<Ended>,
-    /// What ends each of them.
+    /// Ends each of them.
     running: HashMap<Route, watch::Sender<bool>>,
     /// Routes whose next delivery begins once the end of the last one is saved: after a crash, no more than
     /// one alert of a route arrives again.

@@ -27,7 +27,7 @@ pub(super) struct Settings {
     pub(super) link: Option<String>,
     /// True if a precertificate and its final certificate are one alert.
     pub(super) merge_entries: bool,
-    /// What the author of the configuration should know.
+    /// Warnings for the author of the configuration.
     warnings: Vec<String>,
 }
 
