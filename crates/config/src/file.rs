@@ -299,13 +299,11 @@ impl Document<'_> {
 
     /// Returns a line, unless it may contain a secret.
     fn excerpt(&self, line: u64) -> Option<String> {
-        if !self.places.can_be_shown(line) {
-            return None;
-        }
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        let line = self.text.lines().nth(index)?;
-        let fits = line.chars().count() <= MAX_EXCERPT;
-        fits.then(|| line.replace(char::is_control, " "))
+        let text = self.text.lines().nth(index)?;
+        let fits = text.chars().count() <= MAX_EXCERPT;
+        let can_be_shown = fits && self.places.can_be_shown(line);
+        can_be_shown.then(|| text.replace(char::is_control, " "))
     }
 }
 

@@ -3,6 +3,8 @@
 //! It walks the text as a tree. Each key has to be known; each value is read by itself, as a file
 //! that contains nothing else, so that the same rules apply as in its place.
 
+use std::slice;
+
 use serde::Deserialize as _;
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
@@ -106,16 +108,15 @@ impl Examination<'_> {
 
     /// Reads the items of a list of maps.
     fn items(&mut self, items: &[Spanned<Node>], list: &Place) {
+        if let Some(all) = self.whole(items, list) {
+            return self.push(list, all);
+        }
         for (index, item) in items.iter().enumerate() {
-            let place = list.item(index);
-            if let Some(item) = self.whole(item, list) {
-                let all = self.tree.pointer_mut(&tree::pointer(&list.key));
-                if let Some(all) = all.and_then(Value::as_array_mut) {
-                    all.push(item);
-                }
+            if let Some(whole) = self.whole(slice::from_ref(item), list) {
+                self.push(list, whole);
                 continue;
             }
-            let before = self.mistakes.len();
+            let (place, before) = (list.item(index), self.mistakes.len());
             self.item(item, &place);
             if self.mistakes.len() == before {
                 let kind = list.setting().map_or(Kind::Logs, |setting| setting.kind);
@@ -127,18 +128,25 @@ impl Examination<'_> {
         }
     }
 
-    /// Returns an item without a mistake.
-    fn whole(&self, item: &Spanned<Node>, list: &Place) -> Option<Value> {
-        let text = only(&list.key, &format!("[{}]", self.flow(item)));
+    fn push(&mut self, list: &Place, items: Vec<Value>) {
+        let all = self.tree.pointer_mut(&tree::pointer(&list.key)).and_then(Value::as_array_mut);
+        if let Some(all) = all {
+            all.extend(items);
+        }
+    }
+
+    /// Returns these items of a list, if none has a mistake.
+    fn whole(&self, items: &[Spanned<Node>], list: &Place) -> Option<Vec<Value>> {
+        let items: Vec<String> = items.iter().map(|item| self.flow(item)).collect();
+        let text = only(&list.key, &format!("[{}]", items.join(", ")));
         let read = tree::of(&serde_saphyr::from_str::<Config>(&text).ok()?);
         let fields = SETTINGS.iter().filter(|field| field.section() == list.key);
         let mut values = fields.flat_map(|field| {
             tree::select(&read, field.key).into_iter().map(|(_, value)| (field.kind, value))
         });
-        if !values.all(|(kind, value)| kind.allows(value)) {
-            return None;
-        }
-        tree::select(&read, &list.key).pop()?.1.get(0).cloned()
+        let is_right = values.all(|(kind, value)| kind.allows(value));
+        let (_, read) = tree::select(&read, &list.key).pop()?;
+        read.as_array().filter(|_| is_right).cloned()
     }
 
     fn item(&mut self, item: &Spanned<Node>, place: &Place) {

@@ -9,7 +9,7 @@ use super::problem;
 use crate::error::Problem;
 use crate::model::Config;
 use crate::model::alerts::{
-    Alerts, MAX_NAME_BYTES, MAX_RECEIVERS, MAX_RULES, Receiver, ReceiverType, Rule, SmtpSecurity,
+    Alerts, MAX_NAME_BYTES, MAX_RECEIVERS, MAX_RULES, Receiver, ReceiverType, Rule,
 };
 use crate::table::suggest;
 
@@ -253,7 +253,8 @@ fn check_delivery(item: &mut Item<'_>, rule: &Rule, receivers: &BTreeSet<&str>) 
     }
 }
 
-/// Returns warnings about alerts that are allowed but probably not intended.
+/// Returns warnings about alerts that are allowed but probably not intended. Where receivers are made,
+/// there are others: about URLs in files, mail, and rules that match too much.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let Alerts { rules, receivers, .. } = &config.alerts;
     let mut warnings = Vec::new();
@@ -284,15 +285,6 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     if let Some(names) = listed(receivers.iter().filter(is_http)) {
         warnings.push(format!(
             "alerts are sent without encryption to {names}: anyone on the way can read them; use https"
-        ));
-    }
-    let is_open = |receiver: &&Receiver| {
-        receiver.kind == ReceiverType::Email && receiver.security() == SmtpSecurity::None
-    };
-    if let Some(names) = listed(receivers.iter().filter(is_open)) {
-        warnings.push(format!(
-            "mail is sent without encryption to {names}, with the password if there is one; use \
-             smtp_security: starttls or tls"
         ));
     }
     warnings

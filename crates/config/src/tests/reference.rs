@@ -199,7 +199,7 @@ fn example_field(setting: &Setting, before: Option<&Setting>) -> String {
             let fields = SECOND_ITEM.1.map(|field| format!("{field}\n{indent}#:     "));
             format!("{indent}#:   - {}", fields.concat())
         }
-        None if before.is_none() => format!("{indent}#: {list}:\n{indent}#:   - "),
+        None if path == "name" => format!("{indent}#: {list}:\n{indent}#:   - "),
         None => format!("{indent}#:     "),
         Some(outer) if is_first => format!("{indent}#:     {outer}:\n{indent}#:       "),
         Some(_) => format!("{indent}#:       "),
