@@ -61,7 +61,7 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -s V -l 
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "repair" -d 'Repair a file whose last write was incomplete'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "backfill" -d 'Read ranges of logs, prove every entry against the log\'s signed head, and store them in Parquet or Feather'
-complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "verify" -d 'Prove files of `backfill` again, offline, and say which row was changed'
+complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "verify" -d 'Prove files of `backfill` again, offline, and name the rows that differ'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "compact" -d 'Make few large parts of the many that `backfill` wrote below a directory'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "views" -d 'Print SQL that makes views of the Parquet files of `backfill` for DuckDB'
 complete -c certstream-arrow -n "__fish_certstream_arrow_needs_command" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
@@ -86,7 +86,7 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfi
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l allow-dir -d 'Refuse outputs that are not below this directory' -r -F
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l concurrency -d 'Requests of a log at the same time' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l patience -d 'Give a log up after this time without progress' -r
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l contact -d 'E-mail or URL for User-Agent; some logs serve more to who says it' -r
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -l contact -d 'E-mail or URL for User-Agent; some logs serve more to clients that give one' -r
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand backfill" -s l -l log-level -d 'Log level' -r -f -a "trace\t''
 debug\t''
 info\t''
@@ -107,7 +107,7 @@ complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand comple
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "inspect" -d 'Show the contents of a file or a directory of parts: rows, times, sources, gaps, columns'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "repair" -d 'Repair a file whose last write was incomplete'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "backfill" -d 'Read ranges of logs, prove every entry against the log\'s signed head, and store them in Parquet or Feather'
-complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "verify" -d 'Prove files of `backfill` again, offline, and say which row was changed'
+complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "verify" -d 'Prove files of `backfill` again, offline, and name the rows that differ'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "compact" -d 'Make few large parts of the many that `backfill` wrote below a directory'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "views" -d 'Print SQL that makes views of the Parquet files of `backfill` for DuckDB'
 complete -c certstream-arrow -n "__fish_certstream_arrow_using_subcommand help; and not __fish_seen_subcommand_from inspect repair backfill verify compact views completions help" -f -a "completions" -d 'Print the completions of a shell; see --help to install them'
