@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// The action of reading a file.
-pub(crate) const READ: &str = "read";
-
 /// Reason why a set cannot be read or written.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -20,7 +17,9 @@ pub enum Error {
         what: &'static str,
     },
     /// A newer program wrote a file.
-    #[error("{path} has version {version} of the format, which this program does not know")]
+    #[error(
+        "{path} has version {version} of the format, which this program does not know: start the program that wrote it; or move the folder away, and the set is made again from what the journal keeps"
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -40,12 +39,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Reports whether the files are of no more use, so that the set has to begin anew.
+    /// Returns the file whose contents are lost, if one is, so that the set has to begin anew. After any
+    /// other error the files may be read again later, or by another program.
     #[must_use]
-    pub fn is_damage(&self) -> bool {
+    pub fn damaged_file(&self) -> Option<&Path> {
         match self {
-            Self::Damaged { .. } | Self::Version { .. } => true,
-            Self::Io { action, .. } => *action == READ,
+            Self::Damaged { path, .. } => Some(path),
+            Self::Version { .. } | Self::Io { .. } => None,
         }
     }
 

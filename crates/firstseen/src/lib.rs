@@ -13,7 +13,9 @@
 //! needs no log of its own: what was not written as a run is applied again.
 //!
 //! Invariants: a run has its name only once its bytes are durable; memory and files are bounded by
-//! [`Settings`]; damage is an error, never a wrong answer. This crate has no threads and no clock.
+//! [`Settings`]; damage is an error, never a wrong answer. A file is deleted only if it was merged, is
+//! beyond the limit, or cannot be used because another one is damaged; the damaged one stays, under
+//! another name. This crate has no threads and no clock.
 //! `docs/journal.md` documents the bytes.
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]

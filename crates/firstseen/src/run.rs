@@ -8,7 +8,6 @@ mod header;
 mod merge;
 mod writer;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use journal::storage::{File, Storage};
 pub(crate) use self::header::Header;
 pub(crate) use self::merge::Merge;
 pub(crate) use self::writer::Writer;
-use crate::error::{Error, READ};
+use crate::error::Error;
 use crate::key::Key;
 use crate::{First, Seed};
 
@@ -46,12 +45,11 @@ pub(crate) struct Run {
 impl Run {
     /// Opens a run, and reads all but its entries.
     pub(crate) fn open(storage: &dyn Storage, path: &Path) -> Result<Self, Error> {
-        let io = |source| Error::io(READ, path)(source);
         let file = storage.open(path).map_err(Error::io("open", path))?;
         let mut bytes = vec![0; BLOCK];
         read_exactly(&*file, &mut bytes, 0, path)?;
         let header = Header::read(&bytes, path)?;
-        if file.bytes().map_err(io)? != header.file_bytes() {
+        if file.bytes().map_err(Error::io("read", path))? != header.file_bytes() {
             return Err(Error::damaged(path, "it has another length"));
         }
         let blocks = usize::try_from(header.blocks());
@@ -107,10 +105,6 @@ impl Run {
 }
 
 fn read_exactly(file: &dyn File, bytes: &mut [u8], at: u64, path: &Path) -> Result<(), Error> {
-    let read = file.read_at(bytes, at).map_err(Error::io(READ, path))?;
-    if read < bytes.len() {
-        let source = io::Error::from(io::ErrorKind::UnexpectedEof);
-        return Err(Error::io(READ, path)(source));
-    }
-    Ok(())
+    let read = file.read_at(bytes, at).map_err(Error::io("read", path))?;
+    if read < bytes.len() { Err(Error::damaged(path, "it ends too early")) } else { Ok(()) }
 }

@@ -3,8 +3,8 @@
 mod files;
 mod open;
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -51,6 +51,10 @@ pub struct Stats {
     pub lookups: u64,
     /// Certificates since the start with more than [`MOST_DOMAINS`](crate::MOST_DOMAINS) domains.
     pub oversized: u64,
+    /// Domains since the start that were forgotten because the files reached their limit.
+    pub forgotten: u64,
+    /// Attempts since the start to delete a file that failed.
+    pub failed_deletions: u64,
     /// The time of the first certificate that it covers, seconds since 1970; none if it is empty.
     pub since: Option<u32>,
 }
@@ -63,10 +67,12 @@ pub struct Set {
     settings: Settings,
     seed: Seed,
     state: RwLock<State>,
-    /// Locked while files are written or deleted.
-    changing: Mutex<()>,
+    /// Locked while files are written or deleted: those that are to be deleted.
+    unwanted: Mutex<VecDeque<PathBuf>>,
     lookups: AtomicU64,
     oversized: AtomicU64,
+    forgotten: AtomicU64,
+    failed_deletions: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -114,12 +120,6 @@ impl Set {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.state.read().end
-    }
-
-    /// Returns the folder.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.dir
     }
 
     /// Returns the first certificate of a domain, if it was seen. Reads a block of each run at most.
@@ -224,6 +224,8 @@ impl Set {
             runs: state.runs.len(),
             lookups: self.lookups.load(Ordering::Relaxed),
             oversized: self.oversized.load(Ordering::Relaxed),
+            forgotten: self.forgotten.load(Ordering::Relaxed),
+            failed_deletions: self.failed_deletions.load(Ordering::Relaxed),
             since: oldest.or(since_sealed).or(state.since),
         }
     }

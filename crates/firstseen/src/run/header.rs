@@ -72,15 +72,16 @@ impl Header {
         if !fields.starts_with(MAGIC) {
             return Err(damaged("it is no run of domains"));
         }
-        let crc = rest.first_chunk().copied().map_or(0, u32::from_le_bytes);
-        if crc_fast::crc32_iscsi(fields) != crc {
-            return Err(damaged("the checksum of the header is wrong"));
-        }
         let u32_at = |at| number(fields, at).map_or(0, u32::from_le_bytes);
         let u64_at = |at| number(fields, at).map_or(0, u64::from_le_bytes);
         let version = u32_at(8);
+        // Before the checksum, whose place a newer version may have changed.
         if version != VERSION {
             return Err(Error::Version { path: path.to_owned(), version });
+        }
+        let crc = rest.first_chunk().copied().map_or(0, u32::from_le_bytes);
+        if crc_fast::crc32_iscsi(fields) != crc {
+            return Err(damaged("the checksum of the header is wrong"));
         }
         let header = Self {
             seed: Seed(number(fields, 16).unwrap_or_default()),

@@ -1,9 +1,10 @@
 //! The files of a set: new runs, merged runs, and the end of the oldest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Set, State};
 use crate::First;
@@ -41,12 +42,14 @@ impl Set {
         state.sealed.is_some()
     }
 
-    /// Writes what was sealed as a run.
+    /// Writes what was sealed as a run. Nothing is written before all files are deleted that are to be, so
+    /// that files stay within their limit.
     ///
     /// # Errors
     /// If the disk fails, or is full. The domains stay in memory; try again later.
     pub fn write(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.changing.lock();
+        let mut unwanted = self.unwanted.lock();
+        self.delete(&mut unwanted)?;
         let Some(sealed) = self.state.read().sealed.clone() else { return Ok(()) };
         let Sealed { from, end, since, .. } = *sealed;
         let since = since.unwrap_or_default();
@@ -54,14 +57,16 @@ impl Set {
         let mut domains: Vec<_> =
             sealed.domains.iter().map(|(key, first)| (*key, *first)).collect();
         domains.sort_unstable_by_key(|(key, _)| *key);
-        let Some(run) = self.create(header, domains.into_iter().map(Ok), &|| false)? else {
+        let domains = domains.into_iter().map(Ok);
+        let Some(run) = self.create(header, domains, &|| false, &mut unwanted)? else {
             return Ok(());
         };
         let mut state = self.state.write();
         if !state.sealed.as_ref().is_some_and(|still| Arc::ptr_eq(still, &sealed)) {
             // It was forgotten meanwhile.
             drop(state);
-            return self.remove(run.path());
+            unwanted.push_back(run.path().to_owned());
+            return self.delete(&mut unwanted);
         }
         state.runs = state.runs.iter().cloned().chain([Arc::new(run)]).collect();
         state.written = end;
@@ -69,54 +74,76 @@ impl Set {
         Ok(())
     }
 
-    /// Writes a run, and opens it; none if `stops` became true.
+    /// Writes a run, and opens it; none if `stops` became true. Otherwise nothing of it stays on the disk,
+    /// or is deleted at the next attempt.
     fn create(
         &self,
         header: Header,
         entries: impl Iterator<Item = Result<(Key, First), Error>>,
         stops: &dyn Fn() -> bool,
+        unwanted: &mut VecDeque<PathBuf>,
     ) -> Result<Option<Run>, Error> {
         let path = self.dir.join(super::open::name(header.from, header.end));
         let unfinished = path.with_extension(super::open::UNFINISHED);
-        self.remove(&unfinished)?;
-        let mut writer = Writer::create(&*self.storage, &unfinished)?;
+        let created = self.write_run(header, entries, stops, &unfinished, &path);
+        if !matches!(created, Ok(Some(_))) {
+            unwanted.extend([unfinished, path]);
+            if let Err(error) = self.delete(unwanted) {
+                tracing::warn!(%error, "an unfinished file stays until it can be deleted");
+            }
+        }
+        created
+    }
+
+    fn write_run(
+        &self,
+        header: Header,
+        entries: impl Iterator<Item = Result<(Key, First), Error>>,
+        stops: &dyn Fn() -> bool,
+        unfinished: &Path,
+        path: &Path,
+    ) -> Result<Option<Run>, Error> {
+        let mut writer = Writer::create(&*self.storage, unfinished)?;
         for (number, entry) in entries.enumerate() {
             writer.push(entry?)?;
             if number.is_multiple_of(1 << 16) && stops() {
                 return Ok(None);
             }
         }
-        writer.finish(header, &path)?;
-        Run::open(&*self.storage, &path).map(Some)
+        writer.finish(header, path)?;
+        Run::open(&*self.storage, path).map(Some)
     }
 
     /// Deletes the oldest runs beyond the limit, and merges those that are too small beside each other.
-    /// Stops early once `stops` becomes true. Returns the domains that were forgotten.
+    /// Stops early once `stops` becomes true. [`Stats::forgotten`](super::Stats::forgotten) counts the
+    /// domains that are forgotten.
     ///
     /// # Errors
     /// If the disk fails, or a file is damaged.
-    pub fn tidy(&self, stops: &dyn Fn() -> bool) -> Result<u64, Error> {
-        let _one_at_a_time = self.changing.lock();
+    pub fn tidy(&self, stops: &dyn Fn() -> bool) -> Result<(), Error> {
+        let mut unwanted = self.unwanted.lock();
+        self.delete(&mut unwanted)?;
         let largest = self.settings.max_bytes / LARGEST;
-        let mut forgotten = 0_u64;
         while !stops() {
             let runs = Arc::clone(&self.state.read().runs);
             if bytes(&runs) > self.settings.max_bytes.saturating_sub(largest)
                 && let [oldest, _, ..] = &*runs
             {
-                forgotten = forgotten.saturating_add(oldest.header().entries);
+                self.forgotten.fetch_add(oldest.header().entries, Ordering::Relaxed);
                 self.replace(0, 1, None);
-                self.remove(oldest.path())?;
+                unwanted.push_back(oldest.path().to_owned());
+                self.delete(&mut unwanted)?;
                 continue;
             }
             let Some((place, older, newer)) = to_merge(&runs, largest) else { break };
             let header = Header { end: newer.header().end, ..*older.header() };
-            let Some(merged) = self.create(header, Merge::new(older, newer), stops)? else { break };
+            let merge = Merge::new(older, newer);
+            let Some(merged) = self.create(header, merge, stops, &mut unwanted)? else { break };
             self.replace(place, 2, Some(merged));
-            self.remove(older.path())?;
-            self.remove(newer.path())?;
+            unwanted.extend([older, newer].map(|run| run.path().to_owned()));
+            self.delete(&mut unwanted)?;
         }
-        Ok(forgotten)
+        Ok(())
     }
 
     /// Puts a run in the place of others.
@@ -127,29 +154,59 @@ impl Set {
         state.runs = runs.into();
     }
 
-    /// Deletes a file durably, so that no crash leaves a gap between runs.
-    fn remove(&self, path: &Path) -> Result<(), Error> {
-        match self.storage.remove(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            removed => removed.map_err(Error::io("delete", path))?,
+    /// Deletes files one by one, each durably, so that no crash leaves a gap between runs. Those that
+    /// cannot be deleted stay in the list.
+    fn delete(&self, unwanted: &mut VecDeque<PathBuf>) -> Result<(), Error> {
+        while let Some(path) = unwanted.front() {
+            let deleted = match self.storage.remove(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    Err(Error::io("delete", path)(error))
+                }
+                // It may have been deleted before, but not durably.
+                _ => self.storage.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir)),
+            };
+            if deleted.is_err() {
+                self.failed_deletions.fetch_add(1, Ordering::Relaxed);
+                return deleted;
+            }
+            unwanted.pop_front();
         }
-        self.storage.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))
+        Ok(())
     }
 
-    /// Deletes all runs, of which one is damaged, and begins anew at an offset.
+    /// Deletes all runs and begins anew at an offset. A damaged run stays under another name, in place of
+    /// an earlier one.
     ///
     /// # Errors
-    /// If a file cannot be deleted.
-    pub fn clear(&self, begin: u64) -> Result<(), Error> {
-        let _one_at_a_time = self.changing.lock();
+    /// If a file cannot be renamed or deleted.
+    pub fn clear(&self, begin: u64, damaged: Option<&Path>) -> Result<(), Error> {
+        let mut unwanted = self.unwanted.lock();
         {
             let mut state = self.state.write();
             (state.runs, state.written) = (Arc::from([]), begin);
             state.forget_unwritten();
         }
+        let aside = damaged.map(|path| self.set_aside(path)).transpose()?;
         let listed = self.storage.list(&self.dir).map_err(Error::io("list", &self.dir))?;
-        let files = listed.iter().filter(|entry| super::open::is_ours(&entry.name));
-        files.map(|entry| &entry.name).try_for_each(|name| self.remove(&self.dir.join(name)))
+        let is_unwanted = |name: &str| {
+            super::open::is_ours(name) || aside.is_some() && super::open::was_damaged(name)
+        };
+        let names = listed.iter().map(|entry| entry.name.as_str()).filter(|name| is_unwanted(name));
+        let paths =
+            names.map(|name| self.dir.join(name)).filter(|path| Some(path) != aside.as_ref());
+        *unwanted = paths.collect();
+        self.delete(&mut unwanted)
+    }
+
+    /// Gives a damaged run another name, unless it has it already, and returns its path.
+    fn set_aside(&self, path: &Path) -> Result<PathBuf, Error> {
+        let aside = path.with_extension(super::open::DAMAGED);
+        match self.storage.rename(path, &aside) {
+            Ok(()) => tracing::warn!(path = %aside.display(), "the damaged file is moved aside"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::io("rename", path)(error)),
+        }
+        Ok(aside)
     }
 }
 

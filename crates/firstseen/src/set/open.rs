@@ -1,6 +1,6 @@
 //! Opening a set: which of the files in its folder count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use crate::run::Run;
 const FINISHED: &str = "run";
 /// The end of the name of a run that is being written.
 pub(super) const UNFINISHED: &str = "new";
+/// The end of the name of a run that was damaged.
+pub(super) const DAMAGED: &str = "damaged";
 
 /// Returns the name of a run that covers these offsets.
 pub(super) fn name(from: u64, end: u64) -> String {
@@ -27,6 +29,11 @@ pub(super) fn name(from: u64, end: u64) -> String {
 /// Reports whether a file is a run, finished or not.
 pub(super) fn is_ours(name: &str) -> bool {
     range(name, FINISHED).or_else(|| range(name, UNFINISHED)).is_some()
+}
+
+/// Reports whether a file is a run that was damaged.
+pub(super) fn was_damaged(name: &str) -> bool {
+    range(name, DAMAGED).is_some()
 }
 
 /// Returns the offsets in a name with this end.
@@ -69,16 +76,18 @@ impl Set {
             settings,
             seed,
             state: RwLock::new(state),
-            changing: Mutex::new(()),
+            unwanted: Mutex::new(VecDeque::new()),
             lookups: AtomicU64::new(0),
             oversized: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
+            failed_deletions: AtomicU64::new(0),
         }
     }
 
     /// Opens the set in a folder, which is created if needed; none if there is no run.
     ///
     /// # Errors
-    /// If the folder cannot be used, or a run is damaged.
+    /// If the folder cannot be used, or a run cannot be read, is damaged, or has a newer version.
     pub fn open(
         storage: Arc<dyn Storage>,
         dir: &Path,

@@ -77,11 +77,68 @@ fn a_file_that_is_cut_off_or_of_another_set_is_damage() {
     assert!(matches!(reopen(&disk), Err(Error::Damaged { .. })));
     // What is damaged can be begun anew, at the offset from which the stream can be read.
     let set = Set::empty(Arc::new(disk.clone()), Path::new(DIR), SMALL, SEED, 500);
-    set.clear(500).expect("no failure");
+    set.clear(500, None).expect("no failure");
     assert_eq!((set.end(), paths(&disk).len()), (500, 0));
     assert!(decide(&set, 500, &[7]));
     flush(&set).expect("no failure");
     assert_eq!(open(&disk, SMALL).end(), 501);
+}
+
+#[test]
+fn a_damaged_file_is_kept_under_another_name_in_place_of_an_earlier_one() {
+    let disk = disk(2);
+    let runs = paths(&disk);
+    let earlier = Path::new(DIR).join("00000000000000000000-00000000000000000001.damaged");
+    disk.put(&earlier, b"an earlier one");
+    let cut = runs[0].clone();
+    disk.put(&cut, b"cut off");
+    let error = reopen(&disk).expect_err("it is damaged");
+    assert_eq!(error.damaged_file(), Some(&*cut));
+    let set = Set::empty(Arc::new(disk.clone()), Path::new(DIR), SMALL, SEED, 500);
+    // A second time, as after a failure, loses nothing.
+    for _ in 0..2 {
+        set.clear(500, error.damaged_file()).expect("no failure");
+        let kept = disk.files();
+        assert_eq!(kept, [(cut.with_extension("damaged"), b"cut off".to_vec())]);
+    }
+    // It does not disturb.
+    assert!(decide(&set, 500, &[7]));
+    flush(&set).expect("no failure");
+    assert_eq!((open(&disk, SMALL).end(), paths(&disk).len()), (501, 2));
+}
+
+#[test]
+fn a_newer_version_and_an_error_of_the_disk_are_no_damage() {
+    let disk = disk(2);
+    let set = reopen(&disk).expect("readable").expect("a set");
+    disk.kill();
+    let error = set.find(set.key("7")).expect_err("the process is dead");
+    assert!(matches!(error, Error::Io { .. }) && error.damaged_file().is_none(), "{error}");
+    let newer = paths(&disk).remove(1);
+    let mut bytes = disk.files().swap_remove(1).1;
+    bytes[8] = 2;
+    disk.put(&newer, &bytes);
+    let before = disk.files();
+    let error = reopen(&disk).expect_err("a newer program wrote it");
+    assert!(matches!(error, Error::Version { version: 2, .. }), "{error}");
+    assert!(error.damaged_file().is_none() && error.to_string().contains("move the folder away"));
+    assert!(disk.files() == before, "nothing is deleted");
+}
+
+#[test]
+fn what_cannot_be_deleted_is_counted_and_deleted_later() {
+    let disk = Simulated::new(5);
+    let set = open(&disk, SMALL);
+    for domain in 0..600_u16 {
+        decide(&set, domain.into(), &[domain]);
+        disk.fail_one_of(4);
+        drop(flush(&set));
+        disk.fail_one_of(0);
+    }
+    assert!(set.stats().failed_deletions > 10, "{:?}", set.stats());
+    flush(&set).expect("nothing fails");
+    assert_eq!(paths(&disk).len(), set.stats().runs, "{:?}", paths(&disk));
+    assert!((0..600_u16).all(|domain| !decide(&set, 600, &[domain])));
 }
 
 #[test]
@@ -116,6 +173,7 @@ fn a_full_disk_loses_nothing_and_memory_stays_bounded() {
     assert!(set.is_full() && !set.is_stuck());
     disk.set_capacity(Some(100));
     assert!(set.seal() && set.write().is_err());
+    assert!(paths(&disk).is_empty(), "nothing unfinished takes room");
     (16..32_u16).for_each(|domain| assert!(decide(&set, domain.into(), &[domain])));
     assert!(set.is_stuck());
     assert!((0..32_u16).all(|domain| !decide(&set, 32, &[domain])));

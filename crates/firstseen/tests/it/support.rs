@@ -58,7 +58,7 @@ pub(crate) fn decide(set: &Set, offset: u64, domains: &[u16]) -> bool {
 }
 
 /// Writes what is in memory, and tidies.
-pub(crate) fn flush(set: &Set) -> Result<u64, firstseen::Error> {
+pub(crate) fn flush(set: &Set) -> Result<(), firstseen::Error> {
     if set.seal() {
         set.write()?;
     }

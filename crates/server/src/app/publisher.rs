@@ -8,7 +8,7 @@ use ingest::{CommitLog, Heartbeat, Sequencer, Stopped, Window};
 use journal::Journal;
 use tokio::sync::mpsc;
 
-use crate::first_seen::{Decider, FirstSeen};
+use crate::first_seen::{self, FirstSeen};
 use crate::publish::fanout::FeedFanout;
 use crate::publish::pages::Pages;
 use crate::state::window;
@@ -40,6 +40,7 @@ impl Publisher {
             // Clients connect and pages wait meanwhile.
             heartbeat.wait(|| window::restore(&journal, rules, window));
         }
+        let decider = |seen| first_seen::decider(seen, Some(first_seen::PATIENCE));
         let first_seen = self.first_seen.and_then(|seen| heartbeat.wait(|| decider(seen)));
         let sequencer =
             Sequencer::new(commit_log, fanout, state, window).with_first_seen(first_seen);
@@ -47,17 +48,6 @@ impl Publisher {
         match sequencer.run(pages, |page| converter.convert(page), gather, heartbeat) {
             Ok(()) | Err(Stopped::Closed) => {}
             Err(error) => tracing::error!(%error, "publishing has stopped"),
-        }
-    }
-}
-
-/// Starts to decide which certificates have new domains.
-fn decider(first_seen: Arc<FirstSeen>) -> Option<Box<dyn ingest::FirstSeen>> {
-    match Decider::start(first_seen) {
-        Ok(decider) => Some(Box::new(decider)),
-        Err(error) => {
-            tracing::error!(%error, "cannot start a thread: no certificate is marked as new");
-            None
         }
     }
 }

@@ -11,13 +11,9 @@ use record::{Batch, Record};
 
 use super::{Failure, FirstSeen, Phase, keeper};
 
-/// Time for which publishing waits at a start until the set has everything that the journal has. The
-/// rest comes in the background.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// Decides for the publisher, from the set and from what is staged.
 #[derive(Debug)]
-pub(crate) struct Decider {
+pub(super) struct Decider {
     shared: Arc<FirstSeen>,
     staged: VecDeque<Staged>,
     /// The domains of what is staged, unless the set has them.
@@ -36,14 +32,18 @@ struct Staged {
 }
 
 impl Decider {
-    /// Brings the set up to date, or leaves that to the thread that it starts.
+    /// Brings the set up to date within this time, or else leaves that to the thread that it starts.
     ///
     /// # Errors
     /// If the thread cannot be started.
-    pub(crate) fn start(shared: Arc<FirstSeen>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        shared: Arc<FirstSeen>,
+        patience: Option<Duration>,
+    ) -> std::io::Result<Self> {
         let start = Instant::now();
         let end = shared.journal.head().next_offset;
-        let caught_up = shared.catch_up(end, start.checked_add(PATIENCE), true);
+        let until = patience.and_then(|patience| start.checked_add(patience));
+        let caught_up = shared.catch_up(end, until, true);
         {
             let mut state = shared.state.lock();
             match &caught_up {
@@ -142,9 +142,7 @@ impl ingest::FirstSeen for Decider {
         let added = self.take(batch);
         let mut state = self.shared.state.lock();
         let outcome = match state.phase {
-            Phase::Building { .. } => return,
-            // Nothing else adds to the set now: what is staged is looked up again when it is committed.
-            Phase::Built => self.shared.catch_up(batch.next_offset(), None, false),
+            Phase::Building => return,
             Phase::Deciding if self.shared.set.is_stuck() => {
                 self.shared.set.forget_unwritten();
                 tracing::warn!(
@@ -158,11 +156,11 @@ impl ingest::FirstSeen for Decider {
         match outcome {
             Ok(true) => {
                 state.is_full = self.shared.set.is_full();
-                if state.phase == Phase::Built || state.is_full {
-                    self.shared.enter(&mut state, Phase::Deciding);
+                if state.is_full {
+                    self.shared.changed.notify_all();
                 }
             }
-            Ok(false) => self.shared.enter(&mut state, Phase::Building { is_damaged: false }),
+            Ok(false) => self.shared.enter(&mut state, Phase::Building),
             Err(failure) => self.shared.rebuild(&mut state, &failure),
         }
     }

@@ -7,12 +7,10 @@ use super::{Failure, FirstSeen, Phase, begin};
 
 /// The time between two writes. A start reads again what the journal got since the last one.
 const EVERY: Duration = Duration::from_secs(60);
-/// Pause after a failure, before the next attempt.
-const RETRY: Duration = Duration::from_secs(5);
 
 /// The work that is due.
 enum Due {
-    Build { is_damaged: bool },
+    Build,
     Write,
     Stop,
 }
@@ -24,8 +22,8 @@ pub(super) fn run(shared: &FirstSeen) {
     loop {
         let outcome = match wait(shared, next) {
             Due::Stop => break,
-            Due::Build { is_damaged } => build(shared, is_damaged),
-            Due::Write => keep(shared),
+            Due::Build => build(shared),
+            Due::Write => shared.write().and_then(|()| shared.tidy()),
         };
         match outcome {
             Ok(()) => {
@@ -34,7 +32,7 @@ pub(super) fn run(shared: &FirstSeen) {
                 }
                 (has_failed, next) = (false, Instant::now() + EVERY);
             }
-            Err(failure) if failure.is_damage() => {
+            Err(failure) if failure.damaged_file().is_some() => {
                 shared.rebuild(&mut shared.state.lock(), &failure);
             }
             Err(failure) => {
@@ -42,12 +40,15 @@ pub(super) fn run(shared: &FirstSeen) {
                     tracing::error!(error = %failure, "the set of domains cannot be written; trying again");
                 }
                 has_failed = true;
-                next = Instant::now() + RETRY;
-                pause(shared, next);
+                shared.count_failure();
+                // What failed is due at once, after a pause.
+                next = Instant::now();
+                shared.state.lock().pauses.fail(next);
             }
         }
     }
     if let Err(failure) = shared.write() {
+        shared.count_failure();
         tracing::warn!(
             error = %failure,
             "the set of domains was not written: the next start reads the end of the journal again"
@@ -55,60 +56,51 @@ pub(super) fn run(shared: &FirstSeen) {
     }
 }
 
-/// Waits until something is due.
+/// Waits until something is due. Nothing is while a pause after a failure lasts.
 fn wait(shared: &FirstSeen, next: Instant) -> Due {
     let mut state = shared.state.lock();
     loop {
         if shared.is_stopping() {
             return Due::Stop;
         }
-        if let Phase::Building { is_damaged } = state.phase {
-            return Due::Build { is_damaged };
-        }
-        if state.is_full || Instant::now() >= next {
-            state.is_full = false;
-            return Due::Write;
-        }
-        shared.changed.wait_until(&mut state, next);
+        let now = Instant::now();
+        let until = match state.pauses.until(now) {
+            Some(until) => until,
+            None if state.phase == Phase::Building => return Due::Build,
+            None if state.is_full || now >= next => {
+                state.is_full = false;
+                return Due::Write;
+            }
+            None => next,
+        };
+        shared.changed.wait_until(&mut state, until);
     }
-}
-
-/// Waits after a failure, unless the server stops.
-fn pause(shared: &FirstSeen, until: Instant) {
-    let mut state = shared.state.lock();
-    while !shared.is_stopping() && !shared.changed.wait_until(&mut state, until).timed_out() {}
 }
 
 /// Applies what the journal has and the set has not.
-fn build(shared: &FirstSeen, is_damaged: bool) -> Result<(), Failure> {
+fn build(shared: &FirstSeen) -> Result<(), Failure> {
     let start = Instant::now();
-    if is_damaged {
-        shared.set.clear(begin(&shared.journal))?;
+    let damaged = shared.state.lock().damaged.clone();
+    if let Some(path) = damaged {
+        shared.set.clear(begin(&shared.journal), Some(&path))?;
+        shared.state.lock().damaged = None;
+    }
+    loop {
+        if !shared.catch_up(shared.journal.head().next_offset, None, true)? {
+            // The server stops.
+            return Ok(());
+        }
+        // What was committed meanwhile. Nothing is decided until the set has it.
         let mut state = shared.state.lock();
-        shared.enter(&mut state, Phase::Building { is_damaged: false });
+        if shared.catch_up(shared.journal.head().next_offset, None, false)? {
+            shared.enter(&mut state, Phase::Deciding);
+            break;
+        }
+        if shared.is_stopping() {
+            return Ok(());
+        }
     }
-    if !shared.catch_up(shared.journal.head().next_offset, None, true)? {
-        // The server stops.
-        return Ok(());
-    }
-    let mut state = shared.state.lock();
-    shared.enter(&mut state, Phase::Built);
-    drop(state);
     let (domains, seconds) = (shared.set.stats().domains, start.elapsed().as_secs());
     tracing::info!(domains, seconds, "the set of domains is complete");
-    Ok(())
-}
-
-/// Writes what is in memory, and keeps the files within their limit.
-fn keep(shared: &FirstSeen) -> Result<(), Failure> {
-    shared.write()?;
-    let forgotten = shared.set.tidy(&|| shared.is_stopping())?;
-    if forgotten > 0 {
-        tracing::info!(
-            forgotten,
-            "domains that were not seen for longest are forgotten, and count as new again \
-             (journal.first_seen_max_bytes)"
-        );
-    }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Decisions for a journal: at a start, while records are staged, and after damage.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use ct::leaf::EntryType;
 use ingest::FirstSeen as _;
@@ -32,7 +30,7 @@ impl Site {
         let journal = self.sample.journal();
         let opened = FirstSeen::open(&Config::default(), self.folder.path(), journal);
         let shared = opened.expect("a folder");
-        let decider = Decider::start(Arc::clone(&shared)).expect("a thread");
+        let decider = Decider::start(Arc::clone(&shared), Some(PATIENCE)).expect("a thread");
         self.open = Some((shared, decider));
     }
 
@@ -66,12 +64,22 @@ impl Site {
         decisions
     }
 
-    fn wait_until_complete(&self) {
+    fn wait_until(&self, what: &str, is_so: impl Fn(&FirstSeen) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !self.shared().is_complete() {
-            assert!(Instant::now() < deadline, "the set is not complete");
+        while !is_so(self.shared()) {
+            assert!(Instant::now() < deadline, "never happened: {what}");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    fn wait_until_complete(&self) {
+        self.wait_until("the set is complete", FirstSeen::is_complete);
+    }
+
+    /// Returns the files of the set.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.folder.path().join(FOLDER)).expect("a folder");
+        files.map(|file| file.expect("readable").path()).collect()
     }
 
     /// Returns the offset of the first certificate for a domain, after the first offset of the journal.
@@ -130,9 +138,50 @@ fn a_set_that_is_damaged_while_it_is_used_is_made_again() {
     // Nothing is marked, and nothing is lost, until it is there again.
     assert_eq!(site.publish(&[&ders[3], &new]), [false, false]);
     site.wait_until_complete();
-    assert_eq!(site.publish(&[&ders[4]]), [false]);
+    // Once it is complete, it decides at once.
     assert_eq!(site.publish(&[&ders[5], &new, &der("newer.example")]), [false, false, true]);
     assert_eq!((site.first("d7.example"), site.first("new.example")), (Some(7), Some(41)));
+    assert!(site.shared().failures() > 0);
+    let aside =
+        site.files().into_iter().filter(|path| path.extension() == Some("damaged".as_ref()));
+    assert_eq!(aside.count(), 1, "the damaged file is kept: {:?}", site.files());
+}
+
+#[test]
+fn a_set_of_a_newer_version_is_an_error_and_stays() {
+    let mut site = Site::new();
+    site.append(&[&der("a.example")]);
+    site.start();
+    site.open = None;
+    let [run] = &*site.files() else { panic!("one file") };
+    let mut bytes = std::fs::read(run).expect("readable");
+    // The version is beside the magic number.
+    bytes[8] = 2;
+    std::fs::write(run, &bytes).expect("writable");
+    let journal = site.sample.journal();
+    let opened = FirstSeen::open(&Config::default(), site.folder.path(), journal);
+    let error = format!("{:#}", opened.expect_err("a newer program wrote it"));
+    assert!(error.contains("version 2") && error.contains("move the folder away"), "{error}");
+    assert_eq!(std::fs::read(run).expect("it is there"), bytes);
+}
+
+#[test]
+fn a_set_that_cannot_be_written_is_written_later_and_failures_are_counted() {
+    let mut site = Site::new();
+    site.start();
+    let set = site.folder.path().join(FOLDER);
+    std::fs::remove_dir(&set).expect("it is empty");
+    assert_eq!(site.publish(&[&der("a.example")]), [true]);
+    let write = |shared: &FirstSeen| {
+        shared.state.lock().is_full = true;
+        shared.changed.notify_all();
+    };
+    write(site.shared());
+    site.wait_until("a failure", |shared| shared.failures() > 0);
+    assert_eq!(site.publish(&[&der("a.example"), &der("b.example")]), [false, true]);
+    std::fs::create_dir(&set).expect("writable");
+    site.wait_until("it is written", |shared| shared.stats().runs > 0);
+    assert_eq!((site.first("a.example"), site.first("b.example")), (Some(0), Some(2)));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
 use crate::app::http_client;
+use crate::first_seen::{self, FirstSeen};
 use crate::history::published::InJournal;
 use crate::options;
 use crate::publish::fanout::return_tickets;
@@ -48,9 +49,12 @@ pub(super) fn run(
         window
     });
     let fanout = Unseen { missing: Arc::clone(&missing) };
+    let first_seen = FirstSeen::open(config, data_dir, &journal)?;
     let sequencer = Sequencer::new(log, fanout, state, window);
     let (pages, waiting) = mpsc::channel::<Page>(WAITING_PAGES);
     let publisher = thread::start(move || {
+        // Nobody waits for what is published meanwhile.
+        let sequencer = sequencer.with_first_seen(first_seen::decider(first_seen, None));
         let mut converter = Pages::default();
         let convert = |page| converter.convert(page);
         let ended = sequencer.run(waiting, convert, Duration::ZERO, Arc::<Heartbeat>::default());

@@ -43,6 +43,21 @@ impl Collector for FirstSeenMetrics {
                 "Certificates with more registrable domains than are remembered of one",
                 stats.oversized,
             ),
+            (
+                "forgotten_domains",
+                "Domains that were forgotten because the files reached their limit",
+                stats.forgotten,
+            ),
+            (
+                "failures",
+                "Failures to read or write the domains, after which certificates may not be marked",
+                self.0.failures(),
+            ),
+            (
+                "failed_deletions",
+                "Failed attempts to delete a file with domains; they are repeated",
+                stats.failed_deletions,
+            ),
         ];
         for (name, help, value) in counters {
             let name = format!("first_seen_{name}");
