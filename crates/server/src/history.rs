@@ -33,7 +33,7 @@ pub struct JournalHistory {
     journal: Journal,
     indexes: Arc<Indexes>,
     entries: Arc<Entries>,
-    lookups: Semaphore,
+    lookups: Arc<Semaphore>,
     searches: search::Places,
 }
 
@@ -45,7 +45,7 @@ impl JournalHistory {
     /// If the thread cannot be started.
     pub(crate) fn start(journal: Journal, entries: Arc<Entries>) -> anyhow::Result<Arc<Self>> {
         let indexes = Arc::new(Indexes::new(&journal));
-        let lookups = Semaphore::new(LOOKUPS);
+        let lookups = Arc::new(Semaphore::new(LOOKUPS));
         let followed = Arc::downgrade(&indexes);
         let searches = search::Places::default();
         let history = Self { journal, indexes, entries, lookups, searches };

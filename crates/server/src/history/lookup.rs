@@ -84,11 +84,17 @@ impl JournalHistory {
         self: &Arc<Self>,
         look: impl FnOnce(&Indexes) -> Result<Option<Found>, ReadError> + Send + 'static,
     ) -> Outcome {
-        let Ok(_turn) = self.lookups.acquire().await else { return Outcome::Failed };
+        let turn = Arc::clone(&self.lookups).acquire_owned().await;
+        let Ok(turn) = turn else { return Outcome::Failed };
         let indexes = Arc::clone(&self.indexes);
         // Asked before, as what is indexed meanwhile may come too late for this look-up.
         let was_complete = indexes.is_complete();
-        match spawn_blocking(move || look(&indexes)).await {
+        let look = move || {
+            // The look-up continues if the client leaves.
+            let _turn = turn;
+            look(&indexes)
+        };
+        match spawn_blocking(look).await {
             Ok(Ok(Some(found))) => self.outcome(found),
             // One that was damaged is known to be missing now.
             Ok(Ok(None)) if was_complete && self.indexes.is_complete() => Outcome::Missing,

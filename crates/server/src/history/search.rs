@@ -17,7 +17,7 @@ use wire::Source;
 pub(crate) use self::names::Pattern;
 pub(crate) use self::position::{Bounds, Position, Searched};
 pub(crate) use self::query::{Query, Serial, Unique};
-use self::unique::Seen;
+use self::unique::{Lookup, Seen};
 use super::JournalHistory;
 use crate::publish::entries::Entries;
 
@@ -63,6 +63,28 @@ pub(crate) struct Between {
     /// Records of a batch that was read, the next one last.
     records: Vec<(u64, Record)>,
     seen: Seen,
+    /// The look-up of the next record, if a slice ended in it.
+    lookup: Option<Lookup>,
+}
+
+impl Between {
+    /// Forgets all but the progress of a look-up, which is small.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { lookup: self.lookup.take(), ..Self::default() };
+    }
+
+    /// Reports whether the slice ended in a look-up.
+    pub(crate) const fn is_amid_look_up(&self) -> bool {
+        self.lookup.is_some()
+    }
+}
+
+/// The outcome of a record.
+enum Outcome {
+    /// It is a result, or none.
+    Decided(Option<Hit>),
+    /// It takes another slice.
+    Undecided(Record),
 }
 
 /// The end of a slice.
@@ -114,7 +136,13 @@ impl Search<'_> {
         let mut found = Vec::new();
         loop {
             while let Some((offset, record)) = between.records.pop() {
-                found.extend(self.hit(offset, record, position, &mut between.seen)?);
+                match self.hit(offset, record, position, between, limits.until)? {
+                    Outcome::Decided(hit) => found.extend(hit),
+                    Outcome::Undecided(record) => {
+                        between.records.push((offset, record));
+                        return Ok(found);
+                    }
+                }
                 position.pass(offset, self.query.order);
                 if limits.are_reached(&found) {
                     return Ok(found);
@@ -147,21 +175,37 @@ impl Search<'_> {
         records
     }
 
-    /// Returns a record if it is wanted, and not a repetition.
+    /// Decides whether a record is wanted, and not a repetition.
     fn hit(
         &self,
         offset: u64,
         record: Record,
         position: &Position,
-        seen: &mut Seen,
-    ) -> Result<Option<Hit>, ReadError> {
-        let Some(source) = self.logs.source(record.log) else { return Ok(None) };
-        if !self.query.passes(&record, &source) {
-            return Ok(None);
+        between: &mut Between,
+        until: Instant,
+    ) -> Result<Outcome, ReadError> {
+        let Some(source) = self.logs.source(record.log) else { return Ok(Outcome::Decided(None)) };
+        let continued = between.lookup.take().filter(|lookup| lookup.offset == offset);
+        if continued.is_none() && !self.query.passes(&record, &source) {
+            return Ok(Outcome::Decided(None));
         }
-        let before = position.before(offset, self.query.order);
-        let Some(names) = unique::names(self, &record, before, seen)? else { return Ok(None) };
-        Ok(Some(Hit { offset, record, source, names }))
+        if self.query.unique.is_none() {
+            return Ok(Outcome::Decided(Some(Hit { offset, record, source, names: Vec::new() })));
+        }
+        let mut lookup = continued.unwrap_or_else(|| {
+            let before = position.before(offset, self.query.order);
+            Lookup::begin(self, (offset, &record), before, &mut between.seen)
+        });
+        Ok(match lookup.advance(self, &record, until)? {
+            unique::Outcome::New(names) => {
+                Outcome::Decided(Some(Hit { offset, record, source, names }))
+            }
+            unique::Outcome::Repeated => Outcome::Decided(None),
+            unique::Outcome::Unfinished => {
+                between.lookup = Some(lookup);
+                Outcome::Undecided(record)
+            }
+        })
     }
 }
 

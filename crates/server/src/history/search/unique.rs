@@ -6,13 +6,13 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use cert::{Certificate, Digests};
-use journal::{Order, ReadError, Term};
-use record::Record;
+use journal::{Next, Order, ReadError, Term};
+use record::{Batch, Record};
 use wire::Source;
 
-use super::position::next_batch;
 use super::{Search, Unique};
 
 /// Names of one certificate that are looked up at most, in the order of the alphabet.
@@ -48,34 +48,130 @@ impl Seen {
     }
 }
 
-/// Returns the names with which a record is a result; `None` if it repeats those in `before`.
-pub(super) fn names(
-    search: &Search<'_>,
-    record: &Record,
+/// The look-up of a record, which passes, among the results before it. It takes as many slices as it has
+/// to.
+#[derive(Debug)]
+pub(super) struct Lookup {
+    pub(super) offset: u64,
+    /// Keys that are not looked up yet, the next one last.
+    keys: Vec<Key>,
+    /// The names that no result before has.
+    new: Vec<String>,
+    /// The offsets of the results before.
     before: Range<u64>,
-    seen: &mut Seen,
-) -> Result<Option<Vec<String>>, ReadError> {
-    let mut batches = MOST_BATCHES;
-    match search.query.unique {
-        None => Ok(Some(Vec::new())),
-        Some(Unique::Certificate) => {
-            let before = seen.make_room(before);
-            let is_new = seen.insert(&identity(&read(record)))
-                && !is_repeated(search, record, before, &mut batches)?;
-            Ok(is_new.then(Vec::new))
-        }
-        Some(Unique::Name) => {
-            let before = seen.make_room(before);
-            let mut new = Vec::new();
-            for name in names_of(search, record) {
-                if seen.insert(name.as_bytes())
-                    && !has_name(search, &name, before.clone(), &mut batches)?
-                {
-                    new.push(name);
-                }
+    /// Those of them where the next key is not looked up yet.
+    left: Range<u64>,
+    /// Batches that may still be read.
+    batches: usize,
+}
+
+/// Something that a result may repeat.
+#[derive(Debug)]
+enum Key {
+    Certificate,
+    Name(String),
+}
+
+/// The outcome of a look-up.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The record is a result with these names.
+    New(Vec<String>),
+    Repeated,
+    /// It needs more time.
+    Unfinished,
+}
+
+impl Lookup {
+    /// Begins with what the search remembers.
+    pub(super) fn begin(
+        search: &Search<'_>,
+        (offset, record): (u64, &Record),
+        before: Range<u64>,
+        seen: &mut Seen,
+    ) -> Self {
+        let before = seen.make_room(before);
+        let mut keys: Vec<Key> = match search.query.unique {
+            None => Vec::new(),
+            Some(Unique::Certificate) if seen.insert(&identity(&read(record))) => {
+                vec![Key::Certificate]
             }
-            Ok(Some(new).filter(|new| !new.is_empty()))
+            Some(Unique::Certificate) => Vec::new(),
+            Some(Unique::Name) => {
+                let names = names_of(search, record).into_iter();
+                names.filter(|name| seen.insert(name.as_bytes())).map(Key::Name).collect()
+            }
+        };
+        keys.reverse();
+        let left = before.clone();
+        Self { offset, keys, new: Vec::new(), before, left, batches: MOST_BATCHES }
+    }
+
+    /// Continues until a time; takes at least one step.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(super) fn advance(
+        &mut self,
+        search: &Search<'_>,
+        record: &Record,
+        until: Instant,
+    ) -> Result<Outcome, ReadError> {
+        while let Some(key) = self.keys.pop() {
+            let Some(is_there) = self.is_there(search, record, &key, until)? else {
+                self.keys.push(key);
+                return Ok(Outcome::Unfinished);
+            };
+            self.left = self.before.clone();
+            match key {
+                Key::Certificate if is_there => {}
+                Key::Certificate => return Ok(Outcome::New(Vec::new())),
+                Key::Name(_) if is_there => {}
+                Key::Name(name) => self.new.push(name),
+            }
         }
+        let new = std::mem::take(&mut self.new);
+        Ok(if new.is_empty() { Outcome::Repeated } else { Outcome::New(new) })
+    }
+
+    /// Reports whether a result before has the same; `None` if it is not known in time.
+    fn is_there(
+        &mut self,
+        search: &Search<'_>,
+        record: &Record,
+        key: &Key,
+        until: Instant,
+    ) -> Result<Option<bool>, ReadError> {
+        if self.left.is_empty() {
+            return Ok(Some(false));
+        }
+        let mut wanted = search.query.wanted(search.logs);
+        let certificate = read(record);
+        wanted.groups.push(vec![match key {
+            Key::Certificate => Term::Serial(certificate.serial.to_vec()),
+            Key::Name(name) => Term::Name(name.clone()),
+        }]);
+        let ours = identity(&certificate);
+        let is_same = |other: &Record| match key {
+            Key::Certificate => identity(&read(other)) == ours,
+            Key::Name(name) => names_of(search, other).contains(name),
+        };
+        let mut finder = search.journal.find(wanted, Order::Newest, self.left.clone());
+        while self.batches > 0 {
+            match finder.next_step()? {
+                Next::End => return Ok(Some(false)),
+                Next::Nothing => {}
+                Next::Batch(batch) if has(search, &batch, &self.before, is_same) => {
+                    return Ok(Some(true));
+                }
+                Next::Batch(_) => self.batches = self.batches.saturating_sub(1),
+            }
+            self.left = finder.left();
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+        }
+        Ok(Some(false))
     }
 }
 
@@ -104,59 +200,101 @@ fn names_of(search: &Search<'_>, record: &Record) -> Vec<String> {
     names
 }
 
-/// Reports whether a result in the range has the issuer and serial number of a record.
-fn is_repeated(
+/// Reports whether a batch has a result in the range that is as `is_it` says.
+fn has(
     search: &Search<'_>,
-    record: &Record,
-    range: Range<u64>,
-    batches: &mut usize,
-) -> Result<bool, ReadError> {
-    let certificate = read(record);
-    let ours = identity(&certificate);
-    let is_same = |other: &Record| identity(&read(other)) == ours;
-    any(search, Term::Serial(certificate.serial.to_vec()), range, batches, is_same)
-}
-
-/// Reports whether a result in the range has a name.
-fn has_name(
-    search: &Search<'_>,
-    name: &str,
-    range: Range<u64>,
-    batches: &mut usize,
-) -> Result<bool, ReadError> {
-    let has_it = |other: &Record| names_of(search, other).iter().any(|other| other == name);
-    any(search, Term::Name(name.to_owned()), range, batches, has_it)
-}
-
-/// Reports whether any result in the range, which has the term, is as `is_it` says. Reads so many batches
-/// at most, and counts them down.
-fn any(
-    search: &Search<'_>,
-    term: Term,
-    range: Range<u64>,
-    batches: &mut usize,
+    batch: &Batch,
+    range: &Range<u64>,
     is_it: impl Fn(&Record) -> bool,
-) -> Result<bool, ReadError> {
-    if range.is_empty() {
-        return Ok(false);
+) -> bool {
+    let mut records = (batch.first_offset..).zip(&batch.records);
+    records.any(|(offset, record)| {
+        let passes = |source: Arc<Source>| search.query.passes(record, &source);
+        range.contains(&offset)
+            && is_it(record)
+            && search.logs.source(record.log).is_some_and(passes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use journal::Indexes;
+    use wire::filter::Filter;
+
+    use super::super::{Between, Bounds, Limits, Position, Query};
+    use super::*;
+    use crate::history::sample::{Entry, SETTINGS, Sample, certificate, log};
+    use crate::publish::entries::Entries;
+
+    /// A journal: a certificate of a log twice, and then more often than is looked at from another log.
+    struct Site {
+        sample: Sample,
+        indexes: Indexes,
+        first: u64,
     }
-    let mut wanted = search.query.wanted(search.logs);
-    wanted.groups.push(vec![term]);
-    let mut finder = search.journal.find(wanted, Order::Newest, range.clone());
-    while *batches > 0
-        && let Some(batch) = next_batch(&mut finder)?
-    {
-        *batches = batches.saturating_sub(1);
-        let mut records = (batch.first_offset..).zip(&batch.records);
-        let is_before = records.any(|(offset, record)| {
-            let passes = |source: Arc<Source>| search.query.passes(record, &source);
-            range.contains(&offset)
-                && is_it(record)
-                && search.logs.source(record.log).is_some_and(passes)
-        });
-        if is_before {
-            return Ok(true);
+
+    impl Site {
+        fn new() -> Self {
+            let mut sample = Sample::new(SETTINGS);
+            let der = certificate(&["a.example", "b.example"], "CA");
+            let entry = |der: &Bytes| Entry::Record(der.clone(), Vec::new());
+            let [one, other] =
+                ["one", "other"].map(|name| log(name, &format!("https://{name}.example"), None));
+            let first = sample.append(&one, &[entry(&der)]).first_offset;
+            sample.append(&one, &[entry(&der)]);
+            for _ in 0..MOST_BATCHES + 5 {
+                sample.append(&other, &[entry(&der)]);
+            }
+            let indexes = Indexes::new(sample.journal());
+            indexes.follow(|| indexes.is_complete());
+            Self { sample, indexes, first }
+        }
+
+        /// Searches in slices of this time, and forgets all after each result. Returns the results, and the
+        /// number of slices that ended in a look-up.
+        fn search(&self, unique: Unique, slice: Duration) -> (Vec<u64>, usize) {
+            let filter = Filter::parse([("log", "one")], 10).expect("a filter");
+            let query = Query {
+                filter,
+                serial: None,
+                pattern: None,
+                order: Order::Newest,
+                unique: Some(unique),
+            };
+            let entries = Entries::new(&self.sample.state);
+            let journal = self.indexes.searchable();
+            let search = Search { journal, logs: &entries, query: &query };
+            let mut position = Position::begin(journal, &Bounds::default()).expect("readable");
+            let (mut found, mut ended, mut between) = (Vec::new(), 0, Between::default());
+            while !position.is_at_end() {
+                let limits = Limits { results: 1, until: Instant::now() + slice };
+                let hits = search.continue_at(&mut position, &mut between, limits);
+                let hits = hits.expect("readable");
+                found.extend(hits.iter().map(|hit| hit.offset));
+                ended += usize::from(between.is_amid_look_up());
+                if !hits.is_empty() {
+                    between.forget();
+                }
+            }
+            (found, ended)
         }
     }
-    Ok(false)
+
+    #[test]
+    fn only_results_count_as_repeated_and_a_look_up_takes_several_slices() {
+        let site = Site::new();
+        for unique in [Unique::Certificate, Unique::Name] {
+            let once = vec![site.first + 1];
+            assert_eq!(
+                site.search(unique, Duration::from_secs(600)),
+                (once.clone(), 0),
+                "{unique:?}"
+            );
+            let (found, ended) = site.search(unique, Duration::ZERO);
+            assert!(found == once && ended > 2, "{unique:?}: {found:?}, {ended} slices");
+        }
+    }
 }

@@ -126,7 +126,7 @@ pub(super) async fn first_seen(
     let Ok(turn) = turn else { return unavailable(FAILED) };
     let stream = lookup.stream;
     let found = spawn_blocking(move || {
-        // The look-up goes on if the client leaves.
+        // The look-up continues if the client leaves.
         let _turn = turn;
         find(&first_seen, &journal, stream, domain)
     });

@@ -1,5 +1,6 @@
 //! A search under way: slice after slice, until it has what was asked for or its budget is used up.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ pub(super) struct Run {
     history: Arc<JournalHistory>,
     query: Arc<Query>,
     position: Position,
+    /// The offsets that were not searched when it began.
+    left_at_first: Range<u64>,
     between: Between,
     budget: Budget,
     searches: Searches,
@@ -91,14 +94,18 @@ impl Run {
         };
         let position = history.slice(&query, begin).await?;
         let (history, searches) = (Arc::clone(history), searches.clone());
-        let between = Between::default();
-        Ok(Self { history, query, position, between, budget, searches })
+        let (between, left_at_first) = (Between::default(), position.left.clone());
+        Ok(Self { history, query, position, left_at_first, between, budget, searches })
     }
 
-    /// Reports whether the search has come to its end, or its budget is used up.
+    /// Reports whether the search has come to its end, or its budget is used up. A look-up that it began
+    /// with is completed in any case: a cursor would only repeat it.
     pub(super) fn is_over(&self) -> bool {
         let Budget { results, bytes, work } = self.budget;
-        self.position.is_at_end() || results == 0 || bytes == 0 || work.is_zero()
+        let is_amid_first =
+            self.between.is_amid_look_up() && self.position.left == self.left_at_first;
+        let is_late = work.is_zero() && !is_amid_first;
+        self.position.is_at_end() || results == 0 || bytes == 0 || is_late
     }
 
     pub(super) const fn position(&self) -> &Position {
@@ -117,7 +124,7 @@ impl Run {
 
     /// Forgets what saves work: the search continues at its position.
     pub(super) fn forget(&mut self) {
-        self.between = Between::default();
+        self.between.forget();
     }
 
     /// Does a slice, and converts what it finds in the same thread.
@@ -133,7 +140,8 @@ impl Run {
         let query = Arc::clone(&self.query);
         let slice = move |search: &Search<'_>| {
             let start = Instant::now();
-            let until = start.checked_add(SLICE.min(work)).unwrap_or(start);
+            let time = if work.is_zero() { SLICE } else { SLICE.min(work) };
+            let until = start.checked_add(time).unwrap_or(start);
             let limits = Limits { results, until };
             let hits = search.continue_at(&mut position, &mut between, limits)?;
             let found: Vec<T> =
