@@ -51,6 +51,16 @@ impl Running {
         })
     }
 
+    /// Returns the answer to a look-up, once a part of the journal that is not indexed yet cannot change
+    /// it. That a certificate is missing is known only once everything is indexed.
+    pub(crate) async fn look_up(&self, path: &str) -> reqwest::Response {
+        eventually(&format!("the journal is indexed for {path}"), async || {
+            let answer = self.get(path).await;
+            (answer.status() != 503).then_some(answer)
+        })
+        .await
+    }
+
     /// Returns the id of its stream, which every stream's response names.
     pub(crate) async fn stream_id(&self) -> String {
         let url = format!("http://{}/sse", self.address);

@@ -1,7 +1,8 @@
 //! Entries that are missing: listed, read later, and left out of streams that do not ask for them.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use server::commands::{backfill, logs as logs_command};
 use tempfile::TempDir;
 
 use crate::harness::{Running, Socket, eventually, logs, next_json, reads_all};
+use crate::operations::kills::first_seen::{expected, records};
 use crate::operations::process::PROGRAM;
 use crate::program::Process;
 
@@ -94,6 +96,49 @@ fn journal_verify(folder: &Path) -> Output {
     command.output().expect("the program runs")
 }
 
+/// Waits until a search for a log finds its entries that were skipped, each once.
+async fn are_found(server: &Running, log: &LogHandle) {
+    let name = log.description().replace(' ', "%20");
+    let path = format!("/api/search?log={name}&order=oldest&limit=1000");
+    eventually("what was skipped is found", async || {
+        let page: Value = server.get(&path).await.json().await.ok()?;
+        let indexes =
+            page["results"].as_array()?.iter().filter(|one| one["source"] == *log.description());
+        let indexes = indexes.filter_map(|one| one["cert_index"].as_u64());
+        indexes.filter(|index| (READ..END).contains(index)).eq(READ..END).then_some(())
+    })
+    .await;
+}
+
+/// Returns the files of the indexes of a journal.
+fn indexes(data_dir: &Path) -> Vec<PathBuf> {
+    let streams = std::fs::read_dir(data_dir).expect("a folder").flatten();
+    let folders = streams.filter_map(|stream| std::fs::read_dir(stream.path()).ok());
+    let files = folders.flatten().flatten().map(|file| file.path());
+    files.filter(|path| path.extension() == Some("index".as_ref())).collect()
+}
+
+/// Returns the version of an index; none while there is none.
+fn version(path: &Path) -> Option<u32> {
+    let bytes = std::fs::read(path).ok()?;
+    bytes.get(8..12)?.first_chunk().copied().map(u32::from_le_bytes)
+}
+
+/// Makes an index one of another version, with the checksum of its header.
+fn set_version(path: &Path, version: u32) {
+    let mut bytes = std::fs::read(path).expect("an index");
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
+    let crc = crc32c(&bytes[..68]);
+    bytes[68..72].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(path, bytes).expect("writable");
+}
+
+fn crc32c(bytes: &[u8]) -> u32 {
+    let shift = |crc: u32| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 };
+    let add = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| shift(crc));
+    !bytes.iter().fold(!0, add)
+}
+
 /// Reads the messages up to the one of the last entry, and returns those that are backfilled.
 async fn backfilled(socket: &mut Socket, last: u64) -> Vec<Value> {
     let mut messages = Vec::new();
@@ -147,9 +192,11 @@ async fn what_is_missing_is_read_later_and_shown_to_those_who_ask() {
     assert!(nothing.contains("no entry is missing"), "{nothing}");
     for (log, index) in [(one, 17), (other, 17), (one, 409)] {
         let id = log.log_id().to_string().replace('+', "-").replace('/', "_");
-        let found = server.get(&format!("/api/entry/{id}/{index}")).await;
+        let found = server.look_up(&format!("/api/entry/{id}/{index}")).await;
         assert_eq!(found.status(), 200, "entry {index} of {}", log.description());
     }
+
+    are_found(&server, one).await;
 
     one.grow(1).expect("grows");
     let next = next_json(&mut live).await;
@@ -164,6 +211,18 @@ async fn what_is_missing_is_read_later_and_shown_to_those_who_ask() {
     server.stop().await;
     let verified = journal_verify(&folder.path().join("data"));
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    // An index of an earlier version does not list the logs of what is backfilled.
+    let indexes = indexes(&folder.path().join("data"));
+    assert!(!indexes.is_empty());
+    indexes.iter().for_each(|path| set_version(path, 2));
+    let server = Running::start(config).await;
+    are_found(&server, one).await;
+    eventually("the indexes are made again", async || {
+        indexes.iter().all(|path| version(path) == Some(3)).then_some(())
+    })
+    .await;
+    are_found(&server, one).await;
+    server.stop().await;
 }
 
 /// The server is killed while it waits to read the rest; the command continues by itself.
@@ -218,6 +277,10 @@ async fn what_was_read_before_a_kill_is_kept() {
     let errors = String::from_utf8_lossy(&continued.stderr);
     assert!(text.ends_with(" entries read, none is missing any more\n"), "{text}{errors}");
     assert!(!text.contains(": 400 entries read, none"), "{text}");
+    // Domains are new there as in a server.
+    let records = records(&data_dir);
+    let marked = records.iter().filter(|(_, (_, is_new))| *is_new).map(|(offset, _)| *offset);
+    assert_eq!(marked.collect::<BTreeSet<u64>>(), expected(&records).1);
     let verified = journal_verify(&data_dir);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 

@@ -53,12 +53,7 @@ async fn damage(server: &Running) -> u64 {
 
 /// Returns the status and the offset of a certificate that is looked up, once everything is indexed.
 async fn looked_up(server: &Running, digest: &str) -> (u16, Option<u64>) {
-    let path = format!("/api/cert/{digest}");
-    let answer = eventually("it is indexed", async || {
-        let answer = server.get(&path).await;
-        (answer.status() != 503).then_some(answer)
-    })
-    .await;
+    let answer = server.look_up(&format!("/api/cert/{digest}")).await;
     let status = answer.status().as_u16();
     let found: Option<Value> = answer.json().await.ok();
     (status, found.and_then(|found| found["offset"].as_u64()))

@@ -7,7 +7,7 @@
 
 pub(crate) mod client;
 pub(super) mod disk;
-mod first_seen;
+pub(super) mod first_seen;
 mod run;
 
 use std::hash::{BuildHasher as _, RandomState};

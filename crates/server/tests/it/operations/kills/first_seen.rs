@@ -24,9 +24,9 @@ const RATE: f64 = 250.0;
 const KILLS: u32 = 4;
 
 /// The records of a journal by offset: its domains, and the mark.
-type Records = BTreeMap<u64, (BTreeSet<String>, bool)>;
+pub(crate) type Records = BTreeMap<u64, (BTreeSet<String>, bool)>;
 
-fn records(data_dir: &Path) -> Records {
+pub(crate) fn records(data_dir: &Path) -> Records {
     let directory = Directory::open(Arc::new(Disk), &System::new(), data_dir).expect("a journal");
     let mut contents = directory.contents(0).expect("readable");
     let mut records = Records::new();
@@ -43,7 +43,7 @@ fn records(data_dir: &Path) -> Records {
 }
 
 /// Returns the first offset of each domain, and the offsets of certificates with a new one.
-fn expected(records: &Records) -> (BTreeMap<&str, u64>, BTreeSet<u64>) {
+pub(crate) fn expected(records: &Records) -> (BTreeMap<&str, u64>, BTreeSet<u64>) {
     let (mut first, mut new) = (BTreeMap::new(), BTreeSet::new());
     for (offset, (domains, _)) in records {
         for domain in domains {
