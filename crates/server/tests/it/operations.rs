@@ -1,5 +1,6 @@
 //! Operating the program: commands, start and stop, reload, TLS, logs, migration.
 
+mod alerts;
 mod backfill;
 mod damaged_journal;
 mod index;
