@@ -3,7 +3,7 @@
 use alerts::{Alert, Described, Explained, Sighting};
 use jiff::{SignedDuration, Timestamp};
 
-/// The name of its rule: whoever gets it sees that no certificate was found.
+/// The name of its rule, from which a reader sees that no certificate was found.
 const RULE: &str = "TEST (certstream-server alerts test)";
 const TEXT: &str = "this alert is a test; there is no such certificate";
 const NAME: &str = "test.example.com";

@@ -137,7 +137,7 @@ async fn only_letters_of_the_named_rules_and_receivers_are_sent() {
     assert!(retry(&config, &letters, &command).await.0.is_err());
 }
 
-/// What comes after an alert that does not arrive waits for it; an alert that is refused holds up none.
+/// Alerts after one that does not arrive wait for it; an alert that is refused delays none.
 #[tokio::test]
 async fn letters_that_do_not_arrive_stay_in_the_file() {
     let (down, down_url) = Hook::start(&[503; 5]).await;
