@@ -243,7 +243,6 @@ impl Task {
         }
         let bounds = Bounds::new(self.in_use.load().receivers.len(), self.can_reread);
         let Some(mut store) = keeper.store_of_alerts() else {
-            self.warn_of_memory();
             let head = self.place(Begin::Head);
             return Ok((Outbox::new(head, bounds), Saving::new(None), head));
         };
@@ -279,17 +278,6 @@ impl Task {
     fn place(&self, begin: Begin) -> Position {
         let (next, entries) = self.parts.hub.entries(begin).place();
         Position { next, entries }
-    }
-
-    /// Logs what it means to keep nothing, if there are rules.
-    fn warn_of_memory(&self) {
-        if !self.in_use.load().names.is_empty() {
-            tracing::warn!(
-                "without data_dir, alerts are about certificates published from now on: those \
-                 published while the server does not run are not reported, and alerts that have not \
-                 arrived when it stops are lost"
-            );
-        }
     }
 
     /// Returns the place to begin at, and logs it.

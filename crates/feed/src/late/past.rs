@@ -26,8 +26,8 @@ pub(crate) struct Past<S: Stream> {
     work: Mutex<Work>,
 }
 
-/// What was read and rendered lately, and the time that it took. The rate is that of all of it together:
-/// a read that found everything in memory weighs no more than the time it took.
+/// Entries that were read and rendered lately, and the time that it took. The rate is that of all of them
+/// together: a read that found everything in memory weighs no more than the time it took.
 #[derive(Debug, Default)]
 struct Work {
     entries: f64,
