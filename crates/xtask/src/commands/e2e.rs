@@ -1,5 +1,6 @@
 //! `cargo xtask e2e`: the server, simulated logs, and clients that others wrote.
 
+mod alerts;
 mod archives;
 mod cluster;
 mod collector;
@@ -76,6 +77,7 @@ pub(crate) fn command_line() -> Cli {
     let no_build = Arg::new("no-build").long("no-build").action(ArgAction::SetTrue);
     let proxies = Arg::new("proxies").long("proxies").action(ArgAction::SetTrue);
     let outputs = Arg::new("outputs").long("outputs").action(ArgAction::SetTrue);
+    let alerts = Arg::new("alerts").long("alerts").action(ArgAction::SetTrue);
     let cluster = Arg::new("cluster").long("cluster").action(ArgAction::SetTrue);
     let search = Arg::new("search").long("search").action(ArgAction::SetTrue);
     let script = Arg::new("script").value_name("SCRIPT").num_args(0..);
@@ -84,6 +86,7 @@ pub(crate) fn command_line() -> Cli {
         .arg(collector.help("Only what is about certstream-arrow"))
         .arg(proxies.help("Only the reverse proxies of docs/hosting.md"))
         .arg(outputs.help("Only the outputs to NATS and Kafka, with more kills"))
+        .arg(alerts.help("Only the alerts of a server that is killed ALERTS_KILLS times"))
         .arg(cluster.help("Only the collector that moves between edges of a cluster"))
         .arg(
             search.help(
@@ -109,6 +112,8 @@ pub(crate) fn run_some(arguments: &ArgMatches) -> anyhow::Result<()> {
         check_proxies(&mut tally)?;
     } else if arguments.get_flag("outputs") {
         check_outputs(&mut tally, BROKER_KILLS);
+    } else if arguments.get_flag("alerts") {
+        check_alerts(&mut tally);
     } else if arguments.get_flag("cluster") {
         check_cluster(&mut tally);
     } else if only.is_empty() {
@@ -203,10 +208,23 @@ fn run_checks(tally: &mut Tally) -> anyhow::Result<()> {
     tally.report("state", timed(|| check_state(&setup.state)));
     tally.report("demo", timed(demo));
     tally.report("old clients of a journal", timed(|| old_clients(&setup.addresses)));
-    check_outputs(tally, FEW_BROKER_KILLS);
+    let of_alerts = std::thread::scope(|scope| {
+        let alerts = scope.spawn(|| {
+            let mut tally = Tally::default();
+            check_alerts(&mut tally);
+            tally
+        });
+        check_outputs(tally, FEW_BROKER_KILLS);
+        alerts.join()
+    });
+    tally.add(&of_alerts.map_err(|_| anyhow::anyhow!("the checks of alerts panicked"))?);
     check_cluster(tally);
     check_proxies(tally)?;
     Ok(())
+}
+
+fn check_alerts(tally: &mut Tally) {
+    tally.report("alerts: kills of the server", timed(alerts::run));
 }
 
 fn check_cluster(tally: &mut Tally) {
