@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Running, eventually, logs, reads_all};
 
@@ -58,6 +58,8 @@ async fn every_metric_of_a_query_is_one_of_the_server() {
     // Nothing listens there; its figures are shown anyway.
     config.nats.enabled = true;
     config.nats.url = "nats://127.0.0.1:1".to_owned();
+    let receiver = json!({ "name": "ops", "type": "webhook", "url": "https://hooks.example.org" });
+    config.alerts.receivers = vec![serde_json::from_value(receiver).expect("a receiver")];
     let server = Running::start(config).await;
     // Series of kinds of clients appear with the first of them.
     let _client = server.connect("/").await;
