@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ct::Hash;
 use hashbrown::HashTable;
-use record::Batch;
+use record::{Batch, Record};
 
 /// Enough of a hash to tell certificates apart.
 pub(crate) type Key = [u8; 16];
@@ -51,6 +51,19 @@ struct Seen {
 struct Run {
     place: u64,
     offset: u64,
+}
+
+/// Returns the hash under which a record is remembered, if `hash` tells whether its certificate is that
+/// of another one. A record that was read later has a hash of its own: most clients do not get it, so
+/// the same certificate is published again when it is read live.
+#[must_use]
+pub fn remembered(record: &Record, hash: &Hash) -> Hash {
+    if record.is_backfilled { read_later(hash) } else { *hash }
+}
+
+/// Returns the hash under which a record with this hash is remembered if it was read later.
+pub(crate) fn read_later(hash: &Hash) -> Hash {
+    hash.map(|byte| !byte)
 }
 
 /// Returns the part of a hash that is remembered.
@@ -99,7 +112,7 @@ impl Window {
     pub fn publish(&mut self, batch: &Batch, now: Instant) {
         self.expire(now);
         for (offset, record) in (batch.first_offset..).zip(&batch.records) {
-            self.insert(record.dedup_key(), offset, now);
+            self.insert(&remembered(record, record.dedup_key()), offset, now);
         }
     }
 

@@ -25,7 +25,7 @@ mod park;
 mod sequencer;
 
 pub use commit_log::{CommitError, CommitLog, MemoryLog};
-pub use dedup::Window;
+pub use dedup::{Window, remembered};
 pub use fanout::{Committed, Fanout};
 pub use first_seen::FirstSeen;
 pub use heartbeat::Heartbeat;

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use ct::Hash;
 use record::{
     Acknowledgement, Advance, Alarm, Batch, BatchHash, Gap, LogIdentity, LogNumber, Position,
     Record, Refused, Sighting, State,
@@ -223,7 +224,7 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
         let (now, seen) = (Instant::now(), unix_millis());
         let mut size = Size::default();
         for record in records {
-            let original = self.original(&record, now);
+            let original = self.original(record.dedup_key(), now);
             size += self.put(Record { log, seen, ..record }, original);
         }
         let batch = &mut self.open.batch;
@@ -257,7 +258,8 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             return Size::default();
         }
         if self.window.is_some() {
-            self.overlay.insert(dedup::key(record.dedup_key()), offset);
+            let hash = dedup::remembered(&record, record.dedup_key());
+            self.overlay.insert(dedup::key(&hash), offset);
         }
         let first_seen = self.first_seen.as_mut();
         let is_new = first_seen.is_some_and(|seen| seen.is_new(&record, offset));
@@ -269,10 +271,9 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
         size
     }
 
-    /// Returns the offset of the record that was published or staged for the same certificate.
-    fn original(&self, record: &Record, now: Instant) -> Option<u64> {
+    /// Returns the offset of the record that was published or staged for the certificate with this hash.
+    fn original(&self, hash: &Hash, now: Instant) -> Option<u64> {
         let window = self.window.as_ref()?;
-        let hash = record.dedup_key();
         let staged = self.overlay.get(&dedup::key(hash)).copied();
         staged.or_else(|| window.find(hash, now))
     }
@@ -330,7 +331,8 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
         if let Some(window) = &mut self.window {
             window.publish(&batch, Instant::now());
             for record in &batch.records {
-                self.overlay.remove(&dedup::key(record.dedup_key()));
+                let hash = dedup::remembered(record, record.dedup_key());
+                self.overlay.remove(&dedup::key(&hash));
             }
         }
         if let Some(first_seen) = &mut self.first_seen {

@@ -7,6 +7,7 @@ use record::{Batch, Gap, LogNumber, Record};
 
 use super::{Sequencer, unix_millis};
 use crate::commit_log::CommitLog;
+use crate::dedup;
 use crate::fanout::Fanout;
 use crate::gather::Size;
 use crate::page::Page;
@@ -31,7 +32,9 @@ impl<L: CommitLog, F: Fanout> Sequencer<L, F> {
             }
             let next = self.open.batch.next_offset();
             let known = published.get(&index).copied().filter(|offset| *offset < next);
-            let original = self.original(&record, now).or(known);
+            let hash = record.dedup_key();
+            let later = || self.original(&dedup::read_later(hash), now);
+            let original = self.original(hash, now).or_else(later).or(known);
             size += self.put(Record { log, seen, is_backfilled: true, ..record }, original);
         }
         self.open.bytes += size.bytes;

@@ -4,7 +4,6 @@ mod backfill;
 mod model_log;
 mod random;
 
-use ct::Hash;
 use ct::leaf::EntryType;
 use ct::merkle::CompactRange;
 use record::{GapReason, Protocol, Proved, StreamId, Tree};

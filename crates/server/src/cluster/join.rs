@@ -255,7 +255,8 @@ impl Joining {
             };
             for (offset, record) in (batch.first_offset..).zip(&batch.records) {
                 let age = now.saturating_sub(Duration::from_millis(record.seen));
-                window.restore(record.dedup_key(), offset, age, Instant::now());
+                let hash = ingest::remembered(record, record.dedup_key());
+                window.restore(&hash, offset, age, Instant::now());
             }
         }
     }

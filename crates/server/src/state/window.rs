@@ -52,7 +52,8 @@ fn read(
     while let Some(stored) = reader.next_batch(head.next_offset)? {
         for (offset, record) in (stored.batch.first_offset..).zip(&stored.batch.records) {
             let age = now.saturating_sub(Duration::from_millis(record.seen));
-            window.restore(key(record, rules.is_linked), offset, age, start);
+            let hash = ingest::remembered(record, key(record, rules.is_linked));
+            window.restore(&hash, offset, age, start);
         }
     }
     Ok(())

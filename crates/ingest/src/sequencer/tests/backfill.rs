@@ -74,6 +74,40 @@ fn what_was_published_before_becomes_a_sighting() {
 }
 
 #[test]
+fn what_was_read_later_does_not_hide_the_certificate_from_clients_without_it() {
+    let mut sequencer = sequencer();
+    sequencer.take(backfill(&[4], &[]));
+    let later = shown(&mut sequencer).batch;
+    assert!(later.records[0].is_backfilled);
+    // Index 1 of log 1 has the same certificate, and is read live; another log has it too.
+    sequencer.take(page(1, 0, 2, 0));
+    let live = shown(&mut sequencer).batch;
+    let is_same = |record: &&Record| record.fingerprint == later.records[0].fingerprint;
+    let again: Vec<_> = live.records.iter().filter(is_same).collect();
+    assert!(matches!(again[..], [Record { index: 1, is_backfilled: false, .. }]), "{again:?}");
+    assert_eq!(live.sightings.len(), 0);
+    sequencer.take(Page { log: identity(2), records: vec![record(1, 1)], ..page(1, 1, 1, 0) });
+    let Committed { batch, .. } = shown(&mut sequencer);
+    assert_eq!((batch.records.len(), batch.sightings.len()), (0, 1));
+}
+
+#[test]
+fn what_was_read_later_is_not_read_later_again() {
+    let mut sequencer = sequencer();
+    sequencer.take(backfill(&[4], &[]));
+    sequencer.take(backfill(&[5], &[]));
+    let first = shown(&mut sequencer).batch;
+    // Index 2 of log 1 has the certificate of index 5 of log 0, and is missing too.
+    sequencer.take(page(1, 0, 1, 5));
+    sequencer.publish().expect("open");
+    let other = Page { log: identity(1), records: vec![record(1, 2)], ..backfill(&[], &[]) };
+    sequencer.take(other);
+    let Committed { batch, .. } = shown(&mut sequencer);
+    let sightings: Vec<_> = batch.sightings.iter().map(|one| one.offset).collect();
+    assert_eq!((batch.records.len(), sightings), (0, vec![first.first_offset + 1]));
+}
+
+#[test]
 fn entries_of_a_batch_that_was_lost_are_missing_still() {
     let (mut sequencer, _) = model(2, vec![Step::Fail, Step::CommitAll]);
     sequencer.take(page(0, 0, 2, 10));
