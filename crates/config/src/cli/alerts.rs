@@ -104,20 +104,6 @@ fn list_command() -> Command {
     let limit = option("limit", "NUMBER", "Alerts at most, the newest ones")
         .value_parser(value_parser!(u64).range(1..=MOST))
         .default_value("100");
-    let token_file = option(
-        "token-file",
-        "FILE",
-        "File that contains the server's token; alternatively, set CERTSTREAM_TOKEN",
-    );
-    let token_header = option("token-header", "NAME", "Header that carries the token")
-        .default_value("Authorization");
-    let ca_file = option(
-        "ca-file",
-        "FILE",
-        "PEM file of certificate authorities to trust in addition to the system's, or of exactly \
-         the server's certificate",
-    );
-    let path = value_parser!(PathBuf);
     Command::new("list")
         .about("Print the newest alerts, or those that did not arrive")
         .arg(url.short('u').conflicts_with("dead-letters"))
@@ -126,7 +112,7 @@ fn list_command() -> Command {
         .arg(option("rule", "NAME", "Only alerts of this rule"))
         .arg(limit)
         .arg(switch("json", "Print JSON, one alert a line"))
-        .args([token_file.value_parser(path.clone()), token_header, ca_file.value_parser(path)])
+        .args(super::commands::access())
         .after_help(
             "A server answers if protocols.api and alerts.rules are set: with a token if auth.enabled is \
              set, and otherwise only to this machine.",

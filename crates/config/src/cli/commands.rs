@@ -79,6 +79,25 @@ pub(super) fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
+/// Returns the options with which a client is allowed to use a server, and trusts it.
+pub(super) fn access() -> [Arg; 3] {
+    let path = value_parser!(PathBuf);
+    let token_file = option(
+        "token-file",
+        "FILE",
+        "File that contains the server's token; alternatively, set CERTSTREAM_TOKEN",
+    );
+    let token_header = option("token-header", "NAME", "Header that carries the token")
+        .default_value("Authorization");
+    let ca_file = option(
+        "ca-file",
+        "FILE",
+        "PEM file of certificate authorities to trust in addition to the system's, or of exactly \
+         the server's certificate",
+    );
+    [token_file.value_parser(path.clone()), token_header, ca_file.value_parser(path)]
+}
+
 /// The parameters that filter a stream, and their help.
 const FILTERS: [(&str, &str); 4] = [
     ("domain", "Only certificates for these domains and names below them"),
@@ -107,25 +126,11 @@ fn tail_command() -> Command {
     let stream = option("stream", "STREAM", "The stream to print")
         .value_parser(["lite", "full", "domains"])
         .default_value("lite");
-    let token_file = option(
-        "token-file",
-        "FILE",
-        "File that contains the server's token; alternatively, set CERTSTREAM_TOKEN",
-    );
-    let token_header = option("token-header", "NAME", "Header that carries the token")
-        .default_value("Authorization");
-    let ca_file = option(
-        "ca-file",
-        "FILE",
-        "PEM file of certificate authorities to trust in addition to the system's, or of exactly \
-         the server's certificate",
-    );
     let resume = option(
         "resume",
         "FILE",
         "Save the position in this file, and resume there when started again; one file per tail",
     );
-    let path = value_parser!(PathBuf);
     let entry = option(
         ENTRY,
         "KIND",
@@ -139,8 +144,8 @@ fn tail_command() -> Command {
         .arg(switch("json", "Print the messages as JSON, one per line, for jq and scripts"))
         .arg(stream)
         .arg(switch("from-oldest", "Start with the oldest message that the server still has"))
-        .arg(resume.value_parser(path.clone()))
-        .args([token_file.value_parser(path.clone()), token_header, ca_file.value_parser(path)])
+        .arg(resume.value_parser(value_parser!(PathBuf)))
+        .args(access())
         .after_help(usage::examples(TAIL_EXAMPLES))
         .after_long_help(format!(
             "{}\n\n\

@@ -80,20 +80,6 @@ pub(super) fn command() -> Command {
     let limit = option("limit", "NUMBER", "Certificates at most")
         .value_parser(value_parser!(u64).range(1..=100_000))
         .default_value("1000");
-    let token_file = option(
-        "token-file",
-        "FILE",
-        "File that contains the server's token; alternatively, set CERTSTREAM_TOKEN",
-    );
-    let token_header = option("token-header", "NAME", "Header that carries the token")
-        .default_value("Authorization");
-    let ca_file = option(
-        "ca-file",
-        "FILE",
-        "PEM file of certificate authorities to trust in addition to the system's, or of exactly \
-         the server's certificate",
-    );
-    let path = value_parser!(PathBuf);
     Command::new("search")
         .about("Search the certificates that a server keeps")
         .arg(directory)
@@ -106,7 +92,7 @@ pub(super) fn command() -> Command {
         .arg(option("until", "PLACE", "Certificate to stop before, in the same forms"))
         .arg(limit)
         .arg(switch("json", "Print JSON, one certificate a line, on a terminal too"))
-        .args([token_file.value_parser(path.clone()), token_header, ca_file.value_parser(path)])
+        .args(super::commands::access())
         .after_help(usage::examples(EXAMPLES))
         .after_long_help(format!(
             "{}\n\n\
