@@ -191,6 +191,14 @@ impl Client {
         Self { shared: Arc::clone(&self.shared), caller, share }
     }
 
+    /// Returns another handle of the same log, with a share of its own of the bytes in memory: what it
+    /// holds keeps no other handle from reading.
+    #[must_use]
+    pub fn with_own_share(&self) -> Self {
+        let share = Arc::new(share_of(&self.shared.bodies));
+        Self { shared: Arc::clone(&self.shared), caller: Arc::clone(&self.caller), share }
+    }
+
     /// Returns the pace of each host, by host.
     #[must_use]
     pub fn hosts(&self) -> Vec<HostSnapshot> {

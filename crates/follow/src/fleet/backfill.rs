@@ -160,6 +160,8 @@ impl Fleet {
             keeps_hash_tiles: true,
             ..ReadOptions::default()
         };
+        // Pages are held while the stream is searched; the follower must not wait for their bytes.
+        let client = Arc::new(client.with_own_share());
         let source = Arc::new(AnySource::new(&status.log, &client, &self.issuers, read));
         let retries =
             Retries { attempts: self.follow.retry_attempts, backoff: self.follow.backoff };
@@ -202,16 +204,14 @@ impl Backfill {
     ///
     /// # Errors
     /// If the log does not answer, contradicts itself, or nothing more can be published. What was
-    /// read until then and is proved is committed, unless nothing can be.
+    /// read until then and is proved is committed, unless nothing can be or an alarm stops the log.
     pub async fn fill(
         &self,
         ranges: &[Range<u64>],
         published: &impl Published,
         mut done: impl FnMut(u64),
     ) -> Result<(), BackfillError> {
-        if self.is_enforced && self.log.has_alarms() {
-            return Err(BackfillError::Stopped);
-        }
+        self.check_alarms()?;
         let mut gathered = Gathered::new(published.gathers());
         let read = self.read(ranges, published, &mut gathered, &mut done).await;
         // Also what was read before an error.
@@ -225,6 +225,14 @@ impl Backfill {
                 Err(BackfillError::Contradiction(text))
             }
         }
+    }
+
+    /// Checks that alarms do not stop the log, if verification is enforced.
+    fn check_alarms(&self) -> Result<(), BackfillError> {
+        if self.is_enforced && self.log.has_alarms() {
+            return Err(BackfillError::Stopped);
+        }
+        Ok(())
     }
 
     async fn read(
@@ -258,6 +266,7 @@ impl Backfill {
     ) -> Result<(), Ended> {
         let mut failures = 0;
         loop {
+            self.check_alarms()?;
             let error = match reading.next().await {
                 Ok(None) => return Ok(()),
                 Ok(Some(page)) => {
@@ -364,6 +373,8 @@ impl Backfill {
             let fingerprints = entries.iter().map(|entry| entry.fingerprint).collect();
             let offsets = published.offsets(fingerprints).await;
             let offsets = offsets.map_err(BackfillError::History)?;
+            // The follower may have raised one since these entries were read.
+            self.check_alarms()?;
             let known =
                 |(entry, offset): (&record::Record, Option<u64>)| Some((entry.index, offset?));
             let known = entries.iter().zip(offsets).filter_map(known).collect();
@@ -379,16 +390,21 @@ impl Backfill {
         Ok(())
     }
 
-    /// Raises the alarm of a contradiction, unless it is open since an earlier attempt.
+    /// Raises the alarm of a contradiction, unless it is open already.
     async fn raise(&self, evidence: Evidence) {
-        let Evidence { kind, ref entries, .. } = evidence;
-        let is_it = |alarm: &Alarm| {
-            (alarm.kind, alarm.first, alarm.end) == (kind, entries.start, entries.end)
-        };
-        if !self.log.snapshot().alarms.iter().any(is_it) {
+        if !self.log.snapshot().alarms.iter().any(|alarm| is_of(alarm, &evidence)) {
             alarm::raise(&self.log, &self.pages, self.evidence_dir.clone(), evidence).await;
         }
     }
+}
+
+/// Reports whether an open alarm is of the same contradiction.
+fn is_of(alarm: &Alarm, evidence: &Evidence) -> bool {
+    let Evidence { kind, entries, .. } = evidence;
+    // The heads of a forked log grow, and with them the entries that are not proved.
+    let is_same =
+        *kind == AlarmKind::Fork || (alarm.first, alarm.end) == (entries.start, entries.end);
+    alarm.kind == *kind && is_same
 }
 
 impl fmt::Debug for Backfill {
@@ -396,3 +412,6 @@ impl fmt::Debug for Backfill {
         f.debug_struct("Backfill").field("log", &self.log.log.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,11 @@ impl Gathered {
         Self { most, entries: Vec::new(), bytes: 0, since: None, page: None }
     }
 
+    #[cfg(test)]
+    pub(super) fn of(entries: Vec<Record>) -> Self {
+        Self { entries, ..Self::new(Gather::PAGE) }
+    }
+
     /// Takes the entries of a page. Unless they are the last ones, they keep none of its bytes, which
     /// others wait for.
     pub(super) fn take(&mut self, mut page: ProvedPage) {
