@@ -5,6 +5,7 @@ mod retry;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -64,7 +65,7 @@ impl DeadLetters {
         let writing = self.writing.lock();
         // A command may remove letters.
         let locked = lock(&self.path)?;
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
+        let mut file = open(File::options().create(true).append(true).read(true), &self.path)?;
         let bytes = file.metadata()?.len();
         // A crash may have left the start of a line.
         let separator = if ends_inside_a_line(&mut file, bytes)? { &b"\n"[..] } else { b"" };
@@ -89,7 +90,7 @@ impl DeadLetters {
     /// # Errors
     /// If the file exists and cannot be read.
     pub fn read(&self) -> io::Result<(Vec<DeadLetter>, usize)> {
-        let file = match File::open(&self.path) {
+        let file = match open(File::options().read(true), &self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), 0)),
             Err(error) => return Err(error),
@@ -112,6 +113,12 @@ fn lock(path: &Path) -> io::Result<File> {
     let folder = File::open(folder(path))?;
     folder.lock()?;
     Ok(folder)
+}
+
+/// Opens the file of dead letters. It is our own, so no link is followed: a command may run as root in a
+/// folder that the server's user can write.
+fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    options.custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
 /// Returns the folder of a file.

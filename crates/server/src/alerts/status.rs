@@ -31,6 +31,8 @@ pub(crate) struct Status {
     former: RuleFigures,
     receivers: RwLock<BTreeMap<Arc<str>, Arc<ReceiverFigures>>>,
     oldest: Mutex<Option<Oldest>>,
+    /// The time of the last log line about an alert that does not arrive, in Unix seconds.
+    late_logged: AtomicU64,
 }
 
 /// The figures of a rule since the start.
@@ -58,6 +60,14 @@ pub(crate) struct Oldest {
     /// In Unix seconds.
     pub(super) matched: u64,
     pub(super) problem: Option<String>,
+}
+
+impl Oldest {
+    /// Returns the time for which it has waited, if that is a problem.
+    fn late(&self) -> Option<Duration> {
+        let waited = Duration::from_secs(now().saturating_sub(self.matched));
+        (waited > PATIENCE).then_some(waited)
+    }
 }
 
 impl RuleFigures {
@@ -110,6 +120,7 @@ impl Status {
             former: RuleFigures::default(),
             receivers: RwLock::default(),
             oldest: Mutex::default(),
+            late_logged: AtomicU64::new(0),
         }
     }
 
@@ -159,16 +170,32 @@ impl Status {
         self.receivers.read().clone()
     }
 
-    /// Describes an alert that has not arrived for minutes.
+    /// Describes an alert that has not arrived for minutes, without what only the operator may know: rules,
+    /// receivers and their answers.
     pub(crate) fn problem(&self) -> Option<String> {
-        let Oldest { rule, receiver, matched, problem } = self.oldest.lock().clone()?;
-        let seconds = now().saturating_sub(matched);
-        let problem = problem.map_or_else(String::new, |problem| format!(": {problem}"));
-        (Duration::from_secs(seconds) > PATIENCE).then(|| {
-            format!(
-                "an alert of the rule {rule:?} has not arrived at {receiver:?} for {seconds} s{problem}"
-            )
-        })
+        let late = self.oldest.lock().as_ref().and_then(Oldest::late)?;
+        Some(format!(
+            "an alert has not arrived for {} s: see the log or /api/alerts",
+            late.as_secs()
+        ))
+    }
+
+    /// Logs an alert that does not arrive: once an hour.
+    fn log_late(&self, oldest: &Oldest) {
+        let Some(late) = oldest.late() else { return };
+        let (now, last) = (now(), self.late_logged.load(Ordering::Relaxed));
+        if now < last.saturating_add(3_600) {
+            return;
+        }
+        self.late_logged.store(now, Ordering::Relaxed);
+        let Oldest { rule, receiver, matched: _, problem } = oldest;
+        tracing::warn!(
+            %rule,
+            %receiver,
+            seconds = late.as_secs(),
+            problem = problem.as_deref().unwrap_or("none"),
+            "an alert has not arrived"
+        );
     }
 
     /// Returns what keeps alerts for a receiver that are given up.
@@ -245,6 +272,9 @@ impl Status {
         for (name, figures) in &*self.receivers.read() {
             figures.waiting.store(waiting.get(name).copied().unwrap_or(0), Ordering::Relaxed);
         }
+        if let Some(oldest) = &oldest {
+            self.log_late(oldest);
+        }
         *self.oldest.lock() = oldest;
     }
 }
@@ -265,4 +295,32 @@ impl Drop for Runs {
 /// Returns the time in Unix seconds.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `/health/deep` needs no token.
+    #[test]
+    fn a_late_alert_is_a_problem_that_names_nothing() {
+        let status = Status::new(None);
+        let wait = |seconds: u64| {
+            let oldest = Oldest {
+                rule: "our brand".into(),
+                receiver: "ops".into(),
+                matched: now() - seconds,
+                problem: Some("it answers 503".to_owned()),
+            };
+            status.set_waiting(std::iter::empty(), Some(oldest));
+            status.problem()
+        };
+        assert_eq!(wait(PATIENCE.as_secs() - 60), None);
+        assert_eq!(status.late_logged.load(Ordering::Relaxed), 0);
+        let problem = wait(PATIENCE.as_secs() + 60).expect("it is late");
+        let seconds = problem.strip_prefix("an alert has not arrived for ").expect("the text");
+        let seconds = seconds.strip_suffix(" s: see the log or /api/alerts").expect("no details");
+        assert!(seconds.parse::<u64>().expect("a number") >= 360, "{problem}");
+        assert!(status.late_logged.load(Ordering::Relaxed) > 0, "the log has the details");
+    }
 }

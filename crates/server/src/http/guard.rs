@@ -335,8 +335,7 @@ pub(super) async fn operator(
     request: Request<Body>,
     next: Next,
 ) -> Response {
-    let (address, uri, headers) = (peer.address, request.uri(), request.headers());
-    let Some(reason) = local::problem(&policy, address, uri, headers) else {
+    let Some(reason) = local::problem(&policy, peer.address, &request) else {
         return next.run(request).await;
     };
     guard.metrics.address_rejected.inc();

@@ -1,12 +1,12 @@
 //! Dead letters that are sent again, and removed as they arrive.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, fchown};
 use std::path::PathBuf;
 
 use super::lines::{ARRIVED, Lines};
-use super::{DeadLetter, DeadLetters, folder, lock};
+use super::{DeadLetter, DeadLetters, folder, lock, open};
 
 /// The dead letters that are there when it begins, one after the other. No other process has one of the
 /// same file. A letter that is removed is marked in its place, so that a crash at any time costs none;
@@ -32,7 +32,7 @@ impl DeadLetters {
     /// If the file cannot be written, or another process sends them again.
     pub fn retry(&self) -> io::Result<Option<Retry<'_>>> {
         let file = loop {
-            let file = match OpenOptions::new().read(true).write(true).open(&self.path) {
+            let file = match open(File::options().read(true).write(true), &self.path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),
@@ -62,7 +62,7 @@ impl DeadLetters {
     /// Reports whether a file is still the one at the path.
     fn is_current(&self, file: &File) -> io::Result<bool> {
         let opened = file.metadata()?;
-        match fs::metadata(&self.path) {
+        match fs::symlink_metadata(&self.path) {
             Ok(current) => Ok((current.dev(), current.ino()) == (opened.dev(), opened.ino())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -130,8 +130,14 @@ impl Retry<'_> {
     /// Writes the lines that are left to another file; none if there are none.
     fn without_removed(&self) -> io::Result<Option<PathBuf>> {
         let path = folder(&self.letters.path).join("dead_letters.new");
-        let mut new = BufWriter::new(File::create(&path)?);
-        let mut lines = Lines::new(BufReader::new(File::open(&self.letters.path)?));
+        // The rest of a crash, or a link in its place, which is not followed.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut new = BufWriter::new(File::create_new(&path)?);
+        let old = open(File::options().read(true), &self.letters.path)?;
+        let mut lines = Lines::new(BufReader::new(old));
         let mut is_empty = true;
         while let Some(line) = lines.next_line()? {
             is_empty = false;
@@ -157,6 +163,7 @@ impl Retry<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
@@ -222,6 +229,27 @@ mod tests {
         retry.finish().unwrap();
         assert_eq!(rules(&letters), ["c", "d"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// The command may run as root, in a folder of the server's user.
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = folder.path().join("other");
+        fs::write(&other, "precious").unwrap();
+        let letters = filled(&folder, &["a", "b"]);
+        symlink(&other, folder.path().join("dead_letters.new")).unwrap();
+        remove(&letters, &["a"]);
+        assert_eq!(rules(&letters), ["b"]);
+        assert!(fs::symlink_metadata(letters.path()).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
+
+        fs::remove_file(letters.path()).unwrap();
+        symlink(&other, letters.path()).unwrap();
+        letters.add(&letter("c")).unwrap_err();
+        letters.retry().unwrap_err();
+        letters.read().unwrap_err();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "precious");
     }
 
     #[test]

@@ -123,7 +123,22 @@ async fn an_accepted_alert_has_arrived_however_the_session_ends() {
 async fn a_reply_without_end_is_not_read_to_memory() {
     let smtp = Smtp::start(Encryption::None, &[("MAIL", Act::Flood)]).await;
     let reason = later(send(&smtp, mail(&smtp)).await);
-    assert_eq!(reason, "it sends more than 256 KiB");
+    assert_eq!(reason, "it sends more than 32 KiB or 200 lines");
+}
+
+/// Each of them makes the reply be parsed again.
+#[tokio::test]
+async fn a_reply_of_many_lines_is_not_parsed() {
+    let reply = |lines: usize| -> &'static str {
+        format!("250-mail.example\r\n{}250 ok", "250-\r\n".repeat(lines)).leak()
+    };
+    let acts = [16_000, 200, 100].map(|lines| ("EHLO", Act::Reply(reply(lines))));
+    let smtp = Smtp::start(Encryption::None, &acts).await;
+    for _ in 0..2 {
+        let reason = later(send(&smtp, mail(&smtp)).await);
+        assert_eq!(reason, "it sends more than 32 KiB or 200 lines");
+    }
+    assert_eq!(send(&smtp, mail(&smtp)).await, Outcome::Accepted);
 }
 
 /// One address that is gone costs the others nothing; one that is busy makes all of them wait, so that
