@@ -69,13 +69,18 @@ impl Hourly {
         self.suppressed
     }
 
+    /// Counts alerts that are suppressed whether or not the limit is reached.
+    pub const fn suppress(&mut self, count: u64) {
+        self.suppressed = self.suppressed.saturating_add(count);
+    }
+
     /// Counts an alert at a time in seconds of any clock that does not go backwards.
     pub fn take(&mut self, now: u64) -> Decision {
         while self.times.front().is_some_and(|time| time.saturating_add(HOUR) <= now) {
             self.times.pop_front();
         }
         if self.times.len() >= self.limit as usize {
-            self.suppressed += 1;
+            self.suppress(1);
             return Decision::Suppress;
         }
         self.times.push_back(now);

@@ -164,6 +164,17 @@ impl Outbox {
         }
     }
 
+    /// Counts alerts of a rule with a limit that were suppressed without a decision on each.
+    pub fn suppress(&mut self, rule: &str, limit: u32, count: u64) {
+        self.limits.entry(rule.into()).or_insert_with(|| Hourly::new(limit)).suppress(count);
+    }
+
+    /// Forgets an alert that cannot be read again: its certificate is an alert again where it is met next. A
+    /// receiver that has the alert gets it twice then.
+    pub fn forget(&mut self, key: Key) {
+        self.recent.remove(key);
+    }
+
     /// Lets an alert wait for each receiver. Returns those for which too many wait already.
     pub fn put(
         &mut self,
@@ -197,8 +208,10 @@ impl Outbox {
         let of_receiver = self.receivers.get(&route.receiver).copied().unwrap_or_default();
         let of_route = self.routes.get(&route).map_or(0, VecDeque::len);
         let has_name = self.rules.contains_key(&route.rule);
+        // Receivers that exist no more may have more than a share.
         let has_room = of_route < share / 2
             && of_receiver < share
+            && self.waiting() < MAX_WAITING
             && (has_name || self.names_bytes + route.rule.len() <= MAX_NAMES_BYTES);
         let bytes = bytes(&waiting);
         let fits = self.content_bytes + bytes <= self.bounds.content_bytes;

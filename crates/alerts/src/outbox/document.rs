@@ -1,6 +1,6 @@
 //! The document that an outbox is saved as.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,13 @@ impl Outbox {
             (true, _) => Resume::At(position),
         };
         if !is_same {
-            let lost = saved.waiting.iter().map(|(_, _, alerts)| alerts.len()).sum();
+            let alerts = saved.waiting.iter().flat_map(|(_, _, alerts)| alerts);
+            let keys: Vec<Key> =
+                alerts.map(|alert| Ok(waiting(alert)?.key)).collect::<Result<_, Unreadable>>()?;
+            let lost = keys.len();
+            // Their certificates are alerts again where the other stream has them.
+            let keys: HashSet<Key> = keys.into_iter().collect();
+            outbox.recent.retain(|key| !keys.contains(&key));
             return Ok(Restored { outbox, resume, lost });
         }
         for (rule, receiver, alerts) in &saved.waiting {

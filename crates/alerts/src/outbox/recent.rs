@@ -60,6 +60,19 @@ impl Identities {
         }
     }
 
+    /// Forgets those that are not to be kept.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(Key) -> bool) {
+        self.order.retain(|key| is_kept(*key));
+        self.known.retain(|key| is_kept(*key));
+    }
+
+    /// Forgets one.
+    pub(super) fn remove(&mut self, key: Key) {
+        if self.known.remove(&key) {
+            self.order.retain(|known| *known != key);
+        }
+    }
+
     /// Returns them as they are saved: one text, the oldest first.
     pub(super) fn to_text(&self) -> String {
         let bytes: Vec<u8> = self.order.iter().flat_map(|key| key.0).collect();

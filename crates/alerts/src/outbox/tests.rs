@@ -201,9 +201,58 @@ fn a_document_of_another_stream_has_no_offsets() {
     assert_eq!(same.outbox.next(&route("a", "ops")).unwrap().offset, 7);
     let mut other = read("ABCDEFGH");
     assert_eq!((other.resume, other.lost, other.outbox.waiting()), (Resume::Oldest, 1, 0));
+    assert_eq!(
+        offer(&mut other.outbox, &receivers, matched("a", 2, 1)),
+        Ok(0),
+        "it had not arrived"
+    );
+    let arrived = matched("a", 7, 1).key();
+    outbox.settle(&route("a", "ops"), arrived);
+    let document = outbox.write(STREAM).unwrap();
+    let mut other = Outbox::read(&document, "ABCDEFGH", outbox.bounds).unwrap();
     assert_eq!(offer(&mut other.outbox, &receivers, matched("a", 2, 1)), Err(Decided::Known));
     outbox.move_to(Position::default());
     assert_eq!(restored(&outbox).resume, Resume::Oldest, "as an operator writes it");
+}
+
+#[test]
+fn an_alert_that_cannot_be_read_again_is_one_again_where_it_is_met_next() {
+    let (mut outbox, receivers) = (outbox(1), names(&["ops"]));
+    for certificate in 1..4 {
+        offer(&mut outbox, &receivers, matched("a", certificate, certificate)).unwrap();
+    }
+    let gone = matched("a", 2, 2).key();
+    outbox.forget(gone);
+    let mut outbox = restored(&outbox).outbox;
+    let known = Err(Decided::Known);
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 11, 1)), known);
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 12, 2)), Ok(0));
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 13, 2)), known);
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 14, 3)), known);
+}
+
+#[test]
+fn no_more_wait_in_total_whatever_receivers_there_were() {
+    let mut outbox = outbox(2);
+    let fill = |outbox: &mut Outbox, receiver: &str| -> usize {
+        let offers = (0..MAX_WAITING as u64).map(|number| {
+            let rule = format!("{receiver}{}", number % 4);
+            offer(outbox, &names(&[receiver]), matched(&rule, number, number)).unwrap()
+        });
+        offers.sum()
+    };
+    assert_eq!(fill(&mut outbox, "former"), MAX_WAITING / 2);
+    // The receivers have other names now, and there is one.
+    outbox.set_bounds(Bounds::new(1, true));
+    assert_eq!(fill(&mut outbox, "new"), MAX_WAITING / 2);
+    assert_eq!(outbox.waiting(), MAX_WAITING);
+}
+
+#[test]
+fn alerts_that_are_suppressed_together_are_counted() {
+    let (mut outbox, key) = (outbox(1), matched("a", 1, 1).key());
+    outbox.suppress("a", 2, 7);
+    assert_eq!(outbox.decide("a", 2, key, 1_000), Decided::Alert { suppressed: 7 });
 }
 
 #[test]

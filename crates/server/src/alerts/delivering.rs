@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alerts::delivery::Delivery;
 use alerts::outbox::{Key, Route, Waiting};
+use alerts::{Alert, State};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -16,6 +17,8 @@ use super::status::Status;
 
 /// Pause before an alert that can be kept nowhere is to be kept again.
 const AGAIN: Duration = Duration::from_secs(60);
+/// Pause before an alert is to be made again from a stream that cannot be read.
+const READ_AGAIN: Duration = Duration::from_secs(10);
 
 /// The end of a delivery.
 #[derive(Debug)]
@@ -25,6 +28,17 @@ pub(super) struct Ended {
     /// The identity of the alert, if it could be read.
     pub(super) id: Option<String>,
     pub(super) delivery: Delivery,
+    /// True if its certificate is not kept any more.
+    pub(super) is_gone: bool,
+}
+
+/// An alert to deliver.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) route: Route,
+    pub(super) waiting: Waiting,
+    /// True if it is not among the newest alerts because it is to be made yet.
+    pub(super) is_unlisted: bool,
 }
 
 /// Delivers the first alert of a route, or keeps it among the dead letters if the route exists no more.
@@ -32,53 +46,94 @@ pub(super) struct Ended {
 pub(super) async fn deliver(
     task: Arc<Task>,
     settings: Arc<Settings>,
-    route: Route,
-    waiting: Waiting,
-    stopping: watch::Receiver<bool>,
+    next: Next,
+    mut stopping: watch::Receiver<bool>,
 ) -> Ended {
-    let key = waiting.key;
-    let (id, delivery) = attempt(&task, &settings, &route, waiting, stopping).await;
-    Ended { route, key, id, delivery }
+    let key = next.waiting.key;
+    let (mut id, mut is_gone) = (None, false);
+    let delivery = match make(&task, &settings, &next, &mut stopping).await {
+        Made::Alert(alert, reason) => {
+            id = Some(alert.id.clone());
+            let Next { route, waiting, .. } = &next;
+            attempt(&task, &settings, route, waiting.matched, &alert, reason, stopping).await
+        }
+        Made::Gone => {
+            is_gone = true;
+            Delivery::Lost
+        }
+        Made::Stopped => Delivery::Stopped,
+    };
+    Ended { route: next.route, key, id, delivery, is_gone }
+}
+
+/// An alert with its contents.
+enum Made {
+    /// It is to be delivered, or for this reason given up.
+    Alert(Arc<Alert>, Option<&'static str>),
+    /// Its certificate is not kept any more.
+    Gone,
+    /// Not at present.
+    Stopped,
+}
+
+async fn make(
+    task: &Task,
+    settings: &Arc<Settings>,
+    next: &Next,
+    stopping: &mut watch::Receiver<bool>,
+) -> Made {
+    let Next { route, waiting, is_unlisted } = next;
+    if let Some(alert) = &waiting.alert {
+        return Made::Alert(Arc::clone(alert), None);
+    }
+    let rule = Arc::clone(&route.rule);
+    let again = matching::again(task.stream(), Arc::clone(settings), rule, waiting);
+    let again = tokio::select! {
+        biased;
+        _ = stopping.wait_for(|stopping| *stopping) => return Made::Stopped,
+        again = again => again,
+    };
+    let (alert, reason) = match again {
+        Again::Alert(alert) => (Arc::new(alert), None),
+        Again::NoMatch(alert) => {
+            (Arc::new(alert), Some("the rule does not match the certificate any more"))
+        }
+        Again::Gone => {
+            lose(&task.status, &route.rule, &route.receiver, waiting.offset);
+            return Made::Gone;
+        }
+        Again::NotNow => {
+            let (rule, offset) = (&*route.rule, waiting.offset);
+            tracing::debug!(rule, offset, "an alert waits: its certificate cannot be read now");
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|stopping| *stopping) => {}
+                () = sleep(READ_AGAIN) => {}
+            }
+            return Made::Stopped;
+        }
+    };
+    if *is_unlisted {
+        task.status.recent.push(Arc::clone(&alert));
+    }
+    task.status.recent.set_state(&alert.id, &route.receiver, State::Waiting);
+    Made::Alert(alert, reason)
 }
 
 async fn attempt(
     task: &Task,
-    settings: &Arc<Settings>,
+    settings: &Settings,
     route: &Route,
-    waiting: Waiting,
+    matched: u64,
+    alert: &Alert,
+    reason: Option<&'static str>,
     mut stopping: watch::Receiver<bool>,
-) -> (Option<String>, Delivery) {
-    let mut reason = None;
-    let alert = match &waiting.alert {
-        Some(alert) => Arc::clone(alert),
-        None => {
-            let rule = Arc::clone(&route.rule);
-            let again = matching::again(task.stream(), Arc::clone(settings), rule, &waiting);
-            let again = tokio::select! {
-                biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return (None, Delivery::Stopped),
-                again = again => again,
-            };
-            match again {
-                Again::Alert(alert) => Arc::new(alert),
-                Again::NoMatch(alert) => {
-                    reason = Some("the rule does not match the certificate any more");
-                    Arc::new(alert)
-                }
-                Again::Gone => {
-                    lose(&task.status, &route.rule, &route.receiver, waiting.offset);
-                    return (None, Delivery::Lost);
-                }
-            }
-        }
-    };
-    let id = Some(alert.id.clone());
-    let receiver = settings.receiver(route);
-    let reason = match (receiver, reason) {
+) -> Delivery {
+    let reason = match (settings.receiver(route), reason) {
         (Some(receiver), None) => {
-            let matched = i64::try_from(waiting.matched).unwrap_or(i64::MAX);
+            let matched = i64::try_from(matched).unwrap_or(i64::MAX);
             let matched = Timestamp::from_second(matched).unwrap_or_default();
-            return (id, receiver.deliverer.deliver(&alert, matched, stopping).await);
+            return receiver.deliverer.deliver(alert, matched, stopping).await;
         }
         (_, Some(reason)) => reason,
         (None, None) if settings.terms(&route.rule).is_none() => "the rule exists no more",
@@ -86,12 +141,12 @@ async fn attempt(
     };
     let given_up = task.status.given_up(&route.receiver);
     loop {
-        if let Some(end) = given_up.keep(&alert, reason.to_owned()).await {
-            return (id, end);
+        if let Some(end) = given_up.keep(alert, reason.to_owned()).await {
+            return end;
         }
         tokio::select! {
             biased;
-            _ = stopping.wait_for(|stopping| *stopping) => return (id, Delivery::Stopped),
+            _ = stopping.wait_for(|stopping| *stopping) => return Delivery::Stopped,
             () = sleep(AGAIN) => {}
         }
     }

@@ -7,20 +7,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alerts::State;
 use alerts::delivery::Delivery;
-use alerts::outbox::{Bounds, Decided, Outbox, Route, Waiting};
+use alerts::outbox::{Bounds, Decided, Key, Outbox, Route, Waiting};
+use alerts::{Alert, State};
 use sinks::Position;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Task;
-use super::delivering::{self, Ended};
+use super::delivering::{self, Ended, Next};
 use super::matching::{self, Again, Matched, Page};
 use super::saving::{Saved, Saving};
 use super::settings::Settings;
-use super::status::{Oldest, now};
+use super::status::{Oldest, RuleFigures, now};
 
 /// Pages that wait to be taken.
 const PAGES: usize = 2;
@@ -28,9 +28,15 @@ const PAGES: usize = 2;
 const SHOW: Duration = Duration::from_millis(500);
 /// Reason of an alert for which there is no room.
 const FULL: &str = "too many alerts wait for the receiver";
+/// Time for which the alerts of a page for which there is no room may be made again: nothing else happens
+/// meanwhile.
+const MAKE: Duration = Duration::from_secs(2);
 
 /// The log line about a rule that is at its limit.
 const AT_LIMIT: &str = "the rule has reached its limit of alerts an hour; others are only counted";
+
+/// The log line about a rule with more matches than a page may have.
+const TOO_MANY: &str = "too many certificates match at a time; some are only counted";
 
 /// Another node delivers now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +60,8 @@ pub(super) struct Engine {
     unsaved: HashSet<Route>,
     /// Those whose save is under way.
     being_saved: HashSet<Route>,
+    /// Waiting alerts that are not among the newest ones, because they are to be made yet.
+    unlisted: HashSet<Key>,
     /// The time at which the figures are to be updated.
     show: Option<Instant>,
     /// True if nothing more of the stream is to be taken.
@@ -90,6 +98,7 @@ impl Engine {
             running: HashMap::new(),
             unsaved: HashSet::new(),
             being_saved: HashSet::new(),
+            unlisted: HashSet::new(),
             show: None,
             is_ended: false,
             is_stopping: false,
@@ -101,6 +110,7 @@ impl Engine {
         let _runs = self.task.status.run();
         let mut changed = self.task.changed.subscribe();
         self.show();
+        self.forget_limits();
         let waiting: Vec<_> = self.outbox.routes().cloned().collect();
         for route in waiting {
             self.deliver_next(&route);
@@ -169,8 +179,8 @@ impl Engine {
         if !self.settings.names.is_empty() {
             self.saving.now();
         }
+        self.forget_limits();
         let settings = &self.settings;
-        self.outbox.retain_limits(|rule| settings.terms(rule).is_some());
         for (route, stop) in &self.running {
             let receivers = (before.receiver(route), settings.receiver(route));
             let is_same =
@@ -181,13 +191,20 @@ impl Engine {
         }
     }
 
+    /// Forgets the limits of rules that do not exist any more.
+    fn forget_limits(&mut self) {
+        let Self { outbox, settings, .. } = self;
+        outbox.retain_limits(|rule| settings.terms(rule).is_some());
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds::new(self.settings.receivers.len(), self.task.can_reread)
     }
 
     /// Takes a page: its matches are alerts, are known, or are over a limit.
     async fn take(&mut self, page: Page) {
-        let Page { matches, settings, end } = page;
+        let Page { matches, suppressed, settings, end } = page;
+        let deadline = Instant::now() + MAKE;
         for matched in matches {
             let Some(terms) = settings.terms(&matched.rule) else { continue };
             let Matched { rule, key, seen, .. } = &matched;
@@ -195,17 +212,19 @@ impl Engine {
             match self.outbox.decide(rule, terms.limit, *key, *seen) {
                 Decided::Known => {}
                 Decided::Suppressed => {
-                    figures.add_suppressed();
-                    if figures.is_log_due() {
-                        let (rule, limit) = (&**rule, terms.limit);
-                        tracing::warn!(rule, limit, "{AT_LIMIT}");
-                    }
+                    count_suppressed(&figures, rule, terms.limit, 1, AT_LIMIT);
                 }
                 Decided::Alert { suppressed } => {
                     figures.add_match();
-                    self.put(matched, suppressed, &settings).await;
+                    self.put(matched, suppressed, &settings, deadline).await;
                 }
             }
+        }
+        for (rule, count) in suppressed {
+            let Some(terms) = settings.terms(&rule) else { continue };
+            self.outbox.suppress(&rule, terms.limit, count);
+            let figures = self.task.status.rule(&rule);
+            count_suppressed(&figures, &rule, terms.limit, count, TOO_MANY);
         }
         self.outbox.move_to(end);
         if self.saving.is_durable() && !self.settings.names.is_empty() {
@@ -215,28 +234,40 @@ impl Engine {
     }
 
     /// Lets a new alert wait for its receivers.
-    async fn put(&mut self, matched: Matched, suppressed: u64, settings: &Arc<Settings>) {
+    async fn put(
+        &mut self,
+        matched: Matched,
+        suppressed: u64,
+        settings: &Arc<Settings>,
+        deadline: Instant,
+    ) {
         let Matched { rule, key, offset, alert, .. } = matched;
         let Some(terms) = settings.terms(&rule) else { return };
-        let mut waiting = Waiting { offset, key, matched: now(), suppressed, alert: None };
-        let alert = match alert {
-            Some(alert) => Some(alerts::Alert { suppressed, ..alert }),
-            None => {
-                let (stream, settings) = (self.task.stream(), Arc::clone(settings));
-                let rule = Arc::clone(&rule);
-                match matching::again(stream, settings, rule, &waiting).await {
-                    Again::Alert(alert) => Some(alert),
-                    // Its delivery reports that.
-                    Again::NoMatch(_) | Again::Gone => None,
-                }
-            }
-        };
-        waiting.alert = alert.map(Arc::new);
+        let alert = alert.map(|alert| Arc::new(Alert { suppressed, ..*alert }));
+        let mut waiting = Waiting { offset, key, matched: now(), suppressed, alert };
         let status = Arc::clone(&self.task.status);
+        let refused = self.outbox.put(&rule, &waiting, &terms.receivers);
+        if waiting.alert.is_none() {
+            if refused.is_empty() {
+                // Its delivery makes it.
+                self.unlisted.insert(key);
+            } else {
+                let again = matching::again(
+                    self.task.stream(),
+                    Arc::clone(settings),
+                    Arc::clone(&rule),
+                    &waiting,
+                );
+                let again = timeout_at(deadline, again).await;
+                waiting.alert = match again {
+                    Ok(Again::Alert(alert)) => Some(Arc::new(alert)),
+                    Ok(Again::NoMatch(_) | Again::Gone | Again::NotNow) | Err(_) => None,
+                };
+            }
+        }
         if let Some(alert) = &waiting.alert {
             status.recent.push(Arc::clone(alert));
         }
-        let refused = self.outbox.put(&rule, &waiting, &terms.receivers);
         for receiver in &terms.receivers {
             let is_refused = refused.contains(receiver);
             let state = if is_refused { State::DeadLetter } else { State::Waiting };
@@ -266,14 +297,14 @@ impl Engine {
         let (stop, stopping) = watch::channel(false);
         let (task, settings) = (Arc::clone(&self.task), Arc::clone(&self.settings));
         self.running.insert(route.clone(), stop);
-        let delivery =
-            delivering::deliver(task, settings, route.clone(), waiting.clone(), stopping);
-        self.deliveries.spawn(delivery);
+        let is_unlisted = self.unlisted.remove(&waiting.key);
+        let next = Next { route: route.clone(), waiting: waiting.clone(), is_unlisted };
+        self.deliveries.spawn(delivering::deliver(task, settings, next, stopping));
     }
 
     /// Notes the end of a delivery, and begins the next one of its route.
     fn settle(&mut self, ended: &Ended) {
-        let Ended { route, key, id, delivery } = ended;
+        let Ended { route, key, id, delivery, is_gone } = ended;
         self.running.remove(route);
         let state = match delivery {
             Delivery::Arrived => Some(State::Arrived),
@@ -282,6 +313,10 @@ impl Engine {
         };
         let Some(state) = state else { return self.deliver_next(route) };
         self.outbox.settle(route, *key);
+        if *is_gone {
+            // After a crash, the certificate may come again, at another offset.
+            self.outbox.forget(*key);
+        }
         if let Some(id) = id {
             self.task.status.recent.set_state(id, &route.receiver, state);
         }
@@ -367,6 +402,16 @@ impl Engine {
             self.note(&saved)?;
         }
         Ok(())
+    }
+}
+
+/// Counts alerts of a rule that are only counted, and logs why.
+fn count_suppressed(figures: &RuleFigures, rule: &str, limit: u32, count: u64, why: &str) {
+    for _ in 0..count {
+        figures.add_suppressed();
+    }
+    if figures.is_log_due() {
+        tracing::warn!(rule, limit, count, "{why}");
     }
 }
 

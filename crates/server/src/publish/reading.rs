@@ -91,6 +91,11 @@ impl<T: Take> Reading<T> {
         }
     }
 
+    /// Reports whether the last read found that the history keeps the next entry and cannot read it.
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        self.inner().unreadable.is_some()
+    }
+
     /// Returns the number of entries that are published and not read yet.
     pub(crate) fn behind(&self) -> u64 {
         self.inner().entries.behind()
