@@ -33,13 +33,13 @@ pub(super) trait Entry: Clone + Debug + Send + Sync + 'static {
     /// Returns the revision and the value; `None` if there is no value.
     fn get(&self) -> impl Future<Output = anyhow::Result<Option<(u64, Bytes)>>> + Send;
 
-    /// Sets the value if it has this revision, or there is none. Returns `false` if it is another one.
-    /// If there is an error, the value may be set nevertheless.
+    /// Sets the value if it has this revision, or there is none, and returns the new revision; `None` if
+    /// it is another one. If there is an error, the value may be set nevertheless.
     fn set(
         &self,
         revision: Option<u64>,
         value: Bytes,
-    ) -> impl Future<Output = anyhow::Result<bool>> + Send;
+    ) -> impl Future<Output = anyhow::Result<Option<u64>>> + Send;
 }
 
 /// An entry in the bucket beside the stream.
@@ -54,12 +54,11 @@ impl Entry for BucketEntry {
         Ok(self.bucket.get(self.key).await?)
     }
 
-    async fn set(&self, revision: Option<u64>, value: Bytes) -> anyhow::Result<bool> {
-        let set = match revision {
+    async fn set(&self, revision: Option<u64>, value: Bytes) -> anyhow::Result<Option<u64>> {
+        Ok(match revision {
             Some(revision) => self.bucket.update(self.key, value, revision).await?,
             None => self.bucket.create(self.key, value).await?,
-        };
-        Ok(set.is_some())
+        })
     }
 }
 

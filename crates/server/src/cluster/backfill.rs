@@ -91,7 +91,7 @@ impl Backfills {
 
 async fn take_all<L: Fn() -> Option<Led>>(means: Means<L>) {
     let worker = Worker {
-        requests: Requests(means.requests),
+        requests: Requests::new(means.requests),
         published: InStream::new(means.past),
         missing: means.missing,
         leads: means.leads,
@@ -100,7 +100,7 @@ async fn take_all<L: Fn() -> Option<Led>>(means: Means<L>) {
     loop {
         sleep(CHECK_EVERY).await;
         let Some(led) = (worker.leads)() else { continue };
-        match worker.requests.take(led.term).await {
+        match worker.requests.take(led.stream, led.term).await {
             Ok(Some(taken)) => worker.work(&led, &taken).await,
             Ok(None) => problem = None,
             Err(error) => {
@@ -129,6 +129,7 @@ impl<L: Fn() -> Option<Led>> Worker<L> {
     async fn work(&self, led: &Led, taken: &Taken) {
         let logs = self.left_of(taken);
         tracing::info!(?logs, "entries that are missing are to be read");
+        let lacked = self.lacking(taken);
         let noted = watch::Sender::new(String::new());
         let job = Job { missing: &self.missing, published: &self.published, fleet: &led.fleet };
         let reading = async {
@@ -140,7 +141,7 @@ impl<L: Fn() -> Option<Led>> Worker<L> {
         };
         let outcome = tokio::select! {
             outcome = reading => outcome,
-            () = self.report_progress(taken, noted.subscribe()) => {
+            () = self.report_progress(taken, lacked, noted.subscribe()) => {
                 tracing::info!("another node continues to read entries that are missing");
                 return;
             }
@@ -171,6 +172,12 @@ impl<L: Fn() -> Option<Led>> Worker<L> {
         }
     }
 
+    /// Returns the number of entries that the stream lacks of the logs of a request.
+    fn lacking(&self, taken: &Taken) -> u64 {
+        let of_log = |name: &String| self.missing.select(std::slice::from_ref(name)).ok();
+        taken.logs.iter().filter_map(of_log).flatten().map(|log| log.count()).sum()
+    }
+
     /// Waits until these logs are followed, or the log lists do not name them.
     async fn until_followed(&self, fleet: &Fleet, logs: &[String]) {
         let wanted = self.missing.select(logs).unwrap_or_default();
@@ -193,8 +200,9 @@ impl<L: Fn() -> Option<Led>> Worker<L> {
         !leads || led.fleet.is_stopped()
     }
 
-    /// Reports the progress until this node is not to be at work any more.
-    async fn report_progress(&self, taken: &Taken, noted: watch::Receiver<String>) {
+    /// Reports the progress until this node is not to be at work any more. `lacked` entries were missing
+    /// when it began.
+    async fn report_progress(&self, taken: &Taken, lacked: u64, noted: watch::Receiver<String>) {
         let (mut reported, mut at) = (String::new(), Instant::now());
         loop {
             sleep(REPORT_EVERY).await;
@@ -203,7 +211,8 @@ impl<L: Fn() -> Option<Led>> Worker<L> {
                 continue;
             }
             let answer = Answer { stage: Stage::Running, text };
-            match self.requests.report(taken, &answer).await {
+            let has_read = self.lacking(taken) < lacked;
+            match self.requests.report(taken, &answer, has_read).await {
                 Ok(true) => (reported, at) = (answer.text, Instant::now()),
                 Ok(false) => return,
                 Err(error) => tracing::debug!(%error, "the progress of a backfill is not reported"),
@@ -213,7 +222,7 @@ impl<L: Fn() -> Option<Led>> Worker<L> {
 
     async fn report_outcome(&self, taken: &Taken, answer: Answer) {
         let begun = Instant::now();
-        while let Err(error) = self.requests.report(taken, &answer).await {
+        while let Err(error) = self.requests.report(taken, &answer, false).await {
             if Instant::now() - begun > PATIENCE {
                 tracing::warn!(%error, outcome = answer.text, "the outcome of a backfill is not reported");
                 return;

@@ -11,7 +11,7 @@ use follow::catalogue::CatalogueOptions;
 use follow::{Client, Fleet, FleetOptions, Page, position};
 use ingest::{Heartbeat, Sequencer, Stopped, Window};
 use parking_lot::Mutex;
-use record::State;
+use record::{State, StreamId};
 use supervise::Supervisor;
 use tokio::sync::{mpsc, oneshot};
 
@@ -47,6 +47,7 @@ pub(crate) struct FollowedLogs {
 /// The term that this node leads, and its followers.
 #[derive(Debug, Clone)]
 pub(super) struct Led {
+    pub(super) stream: StreamId,
     pub(super) term: u64,
     pub(super) fleet: Arc<Fleet>,
 }
@@ -109,7 +110,7 @@ impl Leading {
             catalogue: options::catalogue(&config)?,
             saved: position::State::of_stream(&state),
         };
-        let term = state.term();
+        let (stream, term) = (state.stream(), state.term());
         let (log, proposals) = proposals::channel(state.number());
         let (hub, status) = (Arc::clone(&means.hub), means.fanout.clone());
         let sequencer = Sequencer::new(log, ShownByMember { hub, status }, state, window);
@@ -127,7 +128,7 @@ impl Leading {
         let fleet = Fleet::start_under(tasks, client, options, pages);
         means.liveness.publishes(Some(heartbeat));
         means.view.lead(Arc::clone(&fleet));
-        *followed = Some(Led { term, fleet: Arc::clone(&fleet) });
+        *followed = Some(Led { stream, term, fleet: Arc::clone(&fleet) });
         Ok(Self { proposals, fleet, sequencer })
     }
 

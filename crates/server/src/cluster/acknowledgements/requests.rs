@@ -116,7 +116,7 @@ impl<E: Entry> Requests<E> {
                 return Ok(());
             }
             queue.waiting.push(request.clone());
-            if self.entry.set(revision, queue.write()?.into()).await? {
+            if self.entry.set(revision, queue.write()?.into()).await?.is_some() {
                 return Ok(());
             }
         }
@@ -141,7 +141,7 @@ impl<E: Entry> Requests<E> {
                 }
             }
             queue.taken.drain(..queue.taken.len().saturating_sub(MOST_TAKEN));
-            if self.entry.set(revision, queue.write()?.into()).await? {
+            if self.entry.set(revision, queue.write()?.into()).await?.is_some() {
                 return Ok(std::mem::take(&mut self.claimed));
             }
         }

@@ -68,13 +68,16 @@ impl Entry for Memory {
         }
     }
 
-    async fn set(&self, revision: Option<u64>, value: Bytes) -> anyhow::Result<bool> {
+    async fn set(&self, revision: Option<u64>, value: Bytes) -> anyhow::Result<Option<u64>> {
         let mut stored = self.0.lock();
         for (revision, value) in std::mem::take(&mut stored.late) {
             stored.set(revision, value);
         }
         match stored.faults.pop_front().unwrap_or(Fault::None) {
-            Fault::None => return Ok(stored.set(revision, value)),
+            Fault::None => {
+                let is_set = stored.set(revision, value);
+                return Ok(is_set.then_some(revision.unwrap_or(0) + 1));
+            }
             Fault::Lost => {}
             Fault::Unanswered => {
                 stored.set(revision, value);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use config::Config;
-use record::State;
+use record::{State, StreamId};
 use relay::{Bucket, Link, Node};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -47,7 +47,7 @@ impl Visit {
             let settings = settings::stream(&config.cluster)?;
             let link = Link::open(&settings).await?;
             let bucket = Bucket::open(&link, &settings).await?;
-            let requests = Requests(BucketEntry { bucket, key: KEY });
+            let requests = Requests::new(BucketEntry { bucket, key: KEY });
             anyhow::Ok(Self { link, requests })
         };
         let opened = timeout(PATIENCE, open).await;
@@ -69,12 +69,12 @@ impl Visit {
         state.context("cluster: no node has created the stream yet")
     }
 
-    /// Leaves a request, unless the same one is under way.
+    /// Leaves a request for logs of a stream, unless the same one is under way.
     ///
     /// # Errors
     /// If the servers do not respond, or another request is under way.
-    pub(crate) async fn ask(&self, logs: &[String]) -> anyhow::Result<Asked> {
-        match self.requests.leave(logs).await? {
+    pub(crate) async fn ask(&self, stream: StreamId, logs: &[String]) -> anyhow::Result<Asked> {
+        match self.requests.leave(stream, logs).await? {
             Left::Waits(id) => Ok(Asked { id, revision: None, changed: Instant::now() }),
             Left::Busy(request) => {
                 let Request { logs, answer, .. } = *request;
@@ -91,9 +91,13 @@ impl Visit {
     ///
     /// # Errors
     /// If the servers do not respond.
-    pub(crate) async fn is_under_way(&self, logs: &[String]) -> anyhow::Result<bool> {
+    pub(crate) async fn is_under_way(
+        &self,
+        stream: StreamId,
+        logs: &[String],
+    ) -> anyhow::Result<bool> {
         let (_, request) = self.requests.read().await?;
-        Ok(request.is_some_and(|request| !request.is_over() && request.logs == logs))
+        Ok(request.is_some_and(|request| request.is_under_way(stream) && request.logs == logs))
     }
 
     /// Waits until a request is done, and returns the outcome. `progress` gets lines about it.

@@ -1,5 +1,6 @@
 //! `certstream-server backfill` in a cluster: lists what is missing, or requests it of the nodes.
 
+use client::text::shown_lines;
 use config::Config;
 
 use super::list;
@@ -18,17 +19,29 @@ pub(super) fn run(
     progress: impl Fn(&str),
 ) -> anyhow::Result<String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let visit = Visit::open(config).await?;
-        let missing = Missing::of(&visit.state().await?);
-        if logs.is_empty() {
-            return Ok(list(&missing.all()));
-        }
-        // A mistake is found before anything is requested. Of one under way some may be read.
-        if !visit.is_under_way(logs).await? {
-            missing.select(logs).map_err(anyhow::Error::msg)?;
-        }
-        let asked = visit.ask(logs).await?;
-        visit.outcome(asked, progress).await
-    })
+    // Names and reports come from logs and other machines.
+    let progress = |line: &str| progress(&shown_lines(line));
+    match runtime.block_on(visit(config, logs, progress)) {
+        Ok(text) => Ok(shown_lines(&text)),
+        Err(error) => Err(anyhow::anyhow!(shown_lines(&format!("{error:#}")))),
+    }
+}
+
+async fn visit(
+    config: &Config,
+    logs: &[String],
+    progress: impl Fn(&str),
+) -> anyhow::Result<String> {
+    let visit = Visit::open(config).await?;
+    let state = visit.state().await?;
+    let missing = Missing::of(&state);
+    if logs.is_empty() {
+        return Ok(list(&missing.all()));
+    }
+    // A mistake is found before anything is requested. Of one under way some may be read.
+    if !visit.is_under_way(state.stream(), logs).await? {
+        missing.select(logs).map_err(anyhow::Error::msg)?;
+    }
+    let asked = visit.ask(state.stream(), logs).await?;
+    visit.outcome(asked, progress).await
 }

@@ -1,5 +1,6 @@
 //! Reading what is missing of some logs.
 
+use client::text::shown;
 use follow::{Backfill, BackfillError, Fleet, Published};
 use record::LogIdentity;
 
@@ -51,7 +52,7 @@ impl<P: Published> Job<'_, P> {
         reader: &Backfill,
         note: &impl Fn(String),
     ) -> Result<String, String> {
-        let (name, wanted) = (&log.identity.name, log.count());
+        let (name, wanted) = (&shown(&log.identity.name), log.count());
         let mut read = 0_u64;
         note(format!("{name}: reading {wanted} entries that are missing"));
         let ranges: Vec<_> = log.gaps.iter().map(|gap| gap.range.clone()).collect();
@@ -86,6 +87,6 @@ fn not_followed(log: &LogIdentity) -> String {
     format!(
         "{}: the log is not followed at present; it has left the log list, or the configuration \
          excludes it. Name it in custom_logs or static_logs to read it",
-        log.name
+        shown(&log.name)
     )
 }

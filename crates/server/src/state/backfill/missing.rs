@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use client::text::shown;
 use ct::LogId;
 use parking_lot::RwLock;
 use record::{Batch, Gap, LogChange, LogIdentity, LogNumber, State};
@@ -45,7 +46,7 @@ impl OfLog {
             format!("\n  {} to {last}: {}", gap.range.start, reason(gap.reason))
         };
         let gaps: String = self.gaps.iter().map(gap).collect();
-        let (name, count) = (&self.identity.name, self.count());
+        let (name, count) = (shown(&self.identity.name), self.count());
         let entries = if count == 1 { "entry is" } else { "entries are" };
         format!("{name}: {count} {entries} missing{gaps}")
     }
@@ -237,5 +238,12 @@ mod tests {
         assert_eq!(none, format!("Example Log 2030: no entry is missing. {there}"));
         missing.change(&[], vec![(LogNumber(1), Vec::new())]);
         assert!(error("Example Log 2031").ends_with("No log lacks an entry"));
+    }
+
+    #[test]
+    fn a_name_does_not_control_a_terminal() {
+        let mut log = missing().all().remove(0);
+        log.identity.name = "Log\u{1b}[2J\n".to_owned();
+        assert!(log.describe().starts_with("Log [2J : 5 entries"), "{}", log.describe());
     }
 }
