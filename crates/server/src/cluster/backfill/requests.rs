@@ -49,7 +49,7 @@ pub(super) struct Request {
     pub(super) logs: Vec<String>,
     /// The number of times that it was taken, and since entries were read last.
     taken: u32,
-    in_vain: u32,
+    takes_without_entries: u32,
     /// The term of the node that has taken it last.
     term: u64,
     /// None before it is taken.
@@ -193,7 +193,7 @@ impl<E: Entry> Requests<E> {
             stream: stream.to_string(),
             logs: logs.to_vec(),
             taken: 0,
-            in_vain: 0,
+            takes_without_entries: 0,
             term: 0,
             answer: None,
         };
@@ -235,7 +235,7 @@ impl<E: Entry> Requests<E> {
         let (revision, known) = self.read().await?;
         let waiting = known.filter(|known| known.is_under_way(stream) && known.term <= term);
         let Some(mut request) = waiting else { return Ok(None) };
-        if request.in_vain >= MOST_TAKEN {
+        if request.takes_without_entries >= MOST_TAKEN {
             let text = format!(
                 "{MOST_TAKEN} times a node was at work on it and ended before it had read an entry; \
                  see the logs of the nodes"
@@ -246,7 +246,7 @@ impl<E: Entry> Requests<E> {
             return Ok(None);
         }
         request.taken = request.taken.saturating_add(1);
-        request.in_vain = request.in_vain.saturating_add(1);
+        request.takes_without_entries = request.takes_without_entries.saturating_add(1);
         request.term = term;
         let text = "the node that leads has taken the request".to_owned();
         request.answer = Some(Answer { stage: Stage::Running, text });
@@ -273,7 +273,7 @@ impl<E: Entry> Requests<E> {
             };
             request.answer = Some(Answer { stage: answer.stage, text: beginning(&answer.text) });
             if has_read {
-                request.in_vain = 0;
+                request.takes_without_entries = 0;
             }
             if self.write(revision, &request).await? {
                 return Ok(true);
