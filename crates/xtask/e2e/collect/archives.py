@@ -189,9 +189,16 @@ def check_filters(archive):
     for path in glob.glob(f"{archive}/log=*/*.parquet"):
         for column in ["sha256", "fingerprint", "serial_number"]:
             [(value,)] = duckdb.sql(f"SELECT {column} FROM '{path}' LIMIT 1").fetchall()
-            for probed, expected in [(value, False), (f"absent {value}", True)]:
+
+            def excludes(probed):
                 probe = f"SELECT bloom_filter_excludes FROM parquet_bloom_probe('{path}', '{column}', '{probed}')"
-                assert duckdb.sql(probe).fetchall() == [(expected,)], (path, column, probed)
+                [(excluded,)] = duckdb.sql(probe).fetchall()
+                return excluded
+
+            assert not excludes(value), (path, column, value)
+            # A filter admits a few values that are not there.
+            excluded = sum(excludes(f"absent {number} {value}") for number in range(10))
+            assert excluded >= 8, (path, column, excluded)
 
 
 def run_notebook(path, folder):
