@@ -105,19 +105,7 @@ impl Source for Defective {
         self.asked.lock().push(range.start);
         let is_defect = range.contains(&50) && self.panics.fetch_add(1, Ordering::Relaxed) == 0;
         assert!(!is_defect, "a defect");
-        let entry = |index| Record {
-            log: record::LogNumber::default(),
-            index,
-            submitted: 0,
-            seen: 0,
-            kind: EntryType::X509,
-            certificate: Bytes::new(),
-            fingerprint: [0; 32],
-            chain: Vec::new(),
-            link: None,
-            is_new: false,
-            is_backfilled: false,
-        };
+        let entry = |index| Record::as_read(index, 0, EntryType::X509, Bytes::new(), Vec::new());
         let entries = range.map(entry).collect();
         let lease = Budget::new(1).reserve(0, None).await;
         let findings = Findings::default();

@@ -13,9 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use anyhow::ensure;
 use bytes::Bytes;
 use follow::{Fleet, acknowledge};
 use relay::Bucket;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use supervise::Supervisor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -60,6 +63,33 @@ impl Entry for BucketEntry {
             None => self.bucket.create(self.key, value).await?,
         })
     }
+}
+
+/// Reads a value of an entry that has a `version`; none if it is longer than `longest`, or damaged.
+/// `what` names such values in an error.
+///
+/// # Errors
+/// If a newer program has written it.
+pub(super) fn read_value<T: DeserializeOwned>(
+    value: &[u8],
+    longest: usize,
+    newest: u32,
+    what: &str,
+) -> anyhow::Result<Option<T>> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    if value.len() > longest {
+        return Ok(None);
+    }
+    let version = serde_json::from_slice(value).map_or(newest, |Version { version }| version);
+    ensure!(
+        version <= newest,
+        "{what} have version {version}, and this program reads version {newest}: run the same version \
+         of the program on all nodes"
+    );
+    Ok(serde_json::from_slice(value).ok())
 }
 
 /// The task that passes acknowledgements on, and takes them while this node leads.

@@ -41,19 +41,7 @@ async fn nothing_is_published_once_an_alarm_stops_the_log() {
         evidence_dir: None,
         is_enforced: true,
     };
-    let entry = Record {
-        log: record::LogNumber::default(),
-        index: 1,
-        submitted: 0,
-        seen: 0,
-        kind: EntryType::X509,
-        certificate: Bytes::new(),
-        fingerprint: [0; 32],
-        chain: Vec::new(),
-        link: None,
-        is_new: false,
-        is_backfilled: false,
-    };
+    let entry = Record::as_read(1, 0, EntryType::X509, Bytes::new(), Vec::new());
     let mut gathered = Gathered::of(vec![entry]);
     let handed_in = reader.publish(&mut gathered, &Meanwhile(Arc::clone(&log)), &mut |_| {}).await;
     assert!(matches!(handed_in, Err(BackfillError::Stopped)), "{handed_in:?}");

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::Entry;
+use super::{Entry, read_value};
 
 /// The version of the value.
 const VERSION: u32 = 1;
@@ -52,21 +52,8 @@ impl Queue {
     /// # Errors
     /// If a newer program has written it.
     fn read(value: &[u8]) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        if value.len() <= LONGEST {
-            let version =
-                serde_json::from_slice(value).map_or(VERSION, |Version { version }| version);
-            ensure!(
-                version <= VERSION,
-                "the acknowledgements have version {version}, and this program reads version \
-                 {VERSION}: run the same version of the program on all nodes"
-            );
-            if let Ok(queue) = serde_json::from_slice(value) {
-                return Ok(queue);
-            }
+        if let Some(queue) = read_value(value, LONGEST, VERSION, "the acknowledgements")? {
+            return Ok(queue);
         }
         let bytes = value.len();
         tracing::error!(

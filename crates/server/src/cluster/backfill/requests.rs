@@ -15,7 +15,7 @@ use record::StreamId;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::acknowledgements::Entry;
+use crate::cluster::acknowledgements::{Entry, read_value};
 use crate::state::backfill::requests::{Answer, Stage};
 
 /// Key of the entry in the bucket.
@@ -62,23 +62,7 @@ impl Request {
     /// # Errors
     /// If a newer program has written it.
     fn read(value: &[u8]) -> anyhow::Result<Option<Self>> {
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        if value.len() <= LONGEST {
-            let version =
-                serde_json::from_slice(value).map_or(VERSION, |Version { version }| version);
-            ensure!(
-                version <= VERSION,
-                "the request to backfill has version {version}, and this program reads version \
-                 {VERSION}: run the same version of the program on all nodes"
-            );
-            if let Ok(request) = serde_json::from_slice(value) {
-                return Ok(Some(request));
-            }
-        }
-        Ok(None)
+        read_value(value, LONGEST, VERSION, "the requests to backfill")
     }
 
     fn write(&self) -> anyhow::Result<Vec<u8>> {

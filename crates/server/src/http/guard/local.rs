@@ -22,7 +22,7 @@ const OF_PROXIES: [HeaderName; 7] = [
 
 /// Returns the reason why a request may not read what is only for the operator; none if it may.
 ///
-/// Where tokens are required, the request has one already. Otherwise only programs on this machine may,
+/// If tokens are required, the request has one already. Otherwise only programs on this machine may,
 /// and neither a proxy on this machine nor a page that a browser on it shows may pass others off as one:
 /// a proxy that is not configured as one is recognised by its headers, and a page of another site, whose
 /// name leads here, by the name. A proxy that adds no header is not recognised, unless it speaks HTTP/1.0.
