@@ -152,8 +152,9 @@ impl Fleet {
 
     /// Applies the lists as they are now.
     fn take(self: &Arc<Self>, catalogue: &Catalogue) {
-        *self.lists.lock() = catalogue.statuses();
         self.apply(catalogue.selected(), &catalogue.removal());
+        // Only now: the logs of a list that is shown as fetched are followed.
+        *self.lists.lock() = catalogue.statuses();
     }
 }
 
