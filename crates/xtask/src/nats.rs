@@ -1,6 +1,8 @@
 //! Servers of NATS with JetStream, from PyPI, as processes on loopback.
 
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,10 +49,11 @@ pub struct Nats {
     nodes: Vec<Node>,
 }
 
-/// One server, with its folder, and its ports for clients and for requests about its state.
+/// One server, with its folder, its host, and its ports for clients and for requests about its state.
 #[derive(Debug)]
 struct Node {
     folder: PathBuf,
+    host: Ipv4Addr,
     client: u16,
     monitor: u16,
     process: Option<Process>,
@@ -62,16 +65,17 @@ impl Nats {
     /// # Errors
     /// If the program is not available, or a server does not start.
     pub fn start(folder: &Path, count: usize) -> anyhow::Result<Self> {
-        let program = program()?;
+        let (program, host) = (program()?, host());
         let routes = (0..count).map(|_| free_port()).collect::<anyhow::Result<Vec<_>>>()?;
         let mut nodes = Vec::new();
         for (number, route) in routes.iter().enumerate() {
             let folder = folder.join(name(number));
             std::fs::create_dir_all(&folder)?;
-            let node = Node { folder, client: free_port()?, monitor: free_port()?, process: None };
+            let (client, monitor) = (free_port()?, free_port()?);
+            let node = Node { folder, host, client, monitor, process: None };
             let sync = if count > 1 { SYNC } else { "" };
             let mut text = format!(
-                "server_name: {}\nlisten: \"127.0.0.1:{}\"\nhttp: \"127.0.0.1:{}\"\n\
+                "server_name: {}\nlisten: \"{host}:{}\"\nhttp: \"{host}:{}\"\n\
                  jetstream {{ store_dir: \"{}\"{sync} }}\n",
                 name(number),
                 node.client,
@@ -79,10 +83,10 @@ impl Nats {
                 node.store().display()
             );
             if count > 1 {
-                let routes = routes.iter().map(|port| format!("\"nats://127.0.0.1:{port}\""));
+                let routes = routes.iter().map(|port| format!("\"nats://{host}:{port}\""));
                 let routes = routes.collect::<Vec<_>>().join(", ");
                 text += &format!(
-                    "cluster {{ name: tests, listen: \"127.0.0.1:{route}\", routes: [{routes}] }}\n"
+                    "cluster {{ name: tests, listen: \"{host}:{route}\", routes: [{routes}] }}\n"
                 );
             }
             std::fs::write(node.file(), text)?;
@@ -99,7 +103,7 @@ impl Nats {
     /// Returns the addresses of all servers, with commas between them.
     #[must_use]
     pub fn urls(&self) -> String {
-        let urls = self.nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.client));
+        let urls = self.nodes.iter().map(|node| format!("nats://{}:{}", node.host, node.client));
         urls.collect::<Vec<_>>().join(",")
     }
 
@@ -217,9 +221,17 @@ impl Node {
 
     /// Returns what the server reports about itself.
     fn request(&self, path: &str) -> Option<Value> {
-        let text = response(&format!("http://127.0.0.1:{}/{path}", self.monitor)).ok().flatten()?;
+        let text = response(&format!("http://{}:{}/{path}", self.host, self.monitor));
+        let text = text.ok().flatten()?;
         serde_json::from_str(&text).ok()
     }
+}
+
+/// Returns an address of the loopback network that other tests do not use: they cannot take the ports of
+/// a server that is down.
+fn host() -> Ipv4Addr {
+    let [_, a, b, c, ..] = RandomState::new().hash_one(0).to_le_bytes();
+    Ipv4Addr::new(127, 1 + a % 100, b, c)
 }
 
 fn name(number: usize) -> String {

@@ -1,6 +1,6 @@
 //! A real server, `nats-server` 2.15.1 from PyPI, as a child process on loopback.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use relay::{Credentials, Settings};
 use tempfile::TempDir;
+use xtask::process::free_port;
 
 /// Returns the program, which is installed if it is absent. `None`, and a line that says so, if that is
 /// not possible.
@@ -38,9 +39,8 @@ impl Nats {
         prepare(folder.path());
         let shown = folder.path().display().to_string();
         let configuration = configuration.replace("FOLDER", &shown);
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = port.local_addr().unwrap();
-        drop(port);
+        // Connections do not get such a port while the server is down.
+        let address = (Ipv4Addr::LOCALHOST, free_port().unwrap()).into();
         let mut server = Self { folder, configuration, address, child: None };
         server.resume();
         Some(server)

@@ -1,12 +1,13 @@
 //! Three servers that keep the stream together. Elections take several seconds, so these tests run only
 //! if `RELAY_THREE_SERVERS` is set.
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use relay::protocol::{Anchor, Body, Message, MessageId, Publish};
 use relay::{Link, Outcome, Settings, Turn};
 use tokio::time::{Instant, sleep, timeout};
+use xtask::process::free_port;
 
 use crate::nats::{Nats, settings};
 use crate::proxy::Plain;
@@ -27,9 +28,8 @@ impl Three {
             eprintln!("SKIPPED: RELAY_THREE_SERVERS is not set");
             return None;
         }
-        let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let routes: Vec<_> = ports.iter().map(|port| port.local_addr().unwrap()).collect();
-        drop(ports);
+        let port = |_| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port().unwrap()));
+        let routes: Vec<_> = (0..3).map(port).collect();
         let urls: Vec<_> = routes.iter().map(|route| format!("\"nats://{route}\"")).collect();
         let servers = routes.iter().enumerate().map(|(number, route)| {
             let configuration = format!(

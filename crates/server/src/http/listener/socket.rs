@@ -256,10 +256,10 @@ mod tests {
         let mut peer = peer.into_std().expect("a socket");
         peer.set_nonblocking(false).expect("blocking");
         let taking = async {
-            // Much longer than a stall in all, but with bytes taken in between. While a thread blocks,
-            // the clock stands still.
+            // Much longer than a stall in all, but with bytes taken in between: a socket is writable again
+            // only once a third of its buffer is free. While a thread blocks, the clock stands still.
             for _ in 0..16 {
-                tokio::time::sleep(WRITE_STALL / 2).await;
+                tokio::time::sleep(WRITE_STALL / 4).await;
                 let taken = tokio::task::spawn_blocking(move || {
                     io::Read::read_exact(&mut peer, &mut vec![0; MUCH / 16])?;
                     Ok::<_, io::Error>(peer)
