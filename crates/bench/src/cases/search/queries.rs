@@ -37,6 +37,7 @@ pub(super) fn run(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         (format!("*.{DOMAIN}"), of_domain()),
         ("a rare substring".to_owned(), RARE.to_owned()),
         ("a common substring".to_owned(), COMMON.to_owned()),
+        ("a common substring, each name once".to_owned(), format!("{COMMON}&unique=name")),
         ("a substring that no name has".to_owned(), NONE.to_owned()),
         ("a serial number".to_owned(), format!("serial={serial}")),
     ];
