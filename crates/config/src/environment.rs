@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::compat::{COMPAT_KEYS, CompatKey, CompatValue, OtherServer, OtherVariables, Support};
 use crate::error::{ConfigError, Origin};
+use crate::model::Variables;
 use crate::overlay::Assignment;
 use crate::table::suggest;
 use crate::table::{SETTINGS, Setting};
@@ -45,7 +46,6 @@ impl Environment {
         problems: &mut Vec<ConfigError>,
     ) -> Vec<Assignment> {
         self.warn_of_service(warnings);
-        self.warn_of_unknown(warnings);
         let mut assignments = Vec::new();
         for setting in SETTINGS {
             match self.assignment(setting, warnings) {
@@ -98,6 +98,12 @@ impl Environment {
         OtherVariables { values, of_go: own.find(|name| self.0.contains_key(*name)) }
     }
 
+    /// Returns the variables that settings name.
+    pub(crate) fn named<'n>(&self, names: impl Iterator<Item = &'n str>) -> Variables {
+        let set = names.filter_map(|name| Some((name.to_owned(), self.0.get(name)?.clone())));
+        set.collect()
+    }
+
     /// Warns of the variables that Kubernetes sets in every container beside a service named
     /// `certstream`.
     fn warn_of_service(&self, warnings: &mut Vec<String>) {
@@ -115,12 +121,16 @@ impl Environment {
         }
     }
 
-    fn warn_of_unknown(&self, warnings: &mut Vec<String>) {
+    /// Returns a warning for each variable that begins like those of settings, is none of them, and is not
+    /// named by one.
+    pub(crate) fn unknown(&self, named: &Variables) -> Vec<String> {
+        let mut warnings = Vec::new();
         let ours = || SETTINGS.iter().flat_map(|setting| setting.env.iter().copied());
         let theirs = || COMPAT_KEYS.iter().filter_map(|known| known.env);
         let set = self.0.iter().filter(|(name, value)| {
             let is_ours = [CONFIG_FILE, TOKEN].contains(&name.as_str());
-            name.starts_with(PREFIX) && !is_ours && !is_of_service(name, value)
+            let is_known = is_ours || named.get(name).is_some();
+            name.starts_with(PREFIX) && !is_known && !is_of_service(name, value)
         });
         for (name, _) in set {
             if ours().chain(theirs()).any(|known| known == name) {
@@ -134,6 +144,7 @@ impl Environment {
                 near.map_or_else(String::new, |near| format!("; did you mean {PREFIX}{near}?"));
             warnings.push(format!("{name} has no effect: there is no such variable{advice}"));
         }
+        warnings
     }
 }
 

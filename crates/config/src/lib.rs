@@ -55,7 +55,7 @@ pub use model::values::{
 };
 pub use model::{
     Cluster, Compression, Config, CtLog, Dedup, Feed, Filters, Heartbeat, HotReload, Journal,
-    JournalSync, NamedLog, Protocols, Role, Span, Streams,
+    JournalSync, NamedLog, Protocols, Role, Span, Streams, Variables,
 };
 pub use table::{SECTIONS, SETTINGS, Section, Setting};
 use tree::yaml;
@@ -134,7 +134,9 @@ pub fn without_restart(
         tree::set(&mut new, setting.key, value);
         postponed.push(setting.key);
     }
-    let config = Config::deserialize(new).map_err(|error| ConfigError::Usage(error.to_string()))?;
+    let mut config =
+        Config::deserialize(new).map_err(|error| ConfigError::Usage(error.to_string()))?;
+    config.variables = wanted.variables.clone();
     let problems = rules::check(&config);
     if !problems.is_empty() {
         return Err(ConfigError::Waiting { keys: postponed.join(", "), problems });
@@ -228,6 +230,8 @@ fn set_up(
         (config, ignored) = overlay::for_demo(&config);
         warnings.extend(ignored.iter().map(|key| format!("--demo ignores {key}")));
     }
+    config.variables = env.named(config.alerts.variables());
+    warnings.splice(0..0, env.unknown(&config.variables));
     let file = loaded.file;
     let broken = if is_read { rules::check(&config) } else { Vec::new() };
     let broken: Vec<Problem> =

@@ -14,6 +14,7 @@ pub mod outputs;
 pub mod reporting;
 mod streams;
 pub(crate) mod values;
+mod variables;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use self::reporting::{Api, Compat, MetricsSettings, Prometheus, StatsSettings};
 use self::streams::switch_or_section;
 pub use self::streams::{Compression, Dedup, Feed, Filters, Heartbeat, Protocols, Streams};
 use self::values::{ByteSize, CompatProfile, LogFormat, SlowClient, Verification};
+pub use self::variables::Variables;
 
 /// The whole configuration of a server. Its default is a server without configuration file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,6 +152,9 @@ pub struct Config {
     /// The reloading of the configuration.
     #[serde(deserialize_with = "blank_is_default")]
     pub hot_reload: HotReload,
+    /// The environment variables that other settings name, such as `alerts.receivers[].url_env`.
+    #[serde(skip)]
+    pub variables: Variables,
     // What only other servers know is looked at beside this struct.
     /// A key of another server, see [`COMPAT_KEYS`](crate::COMPAT_KEYS).
     #[doc(hidden)]
@@ -235,6 +240,7 @@ impl Default for Config {
             alerts: Alerts::default(),
             compat: Compat::default(),
             hot_reload: HotReload::default(),
+            variables: Variables::default(),
             buffer_size: IgnoredAny,
             webserver: IgnoredAny,
             general: IgnoredAny,

@@ -224,7 +224,7 @@ pub const SECTIONS: &[Section] = &[
         "alerts.receivers",
         "Receivers of alerts",
         "A list of maps, only in a file. Errors and log lines never show their values; secrets can be \
-         in files of their own",
+         in files of their own or in environment variables",
     ),
     section("custom_logs", "Additional RFC 6962 logs", "A list of maps, only in a file"),
     section("static_logs", "Additional static-ct-api logs", "A list of maps, only in a file"),

@@ -33,7 +33,7 @@ pub use kafka::{Compression, KafkaKey, KafkaSettings, Mechanism, Sasl};
 pub use message::{Log, Message};
 pub use nats::{NatsCredentials, NatsSettings};
 pub use output::{Output, Overtaken};
-pub use secret::{FileError, Secret, read_secret};
+pub use secret::{FileError, Secret, VariableError, read_secret, secret_in_variable};
 pub use settings::{BrokerSettings, OnFull, OutputSettings, Tls};
 pub use source::{Missed, Page, Position, Source};
 pub use status::{Figures, Status};

@@ -44,6 +44,15 @@ impl Default for Alerts {
     }
 }
 
+impl Alerts {
+    /// Returns the names of the environment variables that have secrets of receivers.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let named =
+            self.receivers.iter().flat_map(|one| [&one.url_env, &one.key_env, &one.password_env]);
+        named.filter_map(Option::as_deref)
+    }
+}
+
 /// A rule. Its terms are unchecked here: the crate `alerts` checks them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,9 +150,15 @@ pub struct Receiver {
     /// A file with the URL of a webhook, instead.
     #[serde(default, deserialize_with = "blank_is_none")]
     pub url_file: Option<PathBuf>,
+    /// An environment variable with the URL of a webhook, instead.
+    #[serde(default, deserialize_with = "blank_text_is_none")]
+    pub url_env: Option<String>,
     /// A file with the key that requests to a webhook are signed with.
     #[serde(default, deserialize_with = "blank_is_none")]
     pub key_file: Option<PathBuf>,
+    /// An environment variable with that key, instead.
+    #[serde(default, deserialize_with = "blank_text_is_none")]
+    pub key_env: Option<String>,
     /// True if it may have a private address.
     #[serde(default)]
     pub allow_private_addresses: bool,
@@ -162,6 +177,9 @@ pub struct Receiver {
     /// A file with the user's password.
     #[serde(default, deserialize_with = "blank_is_none")]
     pub password_file: Option<PathBuf>,
+    /// An environment variable with the user's password, instead.
+    #[serde(default, deserialize_with = "blank_text_is_none")]
+    pub password_env: Option<String>,
     /// The sender of mail.
     #[serde(default)]
     pub from: Option<String>,

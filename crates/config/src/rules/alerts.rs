@@ -17,6 +17,8 @@ use crate::table::suggest;
 const MOST: usize = 100;
 /// Most recipients of a receiver.
 const MAX_RECIPIENTS: usize = 20;
+/// Longest name of an environment variable, in bytes.
+const MAX_VARIABLE_BYTES: usize = 100;
 /// Most names that one warning lists.
 const MOST_NAMES: usize = 3;
 
@@ -77,6 +79,7 @@ fn check_receivers(receivers: &[Receiver], problems: &mut Vec<Problem>) {
     for (index, receiver) in receivers.iter().enumerate() {
         let mut item = Item { list: "receivers", index, name: &receiver.name, problems };
         check_name(&mut item, names.insert(receiver.name.as_str()), "receiver");
+        check_variables(&mut item, receiver);
         match receiver.kind {
             ReceiverType::Exec => {
                 let advice = "a program that the server starts for each certificate is a security \
@@ -110,14 +113,21 @@ fn is_name(name: &str) -> bool {
 }
 
 fn check_webhook(item: &mut Item<'_>, receiver: &Receiver) {
-    match (&receiver.url, &receiver.url_file) {
-        (None, None) => {
-            let advice = "set the URL of the webhook, or url_file, the file with it";
-            item.say("url", "not set", advice);
-        }
-        (Some(_), Some(_)) => item.say("url", "(hidden)", "url_file is set too; use one of them"),
-        _ => {}
+    let has_url = has_one(
+        item,
+        &[
+            ("url", receiver.url.is_some()),
+            ("url_file", receiver.url_file.is_some()),
+            ("url_env", receiver.url_env.is_some()),
+        ],
+    );
+    if !has_url {
+        let advice = "set the URL of the webhook, or url_file, the file with it, or url_env, the \
+                      environment variable with it";
+        item.say("url", "not set", advice);
     }
+    let (file, variable) = (receiver.key_file.is_some(), receiver.key_env.is_some());
+    has_one(item, &[("key_file", file), ("key_env", variable)]);
     check_unused(
         item,
         receiver,
@@ -126,6 +136,7 @@ fn check_webhook(item: &mut Item<'_>, receiver: &Receiver) {
             ("smtp_security", receiver.smtp_security.is_some()),
             ("user", receiver.user.is_some()),
             ("password_file", receiver.password_file.is_some()),
+            ("password_env", receiver.password_env.is_some()),
             ("from", receiver.from.is_some()),
             ("to", !receiver.to.is_empty()),
         ],
@@ -139,7 +150,9 @@ fn check_email(item: &mut Item<'_>, receiver: &Receiver) {
         &[
             ("url", receiver.url.is_some()),
             ("url_file", receiver.url_file.is_some()),
+            ("url_env", receiver.url_env.is_some()),
             ("key_file", receiver.key_file.is_some()),
+            ("key_env", receiver.key_env.is_some()),
             ("allow_private_addresses", receiver.allow_private_addresses),
         ],
     );
@@ -169,17 +182,56 @@ fn check_email(item: &mut Item<'_>, receiver: &Receiver) {
     if let Some(wrong) = receiver.to.iter().find(|to| !is_address(to)) {
         item.say("to", shown(wrong), address);
     }
-    match (&receiver.user, &receiver.password_file) {
-        (Some(user), None) => {
-            let advice = "password_file is not set; name the file with the user's password";
+    check_login(item, receiver);
+}
+
+fn check_login(item: &mut Item<'_>, receiver: &Receiver) {
+    let (file, variable) = (receiver.password_file.is_some(), receiver.password_env.is_some());
+    let has_password = has_one(item, &[("password_file", file), ("password_env", variable)]);
+    match &receiver.user {
+        Some(user) if !has_password => {
+            let advice = "password_file is not set, nor is password_env; name the file or the \
+                          environment variable with the user's password";
             item.say("user", shown(user), advice);
         }
-        (None, Some(file)) => {
-            let advice = "user is not set; name the user that has this password";
-            item.say("password_file", file.display(), advice);
+        None if has_password => {
+            let field = if file { "password_file" } else { "password_env" };
+            item.say(field, "set", "user is not set; name the user that has this password");
         }
         _ => {}
     }
+}
+
+/// Reports whether one of the fields that are alternatives is set. If several are, that is a problem.
+fn has_one(item: &mut Item<'_>, fields: &[(&str, bool)]) -> bool {
+    let mut set = fields.iter().filter(|(_, is_set)| *is_set).map(|(field, _)| *field);
+    let Some(field) = set.next() else { return false };
+    if let Some(other) = set.next() {
+        item.say(field, "set", format!("{other} is set too; use one of them"));
+    }
+    true
+}
+
+/// Checks the names of environment variables. A wrong one is not shown: it may be the secret itself.
+fn check_variables(item: &mut Item<'_>, receiver: &Receiver) {
+    for (field, name) in [
+        ("url_env", &receiver.url_env),
+        ("key_env", &receiver.key_env),
+        ("password_env", &receiver.password_env),
+    ] {
+        if name.as_deref().is_some_and(|name| !is_variable(name)) {
+            let advice = format!(
+                "name an environment variable, with 1 to {MAX_VARIABLE_BYTES} letters, digits and \
+                 underscores, that has the secret"
+            );
+            item.say(field, "(hidden)", advice);
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    (1..=MAX_VARIABLE_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Checks that no field is set that receivers of this type do not have.

@@ -125,12 +125,26 @@ pub(super) const ROWS: &[Setting] = &[
     row("alerts.receivers[].url_file", &[], Path, "File with the URL of the webhook, instead of url")
         .example("/etc/certstream/alerts-url"),
     row(
+        "alerts.receivers[].url_env",
+        &[],
+        Text,
+        "Environment variable with the URL of the webhook, instead of url",
+    )
+        .example("CERTSTREAM_ALERTS_URL"),
+    row(
         "alerts.receivers[].key_file",
         &[],
         Path,
         "File with the key of the signature (HMAC) of requests; without it, they have none",
     )
     .example("/etc/certstream/alerts-key"),
+    row(
+        "alerts.receivers[].key_env",
+        &[],
+        Text,
+        "Environment variable with that key, instead of key_file",
+    )
+    .example("CERTSTREAM_ALERTS_KEY"),
     row(
         "alerts.receivers[].allow_private_addresses",
         &[],
@@ -159,6 +173,13 @@ pub(super) const ROWS: &[Setting] = &[
         .example("certstream"),
     row("alerts.receivers[].password_file", &[], Path, "For email: file with the user's password")
         .example("/etc/certstream/smtp-password"),
+    row(
+        "alerts.receivers[].password_env",
+        &[],
+        Text,
+        "For email: environment variable with the user's password, instead of password_file",
+    )
+    .example("CERTSTREAM_SMTP_PASSWORD"),
     row("alerts.receivers[].from", &[], Text, "For email: the sender")
         .example("certstream@example.org"),
     row("alerts.receivers[].to", &[], Terms, "For email: the recipients")

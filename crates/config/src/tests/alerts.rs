@@ -142,6 +142,42 @@ fn contradictions_of_rules_and_receivers_are_refused_with_advice() {
             "receivers[0] (ops): url",
             "url_file is set too; use one of them",
         ),
+        (
+            "",
+            &ops.replace('}', ", url_env: A}"),
+            "receivers[0] (ops): url",
+            "url_env is set too; use one of them",
+        ),
+        (
+            "",
+            "{name: a, type: ntfy, url_file: /a, url_env: A}",
+            "receivers[0] (a): url_file",
+            "url_env is set too; use one of them",
+        ),
+        (
+            "",
+            &ops.replace('}', ", key_file: /a, key_env: A}"),
+            "receivers[0] (ops): key_file",
+            "key_env is set too; use one of them",
+        ),
+        (
+            "",
+            &ops.replace('}', ", key_env: s3cret/}"),
+            "receivers[0] (ops): key_env",
+            "name an environment variable, with 1 to 100 letters, digits and underscores",
+        ),
+        (
+            "",
+            &ops.replace('}', &format!(", key_env: {long}}}")),
+            "receivers[0] (ops): key_env",
+            "1 to 100 letters",
+        ),
+        (
+            "",
+            &ops.replace('}', ", password_env: A}"),
+            "receivers[0] (ops): password_env",
+            "only email",
+        ),
         ("", &ops.replace('}', ", to: a@b}"), "receivers[0] (ops): to", "has no to, only email"),
         ("", &ops.replace('}', ", user: a}"), "receivers[0] (ops): user", "only email"),
         (
@@ -149,6 +185,18 @@ fn contradictions_of_rules_and_receivers_are_refused_with_advice() {
             &format!("{{{mail}, to: b@m, key_file: /a}}"),
             "receivers[0] (m): key_file",
             "webhooks",
+        ),
+        (
+            "",
+            &format!("{{{mail}, to: b@m, url_env: A}}"),
+            "receivers[0] (m): url_env",
+            "only webhooks",
+        ),
+        (
+            "",
+            &format!("{{{mail}, to: b@m, key_env: A}}"),
+            "receivers[0] (m): key_env",
+            "only webhooks",
         ),
         (
             "",
@@ -169,6 +217,18 @@ fn contradictions_of_rules_and_receivers_are_refused_with_advice() {
             &format!("{{{mail}, to: b@m, password_file: /a}}"),
             "receivers[0] (m): password_file",
             "user is not set",
+        ),
+        (
+            "",
+            &format!("{{{mail}, to: b@m, password_env: A}}"),
+            "receivers[0] (m): password_env",
+            "user is not set",
+        ),
+        (
+            "",
+            &format!("{{{mail}, to: b@m, user: a, password_file: /a, password_env: A}}"),
+            "receivers[0] (m): password_file",
+            "password_env is set too; use one of them",
         ),
         (
             "",
@@ -276,6 +336,43 @@ fn the_url_of_a_webhook_is_never_shown() {
     let setup = serve(&[&file.flag()], &[]);
     assert!(!format!("{setup:?}").contains("s3cret"));
     assert!(!setup.summary().contains("s3cret"));
+}
+
+#[test]
+fn secrets_are_in_the_variables_that_receivers_name() {
+    let receivers = "{name: ops, type: slack, url_env: CERTSTREAM_SLACK, key_env: hook_key_2}, \
+                     {name: m, type: email, smtp_server: 'm.example:25', from: a@m, to: b@m, \
+                     user: u, password_env: MISSING}";
+    let file = Written::new(&with("{name: a}", receivers));
+    let variables = [
+        ("CERTSTREAM_SLACK", HOOK),
+        ("hook_key_2", "s3cret"),
+        ("UNNAMED", "s3cret"),
+        ("CERTSTREAM_UNNAMED", "s3cret"),
+    ];
+    let setup = serve(&[&file.flag()], &variables);
+    let config = &setup.config;
+    assert!(rules::check(config).is_empty(), "a variable that is missing is found by its reader");
+    for (name, expected) in [
+        ("CERTSTREAM_SLACK", Some(HOOK)),
+        ("hook_key_2", Some("s3cret")),
+        ("MISSING", None),
+        ("UNNAMED", None),
+    ] {
+        assert_eq!(config.variables.get(name), expected.map(AsRef::as_ref), "{name}");
+    }
+    let [warning] = setup.warnings.as_slice() else { panic!("{:?}", setup.warnings) };
+    assert!(warning.starts_with("CERTSTREAM_UNNAMED has no effect"), "{warning}");
+    assert!(!format!("{setup:?}").contains("s3cret"));
+    let flags = [&file.flag(), "--print-config", "--changed"];
+    let Ok(Invocation::PrintConfig(printed)) = invoke(&flags, &variables) else {
+        panic!("not printed");
+    };
+    assert!(printed.contains("\"hook_key_2\"") && !printed.contains("s3cret"), "{printed}");
+    let (reloaded, _) = without_restart(&Config::default(), config).expect("valid");
+    assert_eq!(reloaded.variables, config.variables);
+    let blank = "{name: a, type: slack, url_env: ' ', key_env: '', url_file: /a}";
+    assert_eq!(broken(&with("", blank)), []);
 }
 
 #[test]

@@ -180,8 +180,13 @@ fn example_setting(setting: &Setting, defaults: &Value) -> String {
     format!("{}{line}", comment(indent, setting))
 }
 
-/// A field that cannot be set with the one before it.
-const ALTERNATIVE: &str = "alerts.receivers[].url_file";
+/// Fields that cannot be set with the one before them.
+const ALTERNATIVES: [&str; 4] = [
+    "alerts.receivers[].url_file",
+    "alerts.receivers[].url_env",
+    "alerts.receivers[].key_env",
+    "alerts.receivers[].password_env",
+];
 
 /// A field that the items before it cannot have, and the fields that it needs.
 const SECOND_ITEM: (&str, [&str; 2]) =
@@ -194,7 +199,7 @@ fn example_field(setting: &Setting, before: Option<&Setting>) -> String {
     let outer = path.split_once('.').map(|(outer, _)| outer);
     let is_first = before.is_none_or(|before| section_in(before) != outer);
     let begin = match outer {
-        _ if setting.key == ALTERNATIVE => format!("{indent}#  or "),
+        _ if ALTERNATIVES.contains(&setting.key) => format!("{indent}#  or "),
         _ if setting.key == SECOND_ITEM.0 => {
             let fields = SECOND_ITEM.1.map(|field| format!("{field}\n{indent}#:     "));
             format!("{indent}#:   - {}", fields.concat())

@@ -1,16 +1,17 @@
 //! The rules and receivers of alerts, made from the configuration.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use alerts::delivery::{Deliverer, Format, Login, Mail, Receiver, Retries, Security, Webhook};
 use alerts::outbox::Route;
 use alerts::{About, Problem, Rules};
 use anyhow::{Context as _, bail};
-use config::Config;
 use config::alerts::{EntryKind, Receiver as Described, ReceiverType, SmtpSecurity};
+use config::{Config, Variables};
 use parking_lot::Mutex;
-use sinks::{Secret, read_secret};
+use sinks::{Secret, read_secret, secret_in_variable};
 
 use super::status::Status;
 
@@ -47,7 +48,7 @@ pub(super) struct Receiving {
     pub(super) deliverer: Deliverer,
 }
 
-/// A receiver with the contents of its files.
+/// A receiver with its secrets.
 #[derive(Debug, PartialEq)]
 enum Target {
     Webhook(Webhook),
@@ -77,12 +78,15 @@ pub(crate) struct Named {
     pub(crate) receiver: Receiver,
 }
 
-/// Returns the receivers of a configuration.
+/// Returns the receivers of a configuration with these names. Secrets of others are not read.
 ///
 /// # Errors
 /// If one of them cannot be used.
-pub(crate) fn receivers(config: &Config) -> anyhow::Result<Vec<Named>> {
-    let named = targets(config)?.into_iter().map(|(key, described, target)| {
+pub(crate) fn receivers(
+    config: &Config,
+    is_wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<Vec<Named>> {
+    let named = targets(config, is_wanted)?.into_iter().map(|(key, described, target)| {
         let receiver = target.receiver().with_context(|| at(&key, &described.name))?;
         Ok(Named { name: described.name.clone(), receiver })
     });
@@ -94,8 +98,11 @@ pub(crate) fn receivers(config: &Config) -> anyhow::Result<Vec<Named>> {
 /// # Errors
 /// If a rule or receiver cannot be used.
 pub(crate) fn check(config: &Config) -> anyhow::Result<Vec<String>> {
-    drop(receivers(config)?);
-    Ok(warnings(config, &rules(config)?, &targets(config)?))
+    let targets = targets(config, |_| true)?;
+    for (key, described, target) in &targets {
+        drop(target.receiver().with_context(|| at(key, &described.name))?);
+    }
+    Ok(warnings(config, &rules(config)?, &targets))
 }
 
 impl Settings {
@@ -110,7 +117,7 @@ impl Settings {
         status: &Status,
     ) -> anyhow::Result<Self> {
         let rules = rules(config)?;
-        let targets = targets(config)?;
+        let targets = targets(config, |_| true)?;
         let warnings = warnings(config, &rules, &targets);
         let mut receivers = HashMap::new();
         for (key, described, target) in targets {
@@ -212,53 +219,75 @@ fn rule(rule: &config::alerts::Rule) -> alerts::Rule {
     }
 }
 
-/// Returns each receiver with its key in the configuration, and the contents of its files.
-fn targets(config: &Config) -> anyhow::Result<Vec<(String, &Described, Target)>> {
+/// Returns each receiver with such a name, with its key in the configuration and its secrets.
+fn targets(
+    config: &Config,
+    is_wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<Vec<(String, &Described, Target)>> {
     let receivers = config.alerts.receivers.iter().enumerate();
     let with_key = receivers.map(|(place, described)| {
         let key = format!("alerts.receivers[{place}]");
-        let target = target(&key, described).with_context(|| at(&key, &described.name))?;
+        let target = target(&key, described, &config.variables)
+            .with_context(|| at(&key, &described.name))?;
         Ok((key, described, target))
     });
     with_key.collect()
 }
 
-fn target(key: &str, described: &Described) -> anyhow::Result<Target> {
+fn target(key: &str, described: &Described, variables: &Variables) -> anyhow::Result<Target> {
     let format = match described.kind {
+    let receivers = receivers.filter(|(_, described)| is_wanted(&described.name));
         ReceiverType::Webhook => Format::Json,
         ReceiverType::Slack => Format::Slack,
         ReceiverType::Discord => Format::Discord,
         ReceiverType::Teams => Format::Teams,
         ReceiverType::Ntfy => Format::Ntfy,
-        ReceiverType::Email => return Ok(Target::Mail(mail(key, described)?)),
+        ReceiverType::Email => return Ok(Target::Mail(mail(key, described, variables)?)),
         // The rules of the configuration refuse it.
         ReceiverType::Exec => bail!("programs are not run"),
     };
-    let url = match (&described.url, &described.url_file) {
-        (Some(url), _) => Secret::new(url.reveal()),
-        (None, Some(file)) => read_secret(file).with_context(|| format!("{key}.url_file"))?,
-        (None, None) => bail!("it has neither url nor url_file"),
+    let (file, variable) = (described.url_file.as_deref(), described.url_env.as_deref());
+    let url = match &described.url {
+        Some(url) => Some(Secret::new(url.reveal())),
+        None => secret(&format!("{key}.url"), file, variable, variables)?,
     };
-    let secret = described.key_file.as_deref().map(read_secret).transpose();
+    let url = url.context("it has no url, url_file or url_env")?;
+    let (file, variable) = (described.key_file.as_deref(), described.key_env.as_deref());
     Ok(Target::Webhook(Webhook {
         format,
-        key: secret.with_context(|| format!("{key}.key_file"))?,
+        key: secret(&format!("{key}.key"), file, variable, variables)?,
         timeout: described.timeout(),
         may_be_private: described.allow_private_addresses,
         ..Webhook::new(url)
     }))
 }
 
-fn mail(key: &str, described: &Described) -> anyhow::Result<Mail> {
+/// Reads a secret from the file or the environment variable that has it; none if neither is set. `key` is
+/// the one in the configuration, without `_file` or `_env`.
+fn secret(
+    key: &str,
+    file: Option<&Path>,
+    variable: Option<&str>,
+    variables: &Variables,
+) -> anyhow::Result<Option<Secret>> {
+    let of_file = |file| read_secret(file).with_context(|| format!("{key}_file"));
+    let of_variable = |name: &str| {
+        secret_in_variable(name, variables.get(name)).with_context(|| format!("{key}_env"))
+    };
+    match (file, variable) {
+        (Some(file), _) => of_file(file).map(Some),
+        (None, Some(name)) => of_variable(name).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn mail(key: &str, described: &Described, variables: &Variables) -> anyhow::Result<Mail> {
     let server = described.smtp_server.clone().context("it has no smtp_server")?;
     let from = described.from.clone().context("it has no from")?;
-    let login = match (&described.user, &described.password_file) {
-        (Some(user), Some(file)) => {
-            let password = read_secret(file).with_context(|| format!("{key}.password_file"))?;
-            Some(Login { user: user.clone(), password })
-        }
-        _ => None,
-    };
+    let (file, variable) = (described.password_file.as_deref(), described.password_env.as_deref());
+    let password = secret(&format!("{key}.password"), file, variable, variables)?;
+    let login = described.user.clone().zip(password);
+    let login = login.map(|(user, password)| Login { user, password });
     Ok(Mail {
         security: match described.security() {
             SmtpSecurity::Tls => Security::Tls,

@@ -28,6 +28,8 @@ REFUSED = [
     (configuration(receiver={"url": "https://[::1]/x"}), ["(ops):", "private"]),
     (configuration(receiver={"url": "ftp://example.org/x"}), ["alerts.receivers[0]", "https"]),
     (configuration(receiver={"url_file": "/x"}), ["(ops): url", "use one of them"]),
+    (configuration(receiver={"url_env": "HOOK"}), ["(ops): url", "use one of them"]),
+    (configuration(receiver={"key_env": "NO_SUCH_KEY"}), ["key_env", "NO_SUCH_KEY is not set"]),
     (configuration(receiver={"key_file": "/nonexistent/key"}), ["key_file", "/nonexistent/key"]),
 ]
 # What is accepted with a warning.

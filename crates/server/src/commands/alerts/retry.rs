@@ -60,7 +60,9 @@ struct Receivers {
 
 impl Receivers {
     fn new(config: &Config, command: &RetryAlerts) -> anyhow::Result<Self> {
-        let receivers = settings::receivers(config)?;
+        let named = command.to.as_ref().map_or(&*command.receivers, std::slice::from_ref);
+        let is_wanted = |name: &str| named.is_empty() || named.iter().any(|wanted| wanted == name);
+        let receivers = settings::receivers(config, is_wanted)?;
         let by_name: HashMap<_, _> =
             receivers.into_iter().map(|one| (one.name, one.receiver)).collect();
         if let Some(name) = &command.to

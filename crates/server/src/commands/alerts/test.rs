@@ -22,15 +22,16 @@ pub(super) async fn run(
     names: &[String],
     print: impl Fn(&str),
 ) -> anyhow::Result<String> {
-    let receivers = settings::receivers(config)?;
-    ensure!(!receivers.is_empty(), "no receiver is configured (alerts.receivers)");
-    let unknown = names.iter().find(|name| receivers.iter().all(|one| one.name != **name));
+    let described = &config.alerts.receivers;
+    ensure!(!described.is_empty(), "no receiver is configured (alerts.receivers)");
+    let unknown = names.iter().find(|name| described.iter().all(|one| one.name != **name));
     if let Some(unknown) = unknown {
         bail!("alerts.receivers: there is no receiver named {unknown:?}");
     }
-    let wanted = receivers.iter().filter(|one| names.is_empty() || names.contains(&one.name));
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let receivers = settings::receivers(config, is_wanted)?;
     let alert = sample::alert(config.alerts.link.as_deref(), Timestamp::now());
-    let sent = wanted.map(|one| send(one, &alert, &print));
+    let sent = receivers.iter().map(|one| send(one, &alert, &print));
     let failed = join_all(sent).await.into_iter().filter(|arrived| !arrived).count();
     ensure!(failed == 0, "{failed} receivers did not take the alert");
     Ok(String::new())

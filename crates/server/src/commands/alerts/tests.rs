@@ -180,6 +180,28 @@ async fn a_test_reaches_the_named_receivers_and_says_that_it_is_one() {
     assert!(error.contains("\"nobody\""), "{error}");
 }
 
+#[tokio::test]
+async fn only_the_secrets_of_the_named_receivers_are_needed() {
+    let (hook, url) = Hook::start(&[]).await;
+    let (mut config, _folder) = configured(&[("ops", &url), ("other", &url)]);
+    for (receiver, name) in config.alerts.receivers.iter_mut().zip(["HOOK", "MISSING"]) {
+        (receiver.url, receiver.url_env) = (None, Some(name.to_owned()));
+    }
+    config.variables = [("HOOK".to_owned(), url.into())].into_iter().collect();
+    let test = async |names: &[String]| test::run(&config, names, |_| {}).await;
+    test(&["ops".to_owned()]).await.expect("it arrives");
+    let letters = add(&config, &[("a", "ops"), ("b", "other")]);
+    let command = RetryAlerts { receivers: vec!["ops".to_owned()], ..all() };
+    retry(&config, &letters, &command).await.0.expect("it arrives");
+    let command = RetryAlerts { to: Some("ops".to_owned()), ..all() };
+    retry(&config, &letters, &command).await.0.expect("it arrives elsewhere");
+    assert_eq!(hook.rules().len(), 3);
+    let error = format!("{:#}", test(&[]).await.expect_err("a secret is missing"));
+    let expected = "receivers[1].url_env: the environment variable MISSING is not set, or empty";
+    assert!(error.contains(expected), "{error}");
+    assert_eq!(hook.rules().len(), 3, "nothing is sent");
+}
+
 #[test]
 fn dead_letters_are_listed_newest_first() {
     let (config, folder) = configured(&[]);

@@ -1,6 +1,8 @@
 //! `--validate-config` says what a start would say, and looks at the files a start needs.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -433,4 +435,44 @@ fn a_data_dir_that_is_not_there_is_created_at_the_start() {
     assert_eq!(status, Some(0), "{said}");
     assert!(said.contains("journal of at most 10GiB in new/data"), "{said}");
     assert!(!folder.path().join("new").is_dir(), "a validation changes nothing");
+}
+
+#[test]
+fn a_secret_in_the_environment_is_checked_and_never_shown() {
+    let text = "data_dir: data\nalerts:\n  rules: [{name: a, domain: a.example}]\n  receivers: [{name: ops, \
+                type: slack, url_env: CERTSTREAM_HOOK, key_env: HOOK_KEY}]\n";
+    let folder = Folder::new(&[("config.yaml", text)]);
+    let said = |arguments: &[&str], url: &[u8], key: Option<&str>| {
+        let always = ["--host=127.0.0.1", "--port=0"];
+        let mut command = folder.command(&[arguments, &always].concat(), &[]);
+        command
+            .env("CERTSTREAM_HOOK", OsStr::from_bytes(url))
+            .envs(key.map(|key| ("HOOK_KEY", key)));
+        let output = command.output().expect("the program runs");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        assert!(!said.contains("s3cret"), "{said}");
+        (output.status.code(), said)
+    };
+    let url = b"https://hooks.example/s3cret\n";
+    let missing = "receivers[0].key_env: the environment variable HOOK_KEY is not set, or empty";
+    let cases: [(&[u8], Option<&str>, &str); 5] = [
+        (url, None, missing),
+        (url, Some(""), missing),
+        (url, Some(" \n"), "the environment variable HOOK_KEY is empty"),
+        (b"s3cret\xff", Some("s3cret"), "the environment variable CERTSTREAM_HOOK is not UTF-8"),
+        (
+            b"s3cret",
+            Some("s3cret"),
+            "alerts.receivers[0] (ops): the URL of the webhook cannot be read",
+        ),
+    ];
+    for (url, key, expected) in cases {
+        for mode in ["--validate-config", "--dry-run"] {
+            let (status, said) = said(&[mode], url, key);
+            assert_eq!(status, Some(64), "{said}");
+            assert!(said.contains(expected), "{expected:?} is missing in:\n{said}");
+        }
+    }
+    let (status, said) = said(&["--validate-config", "--strict"], url, Some("s3cret"));
+    assert_eq!(status, Some(0), "{said}");
 }
