@@ -94,9 +94,15 @@ fn read() -> Result<Invocation, ConfigError> {
 /// Reads the configuration again, for a reload.
 fn read_again() -> Result<Setup, ConfigError> {
     match read()? {
-        Invocation::Serve(setup) => Ok(*setup),
+        Invocation::Serve(setup) => without_warnings(*setup),
         other => Err(ConfigError::Usage(format!("not a configuration to serve with: {other:?}"))),
     }
+}
+
+/// Refuses warnings about what the configuration names, such as files, where warnings are errors.
+fn without_warnings(setup: Setup) -> Result<Setup, ConfigError> {
+    let warnings = if setup.strict { app::warnings(&setup.config) } else { Vec::new() };
+    if warnings.is_empty() { Ok(setup) } else { Err(ConfigError::Strict { warnings }) }
 }
 
 /// Reports an invalid configuration.
@@ -135,7 +141,11 @@ fn print_stream(setup: Option<&Setup>, command: &TailCommand) -> ExitCode {
 /// Prints what a search finds.
 fn search_journal(setup: Option<&Setup>, command: &SearchCommand) -> ExitCode {
     let config = setup.map(|setup| &setup.config);
-    match search::run(config, command, &std::env::vars_os().collect()) {
+    let settings = match search::settings(config, command, &std::env::vars_os().collect()) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&in_full(error.as_ref())),
+    };
+    match search::run(settings, config, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::print_error(&in_full(error.as_ref()));
@@ -164,6 +174,10 @@ fn serve(setup: Setup) -> ExitCode {
         let problems: Vec<String> = problems.iter().map(|error| in_full(error.as_ref())).collect();
         return refuse(&problems.join("\n"));
     }
+    let setup = match without_warnings(setup) {
+        Ok(setup) => setup,
+        Err(error) => return refuse(&error.to_string()),
+    };
     for warning in &setup.warnings {
         tracing::warn!("{warning}");
     }

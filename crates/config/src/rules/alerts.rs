@@ -306,7 +306,7 @@ fn check_delivery(item: &mut Item<'_>, rule: &Rule, receivers: &BTreeSet<&str>) 
 }
 
 /// Returns warnings about alerts that are allowed but probably not intended. Where receivers are made,
-/// there are others: about URLs in files, mail, and rules that match too much.
+/// there are others: about each one without encryption, and rules that match too much.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let Alerts { rules, receivers, .. } = &config.alerts;
     let mut warnings = Vec::new();
@@ -329,15 +329,6 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         .filter(|receiver| !rules.iter().any(|rule| rule.delivers_to(&receiver.name)));
     if let Some(names) = listed(unused) {
         warnings.push(format!("no rule of alerts.rules delivers to {names}"));
-    }
-    let is_http = |receiver: &&Receiver| {
-        let url = receiver.url.as_ref().and_then(|url| Url::parse(url.reveal()).ok());
-        url.is_some_and(|url| url.scheme() == "http")
-    };
-    if let Some(names) = listed(receivers.iter().filter(is_http)) {
-        warnings.push(format!(
-            "alerts are sent without encryption to {names}: anyone on the way can read them; use https"
-        ));
     }
     warnings
 }

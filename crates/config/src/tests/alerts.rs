@@ -383,10 +383,6 @@ fn doubtful_alerts_cause_warnings() {
         (with("{name: a}", &hook).replace("data_dir: /d", ""), "alerts without data_dir"),
         (with("{name: a}", ""), "alerts.rules without alerts.receivers"),
         (with("", &hook), "no rule of alerts.rules delivers to \"ops\""),
-        (
-            with("{name: a}", &hook.replace("https:", "http:")),
-            "alerts are sent without encryption to \"ops\"",
-        ),
     ] {
         let found = warnings(&text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");

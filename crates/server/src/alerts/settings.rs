@@ -310,9 +310,7 @@ fn warnings(
         let key = format!("alerts.rules[{}]", place(&about.name).unwrap_or_default());
         format!("{}: {}", at(&key, &about.name), about.what)
     });
-    // Of a URL in the configuration itself, that warns.
-    let in_files = targets.iter().filter(|(_, described, _)| described.url.is_none());
-    let of_receivers = in_files.filter_map(|(key, described, target)| {
+    let of_receivers = targets.iter().filter_map(|(key, described, target)| {
         Some(format!("{}: {}", at(key, &described.name), target.warning()?))
     });
     of_rules.chain(of_receivers).collect()

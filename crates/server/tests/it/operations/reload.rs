@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::harness::{PATIENCE, Socket, eventually, logs, next_json, reads_all};
+use crate::operations::process::PROGRAM;
 use crate::program::Process;
 
 const RELOADS: usize = 100;
@@ -291,4 +293,49 @@ async fn the_file_is_reloaded_on_change_and_sighup_and_an_invalid_one_is_ignored
     process.signal(rustix::process::Signal::HUP);
     count_is(&process, RELOADED, 3).await;
     tokio::task::block_in_place(|| process.stop());
+}
+
+#[test]
+fn each_receiver_without_encryption_is_named_once_at_the_start_and_at_a_reload() {
+    let hook = |number| {
+        format!("    - {{name: r{number}, type: ntfy, url: 'http://a{number}.example/s3cret'}}\n")
+    };
+    let mail = "    - {name: mail, type: email, smtp_server: 'mail.example:25', smtp_security: none, \
+                from: a@b.example, to: c@d.example}\n";
+    let hooks: String = (0..4).map(hook).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "data_dir: {:?}\nalerts:\n  rules: [{{name: a, domain: a.example}}]\n  receivers:\n{hooks}{mail}",
+        folder.path().join("data"),
+    );
+    let process = Process::start(&text, &[], &["--dry-run"]);
+    let counts = || {
+        let lines = process.lines();
+        assert!(!lines.iter().any(|line| line.contains("s3cret")), "{lines:#?}");
+        ["(r0)", "(r1)", "(r2)", "(r3)", "(mail)"].map(|name| {
+            let is_warning = |line: &&String| {
+                line.contains("WARN") && line.contains(name) && line.contains("without encryption")
+            };
+            lines.iter().filter(is_warning).count()
+        })
+    };
+    assert_eq!(counts(), [1; 5]);
+    process.signal(rustix::process::Signal::HUP);
+    process.wait_for_line("configuration reloaded");
+    assert_eq!(counts(), [2; 5]);
+    process.stop();
+
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, text).expect("writable");
+    for mode in ["--validate-config", "--dry-run"] {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(&file).args(["--port=0", "--strict", mode]).env_clear();
+        let output = command.output().expect("it runs");
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(
+            said.contains("--strict treats") && said.contains("(mail): alerts are sent"),
+            "{said}"
+        );
+    }
 }
