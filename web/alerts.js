@@ -2,13 +2,14 @@
 
 import { exact, short } from "./search/time.js";
 import { headers } from "./stream/transport.js";
-import { address, byId, count, element, number, set, speak, visible } from "./text.js";
+import { address, byId, clock, count, element, number, set, speak, visible } from "./text.js";
 import * as token from "./token.js";
 
 const EVERY = 9000;
 // A request without an answer is given up after this time (ms).
 const PATIENCE = 8000;
 const MOST = 50;
+const MOST_RECEIVERS = 10;
 const STATES = { arrived: ["arrived", "good"], waiting: ["waiting", "warn"], dead_letter: ["not delivered", "bad"] };
 
 const [section, body, rule] = ["alerts", "alert-rows", "alerts-rule"].map(byId);
@@ -73,11 +74,27 @@ function choices(rules) {
   rule.value = names.includes(chosen) ? chosen : "";
 }
 
+// Why a receiver gets nothing, in words.
+function failure({ name, waiting, last_failure: { time, reason, attempts, next_attempt: next } }) {
+  const then = next ? `, the next one is at ${clock(new Date(next))}` : "";
+  const text = `: attempt ${number(attempts)} failed at ${exact(new Date(time))}${then}; ${count(waiting, "alert waits", "alerts wait")}: `;
+  return element("li", "", element("b", "", name), text, element("q", "", reason));
+}
+
+function fillFailures(receivers) {
+  const failing = receivers.filter((receiver) => receiver.last_failure);
+  const lines = failing.slice(0, MOST_RECEIVERS).map(failure);
+  const more = failing.length - lines.length;
+  if (more > 0) lines.push(element("li", "", `and ${count(more, "other receiver", "other receivers")}`));
+  byId("alerts-failing").replaceChildren(...lines);
+}
+
 function fill({ alerts, rules, receivers, is_running: isRunning }) {
   body.replaceChildren(...alerts.map(row));
   byId("no-alerts").hidden = alerts.length > 0;
   byId("alerts-board").hidden = alerts.length === 0;
   choices(rules);
+  fillFailures(receivers);
   const lost = receivers.reduce((sum, { dead_letters: here }) => sum + here, 0);
   const here = lost ? `${number(lost)} not delivered` : count(rules.length, "rule", "rules");
   set(byId("alerts-summary"), isRunning ? here : "Another node of the cluster has the alerts.");

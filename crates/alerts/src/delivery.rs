@@ -21,7 +21,7 @@ mod webhook;
 pub use attempts::Retries;
 pub use body::Format;
 pub use dead_letters::{DeadLetter, DeadLetters, Retry};
-pub use deliverer::{Deliverer, Delivery, Figures, GivenUp};
+pub use deliverer::{Deliverer, Delivery, Failure, Figures, GivenUp};
 pub use mail::{Login, MAX_ADDRESSES, Mail, MailError, Security};
 pub use receiver::{Outcome, Receiver};
 pub use signature::{HEADER as SIGNATURE_HEADER, sign};

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-pub use self::print::{print, print_error};
+pub use self::print::{print, print_error, print_warning};
 use self::standard_error::StandardError;
 use self::writer::Writer;
 

@@ -21,3 +21,9 @@ pub fn print(text: &str) -> io::Result<()> {
 pub fn print_error(problem: &str) {
     crate::stderr().line(format!("error: {problem}\n").as_bytes());
 }
+
+/// Writes what a user of a command should know besides its output to standard error, as `warning: …`. If that
+/// cannot be written, it is lost.
+pub fn print_warning(text: &str) {
+    crate::stderr().line(format!("warning: {text}\n").as_bytes());
+}

@@ -159,6 +159,7 @@ impl Replace {
     pub(crate) fn apply(&self, Next(settings): Next) {
         let Self(task) = self;
         settings.log_warnings();
+        task.in_use.load().forget_failures(&settings);
         task.status.set_rules(settings.names.iter());
         task.in_use.store(Arc::new(settings));
         task.changed.send_replace(());

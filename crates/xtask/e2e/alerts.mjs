@@ -45,7 +45,11 @@ async function withAlerts(page, answer) {
     if (typeof given === "number") return route.fulfill({ status: given, body: "no" });
     const of = (name) => ALERTS.filter(({ rule }) => rule === name).length;
     const rules = ["our brand", HOSTILE, "quiet"].map((name) => ({ name, alerts: of(name), suppressed: 0 }));
-    const receivers = [{ name: "ops", waiting: 0, arrived: 2, failed: 1, dead_letters: 1 }];
+    const failed = { time: "2026-11-30T12:00:00.123Z", reason: HOSTILE, attempts: 3, next_attempt: "2026-11-30T12:00:04.123Z" };
+    const receivers = [
+      { name: "ops", waiting: 0, arrived: 2, failed: 1, dead_letters: 1 },
+      { name: "mail", waiting: 1, arrived: 0, failed: 3, dead_letters: 0, last_failure: failed },
+    ];
     return route.fulfill({ json: { is_running: true, alerts: given, rules, receivers } });
   });
 }
@@ -70,6 +74,10 @@ async function checkAlerts(page) {
   assert.match(cells[0][4], /^30 Nov/);
   assert.equal(await page.textContent("#alerts-summary"), "1 not delivered");
   assert.deepEqual(await page.$$eval("#alert-rows a", (links) => links.map(({ hash }) => hash)), ["#certificate=2", "#certificate=1"]);
+  const failures = await page.$$eval("#alerts-failing li", (lines) => lines.map((line) => line.textContent));
+  assert.equal(failures.length, 1);
+  assert.match(failures[0], /^mail: attempt 3 failed at 30 Nov 2026, ..:00:00, the next one is at ..:00:04; 1 alert waits: /);
+  assert(failures[0].endsWith(SHOWN), failures[0]);
   const made = await page.evaluate(() => [document.querySelectorAll("#alerts img").length, window.hacked]);
   assert.deepEqual(made, [0, undefined], "text of alerts stays text");
   assert.deepEqual(await page.$$eval("#alerts-rule option", (found) => found.map((one) => one.textContent)), ["All", "our brand", SHOWN]);

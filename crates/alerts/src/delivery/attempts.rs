@@ -43,18 +43,22 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
+    /// Returns the number of attempts that failed.
+    pub(super) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Returns the step after an attempt that ended this long after the alert was matched.
     pub(super) fn after(&mut self, outcome: &Outcome, retries: &Retries, time: Duration) -> Step {
-        let after = match outcome {
-            Outcome::Accepted => return Step::Done,
-            Outcome::Refused { .. } => return Step::GiveUp,
-            Outcome::Later { after, .. } => *after,
-        };
-        if time >= retries.give_up {
-            return Step::GiveUp;
+        if *outcome == Outcome::Accepted {
+            return Step::Done;
         }
         let pause = retries.first.saturating_mul(1 << self.failures.min(20)).min(retries.longest);
         self.failures = self.failures.saturating_add(1);
+        let Outcome::Later { after, .. } = outcome else { return Step::GiveUp };
+        if time >= retries.give_up {
+            return Step::GiveUp;
+        }
         // The last attempt is at the end, not long after it.
         Step::Pause(pause.max(after.unwrap_or_default()).min(retries.give_up.saturating_sub(time)))
     }
@@ -102,7 +106,8 @@ mod tests {
     #[test]
     fn refused_alerts_are_given_up_at_once() {
         let refused = Outcome::Refused { reason: String::new() };
-        let step = Attempts::default().after(&refused, &Retries::default(), Duration::ZERO);
-        assert_eq!(step, Step::GiveUp);
+        let mut attempts = Attempts::default();
+        let step = attempts.after(&refused, &Retries::default(), Duration::ZERO);
+        assert_eq!((step, attempts.failures()), (Step::GiveUp, 1));
     }
 }

@@ -40,6 +40,20 @@ pub struct Figures {
     failed: AtomicU64,
     kept: AtomicU64,
     lost: AtomicU64,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// A failed attempt to deliver an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The time at which it ended.
+    pub time: Timestamp,
+    /// The reason, without secrets.
+    pub reason: String,
+    /// The number of attempts for the alert so far.
+    pub attempts: u32,
+    /// The time of the next one; none if the alert is given up, or is not to be sent at present.
+    pub next_attempt: Option<Timestamp>,
 }
 
 impl Figures {
@@ -66,6 +80,26 @@ impl Figures {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Returns the last failed attempt, unless an alert has arrived since.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.lock().clone()
+    }
+
+    /// Forgets the last failure, as that of a receiver that has changed.
+    pub fn forget_failure(&self) {
+        *self.failure.lock() = None;
+    }
+
+    /// Notes the time of the attempt after the one that failed at `time`; none if there is none.
+    fn set_next_attempt(&self, time: Timestamp, next: Option<Timestamp>) {
+        let mut failure = self.failure.lock();
+        // The last failure may be that of another rule's alert.
+        if let Some(failure) = failure.as_mut().filter(|failure| failure.time == time) {
+            failure.next_attempt = next;
+        }
     }
 
     /// Notes an alert that is lost.
@@ -95,12 +129,10 @@ pub struct Deliverer {
     failing: Mutex<Failing>,
 }
 
-/// The failures that last.
+/// The log lines about failures that last.
 #[derive(Debug, Default)]
 struct Failing {
-    /// The last one since an alert arrived.
-    reason: Option<String>,
-    /// True if it was logged.
+    /// True if one was logged since an alert arrived.
     is_known: bool,
     logged: Option<Instant>,
 }
@@ -122,7 +154,7 @@ impl Deliverer {
     /// Returns the reason why the last attempt failed; none if it did not.
     #[must_use]
     pub fn problem(&self) -> Option<String> {
-        self.failing.lock().reason.clone()
+        self.figures().failure().map(|failure| failure.reason)
     }
 
     /// Delivers an alert, however long that takes. The next one of its rule follows when this returns. The
@@ -147,8 +179,15 @@ impl Deliverer {
             let outcome = self.receiver.send(alert).await;
             drop(place);
             let mut step = attempts.after(&outcome, &self.retries, earlier + started.elapsed());
+            let time = Timestamp::now();
             if let Outcome::Later { reason, .. } | Outcome::Refused { reason } = outcome {
-                self.note_failure(alert, &reason);
+                let failure = Failure {
+                    time,
+                    reason: reason.clone(),
+                    attempts: attempts.failures(),
+                    next_attempt: None,
+                };
+                self.note_failure(alert, failure);
                 if step == Step::GiveUp {
                     match self.given_up.keep(alert, reason).await {
                         Some(end) => return end,
@@ -161,29 +200,33 @@ impl Deliverer {
                 self.note_arrival();
                 return Delivery::Arrived;
             };
+            self.figures().set_next_attempt(time, time.checked_add(pause).ok());
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => return Delivery::Stopped,
+                _ = stopping.wait_for(|stopping| *stopping) => {
+                    self.figures().set_next_attempt(time, None);
+                    return Delivery::Stopped;
+                }
                 () = sleep(pause) => {}
             }
         }
     }
 
-    fn note_failure(&self, alert: &Alert, reason: &str) {
+    fn note_failure(&self, alert: &Alert, failure: Failure) {
         self.figures().failed.fetch_add(1, Ordering::Relaxed);
         let mut failing = self.failing.lock();
-        failing.reason = Some(reason.to_owned());
         if failing.logged.is_none_or(|last| last.elapsed() >= REMIND) {
             (failing.logged, failing.is_known) = (Some(Instant::now()), true);
             let (rule, receiver) = (&*alert.rule, &*self.given_up.receiver);
-            tracing::warn!(rule, receiver, reason, "an alert does not arrive");
+            tracing::warn!(rule, receiver, reason = failure.reason, "an alert does not arrive");
         }
+        *self.figures().failure.lock() = Some(failure);
     }
 
     fn note_arrival(&self) {
         self.figures().arrived.fetch_add(1, Ordering::Relaxed);
         let mut failing = self.failing.lock();
-        failing.reason = None;
+        self.figures().forget_failure();
         if std::mem::take(&mut failing.is_known) {
             tracing::info!(receiver = &*self.given_up.receiver, "alerts arrive again");
         }

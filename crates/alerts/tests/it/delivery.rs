@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alerts::delivery::{
-    DeadLetters, Deliverer, Delivery, Format, GivenUp, Outcome, Receiver, Retries,
+    DeadLetters, Deliverer, Delivery, Failure, Format, GivenUp, Outcome, Receiver, Retries,
     SIGNATURE_HEADER, Webhook, sign,
 };
 use alerts::{Alert, Reason, Sighting};
@@ -193,6 +193,44 @@ async fn a_stop_ends_an_attempt_and_a_pause() {
         let arrived = setup.deliverer.figures().arrived();
         assert_eq!((delivery, arrived), (Delivery::Stopped, 0));
     }
+}
+
+/// So an operator sees why nothing arrives, and when it is tried again.
+#[tokio::test]
+async fn the_last_failure_is_kept_until_an_alert_arrives() {
+    let answers = [
+        Answer::Status(500, ""),
+        Answer::Status(503, "retry-after: 90\r\n"),
+        Answer::Status(400, ""),
+    ];
+    let hook = Hook::start(&answers).await;
+    let setup = setup(&hook, FAST);
+    let (figures, first) = (setup.deliverer.figures(), alert(0));
+    assert_eq!(figures.failure(), None);
+    let begin = Timestamp::now();
+    let (delivery, second) = tokio::join!(setup.deliver(&first, begin), async {
+        loop {
+            match figures.failure() {
+                Some(failure) if failure.attempts == 2 && failure.next_attempt.is_some() => {
+                    setup.stop.send_replace(true);
+                    return failure;
+                }
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    });
+    assert_eq!(delivery, Delivery::Stopped);
+    assert_eq!(second.reason, "it answers 503 Service Unavailable: busy");
+    assert!((begin..=Timestamp::now()).contains(&second.time), "{second:?}");
+    assert_eq!(second.next_attempt, second.time.checked_add(Duration::from_secs(90)).ok());
+    assert_eq!(figures.failure(), Some(Failure { next_attempt: None, ..second }), "it is stopped");
+    setup.stop.send_replace(false);
+    assert_eq!(setup.deliver(&first, begin).await, Delivery::Kept);
+    let refused = figures.failure().expect("it is kept");
+    assert_eq!((refused.attempts, refused.next_attempt), (1, None));
+    assert_eq!(refused.reason, "it answers 400 Bad Request: busy");
+    assert_eq!(setup.deliver(&alert(1), begin).await, Delivery::Arrived);
+    assert_eq!(figures.failure(), None);
 }
 
 #[tokio::test]

@@ -156,6 +156,16 @@ impl Settings {
         })
     }
 
+    /// Forgets the last failures of receivers that are other ones in the next settings.
+    pub(super) fn forget_failures(&self, next: &Self) {
+        for (name, receiving) in &self.receivers {
+            let now = next.receivers.get(name);
+            if now.is_none_or(|now| !Arc::ptr_eq(now, receiving)) {
+                receiving.deliverer.figures().forget_failure();
+            }
+        }
+    }
+
     /// Logs what the author of the configuration should know.
     pub(super) fn log_warnings(&self) {
         for warning in &self.warnings {
@@ -225,6 +235,7 @@ fn targets(
     is_wanted: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Vec<(String, &Described, Target)>> {
     let receivers = config.alerts.receivers.iter().enumerate();
+    let receivers = receivers.filter(|(_, described)| is_wanted(&described.name));
     let with_key = receivers.map(|(place, described)| {
         let key = format!("alerts.receivers[{place}]");
         let target = target(&key, described, &config.variables)
@@ -236,7 +247,6 @@ fn targets(
 
 fn target(key: &str, described: &Described, variables: &Variables) -> anyhow::Result<Target> {
     let format = match described.kind {
-    let receivers = receivers.filter(|(_, described)| is_wanted(&described.name));
         ReceiverType::Webhook => Format::Json,
         ReceiverType::Slack => Format::Slack,
         ReceiverType::Discord => Format::Discord,

@@ -22,7 +22,7 @@ pub(super) fn list(letters: &DeadLetters, filter: &AlertFilter) -> anyhow::Resul
         text.push_str("no alert that did not arrive\n");
     }
     if unreadable > 0 {
-        tracing::warn!("{path}: {unreadable} lines cannot be read");
+        logging::print_warning(&format!("{path}: {unreadable} lines cannot be read"));
     }
     Ok(text)
 }

@@ -23,6 +23,22 @@ const USER_AGENT: &str = concat!("certstream-server-alerts/", env!("CARGO_PKG_VE
 #[derive(Debug, Deserialize)]
 struct Answer {
     alerts: Vec<Listed>,
+    receivers: Vec<Receiver>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Receiver {
+    name: String,
+    waiting: u64,
+    last_failure: Option<Failure>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failure {
+    time: String,
+    reason: String,
+    attempts: u32,
+    next_attempt: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +48,8 @@ struct Listed {
     receivers: BTreeMap<String, State>,
 }
 
-/// Returns the text of the newest alerts of a server, the newest first.
+/// Returns the text of the newest alerts of a server, the newest first. Prints a warning for each receiver
+/// that got nothing since an attempt failed.
 ///
 /// # Errors
 /// If the server cannot be reached, or refuses.
@@ -74,9 +91,24 @@ pub(super) async fn list(
     if !status.is_success() {
         bail!("{} returned {status}: {}", server(), refusal(status, &body));
     }
-    let Answer { alerts } = serde_json::from_slice(&body)
+    let Answer { alerts, receivers } = serde_json::from_slice(&body)
         .with_context(|| format!("{}: the answer is not a list of alerts", server()))?;
+    for warning in receivers.iter().filter_map(warning) {
+        logging::print_warning(&warning);
+    }
     print(&alerts, command.filter.json)
+}
+
+/// Describes why a receiver gets nothing; none if it does.
+fn warning(receiver: &Receiver) -> Option<String> {
+    let Receiver { name, waiting, last_failure } = receiver;
+    let Failure { time, reason, attempts, next_attempt } = last_failure.as_ref()?;
+    let [name, time, reason] = [name, time, reason].map(|part| text::shown(part));
+    let next = next_attempt.as_deref().map(text::shown);
+    let next = next.map_or_else(String::new, |time| format!("the next one is at {time}, "));
+    Some(format!(
+        "{name}: attempt {attempts} failed at {time}: {reason}; {next}{waiting} alerts wait"
+    ))
 }
 
 /// Returns the URL of the request.

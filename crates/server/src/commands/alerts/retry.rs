@@ -85,7 +85,8 @@ impl Counts {
     fn report(&self, unreadable: usize) -> anyhow::Result<String> {
         let Self { arrived, failed } = self;
         if unreadable > 0 {
-            tracing::warn!("{unreadable} lines of the file cannot be read; they stay in it");
+            let text = "lines of the file cannot be read; they stay in it";
+            logging::print_warning(&format!("{unreadable} {text}"));
         }
         ensure!(
             *failed == 0,

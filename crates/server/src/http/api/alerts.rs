@@ -91,7 +91,7 @@ pub(super) async fn list(State(alerts): State<Arc<Alerts>>, RawQuery(query): Raw
         return (StatusCode::NOT_FOUND, problem).into_response();
     }
     let entries = alerts.status.recent.list(requested.rule.as_deref(), requested.limit);
-    let answer = Answer::new(&alerts.status, &entries);
+    let answer = Answer::new(&alerts.status, &entries, &alerts.config.alerts.receivers);
     match serde_json::to_vec(&answer) {
         Ok(body) => {
             let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];

@@ -251,6 +251,11 @@ async fn the_commands_list_test_and_send_again_what_was_given_up() {
     let listed = command(folder.path(), &["list", "--rule", RULE, "--limit", "1"]).await;
     let (first, errors) = (text(&listed.stdout), text(&listed.stderr));
     assert!(first.contains(RULE) && first.lines().count() == 1, "{first} {errors}");
+    let failed = "warning: ops: attempt 1 failed at 20";
+    assert!(errors.contains(failed) && errors.contains(": it answers 400"), "{errors}");
+    let answer = list(&server, "limit=1").await;
+    let failure = &answer["receivers"][0]["last_failure"];
+    assert_eq!((&failure["attempts"], failure.get("next_attempt")), (&1.into(), None), "{answer}");
 
     let tested = command(folder.path(), &["test", "ops"]).await;
     assert_eq!(tested.status.code(), Some(1), "{tested:?}");

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use alerts::delivery;
 use alerts::{Alert, Entry, State};
+use config::alerts::Receiver as Described;
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -55,13 +58,54 @@ struct Receiver {
     failed: u64,
     /// Alerts that were given up.
     dead_letters: u64,
+    /// The last attempt that failed; missing if an alert has arrived since, or none has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<Failure>,
+}
+
+/// An attempt to deliver an alert that failed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertFailure)]
+pub(super) struct Failure {
+    /// The time at which it ended.
+    #[schema(format = DateTime)]
+    time: String,
+    /// The reason, without secrets.
+    reason: String,
+    /// Attempts for this alert so far.
+    attempts: u32,
+    /// The time of the next attempt for it; missing if it is given up, or not to be sent at present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    next_attempt: Option<String>,
+}
+
+impl From<delivery::Failure> for Failure {
+    fn from(failure: delivery::Failure) -> Self {
+        let delivery::Failure { time, reason, attempts, next_attempt } = failure;
+        Self { time: shown(time), reason, attempts, next_attempt: next_attempt.map(shown) }
+    }
+}
+
+/// Returns a time, to milliseconds.
+fn shown(time: Timestamp) -> String {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time).to_string()
 }
 
 impl<'a> Answer<'a> {
     /// Makes the answer from the alerts that it lists.
-    pub(super) fn new(status: &Status, entries: &'a [Entry]) -> Self {
+    pub(super) fn new(status: &Status, entries: &'a [Entry], configured: &[Described]) -> Self {
+        // Nobody can do anything about others.
+        let is_in_use = |name: &str| {
+            status.is_running() && configured.iter().any(|described| described.name == name)
+        };
         let listed = |entry: &'a Entry| Listed { alert: &entry.alert, receivers: &entry.receivers };
         let receivers = status.receivers().into_iter().map(|(name, figures)| Receiver {
+            last_failure: figures
+                .delivery
+                .failure()
+                .filter(|_| is_in_use(&name))
+                .map(Failure::from),
             name: name.to_string(),
             waiting: figures.waiting(),
             arrived: figures.delivery.arrived(),

@@ -111,6 +111,27 @@ async fn the_newest_alerts_are_listed_with_their_delivery() {
     assert_eq!((&one["alerts"][1]["id"], &one["rules"]), (&id(3).into(), &rules));
 }
 
+#[test]
+fn a_failure_has_the_time_of_the_next_attempt() {
+    let time: Timestamp = "2026-11-30T12:00:00.123456789Z".parse().expect("a time");
+    let failure = alerts::delivery::Failure {
+        time,
+        reason: "it answers 503".to_owned(),
+        attempts: 3,
+        next_attempt: time.checked_add(std::time::Duration::from_secs(4)).ok(),
+    };
+    let written = |failure| serde_json::to_value(answer::Failure::from(failure)).expect("JSON");
+    let mut expected = json!({
+        "time": "2026-11-30T12:00:00.123Z",
+        "reason": "it answers 503",
+        "attempts": 3,
+        "next_attempt": "2026-11-30T12:00:04.123Z",
+    });
+    assert_eq!(written(failure.clone()), expected);
+    expected.as_object_mut().expect("an object").remove("next_attempt");
+    assert_eq!(written(alerts::delivery::Failure { next_attempt: None, ..failure }), expected);
+}
+
 #[tokio::test]
 async fn requests_that_cannot_be_answered_get_the_reason() {
     let (alerts, _alives) = configured(&["a"]);
