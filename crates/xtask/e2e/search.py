@@ -97,7 +97,7 @@ def read(message):
     return {
         "offset": message["offset"],
         "names": [name.lower() for name in leaf["all_domains"]],
-        "ip": {ipaddress.ip_address(name[11:]) for name in alternative.split(", ") if name.startswith("ip address:")},
+        "ip": {ipaddress.ip_address(name[3:]) for name in alternative.split(", ") if name.startswith("ip:")},
         "issuer": [lower(leaf["issuer"]["CN"]), lower(leaf["issuer"]["O"])],
         "by": sys.intern(json.dumps(leaf["issuer"], sort_keys=True)),
         "log": [lower(data["source"]["name"]), lower(data["source"]["url"])],
@@ -177,8 +177,10 @@ class Query:
         return start, end
 
     def names(self, one):
-        """The names that are wanted; all if none is by itself."""
+        """The names that are wanted; all if none is by itself. Addresses are names where there are no others."""
         every = {plain(name) for name in one["names"]}
+        if not every:
+            return sorted(str(address) for address in one["ip"])[:100]
         wanted = {name for name in every if self.has_name(name)}
         return [name for name in sorted(wanted or every) if len(name.encode()) <= 253][:100]
 
@@ -196,8 +198,10 @@ class Query:
                     continue
                 certificates.add(certificate)
             if unique == "name":
-                new = set(self.names(one)) - shown
-                if not new:
+                names = set(self.names(one))
+                new = names - shown
+                # One without a name repeats none.
+                if names and not new:
                     continue
                 shown |= new
             found.append(one["offset"])
@@ -311,6 +315,7 @@ begun = time.monotonic()
 while len(messages.all) < LEAST or newest() < messages.all[LEAST - 1]["offset"]:
     time.sleep(0.2)
 first = messages.until(newest())
+assert any(one["ip"] for one in first), "no certificate has an address"
 print(f"{len(first)} certificates after {time.monotonic() - begun:.0f} s")
 chance = random.Random(20)
 times = []

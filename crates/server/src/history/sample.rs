@@ -74,6 +74,12 @@ impl Sample {
         JournalHistory::start(self.journal().clone(), entries).expect("a thread")
     }
 
+    /// Returns the history, which nothing indexes but searches.
+    pub(crate) fn unfollowed(&self) -> Arc<JournalHistory> {
+        let entries = Arc::new(Entries::new(&self.state));
+        Arc::new(JournalHistory::new(self.journal().clone(), entries))
+    }
+
     /// Appends a page of a log.
     pub(crate) fn append(&mut self, identity: &LogIdentity, entries: &[Entry]) -> Batch {
         let (log, change) = self.state.row(identity);
@@ -125,6 +131,15 @@ pub(crate) fn certificate(names: &[&str], issuer: &str) -> Bytes {
     subject.push(rcgen::DnType::CommonName, *names.first().expect("a name"));
     subject.push(rcgen::DnType::OrganizationName, issuer);
     parameters.distinguished_name = subject;
+    let key = rcgen::KeyPair::generate().expect("a key");
+    Bytes::copy_from_slice(parameters.self_signed(&key).expect("a certificate").der())
+}
+
+/// Returns a certificate whose only names are these in its extension: domains and addresses.
+pub(crate) fn without_subject(names: &[&str]) -> Bytes {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut parameters = rcgen::CertificateParams::new(names).expect("names");
+    parameters.distinguished_name = rcgen::DistinguishedName::new();
     let key = rcgen::KeyPair::generate().expect("a key");
     Bytes::copy_from_slice(parameters.self_signed(&key).expect("a certificate").der())
 }

@@ -78,6 +78,17 @@ pub(crate) fn of(certificate: &Certificate<'_>) -> Vec<String> {
     names.into_iter().collect()
 }
 
+/// Returns the iPAddress names of a certificate, each once and in the order of the alphabet.
+pub(crate) fn addresses_of(certificate: &Certificate<'_>) -> Vec<String> {
+    let mut addresses = BTreeSet::new();
+    for name in certificate.alternative_names() {
+        if let GeneralName::Ip(address) = name {
+            addresses.insert(address.to_string());
+        }
+    }
+    addresses.into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

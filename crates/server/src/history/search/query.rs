@@ -148,9 +148,13 @@ impl Query {
         filter.passes(&subject)
     }
 
-    /// Returns those names of a certificate that are wanted, in lower case; all if none is by itself.
+    /// Returns those names of a certificate that are wanted, in lower case; all if none is by itself. One
+    /// that has addresses only is named by them.
     pub(crate) fn names(&self, certificate: &Certificate<'_>) -> Vec<String> {
         let all = names::of(certificate);
+        if all.is_empty() {
+            return names::addresses_of(certificate);
+        }
         let mut subject = Subject::default();
         let mut is_wanted = |name: &String| {
             subject.clear();

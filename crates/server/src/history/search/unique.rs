@@ -4,6 +4,7 @@
 //! to be remembered between two pages.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,6 +64,8 @@ pub(super) struct Lookup {
     left: Range<u64>,
     /// Batches that may still be read.
     batches: usize,
+    /// True for a record without a name that counts, which repeats no other.
+    is_nameless: bool,
 }
 
 /// Something that a result may repeat.
@@ -91,6 +94,7 @@ impl Lookup {
         seen: &mut Seen,
     ) -> Self {
         let before = seen.make_room(before);
+        let mut is_nameless = false;
         let mut keys: Vec<Key> = match search.query.unique {
             None => Vec::new(),
             Some(Unique::Certificate) if seen.insert(&identity(&read(record))) => {
@@ -98,13 +102,16 @@ impl Lookup {
             }
             Some(Unique::Certificate) => Vec::new(),
             Some(Unique::Name) => {
-                let names = names_of(search, record).into_iter();
+                let names = names_of(search, record);
+                is_nameless = names.is_empty();
+                let names = names.into_iter();
                 names.filter(|name| seen.insert(name.as_bytes())).map(Key::Name).collect()
             }
         };
         keys.reverse();
         let left = before.clone();
-        Self { offset, keys, new: Vec::new(), before, left, batches: MOST_BATCHES }
+        let (new, batches) = (Vec::new(), MOST_BATCHES);
+        Self { offset, keys, new, before, left, batches, is_nameless }
     }
 
     /// Continues until a time; takes at least one step.
@@ -131,7 +138,8 @@ impl Lookup {
             }
         }
         let new = std::mem::take(&mut self.new);
-        Ok(if new.is_empty() { Outcome::Repeated } else { Outcome::New(new) })
+        let is_new = self.is_nameless || !new.is_empty();
+        Ok(if is_new { Outcome::New(new) } else { Outcome::Repeated })
     }
 
     /// Reports whether a result before has the same; `None` if it is not known in time.
@@ -147,10 +155,10 @@ impl Lookup {
         }
         let mut wanted = search.query.wanted(search.logs);
         let certificate = read(record);
-        wanted.groups.push(vec![match key {
-            Key::Certificate => Term::Serial(certificate.serial.to_vec()),
-            Key::Name(name) => Term::Name(name.clone()),
-        }]);
+        wanted.groups.push(match key {
+            Key::Certificate => vec![Term::Serial(certificate.serial.to_vec())],
+            Key::Name(name) => terms_of(name),
+        });
         let ours = identity(&certificate);
         let is_same = |other: &Record| match key {
             Key::Certificate => identity(&read(other)) == ours,
@@ -200,6 +208,12 @@ fn names_of(search: &Search<'_>, record: &Record) -> Vec<String> {
     names
 }
 
+/// Returns what an index knows of a name, which may be an address.
+fn terms_of(name: &str) -> Vec<Term> {
+    let address = name.parse::<IpAddr>().ok().map(|address| Term::Addresses(address, address));
+    std::iter::once(Term::Name(name.to_owned())).chain(address).collect()
+}
+
 /// Reports whether a batch has a result in the range that is as `is_it` says.
 fn has(
     search: &Search<'_>,
@@ -224,46 +238,29 @@ mod tests {
     use journal::Indexes;
     use wire::filter::Filter;
 
-    use super::super::{Between, Bounds, Limits, Position, Query};
+    use super::super::{Between, Bounds, Hit, Limits, Position, Query};
     use super::*;
-    use crate::history::sample::{Entry, SETTINGS, Sample, certificate, log};
+    use crate::history::sample::{Entry, SETTINGS, Sample, certificate, log, without_subject};
     use crate::publish::entries::Entries;
 
-    /// A journal: a certificate of a log twice, and then more often than is looked at from another log.
+    /// A journal that is indexed.
     struct Site {
         sample: Sample,
         indexes: Indexes,
-        first: u64,
     }
 
     impl Site {
-        fn new() -> Self {
-            let mut sample = Sample::new(SETTINGS);
-            let der = certificate(&["a.example", "b.example"], "CA");
-            let entry = |der: &Bytes| Entry::Record(der.clone(), Vec::new());
-            let [one, other] =
-                ["one", "other"].map(|name| log(name, &format!("https://{name}.example"), None));
-            let first = sample.append(&one, &[entry(&der)]).first_offset;
-            sample.append(&one, &[entry(&der)]);
-            for _ in 0..MOST_BATCHES + 5 {
-                sample.append(&other, &[entry(&der)]);
-            }
+        fn new(sample: Sample) -> Self {
             let indexes = Indexes::new(sample.journal());
             indexes.follow(|| indexes.is_complete());
-            Self { sample, indexes, first }
+            Self { sample, indexes }
         }
 
-        /// Searches in slices of this time, and forgets all after each result. Returns the results, and the
-        /// number of slices that ended in a look-up.
-        fn search(&self, unique: Unique, slice: Duration) -> (Vec<u64>, usize) {
+        /// Searches a log in slices of this time, and forgets all after each result. Returns the results, and
+        /// the number of slices that ended in a look-up.
+        fn search(&self, unique: Unique, order: Order, slice: Duration) -> (Vec<Hit>, usize) {
             let filter = Filter::parse([("log", "one")], 10).expect("a filter");
-            let query = Query {
-                filter,
-                serial: None,
-                pattern: None,
-                order: Order::Newest,
-                unique: Some(unique),
-            };
+            let query = Query { filter, serial: None, pattern: None, order, unique: Some(unique) };
             let entries = Entries::new(&self.sample.state);
             let journal = self.indexes.searchable();
             let search = Search { journal, logs: &entries, query: &query };
@@ -273,28 +270,98 @@ mod tests {
                 let limits = Limits { results: 1, until: Instant::now() + slice };
                 let hits = search.continue_at(&mut position, &mut between, limits);
                 let hits = hits.expect("readable");
-                found.extend(hits.iter().map(|hit| hit.offset));
                 ended += usize::from(between.is_amid_look_up());
                 if !hits.is_empty() {
                     between.forget();
                 }
+                found.extend(hits);
             }
             (found, ended)
         }
     }
 
+    fn entry(der: &Bytes) -> Entry {
+        Entry::Record(der.clone(), Vec::new())
+    }
+
     #[test]
     fn only_results_count_as_repeated_and_a_look_up_takes_several_slices() {
-        let site = Site::new();
+        // A certificate of a log twice, and then more often than is looked at from another log.
+        let mut sample = Sample::new(SETTINGS);
+        let der = certificate(&["a.example", "b.example"], "CA");
+        let [one, other] =
+            ["one", "other"].map(|name| log(name, &format!("https://{name}.example"), None));
+        let first = sample.append(&one, &[entry(&der)]).first_offset;
+        sample.append(&one, &[entry(&der)]);
+        for _ in 0..MOST_BATCHES + 5 {
+            sample.append(&other, &[entry(&der)]);
+        }
+        let site = Site::new(sample);
+        let search = |unique, slice| {
+            let (found, ended) = site.search(unique, Order::Newest, slice);
+            (found.iter().map(|hit| hit.offset).collect::<Vec<_>>(), ended)
+        };
         for unique in [Unique::Certificate, Unique::Name] {
-            let once = vec![site.first + 1];
-            assert_eq!(
-                site.search(unique, Duration::from_secs(600)),
-                (once.clone(), 0),
-                "{unique:?}"
-            );
-            let (found, ended) = site.search(unique, Duration::ZERO);
+            let once = vec![first + 1];
+            assert_eq!(search(unique, Duration::from_secs(600)), (once.clone(), 0), "{unique:?}");
+            let (found, ended) = search(unique, Duration::ZERO);
             assert!(found == once && ended > 2, "{unique:?}: {found:?}, {ended} slices");
         }
+    }
+
+    #[test]
+    fn addresses_are_names_of_certificates_without_others_and_nameless_ones_repeat_nothing() {
+        let [first, second] = ["192.0.2.1", "2001:db8::1"];
+        let long = ["a"; 150].join(".");
+        let certificates = [
+            without_subject(&[first]),
+            without_subject(&[first]),
+            without_subject(&[first, second]),
+            // One with a name is not named by its addresses.
+            without_subject(&["a.example", second]),
+            without_subject(&[&long]),
+            without_subject(&[&long]),
+            without_subject(&[]),
+            without_subject(&[]),
+        ];
+        let mut sample = Sample::new(SETTINGS);
+        let one = log("one", "https://one.example", None);
+        let start = sample.append(&one, &[entry(&certificates[0])]).first_offset;
+        for der in &certificates[1..] {
+            sample.append(&one, &[entry(der)]);
+        }
+        let site = Site::new(sample);
+        let names = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let search = |order| {
+            // Nothing is remembered after a result, so that all is looked up.
+            let (found, _) = site.search(Unique::Name, order, Duration::ZERO);
+            found.into_iter().map(|hit| (hit.offset - start, hit.names)).collect::<Vec<_>>()
+        };
+        let nameless = |at: u64| (at, Vec::new());
+        assert_eq!(
+            search(Order::Oldest),
+            [
+                (0, names(&[first])),
+                (2, names(&[second])),
+                (3, names(&["a.example"])),
+                nameless(4),
+                nameless(5),
+                nameless(6),
+                nameless(7),
+            ]
+        );
+        assert_eq!(
+            search(Order::Newest),
+            [
+                nameless(7),
+                nameless(6),
+                nameless(5),
+                nameless(4),
+                (3, names(&["a.example"])),
+                (2, names(&[first, second])),
+            ]
+        );
     }
 }

@@ -59,11 +59,11 @@ impl Message {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
         let names = leaf["all_domains"].as_array().expect("names");
         let alternative = text(&leaf["extensions"]["subjectAltName"]);
-        let addresses = alternative.split(", ").filter_map(|name| name.strip_prefix("ip address:"));
+        let addresses = alternative.split(", ").filter_map(|name| name.strip_prefix("ip:"));
         Self {
             offset: message["offset"].as_u64().expect("an offset"),
             names: names.iter().map(text).collect(),
-            addresses: addresses.filter_map(|address| address.parse().ok()).collect(),
+            addresses: addresses.map(|address| address.parse().expect("an address")).collect(),
             issuer: vec![text(&leaf["issuer"]["CN"]), text(&leaf["issuer"]["O"])],
             whole_issuer: leaf["issuer"].to_string(),
             log: vec![text(&data["source"]["name"]), text(&data["source"]["url"])],
@@ -72,6 +72,10 @@ impl Message {
             sha256: text(&leaf["sha256"]),
             seen: data["seen"].as_f64().expect("a time"),
         }
+    }
+
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.addresses.first().copied()
     }
 
     /// Returns the names by which it is found: in lower case, without final dots, each once.
@@ -146,9 +150,15 @@ impl Wanted {
             && message.offset >= start
     }
 
-    /// Returns the names of a message that are wanted; all if none is by itself.
+    /// Returns the names of a message that are wanted; all if none is by itself. Addresses are names where
+    /// there are no others.
     fn names(&self, message: &Message) -> BTreeSet<String> {
         let all = message.names();
+        if all.is_empty() {
+            let addresses: BTreeSet<String> =
+                message.addresses.iter().map(ToString::to_string).collect();
+            return addresses.into_iter().take(100).collect();
+        }
         let is_wanted = |name: &&String| {
             (self.domains.is_empty() || self.is_of_domains(name))
                 && (self.parts.is_empty() || self.has_part(name))
@@ -184,7 +194,9 @@ impl Wanted {
                 }
                 _ => BTreeSet::new(),
             };
-            if self.is_unique_name() && new.is_empty() {
+            // One without a name repeats none.
+            let is_repeated = new.is_empty() && !self.names(message).is_empty();
+            if self.is_unique_name() && is_repeated {
                 continue;
             }
             results.0.push((message.offset, new));
