@@ -1,18 +1,18 @@
 //! A search in a data directory. It is only read, so that a server may run with it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
-use config::{Config, SearchCommand};
+use anyhow::Context as _;
+use config::Config;
 use jiff::Timestamp;
 use journal::storage::Disk;
 use journal::{Directory, System};
 
 use super::ending::{Ending, Left};
 use super::output::Output;
-use super::{MOST_TERMS, parameters};
-use crate::history::search::{Between, Bounds, Limits, Position, Search};
+use crate::history::search::{Between, Bounds, Limits, Position, Query, Search};
 use crate::http::api::search;
 use crate::options;
 use crate::publish::entries::Entries;
@@ -25,28 +25,24 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Searches a directory, and returns how far it came.
 ///
 /// # Errors
-/// If the journal cannot be read, or the request is wrong.
+/// If the journal cannot be read.
 pub(super) fn run(
+    directory: &Path,
     config: Option<&Config>,
-    command: &SearchCommand,
+    query: &Query,
+    limit: usize,
     bounds: Bounds,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
-    let configured = config.and_then(|config| config.data_dir.as_deref());
-    let directory = command.directory.as_deref().or(configured);
-    let directory = directory
-        .context("no directory is named: give one, set data_dir, or ask a server with --url")?;
     let opened = Directory::open(Arc::new(Disk), &System::new(), directory);
     let journal =
         opened.with_context(|| format!("cannot read the journal in {}", directory.display()))?;
-    let query = search::query(&parameters(command).finish(), MOST_TERMS, journal.stream());
-    let query = query.map_err(|problem| anyhow!("--{}", problem.trim_end()))?;
     let logs = Entries::new(journal.state());
     let default = Config::default();
     let renderer = options::renderer(config.unwrap_or(&default));
-    let search = Search { journal: journal.searchable(), logs: &logs, query: &query };
+    let search = Search { journal: journal.searchable(), logs: &logs, query };
     let mut position = Position::begin(journal.searchable(), &bounds)?;
-    let (mut left, mut between) = (command.limit, Between::default());
+    let (mut left, mut between) = (limit, Between::default());
     while left > 0 && !position.is_at_end() {
         let now = Instant::now();
         let until = now.checked_add(PAUSE).unwrap_or(now);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -51,17 +52,13 @@ struct Searched {
 /// # Errors
 /// If the server cannot be reached, refuses, or its answer is incomplete.
 pub(super) fn run(
-    url: &str,
+    server: &Server,
     command: &SearchCommand,
     bounds: Bounds,
-    environment: &HashMap<OsString, OsString>,
     output: &mut Output,
 ) -> anyhow::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let searched = runtime.block_on(async {
-        let server = Server::new(url, command, environment)?;
-        server.search(command, &bounds, output).await
-    });
+    let searched = runtime.block_on(server.search(command, &bounds, output));
     // A name lookup may still hang in a thread that nothing can interrupt.
     runtime.shutdown_timeout(Duration::from_millis(100));
     searched
@@ -95,14 +92,25 @@ enum Answer {
 }
 
 /// A server that is asked.
-struct Server {
+pub(super) struct Server {
     base: Url,
     client: reqwest::Client,
     token: Option<(reqwest::header::HeaderName, String)>,
 }
 
+impl fmt::Debug for Server {
+    // The token is not shown.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.base)
+    }
+}
+
 impl Server {
-    fn new(
+    /// Reads the URL, the token and the certificates.
+    ///
+    /// # Errors
+    /// If one of them cannot be used.
+    pub(super) fn new(
         url: &str,
         command: &SearchCommand,
         environment: &HashMap<OsString, OsString>,

@@ -34,6 +34,9 @@ const PAGE: (usize, usize) = (100, 1000);
 /// Results as lines.
 const LINES: (usize, usize) = (1000, 100_000);
 
+/// The names and values of a query string.
+type Pairs<'q> = Vec<(Cow<'q, str>, Cow<'q, str>)>;
+
 /// The format of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -57,38 +60,16 @@ pub(super) struct Requested {
 impl Requested {
     /// Reads a query string. The error is the answer to the client.
     pub(super) fn read(query: &str, max_terms: usize, stream: StreamId) -> Result<Self, String> {
-        let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
-            form_urlencoded::parse(query.as_bytes()).collect();
-        check_names(&pairs)?;
-        for (name, value) in &pairs {
-            if let Some(parameter) = Parameter::from_name(name) {
-                check_terms(parameter, value)?;
-            }
-        }
-        let parameters = pairs.iter().map(|(name, value)| (&**name, &**value));
-        let filter = Filter::parse(parameters, max_terms).map_err(|error| format!("{error}\n"))?;
-        let value =
-            |name: &str| pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value);
-        let serial = value("serial").map(Serial::parse).transpose()?;
-        let order = match value("order") {
-            None | Some("newest") => Order::Newest,
-            Some("oldest") => Order::Oldest,
-            Some(other) => return Err(choice("order", other, "newest or oldest")),
-        };
-        let unique = match value("unique") {
-            None => None,
-            Some("certificate") => Some(Unique::Certificate),
-            Some("name") => Some(Unique::Name),
-            Some(other) => return Err(choice("unique", other, "certificate or name")),
-        };
+        let pairs = pairs(query)?;
+        let value = value_of(&pairs);
+        let query = query_of(&pairs, max_terms)?;
         let (format, (default, most)) = match value("format") {
             None | Some("json") => (Format::Json, PAGE),
             Some("ndjson") => (Format::Ndjson, LINES),
             Some(other) => return Err(choice("format", other, "json or ndjson")),
         };
         let limit = value("limit").map_or(Ok(default), |text| limit(text, most))?;
-        let bounds = bounds(value, stream)?;
-        let query = Query { filter, serial, pattern: None, order, unique };
+        let bounds = bounds(&value, stream)?;
         let identity = identity(&query, &bounds);
         let continued = value("cursor").map(|text| cursor::read(text, stream, &identity));
         let position = continued.transpose()?;
@@ -96,8 +77,49 @@ impl Requested {
     }
 }
 
+/// Reads the parameters of a query string besides those of a page and of bounds. The error is for the user.
+pub(super) fn query(parameters: &str, max_terms: usize) -> Result<Query, String> {
+    query_of(&pairs(parameters)?, max_terms)
+}
+
+/// Returns the parameters of a query string, the names of which are known.
+fn pairs(query: &str) -> Result<Pairs<'_>, String> {
+    let pairs: Pairs<'_> = form_urlencoded::parse(query.as_bytes()).collect();
+    check_names(&pairs)?;
+    Ok(pairs)
+}
+
+fn value_of<'p>(pairs: &'p Pairs<'_>) -> impl Fn(&str) -> Option<&'p str> {
+    move |name: &str| pairs.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
+}
+
+fn query_of(pairs: &Pairs<'_>, max_terms: usize) -> Result<Query, String> {
+    for (name, value) in pairs {
+        if let Some(parameter) = Parameter::from_name(name) {
+            check_terms(parameter, value)?;
+            check_alphabet(parameter, value)?;
+        }
+    }
+    let parameters = pairs.iter().map(|(name, value)| (&**name, &**value));
+    let filter = Filter::parse(parameters, max_terms).map_err(|error| format!("{error}\n"))?;
+    let value = value_of(pairs);
+    let serial = value("serial").map(Serial::parse).transpose()?;
+    let order = match value("order") {
+        None | Some("newest") => Order::Newest,
+        Some("oldest") => Order::Oldest,
+        Some(other) => return Err(choice("order", other, "newest or oldest")),
+    };
+    let unique = match value("unique") {
+        None => None,
+        Some("certificate") => Some(Unique::Certificate),
+        Some("name") => Some(Unique::Name),
+        Some(other) => return Err(choice("unique", other, "certificate or name")),
+    };
+    Ok(Query { filter, serial, pattern: None, order, unique })
+}
+
 /// Refuses names that are not known, and those given twice that may not be.
-fn check_names(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<(), String> {
+fn check_names(pairs: &Pairs<'_>) -> Result<(), String> {
     let mut given = BTreeSet::new();
     for (name, _) in pairs {
         if Parameter::from_name(name).is_some() {
@@ -155,6 +177,19 @@ pub(in crate::http::api) fn check_terms(parameter: Parameter, value: &str) -> Re
         }
     }
     Ok(())
+}
+
+/// Refuses letters of other alphabets in `match`: a part of a name cannot be converted to the form that
+/// certificates have, so that a search would find nothing.
+fn check_alphabet(parameter: Parameter, value: &str) -> Result<(), String> {
+    let terms = value.split(',').map(str::trim).filter(|term| term.len() <= MAX_TERM_BYTES);
+    match terms.filter(|_| parameter == Parameter::Match).find(|term| !term.is_ascii()) {
+        Some(term) => Err(format!(
+            "match: {term:?} has letters beyond ASCII; certificates have such labels in another form \
+             (xn--), so give a part of that form, or the whole name as domain\n"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Reports whether a character changes how text looks without being seen: marks of direction, and
@@ -256,6 +291,11 @@ mod tests {
             ("domain=a'%3B+DROP+TABLE+x", "is not a domain name"),
             ("match=ab", "too short"),
             ("match=ab*cd", "contains an asterisk"),
+            (
+                "match=b%C3%BCcher",
+                "has letters beyond ASCII; certificates have such labels in another",
+            ),
+            ("match=abc,b%C3%BCcher", "match: \"b\u{fc}cher\" has letters beyond ASCII"),
             ("match=abc%00", "has a control character"),
             ("issuer=a%0Ab", "has a control character"),
             ("domain=a%E2%80%AEb.com", "has an invisible character, U+202E"),
