@@ -1,7 +1,9 @@
 """Tools of crt.sh with a server in place of crt.sh: certspy from PyPI as it is, and the requests of tools that are not in Python."""
 
 import datetime
+import hashlib
 import os
+import ssl
 import time
 
 import requests
@@ -97,4 +99,14 @@ for url in REQUESTS:
     assert len(set(kinds)) == len(kinds) > 0, "a certificate is there twice"
     missing = {result["serial_number"].lower() for result in valid.values() if names(result, True)}
     assert missing <= {row["serial_number"] for row in rows}
+# The page of this server links to certificates on crt.sh by their fingerprints.
+newest = max(found)
+fingerprint = found[newest]["sha256"].replace(":", "").lower()
+for query in (f"q={fingerprint}&output=json", f"sha256={fingerprint}&output=json", f"id={newest}&output=json"):
+    rows = requests.get(f"https://crt.sh/?{query}", timeout=60).json()
+    assert [row["serial_number"] for row in rows] == [found[newest]["serial_number"].lower()], f"{query}: {rows}"
+pem = requests.get(f"https://crt.sh/?d={newest}", timeout=60).text
+assert hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest() == fingerprint, "the download is another certificate"
+refused = requests.get("https://crt.sh/?O=Example&output=json", timeout=60)
+assert refused.status_code == 400 and "O: " in refused.text, f"{refused.status_code} {refused.text}"
 print(f"{len(found)} certificates of {DOMAIN}")

@@ -66,6 +66,16 @@ impl JournalHistory {
         self.look(move |indexes| indexes.certificate(&digest)).await
     }
 
+    /// Finds the certificate at an offset.
+    pub(crate) async fn at(self: &Arc<Self>, offset: u64) -> Outcome {
+        self.look(move |indexes| Ok(indexes.record(offset)?.map(Found::Record))).await
+    }
+
+    /// Reports whether the journal has deleted anything.
+    pub(crate) fn has_deleted(&self) -> bool {
+        self.indexes.searchable().deleted().is_some()
+    }
+
     /// Finds an entry of a log, which is given by its name or the base64 of its id, also for URLs.
     pub(crate) async fn entry(self: &Arc<Self>, log: &str, index: u64) -> Outcome {
         let sources = self.entries.sources();

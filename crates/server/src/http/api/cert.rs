@@ -78,6 +78,11 @@ struct Sighting<'m> {
     sha256: Option<String>,
 }
 
+/// Returns the answer to a look-up, the certificate as PEM.
+pub(super) fn pem(outcome: Outcome, renderer: &Renderer) -> Response {
+    answer::of(outcome, Format::Pem, renderer)
+}
+
 /// A published certificate, by its fingerprint
 ///
 /// With a journal, everything that it keeps is found; otherwise only the newest certificates.
