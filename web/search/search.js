@@ -12,6 +12,7 @@ import { exact, short } from "./time.js";
 // Results that "More" adds.
 const AT_ONCE = 50;
 const DAY = 86_400;
+const BUSY = "The server is busy: too many searches are under way. Try again later.";
 
 const EXAMPLES = {
   domain: "example.org", match: "paypal", issuer: "Let's Encrypt", serial: "03:AB:CD:…", ip: "192.0.2.1, 2001:db8::/32",
@@ -21,7 +22,7 @@ const [form, by, text, span, problem, body] =
   ["history-form", "history-by", "history-text", "history-span", "history-problem", "history-rows"].map(byId);
 const more = byId("history-more");
 
-// The search that is shown: its parameters, where it continues, and how to end its request.
+// The search that is shown: its parameters, where it continues, the offsets of its rows, and how to end its request.
 let shown = null;
 let server = null;
 // The certificate of each row.
@@ -74,11 +75,20 @@ function add(result, filter) {
   return made;
 }
 
+// Reports whether a request searched nothing, since other searches take all the server's time.
+const isBusy = (before, { cursor, searched }) =>
+  cursor !== null && (before === null ? searched.since === searched.until : cursor === before);
+
 // Says what was found, in which time, and if something is left or missing.
-function ended(search, { cursor, searched, complete }) {
+function ended(search, end) {
+  const { cursor, searched, complete } = end;
+  const { cursor: before, offsets: { size: total } } = search;
   search.cursor = cursor;
   more.hidden = cursor === null;
-  const found = search.found === 0 ? "Nothing found" : `${count(search.found, "certificate", "certificates")} found`;
+  // "More" is there without rows, too.
+  if (!more.hidden) byId("history-board").hidden = false;
+  if (isBusy(before, end)) return broken(search, BUSY);
+  const found = total === 0 ? "Nothing found" : `${count(total, "certificate", "certificates")} found`;
   const back = searched.since_time === null ? "" : `; searched back to ${exact(new Date(searched.since_time))}`;
   const lost = cursor === null && !complete ? " A part is no longer kept, or is damaged." : "";
   const words = `${found}${back}.${lost}`;
@@ -92,12 +102,14 @@ async function run(search, isMore = false) {
   const filter = Filter.read(new URLSearchParams({ [kind]: wanted[kind] }));
   let takesFocus = isMore && document.activeElement === more;
   const show = (result) => {
+    // A request that failed is repeated, and finds again what it had found.
+    if (search.offsets.has(result.offset)) return;
+    search.offsets.add(result.offset);
     byId("history-board").hidden = false;
     const made = add(result, filter);
     if (takesFocus) made.querySelector("button").focus();
     takesFocus = false;
-    search.found += 1;
-    say(`Searching… ${number(search.found)} found`);
+    say(`Searching… ${number(search.offsets.size)} found`);
   };
   say("Searching…");
   fail("");
@@ -127,7 +139,8 @@ async function run(search, isMore = false) {
 
 function broken(search, words) {
   if (search !== shown) return;
-  say(search.found > 0 ? `${number(search.found)} found so far.` : "");
+  const { size } = search.offsets;
+  say(size > 0 ? `${number(size)} found so far.` : "");
   fail(words);
 }
 
@@ -137,7 +150,9 @@ function begin(event) {
   body.replaceChildren();
   byId("history-board").hidden = more.hidden = true;
   const wanted = parameters();
-  shown = { by: by.value, wanted, cursor: null, found: 0, isRunning: false, end: new AbortController() };
+  shown = {
+    by: by.value, wanted, cursor: null, offsets: new Set(), isRunning: false, end: new AbortController(),
+  };
   const { limit, ...api } = wanted;
   byId("history-api").href = address("/api/search", api).href;
   byId("history-api").hidden = false;

@@ -72,6 +72,30 @@ async function checkMore(page) {
   assert.equal(focused, ROWS, "the first new result has the focus");
 }
 
+// "More" after an answer that was cut shows each result once.
+async function checkCut(page) {
+  await search(page, "match", ".co");
+  let results = 0;
+  await page.route("**/api/search?*", async (route) => {
+    const answer = await route.fetch();
+    const lines = (await answer.text()).trimEnd().split("\n");
+    results = lines.length - 1;
+    const body = lines.slice(0, Math.ceil(results / 2) + 1).map((line) => `${line}\n`).join("");
+    await route.fulfill({ response: answer, body });
+  });
+  await page.click("#history-more");
+  await page.waitForSelector("#history-problem:has-text('ended early')");
+  await page.unroute("**/api/search?*");
+  const before = await names(page);
+  assert(before.length > ROWS && before.length < ROWS + results, `${before.length} rows of a cut answer`);
+  await page.click("#history-more");
+  await page.waitForSelector("#history-state:has-text('certificates found')");
+  const after = await names(page);
+  assert.equal(after.length, ROWS + results);
+  assert.deepEqual(after.slice(0, before.length), before);
+  assert((await page.textContent("#history-state")).startsWith(`${after.length} certificates found`));
+}
+
 // Searches while the server, or a proxy before it, answers like this; returns the words that the page shows.
 async function refused(page, answer) {
   await page.route("**/api/search?*", (route) => route.fulfill(answer));
@@ -90,6 +114,12 @@ async function checkRefusals(page) {
   assert.equal(await refused(page, proxy), "The server answers with status 502.");
   const cut = { status: 200, contentType: "application/x-ndjson", body: `${JSON.stringify(hostile(1))}\n` };
   assert.match(await refused(page, cut), /^The search ended early/);
+  // All places are taken: nothing was searched.
+  const end = { cursor: "AAAA", searched: { since: 9, until: 9, since_time: null, until_time: null }, complete: false };
+  const none = { status: 200, contentType: "application/x-ndjson", body: `${JSON.stringify(end)}\n` };
+  assert.match(await refused(page, none), /^The server is busy/);
+  assert.equal(await page.textContent("#history-state"), "");
+  assert(await page.isVisible("#history-more"), "it can be tried again");
 }
 
 const hostile = (offset) => ({
@@ -187,7 +217,7 @@ await withBrowser(async (context) => {
   });
   await page.goto(`http://${ADDRESS}/`);
   const checks = [
-    checkSearch, checkMore, checkCertificate, checkKeyboard, checkRefusals, checkHostile, checkLooks, checkNone,
+    checkSearch, checkMore, checkCut, checkCertificate, checkKeyboard, checkRefusals, checkHostile, checkLooks, checkNone,
   ];
   for (const check of checks) {
     try {
