@@ -1,5 +1,6 @@
 //! Clients of streams: exact delivery, resuming, filters, compression, slow readers.
 
+mod addresses;
 mod compression;
 mod duplicates;
 mod filters;
