@@ -28,6 +28,8 @@ pub enum DamageKind {
     /// A frame in order whose message cannot be decoded, or does not fit the messages before it:
     /// usually because a frame before it is damaged.
     Message,
+    /// Bytes that the system cannot read, within this part.
+    Unreadable,
     /// Frames that were written but not synced when the machine stopped. They are set aside: what
     /// they contain is read from the logs again.
     Unsynced,
@@ -46,6 +48,7 @@ impl fmt::Display for Damage {
             DamageKind::Message => {
                 write!(f, "{file}: bytes {at} to {end} do not fit what precedes them")
             }
+            DamageKind::Unreadable => write!(f, "{file}: bytes from {at} on cannot be read"),
             DamageKind::Unsynced => write!(
                 f,
                 "{file}: bytes {at} to {end} were not synced when the machine stopped, and are not used"

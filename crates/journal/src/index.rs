@@ -10,7 +10,9 @@
 //! `ctindex\0`, `u32` version, `u32` reserved, `[8]` marker of the segment, `u64` number of its first
 //! message, `u64` bytes of the segment, `u64` hash of its last message (0 if unknown), `u64` place of the
 //! directory, `u32` its length, `u32` its checksum, `[4]` reserved, `u32` checksum of the header. Checksums are CRC-32C, and checked before the
-//! bytes are used. In the directory each block has its least key, its place, length and checksum.
+//! bytes are used. In the directory each block has its least key, its place, length and checksum. After it
+//! come the offsets of entries that the segment lacked when the index was made: the offset after its last
+//! entry, and first and end of up to 256 ranges.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -34,6 +36,7 @@ pub(crate) mod keys;
 mod lookup;
 mod open;
 mod pairs;
+mod reach;
 mod rows;
 mod sealed;
 mod search;
@@ -56,7 +59,7 @@ pub use self::searchable::Searchable;
 
 pub(crate) use self::open::OpenIndex;
 pub(crate) use self::rows::Row;
-pub(crate) use self::sealed::{Binding, SealedIndex};
+pub(crate) use self::sealed::{Binding, Lost, SealedIndex};
 pub(crate) use self::searchable::{Files, Look, Source};
 
 /// The texts that batches are found by.
@@ -91,6 +94,10 @@ pub(crate) trait Index: Debug + Send + Sync {
 
     /// Returns the batch with the record at an offset, or the next one that has records.
     fn row_at(&self, offset: u64) -> io::Result<Option<Row>>;
+
+    /// Returns the first offset at `from` or after it whose entry the segment lacks: it is damaged, or
+    /// does not reach up to `next`, where the entries of the next segment begin.
+    fn lost(&self, from: u64, next: u64) -> Option<u64>;
 
     /// Visits all batches in their order.
     fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()>;

@@ -103,10 +103,7 @@ impl History<MessageStream> for JournalHistory {
         if groups.is_empty() {
             return offset;
         }
-        self.indexes.skip(&groups, offset, end).unwrap_or_else(|error| {
-            self.report(&error);
-            offset
-        })
+        self.indexes.skip(&groups, offset, end)
     }
 
     fn first_seen(&self, time: u64) -> Option<FirstSeen> {

@@ -12,13 +12,13 @@ use record::encoding::Message;
 use record::{Batch, LogNumber};
 
 use super::lookup::Lookup;
-use super::search::read_batch;
-use super::{Index, Row, Source, Term, keys};
+use super::search::{read_batch, unreadable};
+use super::{Index, Lost, Row, Source, Term, keys};
 use crate::error::ReadError;
 use crate::format::Block;
 use crate::read::blocks;
 use crate::read::walk::{Step, Walk};
-use crate::segment::Segment;
+use crate::segment::{FIRST_FRAME, Segment};
 
 /// Texts that are looked at while the index of the open segment is locked.
 const TEXTS_AT_ONCE: usize = 4096;
@@ -80,6 +80,13 @@ pub struct Paused {
     /// Batches of a block without an index, the next one last.
     batches: Vec<Batch>,
     has_lost: bool,
+}
+
+/// The part of a journal that a segment has.
+struct Part {
+    offsets: Range<u64>,
+    /// The offset up to which it has entries, as the next segment names it; 0 if there is none.
+    entries_end: u64,
 }
 
 /// The batches of a segment that may have a term.
@@ -187,13 +194,17 @@ impl<'s> Finder<'s> {
         }
     }
 
+    /// Reads a batch; none if it is damaged, cannot be read, or its segment was deleted.
     fn read(&self, row: &Row) -> Result<Option<Batch>, ReadError> {
         let Some(segment) = &self.at.segment else { return Ok(None) };
-        let store = self.source.store();
-        match read_batch(store, segment, row) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map_err(|error| store.error(segment.name(), error)),
-        }
+        let file = match self.source.store().open(segment.name()) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        Ok(read_batch(&*file, segment, row).unwrap_or_else(|_| {
+            self.source.note(&unreadable(segment, row.at));
+            None
+        }))
     }
 
     /// Finds the batches of the next segment.
@@ -208,10 +219,13 @@ impl<'s> Finder<'s> {
             self.at.left = self.without(&(0..segments.first().map_or(u64::MAX, start)));
             return Ok(());
         };
-        let part = start(segment)..segments.get(at).map_or(u64::MAX, start);
-        self.at.after = self.without(&part);
+        let next = segments.get(at);
+        let offsets = start(segment)..next.map_or(u64::MAX, start);
+        let entries_end = next.map_or(0, |next| next.header.totals.entries_end);
+        let part = Part { offsets, entries_end };
+        self.at.after = self.without(&part.offsets);
         self.at.segment = Some(Arc::clone(segment));
-        match self.candidates(segment)? {
+        match self.candidates(segment, &part) {
             Candidates::Unknown => self.read_block(segment, &part)?,
             Candidates::These(none) if none.is_empty() => {}
             candidates => self.list_rows(segment, &part, &candidates)?,
@@ -222,15 +236,19 @@ impl<'s> Finder<'s> {
         Ok(())
     }
 
+    /// Returns the offsets of a range that are not searched yet.
+    fn left_of(&self, range: &Range<u64>) -> Range<u64> {
+        range.start.max(self.at.left.start)..range.end.min(self.at.left.end)
+    }
+
     /// Lists the batches of a segment that lie in the range and may have what is wanted.
     fn list_rows(
         &mut self,
         segment: &Segment,
-        part: &Range<u64>,
+        part: &Part,
         candidates: &Candidates,
     ) -> Result<(), ReadError> {
-        let first = self.at.left.start.max(part.start);
-        let end = self.at.left.end.min(part.end);
+        let Range { start: first, end } = self.left_of(&part.offsets);
         let logs = self.at.wanted.logs.as_deref();
         let mut rows = Vec::new();
         let mut list = |index: &dyn Index| {
@@ -254,7 +272,7 @@ impl<'s> Finder<'s> {
             }
             Ok(())
         };
-        if !self.source.look(segment, &mut list)? {
+        if !self.source.look(segment, &mut list) {
             return self.read_block(segment, part);
         }
         if self.at.order == Order::Oldest {
@@ -265,15 +283,28 @@ impl<'s> Finder<'s> {
     }
 
     /// Finds the batches of a segment that may have one term of each group.
-    fn candidates(&self, segment: &Segment) -> Result<Candidates, ReadError> {
+    fn candidates(&mut self, segment: &Segment, part: &Part) -> Candidates {
         let mut all = Candidates::Any;
-        // Without terms it is still to be known if there is an index.
-        if !self.source.look(segment, &mut |_| Ok(()))? {
-            return Ok(Candidates::Unknown);
+        let left = self.left_of(&part.offsets);
+        let mut lost = None;
+        let mut look = |index: &dyn Index| {
+            lost = index.lost(left.start, part.entries_end);
+            Ok(())
+        };
+        if !self.source.look(segment, &mut look) {
+            return Candidates::Unknown;
         }
-        for group in &self.at.wanted.groups {
-            all = match (all, self.of_group(segment, group)?) {
-                (_, Candidates::Unknown) => return Ok(Candidates::Unknown),
+        self.at.has_lost |= lost.is_some_and(|lost| lost < left.end);
+        let is_scan = |group: &&Vec<Term>| group.iter().any(Term::is_scan);
+        let (scans, others): (Vec<_>, Vec<_>) = self.at.wanted.groups.iter().partition(is_scan);
+        for group in others.iter().chain(&scans) {
+            // To read a few batches costs less than to look at every text of the segment.
+            let is_few = matches!(&all, Candidates::These(these) if these.len() <= FEW);
+            if is_few && is_scan(group) {
+                break;
+            }
+            all = match (all, self.of_group(segment, group)) {
+                (_, Candidates::Unknown) => return Candidates::Unknown,
                 (all, Candidates::Any) => all,
                 (Candidates::These(all), Candidates::These(these)) => {
                     Candidates::These(all.intersection(&these).copied().collect())
@@ -284,11 +315,11 @@ impl<'s> Finder<'s> {
                 break;
             }
         }
-        Ok(all)
+        all
     }
 
     /// Finds the batches of a segment that may have one of the terms.
-    fn of_group(&self, segment: &Segment, group: &[Term]) -> Result<Candidates, ReadError> {
+    fn of_group(&self, segment: &Segment, group: &[Term]) -> Candidates {
         let mut these = BTreeSet::new();
         for term in group {
             if let Term::Serial(serial) = term {
@@ -298,23 +329,23 @@ impl<'s> Finder<'s> {
                     found = index.serials(key)?;
                     Ok(())
                 };
-                if !self.source.look(segment, &mut look)? {
-                    return Ok(Candidates::Unknown);
+                if !self.source.look(segment, &mut look) {
+                    return Candidates::Unknown;
                 }
                 these.extend(found);
                 continue;
             }
-            match self.of_texts(segment, Lookup::of(term))? {
+            match self.of_texts(segment, Lookup::of(term)) {
                 Candidates::These(found) => these.extend(found),
-                other => return Ok(other),
+                other => return other,
             }
         }
-        Ok(Candidates::These(these))
+        Candidates::These(these)
     }
 
     /// Finds the batches of a segment that have a text. Looks at some texts at a time, so that the index
     /// of the open segment is not locked for long.
-    fn of_texts(&self, segment: &Segment, mut lookup: Lookup) -> Result<Candidates, ReadError> {
+    fn of_texts(&self, segment: &Segment, mut lookup: Lookup) -> Candidates {
         let mut these = BTreeSet::new();
         let mut left = MOST_TEXTS;
         for (mut from, to) in std::mem::take(&mut lookup.ranges) {
@@ -334,28 +365,33 @@ impl<'s> Finder<'s> {
                         left > 0 && now > 0
                     })
                 };
-                if !self.source.look(segment, &mut look)? {
-                    return Ok(Candidates::Unknown);
+                if !self.source.look(segment, &mut look) {
+                    return Candidates::Unknown;
                 }
                 if left == 0 {
-                    return Ok(Candidates::Any);
+                    return Candidates::Any;
                 }
                 let Some(last) = last else { break };
                 from = [last.as_slice(), &[0]].concat();
             }
         }
-        Ok(Candidates::These(these))
+        Candidates::These(these)
     }
 
     /// Reads the next block of a segment that has no index.
-    fn read_block(&mut self, segment: &Segment, part: &Range<u64>) -> Result<(), ReadError> {
+    fn read_block(&mut self, segment: &Segment, part: &Part) -> Result<(), ReadError> {
         let store = self.source.store();
-        let found = match blocks::usable(store, segment) {
+        match store.open(segment.name()) {
             Err(error) if error.source.kind() == io::ErrorKind::NotFound => {
                 self.at.has_lost = true;
                 return Ok(());
             }
-            blocks => blocks?,
+            file => drop(file?),
+        }
+        let Ok(found) = blocks::usable(store, segment) else {
+            self.source.note(&unreadable(segment, FIRST_FRAME));
+            self.at.has_lost = true;
+            return Ok(());
         };
         let place = self.place();
         let at = found.partition_point(|block| block.totals.next_offset <= place);
@@ -363,29 +399,47 @@ impl<'s> Finder<'s> {
             self.at.has_lost = true;
             return Ok(());
         };
-        let end = next.map_or(part.end, |next| next.totals.next_offset);
-        self.at.after = self.without(&(block.totals.next_offset..end));
-        let mut walk = Walk::new(segment.name(), block.at, block.number);
+        let end = next.map_or(part.offsets.end, |next| next.totals.next_offset);
+        let entries_end = next.map_or(part.entries_end, |next| next.totals.entries_end);
+        let offsets = block.totals.next_offset..end;
+        self.at.after = self.without(&offsets);
         let limit = self.source.head().min(next.map_or(u64::MAX, |next: &Block| next.number));
-        while let Some(step) = walk.step(store, limit)? {
-            if walk.place().0 != segment.name() {
-                break;
-            }
+        let lost = self.walk_block(segment, block, limit);
+        let left = self.left_of(&offsets);
+        let lost = lost.first(left.start, entries_end);
+        self.at.has_lost |= lost.is_some_and(|lost| lost < left.end);
+        if self.at.order == Order::Oldest {
+            self.at.batches.reverse();
+        }
+        Ok(())
+    }
+
+    /// Reads the batches of a block up to the message with a number. Returns what was found to be lost.
+    fn walk_block(&mut self, segment: &Segment, block: &Block, limit: u64) -> Lost {
+        let mut walk = Walk::new(segment.name(), block.at, block.number);
+        let mut lost = Lost::default();
+        loop {
+            let step = walk.step(self.source.store(), limit);
+            let (name, at) = walk.place();
             match step {
-                Step::Damage(_) => self.at.has_lost = true,
-                Step::Message(Message::Batch(batch), _) => {
+                Ok(Some(_)) if name != segment.name() => return lost,
+                Ok(Some(Step::Damage(_))) => self.at.has_lost = true,
+                Ok(Some(Step::Message(message, header))) => {
+                    lost.pass(&header);
+                    let Message::Batch(batch) = message else { continue };
                     let Range { start, end } = self.at.left;
                     let has_records = !batch.records.is_empty();
                     if has_records && batch.next_offset() > start && batch.first_offset < end {
                         self.at.batches.push(batch);
                     }
                 }
-                Step::Message(..) => {}
+                Ok(None) => return lost,
+                Err(_) => {
+                    self.source.note(&unreadable(segment, at));
+                    self.at.has_lost = true;
+                    return lost;
+                }
             }
         }
-        if self.at.order == Order::Oldest {
-            self.at.batches.reverse();
-        }
-        Ok(())
     }
 }

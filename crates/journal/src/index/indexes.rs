@@ -1,5 +1,7 @@
 //! The indexes of all segments: made while batches are committed, and where they are missing.
 
+mod failures;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -10,13 +12,14 @@ use parking_lot::{Mutex, RwLock};
 use record::BatchHash;
 use record::encoding::Message;
 
+use self::failures::Failures;
 use super::{Binding, Index, OpenIndex, SealedIndex};
 use crate::error::ReadError;
 use crate::format::SegmentName;
 use crate::journal::Journal;
 use crate::read::blocks;
 use crate::read::walk::{Step, Walk};
-use crate::segment::{FIRST_FRAME, Segment, Store};
+use crate::segment::{Segment, Store};
 use crate::shared::Shared;
 
 /// Pause between two looks for new batches.
@@ -34,6 +37,7 @@ pub struct Indexes {
     pub(super) sealed: RwLock<BTreeMap<SegmentName, Arc<SealedIndex>>>,
     pub(super) open: RwLock<Open>,
     walk: Mutex<Option<Walk>>,
+    failures: Mutex<Failures>,
 }
 
 /// The index of the newest segment, as far as it has been made.
@@ -43,8 +47,11 @@ pub(super) struct Open {
     pub(super) index: OpenIndex,
     /// Number of the last message in it, or looked at since.
     pub(super) number: u64,
-    /// The offset after the last record in it.
+    /// The offset after the last record in it, or in the index before it.
     pub(super) end: u64,
+    /// Number of the last message in the index before it. A failed write may have repeated some in this
+    /// segment: without them, the index would rule out what was found before.
+    repeated: u64,
 }
 
 impl Indexes {
@@ -56,6 +63,7 @@ impl Indexes {
             sealed: RwLock::default(),
             open: RwLock::default(),
             walk: Mutex::default(),
+            failures: Mutex::default(),
         }
     }
 
@@ -77,23 +85,46 @@ impl Indexes {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let open = self.open.read();
-        open.number >= self.shared.head().number && self.missing(open.segment).is_empty()
+        let newest = self.store().last().map(|last| last.name()).unwrap_or_default();
+        let is_repeated = newest > open.segment && newest.first <= open.number;
+        !is_repeated
+            && open.number >= self.shared.head().number
+            && self.missing(open.segment).is_empty()
     }
 
     /// Indexes what is new, and makes one index that is missing. Returns true if there is nothing left
-    /// to do.
+    /// to do for now.
     pub(super) fn step(&self) -> Result<bool, ReadError> {
-        let is_at_head = self.catch_up()?;
+        let caught_up = self.catch_up();
+        let is_at_head = *caught_up.as_ref().unwrap_or(&true);
         let current = self.open.read().segment;
         let missing = self.missing(current);
         let kept: Vec<SegmentName> = self.store().list().iter().map(|s| s.name()).collect();
-        self.sealed.write().retain(|name, _| kept.binary_search(name).is_ok());
-        match missing.last() {
-            // The newest first: that is where most is looked for.
-            Some(segment) if is_at_head => self.provide(segment).map(|()| missing.len() == 1),
-            Some(_) => Ok(false),
-            None => Ok(is_at_head),
-        }
+        let is_kept = |name| kept.binary_search(&name).is_ok();
+        self.sealed.write().retain(|name, _| is_kept(*name));
+        self.failures.lock().retain(is_kept);
+        // The newest first: that is where most is looked for. One that fails lets older ones go first.
+        let due = missing.iter().rev().find(|segment| self.is_due(segment.name()));
+        let is_idle = match due {
+            Some(segment) if is_at_head => {
+                let provided = self.provide(segment);
+                if !matches!(provided, Ok(true)) {
+                    self.note_failure(segment.name());
+                }
+                provided? && missing.len() == 1
+            }
+            Some(_) => false,
+            None => true,
+        };
+        caught_up.map(|is_at_head| is_at_head && is_idle)
+    }
+
+    fn is_due(&self, segment: SegmentName) -> bool {
+        self.failures.lock().is_due(segment, self.shared.host.monotonic())
+    }
+
+    fn note_failure(&self, segment: SegmentName) {
+        self.failures.lock().note(segment, self.shared.host.monotonic());
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -109,17 +140,34 @@ impl Indexes {
     }
 
     /// Adds committed batches to the open index. Returns false if there may be more.
-    fn catch_up(&self) -> Result<bool, ReadError> {
-        let mut walk = self.walk.lock();
-        let walk = match &mut *walk {
+    pub(super) fn catch_up(&self) -> Result<bool, ReadError> {
+        let mut place = self.walk.lock();
+        let walk = match &mut *place {
             Some(walk) => walk,
             none => {
                 let Some(last) = self.store().last() else { return Ok(true) };
-                let first = last.name().first;
-                *self.open.write() = Open::new(last.name());
-                none.insert(Walk::new(last.name(), FIRST_FRAME, first.saturating_sub(1)))
+                let mut open = self.open.write();
+                *open = open.before(last.name());
+                none.insert(Walk::of_segments(last.name()))
             }
         };
+        let (segment, _) = walk.place();
+        if !self.is_due(segment) {
+            return Ok(true);
+        }
+        let followed = self.follow_walk(walk);
+        if followed.is_err() {
+            let (segment, _) = walk.place();
+            self.note_failure(segment);
+            // Once it has ended, its index is made like those that are missing.
+            if self.store().last().is_some_and(|last| last.name() > segment) {
+                *place = None;
+            }
+        }
+        followed
+    }
+
+    fn follow_walk(&self, walk: &mut Walk) -> Result<bool, ReadError> {
         let limit = self.shared.head().number;
         for _ in 0..AT_ONCE {
             let Some(step) = walk.step(self.store(), limit)? else {
@@ -128,21 +176,35 @@ impl Indexes {
                 return Ok(true);
             };
             let (name, after) = walk.place();
-            let current = self.open.read().segment;
-            if name != current {
-                self.seal(current);
-                *self.open.write() = Open::new(name);
+            if name != self.open.read().segment {
+                self.change_to(name);
             }
             if let Step::Message(message, header) = step {
                 let mut open = self.open.write();
                 open.number = header.number;
+                open.index.pass(&header);
                 if let Message::Batch(batch) = message {
                     open.index.add(&batch, after.saturating_sub(header.frame_bytes()));
-                    open.end = batch.next_offset();
+                    open.end = open.end.max(batch.next_offset());
                 }
             }
         }
         Ok(false)
+    }
+
+    /// Writes the index of the segment that ended, and begins that of another one.
+    fn change_to(&self, name: SegmentName) {
+        let next = {
+            let mut open = self.open.write();
+            let next = open.before(name);
+            let (segment, _) = self.store().at(name);
+            let entries_end = segment.map_or(0, |segment| segment.header.totals.entries_end);
+            open.truncate(name.first, entries_end);
+            next
+        };
+        let ended = self.open.read().segment;
+        self.seal(ended);
+        *self.open.write() = next;
     }
 
     /// Writes the index of a segment that ended.
@@ -153,11 +215,13 @@ impl Indexes {
         }
         let binding = binding(self.store(), &segment);
         let file = self.open.read().index.to_file(&binding);
-        self.keep(&segment, &binding, file);
+        if !self.keep(&segment, &binding, file) {
+            self.note_failure(name);
+        }
     }
 
-    /// Opens the index of a segment, or makes it.
-    fn provide(&self, segment: &Segment) -> Result<(), ReadError> {
+    /// Opens the index of a segment, or makes it. Returns false if it cannot be written.
+    fn provide(&self, segment: &Segment) -> Result<bool, ReadError> {
         let path = self.path(segment.name());
         let binding = binding(self.store(), segment);
         let opened = self.store().storage.open(&path).and_then(|file| {
@@ -168,28 +232,29 @@ impl Indexes {
             Ok((index, bytes)) => {
                 segment.set_sidecars(bytes);
                 self.sealed.write().insert(segment.name(), Arc::new(index));
-                return Ok(());
+                return Ok(true);
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "the index is made again");
             }
         }
-        let first = segment.name().first;
-        let mut index = OpenIndex::new(first);
-        let mut walk = Walk::new(segment.name(), FIRST_FRAME, first.saturating_sub(1));
+        let mut index = OpenIndex::new(segment.name().first);
+        let mut walk = Walk::of_segments(segment.name());
         let limit = self.shared.head().number;
         while let Some(step) = walk.step(self.store(), limit)? {
             let (name, after) = walk.place();
             if name != segment.name() {
                 break;
             }
-            if let Step::Message(Message::Batch(batch), header) = step {
-                index.add(&batch, after.saturating_sub(header.frame_bytes()));
+            if let Step::Message(message, header) = step {
+                index.pass(&header);
+                if let Message::Batch(batch) = message {
+                    index.add(&batch, after.saturating_sub(header.frame_bytes()));
+                }
             }
         }
-        self.keep(segment, &binding, index.to_file(&binding));
-        Ok(())
+        Ok(self.keep(segment, &binding, index.to_file(&binding)))
     }
 
     /// Forgets a damaged index and deletes its file, so that it is made again rather than opened again.
@@ -199,12 +264,13 @@ impl Indexes {
         if let Err(error) = self.store().storage.remove(&path)
             && error.kind() != io::ErrorKind::NotFound
         {
+            self.note_failure(name);
             tracing::warn!(path = %path.display(), %error, "cannot delete a damaged index");
         }
     }
 
-    /// Writes an index and opens it. Without it, its segment is not ruled out.
-    fn keep(&self, segment: &Segment, binding: &Binding, contents: io::Result<Vec<u8>>) {
+    /// Writes an index and opens it. Returns false if that fails: then its segment is not ruled out.
+    fn keep(&self, segment: &Segment, binding: &Binding, contents: io::Result<Vec<u8>>) -> bool {
         let kept = contents.and_then(|contents| {
             self.write(segment.name(), &contents)?;
             let file = self.store().storage.open(&self.path(segment.name()))?;
@@ -214,10 +280,13 @@ impl Indexes {
         match kept {
             Ok(index) => {
                 self.sealed.write().insert(segment.name(), Arc::new(index));
+                self.failures.lock().forget(segment.name());
+                true
             }
             Err(error) => {
                 let segment = segment.name();
                 tracing::warn!(%segment, %error, "cannot write the index of a segment");
+                false
             }
         }
     }
@@ -242,9 +311,29 @@ impl Indexes {
 }
 
 impl Open {
-    fn new(segment: SegmentName) -> Self {
+    /// Returns the index of a segment that follows this one, without any message.
+    fn before(&self, segment: SegmentName) -> Self {
         let first = segment.first;
-        Self { segment, index: OpenIndex::new(first), number: first.saturating_sub(1), end: 0 }
+        Self {
+            segment,
+            index: OpenIndex::new(first),
+            number: first.saturating_sub(1),
+            end: self.end,
+            repeated: self.number,
+        }
+    }
+
+    /// Removes the messages that the next segment has too.
+    fn truncate(&mut self, first: u64, entries_end: u64) {
+        if self.number >= first {
+            self.index.truncate(first, entries_end);
+            self.number = first.saturating_sub(1);
+        }
+    }
+
+    /// Reports whether it rules out nothing that was found before.
+    const fn is_usable(&self) -> bool {
+        self.number >= self.repeated
     }
 }
 
@@ -280,7 +369,7 @@ impl Indexes {
         }
         {
             let open = self.open.read();
-            if open.segment == name {
+            if open.segment == name && open.is_usable() {
                 return Some(look(&open.index));
             }
         }

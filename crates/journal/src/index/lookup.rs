@@ -24,6 +24,13 @@ pub enum Term {
     Serial(Vec<u8>),
 }
 
+impl Term {
+    /// Reports whether its look-up looks at every text of an index.
+    pub(super) const fn is_scan(&self) -> bool {
+        matches!(self, Self::Parts(_) | Self::Issuer(_))
+    }
+}
+
 /// Decides whether a text that lies in a range of keys may have the term.
 type IsWanted = Box<dyn FnMut(&[u8]) -> bool>;
 /// The first key of a range, and the one after the last.

@@ -8,9 +8,10 @@ use record::{Batch, LogNumber, Record};
 
 use super::pairs::Runs;
 use super::rows::{self, Row};
-use super::sealed::{Binding, Directories, assemble};
+use super::sealed::{Binding, Directories, Lost, assemble};
 use super::terms::OpenTerms;
 use super::{Index, Texts, Visit, keys};
+use crate::format::FrameHeader;
 
 /// The index of the segment being written, in memory. When the segment is sealed, it becomes the file.
 #[derive(Debug, Default)]
@@ -25,12 +26,34 @@ pub(crate) struct OpenIndex {
     names: OpenTerms,
     addresses: OpenTerms,
     issuers: OpenTerms,
+    lost: Lost,
 }
 
 impl OpenIndex {
     /// Creates the index of a segment whose first message has this number.
     pub(crate) fn new(first: u64) -> Self {
         Self { first, ..Self::default() }
+    }
+
+    /// Notes the frame of the next message, which shows if entries before it are lost.
+    pub(crate) fn pass(&mut self, header: &FrameHeader) {
+        self.lost.pass(header);
+    }
+
+    /// Removes the messages from a number on, before which entries end at an offset: another segment
+    /// has them too, and counts.
+    pub(crate) fn truncate(&mut self, number: u64, entries_end: u64) {
+        let ordinal = u32::try_from(number.saturating_sub(self.first)).unwrap_or(u32::MAX);
+        self.rows.truncate(self.rows.partition_point(|row| row.ordinal < ordinal));
+        for pairs in
+            [&mut self.certificates, &mut self.entries, &mut self.sightings, &mut self.serials]
+        {
+            pairs.truncate(ordinal);
+        }
+        for terms in [&mut self.names, &mut self.addresses, &mut self.issuers] {
+            terms.truncate(ordinal);
+        }
+        self.lost.truncate(entries_end);
     }
 
     /// Adds the next batch of the segment, whose frame is at this place of the file.
@@ -110,6 +133,7 @@ impl OpenIndex {
                 names: self.names.write(out)?,
                 addresses: self.addresses.write(out)?,
                 issuers: self.issuers.write(out)?,
+                lost: self.lost.clone(),
             })
         })
     }
@@ -142,6 +166,11 @@ impl Index for OpenIndex {
     fn row_at(&self, offset: u64) -> io::Result<Option<Row>> {
         let at = self.rows.partition_point(|row| row.end() <= offset);
         Ok(self.rows.iter().skip(at).find(|row| row.records > 0).cloned())
+    }
+
+    fn lost(&self, from: u64, _next: u64) -> Option<u64> {
+        // It may not have all batches yet.
+        self.lost.first(from, 0)
     }
 
     fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()> {

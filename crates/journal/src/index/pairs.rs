@@ -44,6 +44,12 @@ impl Runs {
         self.runs.push(run);
     }
 
+    /// Removes the pairs with this ordinal or a larger one.
+    pub(super) fn truncate(&mut self, ordinal: u32) {
+        let runs = self.runs.iter_mut().chain([&mut self.recent]);
+        runs.for_each(|run| run.retain(|(_, value)| *value < ordinal));
+    }
+
     /// Returns the values of a key.
     pub(super) fn get(&self, key: u64) -> Vec<u32> {
         let recent = self.recent.iter().filter(|(each, _)| *each == key);

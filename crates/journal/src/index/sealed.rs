@@ -1,11 +1,15 @@
 //! The index of a sealed segment: a file.
 
+mod lost;
+
 use std::io;
 use std::sync::Arc;
 
 use record::{BatchHash, LogNumber};
 
 use crate::storage::File;
+
+pub(crate) use self::lost::Lost;
 
 use super::blocks::{damaged, read_checked};
 use super::pairs::Pairs;
@@ -14,7 +18,7 @@ use super::terms::Terms;
 use super::{Index, Texts, Visit, keys};
 
 /// The version written, and the only one read: an index of another one is made again.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const MAGIC: [u8; 8] = *b"ctindex\0";
 /// Bytes of the header.
 const HEADER: usize = 72;
@@ -39,7 +43,7 @@ impl Binding {
     }
 }
 
-/// The directories of all tables.
+/// The directories of all tables, and what the segment lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Directories {
     pub(super) rows: Rows,
@@ -50,6 +54,7 @@ pub(super) struct Directories {
     pub(super) names: Terms,
     pub(super) addresses: Terms,
     pub(super) issuers: Terms,
+    pub(super) lost: Lost,
 }
 
 /// The index of a sealed segment.
@@ -68,6 +73,7 @@ impl Directories {
         for terms in [&self.names, &self.addresses, &self.issuers] {
             terms.0.put(out);
         }
+        self.lost.put(out);
     }
 
     fn take(mut bytes: &[u8]) -> Option<Self> {
@@ -82,6 +88,7 @@ impl Directories {
             names: Terms(Directory::take(bytes)?),
             addresses: Terms(Directory::take(bytes)?),
             issuers: Terms(Directory::take(bytes)?),
+            lost: Lost::take(bytes)?,
         };
         bytes.is_empty().then_some(directories)
     }
@@ -180,6 +187,10 @@ impl Index for SealedIndex {
 
     fn row_at(&self, offset: u64) -> io::Result<Option<Row>> {
         self.tables.rows.at_offset(&*self.file, offset)
+    }
+
+    fn lost(&self, from: u64, next: u64) -> Option<u64> {
+        self.tables.lost.first(from, next)
     }
 
     fn rows(&self, visit: &mut dyn FnMut(&Row)) -> io::Result<()> {

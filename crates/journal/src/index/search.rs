@@ -9,10 +9,12 @@ use record::{Batch, Gap, LogNumber, Record, Sighting};
 
 use super::lookup::Lookup;
 use super::{Index, Indexes, Row, Term, keys};
+use crate::damage::{Damage, DamageKind};
 use crate::error::ReadError;
 use crate::format::{Codec, FrameKind};
 use crate::read::scan::{Found as Frame, Window};
-use crate::segment::{Segment, Store};
+use crate::segment::Segment;
+use crate::storage::File;
 
 /// Texts that are looked at to skip batches of a segment, before it gives up ruling out.
 const MOST_TEXTS: usize = 4096;
@@ -83,7 +85,7 @@ impl Indexes {
     pub fn certificate(&self, digest: &Digest) -> Result<Option<Found>, ReadError> {
         match self.place(digest)? {
             Some(Place::Record(batch, position)) => {
-                self.kept(batch, position).map(|kept| kept.map(Found::Record))
+                Ok(self.kept(batch, position).map(Found::Record))
             }
             Some(Place::Linked(sighting)) => {
                 Ok(Some(Found::Sighting(sighting, self.record(sighting.offset)?)))
@@ -105,11 +107,11 @@ impl Indexes {
 
     /// Finds the newest record of a certificate, or a sighting of it that is only linked to another one.
     fn place(&self, digest: &Digest) -> Result<Option<Place>, ReadError> {
-        let mut linked = None;
+        let (mut linked, mut failed) = (None, None);
         for segment in self.store().list().iter().rev() {
-            let ordinals = self.look(segment, |index| index.certificates(digest.key()))?;
+            let ordinals = self.look(segment, |index| index.certificates(digest.key()));
             for ordinal in ordinals.into_iter().flatten().rev() {
-                let Some(batch) = self.batch(segment, ordinal)? else { continue };
+                let Some(batch) = self.readable(segment, ordinal, &mut failed) else { continue };
                 let position = batch.records.iter().rposition(|record| digest.is_of(record));
                 if let Some(position) = position {
                     return Ok(Some(Place::Record(batch, position)));
@@ -120,7 +122,10 @@ impl Indexes {
                 linked = linked.or_else(|| batch.sightings.iter().rfind(is_it).copied());
             }
         }
-        Ok(linked.map(Place::Linked))
+        match (linked, failed) {
+            (None, Some(error)) => Err(error),
+            (linked, _) => Ok(linked.map(Place::Linked)),
+        }
     }
 
     /// Finds an entry of a log.
@@ -135,8 +140,9 @@ impl Indexes {
                 // Where the entry was missing is looked at last.
                 batches.extend(found.entry(log, index)?);
                 Ok(batches)
-            })?;
+            });
             for ordinal in found.into_iter().flatten() {
+                // Of an entry that came later, another batch has the gap: it must not be looked at instead.
                 let Some(batch) = self.batch(segment, ordinal)? else { continue };
                 if let Some(found) = self.entry_of(batch, log, index)? {
                     return Ok(Some(found));
@@ -155,7 +161,7 @@ impl Indexes {
     ) -> Result<Option<Found>, ReadError> {
         let record = |record: &Record| record.log == log && record.index == index;
         if let Some(position) = batch.records.iter().position(record) {
-            return self.kept(batch, position).map(|kept| kept.map(Found::Record));
+            return Ok(self.kept(batch, position).map(Found::Record));
         }
         let sighting = |each: &&Sighting| each.log == log && each.index == index;
         if let Some(sighting) = batch.sightings.iter().find(sighting).copied() {
@@ -173,11 +179,11 @@ impl Indexes {
     /// If a file cannot be read.
     pub fn serial(&self, serial: &[u8], count: usize) -> Result<Vec<Kept>, ReadError> {
         let key = keys::of_serial(serial);
-        let mut found = Vec::new();
+        let (mut found, mut failed) = (Vec::new(), None);
         for segment in self.store().list().iter().rev() {
-            let ordinals = self.look(segment, |index| index.serials(key))?;
+            let ordinals = self.look(segment, |index| index.serials(key));
             for ordinal in ordinals.into_iter().flatten().rev() {
-                let Some(batch) = self.batch(segment, ordinal)? else { continue };
+                let Some(batch) = self.readable(segment, ordinal, &mut failed) else { continue };
                 let records = (batch.first_offset..batch.next_offset()).zip(batch.records);
                 let records = records
                     .filter(|(_, record)| Certificate::read(&record.certificate).serial == serial);
@@ -190,7 +196,7 @@ impl Indexes {
                 }
             }
         }
-        Ok(found)
+        failed.filter(|_| found.is_empty()).map_or(Ok(found), Err)
     }
 
     /// Returns the record at an offset, with its sightings.
@@ -203,83 +209,105 @@ impl Indexes {
         };
         let segments = self.store().list();
         for segment in segments.iter().rev().filter(|segment| starts_before(segment)) {
-            let row = self.look(segment, |index| index.row_at(offset))?.flatten();
+            let row = self.look(segment, |index| index.row_at(offset)).flatten();
             let Some(row) = row else { continue };
             if row.first_offset > offset {
                 return Ok(None);
             }
             let Some(batch) = self.batch(segment, row.ordinal)? else { return Ok(None) };
             let position = usize::try_from(offset.saturating_sub(row.first_offset));
-            return self.kept(batch, position.unwrap_or(usize::MAX));
+            return Ok(self.kept(batch, position.unwrap_or(usize::MAX)));
         }
         Ok(None)
     }
 
     /// Returns the first offset, at least `offset` and at most `end`, from which on a certificate may have
-    /// one term of each group.
-    ///
-    /// # Errors
-    /// If a file cannot be read.
-    pub fn skip(&self, groups: &[Vec<Term>], offset: u64, end: u64) -> Result<u64, ReadError> {
+    /// one term of each group, or something is lost.
+    #[must_use]
+    pub fn skip(&self, groups: &[Vec<Term>], offset: u64, end: u64) -> u64 {
         let segments = self.store().list();
         let is_before = |segment: &Arc<Segment>| segment.header.totals.next_offset <= offset;
         let at = segments.partition_point(is_before).saturating_sub(1);
+        let nexts = segments.iter().skip(at.saturating_add(1)).map(Some).chain([None]);
         let mut reached = offset;
-        for segment in segments.iter().skip(at) {
+        for (segment, next) in segments.iter().skip(at).zip(nexts) {
             reached = reached.max(segment.header.totals.next_offset.min(end));
             if reached >= end {
                 break;
             }
-            match self.look(segment, |index| next_row(index, groups, reached))? {
+            // Before the look: what is added after it was not looked at.
+            let (newest, indexed) = {
+                let open = self.open.read();
+                (open.segment, open.end)
+            };
+            let next = next.map_or(0, |next| next.header.totals.entries_end);
+            let found = self.look(segment, |index| {
+                let row = next_row(index, groups, reached)?.map(|row| row.first_offset);
+                Ok(row.into_iter().chain(index.lost(reached, next)).min())
+            });
+            match found {
                 // There is no index, so anything may pass.
-                None => return Ok(reached),
-                Some(Some(row)) => return Ok(reached.max(row.first_offset).min(end)),
+                None => return reached,
+                Some(Some(first)) => return reached.max(first).min(end),
+                Some(None) if newest == segment.name() => {
+                    reached = reached.max(indexed);
+                    break;
+                }
                 Some(None) => {}
             }
-            let open = self.open.read();
-            if open.segment == segment.name() {
-                reached = reached.max(open.end);
-                break;
-            }
         }
-        Ok(reached.min(end))
+        reached.min(end)
     }
 
-    /// Looks into the index of a segment; none if it has none. One that is damaged is made again.
+    /// Looks into the index of a segment; none if it has none. One that is damaged, or cannot be read, is
+    /// made again.
     pub(super) fn look<T>(
         &self,
         segment: &Segment,
         look: impl FnOnce(&dyn Index) -> io::Result<T>,
-    ) -> Result<Option<T>, ReadError> {
-        match self.with(segment.name(), look) {
-            None => Ok(None),
-            Some(Ok(found)) => Ok(Some(found)),
-            Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+    ) -> Option<T> {
+        self.with(segment.name(), look)?
+            .inspect_err(|error| {
                 let segment = segment.name();
                 tracing::warn!(%segment, %error, "the index is made again");
                 self.discard(segment);
-                Ok(None)
-            }
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Some(Err(error)) => Err(self.store().error(segment.name(), error)),
-        }
+            })
+            .ok()
     }
 
     /// Reads a batch, without those before it. None if it is damaged, or its segment was deleted.
     fn batch(&self, segment: &Segment, ordinal: u32) -> Result<Option<Batch>, ReadError> {
-        let Some(row) = self.look(segment, |index| index.row(ordinal))?.flatten() else {
+        let Some(row) = self.look(segment, |index| index.row(ordinal)).flatten() else {
             return Ok(None);
         };
-        match read_batch(self.store(), segment, &row) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read.map_err(|error| self.store().error(segment.name(), error)),
+        match self.store().open(segment.name()) {
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(file) => read_batch(&*file, segment, &row).map_err(|error| {
+                self.shared.damage.note(&unreadable(segment, row.at));
+                self.store().error(segment.name(), error)
+            }),
         }
     }
 
-    /// Returns a record of a batch with all sightings of it.
-    fn kept(&self, mut batch: Batch, position: usize) -> Result<Option<Kept>, ReadError> {
+    /// Reads a batch. One that cannot be read is left out, and the reason is in `failed`.
+    fn readable(
+        &self,
+        segment: &Segment,
+        ordinal: u32,
+        failed: &mut Option<ReadError>,
+    ) -> Option<Batch> {
+        self.batch(segment, ordinal).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a batch is left out of a look-up");
+            *failed = Some(error);
+            None
+        })
+    }
+
+    /// Returns a record of a batch with all sightings of it that can be read.
+    fn kept(&self, mut batch: Batch, position: usize) -> Option<Kept> {
         if position >= batch.records.len() {
-            return Ok(None);
+            return None;
         }
         let record = batch.records.swap_remove(position);
         let offset = batch.first_offset.saturating_add(position as u64);
@@ -289,29 +317,38 @@ impl Indexes {
         let is_up_to = |segment: &Arc<Segment>| segment.name().first <= batch.header.number;
         let own = segments.partition_point(is_up_to).saturating_sub(1);
         for segment in segments.iter().skip(own) {
-            let ordinals = self.look(segment, |index| index.sightings(offset))?;
+            let ordinals = self.look(segment, |index| index.sightings(offset));
             for ordinal in ordinals.into_iter().flatten() {
-                let Some(batch) = self.batch(segment, ordinal)? else { continue };
+                let Some(batch) = self.readable(segment, ordinal, &mut None) else { continue };
                 let of_it = batch.sightings.iter().filter(|sighting| sighting.offset == offset);
                 sightings.extend(of_it.copied());
             }
         }
-        Ok(Some(Kept { offset, record, sightings }))
+        Some(Kept { offset, record, sightings })
     }
 }
 
+/// Returns the damage of a segment that cannot be read at a place.
+pub(super) fn unreadable(segment: &Segment, at: u64) -> Damage {
+    let (file, end) = (segment.name().to_string(), segment.file_bytes());
+    Damage { file, at, end, kind: DamageKind::Unreadable }
+}
+
 /// Reads a batch, without those before it; none if it is damaged.
-pub(super) fn read_batch(store: &Store, segment: &Segment, row: &Row) -> io::Result<Option<Batch>> {
-    let file = store.storage.open(&store.path(segment.name()))?;
+pub(super) fn read_batch(
+    file: &dyn File,
+    segment: &Segment,
+    row: &Row,
+) -> io::Result<Option<Batch>> {
     let mut window = Window::of_one_frame();
-    let Frame::Frame(header) = window.frame(&*file, &segment.header.marker, row.at)? else {
+    let Frame::Frame(header) = window.frame(file, &segment.header.marker, row.at)? else {
         return Ok(None);
     };
     let number = segment.name().first.saturating_add(row.ordinal.into());
     if header.kind != FrameKind::Batch || header.number != number {
         return Ok(None);
     }
-    let stored = window.payload(&*file, row.at, &header)?;
+    let stored = window.payload(file, row.at, &header)?;
     let mut plain = Vec::new();
     if header.is_compressed {
         if !Codec::default().decompress(stored, header.length as usize, &mut plain) {

@@ -30,8 +30,13 @@ pub(crate) trait Source: Debug {
     /// Returns the offset up to which everything can be found.
     fn end(&self) -> u64;
 
-    /// Looks into the index of a segment. Returns false if it has none.
-    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> Result<bool, ReadError>;
+    /// Returns the offset after the last entry that is committed.
+    fn committed(&self) -> u64 {
+        self.end()
+    }
+
+    /// Looks into the index of a segment. Returns false if it has none that can be used.
+    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> bool;
 
     fn note(&self, damage: &Damage);
 }
@@ -49,6 +54,13 @@ impl<'s> Searchable<'s> {
         let first = self.0.store().first();
         let start = first.map_or(end, |first| first.header.totals.next_offset);
         start.min(end)..end
+    }
+
+    /// Returns the offset after the last entry that is committed: beyond the range if that is not indexed
+    /// yet.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.0.committed().max(self.0.end())
     }
 
     /// Returns the newest time at which an entry was seen that is no longer kept, in milliseconds since
@@ -104,8 +116,13 @@ impl Source for Indexes {
         open.end.max(begin.map_or(0, |segment| segment.header.totals.next_offset))
     }
 
-    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> Result<bool, ReadError> {
-        Ok(self.look(segment, look)?.is_some())
+    fn committed(&self) -> u64 {
+        let head = self.shared.head();
+        if head.entries > 0 { head.entries_end } else { 0 }
+    }
+
+    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> bool {
+        self.look(segment, look).is_some()
     }
 
     fn note(&self, damage: &Damage) {
@@ -119,26 +136,21 @@ pub(crate) struct Files(Mutex<BTreeMap<SegmentName, Option<Arc<SealedIndex>>>>);
 
 impl Files {
     /// Looks into the index file of a segment. Returns false if there is none that can be used.
-    pub(crate) fn look(
-        &self,
-        store: &Store,
-        segment: &Segment,
-        look: &mut Look<'_>,
-    ) -> Result<bool, ReadError> {
+    pub(crate) fn look(&self, store: &Store, segment: &Segment, look: &mut Look<'_>) -> bool {
         let name = segment.name();
         let open = || {
             let file = store.storage.open(&path(store, name)).ok()?;
             SealedIndex::open(file, &binding(store, segment)).ok().map(Arc::new)
         };
         let index = self.0.lock().entry(name).or_insert_with(open).clone();
-        let Some(index) = index else { return Ok(false) };
-        match look(&*index) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+        let Some(index) = index else { return false };
+        look(&*index).map_or_else(
+            |error| {
+                tracing::warn!(segment = %name, %error, "the index is not used");
                 self.0.lock().insert(name, None);
-                Ok(false)
-            }
-            Err(error) => Err(store.error(name, error)),
-        }
+                false
+            },
+            |()| true,
+        )
     }
 }

@@ -53,6 +53,12 @@ impl Ordinals {
             self.others.push(ordinal);
         }
     }
+
+    /// Removes an ordinal and larger ones. Returns false if none is left.
+    fn truncate(&mut self, ordinal: u32) -> bool {
+        self.others.truncate(self.others.partition_point(|each| *each < ordinal));
+        self.first < ordinal
+    }
 }
 
 impl OpenTerms {
@@ -68,6 +74,14 @@ impl OpenTerms {
             run = merge(last, run);
         }
         self.runs.push(run);
+    }
+
+    /// Removes this ordinal and larger ones.
+    pub(super) fn truncate(&mut self, ordinal: u32) {
+        self.recent.retain(|(_, each)| *each < ordinal);
+        for run in &mut self.runs {
+            run.retain_mut(|(_, ordinals)| ordinals.truncate(ordinal));
+        }
     }
 
     /// Visits the terms from `from` up to but not `to`, with their ordinals, until `visit` returns

@@ -6,6 +6,7 @@
     reason = "a test that panics fails"
 )]
 
+mod failing;
 mod finding;
 mod found;
 

@@ -174,11 +174,13 @@ impl Source for Directory {
         self.totals.next_offset
     }
 
-    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> Result<bool, ReadError> {
+    fn look(&self, segment: &Segment, look: &mut Look<'_>) -> bool {
         self.indexes.look(&self.store, segment, look)
     }
 
-    fn note(&self, _damage: &Damage) {}
+    fn note(&self, damage: &Damage) {
+        tracing::warn!("the journal is damaged: {damage}");
+    }
 }
 
 impl Contents {

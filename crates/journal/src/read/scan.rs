@@ -64,14 +64,24 @@ impl Window {
                 let left = usize::try_from(file.bytes()?.saturating_sub(at)).unwrap_or(usize::MAX);
                 self.bytes.clear();
                 self.bytes.resize(left.min(length.max(self.least)), 0);
-                let count =
-                    file.read_at(&mut self.bytes, at).inspect_err(|_| self.bytes.clear())?;
+                let count = self.fill(file, at, length).inspect_err(|_| self.bytes.clear())?;
                 self.bytes.truncate(count);
                 self.start = at;
                 0..length.min(count)
             }
         };
         Ok(self.bytes.get(range).unwrap_or_default())
+    }
+
+    /// Reads from a place on; where that fails, only what is wanted: what follows may be unreadable.
+    fn fill(&mut self, file: &dyn File, at: u64, length: usize) -> io::Result<usize> {
+        match file.read_at(&mut self.bytes, at) {
+            Err(_) if self.bytes.len() > length => {
+                self.bytes.truncate(length);
+                file.read_at(&mut self.bytes, at)
+            }
+            read => read,
+        }
     }
 
     /// Finds what is at a place at which a frame should be.

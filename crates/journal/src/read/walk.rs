@@ -38,6 +38,8 @@ pub(crate) struct Walk {
     /// Number of the last message returned. Messages that a failed write moved to another segment are
     /// passed twice.
     returned: u64,
+    /// Returns them twice too.
+    repeats: bool,
     /// The decoder does not have the context of the next message: nothing can be decoded up to the next
     /// checkpoint.
     is_lost: bool,
@@ -56,9 +58,16 @@ impl Walk {
             plain: Vec::new(),
             number,
             returned: number,
+            repeats: false,
             // Nothing precedes the first message, so it has no context.
             is_lost: number > 0,
         }
+    }
+
+    /// Begins at the start of a segment, to return all messages of each segment: those too that another
+    /// one has before it.
+    pub(crate) fn of_segments(first: SegmentName) -> Self {
+        Self { repeats: true, ..Self::new(first, FIRST_FRAME, first.first.saturating_sub(1)) }
     }
 
     /// Returns the last message as it is encoded.
@@ -158,6 +167,9 @@ impl Walk {
         let before = name.first.saturating_sub(1);
         self.is_lost |= self.number != before;
         self.number = before;
+        if self.repeats {
+            self.returned = self.returned.min(before);
+        }
         self.segment = name;
         self.at = FIRST_FRAME;
         self.file = None;

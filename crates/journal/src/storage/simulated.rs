@@ -6,6 +6,7 @@ mod host;
 mod random;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +83,11 @@ impl Simulated {
     #[must_use]
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         self.state.lock().files()
+    }
+
+    /// Lets reads fail of these bytes of the file that has this name now.
+    pub fn make_unreadable(&self, path: &Path, bytes: Range<u64>) {
+        self.state.lock().make_unreadable(path, bytes);
     }
 
     /// Puts a file in place, durably.

@@ -4,10 +4,11 @@
 
 use std::fs;
 use std::ops::Range;
+use std::time::Instant;
 
 use super::found::{Written, passes, write};
 use super::*;
-use crate::index::{Next, Order, Searchable, Term, Wanted};
+use crate::index::{Indexes, Next, Order, Searchable, Term, Wanted};
 use crate::storage::Disk;
 use crate::{Directory, System};
 
@@ -85,7 +86,7 @@ fn all(searchable: Searchable<'_>, wanted: &Wanted, order: Order, range: &Range<
 }
 
 /// Compares searches of every kind, in both orders and in parts, with a search of the batches.
-fn check(written: &Written, searchable: Searchable<'_>) {
+pub(super) fn check(written: &Written, searchable: Searchable<'_>) {
     let Range { start, end } = searchable.range();
     assert_eq!(end, written.batches.last().unwrap().next_offset());
     let serial = written.records().find_map(|(_, record)| {
@@ -133,4 +134,17 @@ fn a_search_needs_no_index() {
     let outside = Directory::open(Arc::new(Disk), &System::new(), folder.path()).unwrap();
     let written = Written { folder, journal, writer: None, batches };
     check(&written, outside.searchable());
+}
+
+#[test]
+fn what_was_just_committed_is_indexed_by_a_search_that_needs_it() {
+    let written = write();
+    // Nobody follows the journal.
+    let indexes = Indexes::new(&written.journal);
+    let searchable = indexes.searchable();
+    let committed = written.batches.last().unwrap().next_offset();
+    assert_eq!(searchable.committed(), committed);
+    assert!(searchable.range().end < committed);
+    while !indexes.reach(committed, Instant::now()).unwrap() {}
+    check(&written, searchable);
 }

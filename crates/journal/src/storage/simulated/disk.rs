@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{Lie, Random};
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) fail_one_of: u64,
     pub(super) capacity: Option<u64>,
     pub(super) lies: Vec<Lie>,
+    /// Bytes of inodes that cannot be read.
+    unreadable: Vec<(usize, Range<u64>)>,
 }
 
 #[derive(Debug, Default)]
@@ -116,6 +119,7 @@ impl State {
             fail_one_of: 0,
             capacity: None,
             lies: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 
@@ -172,6 +176,11 @@ impl State {
         self.inodes.push(Inode { visible, durable, dirty: BTreeSet::new() });
         self.names.insert(path.to_owned(), inode);
         self.durable_names.insert(path.to_owned(), inode);
+    }
+
+    pub(super) fn make_unreadable(&mut self, path: &Path, bytes: Range<u64>) {
+        let inode = self.names.get(path).copied();
+        self.unreadable.extend(inode.map(|inode| (inode, bytes)));
     }
 
     /// Counts a call. It fails if the process is dead, or by chance if it changes something.
@@ -337,6 +346,11 @@ impl State {
     ) -> io::Result<usize> {
         if let Course::Fails(error) = self.call(process, false) {
             return Err(error);
+        }
+        let end = at.saturating_add(buffer.len() as u64);
+        let is_hit = |bytes: &Range<u64>| bytes.start < end && at < bytes.end;
+        if self.unreadable.iter().any(|(bad, bytes)| *bad == inode && is_hit(bytes)) {
+            return Err(io::Error::other("a simulated bad sector"));
         }
         let file = self.inodes.get(inode).map(|file| file.visible.as_slice()).unwrap_or_default();
         let rest = usize::try_from(at).ok().and_then(|at| file.get(at..)).unwrap_or_default();
