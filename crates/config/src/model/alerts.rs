@@ -14,6 +14,8 @@ pub const MAX_RULES: usize = 10_000;
 pub const MAX_RECEIVERS: usize = 100;
 /// Longest name of a rule or a receiver, in bytes.
 pub const MAX_NAME_BYTES: usize = 100;
+/// Longest name of an environment variable with a secret, in bytes.
+pub const MAX_VARIABLE_BYTES: usize = 100;
 /// Most alerts of a rule in an hour.
 pub const MOST_PER_HOUR: u32 = 10_000;
 /// Alerts of a rule in an hour if nothing else is set.
@@ -208,6 +210,14 @@ impl Receiver {
         let implied = if is_tls { SmtpSecurity::Tls } else { SmtpSecurity::Starttls };
         self.smtp_security.unwrap_or(implied)
     }
+}
+
+/// Reports whether a text can be the name of an environment variable with a secret. If it cannot, it may be the
+/// secret itself.
+#[must_use]
+pub fn is_variable(name: &str) -> bool {
+    (1..=MAX_VARIABLE_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// The kind of a receiver.

@@ -9,7 +9,8 @@ use super::problem;
 use crate::error::Problem;
 use crate::model::Config;
 use crate::model::alerts::{
-    Alerts, MAX_NAME_BYTES, MAX_RECEIVERS, MAX_RULES, Receiver, ReceiverType, Rule,
+    Alerts, MAX_NAME_BYTES, MAX_RECEIVERS, MAX_RULES, MAX_VARIABLE_BYTES, Receiver, ReceiverType,
+    Rule, is_variable,
 };
 use crate::table::suggest;
 
@@ -17,8 +18,6 @@ use crate::table::suggest;
 const MOST: usize = 100;
 /// Most recipients of a receiver.
 const MAX_RECIPIENTS: usize = 20;
-/// Longest name of an environment variable, in bytes.
-const MAX_VARIABLE_BYTES: usize = 100;
 /// Most names that one warning lists.
 const MOST_NAMES: usize = 3;
 
@@ -227,11 +226,6 @@ fn check_variables(item: &mut Item<'_>, receiver: &Receiver) {
             item.say(field, "(hidden)", advice);
         }
     }
-}
-
-fn is_variable(name: &str) -> bool {
-    (1..=MAX_VARIABLE_BYTES).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Checks that no field is set that receivers of this type do not have.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use alerts::delivery::{Deliverer, Format, Login, Mail, Receiver, Retries, Security, Webhook};
 use alerts::outbox::Route;
 use alerts::{About, Problem, Rules};
-use anyhow::{Context as _, bail};
-use config::alerts::{EntryKind, Receiver as Described, ReceiverType, SmtpSecurity};
+use anyhow::{Context as _, bail, ensure};
+use config::alerts::{EntryKind, Receiver as Described, ReceiverType, SmtpSecurity, is_variable};
 use config::{Config, Variables};
 use parking_lot::Mutex;
 use sinks::{Secret, read_secret, secret_in_variable};
@@ -280,8 +280,13 @@ fn secret(
     variable: Option<&str>,
     variables: &Variables,
 ) -> anyhow::Result<Option<Secret>> {
-    let of_file = |file| read_secret(file).with_context(|| format!("{key}_file"));
+    // What cannot be such a name may be the secret itself.
+    let of_file = |file: &Path| {
+        ensure!(!file.to_string_lossy().contains("://"), "{key}_file: it is a URL, not a file");
+        read_secret(file).with_context(|| format!("{key}_file"))
+    };
     let of_variable = |name: &str| {
+        ensure!(is_variable(name), "{key}_env: it is not the name of a variable");
         secret_in_variable(name, variables.get(name)).with_context(|| format!("{key}_env"))
     };
     match (file, variable) {

@@ -439,9 +439,13 @@ fn a_data_dir_that_is_not_there_is_created_at_the_start() {
 
 #[test]
 fn a_secret_in_the_environment_is_checked_and_never_shown() {
-    let text = "data_dir: data\nalerts:\n  rules: [{name: a, domain: a.example}]\n  receivers: [{name: ops, \
-                type: slack, url_env: CERTSTREAM_HOOK, key_env: HOOK_KEY}]\n";
-    let folder = Folder::new(&[("config.yaml", text)]);
+    let text_with = |url: &str| {
+        format!(
+            "data_dir: data\nalerts:\n  rules: [{{name: a, domain: a.example}}]\n  receivers: \
+             [{{name: ops, type: slack, {url}, key_env: HOOK_KEY}}]\n"
+        )
+    };
+    let folder = Folder::new(&[("config.yaml", &text_with("url_env: CERTSTREAM_HOOK"))]);
     let said = |arguments: &[&str], url: &[u8], key: Option<&str>| {
         let always = ["--host=127.0.0.1", "--port=0"];
         let mut command = folder.command(&[arguments, &always].concat(), &[]);
@@ -473,6 +477,23 @@ fn a_secret_in_the_environment_is_checked_and_never_shown() {
             assert!(said.contains(expected), "{expected:?} is missing in:\n{said}");
         }
     }
-    let (status, said) = said(&["--validate-config", "--strict"], url, Some("s3cret"));
-    assert_eq!(status, Some(0), "{said}");
+    let (status, text) = said(&["--validate-config", "--strict"], url, Some("s3cret"));
+    assert_eq!(status, Some(0), "{text}");
+    // A secret in place of its name.
+    let file = folder.path().join("config.yaml");
+    for (setting, expected) in [
+        (
+            "url_env: 'https://a.example/s3cret'",
+            "url_env is (hidden): name an environment variable",
+        ),
+        ("url_file: 'https://a.example/s3cret'", "url_file: it is a URL, not a file"),
+    ] {
+        let wrong = text_with(setting);
+        std::fs::write(&file, wrong).expect("writable");
+        for mode in ["--validate-config", "--dry-run"] {
+            let (status, said) = said(&[mode], url, Some("s3cret"));
+            assert_eq!(status, Some(64), "{said}");
+            assert!(said.contains(expected), "{expected:?} is missing in:\n{said}");
+        }
+    }
 }
