@@ -1,38 +1,33 @@
 //! Searches of the journal: slices of work in threads of low priority, so that live clients come first.
 
 mod names;
+mod places;
 mod position;
 pub(crate) mod query;
+mod stock;
 mod unique;
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use journal::{Finder, Next, Order, Paused, ReadError, Searchable};
 use record::{Batch, Record};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wire::Source;
 
 pub(crate) use self::names::Pattern;
+pub(crate) use self::places::{Failure, Places};
 pub(crate) use self::position::{Bounds, Position, Searched};
 pub(crate) use self::query::{Query, Serial, Unique};
+#[cfg(test)]
+pub(crate) use self::stock::Stock;
+pub(crate) use self::stock::{Full, Share};
 use self::unique::{Lookup, Seen};
-use super::JournalHistory;
 use crate::publish::entries::Entries;
 
-/// Searches whose slices run at a time. The others wait for their next slice.
-const RUNNING: usize = 2;
-/// Searches under way at a time; others are refused.
-const ADMITTED: usize = 32;
-/// Searches that keep what saves work while their clients read, in about two megabytes each.
-const KEPT: usize = 32;
 /// The time after which a slice ends and another search has its turn.
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
-/// The priority of a thread that searches: far below what is live, but enough to progress where other
-/// programs keep the processors busy.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+/// Bytes of certificates with which a slice ends, so that no slice takes much memory.
+const SLICE_CERTIFICATES: usize = 512 << 10;
 
 /// A certificate that was found.
 #[derive(Debug, Clone)]
@@ -97,8 +92,25 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    fn are_reached(&self, found: &[Hit]) -> bool {
-        found.len() >= self.results || Instant::now() >= self.until
+    fn are_reached(&self, found: &Found) -> bool {
+        found.hits.len() >= self.results
+            || found.bytes >= SLICE_CERTIFICATES
+            || Instant::now() >= self.until
+    }
+}
+
+/// The results of a slice.
+#[derive(Debug, Default)]
+struct Found {
+    hits: Vec<Hit>,
+    /// Bytes of their certificates.
+    bytes: usize,
+}
+
+impl Found {
+    fn add(&mut self, hit: Hit) {
+        self.bytes = self.bytes.saturating_add(hit.record.certificate.len());
+        self.hits.push(hit);
     }
 }
 
@@ -123,7 +135,7 @@ impl Search<'_> {
         };
         let found = self.advance(&mut finder, position, between, limits)?;
         between.paused = Some(finder.pause());
-        Ok(found)
+        Ok(found.hits)
     }
 
     fn advance(
@@ -132,12 +144,12 @@ impl Search<'_> {
         position: &mut Position,
         between: &mut Between,
         limits: Limits,
-    ) -> Result<Vec<Hit>, ReadError> {
-        let mut found = Vec::new();
+    ) -> Result<Found, ReadError> {
+        let mut found = Found::default();
         loop {
             while let Some((offset, record)) = between.records.pop() {
                 match self.hit(offset, record, position, between, limits.until)? {
-                    Outcome::Decided(hit) => found.extend(hit),
+                    Outcome::Decided(hit) => hit.into_iter().for_each(|hit| found.add(hit)),
                     Outcome::Undecided(record) => {
                         between.records.push((offset, record));
                         return Ok(found);
@@ -206,87 +218,5 @@ impl Search<'_> {
                 Outcome::Undecided(record)
             }
         })
-    }
-}
-
-/// The places of searches.
-#[derive(Debug)]
-pub(crate) struct Places {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-    kept: Arc<Semaphore>,
-}
-
-impl Default for Places {
-    fn default() -> Self {
-        let semaphore = |places| Arc::new(Semaphore::new(places));
-        Self { running: semaphore(RUNNING), admitted: semaphore(ADMITTED), kept: semaphore(KEPT) }
-    }
-}
-
-/// A reason why a search has no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("the journal cannot be read; the log lines of the server give the reason")]
-    Journal,
-    #[error("the journal is being indexed; try again later")]
-    NotIndexed,
-    #[error("no thread can be started for a search; try again later")]
-    Thread,
-}
-
-impl JournalHistory {
-    /// Takes a place for a search; none if there are too many.
-    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.searches.admitted).try_acquire_owned().ok()
-    }
-
-    /// Takes room for what saves work while a client reads; none if others have it all.
-    pub(crate) fn room(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.searches.kept).try_acquire_owned().ok()
-    }
-
-    /// Does a slice of a search, in a thread of its own, when its turn has come.
-    pub(crate) async fn slice<T: Send + 'static>(
-        self: &Arc<Self>,
-        query: &Arc<Query>,
-        work: impl FnOnce(&Search<'_>) -> Result<T, ReadError> + Send + 'static,
-    ) -> Result<T, Failure> {
-        if self.indexes.searchable().range().end == 0 && self.journal.head().entries > 0 {
-            return Err(Failure::NotIndexed);
-        }
-        let turn = Arc::clone(&self.searches.running).acquire_owned().await;
-        let turn = turn.map_err(|_closed| Failure::Thread)?;
-        let (history, query) = (Arc::clone(self), Arc::clone(query));
-        let (done, outcome) = oneshot::channel();
-        let work = move || {
-            give_way();
-            let journal = history.indexes.searchable();
-            let search = Search { journal, logs: &history.entries, query: &query };
-            // Nobody waits for it any more if the client is gone.
-            drop(done.send(work(&search)));
-            drop(turn);
-        };
-        let started = thread::Builder::new().name("search".to_owned()).spawn(work);
-        if let Err(error) = started {
-            tracing::error!(%error, "cannot start a thread for a search");
-            return Err(Failure::Thread);
-        }
-        match outcome.await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a search in the journal failed");
-                Err(Failure::Journal)
-            }
-            Err(_panicked) => Err(Failure::Journal),
-        }
-    }
-}
-
-/// Gives everything else on the machine precedence over the calling thread.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICE) {
-        tracing::debug!(%error, "cannot lower the priority of a search");
     }
 }

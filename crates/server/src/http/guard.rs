@@ -299,16 +299,19 @@ pub(super) struct Gate {
     pub(super) policy: Arc<Policy>,
 }
 
-/// Passes the requests that may use the API.
+/// Passes the requests that may use the API, each with its client as an [`Owner`].
 pub(super) async fn requests(
     State(Gate { guard, policy }): State<Gate>,
     Extension(peer): Extension<Peer>,
-    request: Request<Body>,
+    mut request: Request<Body>,
     next: Next,
 ) -> Response {
     let (standing, admitted) = guard.admit(&policy, &peer, &request);
     let response = match admitted {
-        Ok(_) => next.run(request).await,
+        Ok(client) => {
+            request.extensions_mut().insert(Owner(client.number()));
+            next.run(request).await
+        }
         Err(refusal) => refuse(refusal),
     };
     with_standing(response, standing.as_ref())
@@ -412,5 +415,26 @@ mod tests {
         drop(peer);
         drop(held);
         assert_eq!(in_use(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_request_has_its_client_also_behind_a_trusted_proxy() {
+        let trusted_proxies = vec!["192.0.2.0/24".to_owned()];
+        let config = Config { trusted_proxies, ..Config::default() };
+        let policy = Arc::new(Policy::compile(&config).expect("compiles"));
+        let guard = Arc::new(Guard::new(GuardMetrics::default()));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let peer = Peer::new(address, guard.pending(&policy, address).expect("room"));
+        let owner = async |Extension(Owner(number)): Extension<Owner>| number.to_string();
+        let mut routes = axum::Router::new()
+            .route("/", axum::routing::get(owner))
+            .layer(axum::middleware::from_fn_with_state(Gate { guard, policy }, requests))
+            .layer(Extension(peer));
+        let request = Request::get("/").header("x-forwarded-for", "198.51.100.7");
+        let request = request.body(Body::empty()).expect("a request");
+        let response = tower_service::Service::call(&mut routes, request).await.expect("routed");
+        let body = axum::body::to_bytes(response.into_body(), 100).await.expect("a body");
+        let client = ClientKey::from(IpAddr::from([198, 51, 100, 7]));
+        assert_eq!(body, client.number().to_string());
     }
 }

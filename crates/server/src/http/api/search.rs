@@ -3,16 +3,18 @@
 mod answer;
 pub(in crate::http) mod crtsh;
 mod cursor;
+mod found;
 mod request;
 mod run;
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use config::Config;
+use feed::Owner;
 use record::StreamId;
 use wire::Renderer;
 
@@ -21,7 +23,7 @@ use self::request::{Format, Requested};
 pub(crate) use self::run::result;
 use self::run::{Budget, Run};
 use crate::history::JournalHistory;
-use crate::history::search::{Failure, Query};
+use crate::history::search::{Failure, Full, Query};
 use crate::http::Services;
 use crate::http::streams::filters;
 use crate::metrics::Metrics;
@@ -34,6 +36,12 @@ const NO_JOURNAL: &str = "only a journal can be searched, and this server has no
 const NO_JOURNAL_OF_NODE: &str = "a node of a cluster cannot be searched: it keeps no journal; its stream is \
                                   in NATS, which has no index; search on a single server with data_dir\n";
 const TOO_MANY: &str = "too many searches are under way; try again later\n";
+const TOO_MANY_OF_CLIENT: &str =
+    "too many searches of your address are under way; try again later\n";
+const UNREAD: &str =
+    "clients have not read earlier answers yet, which leaves no room; try again later\n";
+const UNREAD_BY_CLIENT: &str = "your address has not read earlier answers yet, which leaves no room for more; \
+                                read them, or try again later\n";
 
 /// The state of the routes.
 #[derive(Debug, Clone)]
@@ -78,9 +86,25 @@ impl Searches {
     }
 
     /// Returns the answer where there are too many searches.
-    pub(super) fn too_many(&self) -> Response {
+    pub(super) fn too_many(&self, full: Full) -> Response {
+        self.busy(match full {
+            Full::Total => TOO_MANY,
+            Full::Client => TOO_MANY_OF_CLIENT,
+        })
+    }
+
+    /// Returns the answer where those that clients have not read yet leave no room.
+    pub(super) fn unread(&self, full: Full) -> Response {
+        self.busy(match full {
+            Full::Total => UNREAD,
+            Full::Client => UNREAD_BY_CLIENT,
+        })
+    }
+
+    fn busy(&self, text: &'static str) -> Response {
         self.count(Outcome::Refused);
-        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], TOO_MANY).into_response()
+        tracing::debug!(reason = text.trim_end(), "a search was refused");
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, RETRY)], text).into_response()
     }
 
     /// Returns the answer to a search that failed.
@@ -91,9 +115,9 @@ impl Searches {
     }
 }
 
-/// Reads the parameters of a search in a stream, besides those of a page. The error is for the user.
-pub(crate) fn query(parameters: &str, max_terms: usize, stream: StreamId) -> Result<Query, String> {
-    Requested::read(parameters, max_terms, stream).map(|requested| requested.query)
+/// Reads the parameters of a search, besides those of a page and of bounds. The error is for the user.
+pub(crate) fn query(parameters: &str, max_terms: usize) -> Result<Query, String> {
+    request::query(parameters, max_terms)
 }
 
 /// Searches the certificates that the server keeps
@@ -131,7 +155,7 @@ pub(crate) fn query(parameters: &str, max_terms: usize, stream: StreamId) -> Res
         (status = 404, description = "The server keeps no journal, or is a node of a cluster", body = String, content_type = "text/plain"),
         (
             status = 503,
-            description = "Too many searches are under way, or the journal cannot be read",
+            description = "Too many searches are under way, earlier answers are not read yet, or the journal is being indexed or cannot be read",
             body = String,
             content_type = "text/plain",
             headers(("Retry-After" = u64, description = "Seconds until the client may try again"))
@@ -140,6 +164,7 @@ pub(crate) fn query(parameters: &str, max_terms: usize, stream: StreamId) -> Res
 )]
 pub(super) async fn search(
     State(searches): State<Arc<Searches>>,
+    client: Option<Extension<Owner>>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
@@ -153,10 +178,14 @@ pub(super) async fn search(
         return searches.refuse(problem);
     }
     let Some(history) = &searches.history else { return searches.no_journal() };
-    let Some(place) = history.admit() else { return searches.too_many() };
+    let client = client.map(|Extension(client)| client).unwrap_or_default();
+    let place = match history.admit(client) {
+        Ok(place) => place,
+        Err(full) => return searches.too_many(full),
+    };
     let Requested { query, bounds, position, limit, format, identity } = requested;
     let budget = Budget::of(format, limit);
-    let begun = Run::begin(history, &searches, Arc::new(query), bounds, position, budget);
+    let begun = Run::begin(history, &searches, client, Arc::new(query), bounds, position, budget);
     let run = match begun.await {
         Ok(run) => run,
         Err(failure) => return searches.failed(&failure),
@@ -171,31 +200,4 @@ pub(super) async fn search(
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::body::to_bytes;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn where_there_is_no_journal_the_answer_gives_the_reason() {
-        for (is_node, reason) in [(false, "data_dir"), (true, "a node of a cluster")] {
-            let searches = Arc::new(Searches {
-                history: None,
-                is_node,
-                stream: "abcdefgh".parse().expect("an id"),
-                renderer: options::renderer(&Config::default()),
-                max_terms: 10,
-                metrics: Arc::default(),
-            });
-            let query = |text: &str| RawQuery(Some(text.to_owned()));
-            let ours = search(State(Arc::clone(&searches)), query("domain=example.com")).await;
-            let theirs = crtsh::crtsh(State(searches), query("q=example.com&output=json")).await;
-            for response in [ours, theirs] {
-                assert_eq!(response.status(), StatusCode::NOT_FOUND);
-                let text = to_bytes(response.into_body(), 1000).await.expect("a text");
-                let text = String::from_utf8_lossy(&text);
-                assert!(text.contains(reason), "{text}");
-            }
-        }
-    }
-}
+mod tests;

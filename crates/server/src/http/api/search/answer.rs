@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -13,10 +13,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::found::{Array, Found};
 use super::run::{Run, SearchResult};
 use super::{Searches, cursor};
-use crate::history::search::{self, Failure};
+use crate::history::search::{self, Failure, Share};
 use crate::metrics::search::Outcome;
+
+/// The beginning of a page.
+const BEFORE_RESULTS: &[u8] = br#"{"results":["#;
 
 /// A page of results.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,7 +40,7 @@ pub(super) struct End {
     /// The part of the range that this answer and those before it have searched.
     searched: Searched,
     /// True if everything that was asked for is searched. False if there is a cursor, or a part is no
-    /// longer kept or damaged.
+    /// longer kept, damaged, or not indexed yet.
     complete: bool,
 }
 
@@ -90,51 +94,83 @@ impl End {
 
 /// Returns a page.
 pub(super) async fn page(searches: &Searches, mut run: Run, identity: &str) -> Response {
-    let mut results = Vec::new();
-    let end = loop {
-        if run.is_over() {
-            break End::of(searches, &run, identity).await;
-        }
+    let mut results = Array::default();
+    while !run.is_over() {
         match run.results().await {
-            Ok(found) => results.extend(found),
-            Err(failure) => break Err(failure),
+            Ok(Ok(found)) => results.add(found),
+            Ok(Err(full)) if run.is_at_begin() => return searches.unread(full),
+            // What there is room for is sent, and the client continues with the cursor.
+            Ok(Err(_)) => break,
+            Err(failure) => return searches.failed(&failure),
         }
-    };
-    match end {
-        Ok(end) => Json(Page { results, end }).into_response(),
-        Err(failure) => searches.failed(&failure),
     }
+    let page = match End::of(searches, &run, identity).await {
+        Ok(end) => serde_json::to_vec(&Page { results: Vec::new(), end }),
+        Err(failure) => return searches.failed(&failure),
+    };
+    // The results are in parts, which are not copied.
+    match page.as_ref().ok().and_then(|page| page.strip_prefix(BEFORE_RESULTS)) {
+        Some(tail) => results.into_response(BEFORE_RESULTS, tail.to_vec()),
+        None => {
+            tracing::error!(?page, "a page cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The state of an answer in lines.
+struct Lines {
+    searches: Arc<Searches>,
+    run: Run,
+    identity: String,
+    /// Room for what saves work.
+    room: Option<Share>,
 }
 
 /// Returns lines as they are found. While the client reads them, the search has no place; and only some
 /// searches keep what saves work, so that clients that do not read take no more memory.
 pub(super) fn lines(searches: Arc<Searches>, run: Run, identity: String) -> Response {
-    let lines = stream::unfold(Some((searches, run, identity, None)), |state| async move {
-        let (searches, mut run, identity, mut room) = state?;
-        let place = run.admit();
-        if run.is_over() || place.is_none() {
-            let end = End::of(&searches, &run, &identity).await;
-            let end = end.map_err(|failure| failed(&searches, &failure));
-            let line = end.and_then(|end| line(&end));
-            return Some((line, None));
+    let lines = Lines { searches, run, identity, room: None };
+    let lines = stream::unfold(Some(lines), |lines| async move {
+        let mut lines = lines?;
+        match lines.next().await {
+            Ok(Some(found)) => Some((Ok(found.lines()), Some(lines))),
+            Ok(None) => Some((lines.end().await, None)),
+            Err(failure) => Some((Err(failed(&lines.searches, &failure)), None)),
         }
-        let found = match run.results().await {
-            Ok(found) => found,
-            Err(failure) => return Some((Err(failed(&searches, &failure)), None)),
-        };
-        drop(place);
-        room = room.or_else(|| run.room());
-        if room.is_none() {
-            run.forget();
-        }
-        let mut lines = Vec::new();
-        for result in found {
-            lines.extend_from_slice(result.get().as_bytes());
-            lines.push(b'\n');
-        }
-        Some((Ok(Bytes::from(lines)), Some((searches, run, identity, room))))
     });
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+impl Lines {
+    /// Searches until there is something for the client; `None` once the answer ends. That is so too if
+    /// nothing is found for long, or there is no place or no room: the client continues with the cursor.
+    async fn next(&mut self) -> Result<Option<Found>, Failure> {
+        self.run.wait();
+        let Ok(_place) = self.run.admit() else { return Ok(None) };
+        while !self.run.is_over() {
+            let Ok(found) = self.run.results().await? else { break };
+            if !found.is_empty() {
+                self.keep();
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps what saves work while the client reads, if there is room.
+    fn keep(&mut self) {
+        self.room = self.room.take().or_else(|| self.run.room());
+        if self.room.is_none() {
+            self.run.forget();
+        }
+    }
+
+    /// Returns the last line.
+    async fn end(&self) -> std::io::Result<Bytes> {
+        let end = End::of(&self.searches, &self.run, &self.identity).await;
+        end.map_err(|failure| failed(&self.searches, &failure)).and_then(|end| line(&end))
+    }
 }
 
 fn line(end: &End) -> std::io::Result<Bytes> {
