@@ -38,17 +38,21 @@ pub struct JournalHistory {
 }
 
 impl JournalHistory {
+    /// Creates a history that nothing indexes but searches.
+    fn new(journal: Journal, entries: Arc<Entries>) -> Self {
+        let indexes = Arc::new(Indexes::new(&journal));
+        let lookups = Arc::new(Semaphore::new(LOOKUPS));
+        Self { journal, indexes, entries, lookups, searches: search::Places::default() }
+    }
+
     /// Creates the history of a journal whose records are entries of the feed like these, and begins
     /// to index it, in a thread that ends with the history.
     ///
     /// # Errors
     /// If the thread cannot be started.
     pub(crate) fn start(journal: Journal, entries: Arc<Entries>) -> anyhow::Result<Arc<Self>> {
-        let indexes = Arc::new(Indexes::new(&journal));
-        let lookups = Arc::new(Semaphore::new(LOOKUPS));
-        let followed = Arc::downgrade(&indexes);
-        let searches = search::Places::default();
-        let history = Self { journal, indexes, entries, lookups, searches };
+        let history = Self::new(journal, entries);
+        let followed = Arc::downgrade(&history.indexes);
         let thread = thread::Builder::new().name("index".to_owned()).spawn(move || {
             // Only this thread is left once nobody else needs the indexes.
             if let Some(indexes) = followed.upgrade() {
