@@ -100,8 +100,17 @@ impl Array {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use axum::body::to_bytes;
     use feed::Owner;
+    use hyper::Request;
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use parking_lot::Mutex;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
     use crate::history::search::Stock;
@@ -140,5 +149,31 @@ mod tests {
         assert!(stock.take(Owner(1), 3).is_err(), "the connection keeps all of it");
         drop(lines);
         assert!(stock.take(Owner(1), 10).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_the_share_of_an_answer_until_the_client_has_read_it() {
+        let stock = Stock::new(8 << 20);
+        let mut array = Array::default();
+        array.add(found(&stock, &[&format!("\"{}\"", "a".repeat(1 << 20))]));
+        let response = Mutex::new(Some(array.into_response(b"[", b"]".to_vec())));
+        let answer = move |_: Request<Incoming>| {
+            ready(response.lock().take().ok_or_else(|| std::io::Error::other("one request")))
+        };
+        let (server, mut client) = tokio::io::duplex(1 << 10);
+        let connection =
+            http1::Builder::new().serve_connection(TokioIo::new(server), service_fn(answer));
+        let connection = tokio::spawn(connection);
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        client.write_all(request).await.expect("taken");
+        let mut read = vec![0; 4 << 10];
+        client.read_exact(&mut read).await.expect("a part");
+        assert!(read.starts_with(b"HTTP/1.1 200 OK"));
+        // The client's part is 2 MiB.
+        assert!(stock.take(Owner(1), 1 << 20).is_err(), "the connection has the rest");
+        client.read_to_end(&mut read).await.expect("the rest");
+        assert!(read.len() > 1 << 20 && read.ends_with(b"aa\"]"));
+        connection.await.expect("no panic").expect("served");
+        assert!(stock.take(Owner(1), 2 << 20).is_ok());
     }
 }
