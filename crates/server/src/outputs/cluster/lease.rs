@@ -116,6 +116,10 @@ impl Lease {
             let Some(held) = self.held else { return Lost::NotRenewed };
             let now = Instant::now();
             let left = OVER_AFTER.saturating_sub(now - held.renewed);
+            // Without a connection each attempt fails at once, before any timeout.
+            if left.is_zero() {
+                return self.lose(Lost::NotRenewed);
+            }
             match timeout(left, self.renew(held.revision)).await {
                 Ok(Ok(Some(revision))) => self.held = Some(Held { revision, renewed: now }),
                 Ok(Ok(None)) => return self.lose(Lost::Taken),

@@ -247,6 +247,22 @@ fn a_node_whose_lease_is_taken_ends_its_outputs_and_may_take_it_again() {
     node.stop();
 }
 
+#[test]
+fn a_node_without_nats_ends_its_outputs_and_runs_them_again_after_it() {
+    let Some(mut site) = Site::start() else { return };
+    let node = Node::start(&site);
+    node.wait_until_it_runs();
+    site.head.send_replace(20);
+    node.wait_for(20);
+    site.nats.kill(0);
+    node.wait("the end", |node| !node.status.figures().running);
+    site.nats.resume(0).expect("NATS starts");
+    node.wait_until_it_runs();
+    site.head.send_replace(40);
+    node.wait_for(40);
+    node.stop();
+}
+
 #[tokio::test]
 async fn a_cursor_that_another_node_has_written_is_not_saved() {
     let Some(site) = Site::start() else { return };
