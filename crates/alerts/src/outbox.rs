@@ -175,6 +175,18 @@ impl Outbox {
         self.recent.remove(key);
     }
 
+    /// Returns an alert of a rule that waits and has to be read again from the stream.
+    #[must_use]
+    pub fn unread(&self, rule: &Arc<str>, key: Key) -> Option<&Waiting> {
+        if !self.rules.contains_key(rule) {
+            return None;
+        }
+        let first = Route { rule: Arc::clone(rule), receiver: Arc::default() };
+        let of_rule = self.routes.range(first..).take_while(|(route, _)| route.rule == *rule);
+        let mut waiting = of_rule.flat_map(|(_, alerts)| alerts);
+        waiting.find(|waiting| waiting.key == key && waiting.alert.is_none())
+    }
+
     /// Notes that the certificate of a known alert is at this offset too. An alert that waits and has to be
     /// read again is read from there: in a crash, the stream may have lost the end that had the certificate
     /// before, and it comes again later.

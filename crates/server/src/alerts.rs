@@ -245,7 +245,7 @@ impl Task {
         let bounds = Bounds::new(self.in_use.load().receivers.len(), self.can_reread);
         let Some(mut store) = keeper.store_of_alerts() else {
             let head = self.place(Begin::Head);
-            return Ok((Outbox::new(head, bounds), Saving::new(None), head));
+            return Ok((Outbox::new(head, bounds), Saving::new(None, false), head));
         };
         let place = store.place();
         let loaded = store.load().await;
@@ -272,7 +272,7 @@ impl Task {
         };
         let begin = self.place(self.begin(resume, keeper.is_shared()));
         outbox.move_to(begin);
-        Ok((outbox, Saving::new(Some(store)), begin))
+        Ok((outbox, Saving::new(Some(store), keeper.is_shared()), begin))
     }
 
     /// Returns the place in the stream where a reader begins.

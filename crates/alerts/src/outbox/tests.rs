@@ -71,6 +71,22 @@ fn restored(outbox: &Outbox) -> Restored {
 }
 
 #[test]
+fn only_an_alert_without_contents_is_read_again_where_its_certificate_is_met_again() {
+    let (mut outbox, receivers) = (outbox(2), names(&["ops", "mail"]));
+    let (rule, key) = (Arc::from("a"), matched("a", 7, 1).key());
+    assert_eq!(offer(&mut outbox, &receivers, matched("a", 7, 1)), Ok(0));
+    assert!(outbox.unread(&rule, key).is_none(), "its contents are in memory");
+    let mut outbox = restored(&outbox).outbox;
+    assert_eq!(outbox.unread(&rule, key).map(|waiting| waiting.offset), Some(7));
+    assert!(outbox.unread(&"b".into(), key).is_none(), "another rule");
+    assert!(outbox.unread(&rule, matched("a", 7, 2).key()).is_none(), "another certificate");
+    outbox.meet_again(&rule, key, 9);
+    for receiver in ["ops", "mail"] {
+        assert_eq!(outbox.next(&route("a", receiver)).map(|waiting| waiting.offset), Some(9));
+    }
+}
+
+#[test]
 fn a_certificate_is_one_alert_for_each_receiver() {
     let (mut outbox, receivers) = (outbox(2), names(&["ops", "mail"]));
     assert_eq!(offer(&mut outbox, &receivers, matched("a", 7, 1)), Ok(0));

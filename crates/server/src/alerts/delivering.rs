@@ -28,8 +28,8 @@ pub(super) struct Ended {
     /// The identity of the alert, if it could be read.
     pub(super) id: Option<String>,
     pub(super) delivery: Delivery,
-    /// True if its certificate is not kept any more.
-    pub(super) is_gone: bool,
+    /// The offset at which its certificate is not kept any more.
+    pub(super) gone: Option<u64>,
 }
 
 /// An alert to deliver.
@@ -50,7 +50,7 @@ pub(super) async fn deliver(
     mut stopping: watch::Receiver<bool>,
 ) -> Ended {
     let key = next.waiting.key;
-    let (mut id, mut is_gone) = (None, false);
+    let (mut id, mut gone) = (None, None);
     let delivery = match make(&task, &settings, &next, &mut stopping).await {
         Made::Alert(alert, reason) => {
             id = Some(alert.id.clone());
@@ -58,12 +58,12 @@ pub(super) async fn deliver(
             attempt(&task, &settings, route, waiting.matched, &alert, reason, stopping).await
         }
         Made::Gone => {
-            is_gone = true;
+            gone = Some(next.waiting.offset);
             Delivery::Lost
         }
         Made::Stopped => Delivery::Stopped,
     };
-    Ended { route: next.route, key, id, delivery, is_gone }
+    Ended { route: next.route, key, id, delivery, gone }
 }
 
 /// An alert with its contents.
@@ -98,10 +98,7 @@ async fn make(
         Again::NoMatch(alert) => {
             (Arc::new(alert), Some("the rule does not match the certificate any more"))
         }
-        Again::Gone => {
-            lose(&task.status, &route.rule, &route.receiver, waiting.offset);
-            return Made::Gone;
-        }
+        Again::Gone => return Made::Gone,
         Again::NotNow => {
             let (rule, offset) = (&*route.rule, waiting.offset);
             tracing::debug!(rule, offset, "an alert waits: its certificate cannot be read now");

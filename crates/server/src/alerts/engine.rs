@@ -210,7 +210,7 @@ impl Engine {
             let Matched { rule, key, seen, .. } = &matched;
             let figures = self.task.status.rule(rule);
             match self.outbox.decide(rule, terms.limit, *key, *seen) {
-                Decided::Known => {}
+                Decided::Known => self.meet_again(&matched, &settings, deadline).await,
                 Decided::Suppressed => {
                     count_suppressed(&figures, rule, terms.limit, 1, AT_LIMIT);
                 }
@@ -231,6 +231,20 @@ impl Engine {
             self.saving.later();
         }
         self.show.get_or_insert_with(|| Instant::now() + SHOW);
+    }
+
+    /// Notes a certificate of a known alert. If that waits, and has to be read again and is not where it was,
+    /// it is read from here. Otherwise it is of the entry that was first, such as the precertificate.
+    async fn meet_again(&mut self, matched: &Matched, settings: &Arc<Settings>, deadline: Instant) {
+        let Matched { rule, key, offset, .. } = matched;
+        let Some(waiting) = self.outbox.unread(rule, *key) else { return };
+        let (stream, settings) = (self.task.stream(), Arc::clone(settings));
+        let again = matching::again(stream, settings, Arc::clone(rule), waiting);
+        let is_there =
+            matches!(timeout_at(deadline, again).await, Ok(Again::Alert(_) | Again::NoMatch(_)));
+        if !is_there {
+            self.outbox.meet_again(rule, *key, *offset);
+        }
     }
 
     /// Lets a new alert wait for its receivers.
@@ -304,8 +318,11 @@ impl Engine {
 
     /// Notes the end of a delivery, and begins the next one of its route.
     fn settle(&mut self, ended: &Ended) {
-        let Ended { route, key, id, delivery, is_gone } = ended;
+        let Ended { route, key, id, delivery, gone } = ended;
         self.running.remove(route);
+        if gone.is_some_and(|offset| self.has_moved(route, *key, offset)) {
+            return self.deliver_next(route);
+        }
         let state = match delivery {
             Delivery::Arrived => Some(State::Arrived),
             Delivery::Kept | Delivery::Lost => Some(State::DeadLetter),
@@ -313,7 +330,8 @@ impl Engine {
         };
         let Some(state) = state else { return self.deliver_next(route) };
         self.outbox.settle(route, *key);
-        if *is_gone {
+        if let Some(offset) = *gone {
+            delivering::lose(&self.task.status, &route.rule, &route.receiver, offset);
             // After a crash, the certificate may come again, at another offset.
             self.outbox.forget(*key);
         }
@@ -329,11 +347,21 @@ impl Engine {
         }
     }
 
+    /// Reports whether the certificate of the alert that a route delivers was met again elsewhere.
+    fn has_moved(&self, route: &Route, key: Key, offset: u64) -> bool {
+        self.outbox.next(route).is_some_and(|next| next.key == key && next.offset != offset)
+    }
+
     fn note(&mut self, saved: &Saved) -> Result<(), Overtaken> {
         match saved {
             Saved::Yes => {}
-            // A disk that is full delays no alert.
-            Saved::Failed => self.task.status.add_save_error(),
+            Saved::Failed => {
+                self.task.status.add_save_error();
+                if self.saving.is_awaited() {
+                    self.unsaved.extend(self.being_saved.drain());
+                }
+                // A disk that is full delays no alert.
+            }
             Saved::Overtaken => return Err(Overtaken),
         }
         for route in std::mem::take(&mut self.being_saved) {

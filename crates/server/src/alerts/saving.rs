@@ -12,6 +12,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Time between two log lines about the same failure.
 const REMIND: Duration = Duration::from_secs(60);
+/// Time for which alerts wait for a bucket that cannot be written: longer than the lease of a node that does
+/// not reach it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Save = Pin<Box<dyn Future<Output = (Box<dyn Store>, Result<(), StoreError>)> + Send>>;
 
@@ -19,11 +22,20 @@ type Save = Pin<Box<dyn Future<Output = (Box<dyn Store>, Result<(), StoreError>)
 pub(super) struct Saving {
     /// None without a place, and during a save.
     store: Option<Box<dyn Store>>,
+    /// True if other nodes read it, and deliver once this one has lost the lease.
+    is_shared: bool,
     running: Option<Save>,
     due: Option<Instant>,
     /// The earliest time of the next save.
     not_before: Instant,
-    reminded: Option<Instant>,
+    failing: Option<Failing>,
+}
+
+/// The failures since the last save that succeeded.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    since: Instant,
+    reminded: Instant,
 }
 
 /// The outcome of a save.
@@ -39,14 +51,21 @@ pub(super) enum Saved {
 
 impl Saving {
     /// Saves to a store, or nowhere.
-    pub(super) fn new(store: Option<Box<dyn Store>>) -> Self {
+    pub(super) fn new(store: Option<Box<dyn Store>>, is_shared: bool) -> Self {
         let not_before = Instant::now();
-        Self { store, running: None, due: None, not_before, reminded: None }
+        Self { store, is_shared, running: None, due: None, not_before, failing: None }
     }
 
     /// Reports whether the state survives a restart.
     pub(super) const fn is_durable(&self) -> bool {
         self.store.is_some() || self.running.is_some()
+    }
+
+    /// Reports whether alerts wait until the state can be saved again. A node that does not reach the bucket
+    /// loses its lease soon, and the next one sends again what this one could not note.
+    pub(super) fn is_awaited(&self) -> bool {
+        let now = Instant::now();
+        self.is_shared && self.failing.is_some_and(|failing| now - failing.since < PATIENCE)
     }
 
     /// Notes that the state has changed, and is to be saved soon: an alert has arrived.
@@ -88,7 +107,7 @@ impl Saving {
         (self.store, self.running) = (Some(store), None);
         match outcome {
             Ok(()) => {
-                if self.reminded.take().is_some() {
+                if self.failing.take().is_some() {
                     tracing::info!(place, "the state of alerts is saved again");
                 }
                 Saved::Yes
@@ -98,8 +117,10 @@ impl Saving {
                 let now = Instant::now();
                 self.not_before = now + AGAIN;
                 self.due.get_or_insert(now);
-                if self.reminded.is_none_or(|last| now - last >= REMIND) {
-                    self.reminded = Some(now);
+                let failing = self.failing.filter(|failing| now - failing.reminded < REMIND);
+                if failing.is_none() {
+                    let since = self.failing.map_or(now, |failing| failing.since);
+                    self.failing = Some(Failing { since, reminded: now });
                     tracing::error!(
                         place,
                         reason,
