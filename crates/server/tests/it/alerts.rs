@@ -1,12 +1,15 @@
 //! Alerts of a server to receivers that fail in every way, over restarts and kills.
 
+mod accepted;
 mod delivery;
+mod in_memory;
 mod kills;
+pub(crate) mod published;
 #[allow(clippy::unwrap_used, reason = "a file of another crate's tests")]
 #[path = "../../../alerts/tests/it/receiver.rs"]
-mod receiver;
+pub(crate) mod receiver;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +20,15 @@ use journal::storage::Disk;
 use journal::{Directory, Item, System};
 use serde_json::Value;
 
+pub(crate) use self::accepted::Accepted;
 use self::receiver::{Answer, Hook};
 use crate::harness::{eventually, logs};
 use crate::program::Process;
 
 /// The domain that the rules are about.
-const DOMAIN: &str = "brand.example";
+pub(crate) const DOMAIN: &str = "brand.example";
 /// The rules: name, and a part of the names that match.
-const RULES: [(&str, &str); 2] = [("brand", DOMAIN), ("text", "www.brand")];
+pub(crate) const RULES: [(&str, &str); 2] = [("brand", DOMAIN), ("text", "www.brand")];
 
 /// A log with certificates for the domain, and a server with rules and receivers.
 struct Site {
@@ -61,6 +65,14 @@ impl Site {
             alerts(receivers)
         );
         Self { sim, folder, file, server: None }
+    }
+
+    /// Describes a server that keeps nothing and begins at the end of the log.
+    async fn in_memory(receivers: &[(&str, &str)]) -> Self {
+        let mut site = Self::new(receivers, 0.0, None).await;
+        let data_dir = format!("data_dir: {:?}\n", site.data_dir());
+        site.file = site.file.replace(&data_dir, "").replace("start: zero", "start: head");
+        site
     }
 
     fn data_dir(&self) -> PathBuf {
@@ -143,7 +155,7 @@ impl Site {
 }
 
 /// Returns the settings of alerts.
-fn alerts(receivers: &[(&str, &str)]) -> String {
+pub(crate) fn alerts(receivers: &[(&str, &str)]) -> String {
     let rules = RULES.map(|(name, part)| {
         let condition = if part == DOMAIN { "domain" } else { "match" };
         format!("  - {{name: {name}, {condition}: {part}, max_per_hour: 10000}}\n")
@@ -158,51 +170,14 @@ fn alerts(receivers: &[(&str, &str)]) -> String {
     format!("alerts:\n  link: https://ct.example.org/\n  rules:\n{rules}  receivers:\n{receivers}")
 }
 
-/// The alerts that a receiver has accepted, by rule, in order: index of the entry, and key.
-#[derive(Debug, Default)]
-struct Accepted(BTreeMap<String, Vec<(u64, String)>>);
-
 impl Accepted {
-    /// Adds what has arrived since.
-    fn add(&mut self, hook: &Hook) {
-        for (request, answer) in hook.requests() {
-            if !matches!(answer, None | Some(Answer::Status(200, _))) {
-                continue;
-            }
-            let alert: Value = serde_json::from_slice(&request.body).expect("JSON");
-            let key = request.header("idempotency-key").expect("a key").to_owned();
-            assert_eq!(alert["id"], *key);
-            let rule = alert["rule"].as_str().expect("a rule").to_owned();
-            let index = alert["sightings"][0]["index"].as_u64().expect("an index");
-            self.0.entry(rule).or_default().push((index, key));
-        }
-    }
-
-    /// Returns the number of different alerts.
-    fn count(&self) -> usize {
-        let keys = self.0.values().flatten().map(|(_, key)| key);
-        keys.collect::<BTreeSet<_>>().len()
-    }
-
-    /// Waits until so many different alerts have arrived.
-    async fn reach(&mut self, hook: &Hook, count: usize) {
-        eventually("all alerts arrive", async || {
-            self.add(hook);
-            (self.count() >= count).then_some(())
-        })
-        .await;
-    }
-
     /// Checks that each rule's alerts have arrived for the first time in the order of the stream, each
     /// again at most `repeats` times altogether.
     fn check(&self, site: &Site, repeats: usize) {
         for (rule, part) in RULES {
-            let arrived = self.0.get(rule).map_or(&[][..], |arrived| arrived);
-            let mut keys = HashSet::new();
-            let first = arrived.iter().filter(|(_, key)| keys.insert(key.clone()));
-            let first: Vec<u64> = first.map(|(index, _)| *index).collect();
+            let (first, repeated) = self.of_rule(rule);
+            let first: Vec<u64> = first.iter().map(|(_, index)| *index).collect();
             assert_eq!(first, site.expected(part), "{rule}");
-            let repeated = arrived.len() - first.len();
             assert!(repeated <= repeats, "{rule}: {repeated} arrived again");
         }
     }

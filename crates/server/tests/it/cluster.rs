@@ -1,5 +1,6 @@
 //! Clusters of programs on a real server of NATS: kills, handovers, outages.
 
+mod alerts;
 mod backfill;
 mod handover;
 mod kills;

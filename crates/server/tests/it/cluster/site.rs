@@ -36,12 +36,25 @@ pub(super) struct Site {
     pub(super) clients: Vec<Client>,
     /// The entries of each log in the end.
     size: u64,
+    /// Further lines of the configuration of each node.
+    settings: String,
 }
 
 impl Site {
     /// Starts everything; each log gains `rate` entries a second until it has `size`; at a rate of 0,
     /// [`grow`](Self::grow) adds them. `None` if NATS cannot be installed: the test is then skipped.
     pub(super) async fn start(rate: f64, size: u64) -> Option<Self> {
+        Self::start_with(rate, size, None, "").await
+    }
+
+    /// Starts the same with certificates for a domain, and with further lines in the configuration of each
+    /// node.
+    pub(super) async fn start_with(
+        rate: f64,
+        size: u64,
+        named: Option<ctsim::Named>,
+        settings: &str,
+    ) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         if let Err(error) = xtask::nats::program() {
             println!("SKIPPED: the server of NATS cannot be installed: {error:#}");
@@ -53,12 +66,14 @@ impl Site {
             initial_size: 0,
             max_size: (rate > 0.0).then_some(size),
             publish_interval: Duration::from_millis(50),
+            named,
             ..config
         })
         .await;
         std::fs::write(folder.path().join("key.pem"), sim.list_key_pem()).expect("writable");
         let (nodes, edges) = ([const { None }; 4], Arc::new(Mutex::new(Vec::new())));
-        let mut site = Self { sim, folder, nats, nodes, edges, clients: Vec::new(), size };
+        let (clients, settings) = (Vec::new(), settings.to_owned());
+        let mut site = Self { sim, folder, nats, nodes, edges, clients, size, settings };
         for number in INGEST.into_iter().chain(EDGES) {
             site.start_node(number);
         }
@@ -91,14 +106,20 @@ impl Site {
              protocols: {{sse: true, api: true}}\n\
              ct_log: {{log_list_url: {:?}, log_list_key_file: {:?}, start: zero, \
              poll_interval_ms: 50, partial_tile_wait_ms: 50, retry_initial_delay_ms: 50}}\n\
-             {settings}",
+             {}{settings}",
             self.nats.urls(),
             self.sim.list_url(),
             self.folder.path().join("key.pem"),
+            self.settings,
         );
         self.nodes[number] = Some(Process::start(&file, &[], &[]));
         let addresses = EDGES.iter().filter_map(|edge| Some(self.nodes[*edge].as_ref()?.address));
         *self.edges.lock() = addresses.collect();
+    }
+
+    /// Returns the number of records in the end.
+    pub(super) fn records(&self) -> usize {
+        usize::try_from(LOGS * self.size).expect("few")
     }
 
     /// Kills a node.
