@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
 
 use super::terms::MOST_BYTES;
@@ -75,21 +76,19 @@ impl Lookup {
 /// Decides whether the name of a key may have one of these parts. The key of a name has its labels in
 /// reversed order, lacks its final dot, and is cut if it is long.
 fn parts_of_names(parts: &[String]) -> IsWanted {
-    let finder = |part: &String| Finder::new(part).into_owned();
     let (across, within): (Vec<&String>, Vec<&String>) =
         parts.iter().partition(|part| part.contains('.'));
-    let within: Vec<Finder<'static>> = within.into_iter().map(finder).collect();
-    let across: Vec<Finder<'static>> = across.into_iter().map(finder).collect();
+    let (within, across) = (AnyOf::new(&within), AnyOf::new(&across));
     let mut name = Vec::new();
     Box::new(move |key| {
-        if within.iter().any(|part| part.find(key).is_some()) {
+        if within.is_in(key) {
             return true;
         }
         // Filters see a line feed in a name as another character.
         if key.len() >= MOST_BYTES || key.contains(&b'\n') {
             return true;
         }
-        if across.is_empty() {
+        if matches!(across, AnyOf::None) {
             return false;
         }
         name.clear();
@@ -97,8 +96,37 @@ fn parts_of_names(parts: &[String]) -> IsWanted {
             name.extend_from_slice(label);
             name.push(b'.');
         }
-        across.iter().any(|part| part.find(&name).is_some())
+        across.is_in(&name)
     })
+}
+
+/// Texts of which any is looked for, in one pass however many they are.
+enum AnyOf {
+    None,
+    One(Box<Finder<'static>>),
+    Many(AhoCorasick),
+    /// They are too large, so that nothing is ruled out.
+    TooLarge,
+}
+
+impl AnyOf {
+    fn new(texts: &[&String]) -> Self {
+        match texts {
+            [] => Self::None,
+            [one] => Self::One(Box::new(Finder::new(one).into_owned())),
+            many => AhoCorasick::new(many).map_or(Self::TooLarge, Self::Many),
+        }
+    }
+
+    /// Reports whether a text has one of them.
+    fn is_in(&self, text: &[u8]) -> bool {
+        match self {
+            Self::None => false,
+            Self::One(one) => one.find(text).is_some(),
+            Self::Many(many) => many.is_match(text),
+            Self::TooLarge => true,
+        }
+    }
 }
 
 /// Returns the range of one key.
@@ -130,6 +158,19 @@ mod tests {
             assert_eq!(has(&[part], name), expected, "{part} {name}");
         }
         assert!(has(&["nothing", "w.ex"], "www.example.com"));
+        let numbers: Vec<String> = (100..1_100).map(|number| format!("x{number}")).collect();
+        let mut many: Vec<&str> = numbers.iter().map(String::as_str).collect();
+        many.extend(["w.ex", "net.y", "oth"]);
+        for (name, expected) in [
+            ("www.example.com", true),
+            ("x1099.example", true),
+            ("sub.net.yx", true),
+            ("another.org", true),
+            ("x99.example", false),
+            ("example.www.com", false),
+        ] {
+            assert_eq!(has(&many, name), expected, "{name}");
+        }
         let long = format!("{}.example", "a.".repeat(200));
         assert!(has(&["any"], &long), "what was cut may have it");
         assert!(has(&["x\u{fffd}y"], "x\ny"));
