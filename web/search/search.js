@@ -90,7 +90,7 @@ function ended(search, end) {
   if (isBusy(before, end)) return broken(search, BUSY);
   const found = total === 0 ? "Nothing found" : `${count(total, "certificate", "certificates")} found`;
   const back = searched.since_time === null ? "" : `; searched back to ${exact(new Date(searched.since_time))}`;
-  const lost = cursor === null && !complete ? " A part is no longer kept, or is damaged." : "";
+  const lost = cursor === null && !complete ? " A part is no longer kept, damaged, or not indexed yet." : "";
   const words = `${found}${back}.${lost}`;
   say(words);
   speak(words);

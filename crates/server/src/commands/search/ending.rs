@@ -16,7 +16,7 @@ pub(super) enum Left {
     Nothing,
     /// As many results as were wanted are found.
     AfterLimit,
-    /// A part is no longer kept, or damaged.
+    /// A part is no longer kept, damaged, or not indexed yet.
     Lost,
 }
 
@@ -48,7 +48,9 @@ impl Ending {
         let left = match self.left {
             Left::Nothing => "",
             Left::AfterLimit => "; there may be more, see --limit",
-            Left::Lost => "; a part was not searched: it is no longer kept, or is damaged",
+            Left::Lost => {
+                "; a part was not searched: it is no longer kept, damaged, or not indexed yet"
+            }
         };
         format!("{found}; {searched}{left}")
     }
@@ -72,7 +74,8 @@ mod tests {
             end(7, times, Left::of(false, true)).ends_with("UTC; there may be more, see --limit")
         );
         assert!(
-            end(7, None, Left::of(true, true)).ends_with("it is no longer kept, or is damaged")
+            end(7, None, Left::of(true, true))
+                .ends_with("it is no longer kept, damaged, or not indexed yet")
         );
     }
 }
