@@ -17,10 +17,10 @@ async fn another_node_delivers_what_waited_and_what_is_published_meanwhile() {
     let Some((mut alerting, mut holder)) = Alerting::start(growths).await else { return };
     alerting.let_wait().await;
     let answers: Vec<Answer> = (0..100_000)
-        .map(|number| match number % 20 {
+        .map(|number| match number % 80 {
             3 => Answer::Status(500, ""),
-            10 => Answer::Close,
-            17 => Answer::Hang,
+            30 => Answer::Close,
+            57 => Answer::Hang,
             _ => Answer::Status(200, ""),
         })
         .collect();
