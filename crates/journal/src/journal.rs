@@ -204,7 +204,8 @@ impl Journal {
     /// If a file cannot be read.
     pub fn at_time(&self, time: u64) -> Result<Option<u64>, ReadError> {
         let note = |damage: &Damage| self.shared.damage.note(damage);
-        time::find(&self.shared.store, self.shared.head().number, time, note)
+        let found = time::find(&self.shared.store, self.shared.head().number, time, note)?;
+        Ok(found.map(|moment| moment.offset))
     }
 
     /// Makes everything appended so far durable, and returns the number of the last durable batch.

@@ -14,7 +14,7 @@ use super::{Index, Indexes, SealedIndex};
 use crate::damage::Damage;
 use crate::error::ReadError;
 use crate::format::SegmentName;
-use crate::read::time;
+use crate::read::time::{self, Moment};
 use crate::segment::{Segment, Store};
 
 /// A look into an index.
@@ -76,6 +76,19 @@ impl<'s> Searchable<'s> {
     /// # Errors
     /// If a file cannot be read.
     pub fn at_time(&self, time: u64) -> Result<Option<u64>, ReadError> {
+        Ok(self.moment(time)?.map(|moment| moment.offset))
+    }
+
+    /// Returns the offset from which on an entry may have been seen at `time` or later. It is before
+    /// [`at_time`](Self::at_time) if such entries may be lost.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn from_time(&self, time: u64) -> Result<Option<u64>, ReadError> {
+        Ok(self.moment(time)?.map(|moment| moment.lowest))
+    }
+
+    fn moment(&self, time: u64) -> Result<Option<Moment>, ReadError> {
         time::find(self.0.store(), self.0.head(), time, |damage| self.0.note(damage))
     }
 

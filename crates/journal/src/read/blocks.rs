@@ -74,6 +74,21 @@ pub(crate) fn of(store: &Store, segment: &Segment) -> Result<Arc<Vec<Block>>, Re
     Ok(segment.set_blocks(blocks))
 }
 
+/// Begins a walk at the first block after a place in a segment; `None` where there is none.
+pub(crate) fn beyond(store: &Store, name: SegmentName, at: u64) -> Option<Walk> {
+    let (segment, next) = store.at(name);
+    let segment = segment?;
+    if segment.name() != name {
+        // It was deleted meanwhile.
+        return Some(Walk::new(segment.name(), FIRST_FRAME, number_before(&segment)));
+    }
+    let blocks = usable(store, &segment).unwrap_or_default();
+    match blocks.iter().find(|block| block.at > at) {
+        Some(block) => Some(Walk::new(name, block.at, block.number)),
+        None => next.map(|next| Walk::new(next.name(), FIRST_FRAME, number_before(&next))),
+    }
+}
+
 /// Returns the block at the begin of a segment.
 pub(crate) const fn first_block(segment: &Segment) -> Block {
     Block { at: FIRST_FRAME, number: number_before(segment), totals: segment.header.totals }
@@ -141,7 +156,7 @@ fn scan(file: &dyn File, segment: &Segment) -> io::Result<Vec<Block>> {
     }
 }
 
-/// Reports whether reading can begin at a block: its checkpoint is not damaged.
+/// Reports whether reading can begin at a block: its checkpoint is not damaged, and can be read.
 fn is_readable(store: &Store, segment: &Segment, block: &Block) -> Result<bool, ReadError> {
     let file = match store.open(segment.name()) {
         Ok(file) => file,
@@ -151,13 +166,12 @@ fn is_readable(store: &Store, segment: &Segment, block: &Block) -> Result<bool, 
     let mut window = Window::default();
     let mut at = block.at;
     loop {
-        let found = window.frame(&*file, &segment.header.marker, at);
-        match found.map_err(|source| store.error(segment.name(), source))? {
+        match window.frame(&*file, &segment.header.marker, at) {
             // A begin precedes the first checkpoint of its segment.
-            Found::Frame(header) if header.kind == FrameKind::Begin => {
+            Ok(Found::Frame(header)) if header.kind == FrameKind::Begin => {
                 at = at.saturating_add(header.frame_bytes());
             }
-            Found::Frame(header) => return Ok(header.kind == FrameKind::Checkpoint),
+            Ok(Found::Frame(header)) => return Ok(header.kind == FrameKind::Checkpoint),
             _ => return Ok(false),
         }
     }

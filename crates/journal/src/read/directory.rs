@@ -149,7 +149,8 @@ impl Directory {
     /// # Errors
     /// If a file cannot be read.
     pub fn at_time(&self, time: u64) -> Result<Option<u64>, ReadError> {
-        time::find(&self.store, self.limit, time, |_| {})
+        let found = time::find(&self.store, self.limit, time, |_| {})?;
+        Ok(found.map(|moment| moment.offset))
     }
 }
 

@@ -348,3 +348,52 @@ fn an_index_that_cannot_be_read_costs_time_only() {
     let found = search(outside.searchable(), Order::Newest, 0..end).0;
     assert_eq!(found, site.expected(&(0..end)));
 }
+
+#[test]
+fn entries_of_a_time_that_are_lost_belong_to_the_range_from_that_time_on() {
+    let mut site = Site::new(SETTINGS);
+    for _ in 0..400 {
+        let mut batch = site.next();
+        let seen = batch.header.number;
+        batch.records.iter_mut().for_each(|record| record.seen = seen);
+        assert!(site.append(batch));
+    }
+    let segments = site.files("segment");
+    let damaged = {
+        let mut files = segments.clone();
+        let middle = files[2].1.len() / 2;
+        files[2].1[middle] ^= 0x10;
+        files
+    };
+    for is_unreadable in [false, true] {
+        site = site.copy(if is_unreadable { segments.clone() } else { damaged.clone() });
+        let middle = segments[2].1.len() as u64 / 2;
+        if is_unreadable {
+            site.storage.make_unreadable(&segments[2].0, middle..middle + 1);
+        }
+        let indexes = Indexes::new(&site.written.journal);
+        follow(&indexes);
+        let searchable = indexes.searchable();
+        let end = searchable.range().end;
+        let (found, _) = search(searchable, Order::Oldest, searchable.range());
+        let mut before = 0;
+        for time in (1..site.state.number()).step_by(3) {
+            let seen = |(_, record): &(u64, &Record)| record.seen >= time;
+            let Some((first, _)) = site.written.records().find(seen) else { break };
+            let first_found = found.iter().find(|offset| **offset >= first).copied();
+            let (at, from) =
+                (searchable.at_time(time).unwrap(), searchable.from_time(time).unwrap());
+            assert_eq!(at, first_found, "{time}");
+            let from = from.unwrap();
+            assert!(from <= first && !found.iter().any(|at| (from..first).contains(at)), "{time}");
+            let (_, has_lost) = search(searchable, Order::Oldest, from..end);
+            assert_eq!(
+                has_lost,
+                !site.expected(&(from..end)).iter().eq(found.iter().filter(|at| **at >= from)),
+                "{time}"
+            );
+            before += u64::from(has_lost && Some(first) != first_found);
+        }
+        assert!(before > 0, "the time of something lost is asked for");
+    }
+}

@@ -85,7 +85,7 @@ impl Position {
         }
         if let Some(time) = bounds.since_time {
             has_lost |= deleted.is_some_and(|newest| newest >= time);
-            start = start.max(journal.at_time(time)?.unwrap_or(end));
+            start = start.max(journal.from_time(time)?.unwrap_or(end));
         }
         if bounds.since.is_none() && bounds.since_time.is_none() {
             has_lost |= deleted.is_some();
