@@ -51,6 +51,7 @@ pub(crate) fn find(
         end = Some(frame.totals().entries_end);
         if frame.newest < time {
             // So was everything before it.
+            lost = None;
             continue;
         }
         let Message::Batch(batch) = message else { continue };
