@@ -169,10 +169,13 @@ impl Lookup {
             match finder.next_step()? {
                 Next::End => return Ok(Some(false)),
                 Next::Nothing => {}
-                Next::Batch(batch) if has(search, &batch, &self.before, is_same) => {
-                    return Ok(Some(true));
+                Next::Batch(batch) => {
+                    if let Some(same) = find(search, &batch, &self.before, is_same) {
+                        self.pass_names_of(search, same);
+                        return Ok(Some(true));
+                    }
+                    self.batches = self.batches.saturating_sub(1);
                 }
-                Next::Batch(_) => self.batches = self.batches.saturating_sub(1),
             }
             self.left = finder.left();
             if Instant::now() >= until {
@@ -180,6 +183,14 @@ impl Lookup {
             }
         }
         Ok(Some(false))
+    }
+
+    /// Looks up no name that a result before has: a final certificate has all names of its precertificate.
+    fn pass_names_of(&mut self, search: &Search<'_>, result: &Record) {
+        if !self.keys.is_empty() {
+            let names = names_of(search, result);
+            self.keys.retain(|key| !matches!(key, Key::Name(name) if names.contains(name)));
+        }
     }
 }
 
@@ -214,20 +225,20 @@ fn terms_of(name: &str) -> Vec<Term> {
     std::iter::once(Term::Name(name.to_owned())).chain(address).collect()
 }
 
-/// Reports whether a batch has a result in the range that is as `is_it` says.
-fn has(
+/// Returns the first result of a batch in the range that is as `is_it` says.
+fn find<'b>(
     search: &Search<'_>,
-    batch: &Batch,
+    batch: &'b Batch,
     range: &Range<u64>,
     is_it: impl Fn(&Record) -> bool,
-) -> bool {
-    let mut records = (batch.first_offset..).zip(&batch.records);
-    records.any(|(offset, record)| {
+) -> Option<&'b Record> {
+    let records = (batch.first_offset..).zip(&batch.records);
+    let mut in_range = records.filter(|(offset, _)| range.contains(offset));
+    let found = in_range.find(|(_, record)| {
         let passes = |source: Arc<Source>| search.query.passes(record, &source);
-        range.contains(&offset)
-            && is_it(record)
-            && search.logs.source(record.log).is_some_and(passes)
-    })
+        is_it(record) && search.logs.source(record.log).is_some_and(passes)
+    });
+    found.map(|(_, record)| record)
 }
 
 #[cfg(test)]
@@ -280,6 +291,12 @@ mod tests {
         }
     }
 
+    /// Returns the query for the results of a log.
+    fn query(unique: Unique, order: Order) -> Query {
+        let filter = Filter::parse([("log", "one")], 10).expect("a filter");
+        Query { filter, serial: None, pattern: None, order, unique: Some(unique) }
+    }
+
     fn entry(der: &Bytes) -> Entry {
         Entry::Record(der.clone(), Vec::new())
     }
@@ -307,6 +324,28 @@ mod tests {
             let (found, ended) = search(unique, Duration::ZERO);
             assert!(found == once && ended > 2, "{unique:?}: {found:?}, {ended} slices");
         }
+    }
+
+    #[test]
+    fn names_that_another_result_has_together_are_looked_up_together() {
+        let names: Vec<String> = (0..20).map(|number| format!("{number}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let der = certificate(&names, "CA");
+        let mut sample = Sample::new(SETTINGS);
+        let one = log("one", "https://one.example", None);
+        let earlier = sample.append(&one, &[entry(&der)]);
+        let later = sample.append(&one, &[entry(&der)]);
+        let site = Site::new(sample);
+        let (query, entries) =
+            (query(Unique::Name, Order::Oldest), Entries::new(&site.sample.state));
+        let search = Search { journal: site.indexes.searchable(), logs: &entries, query: &query };
+        let (record, before) = (&later.records[0], earlier.first_offset..later.first_offset);
+        let result = (later.first_offset, record);
+        let mut lookup = Lookup::begin(&search, result, before, &mut Seen::default());
+        assert_eq!(lookup.keys.len(), names.len());
+        let (key, until) = (lookup.keys.pop().expect("a name"), Instant::now());
+        assert_eq!(lookup.is_there(&search, record, &key, until).expect("readable"), Some(true));
+        assert!(lookup.keys.is_empty(), "{:?} are looked up too", lookup.keys);
     }
 
     #[test]
