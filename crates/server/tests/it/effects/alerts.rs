@@ -41,13 +41,16 @@ const RECEIVERS: Group = &[
     ("alerts.receivers[].type", ""),
     ("alerts.receivers[].url", ""),
     ("alerts.receivers[].url_file", ""),
+    ("alerts.receivers[].url_env", ""),
     ("alerts.receivers[].key_file", ""),
+    ("alerts.receivers[].key_env", ""),
     ("alerts.receivers[].allow_private_addresses", ""),
     ("alerts.receivers[].timeout_secs", ""),
     ("alerts.receivers[].smtp_server", ""),
     ("alerts.receivers[].smtp_security", ""),
     ("alerts.receivers[].user", ""),
     ("alerts.receivers[].password_file", ""),
+    ("alerts.receivers[].password_env", ""),
     ("alerts.receivers[].from", ""),
     ("alerts.receivers[].to", ""),
 ];
@@ -270,35 +273,53 @@ async fn each_receiver_gets_alerts_in_its_form() {
         "key_file": file("key", "a key"),
         "allow_private_addresses": true,
     }));
+    receivers.push(json!({
+        "name": "from variables",
+        "type": "webhook",
+        "url_env": "HOOK_URL",
+        "key_env": "HOOK_KEY",
+        "allow_private_addresses": true,
+    }));
     let mut slow = webhook("slow", &hook);
     slow["timeout_secs"] = 1.into();
     receivers.push(slow);
-    receivers.push(json!({
-        "name": "people",
-        "type": "email",
-        "smtp_server": smtp.address,
-        "smtp_security": "none",
-        "user": "ct",
-        "password_file": file("password", "pass"),
-        "from": "ct@example.org",
-        "to": ["a@example.org", "b@example.org"],
-    }));
+    let mail = |name: &str, password: [&str; 2]| {
+        let mut receiver = json!({
+            "name": name,
+            "type": "email",
+            "smtp_server": smtp.address,
+            "smtp_security": "none",
+            "user": "ct",
+            "from": "ct@example.org",
+            "to": ["a@example.org", "b@example.org"],
+        });
+        receiver[password[0]] = password[1].into();
+        receiver
+    };
+    receivers.push(mail("people", ["password_file", &file("password", "pass")]));
+    receivers.push(mail("more people", ["password_env", "SMTP_PASSWORD"]));
     let rules = json!([{ "name": "domain", "domain": "domain.example" }]);
-    let server = Running::start(with(&rules, &receivers.into(), &flags(&sim, &folder))).await;
+    let settings = json!({ "alerts": { "rules": rules, "receivers": receivers } });
+    let url = format!("{}/variables", hook.url);
+    let variables = [("HOOK_URL", url.as_str()), ("HOOK_KEY", "a key"), ("SMTP_PASSWORD", "pass")];
+    let server = Running::start(configured(&settings, &variables, &flags(&sim, &folder))).await;
     for (name, form) in [
         ("slack", "{\"text\":"),
         ("discord", "\"allowed_mentions\""),
         ("teams", "AdaptiveCard"),
         ("ntfy", "domain"),
         ("signed", "\"version\":1"),
+        ("variables", "\"version\":1"),
     ] {
         let post = eventually(name, async || hook.posts(name).pop()).await;
         assert!(post.body.contains(form), "{name}: {}", post.body);
-        assert_eq!(post.headers.contains_key("certstream-signature"), name == "signed");
+        let is_signed = post.headers.contains_key("certstream-signature");
+        assert_eq!(is_signed, ["signed", "variables"].contains(&name), "{name}");
     }
     // It never answers the first request.
     eventually("another attempt", async || (hook.posts("slow").len() > 1).then_some(())).await;
-    let mail = eventually("mail", async || smtp.mails().pop()).await;
+    let both = eventually("mail", async || smtp.mails().try_into().ok()).await;
+    let [people, more]: [String; 2] = both;
     for line in [
         "AUTH PLAIN AGN0AHBhc3M=",
         "MAIL FROM:<ct@example.org>",
@@ -306,7 +327,9 @@ async fn each_receiver_gets_alerts_in_its_form() {
         "RCPT TO:<b@example.org>",
         "From: ct@example.org",
     ] {
-        assert!(mail.lines().any(|found| found.starts_with(line)), "{line}: {mail}");
+        for mail in [&people, &more] {
+            assert!(mail.lines().any(|found| found.starts_with(line)), "{line}: {mail}");
+        }
     }
     server.stop().await;
 }

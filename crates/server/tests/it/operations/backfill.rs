@@ -213,12 +213,13 @@ async fn what_is_missing_is_read_later_and_shown_to_those_who_ask() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     // An index of an earlier version does not list the logs of what is backfilled.
     let indexes = indexes(&folder.path().join("data"));
-    assert!(!indexes.is_empty());
+    let current = indexes.first().and_then(|path| version(path));
+    assert!(current.is_some_and(|current| current > 2), "{current:?}");
     indexes.iter().for_each(|path| set_version(path, 2));
     let server = Running::start(config).await;
     are_found(&server, one).await;
     eventually("the indexes are made again", async || {
-        indexes.iter().all(|path| version(path) == Some(3)).then_some(())
+        indexes.iter().all(|path| version(path) == current).then_some(())
     })
     .await;
     are_found(&server, one).await;
