@@ -44,12 +44,12 @@ struct Found {
 impl Found {
     /// Searches, and continues where an answer is not a whole page.
     fn page(server: &Server, query: &str) -> anyhow::Result<Self> {
-        Self::page_until(server, query, || false)
+        Self::page_until(|path| server.get(path), query, || false)
     }
 
-    /// Searches as [`page`](Self::page) does, but does not continue once it is over.
+    /// Searches as [`page`](Self::page) does, with these requests, but does not continue once it is over.
     fn page_until(
-        server: &Server,
+        get: impl Fn(&str) -> anyhow::Result<String>,
         query: &str,
         is_over: impl Fn() -> bool,
     ) -> anyhow::Result<Self> {
@@ -59,7 +59,7 @@ impl Found {
         loop {
             let left = PAGE - found.results.len();
             let path = format!("api/search?{query}&limit={left}{cursor}");
-            let mut answer: Value = serde_json::from_str(&server.get(&path)?)?;
+            let mut answer: Value = serde_json::from_str(&get(&path)?)?;
             found.requests += 1;
             let results = answer["results"].as_array_mut().context("an answer has no results")?;
             found.results.append(results);

@@ -1,27 +1,32 @@
 //! HTTP GET over loopback, enough to ask the programs under test how they are.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 
 /// The longest wait for a response, such as that of a search beside others.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The body at `http://host:port/path`.
 pub(crate) fn get(url: &str) -> anyhow::Result<String> {
-    get_from(url, None)
+    get_from(Ipv4Addr::LOCALHOST, url, None)
 }
 
-/// Returns the body at a URL, over TLS if there is a TLS configuration.
-pub(crate) fn get_from(url: &str, tls: Option<&Arc<ClientConfig>>) -> anyhow::Result<String> {
+/// Returns the body at a URL for a client with this address, over TLS if there is a TLS configuration.
+pub(crate) fn get_from(
+    client: Ipv4Addr,
+    url: &str,
+    tls: Option<&Arc<ClientConfig>>,
+) -> anyhow::Result<String> {
     let inner = || -> anyhow::Result<String> {
         let (_, rest) = url.split_once("://").context("not a URL")?;
         let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let tcp = TcpStream::connect(address)?;
+        let tcp = connect(client, address.parse()?)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
         tcp.set_nodelay(true)?;
         let Some(tls) = tls else { return ask(tcp, address, path) };
@@ -30,6 +35,13 @@ pub(crate) fn get_from(url: &str, tls: Option<&Arc<ClientConfig>>) -> anyhow::Re
         ask(StreamOwned::new(session, tcp), address, path)
     };
     inner().with_context(|| url.to_owned())
+}
+
+fn connect(client: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(IpAddr::V4(client), 0).into())?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
 }
 
 fn ask(mut stream: impl Read + Write, host: &str, path: &str) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! The programs under test: simulated logs and the server that follows them.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -166,9 +167,14 @@ impl Server {
 
     /// Returns the answer to a request.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
+        self.get_from(Ipv4Addr::LOCALHOST, path)
+    }
+
+    /// Returns the answer to a request of a client with this address.
+    pub(crate) fn get_from(&self, client: Ipv4Addr, path: &str) -> anyhow::Result<String> {
         let tls = self.tls.as_ref().map(|(_, tls)| tls);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        http::get_from(&format!("{scheme}://{}/{path}", self.address()), tls)
+        http::get_from(client, &format!("{scheme}://{}/{path}", self.address()), tls)
     }
 
     pub(crate) fn address(&self) -> String {

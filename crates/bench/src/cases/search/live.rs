@@ -1,5 +1,6 @@
 //! Live clients alone, and beside many searches at a time.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -94,7 +95,8 @@ fn with_searches(
     Ok((measured?, done.into_inner(), most))
 }
 
-/// Searches again and again, with queries of each kind in turn.
+/// Searches again and again, with queries of each kind in turn. Each has a client of its own: one client gets
+/// a part of the places only.
 fn search(
     server: &Server,
     number: usize,
@@ -102,11 +104,13 @@ fn search(
     done: &AtomicU64,
 ) -> anyhow::Result<()> {
     let queries = [COMMON.to_owned(), of_domain(), NONE.to_owned(), RARE.to_owned()];
+    let client = Ipv4Addr::new(127, 0, 1, u8::try_from(number)?);
+    let get = |path: &str| server.get_from(client, path);
     for query in queries.iter().cycle().skip(number) {
         if is_over.load(Ordering::Relaxed) {
             break;
         }
-        Found::page_until(server, query, || is_over.load(Ordering::Relaxed))?;
+        Found::page_until(get, query, || is_over.load(Ordering::Relaxed))?;
         done.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
