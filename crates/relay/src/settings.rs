@@ -62,6 +62,23 @@ impl fmt::Debug for Credentials {
 }
 
 impl Settings {
+    /// Makes settings without credentials and TLS, of a stream without replicas or limits, with a time-out of
+    /// 2 seconds.
+    #[must_use]
+    pub fn new(servers: Vec<String>, stream: &str) -> Self {
+        Self {
+            servers,
+            stream: stream.to_owned(),
+            replicas: 1,
+            max_bytes: 0,
+            max_age: Duration::ZERO,
+            credentials: Credentials::None,
+            ca: None,
+            requires_tls: false,
+            timeout: Duration::from_secs(2),
+        }
+    }
+
     /// Returns the subject of the stream's messages (`wire.md` 11.5): its name in lower case, and
     /// `batches`.
     #[must_use]

@@ -97,20 +97,9 @@ fn difference(found: &Config, settings: &Settings) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Credentials;
 
     fn settings() -> Settings {
-        Settings {
-            servers: Vec::new(),
-            stream: "ct".to_owned(),
-            replicas: 1,
-            max_bytes: 0,
-            max_age: Duration::ZERO,
-            credentials: Credentials::None,
-            ca: None,
-            requires_tls: false,
-            timeout: Duration::from_secs(1),
-        }
+        Settings::new(Vec::new(), "ct")
     }
 
     #[test]

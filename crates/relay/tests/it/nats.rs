@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use relay::{Credentials, Settings};
+use relay::Settings;
 use tempfile::TempDir;
 use xtask::process::free_port;
 
@@ -131,15 +131,5 @@ fn copy(from: &Path, to: &Path) {
 
 /// Returns settings for the server at an address.
 pub(crate) fn settings(address: SocketAddr) -> Settings {
-    Settings {
-        servers: vec![format!("nats://{address}")],
-        stream: "ct-test".to_owned(),
-        replicas: 1,
-        max_bytes: 0,
-        max_age: Duration::ZERO,
-        credentials: Credentials::None,
-        ca: None,
-        requires_tls: false,
-        timeout: Duration::from_secs(2),
-    }
+    Settings::new(vec![format!("nats://{address}")], "ct-test")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use record::StreamId;
-use relay::{Bucket, Credentials, Link, Settings};
+use relay::{Bucket, Link, Settings};
 use sinks::{
     BrokerSettings, Cursor, Log, Message, Missed, NatsCredentials, NatsSettings, OnFull, Output,
     OutputSettings, Page, Position, Resume, Source, Status, Store as _, StoreError,
@@ -88,17 +88,7 @@ impl Site {
     }
 
     async fn bucket(&self) -> Bucket {
-        let settings = Settings {
-            servers: vec![self.nats.urls()],
-            stream: "CTLOG".to_owned(),
-            replicas: 1,
-            max_bytes: 0,
-            max_age: Duration::ZERO,
-            credentials: Credentials::None,
-            ca: None,
-            requires_tls: false,
-            timeout: Duration::from_secs(2),
-        };
+        let settings = Settings::new(vec![self.nats.urls()], "CTLOG");
         let link = Link::open(&settings).await.expect("NATS is there");
         Bucket::open(&link, &settings).await.expect("the bucket can be opened")
     }

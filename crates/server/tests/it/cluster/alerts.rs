@@ -6,10 +6,9 @@ mod outage;
 mod split_brain;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use ctsim::Named;
-use relay::{Bucket, Credentials, Link, Settings};
+use relay::{Bucket, Link, Settings};
 use serde_json::{Value, json};
 
 use super::site::{EDGES, INGEST, Site};
@@ -153,17 +152,7 @@ impl Alerting {
 }
 
 async fn bucket(site: &Site) -> Bucket {
-    let settings = Settings {
-        servers: vec![site.nats.urls()],
-        stream: "CTLOG".to_owned(),
-        replicas: 1,
-        max_bytes: 0,
-        max_age: Duration::ZERO,
-        credentials: Credentials::None,
-        ca: None,
-        requires_tls: false,
-        timeout: Duration::from_secs(2),
-    };
+    let settings = Settings::new(vec![site.nats.urls()], "CTLOG");
     let link = Link::open(&settings).await.expect("NATS is there");
     Bucket::open(&link, &settings).await.expect("the bucket exists")
 }
