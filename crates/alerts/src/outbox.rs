@@ -191,9 +191,6 @@ impl Outbox {
     /// read again is read from there: in a crash, the stream may have lost the end that had the certificate
     /// before, and it comes again later.
     pub fn meet_again(&mut self, rule: &Arc<str>, key: Key, offset: u64) {
-        if !self.rules.contains_key(rule) {
-            return;
-        }
         let first = Route { rule: Arc::clone(rule), receiver: Arc::default() };
         let of_rule = self.routes.range_mut(first..).take_while(|(route, _)| route.rule == *rule);
         for waiting in of_rule.flat_map(|(_, alerts)| alerts) {
