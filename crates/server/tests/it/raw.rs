@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// The next frame that is not of the stream. Those of the stream must be JSON, if they are not
-    /// compressed.
+    /// compressed. Answers the server's Pings, which a connection gets after 30 seconds.
     pub(crate) async fn answer(&mut self) -> Result<Frame, String> {
         loop {
             let next = tokio::time::timeout(PATIENCE, frame(&mut self.tcp)).await;
@@ -183,6 +183,7 @@ impl Client {
                     json.map_err(|error| format!("{error} in {next:?}"))?;
                 }
                 COMPRESSED_TEXT => {}
+                PING => self.send(&masked(PONG, &next.payload), usize::MAX).await,
                 _ => return Ok(next),
             }
         }

@@ -6,22 +6,26 @@ use super::site::{INGEST, Site, entries, losses};
 use crate::operations::kills::Entry;
 use crate::operations::kills::client::{Client, Transport};
 
-/// Entries a second that each log gains, and its size in the end.
-const RATE: f64 = 150.0;
-const SIZE: u64 = 2_000;
-/// Records of all clients before the copy, and between copy and restore.
+/// Entries that each log gains before the copy, between copy and restore, and after that.
+const BEFORE: u64 = 700;
+const BETWEEN: u64 = 700;
+const AFTER: u64 = 200;
+const SIZE: u64 = BEFORE + BETWEEN + AFTER;
+/// Records that all clients have when NATS is killed, of those before the copy and of those after it.
 const SOME: usize = 200;
 
 /// Runs to the moment at which the stream has lost its end; some clients have what is lost.
 async fn lose_the_end(is_leader_killed: bool) -> Option<Site> {
-    let mut site = Site::start(RATE, SIZE).await?;
+    let mut site = Site::start(0.0, SIZE).await?;
     let backup = tempfile::tempdir().expect("a folder");
     let leader = site.leader(None).await;
+    site.grow(BEFORE);
     site.clients_have(SOME).await;
     site.nats.kill(0);
     site.nats.back_up(0, backup.path()).expect("the files are copied");
     site.nats.resume(0).expect("NATS starts");
-    site.clients_get(SOME).await;
+    site.grow(BETWEEN);
+    site.clients_have(2 * BEFORE as usize + SOME).await;
     site.nats.kill(0);
     if is_leader_killed {
         site.kill(leader);
@@ -32,6 +36,7 @@ async fn lose_the_end(is_leader_killed: bool) -> Option<Site> {
         assert_eq!(site.leader(Some(leader)).await, INGEST[1 - leader]);
         site.start_node(leader);
     }
+    site.grow(AFTER);
     Some(site)
 }
 
