@@ -6,6 +6,7 @@ mod logs;
 mod origin;
 mod ports;
 mod publisher;
+pub mod reload;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ use wire::filter::Filters;
 pub(crate) use self::logs::http_client;
 use self::origin::{Origin, Publishing, Stream};
 use self::ports::Ports;
+use self::reload::live::Live;
+use self::reload::{Reloadable, Reloads, SetLevel};
 
 use crate::alerts::{self, Alerts};
 use crate::cluster;
@@ -29,8 +32,8 @@ use crate::http::listener::tls::Tls;
 use crate::http::listener::{Port, Service};
 use crate::http::metrics::Sources;
 use crate::http::{self, Services};
-use crate::liveness::Liveness;
 use crate::metrics::Metrics;
+use crate::operations::liveness::Liveness;
 use crate::operations::{systemd, throughput};
 use crate::options;
 use crate::outputs::{self, Outputs};
@@ -38,8 +41,6 @@ use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
 use crate::publish::recent::RecentCertificates;
-use crate::reload::live::Live;
-use crate::reload::{Reloadable, Reloads, SetLevel};
 use crate::state::backfill::missing::Missing;
 
 /// The mode to run in.

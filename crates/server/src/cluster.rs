@@ -46,7 +46,7 @@ use self::member::Member;
 pub(crate) use self::settings::{check, is_node};
 use self::shown::Shown;
 pub(crate) use self::status::Status;
-use crate::liveness::Liveness;
+use crate::operations::liveness::Liveness;
 use crate::options;
 use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;

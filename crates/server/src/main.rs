@@ -13,11 +13,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::{Config, ConfigError, Invocation, LogFormat, SearchCommand, Setup, TailCommand};
 use logging::causes::in_full;
+use server::app::reload::{self, SetLevel};
 use server::app::{self, Mode, Server};
 use server::commands::{
     alerts, backfill, create_index, healthcheck, journal, logs, search, tail, validate,
 };
-use server::reload::{self, SetLevel};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;

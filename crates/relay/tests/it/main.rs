@@ -10,7 +10,6 @@ mod losses;
 mod model;
 mod nats;
 mod opening;
-mod operator;
 mod proxy;
 mod random;
 mod reading;

@@ -1,5 +1,7 @@
 //! Opening a stream: credentials, TLS, and streams that cannot be used.
 
+mod operator;
+
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, RetentionPolicy, Source, StorageType};
@@ -7,8 +9,8 @@ use bytes::Bytes;
 use relay::protocol::{Body, Message, MessageId};
 use relay::{Bucket, Credentials, Link, Node, OpenError, Settings, UseError};
 
+use self::operator::{CREDENTIALS, OPERATOR, SEED};
 use crate::nats::Nats;
-use crate::operator::{CREDENTIALS, OPERATOR, SEED};
 use crate::shown::connect;
 
 async fn refusal(server: &Nats, credentials: Credentials) -> Option<OpenError> {

@@ -13,15 +13,15 @@ use supervise::Supervisor;
 
 use super::alone::Alone;
 use super::{Mode, http_client};
+use crate::app::reload::ChangeLogs;
 use crate::cluster::{self, Joined, Node};
 use crate::first_seen::FirstSeen;
 use crate::history::JournalHistory;
-use crate::liveness::Liveness;
 use crate::metrics::Metrics;
+use crate::operations::liveness::Liveness;
 use crate::publish::entries::Entries;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;
-use crate::reload::ChangeLogs;
 use crate::state::backfill::missing::Missing;
 use crate::state::stream;
 

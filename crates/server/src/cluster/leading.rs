@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::logs::ClusterLogs;
 use super::proposals::{self, Proposals};
 use super::shown::ShownByMember;
-use crate::liveness::Liveness;
+use crate::operations::liveness::Liveness;
 use crate::options;
 use crate::publish::fanout::FeedFanout;
 use crate::publish::messages::MessageStream;

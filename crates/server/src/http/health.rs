@@ -20,7 +20,7 @@ use crate::alerts;
 use crate::cluster;
 use crate::cluster::status::Description;
 use crate::http::Services;
-use crate::liveness::Liveness;
+use crate::operations::liveness::Liveness;
 use crate::outputs::Statuses;
 use crate::publish::messages::MessageStream;
 

@@ -3,7 +3,7 @@
 
 use sd_notify::NotifyState;
 
-use crate::liveness::Liveness;
+use crate::operations::liveness::Liveness;
 
 /// Notifies that clients are served from now on.
 pub fn ready() {

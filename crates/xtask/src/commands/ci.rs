@@ -47,18 +47,10 @@ pub(crate) fn run(arguments: &ArgMatches) -> anyhow::Result<()> {
 fn start_linted() -> anyhow::Result<()> {
     let mut again = Command::new(std::env::current_exe()?);
     again.args(std::env::args_os().skip(1)).env(LINTED, "1");
-    if is_ci() {
-        // Nothing is built a second time.
-        again.env("CARGO_INCREMENTAL", "0");
-    }
     build::lint(&mut again)?;
     // It has named what failed.
     ensure!(again.status()?.success(), "a change must pass all steps");
     Ok(())
-}
-
-fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// The steps, cheapest first. All that build use one build of the workspace.
