@@ -15,6 +15,7 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::broker::Outcomes;
 use crate::failure::{Failure, in_full};
@@ -79,6 +80,8 @@ pub(crate) struct Nats {
     prefix: String,
     servers: String,
     stream: String,
+    /// Longest wait for the acknowledgements of messages that were sent together.
+    patience: Duration,
     /// The state of the connection, and the last error that the server reported.
     events: Arc<watch::Sender<Connection>>,
     seen: watch::Receiver<Connection>,
@@ -117,7 +120,8 @@ impl Nats {
         context.set_timeout(publish_timeout);
         prepare(&context, settings, &servers).await?;
         let (prefix, stream) = (settings.subject_prefix.clone(), settings.stream.clone());
-        Ok(Self { client, context, prefix, servers, stream, events, seen, is_broken: false })
+        let (patience, is_broken) = (publish_timeout, false);
+        Ok(Self { client, context, prefix, servers, stream, patience, events, seen, is_broken })
     }
 
     pub(crate) const fn is_broken(&self) -> bool {
@@ -142,27 +146,45 @@ impl Nats {
         let lost = self.seen.borrow().lost;
         let mut sent = Vec::with_capacity(messages.len());
         for message in messages {
-            sent.push(self.send(message).await);
+            let ack = self.send(message).await;
+            let is_late =
+                ack.as_ref().is_err_and(|error| error.kind() == PublishErrorKind::TimedOut);
+            sent.push(ack.map_err(|error| self.failure(&error)));
+            if is_late {
+                // The connection takes nothing: each of the others would wait as long.
+                break;
+            }
         }
+        // All wait until the same time: in turn, each would wait for the whole time after the one before.
+        let deadline = Instant::now() + self.patience;
         let mut outcomes = Outcomes::with_capacity(messages.len());
         for ack in sent {
             outcomes.push(match ack {
-                Ok(ack) => self.acknowledged(ack, lost).await,
+                Ok(ack) => self.acknowledged(ack, lost, deadline).await,
                 Err(failure) => Err(failure),
             });
+        }
+        if outcomes.len() < messages.len() {
+            let not_sent = self.failure(&PublishErrorKind::TimedOut.into());
+            outcomes.resize(messages.len(), Err(not_sent));
         }
         outcomes
     }
 
-    async fn send(&self, message: &Message) -> Result<PublishAckFuture, Failure> {
+    async fn send(&self, message: &Message) -> Result<PublishAckFuture, PublishError> {
         let publish =
             PublishMessage::build().payload(message.body.clone()).message_id(message.id());
-        let sent = self.context.send_publish(subject(&self.prefix, message), publish).await;
-        sent.map_err(|error| self.failure(&error))
+        self.context.send_publish(subject(&self.prefix, message), publish).await
     }
 
-    /// Waits for an acknowledgement, no longer than the connection that it would come over exists.
-    async fn acknowledged(&mut self, ack: PublishAckFuture, lost: u64) -> Result<(), Failure> {
+    /// Waits for an acknowledgement until the deadline, and no longer than the connection that it would
+    /// come over exists.
+    async fn acknowledged(
+        &mut self,
+        ack: PublishAckFuture,
+        lost: u64,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
         let mut seen = self.seen.clone();
         let outcome = tokio::select! {
             biased;
@@ -170,6 +192,7 @@ impl Nats {
             _ = seen.wait_for(|connection| connection.lost > lost) => {
                 return Err(self.disconnected());
             }
+            () = sleep_until(deadline) => Err(PublishErrorKind::TimedOut.into()),
         };
         outcome.map(drop).map_err(|error| {
             self.is_broken |= error.kind() == PublishErrorKind::StreamNotFound;

@@ -3,7 +3,7 @@
 mod credentials;
 mod server;
 
-use async_nats::jetstream::stream::{DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use futures_util::StreamExt as _;
 use sinks::OnFull;
 
@@ -121,6 +121,37 @@ async fn a_message_that_is_too_large_for_the_server_or_the_stream_is_left_out() 
     assert_eq!((figures.refused, figures.published, figures.next), (2, 9, 11));
 }
 
+/// A stream without a leader acknowledges nothing either, while the client's server responds.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_missing_acknowledgements_take_no_longer_than_one() {
+    let Some(server) = Server::start("") else { return };
+    let silent = Config {
+        name: STREAM.to_owned(),
+        subjects: vec!["certs.>".to_owned()],
+        no_ack: true,
+        ..Config::default()
+    };
+    server.context().await.create_stream(silent).await.expect("a stream");
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let streams = [Stream::new(), Stream::new()];
+    let several = Running::start(&streams[0], &server.settings(), folders[0].path()).await;
+    let single = Running::start(&streams[1], &server.settings(), folders[1].path()).await;
+    for output in [&several, &single] {
+        output.wait("a connection", |status| status.figures().connected).await;
+    }
+    streams[0].publish(7);
+    streams[1].publish(1);
+    several.wait("a failure", |status| status.figures().failures > 0).await;
+    // In turn, the seven would take as long as the single one needs for four attempts or more.
+    let attempts = single.status.figures().failures;
+    assert!(attempts < 3, "{attempts} attempts of another output in the meantime");
+    several.wait_for_problem("did not acknowledge a message within").await;
+    for output in [several, single] {
+        assert_eq!((output.status.figures().published, output.status.figures().next), (0, 0));
+        output.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_deleted_is_created_again() {
     let Some(server) = Server::start("") else { return };
@@ -142,7 +173,7 @@ async fn a_stream_with_other_subjects_and_a_server_without_jetstream_are_describ
     let Some(server) = Server::start("") else { return };
     let (stream, folder) = (Stream::new(), tempfile::tempdir().expect("a folder"));
     stream.publish(1);
-    let other = async_nats::jetstream::stream::Config {
+    let other = Config {
         name: STREAM.to_owned(),
         subjects: vec!["other.>".to_owned()],
         ..Default::default()
