@@ -13,6 +13,7 @@ mod body;
 mod dead_letters;
 mod deliverer;
 mod mail;
+mod places;
 mod post;
 mod receiver;
 mod signature;

@@ -2,23 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::attempts::{Attempts, Retries, Step};
 use super::dead_letters::{DeadLetter, DeadLetters};
+use super::places::Places;
 use super::receiver::{Outcome, Receiver};
 use crate::alert::Alert;
 
 /// Time between two log lines about alerts that do not arrive.
 const REMIND: Duration = Duration::from_secs(60);
-/// Attempts at a time: rules do not wait for each other, and a receiver is not flooded.
-const AT_ONCE: usize = 8;
 
 /// The end of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +124,7 @@ pub struct Deliverer {
     receiver: Receiver,
     retries: Retries,
     given_up: GivenUp,
-    places: Semaphore,
+    places: Places,
     failing: Mutex<Failing>,
 }
 
@@ -141,7 +140,7 @@ impl Deliverer {
     /// Makes a deliverer.
     #[must_use]
     pub fn new(receiver: Receiver, retries: Retries, given_up: GivenUp) -> Self {
-        let (places, failing) = (Semaphore::new(AT_ONCE), Mutex::default());
+        let (places, failing) = (Places::new(), Mutex::default());
         Self { receiver, retries, given_up, places, failing }
     }
 
@@ -159,7 +158,8 @@ impl Deliverer {
 
     /// Delivers an alert, however long that takes. The next one of its rule follows when this returns. The
     /// time until it is given up begins when it was `matched`, so that no restart prolongs it; there is at
-    /// least one attempt. Once `stopping` is true, an attempt under way is the last one.
+    /// least one attempt. A pause that the receiver requests applies to all its alerts until then. Once
+    /// `stopping` is true, an attempt under way is the last one.
     pub async fn deliver(
         &self,
         alert: &Alert,
@@ -170,15 +170,20 @@ impl Deliverer {
         let earlier = Timestamp::now().duration_since(matched);
         // None if the clock was set back.
         let earlier = Duration::try_from(earlier).unwrap_or_default();
+        let end = started + self.retries.give_up.saturating_sub(earlier);
         loop {
             let place = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => return Delivery::Stopped,
-                place = self.places.acquire() => place,
+                place = self.places.take(end) => place,
             };
             let outcome = self.receiver.send(alert).await;
+            if let Outcome::Later { after: Some(after), .. } = outcome {
+                self.places.begin_pause(after);
+            }
             drop(place);
-            let mut step = attempts.after(&outcome, &self.retries, earlier + started.elapsed());
+            let since = earlier + Instant::now().saturating_duration_since(started);
+            let mut step = attempts.after(&outcome, &self.retries, since);
             let time = Timestamp::now();
             if let Outcome::Later { reason, .. } | Outcome::Refused { reason } = outcome {
                 let failure = Failure {
@@ -200,6 +205,7 @@ impl Deliverer {
                 self.note_arrival();
                 return Delivery::Arrived;
             };
+            let pause = pause.max(self.places.pause(end));
             self.figures().set_next_attempt(time, time.checked_add(pause).ok());
             tokio::select! {
                 biased;
@@ -215,8 +221,9 @@ impl Deliverer {
     fn note_failure(&self, alert: &Alert, failure: Failure) {
         self.figures().failed.fetch_add(1, Ordering::Relaxed);
         let mut failing = self.failing.lock();
-        if failing.logged.is_none_or(|last| last.elapsed() >= REMIND) {
-            (failing.logged, failing.is_known) = (Some(Instant::now()), true);
+        let now = Instant::now();
+        if failing.logged.is_none_or(|last| now.saturating_duration_since(last) >= REMIND) {
+            (failing.logged, failing.is_known) = (Some(now), true);
             let (rule, receiver) = (&*alert.rule, &*self.given_up.receiver);
             tracing::warn!(rule, receiver, reason = failure.reason, "an alert does not arrive");
         }

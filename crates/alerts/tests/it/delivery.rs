@@ -1,7 +1,7 @@
 //! Alerts to receivers that fail in every way.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alerts::delivery::{
     DeadLetters, Deliverer, Delivery, Failure, Format, GivenUp, Outcome, Receiver, Retries,
@@ -195,12 +195,54 @@ async fn a_stop_ends_an_attempt_and_a_pause() {
     }
 }
 
+/// The receiver requests it of all, not of the rule whose alert it got.
+#[tokio::test]
+async fn alerts_of_all_rules_wait_while_the_receiver_wants_a_pause() {
+    let hook = Hook::start(&[Answer::Status(429, "retry-after: 1\r\n")]).await;
+    let (setup, begin) = (setup(&hook, FAST), Instant::now());
+    let (alerts, now) = ([0, 1, 2].map(alert), Timestamp::now());
+    let deliver = async |alert| {
+        let delivery = setup.deliver(alert, now).await;
+        assert!(begin.elapsed() >= Duration::from_secs(1), "it arrives in the pause");
+        delivery
+    };
+    let others = async {
+        while setup.deliverer.figures().failure().is_none() {
+            tokio::task::yield_now().await;
+        }
+        tokio::join!(deliver(&alerts[1]), deliver(&alerts[2]))
+    };
+    let ends = tokio::join!(deliver(&alerts[0]), others);
+    assert_eq!(ends, (Delivery::Arrived, (Delivery::Arrived, Delivery::Arrived)));
+    assert_eq!(hook.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_wait_for_a_receiver_that_wants_a_pause() {
+    let hook = Hook::start(&[Answer::Status(429, "retry-after: 3600\r\n")]).await;
+    let setup = setup(&hook, Retries { give_up: Duration::from_secs(24 * 3600), ..FAST });
+    let (alerts, now) = ([0, 1].map(alert), Timestamp::now());
+    let other = async {
+        while setup.deliverer.figures().failure().is_none() {
+            tokio::task::yield_now().await;
+        }
+        // The last attempt for an alert is at the end of its day, also in a pause.
+        let old = setup.deliver(&alert(2), now - SignedDuration::from_hours(24)).await;
+        assert_eq!(old, Delivery::Arrived);
+        let stop = async { setup.stop.send_replace(true) };
+        tokio::join!(setup.deliver(&alerts[1], now), stop).0
+    };
+    let ends = tokio::join!(setup.deliver(&alerts[0], now), other);
+    assert_eq!(ends, (Delivery::Stopped, Delivery::Stopped));
+    assert_eq!(hook.requests().len(), 2, "the other alert waits");
+}
+
 /// So an operator sees why nothing arrives, and when it is tried again.
 #[tokio::test]
 async fn the_last_failure_is_kept_until_an_alert_arrives() {
     let answers = [
         Answer::Status(500, ""),
-        Answer::Status(503, "retry-after: 90\r\n"),
+        Answer::Status(503, "retry-after: 1\r\n"),
         Answer::Status(400, ""),
     ];
     let hook = Hook::start(&answers).await;
@@ -222,7 +264,7 @@ async fn the_last_failure_is_kept_until_an_alert_arrives() {
     assert_eq!(delivery, Delivery::Stopped);
     assert_eq!(second.reason, "it answers 503 Service Unavailable: busy");
     assert!((begin..=Timestamp::now()).contains(&second.time), "{second:?}");
-    assert_eq!(second.next_attempt, second.time.checked_add(Duration::from_secs(90)).ok());
+    assert_eq!(second.next_attempt, second.time.checked_add(Duration::from_secs(1)).ok());
     assert_eq!(figures.failure(), Some(Failure { next_attempt: None, ..second }), "it is stopped");
     setup.stop.send_replace(false);
     assert_eq!(setup.deliver(&first, begin).await, Delivery::Kept);
