@@ -11,7 +11,7 @@ const BUCKET: u64 = 600;
 #[derive(Clone, Debug)]
 pub struct Hourly {
     limit: u32,
-    /// The times of the alerts in the last hour, at most `limit`.
+    /// The times of the alerts in the hour before the last one, at most `limit`.
     times: VecDeque<u64>,
     suppressed: u64,
 }
@@ -40,11 +40,11 @@ impl Hourly {
         self.limit = limit;
     }
 
-    /// Returns the alerts in the last hour as they are saved: their number for each time, in ascending order.
-    /// Times are rounded up to ten minutes, so an alert may count that much longer after a restart.
-    pub(crate) fn saved(&self) -> Vec<(u64, u32)> {
+    /// Returns the alerts in the hour before `now` as they are saved: their number for each time, in ascending
+    /// order. Times are rounded up to ten minutes, so an alert may count that much longer after a restart.
+    pub(crate) fn saved(&self, now: u64) -> Vec<(u64, u32)> {
         let mut saved: Vec<(u64, u32)> = Vec::new();
-        for time in self.times.iter().map(|time| time.div_ceil(BUCKET).saturating_mul(BUCKET)) {
+        for time in self.in_hour(now).map(|time| time.div_ceil(BUCKET).saturating_mul(BUCKET)) {
             match saved.last_mut().filter(|(last, _)| *last >= time) {
                 Some((_, count)) => *count = count.saturating_add(1),
                 None => saved.push((time, 1)),
@@ -59,9 +59,14 @@ impl Hourly {
         Self { limit, times: times.take(limit as usize).collect(), suppressed }
     }
 
-    /// Returns the number of alerts in the last hour.
-    pub(crate) fn count(&self) -> usize {
-        self.times.len()
+    /// Returns the number of alerts in the hour before `now`.
+    pub(crate) fn count(&self, now: u64) -> usize {
+        self.in_hour(now).count()
+    }
+
+    /// Returns the times in the hour before `now`, as [`Hourly::take`] counts them.
+    fn in_hour(&self, now: u64) -> impl Iterator<Item = &u64> {
+        self.times.iter().skip_while(move |time| is_over(**time, now))
     }
 
     /// Returns the number of alerts that were suppressed since the last one that was not.
@@ -76,9 +81,7 @@ impl Hourly {
 
     /// Counts an alert at a time in seconds of any clock that does not go backwards.
     pub fn take(&mut self, now: u64) -> Decision {
-        while self.times.front().is_some_and(|time| time.saturating_add(HOUR) <= now) {
-            self.times.pop_front();
-        }
+        while self.times.pop_front_if(|time| is_over(*time, now)).is_some() {}
         if self.times.len() >= self.limit as usize {
             self.suppress(1);
             return Decision::Suppress;
@@ -86,6 +89,11 @@ impl Hourly {
         self.times.push_back(now);
         Decision::Deliver { suppressed: std::mem::take(&mut self.suppressed) }
     }
+}
+
+/// Reports whether an alert at a time counts no more.
+const fn is_over(time: u64, now: u64) -> bool {
+    time.saturating_add(HOUR) <= now
 }
 
 #[cfg(test)]
@@ -115,13 +123,24 @@ mod tests {
         for now in [100, 590, 600, 601, 650] {
             hourly.take(now);
         }
-        let saved = hourly.saved();
+        let saved = hourly.saved(650);
         assert_eq!((&*saved, hourly.suppressed()), (&[(600, 3), (1200, 1)][..], 1));
         let mut restored = Hourly::restored(4, 1, &saved);
-        assert_eq!(restored.saved(), saved, "it is rounded once");
+        assert_eq!(restored.saved(650), saved, "it is rounded once");
         assert_eq!(restored.take(4199), Decision::Suppress);
         assert_eq!(restored.take(4200), Decision::Deliver { suppressed: 2 });
-        assert_eq!(Hourly::restored(2, 0, &[(600, u32::MAX)]).count(), 2, "its size is bounded");
+        assert_eq!(Hourly::restored(2, 0, &[(600, u32::MAX)]).count(600), 2, "its size is bounded");
+    }
+
+    #[test]
+    fn alerts_whose_hour_is_over_are_not_counted_or_saved() {
+        let mut hourly = Hourly::new(4);
+        for now in [600, 700, 1_900] {
+            hourly.take(now);
+        }
+        assert_eq!([4_199, 4_200, 4_300, 5_500].map(|now| hourly.count(now)), [3, 2, 1, 0]);
+        assert_eq!(hourly.saved(4_200), [(1_200, 1), (2_400, 1)]);
+        assert_eq!(hourly.saved(5_500), []);
     }
 
     proptest! {

@@ -251,6 +251,7 @@ impl Outbox {
     }
 
     fn add(&mut self, route: Route, waiting: Waiting) {
+        self.recent.wait(waiting.key);
         self.content_bytes += bytes(&waiting);
         *self.receivers.entry(Arc::clone(&route.receiver)).or_default() += 1;
         let alerts = match self.routes.entry(route) {
@@ -285,6 +286,7 @@ impl Outbox {
         let Some(alerts) = self.routes.get_mut(route) else { return false };
         let Some(settled) = alerts.pop_front_if(|first| first.key == key) else { return false };
         let is_empty = alerts.is_empty();
+        self.recent.settle(key);
         self.content_bytes = self.content_bytes.saturating_sub(bytes(&settled));
         if let Some(count) = self.receivers.get_mut(&route.receiver) {
             *count -= 1;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sinks::{Position, Resume};
 
-use super::recent::{Identities, Key};
+use super::recent::{Identities, Key, keys};
 use super::{Bounds, Outbox, Route, Waiting};
 use crate::limit::Hourly;
 use crate::rule::MAX_LIMIT;
 
 /// The version of the document.
 const VERSION: u32 = 1;
-/// Rules at most whose hourly count is saved: those with the most alerts.
+/// Rules at most whose hourly count is saved: those with the most alerts in the last hour.
 const MAX_LIMITS: usize = 500;
 /// Bytes of the names of rules whose hourly count is saved, at most.
 const MAX_LIMITS_BYTES: usize = 30_000;
@@ -49,6 +49,9 @@ struct Document {
     clock: u64,
     limits: Vec<SavedLimit>,
     recent: String,
+    /// The identities of waiting alerts that are alerts again where their certificates are met next.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    forgotten: String,
 }
 
 /// The numbers of a rule and of a receiver, and the alerts that wait.
@@ -76,6 +79,7 @@ impl Outbox {
             let numbers = (rules.number(&route.rule), receivers.number(&route.receiver));
             waiting.push((numbers.0, numbers.1, alerts.iter().map(saved).collect()));
         }
+        let (recent, forgotten) = self.recent.to_texts();
         serde_json::to_vec(&Document {
             version: VERSION,
             stream: stream.to_owned(),
@@ -86,23 +90,28 @@ impl Outbox {
             waiting,
             clock: self.clock,
             limits: self.saved_limits(),
-            recent: self.recent.to_text(),
+            recent,
+            forgotten,
         })
     }
 
     fn saved_limits(&self) -> Vec<SavedLimit> {
-        let mut limits: Vec<_> = self.limits.iter().collect();
-        limits.sort_by_key(|(_, hourly)| std::cmp::Reverse(hourly.count()));
+        let counts = self.limits.iter().map(|(rule, hourly)| {
+            let counts = (hourly.count(self.clock), hourly.suppressed());
+            (counts, rule, hourly)
+        });
+        let mut limits: Vec<_> = counts.filter(|(counts, ..)| *counts != (0, 0)).collect();
+        limits.sort_by_key(|(counts, ..)| std::cmp::Reverse(*counts));
         let mut bytes = 0;
         limits.truncate(MAX_LIMITS);
-        let fitting = limits.into_iter().take_while(|(rule, _)| {
+        let fitting = limits.into_iter().take_while(|(_, rule, _)| {
             bytes += rule.len();
             bytes <= MAX_LIMITS_BYTES
         });
-        let saved = fitting.map(|(rule, hourly)| SavedLimit {
+        let saved = fitting.map(|(_, rule, hourly)| SavedLimit {
             rule: rule.to_string(),
             suppressed: hourly.suppressed(),
-            times: hourly.saved(),
+            times: hourly.saved(self.clock),
         });
         saved.collect()
     }
@@ -120,8 +129,8 @@ impl Outbox {
         }
         let position = Position { next: saved.next, entries: saved.entries };
         let mut outbox = Self::new(position, bounds);
-        let recent = Identities::from_text(&saved.recent);
-        outbox.recent = recent.ok_or_else(|| Unreadable("an identity is damaged".to_owned()))?;
+        outbox.recent = Identities::from_text(&saved.recent).ok_or_else(damaged)?;
+        let forgotten = keys(&saved.forgotten).ok_or_else(damaged)?;
         outbox.clock = saved.clock;
         outbox.limits = limits(&saved.limits);
         let is_same = saved.stream == stream;
@@ -148,6 +157,7 @@ impl Outbox {
                 outbox.add(route.clone(), waiting(alert)?);
             }
         }
+        forgotten.into_iter().for_each(|key| outbox.forget(key));
         Ok(Restored { outbox, resume, lost: 0 })
     }
 }
@@ -174,12 +184,48 @@ fn saved(waiting: &Waiting) -> SavedAlert {
 }
 
 fn waiting((offset, key, matched, suppressed): &SavedAlert) -> Result<Waiting, Unreadable> {
-    let key = Key::from_text(key).ok_or_else(|| Unreadable("an identity is damaged".to_owned()))?;
+    let key = Key::from_text(key).ok_or_else(damaged)?;
     Ok(Waiting { offset: *offset, key, matched: *matched, suppressed: *suppressed, alert: None })
+}
+
+fn damaged() -> Unreadable {
+    Unreadable("an identity is damaged".to_owned())
 }
 
 fn limits(saved: &[SavedLimit]) -> BTreeMap<Arc<str>, Hourly> {
     // The limit is that of the rule, once it has its next alert.
     let hourly = |saved: &SavedLimit| Hourly::restored(MAX_LIMIT, saved.suppressed, &saved.times);
     saved.iter().map(|saved| (saved.rule.as_str().into(), hourly(saved))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Decided;
+
+    #[test]
+    fn a_rule_at_its_limit_is_saved_before_rules_whose_hour_is_over() {
+        let bounds = Bounds::new(1, true);
+        let mut outbox = Outbox::new(Position::default(), bounds);
+        let mut decide = |rule: &str, certificate: u64, seen| {
+            let id = crate::alert::hex(&ct::sha256(format!("{rule} {certificate}").as_bytes()));
+            outbox.decide(rule, 2, Key::of(&id), seen)
+        };
+        let deliver = Decided::Alert { suppressed: 0 };
+        for number in 0..MAX_LIMITS {
+            for certificate in 0..2 {
+                assert_eq!(decide(&format!("earlier {number}"), certificate, 600), deliver);
+            }
+        }
+        let decisions = [1, 2, 3].map(|certificate| decide("now", certificate, 600 + 3_600));
+        assert_eq!(decisions, [deliver, deliver, Decided::Suppressed]);
+        let document = outbox.write("abcdefgh").unwrap();
+        let mut outbox = Outbox::read(&document, "abcdefgh", bounds).unwrap().outbox;
+        assert_eq!(outbox.limits.len(), 1, "the other hours are over");
+        assert_eq!(outbox.decide("now", 2, Key::of("4"), 5_000), Decided::Suppressed);
+        assert_eq!(
+            outbox.decide("now", 2, Key::of("5"), 4_200 + 3_600),
+            Decided::Alert { suppressed: 2 }
+        );
+    }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use sinks::Resume;
 
 use super::document::Restored;
-use super::recent::MAX_RECENT;
+use super::recent::MAX_SAVED;
 use super::*;
 use crate::alert::tests::alert;
 
@@ -107,6 +107,25 @@ fn a_certificate_is_one_alert_for_each_receiver() {
 }
 
 #[test]
+fn a_certificate_is_known_after_very_many_alerts_and_while_its_alert_waits() {
+    let (mut outbox, receivers) = (outbox(2), names(&["ops", "mail"]));
+    let (first, known) = (matched("a", 0, 0), Err(Decided::Known));
+    assert_eq!(offer(&mut outbox, &receivers, first), Ok(0));
+    for number in 1..3 * MAX_SAVED as u64 {
+        let rule = ["b", "c", "d"][(number % 3) as usize];
+        assert_eq!(offer(&mut outbox, &receivers[..1], matched(rule, number, number)), Ok(0));
+        assert!(outbox.settle(&route(rule, "ops"), matched(rule, number, number).key()));
+    }
+    assert_eq!(offer(&mut outbox, &receivers, matched("c", 1, 1)), known, "it is one of 30,000");
+    let mut outbox = restored(&outbox).outbox;
+    assert_eq!(offer(&mut outbox, &receivers, first), known, "it waits");
+    assert!(outbox.settle(&route("a", "ops"), first.key()));
+    outbox.forget(first.key());
+    let mut outbox = restored(&outbox).outbox;
+    assert_eq!(offer(&mut outbox, &receivers, first), Ok(0), "one receiver has not got it");
+}
+
+#[test]
 fn a_rule_at_its_limit_counts_and_the_next_alert_has_the_number() {
     let mut outbox = outbox(1);
     let at = |outbox: &mut Outbox, seen, certificate| {
@@ -190,7 +209,7 @@ fn the_largest_document_fits_in_a_message_of_nats() {
     }
     assert!(outbox.names_bytes <= MAX_NAMES_BYTES && outbox.names_bytes > MAX_NAMES_BYTES - 100);
     assert!(outbox.waiting() >= 3_000);
-    assert_eq!(outbox.recent.to_text().len(), MAX_RECENT * 16);
+    assert_eq!(outbox.recent.to_texts().0.len(), MAX_SAVED * 16);
     let bytes = outbox.write(STREAM).unwrap().len();
     assert!((300_000..1_000_000).contains(&bytes), "{bytes}");
     // As many alerts as there may be, each of a rule of its own.
