@@ -65,7 +65,7 @@ pub enum KafkaKey {
     /// The [identity](Message::id), so that messages are spread over all partitions.
     #[default]
     Entry,
-    /// The registrable domain of the certificate's first name.
+    /// The registrable domain of the certificate's first name; the identity if it has none.
     Domain,
 }
 
@@ -182,15 +182,13 @@ impl Kafka {
 
     fn record(&self, message: &Message) -> Record {
         let id = message.id();
-        let key = match self.key {
-            KafkaKey::Entry => Some(id.clone()),
+        let domain = match self.key {
+            KafkaKey::Entry => None,
             KafkaKey::Domain => domain(message),
         };
-        let record = Record::new(self.topic.clone(), message.body.clone()).header(ID_HEADER, id);
-        match key {
-            Some(key) => record.key(key),
-            None => record,
-        }
+        // A topic with compaction refuses messages without a key.
+        let key = domain.unwrap_or_else(|| id.clone());
+        Record::new(self.topic.clone(), message.body.clone()).header(ID_HEADER, id).key(key)
     }
 
     pub(crate) async fn close(self, patience: Duration) {

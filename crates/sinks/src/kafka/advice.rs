@@ -62,6 +62,10 @@ impl Advice {
                          max_message_bytes"
                     ))
                 }
+                // Another attempt would have the same outcome, and delay all messages after it for ever.
+                ErrorCode::InvalidRecord => Failure::Refused(format!(
+                    "{text}; check which messages the settings of the topic {topic} accept"
+                )),
                 ErrorCode::TopicAuthorizationFailed | ErrorCode::ClusterAuthorizationFailed => {
                     Failure::Unavailable(format!(
                         "{brokers}: the user may not write to the topic {topic} ({text}); give it \

@@ -38,10 +38,15 @@ impl Stream {
 
     /// Publishes so many certificates.
     pub(crate) fn publish(&self, count: u64) {
-        self.add(count, |index| format!("certificate {index}\n").into());
+        self.add(count, |index| Some(format!("*.www.site{}.co.uk", index % 3)), text);
     }
 
-    fn add(&self, count: u64, body: impl Fn(u64) -> Bytes) {
+    /// Publishes a certificate without a name.
+    pub(crate) fn publish_unnamed(&self) {
+        self.add(1, |_| None, text);
+    }
+
+    fn add(&self, count: u64, name: impl Fn(u64) -> Option<String>, body: impl Fn(u64) -> Bytes) {
         let log = Arc::new(Log {
             id: Some("aWQ=".to_owned()),
             url: "https://ct.example/log".to_owned(),
@@ -53,7 +58,7 @@ impl Stream {
         messages.extend((first..first + count).map(|index| Message {
             log: Arc::clone(&log),
             index,
-            name: Some(format!("*.www.site{}.co.uk", index % 3)),
+            name: name(index),
             body: body(index),
         }));
         self.head.send_replace((messages.len() as u64, false));
@@ -61,7 +66,7 @@ impl Stream {
 
     /// Publishes a certificate with so many bytes.
     pub(crate) fn publish_large(&self, bytes: usize) {
-        self.add(1, |_| vec![b'x'; bytes].into());
+        self.add(1, |_| None, |_| vec![b'x'; bytes].into());
     }
 
     /// Forgets all entries before an offset.
@@ -76,6 +81,10 @@ impl Stream {
     pub(crate) fn reader(&self, next: u64) -> Reader {
         Reader { stream: self.clone(), head: self.head.subscribe(), next }
     }
+}
+
+fn text(index: u64) -> Bytes {
+    format!("certificate {index}\n").into()
 }
 
 /// A place in the stream.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use krafka::error::ErrorCode;
-use krafka::testing::{ApiKey, Control};
+use krafka::testing::{ApiKey, Control, RequestInfo};
 use sinks::{BrokerSettings, Mechanism, OutputSettings, Sasl, Secret};
 
 use crate::fixture::*;
@@ -32,6 +32,44 @@ async fn messages_have_key_identity_and_body() {
         assert!(before.is_none_or(|before| before == record.partition), "one key, one partition");
     }
     assert_eq!(partitions.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_certificate_without_a_name_is_the_identity() {
+    let (broker, stream) = (broker().await, Stream::new());
+    let folder = tempfile::tempdir().expect("a folder");
+    stream.publish(1);
+    stream.publish_unnamed();
+    stream.close();
+    Running::start(&stream, &settings(&broker), folder.path()).await.ended().await;
+    let records = broker.all_records(TOPIC).expect("readable");
+    let keys = records.iter().map(|record| record.key.as_deref().map(String::from_utf8_lossy));
+    let mut keys: Vec<_> = keys.map(|key| key.expect("a key").into_owned()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["aWQ=:1", "site0.co.uk"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_topic_refuses_is_left_out_alone() {
+    let (broker, stream) = (broker().await, Stream::new());
+    let folder = tempfile::tempdir().expect("a folder");
+    let refuse = |_: &RequestInfo| Control::Error(ErrorCode::InvalidRecord);
+    // One of several messages sent together is refused; each alone is accepted.
+    broker.on_once(ApiKey::Produce, refuse);
+    stream.publish(7);
+    let output = Running::start(&stream, &settings(&broker), folder.path()).await;
+    output.wait("all of them", |status| status.figures().next == 7).await;
+    assert_eq!((output.status.figures().published, output.status.figures().refused), (7, 0));
+    broker.on(ApiKey::Produce, refuse);
+    stream.publish(1);
+    output.wait("a refusal", |status| status.figures().refused == 1).await;
+    broker.clear_hooks();
+    stream.publish(5);
+    stream.close();
+    let status = output.status.clone();
+    output.ended().await;
+    assert_eq!((status.figures().published, status.figures().next), (12, 13));
+    assert_eq!(indexes(&broker), (0..7).chain(8..13).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
