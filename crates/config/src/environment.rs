@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::compat::{COMPAT_KEYS, CompatKey, CompatValue, OtherServer, OtherVariables, Support};
-use crate::error::{ConfigError, Origin};
+use crate::error::{ConfigError, Origin, quoted};
 use crate::model::Variables;
 use crate::overlay::Assignment;
 use crate::table::suggest;
@@ -87,7 +87,7 @@ impl Environment {
                 Some(value) => values.push(CompatValue { key, value }),
                 None => problems.push(ConfigError::Value {
                     origin: Origin::Variable(name.to_owned()),
-                    value: format!("{:?}", value.to_string_lossy()),
+                    value: quoted(&value.to_string_lossy()),
                     expected: key.kind,
                 }),
             }

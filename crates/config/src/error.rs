@@ -80,6 +80,16 @@ pub enum ConfigError {
     },
 }
 
+/// Reports whether a text may contain credentials, as a URL does before an `@`. It is then never shown.
+pub(crate) fn may_have_credentials(text: &str) -> bool {
+    text.contains('@')
+}
+
+/// Returns a value as messages quote it.
+pub(crate) fn quoted(text: &str) -> String {
+    if may_have_credentials(text) { "(hidden)".to_owned() } else { format!("{text:?}") }
+}
+
 impl ConfigError {
     /// The status of a process that refuses its configuration: `EX_USAGE` of sysexits.h.
     pub const EXIT_STATUS: u8 = 64;

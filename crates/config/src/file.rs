@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use serde_saphyr::{Error, MessageFormatter as _, Spanned, UserMessageFormatter};
 
-use self::examine::{MOST_MISTAKES, Mistake, examine, indentation_slip};
+use self::examine::{MOST_MISTAKES, Mistake, examine, indentation_slip, not_allowed};
 use self::places::{Node, Place, Places};
 use crate::changed::Origins;
 use crate::compat::{self, CompatProblem, OtherVariables, ProfileOrigin, Translated};
-use crate::error::{ConfigError, FileError, Origin};
+use crate::error::{ConfigError, FileError, Origin, may_have_credentials};
 use crate::model::Config;
 use crate::table::{SECTIONS, SETTINGS};
 use crate::tree;
@@ -277,10 +277,7 @@ impl Document<'_> {
                 let key = alias.map_or(key, str::to_owned);
                 let place = self.places.of_key(&key);
                 let can_be_shown = self.places.of(&key).is_none_or(Place::can_be_shown);
-                let message = match can_be_shown && !setting.secret {
-                    true => format!("{value} is not {}", setting.kind),
-                    false => format!("expected {}", setting.kind),
-                };
+                let message = not_allowed(setting, value, can_be_shown);
                 problems.push(self.error(place, Some(key), &message));
             }
         }
@@ -302,7 +299,7 @@ impl Document<'_> {
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
         let text = self.text.lines().nth(index)?;
         let fits = text.chars().count() <= MAX_EXCERPT;
-        let can_be_shown = fits && self.places.can_be_shown(line);
+        let can_be_shown = fits && self.places.can_be_shown(line) && !may_have_credentials(text);
         can_be_shown.then(|| text.replace(char::is_control, " "))
     }
 }

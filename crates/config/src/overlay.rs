@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::{ConfigError, Origin};
+use crate::error::{ConfigError, Origin, may_have_credentials};
 use crate::model::Config;
 use crate::table::Setting;
 use crate::tree;
@@ -50,9 +50,11 @@ impl Assignment {
     }
 
     /// Returns the error of an invalid value. Values in the section `auth` are not quoted: a token
-    /// may have been set under another key.
+    /// may have been set under another key. Nor are URLs with credentials.
     pub(crate) fn refused(&self) -> ConfigError {
-        let is_hidden = self.setting.secret || self.setting.section() == "auth";
+        let is_hidden = self.setting.secret
+            || self.setting.section() == "auth"
+            || may_have_credentials(&self.text);
         let value = if is_hidden { "its value".to_owned() } else { format!("{:?}", self.text) };
         ConfigError::Value { origin: self.origin.clone(), value, expected: self.setting.kind }
     }

@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 pub(crate) use self::cluster::warnings as warnings_of_cluster;
-use crate::error::Problem;
+use crate::error::{Problem, may_have_credentials, quoted};
 use crate::model::reporting::route;
 use crate::model::values::SignatureMode;
 use crate::model::{Config, NamedLog, Role};
@@ -286,7 +286,7 @@ fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
             let key = |field: &str| format!("{list}[{index}].{field}");
             if !urls.insert(base(log)) {
                 let advice = "another log has the same URL; remove one of them";
-                problems.push(problem(&key("url"), format!("{:?}", log.url), advice));
+                problems.push(problem(&key("url"), quoted(&log.url), advice));
             }
             if list != "custom_logs" {
                 continue;
@@ -294,7 +294,9 @@ fn check_named_logs(config: &Config, problems: &mut Vec<Problem>) {
             if let Some(source) = &log.tree_size_source {
                 let advice = "only a static-ct-api log needs it; remove it, or move the log to \
                               static_logs";
-                problems.push(problem(&key("tree_size_source"), source, advice));
+                let shown = source.to_string();
+                let shown = if may_have_credentials(&shown) { quoted(&shown) } else { shown };
+                problems.push(problem(&key("tree_size_source"), shown, advice));
             }
             if let Some(origin) = &log.log_origin {
                 let advice = "only a static-ct-api log has an origin; remove it, or move the log \

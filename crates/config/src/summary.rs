@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::alerts::Alerts;
+use crate::error::may_have_credentials;
 use crate::tree::{self, yaml};
 use crate::{CompatProfile, Config, ProfileOrigin, Setup};
 
@@ -19,8 +20,11 @@ impl Setup {
         let config = &self.config;
         let tree = tree::of(config);
         let file = self.file.as_deref().unwrap_or_else(|| Path::new("none"));
-        let list =
-            if config.ct_log.disable_default_logs { "none" } else { &config.ct_log.log_list_url };
+        let list = match config.ct_log.log_list_url.as_str() {
+            _ if config.ct_log.disable_default_logs => "none",
+            url if may_have_credentials(url) => "(hidden)",
+            url => url,
+        };
         let mut lines = vec![
             ("file", file.display().to_string()),
             ("listens on", listens(config)),

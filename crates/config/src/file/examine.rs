@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 
 use crate::compat;
+use crate::error::may_have_credentials;
 use crate::file::places::{Node, Place, is_known, is_section, line_and_column};
 use crate::kind::Kind;
 use crate::model::Config;
@@ -102,7 +103,11 @@ impl Examination<'_> {
         if setting.kind.allows(value) {
             tree::set(&mut self.tree, setting.key, value.clone());
         } else {
-            self.mistake(node.referenced, &place.shown, not_allowed(setting, place, value));
+            self.mistake(
+                node.referenced,
+                &place.shown,
+                not_allowed(setting, value, place.can_be_shown()),
+            );
         }
     }
 
@@ -208,7 +213,7 @@ impl Examination<'_> {
         let read = serde_saphyr::from_str::<Config>(&text).map(|config| tree::of(&config));
         let message = match read.as_ref().map(|read| tree::select(read, setting.key).pop()) {
             Ok(Some((_, value))) if !setting.kind.allows(value) => {
-                not_allowed(setting, place, value)
+                not_allowed(setting, value, place.can_be_shown())
             }
             Err(_) => expected(setting.kind, value),
             Ok(_) => return,
@@ -284,9 +289,11 @@ fn expected(kind: Kind, node: &Spanned<Node>) -> String {
     format!("expected {kind}{advice}")
 }
 
-fn not_allowed(setting: &Setting, place: &Place, value: &Value) -> String {
-    match place.can_be_shown() {
-        true => format!("{value} is not {}", setting.kind),
+/// Describes a value outside the bounds of its setting, and quotes it if nothing in it is secret.
+pub(crate) fn not_allowed(setting: &Setting, value: &Value, can_be_shown: bool) -> String {
+    let shown = value.to_string();
+    match can_be_shown && !setting.secret && !may_have_credentials(&shown) {
+        true => format!("{shown} is not {}", setting.kind),
         false => format!("expected {}", setting.kind),
     }
 }

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::problem;
-use crate::error::Problem;
+use crate::error::{Problem, may_have_credentials};
 use crate::model::{Cluster, Config, Role};
 use crate::table::SETTINGS;
 use crate::tree;
@@ -39,7 +39,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
 }
 
 fn check_servers(cluster: &Cluster, problems: &mut Vec<Problem>) {
-    if cluster.servers().any(|server| server.contains('@')) {
+    if cluster.servers().any(may_have_credentials) {
         let advice = "a URL contains credentials, which others would see; use cluster.user with \
                       cluster.password_file, or cluster.token_file";
         return problems.push(problem("cluster.url", "(hidden)", advice));

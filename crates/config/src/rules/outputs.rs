@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{check_pair, problem};
-use crate::error::Problem;
+use crate::error::{Problem, may_have_credentials, quoted};
 use crate::model::Config;
 use crate::model::outputs::{Nats, ProcessorType, StreamProcessor};
 
@@ -33,7 +33,7 @@ fn file_name(name: &str) -> String {
 
 fn check_nats(nats: &Nats, problems: &mut Vec<Problem>) {
     let mut say = |key: &str, value: &str, advice: &str| {
-        problems.push(problem(key, format!("{value:?}"), advice));
+        problems.push(problem(key, quoted(value), advice));
     };
     if nats.servers().next().is_none() {
         say("nats.url", &nats.url, "name at least one server, such as nats://127.0.0.1:4222");
@@ -92,10 +92,11 @@ fn check_kafka(
     }
     let is_address = |address: &String| {
         let parts = address.rsplit_once(':');
-        parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        !may_have_credentials(address)
+            && parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
     };
     if let Some(wrong) = addresses.iter().find(|address| !is_address(address)) {
-        say("brokers", format!("{wrong:?}"), "use HOST:PORT, such as kafka.example:9092");
+        say("brokers", quoted(wrong), "use HOST:PORT, such as kafka.example:9092");
     }
     let topic = output.topic();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -130,7 +131,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if config.nats.enabled && config.nats.url.contains('@') {
+    if config.nats.enabled && may_have_credentials(&config.nats.url) {
         warnings.push(
             "nats.url contains credentials, which --print-config shows; use nats.user and \
              nats.password_file, or nats.token_file"

@@ -65,7 +65,9 @@ pub(super) const ROWS: &[Setting] = &[
         &["CERTSTREAM_CLUSTER_DURABLE"],
         Bool,
         "Declares that every NATS server has sync_interval: always, so that none loses in a power \
-         failure what it acknowledged. Offsets then do not jump when another node takes over",
+         failure what it acknowledged. Offsets then do not jump when another node takes over. After an older \
+         copy of the stream is restored, the first leader needs false: otherwise offsets that clients have \
+         seen are given to other certificates",
     )
     .restart(),
     row("cluster.user", &["CERTSTREAM_CLUSTER_USER"], Ascii, "User, with cluster.password_file")

@@ -197,7 +197,7 @@ pub(super) const ROWS: &[Setting] = &[
         &[],
         Choice(&["entry", "domain"]),
         "The key of messages, which decides about their partition: entry (log id and index, the \
-         default) or domain (the registrable domain of the first name)",
+         default) or domain (the registrable domain of the first name; that of entry if there is no name)",
     )
     .example("domain")
     .restart(),

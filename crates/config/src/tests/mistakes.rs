@@ -72,6 +72,53 @@ fn no_error_quotes_values_under_an_unknown_key_or_auth() {
 }
 
 #[test]
+fn no_error_quotes_a_url_with_credentials() {
+    let files = [
+        "nats: {enabled: true, url: 'tcp://user:s3cret@host'}",
+        "nats:\n  enabled: true\n  url: nats://a,tcp://s3cret@host\n",
+        "nats: {enabled: yes please, url: 'nats://user:s3cret@host'}",
+        "nats: {url: ['nats://user:s3cret@host']}",
+        "nats:\n  url: \"nats://user:s3cret@h\u{f6}st\"\n",
+        "cluster: {url: 'nats://user:s3cret@a'}",
+        "cluster: {url: ['nats://user:s3cret@a', 7]}",
+        "stream_processing: [{name: a, type: kafka, brokers: ['user:s3cret@a:9092']}]",
+        "stream_processing: [{name: a, type: kafka, server_addr: 'user:s3cret@a'}]",
+        "ct_log: {log_list_url: 'ftp://user:s3cret@a.example'}",
+        "ct_log:\n  extra_log_lists:\n  - ftp://user:s3cret@a.example\n",
+        "custom_logs: [{name: a, url: 'ftp://user:s3cret@a.example'}]",
+        "custom_logs:\n- {name: a, url: 'https://user:s3cret@a.example'}\n\
+         - {name: b, url: 'https://user:s3cret@a.example'}\n",
+        "custom_logs: [{name: a, url: 'https://a', tree_size_source: 'https://u:s3cret@a.example'}]",
+        "static_logs: [{name: a, url: 'https://a', tree_size_source: 'ftp://u:s3cret@a.example'}]",
+        "alerts: {link: 'https://user:s3cret@a.example'}",
+        "alerts: {receivers: [{name: a, type: slack, url: 'ftp://user:s3cret@a.example'}]}",
+    ];
+    for text in files {
+        let file = Written::new(text);
+        let said = refused(&[&file.flag()], &[]);
+        assert!(!said.contains("s3cret"), "{text:?}: {said}");
+    }
+    for (name, value) in [
+        ("CERTSTREAM_NATS_URL", "nats://user:s3cret@h\u{f6}st"),
+        ("CERTSTREAM_CT_LOG_LOG_LIST_URL", "ftp://user:s3cret@a.example"),
+        ("CERTSTREAM_CT_LOG_EXTRA_LOG_LISTS", "ftp://user:s3cret@a.example"),
+        ("CERTSTREAM_ALERTS_LINK", "ftp://user:s3cret@a.example"),
+    ] {
+        let said = refused(&[], &[(name, value)]);
+        assert!(!said.contains("s3cret") && said.contains(name), "{said}");
+    }
+    for flag in
+        ["--nats-url=nats://user:s3cret@h\u{f6}st", "--ct-log-log-list-url=ftp://u:s3cret@a"]
+    {
+        let said = refused(&[flag], &[]);
+        assert!(!said.contains("s3cret"), "{flag}: {said}");
+    }
+    let list = "--ct-log-log-list-url=https://user:s3cret@a.example/list.json";
+    let summary = serve(&[list], &[]).summary();
+    assert!(!summary.contains("s3cret"), "{summary}");
+}
+
+#[test]
 fn values_under_known_keys_are_quoted() {
     let said = read_file("c.yaml", "port: http").expect_err("no port").to_string();
     assert!(said.contains("1 | port: http"), "{said}");
