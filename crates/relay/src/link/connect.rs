@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::rustls;
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event, ServerError};
@@ -10,6 +11,13 @@ use parking_lot::Mutex;
 
 use crate::error::OpenError;
 use crate::settings::{Credentials, Settings};
+
+/// Interval of pings on a connection on which nothing arrives. Two may be unanswered, and at the time of
+/// the third one the connection is given up: a server whose machine dies silently is left after three
+/// intervals. A server that only writes slowly is not: it answers pings beside its streams. Only reads of
+/// the bucket are answered by the task that answers pings, and wait for its disk; after more than 4 seconds
+/// of that another connection is no worse, and what has no outcome is published again.
+const PING_EVERY: Duration = Duration::from_secs(2);
 
 /// The last thing that the servers have forbidden, which they report apart from the request.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +58,7 @@ async fn options(settings: &Settings) -> Result<ConnectOptions, OpenError> {
         .name("certstream-server")
         .connection_timeout(settings.timeout)
         .request_timeout(Some(settings.timeout))
+        .ping_interval(PING_EVERY)
         .require_tls(settings.requires_tls);
     options = match settings.credentials.clone() {
         Credentials::None => options,

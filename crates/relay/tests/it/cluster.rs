@@ -89,6 +89,24 @@ async fn a_publish_whose_outcome_is_lost_is_committed_once() {
     assert_eq!(edge.node.counts().void, 0);
 }
 
+/// As after the loss of a machine's power or network: nothing closes the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_falls_silent_is_given_up() {
+    let Some(server) = Nats::plain() else { return };
+    let proxy = Proxy::start(server.address).await;
+    let mut leader = connect(proxy.address, 1).await;
+    leader.lead().await;
+    leader.publish(3).await;
+    proxy.fall_silent();
+    leader.propose(2);
+    // Without pings of its own the link needs three minutes.
+    let settled = tokio::time::timeout(Duration::from_secs(90), leader.settle()).await;
+    assert_eq!(settled.expect("the connection is kept"), Turn::Committed);
+    let mut late = connect(server.address, 2).await;
+    late.catch_up().await;
+    assert_eq!(late.records, leader.records);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_was_stopped_publishes_nothing_once_another_leads() {
     let Some(server) = Nats::plain() else { return };

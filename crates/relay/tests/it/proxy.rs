@@ -5,7 +5,7 @@ mod frame;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -46,6 +46,9 @@ pub(crate) enum Fate {
 struct Shared {
     /// Everything from the server is discarded.
     is_deaf: AtomicBool,
+    /// Connections that were made, and those of them, the first ones, that are silent.
+    connections: AtomicUsize,
+    silenced: AtomicUsize,
     /// Connections are closed.
     cut: Notify,
     /// The fates of the next publishes; those after them pass.
@@ -75,6 +78,12 @@ impl Proxy {
     /// Discards what the server sends, or no longer.
     pub(crate) fn set_deaf(&self, is_deaf: bool) {
         self.shared.is_deaf.store(is_deaf, Ordering::SeqCst);
+    }
+
+    /// Discards everything on the present connections, in both directions, and leaves them open.
+    pub(crate) fn fall_silent(&self) {
+        let connections = self.shared.connections.load(Ordering::SeqCst);
+        self.shared.silenced.store(connections, Ordering::SeqCst);
     }
 
     /// Closes all connections.
@@ -166,11 +175,16 @@ impl Plain {
 }
 
 async fn carry(client: TcpStream, server: TcpStream, shared: Arc<Shared>) {
+    let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+    let is_silent = || number < shared.silenced.load(Ordering::SeqCst);
     let (from_client, mut to_client) = client.into_split();
     let (from_server, mut to_server) = server.into_split();
     let up = async {
         let mut from_client = BufReader::new(from_client);
         while let Some(frame) = Frame::read(&mut from_client).await {
+            if is_silent() {
+                continue;
+            }
             for bytes in shared.pass(frame) {
                 if to_server.write_all(&bytes).await.is_err() {
                     return;
@@ -181,7 +195,8 @@ async fn carry(client: TcpStream, server: TcpStream, shared: Arc<Shared>) {
     let down = async {
         let mut from_server = BufReader::new(from_server);
         while let Some(frame) = Frame::read(&mut from_server).await {
-            let is_lost = shared.is_deaf.load(Ordering::SeqCst) || shared.silences(&frame);
+            let is_deaf = shared.is_deaf.load(Ordering::SeqCst) || is_silent();
+            let is_lost = is_deaf || shared.silences(&frame);
             if !is_lost && to_client.write_all(&frame.bytes()).await.is_err() {
                 return;
             }
