@@ -24,7 +24,6 @@ const CHECKPOINT: &str = "checkpoint";
 pub struct Bucket {
     link: Link,
     store: Store,
-    max_value: usize,
 }
 
 /// A node that leads or is ready to.
@@ -59,10 +58,10 @@ fn config(bucket: String, settings: &Settings) -> Config {
 }
 
 impl Bucket {
-    /// Opens the bucket of a stream, and creates it if it is absent.
+    /// Opens the bucket of a stream, and creates it if it is absent and the settings allow it.
     ///
     /// # Errors
-    /// If no server responds, or the bucket cannot be created.
+    /// If no server responds, or the bucket is absent and not created.
     pub async fn open(link: &Link, settings: &Settings) -> Result<Self, OpenError> {
         let (bucket, context) = (settings.bucket(), &link.context);
         let name = format!("the bucket {bucket}");
@@ -70,10 +69,13 @@ impl Bucket {
             |error: &(dyn Error + 'static)| link.denials.explain(refusal::explain(&name, error));
         let store = match context.get_key_value(&bucket).await {
             Err(error) if error.kind() == KeyValueErrorKind::InvalidStoreName => {
-                let (stream, difference) = (format!("KV_{bucket}"), "it is no bucket".to_owned());
+                let (stream, difference) = (settings.bucket_stream(), "it is no bucket".to_owned());
                 Err(OpenError::Shape { stream, difference })
             }
             Err(error) if refusal::is_absent(&error) => {
+                if !settings.may_create {
+                    return Err(OpenError::Absent(name));
+                }
                 match context.create_key_value(config(bucket.clone(), settings)).await {
                     // Another node has just created it, with other replicas.
                     Err(error) if refusal::exists(&error) => {
@@ -84,7 +86,13 @@ impl Bucket {
             }
             found => found.map_err(|error| refused(&error)),
         }?;
-        Ok(Self { link: link.clone(), store, max_value: link.max_payload() })
+        Ok(Self { link: link.clone(), store })
+    }
+
+    /// Returns the number of servers that kept the bucket when it was opened.
+    #[must_use]
+    pub fn replicas(&self) -> usize {
+        self.store.stream.cached_info().config.num_replicas
     }
 
     /// Renews the lease of the node that leads.
@@ -138,7 +146,8 @@ impl Bucket {
         Encoder::new()
             .checkpoint(&checkpoint, &mut plain)
             .map_err(protocol::ProposeError::Encode)?;
-        let content = protocol::compress(&plain).filter(|content| content.len() <= self.max_value);
+        let max_value = self.link.max_value();
+        let content = protocol::compress(&plain).filter(|content| content.len() <= max_value);
         let Some(content) = content else { return Ok(false) };
         self.put(CHECKPOINT, content).await.map(|_| true)
     }

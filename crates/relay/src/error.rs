@@ -48,6 +48,9 @@ pub enum OpenError {
         /// The servers' reason.
         reason: String,
     },
+    /// The stream or the bucket does not exist, and this program does not create it. It may end.
+    #[error("no node that reads logs has created {0} yet")]
+    Absent(String),
     /// The servers run without JetStream.
     #[error("the servers have no JetStream: start them with `-js` or a `jetstream` section")]
     NoJetStream,
@@ -77,7 +80,7 @@ impl OpenError {
     /// Reports whether the same may succeed later.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NoPlace { .. })
+        matches!(self, Self::Unreachable(_) | Self::NoPlace { .. } | Self::Absent(_))
     }
 }
 

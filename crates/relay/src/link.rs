@@ -6,7 +6,7 @@ mod shape;
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -30,8 +30,15 @@ pub struct Link {
     subject: String,
     timeout: Duration,
     pub(crate) denials: Denials,
-    /// Several servers keep the stream, as last seen.
-    is_replicated: Arc<AtomicBool>,
+    configured: Arc<Configured>,
+}
+
+/// Settings of the stream, as last seen: they are the operator's.
+#[derive(Debug, Default)]
+struct Configured {
+    replicas: AtomicUsize,
+    /// Bytes of a message with its headers at most; 0 for no limit.
+    max_message: AtomicUsize,
 }
 
 /// The outcome of a publish.
@@ -43,6 +50,8 @@ pub enum Outcome {
     WrongSequence,
     /// The last message has another id, or the server does not know its id.
     WrongId,
+    /// The server, or the stream, takes only smaller messages.
+    TooLarge,
     /// There was no answer, or one that says nothing about the message; the reason.
     Unknown(String),
 }
@@ -65,11 +74,11 @@ pub(crate) struct Extent {
 }
 
 impl Link {
-    /// Connects to a server, and creates the stream if it is absent.
+    /// Connects to a server, and creates the stream if it is absent and the settings allow it.
     ///
     /// # Errors
     /// If no server can be reached, the credentials are refused, or the stream exists with another
-    /// shape or cannot be created.
+    /// shape, or is absent and not created.
     pub async fn open(settings: &Settings) -> Result<Self, OpenError> {
         if !settings.has_valid_name() {
             return Err(OpenError::Name(settings.stream.clone()));
@@ -82,17 +91,33 @@ impl Link {
         let stream = context.get_stream_no_info(&settings.stream).await;
         let stream = stream.map_err(|error| OpenError::Unreachable(error.to_string()))?;
         let subject = settings.subject();
-        let is_replicated = Arc::default();
-        let link = Self { client, context, stream, subject, timeout, denials, is_replicated };
-        // Learned from the stream: its replicas are the operator's.
+        let configured = Arc::default();
+        let link = Self { client, context, stream, subject, timeout, denials, configured };
+        // To learn how the stream is configured.
         link.extent().await.map_err(|error| OpenError::Unreachable(error.to_string()))?;
         Ok(link)
     }
 
-    /// Returns the bytes of a message at most, as the server says; some of them are for headers.
+    /// Returns the bytes of a message of the stream at most, without its headers: by the limit of the
+    /// server that is connected, and that of the stream.
     #[must_use]
     pub fn max_payload(&self) -> usize {
-        self.client.server_info().max_payload.saturating_sub(HEADERS)
+        let of_server = self.max_value();
+        match self.configured.max_message.load(Ordering::Relaxed) {
+            0 => of_server,
+            of_stream => of_server.min(of_stream.saturating_sub(HEADERS)),
+        }
+    }
+
+    /// Returns the bytes of a message of any stream at most, without its headers.
+    pub(crate) fn max_value(&self) -> usize {
+        self.client.max_payload().saturating_sub(HEADERS)
+    }
+
+    /// Returns the number of servers that keep the stream, as last seen.
+    #[must_use]
+    pub fn replicas(&self) -> usize {
+        self.configured.replicas.load(Ordering::Relaxed)
     }
 
     /// Returns the time to wait for a response of a server.
@@ -113,7 +138,7 @@ impl Link {
 
     /// Reports whether several servers keep the stream.
     pub(crate) fn is_replicated(&self) -> bool {
-        self.is_replicated.load(Ordering::Relaxed)
+        self.replicas() > 1
     }
 
     /// Publishes a message with its fences. The id of the last message is one only if a single server
@@ -137,6 +162,11 @@ impl Link {
             Err(error) => match error.kind() {
                 PublishErrorKind::WrongLastSequence => Outcome::WrongSequence,
                 PublishErrorKind::WrongLastMessageId => Outcome::WrongId,
+                _ if is_too_large(&error) => {
+                    let (bytes, reason) = (publish.payload.len(), with_source(&error));
+                    tracing::error!(bytes, reason, "a message is too large for the stream");
+                    Outcome::TooLarge
+                }
                 _ => {
                     tracing::debug!(%error, "the outcome of a publish is unknown");
                     Outcome::Unknown(with_source(&error))
@@ -186,7 +216,9 @@ impl Link {
     pub(crate) async fn extent(&self) -> Result<Extent, UseError> {
         self.connected()?;
         let info = self.stream.get_info().await.map_err(absent)?;
-        self.is_replicated.store(info.config.num_replicas > 1, Ordering::Relaxed);
+        let max_message = usize::try_from(info.config.max_message_size).unwrap_or(0);
+        self.configured.replicas.store(info.config.num_replicas, Ordering::Relaxed);
+        self.configured.max_message.store(max_message, Ordering::Relaxed);
         let state = info.state;
         let last = state.last_sequence;
         let first = if state.messages == 0 { last.saturating_add(1) } else { state.first_sequence };
@@ -205,7 +237,7 @@ impl Link {
 
 const NOT_CONNECTED: &str = "no server is connected";
 
-/// Bytes of a message that headers take.
+/// Bytes of a message that headers take, at most.
 const HEADERS: usize = 1024;
 
 /// Sorts an absent stream from a failure.
@@ -215,6 +247,14 @@ fn absent(error: stream::InfoError) -> UseError {
         Some(jetstream::ErrorCode::STREAM_NOT_FOUND) => UseError::Deleted,
         _ => UseError::unavailable(error),
     }
+}
+
+/// Reports whether the message was refused for its size, by the client for the server or by the stream.
+fn is_too_large(error: &PublishError) -> bool {
+    let reason = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    let code = reason.map(jetstream::Error::error_code);
+    error.kind() == PublishErrorKind::MaxPayloadExceeded
+        || code == Some(jetstream::ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
 }
 
 /// Returns an error in words, with its cause.

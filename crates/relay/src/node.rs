@@ -72,7 +72,7 @@ pub enum Turn {
     Committed,
     /// Something is not committed yet: take another turn.
     Again,
-    /// Another node leads, or this one never did.
+    /// Another node leads, this one never did, or a message was too large for the stream.
     Deposed,
 }
 
@@ -466,6 +466,11 @@ impl Node {
             }
         } else {
             self.counts.repeated = self.counts.repeated.saturating_add(1);
+        }
+        if outcome == Outcome::TooLarge {
+            // It would not fit later either. The next term cuts its messages by the limit of its time.
+            self.leader = None;
+            return Ok(());
         }
         if let Outcome::Unknown(reason) = &outcome {
             self.trouble = Some(reason.clone());

@@ -11,6 +11,8 @@ pub struct Settings {
     pub servers: Vec<String>,
     /// Name of the stream: ASCII letters, digits, `-` and `_`.
     pub stream: String,
+    /// The stream and its bucket are created if they are absent.
+    pub may_create: bool,
     /// Copies of each message, if the stream is created.
     pub replicas: usize,
     /// Bytes that the stream keeps, if it is created; 0 for no limit.
@@ -62,13 +64,14 @@ impl fmt::Debug for Credentials {
 }
 
 impl Settings {
-    /// Makes settings without credentials and TLS, of a stream without replicas or limits, with a time-out of
-    /// 2 seconds.
+    /// Makes settings without credentials and TLS, of a stream without replicas or limits that is created if it
+    /// is absent, with a time-out of 2 seconds.
     #[must_use]
     pub fn new(servers: Vec<String>, stream: &str) -> Self {
         Self {
             servers,
             stream: stream.to_owned(),
+            may_create: true,
             replicas: 1,
             max_bytes: 0,
             max_age: Duration::ZERO,
@@ -90,6 +93,12 @@ impl Settings {
     #[must_use]
     pub fn bucket(&self) -> String {
         format!("{}-state", self.stream.to_ascii_lowercase())
+    }
+
+    /// Returns the name of the stream in which the bucket is stored.
+    #[must_use]
+    pub fn bucket_stream(&self) -> String {
+        format!("KV_{}", self.bucket())
     }
 
     /// Reports whether the name of the stream has only allowed characters.

@@ -16,12 +16,19 @@ use crate::settings::Settings;
 /// the same bytes are published again, and must be stored.
 const DUPLICATE_WINDOW: Duration = Duration::from_millis(100);
 
-/// Creates the stream if it is absent, and checks its shape otherwise.
+/// Bytes that a message of the stream may have at least: in smaller ones there would be no room for a
+/// large batch even in parts, beside the headers.
+const MIN_MESSAGE: i32 = 4096;
+
+/// Creates the stream if it is absent and may be created, and checks its shape otherwise.
 pub(crate) async fn ensure(context: &Context, settings: &Settings) -> Result<(), OpenError> {
     let name = format!("the stream {}", settings.stream);
     let refused = |error: &(dyn Error + 'static)| refusal::explain(&name, error);
     let stream = match context.get_stream(&settings.stream).await {
         Err(error) if refusal::is_absent(&error) => {
+            if !settings.may_create {
+                return Err(OpenError::Absent(name));
+            }
             match context.create_stream(wanted(settings)).await {
                 Ok(stream) => {
                     tracing::info!(stream = settings.stream, "the stream is created");
@@ -74,6 +81,10 @@ fn difference(found: &Config, settings: &Settings) -> Option<String> {
         (found.retention == RetentionPolicy::Limits, "its retention is not `limits`"),
         (found.discard == DiscardPolicy::Old, "it does not discard old messages first"),
         (found.max_messages_per_subject <= 0, "it limits messages per subject"),
+        (
+            found.max_message_size <= 0 || found.max_message_size >= MIN_MESSAGE,
+            "its messages may have less than 4096 bytes",
+        ),
         (!found.allow_rollup, "it allows roll-ups"),
         (found.deny_delete, "it allows messages to be deleted"),
         (found.deny_purge, "it allows to be purged"),
@@ -111,7 +122,7 @@ mod tests {
     #[test]
     fn every_other_shape_is_named() {
         let settings = settings();
-        let changes: [fn(&mut Config); 9] = [
+        let changes: [fn(&mut Config); 10] = [
             |config| config.storage = StorageType::Memory,
             |config| config.retention = RetentionPolicy::Interest,
             |config| config.discard = DiscardPolicy::New,
@@ -121,6 +132,7 @@ mod tests {
             |config| config.subjects.push("other".to_owned()),
             |config| config.persist_mode = Some(PersistenceMode::Async),
             |config| config.duplicate_window = Duration::from_secs(120),
+            |config| config.max_message_size = MIN_MESSAGE - 1,
         ];
         let mut seen = Vec::new();
         for change in changes {
@@ -135,7 +147,9 @@ mod tests {
     #[test]
     fn limits_and_replicas_are_the_operators() {
         let settings = settings();
-        let config = Config { max_bytes: 5, num_replicas: 3, ..wanted(&settings) };
+        let max_message_size = MIN_MESSAGE;
+        let config =
+            Config { max_bytes: 5, num_replicas: 3, max_message_size, ..wanted(&settings) };
         assert_eq!(difference(&config, &settings), None);
     }
 }

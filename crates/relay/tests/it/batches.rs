@@ -39,6 +39,14 @@ pub(crate) fn varied_batch(state: &State, seen: u64, random: &mut Random) -> Bat
     })
 }
 
+/// Makes one with certificates of a kibibyte that cannot be compressed.
+pub(crate) fn large_batch(state: &State, seen: u64, certificates: u64) -> Batch {
+    make(state, &identity(0, "Log"), seen, certificates, |log, index| {
+        let text = |part: u64| format!("part {part} of certificate {index} of log {}", log.0);
+        Made::Record((0..32).flat_map(|part| ct::sha256(text(part).as_bytes())).collect())
+    })
+}
+
 /// An entry.
 enum Made {
     Record(Vec<u8>),

@@ -6,6 +6,7 @@ mod batches;
 mod cluster;
 mod damage;
 mod fences;
+mod limits;
 mod losses;
 mod model;
 mod nats;

@@ -54,6 +54,11 @@ impl Nats {
         self.folder.path()
     }
 
+    /// Replaces the further lines of the configuration, from the next start on.
+    pub(crate) fn configure(&mut self, configuration: &str) {
+        configuration.clone_into(&mut self.configuration);
+    }
+
     /// Starts the server again.
     pub(crate) fn resume(&mut self) {
         let file = self.folder().join("nats.conf");

@@ -135,6 +135,7 @@ async fn streams_of_another_shape_are_refused_with_the_difference() {
             "its retention is not `limits`",
         ),
         (Config { deny_delete: false, ..wanted("a") }, "it allows messages to be deleted"),
+        (Config { max_message_size: 4095, ..wanted("a") }, "less than 4096 bytes"),
         (Config { duplicate_window: Duration::ZERO, ..mirror }, "it is a mirror"),
         (Config { sources: Some(vec![source]), ..wanted("a") }, "it has sources"),
         (Config { subjects: vec!["other".to_owned()], ..wanted("a") }, "its subjects are"),
@@ -170,6 +171,26 @@ async fn streams_that_cannot_be_created_are_refused_with_the_reason() {
     let addressed = Settings { servers: vec!["nats://a b".to_owned()], ..settings };
     let error = Link::open(&addressed).await.unwrap_err();
     assert!(matches!(error, OpenError::Address(_)) && !error.is_temporary(), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_creates_the_stream_and_the_bucket() {
+    let Some(server) = Nats::plain() else { return };
+    let settings = server.settings();
+    let reader = Settings { may_create: false, ..settings.clone() };
+    let is_absent =
+        |error: OpenError| matches!(error, OpenError::Absent(_)) && error.is_temporary();
+    for _ in 0..2 {
+        assert!(is_absent(Link::open(&reader).await.unwrap_err()));
+    }
+    let link = Link::open(&settings).await.unwrap();
+    let read = Link::open(&reader).await.unwrap();
+    for _ in 0..2 {
+        assert!(is_absent(Bucket::open(&read, &reader).await.unwrap_err()));
+    }
+    Bucket::open(&link, &settings).await.unwrap();
+    let bucket = Bucket::open(&read, &reader).await.unwrap();
+    assert_eq!((read.replicas(), bucket.replicas()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

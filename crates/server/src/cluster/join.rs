@@ -1,4 +1,5 @@
-//! The start of a node: it connects, reads the stream to its end, and creates it if there is none.
+//! The start of a node: it connects, reads the stream to its end, and creates it if there is none and the
+//! node may lead.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -50,8 +51,16 @@ pub(crate) struct Joined {
 /// # Errors
 /// If the settings cannot be used: credentials, certificates, or a stream of another shape.
 pub(crate) async fn join(config: &Config, random: u64) -> anyhow::Result<Joined> {
-    let settings = settings::stream(&config.cluster)?;
+    // An edge may have other settings than the nodes that read logs, or none.
+    let settings = settings::stream(&config.cluster, settings::may_lead(config))?;
     let (link, bucket) = open(&settings).await?;
+    let found =
+        [(settings.stream.clone(), link.replicas()), (settings.bucket_stream(), bucket.replicas())];
+    for (stream, copies) in found {
+        if let Some(difference) = difference(&stream, settings.replicas, copies) {
+            tracing::warn!("{difference}");
+        }
+    }
     let standing = Standing::new();
     let rules = Rules {
         may_lead: settings::may_lead(config),
@@ -130,6 +139,18 @@ async fn open_once(settings: &relay::Settings) -> Result<(Link, Bucket), OpenErr
     let link = Link::open(settings).await?;
     let bucket = Bucket::open(&link, settings).await?;
     Ok((link, bucket))
+}
+
+/// Returns the difference between the copies that are configured and those of a stream that exists. A
+/// single one is the default of the setting, and nobody's choice.
+fn difference(stream: &str, configured: usize, copies: usize) -> Option<String> {
+    let text = || {
+        format!(
+            "cluster.replicas is {configured}, and the stream {stream} has {copies}: the setting counts \
+             only when it is created; run `nats stream edit {stream} --replicas {configured}`"
+        )
+    };
+    (configured > 1 && copies != configured).then(text)
 }
 
 /// Logs why the server waits: at once, and every minute.
@@ -259,5 +280,51 @@ impl Joining {
                 window.restore(&hash, offset, age, Instant::now());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::{Cluster, Role};
+    use xtask::nats::Nats;
+
+    use super::*;
+
+    #[test]
+    fn other_copies_than_those_configured_are_reported() {
+        let text = difference("KV_ctlog-state", 3, 1).expect("two are missing");
+        assert!(text.contains("nats stream edit KV_ctlog-state --replicas 3"), "{text}");
+        assert!(difference("CTLOG", 3, 5).is_some());
+        assert_eq!(difference("CTLOG", 3, 3), None);
+        assert_eq!(difference("CTLOG", 1, 3), None, "the setting has its default");
+    }
+
+    /// An edge would create the stream with its own settings.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_edge_that_starts_first_creates_nothing_and_waits_for_a_node_that_reads_logs() {
+        if let Err(error) = xtask::nats::program() {
+            println!("SKIPPED: the server of NATS cannot be installed: {error:#}");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let nats = Nats::start(folder.path(), 1).expect("NATS starts");
+        let node = |role| {
+            let url = vec![nats.urls()];
+            let max_bytes = config::ByteSize::new(config::ByteSize::GIB);
+            let cluster = Cluster { url, max_bytes, ..Cluster::default() };
+            Config { role, cluster, ..Config::default() }
+        };
+        let (edge, ingest) = (node(Role::Edge), node(Role::Ingest));
+        let settings = settings::stream(&edge.cluster, settings::may_lead(&edge)).expect("usable");
+        for _ in 0..2 {
+            let error = open_once(&settings).await.expect_err("there is no stream");
+            assert!(matches!(error, OpenError::Absent(_)) && error.is_temporary(), "{error}");
+            let shown = "no node that reads logs has created the stream CTLOG yet";
+            assert_eq!(error.to_string(), shown);
+        }
+        let waiting = tokio::spawn(async move { join(&edge, 1).await });
+        let first = join(&ingest, 2).await.expect("it creates the stream");
+        let joined = waiting.await.expect("no panic").expect("it reads the stream");
+        assert_eq!(joined.state.stream(), first.state.stream());
     }
 }

@@ -321,7 +321,7 @@ impl Member {
         Ok(())
     }
 
-    /// Ends a term that another node has ended, and reads on.
+    /// Ends a term that another node has ended, or that cannot continue, and reads on.
     async fn step_down(&mut self) {
         self.node.step_down();
         self.standing.set_leads(false);
@@ -330,9 +330,12 @@ impl Member {
             tracing::info!("another node leads");
             return;
         };
+        let led = self.means.logs.led().map(|led| led.term);
+        let is_led_by_another = self.node.reader().state().map(State::term) > led;
         tracing::warn!(
-            "another node leads: this node stops following the logs; nothing is lost, it publishes \
-             nothing more and reads on"
+            "{}: this node stops following the logs; nothing is lost, it publishes nothing more and \
+             reads on",
+            if is_led_by_another { "another node leads" } else { "this term ends" }
         );
         self.shown.window = (self.new_window)(&self.config);
         leading.abandon(&self.means).await;

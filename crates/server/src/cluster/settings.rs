@@ -21,12 +21,13 @@ pub(super) fn may_lead(config: &Config) -> bool {
     config.role != Role::Edge
 }
 
-/// Returns the settings of the stream.
+/// Returns the settings of the stream, for a program that may create it or not.
 ///
 /// # Errors
 /// If a file that the configuration names cannot be read.
-pub(super) fn stream(cluster: &Cluster) -> anyhow::Result<Settings> {
+pub(super) fn stream(cluster: &Cluster, may_create: bool) -> anyhow::Result<Settings> {
     Ok(Settings {
+        may_create,
         servers: cluster.servers().map(str::to_owned).collect(),
         stream: cluster.stream.clone(),
         replicas: usize::try_from(cluster.replicas).unwrap_or(1),
@@ -42,7 +43,7 @@ pub(super) fn stream(cluster: &Cluster) -> anyhow::Result<Settings> {
 /// Returns what is wrong with the files that the settings name.
 pub(crate) fn check(config: &Config) -> Option<anyhow::Error> {
     let files = || {
-        stream(&config.cluster)?;
+        stream(&config.cluster, false)?;
         if let Some(file) = &config.cluster.ca_file {
             std::fs::read(file)
                 .with_context(|| format!("cluster.ca_file: {} cannot be read", file.display()))?;
@@ -90,11 +91,12 @@ mod tests {
         fs::write(&path, "well kept\n").expect("writable");
         let file = Some(path);
         let cluster = Cluster { token_file: file.clone(), ..Cluster::default() };
-        let token = stream(&cluster).expect("readable").credentials;
+        let token = stream(&cluster, true).expect("readable").credentials;
         assert!(matches!(token, Credentials::Token(token) if token == "well kept"));
         let user = Some("nodes".to_owned());
         let cluster = Cluster { user, password_file: file, ..Cluster::default() };
-        let Credentials::User { user, password } = stream(&cluster).expect("readable").credentials
+        let Credentials::User { user, password } =
+            stream(&cluster, true).expect("readable").credentials
         else {
             panic!("a user with a password")
         };

@@ -41,10 +41,10 @@ impl Visit {
     /// Connects to the servers of a configuration.
     ///
     /// # Errors
-    /// If they do not respond, or refuse the credentials.
+    /// If they do not respond, or refuse the credentials, or no node has created the stream yet.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         let open = async {
-            let settings = settings::stream(&config.cluster)?;
+            let settings = settings::stream(&config.cluster, false)?;
             let link = Link::open(&settings).await?;
             let bucket = Bucket::open(&link, &settings).await?;
             let requests = Requests::new(BucketEntry { bucket, key: KEY });
