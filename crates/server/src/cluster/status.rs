@@ -1,5 +1,7 @@
 //! The state of this node in its cluster, as health, metrics and log lines read it.
 
+mod lag;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,12 +12,17 @@ use relay::Counts;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::lag::Unreached;
+
 /// Time between two log lines about the same outage.
 pub(super) const REMIND: Duration = Duration::from_secs(60);
 /// Time without a report of the logs' status after which no node counts as leading.
 const REPORTS_WITHIN: Duration = Duration::from_secs(15);
 /// Time for which the servers may not respond before that is worth a log line.
 const HICCUP: Duration = Duration::from_secs(2);
+/// Time for which the servers have to show the end of the stream, without a longer break, before a node that
+/// cannot read counts as behind and not as cut off.
+const VISIBLE: Duration = Duration::from_secs(10);
 
 /// The figures of a node at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -30,7 +37,7 @@ pub(crate) struct Figures {
     pub(crate) position: u64,
     /// Sequence of the last message of the stream, as last seen.
     pub(crate) last: u64,
-    /// Time for which this node has been behind the stream.
+    /// Time since the stream had the oldest end that this node has not reached.
     pub(crate) lag: Duration,
     /// Terms that this node has led.
     pub(crate) terms_led: u64,
@@ -57,7 +64,7 @@ pub(crate) struct Description {
     term: u64,
     /// Messages of the stream that this node has not read.
     lag_messages: u64,
-    /// Time for which it has been behind the stream.
+    /// Time that it is behind the stream.
     lag_secs: f64,
 }
 
@@ -79,8 +86,9 @@ struct State {
     reported: Option<Instant>,
     /// The latest time of which this node is known to have read everything.
     complete_until: Option<Instant>,
-    /// The oldest end of the stream that this node has not reached.
-    target: Option<(u64, Instant)>,
+    unreached: Unreached,
+    /// The first and the last time at which the servers showed the end of the stream.
+    visible: Option<(Instant, Instant)>,
     has_caught_up: bool,
     outage: Option<Outage>,
 }
@@ -93,10 +101,29 @@ struct Outage {
 }
 
 impl State {
-    /// Notes that everything is read that was in the stream at this time.
-    fn complete(&mut self, time: Instant) {
-        self.complete_until = self.complete_until.max(Some(time));
-        (self.target, self.has_caught_up) = (None, true);
+    /// Notes that everything up to this position is read.
+    fn reach(&mut self, position: u64) {
+        if let Some(time) = self.unreached.reach(position) {
+            self.complete_until = self.complete_until.max(Some(time));
+            self.has_caught_up = true;
+        }
+    }
+
+    /// Notes that the servers show the end of the stream at this time.
+    fn see_end(&mut self, now: Instant) {
+        let is_recent =
+            |(_, last): &(Instant, Instant)| now.saturating_duration_since(*last) < VISIBLE;
+        let first = self.visible.filter(is_recent).map_or(now, |(first, _)| first);
+        self.visible = Some((first, now));
+    }
+
+    /// Reports whether the servers have shown the end of the stream lately. Just after they respond again,
+    /// reading has not begun yet.
+    fn is_end_visible(&self, now: Instant) -> bool {
+        self.visible.is_some_and(|(first, last)| {
+            now.saturating_duration_since(last) < VISIBLE
+                && last.saturating_duration_since(first) >= VISIBLE
+        })
     }
 
     fn end_outage(&mut self) {
@@ -124,12 +151,12 @@ impl Status {
     pub(super) fn see_last(&self, last: u64, position: u64, asked: Instant) {
         let mut state = self.state.lock();
         (state.figures.last, state.figures.position) = (last, position);
+        state.unreached.see(last, asked);
+        state.reach(position);
+        state.see_end(asked);
+        // Otherwise only reading shows that the servers respond to that too.
         if position >= last {
-            state.complete(asked);
             state.end_outage();
-        } else {
-            // Only reading shows that the servers respond to that too.
-            state.target.get_or_insert((last, asked));
         }
     }
 
@@ -150,9 +177,7 @@ impl Status {
         let figures = &mut state.figures;
         (figures.position, figures.term, figures.counts) = (position, term, counts);
         figures.last = figures.last.max(position);
-        if let Some((_, asked)) = state.target.filter(|(target, _)| *target <= position) {
-            state.complete(asked);
-        }
+        state.reach(position);
     }
 
     /// Notes a report of the leader.
@@ -219,22 +244,31 @@ impl Status {
     /// Returns the figures.
     pub(crate) fn figures(&self) -> Figures {
         let state = self.state.lock();
-        let lag = state.target.map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        let lag = state.unreached.lag(Instant::now());
         let replay_reads = self.replay_reads.load(Ordering::Relaxed);
         Figures { lag, is_connected: state.outage.is_none(), replay_reads, ..state.figures }
     }
 
     /// Returns the reason why clients should not be sent here; `None` if they may be.
     pub(crate) fn not_ready(&self) -> Option<String> {
+        self.not_ready_at(Instant::now())
+    }
+
+    fn not_ready_at(&self, now: Instant) -> Option<String> {
         let state = self.state.lock();
         if !state.has_caught_up {
             return Some("this node has not caught up with the stream yet".to_owned());
         }
-        if let Some(outage) = &state.outage {
-            let seconds = outage.since.elapsed();
-            return (seconds > self.grace).then(|| unreachable(outage));
-        }
-        let lag = state.target.map(|(_, since)| since.elapsed())?;
+        let behind = self.behind(&state, now);
+        let Some(outage) = &state.outage else { return behind };
+        // The grace is for servers that no node reaches: others may read what this one does not.
+        let behind = behind.filter(|_| state.is_end_visible(now));
+        let seconds = now.saturating_duration_since(outage.since);
+        behind.or_else(|| (seconds > self.grace).then(|| unreachable(outage)))
+    }
+
+    fn behind(&self, state: &State, now: Instant) -> Option<String> {
+        let lag = state.unreached.lag(now);
         (lag > self.max_lag).then(|| behind(lag, &state.figures))
     }
 
@@ -249,8 +283,7 @@ impl Status {
             let seconds = silence.as_secs();
             return Some(format!("no node of the cluster has led for {seconds} s"));
         }
-        let lag = state.target.map(|(_, since)| since.elapsed())?;
-        (lag > self.max_lag).then(|| behind(lag, &state.figures))
+        self.behind(&state, Instant::now())
     }
 }
 
@@ -326,6 +359,51 @@ mod tests {
         assert!(status.not_ready().is_some_and(|reason| reason.contains("4 messages behind")));
         status.progress(9, 1, Counts::default());
         assert_eq!(status.not_ready(), None);
+    }
+
+    #[test]
+    fn a_node_that_reads_more_slowly_than_others_publish_stays_unready_until_it_catches_up() {
+        let (status, start) = (status(30, 300), Instant::now());
+        // Each second 100 messages are published, and 95 are read.
+        let ready = |second: u64| {
+            let now = start + Duration::from_secs(second);
+            status.see_last(second * 100, second * 95, now);
+            status.progress(second * 95, 1, Counts::default());
+            status.not_ready_at(now)
+        };
+        assert_eq!((0..=600).find_map(ready), None);
+        let reasons: Vec<_> = (601..1_800).map(ready).skip_while(Option::is_none).collect();
+        assert!(reasons.len() > 1_100, "it is 30 s behind soon after second 600");
+        let last = reasons.iter().position(Option::is_none);
+        assert_eq!(last, None, "it is not ready again without having caught up");
+        status.progress(1_799 * 100, 1, Counts::default());
+        assert_eq!(status.not_ready_at(start + Duration::from_secs(1_800)), None);
+    }
+
+    #[test]
+    fn the_grace_of_an_outage_does_not_cover_a_node_that_sees_others_publish() {
+        let (status, start) = (status(30, 300), Instant::now());
+        let at = |second: u64| start + Duration::from_secs(second);
+        status.see_last(5, 5, start);
+        // The servers show where the stream ends, but do not let this node read it.
+        status.fail("no consumer");
+        for second in 1..=31 {
+            status.see_last(5 + second, 5, at(second));
+            assert_eq!(status.not_ready_at(at(second)), None);
+        }
+        let reason = status.not_ready_at(at(32)).expect("it is behind");
+        assert!(reason.contains("31 s and 31 messages behind"), "{reason}");
+        // Then they show nothing any more, to no node.
+        assert_eq!(status.not_ready_at(at(100)), None);
+        // Once they respond again, reading begins a little later.
+        status.see_last(36, 5, at(200));
+        assert_eq!(status.not_ready_at(at(201)), None);
+        for second in 201..=210 {
+            status.see_last(36, 5, at(second));
+        }
+        assert!(status.not_ready_at(at(210)).is_some_and(|reason| reason.contains("behind")));
+        status.progress(36, 1, Counts::default());
+        assert_eq!((status.not_ready_at(at(211)), status.problem()), (None, None));
     }
 
     #[test]
