@@ -64,7 +64,7 @@ pub(crate) struct Description {
     term: u64,
     /// Messages of the stream that this node has not read.
     lag_messages: u64,
-    /// Time that it is behind the stream.
+    /// Time for which it has been behind the stream.
     lag_secs: f64,
 }
 
