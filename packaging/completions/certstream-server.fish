@@ -163,7 +163,7 @@ complete -c certstream-server -n "__fish_certstream_server_needs_command" -l clu
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-max-age -d 'Age at which entries are deleted, if the stream is created; by default only cluster.max_bytes limits it' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-max-lag-secs -d 'How far this node may be behind the stream before /health/ready answers 503' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-outage-grace-secs -d 'How long /health/ready still answers 200 while no NATS server responds, so that a load balancer does not disconnect every client' -r
-complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-durable -d 'Declares that every NATS server has sync_interval: always, so that none loses in a power failure what it acknowledged. Offsets then do not jump when another node takes over' -r -f -a "true\t''
+complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-durable -d 'Declares that every NATS server has sync_interval: always, so that none loses in a power failure what it acknowledged. Offsets then do not jump when another node takes over. After an older copy of the stream is restored, the first leader needs false: otherwise offsets that clients have seen are given to other certificates' -r -f -a "true\t''
 false\t''"
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-user -d 'User, with cluster.password_file' -r
 complete -c certstream-server -n "__fish_certstream_server_needs_command" -l cluster-password-file -d 'File with the user\'s password' -r
