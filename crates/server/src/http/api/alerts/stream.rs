@@ -16,7 +16,7 @@ use feed::Written;
 use futures_util::stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Alerts, Requested};
 use crate::http::guard::Admission;
@@ -32,7 +32,8 @@ const LONGEST_ID: usize = 64;
 ///
 /// Server-Sent Events: the `data` of each is an alert, as in the body of a webhook, and its `id` is that of
 /// the alert. A client that sends `Last-Event-ID` first gets the later ones that the server remembers. An
-/// event `gap` has the number of alerts that a client has missed because it read too slowly (`dropped`).
+/// event `gap` has the number of alerts that a client has missed because it read too slowly (`dropped`). With
+/// `rule`, it is an upper bound: it includes alerts of other rules.
 #[utoipa::path(
     get,
     path = "/api/alerts/stream",
@@ -131,10 +132,12 @@ impl Events {
 
     /// Returns the next event; none once the server stops.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
+        // Alerts of other rules do not end the silence.
+        let silent_until = Instant::now() + self.silence;
         loop {
             let entry = match self.missed.pop_front() {
                 Some(entry) => entry,
-                None => match timeout(self.silence, self.follower.recv()).await {
+                None => match timeout_at(silent_until, self.follower.recv()).await {
                     Ok(Ok(entry)) => entry,
                     Ok(Err(RecvError::Lagged(dropped))) => return Some(self.gap(dropped)),
                     Ok(Err(RecvError::Closed)) => return None,

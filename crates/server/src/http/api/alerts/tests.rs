@@ -1,11 +1,14 @@
 //! The list of alerts, and the stream of them.
 
+use std::time::Duration;
+
 use alerts::{Alert, Described, Explained, Sighting, State as Delivery};
 use axum::body::to_bytes;
 use config::alerts::Rule;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::*;
 use crate::metrics::clients::Visitor;
@@ -118,7 +121,7 @@ fn a_failure_has_the_time_of_the_next_attempt() {
         time,
         reason: "it answers 503".to_owned(),
         attempts: 3,
-        next_attempt: time.checked_add(std::time::Duration::from_secs(4)).ok(),
+        next_attempt: time.checked_add(Duration::from_secs(4)).ok(),
     };
     let written = |failure| serde_json::to_value(answer::Failure::from(failure)).expect("JSON");
     let mut expected = json!({
@@ -178,6 +181,32 @@ async fn a_stream_has_each_alert_and_ends_with_the_server() {
         assert!(event.ends_with("}\n\n"), "{event}");
     }
     assert_eq!(events.next().await, None);
+}
+
+/// Adds alerts of the rule `b`, for ever.
+async fn alerts_of_another(alerts: &Alerts, pause: Duration) {
+    for id in 0.. {
+        tokio::time::sleep(pause).await;
+        alerts.status.recent.push(alert("b", id));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn alerts_of_other_rules_delay_no_heartbeat() {
+    let (alerts, _alives) = configured(&["a", "b"]);
+    let silence = Duration::from_secs(alerts.config.heartbeat.interval_secs);
+    let mut events = stream::Events::new(&alerts, None, Some("a".to_owned()), Visitor::default());
+    for _ in 0..2 {
+        let began = Instant::now();
+        tokio::select! {
+            event = events.next() => {
+                assert_eq!(event.as_deref(), Some(&b": heartbeat\n\n"[..]));
+            }
+            () = tokio::time::sleep(silence * 3) => panic!("the stream is silent"),
+            () = alerts_of_another(&alerts, silence / 4) => {}
+        }
+        assert_eq!(Instant::now() - began, silence);
+    }
 }
 
 #[tokio::test(start_paused = true)]
