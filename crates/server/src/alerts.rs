@@ -5,6 +5,7 @@
 
 mod delivering;
 mod engine;
+mod kept;
 mod matching;
 mod saving;
 pub(crate) mod settings;
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use config::Config;
 use feed::Begin;
+use journal::Journal;
 use record::StreamId;
 use sinks::{Position, Resume};
 use tokio::sync::watch;
@@ -28,6 +30,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::engine::Engine;
+use self::kept::Kept;
 use self::matching::Stream;
 use self::saving::Saving;
 use self::settings::Settings;
@@ -66,6 +69,8 @@ struct Task {
     folder: Option<PathBuf>,
     /// True if the stream is kept elsewhere than in memory.
     can_reread: bool,
+    /// The journal of certificates, unless a cluster has them.
+    kept: Option<Kept>,
 }
 
 /// A handle that replaces rules and receivers. Clones share it.
@@ -81,7 +86,11 @@ impl Alerts {
     ///
     /// # Errors
     /// If one of them cannot be used.
-    pub(crate) fn read(config: &Config, parts: &Parts) -> anyhow::Result<Self> {
+    pub(crate) fn read(
+        config: &Config,
+        parts: &Parts,
+        journal: Option<Journal>,
+    ) -> anyhow::Result<Self> {
         let letters = config.data_dir.as_deref().map(dead_letters_in).map(DeadLetters::new);
         let folder = config.data_dir.as_ref().map(|data_dir| data_dir.join(FOLDER));
         let status = Arc::new(Status::new(letters.map(Arc::new)));
@@ -96,6 +105,7 @@ impl Alerts {
             status,
             folder,
             can_reread: parts.hub.has_history(),
+            kept: journal.map(|journal| Kept::new(journal, config)),
         };
         Ok(Self { task: Arc::new(task), running: None })
     }
@@ -245,12 +255,13 @@ impl Task {
         let bounds = Bounds::new(self.in_use.load().receivers.len(), self.can_reread);
         let Some(mut store) = keeper.store_of_alerts() else {
             let head = self.place(Begin::Head);
-            return Ok((Outbox::new(head, bounds), Saving::new(None, false), head));
+            return Ok((Outbox::new(head, bounds), Saving::new(None, false, false), head));
         };
         let place = store.place();
         let loaded = store.load().await;
         let document =
             loaded.with_context(|| format!("the state of alerts {place} cannot be used"))?;
+        let exists = document.is_some();
         let (mut outbox, resume) = match document {
             None => (Outbox::new(Position::default(), bounds), Resume::Head),
             Some(document) => {
@@ -272,7 +283,7 @@ impl Task {
         };
         let begin = self.place(self.begin(resume, keeper.is_shared()));
         outbox.move_to(begin);
-        Ok((outbox, Saving::new(Some(store), keeper.is_shared()), begin))
+        Ok((outbox, Saving::new(Some(store), keeper.is_shared(), exists), begin))
     }
 
     /// Returns the place in the stream where a reader begins.

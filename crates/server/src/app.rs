@@ -161,7 +161,7 @@ impl Server {
             stream: id,
             tasks: tasks.clone(),
         };
-        let mut alerts = Alerts::read(&config, &parts)?;
+        let mut alerts = Alerts::read(&config, &parts, journal.clone())?;
         // Before anything is published.
         let outputs = match (mode, stream.bucket()) {
             (Mode::DryRun, _) => Outputs::default(),

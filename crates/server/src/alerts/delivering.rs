@@ -20,6 +20,9 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// Pause before an alert is to be made again from a stream that cannot be read.
 const READ_AGAIN: Duration = Duration::from_secs(10);
 
+/// Reason of an alert that could not be read again after a restart.
+const LEAVING: &str = "the journal is about to delete the certificate";
+
 /// The end of a delivery.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -39,6 +42,8 @@ pub(super) struct Next {
     pub(super) waiting: Waiting,
     /// True if it is not among the newest alerts because it is to be made yet.
     pub(super) is_unlisted: bool,
+    /// True if the journal is about to delete its certificate.
+    pub(super) is_leaving: bool,
 }
 
 /// Delivers the first alert of a route, or keeps it among the dead letters if the route exists no more.
@@ -54,8 +59,7 @@ pub(super) async fn deliver(
     let delivery = match make(&task, &settings, &next, &mut stopping).await {
         Made::Alert(alert, reason) => {
             id = Some(alert.id.clone());
-            let Next { route, waiting, .. } = &next;
-            attempt(&task, &settings, route, waiting.matched, &alert, reason, stopping).await
+            attempt(&task, &settings, &next, &alert, reason, stopping).await
         }
         Made::Gone => {
             gone = Some(next.waiting.offset);
@@ -82,7 +86,7 @@ async fn make(
     next: &Next,
     stopping: &mut watch::Receiver<bool>,
 ) -> Made {
-    let Next { route, waiting, is_unlisted } = next;
+    let Next { route, waiting, is_unlisted, .. } = next;
     if let Some(alert) = &waiting.alert {
         return Made::Alert(Arc::clone(alert), None);
     }
@@ -120,25 +124,33 @@ async fn make(
 async fn attempt(
     task: &Task,
     settings: &Settings,
-    route: &Route,
-    matched: u64,
+    next: &Next,
     alert: &Alert,
     reason: Option<&'static str>,
     mut stopping: watch::Receiver<bool>,
 ) -> Delivery {
+    let Next { route, waiting, is_leaving, .. } = next;
     let reason = match (settings.receiver(route), reason) {
         (Some(receiver), None) => {
-            let matched = i64::try_from(matched).unwrap_or(i64::MAX);
-            let matched = Timestamp::from_second(matched).unwrap_or_default();
-            return receiver.deliverer.deliver(alert, matched, stopping).await;
+            let problem = receiver.deliverer.problem().filter(|_| *is_leaving);
+            let Some(problem) = problem else {
+                // One that is leaving is tried once, as if it had waited for long.
+                let matched = if *is_leaving { 0 } else { waiting.matched };
+                let matched = i64::try_from(matched).unwrap_or(i64::MAX);
+                let matched = Timestamp::from_second(matched).unwrap_or_default();
+                return receiver.deliverer.deliver(alert, matched, stopping).await;
+            };
+            format!("{LEAVING}; the last failure: {problem}")
         }
-        (_, Some(reason)) => reason,
-        (None, None) if settings.terms(&route.rule).is_none() => "the rule exists no more",
-        (None, None) => "the rule has this receiver no more",
+        (_, Some(reason)) => reason.to_owned(),
+        (None, None) if settings.terms(&route.rule).is_none() => {
+            "the rule exists no more".to_owned()
+        }
+        (None, None) => "the rule has this receiver no more".to_owned(),
     };
     let given_up = task.status.given_up(&route.receiver);
     loop {
-        if let Some(end) = given_up.keep(alert, reason.to_owned()).await {
+        if let Some(end) = given_up.keep(alert, reason.clone()).await {
             return end;
         }
         tokio::select! {

@@ -3,40 +3,34 @@
 //! One task has the state, so whatever is saved is consistent: a page of the stream is taken as a whole,
 //! with the dead letters that it makes, before the position moves past it.
 
+mod taking;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use alerts::State;
 use alerts::delivery::Delivery;
-use alerts::outbox::{Bounds, Decided, Key, Outbox, Route, Waiting};
-use alerts::{Alert, State};
+use alerts::outbox::{Bounds, Key, Outbox, Route};
 use sinks::Position;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
+use self::taking::Taking;
 use super::Task;
 use super::delivering::{self, Ended, Next};
-use super::matching::{self, Again, Matched, Page};
+use super::matching::{self, Page};
 use super::saving::{Saved, Saving};
 use super::settings::Settings;
-use super::status::{Oldest, RuleFigures, now};
+use super::status::Oldest;
 
 /// Pages that wait to be taken.
 const PAGES: usize = 2;
 /// Time between two updates of the figures of what waits.
 const SHOW: Duration = Duration::from_millis(500);
-/// Reason of an alert for which there is no room.
-const FULL: &str = "too many alerts wait for the receiver";
-/// Time for which the alerts of a page for which there is no room may be made again: nothing else happens
-/// meanwhile.
-const MAKE: Duration = Duration::from_secs(2);
-
-/// The log line about a rule that is at its limit.
-const AT_LIMIT: &str = "the rule has reached its limit of alerts an hour; others are only counted";
-
-/// The log line about a rule with more matches than a page may have.
-const TOO_MANY: &str = "too many certificates match at a time; some are only counted";
+/// Time between two looks at the certificates that the journal is about to delete.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Another node delivers now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,10 +45,15 @@ pub(super) struct Engine {
     /// Compares the stream with the rules.
     matching: JoinSet<()>,
     pages: mpsc::Receiver<Page>,
+    /// The page of which an alert is held.
+    taking: Option<Taking>,
     /// One delivery for each route with waiting alerts.
     deliveries: JoinSet<Ended>,
-    /// Ends each of them.
-    running: HashMap<Route, watch::Sender<bool>>,
+    running: HashMap<Route, Running>,
+    /// The time at which the journal is looked at again, if there is one.
+    look: Option<Instant>,
+    /// The offset before which the journal is about to delete certificates.
+    leaving: u64,
     /// Routes whose next delivery begins once the end of the last one is saved: after a crash, no more than
     /// one alert of a route arrives again.
     unsaved: HashSet<Route>,
@@ -69,11 +68,21 @@ pub(super) struct Engine {
     is_stopping: bool,
 }
 
+/// A delivery under way.
+struct Running {
+    /// Ends it.
+    stop: watch::Sender<bool>,
+    /// True if the journal is about to delete the certificate.
+    is_leaving: bool,
+}
+
 /// Something that happens.
 enum Event {
     Stop,
     Changed,
     Page(Option<Page>),
+    AgainDue,
+    LookDue,
     Ended(Result<Ended, JoinError>),
     Saved(Saved),
     SaveDue,
@@ -94,8 +103,11 @@ impl Engine {
             saving,
             matching,
             pages,
+            taking: None,
             deliveries: JoinSet::new(),
             running: HashMap::new(),
+            look: None,
+            leaving: 0,
             unsaved: HashSet::new(),
             being_saved: HashSet::new(),
             unlisted: HashSet::new(),
@@ -111,11 +123,12 @@ impl Engine {
         let mut changed = self.task.changed.subscribe();
         self.show();
         self.forget_limits();
+        self.look();
         let waiting: Vec<_> = self.outbox.routes().cloned().collect();
         for route in waiting {
             self.deliver_next(&route);
         }
-        if !self.settings.names.is_empty() {
+        if self.is_continued() {
             // What has begun continues here after a restart.
             self.saving.now();
         }
@@ -131,8 +144,10 @@ impl Engine {
         stop: &mut watch::Receiver<bool>,
         changed: &mut watch::Receiver<()>,
     ) -> Event {
-        let Self { saving, pages, deliveries, show, .. } = self;
-        let (is_stopping, is_ended) = (self.is_stopping, self.is_ended);
+        let Self { saving, pages, deliveries, show, look, .. } = self;
+        let again = self.taking.as_ref().map(|taking| taking.again);
+        let is_stopping = self.is_stopping;
+        let is_ended = self.is_ended || again.is_some();
         let (is_idle, due) = (deliveries.is_empty(), saving.due());
         tokio::select! {
             biased;
@@ -142,6 +157,8 @@ impl Engine {
             saved = saving.ended() => Event::Saved(saved),
             () = until(due) => Event::SaveDue,
             () = until(*show) => Event::ShowDue,
+            () = until(*look), if !is_stopping => Event::LookDue,
+            () = until(again), if !is_stopping => Event::AgainDue,
             page = pages.recv(), if !is_ended => Event::Page(page),
         }
     }
@@ -152,6 +169,8 @@ impl Engine {
             Event::Changed => self.change(),
             Event::Page(Some(page)) => self.take(page).await,
             Event::Page(None) => self.matching_ended().await,
+            Event::AgainDue => self.take_again().await,
+            Event::LookDue => self.look(),
             Event::Ended(Ok(ended)) => self.settle(&ended),
             Event::Ended(Err(error)) => resume(error),
             Event::Saved(saved) => return self.note(&saved),
@@ -165,7 +184,7 @@ impl Engine {
     fn stop(&mut self) {
         (self.is_stopping, self.is_ended) = (true, true);
         self.matching.abort_all();
-        for stop in self.running.values() {
+        for Running { stop, .. } in self.running.values() {
             stop.send_replace(true);
         }
     }
@@ -176,12 +195,12 @@ impl Engine {
         let before = std::mem::replace(&mut self.settings, settings);
         let bounds = self.bounds();
         self.outbox.set_bounds(bounds);
-        if !self.settings.names.is_empty() {
+        if self.is_continued() {
             self.saving.now();
         }
         self.forget_limits();
         let settings = &self.settings;
-        for (route, stop) in &self.running {
+        for (route, Running { stop, .. }) in &self.running {
             let receivers = (before.receiver(route), settings.receiver(route));
             let is_same =
                 matches!(receivers, (Some(before), Some(now)) if Arc::ptr_eq(before, now));
@@ -197,108 +216,14 @@ impl Engine {
         outbox.retain_limits(|rule| settings.terms(rule).is_some());
     }
 
+    /// Reports whether a later start continues at the position of this one. Without rules, that is so if a
+    /// state exists: the certificates passed meanwhile are not to be compared then.
+    fn is_continued(&self) -> bool {
+        self.saving.is_durable() && (self.saving.exists() || !self.settings.names.is_empty())
+    }
+
     fn bounds(&self) -> Bounds {
         Bounds::new(self.settings.receivers.len(), self.task.can_reread)
-    }
-
-    /// Takes a page: its matches are alerts, are known, or are over a limit.
-    async fn take(&mut self, page: Page) {
-        let Page { matches, suppressed, settings, end } = page;
-        let deadline = Instant::now() + MAKE;
-        for matched in matches {
-            let Some(terms) = settings.terms(&matched.rule) else { continue };
-            let Matched { rule, key, seen, .. } = &matched;
-            let figures = self.task.status.rule(rule);
-            match self.outbox.decide(rule, terms.limit, *key, *seen) {
-                Decided::Known => self.meet_again(&matched, &settings, deadline).await,
-                Decided::Suppressed => {
-                    count_suppressed(&figures, rule, terms.limit, 1, AT_LIMIT);
-                }
-                Decided::Alert { suppressed } => {
-                    figures.add_match();
-                    self.put(matched, suppressed, &settings, deadline).await;
-                }
-            }
-        }
-        for (rule, count) in suppressed {
-            let Some(terms) = settings.terms(&rule) else { continue };
-            self.outbox.suppress(&rule, terms.limit, count);
-            let figures = self.task.status.rule(&rule);
-            count_suppressed(&figures, &rule, terms.limit, count, TOO_MANY);
-        }
-        self.outbox.move_to(end);
-        if self.saving.is_durable() && !self.settings.names.is_empty() {
-            self.saving.later();
-        }
-        self.show.get_or_insert_with(|| Instant::now() + SHOW);
-    }
-
-    /// Notes a certificate of a known alert. If that waits, and has to be read again and is not where it was,
-    /// it is read from here. Otherwise it is of the entry that was first, such as the precertificate.
-    async fn meet_again(&mut self, matched: &Matched, settings: &Arc<Settings>, deadline: Instant) {
-        let Matched { rule, key, offset, .. } = matched;
-        let Some(waiting) = self.outbox.unread(rule, *key) else { return };
-        let (stream, settings) = (self.task.stream(), Arc::clone(settings));
-        let again = matching::again(stream, settings, Arc::clone(rule), waiting);
-        let is_there =
-            matches!(timeout_at(deadline, again).await, Ok(Again::Alert(_) | Again::NoMatch(_)));
-        if !is_there {
-            self.outbox.meet_again(rule, *key, *offset);
-        }
-    }
-
-    /// Lets a new alert wait for its receivers.
-    async fn put(
-        &mut self,
-        matched: Matched,
-        suppressed: u64,
-        settings: &Arc<Settings>,
-        deadline: Instant,
-    ) {
-        let Matched { rule, key, offset, alert, .. } = matched;
-        let Some(terms) = settings.terms(&rule) else { return };
-        let alert = alert.map(|alert| Arc::new(Alert { suppressed, ..*alert }));
-        let mut waiting = Waiting { offset, key, matched: now(), suppressed, alert };
-        let status = Arc::clone(&self.task.status);
-        let refused = self.outbox.put(&rule, &waiting, &terms.receivers);
-        if waiting.alert.is_none() {
-            if refused.is_empty() {
-                // Its delivery makes it.
-                self.unlisted.insert(key);
-            } else {
-                let again = matching::again(
-                    self.task.stream(),
-                    Arc::clone(settings),
-                    Arc::clone(&rule),
-                    &waiting,
-                );
-                let again = timeout_at(deadline, again).await;
-                waiting.alert = match again {
-                    Ok(Again::Alert(alert)) => Some(Arc::new(alert)),
-                    Ok(Again::NoMatch(_) | Again::Gone | Again::NotNow) | Err(_) => None,
-                };
-            }
-        }
-        if let Some(alert) = &waiting.alert {
-            status.recent.push(Arc::clone(alert));
-        }
-        for receiver in &terms.receivers {
-            let is_refused = refused.contains(receiver);
-            let state = if is_refused { State::DeadLetter } else { State::Waiting };
-            if let Some(alert) = &waiting.alert {
-                status.recent.set_state(&alert.id, receiver, state);
-                if is_refused {
-                    // If the file takes nothing either, that is logged and counted.
-                    status.given_up(receiver).keep_or_lose(alert, FULL).await;
-                }
-            } else if is_refused {
-                delivering::lose(&status, &rule, receiver, offset);
-            }
-            if !is_refused {
-                let route = Route { rule: Arc::clone(&rule), receiver: Arc::clone(receiver) };
-                self.deliver_next(&route);
-            }
-        }
     }
 
     /// Begins to deliver the first alert of a route, unless a delivery is under way.
@@ -310,10 +235,26 @@ impl Engine {
         let Some(waiting) = self.outbox.next(route) else { return };
         let (stop, stopping) = watch::channel(false);
         let (task, settings) = (Arc::clone(&self.task), Arc::clone(&self.settings));
-        self.running.insert(route.clone(), stop);
+        let is_leaving = waiting.offset < self.leaving;
+        self.running.insert(route.clone(), Running { stop, is_leaving });
         let is_unlisted = self.unlisted.remove(&waiting.key);
-        let next = Next { route: route.clone(), waiting: waiting.clone(), is_unlisted };
+        let next = Next { route: route.clone(), waiting: waiting.clone(), is_unlisted, is_leaving };
         self.deliveries.spawn(delivering::deliver(task, settings, next, stopping));
+    }
+
+    /// Ends deliveries of alerts whose certificates the journal is about to delete: they are to be kept instead.
+    /// After a restart, they could not be read again.
+    fn look(&mut self) {
+        let Some(kept) = &self.task.kept else { return };
+        self.look = Some(Instant::now() + LOOK);
+        self.leaving = kept.leaving();
+        for (route, Running { stop, is_leaving }) in &self.running {
+            let is_first_leaving =
+                self.outbox.next(route).is_some_and(|first| first.offset < self.leaving);
+            if is_first_leaving && !is_leaving {
+                stop.send_replace(true);
+            }
+        }
     }
 
     /// Notes the end of a delivery, and begins the next one of its route.
@@ -430,16 +371,6 @@ impl Engine {
             self.note(&saved)?;
         }
         Ok(())
-    }
-}
-
-/// Counts alerts of a rule that are only counted, and logs why.
-fn count_suppressed(figures: &RuleFigures, rule: &str, limit: u32, count: u64, why: &str) {
-    for _ in 0..count {
-        figures.add_suppressed();
-    }
-    if figures.is_log_due() {
-        tracing::warn!(rule, limit, count, "{why}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use alerts::outbox::{Key, Waiting};
 use alerts::{Alert, Candidate, Match, Reason, Sighting};
@@ -10,6 +11,7 @@ use feed::{Begin, Hub, Stream as _};
 use jiff::Timestamp;
 use sinks::Position;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use wire::EntryKind;
 use wire::filter::Subject;
 
@@ -23,6 +25,8 @@ use crate::publish::reading::{Reading, Take};
 const MOST_MADE: usize = 1_000;
 /// Matches of a page at most, apart from the share of each rule. All others are only counted.
 const MOST_KEPT: usize = 50_000;
+/// Time between two updates of the figure of what is behind, while nothing is taken.
+const SHOW: Duration = Duration::from_secs(1);
 
 /// A certificate that matches a rule.
 #[derive(Debug)]
@@ -82,9 +86,21 @@ pub(super) async fn run(
         }
         let Matches { kept, suppressed, .. } = std::mem::take(&mut reading.user().matches);
         let page = Page { matches: kept, suppressed, settings, end: reading.position() };
+        let Some(place) = place(&pages, &reading, &status).await else { return };
+        place.send(page);
+    }
+}
+
+/// Waits for a place for a page, and shows meanwhile how far the reading is behind; none if nobody takes pages.
+async fn place<'p>(
+    pages: &'p mpsc::Sender<Page>,
+    reading: &Reading<Matching>,
+    status: &Status,
+) -> Option<mpsc::Permit<'p, Page>> {
+    loop {
         status.set_behind(reading.behind());
-        if pages.send(page).await.is_err() {
-            return;
+        if let Ok(place) = timeout(SHOW, pages.reserve()).await {
+            return place.ok();
         }
     }
 }

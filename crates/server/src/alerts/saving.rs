@@ -24,6 +24,8 @@ pub(super) struct Saving {
     store: Option<Box<dyn Store>>,
     /// True if other nodes read it, and deliver once this one has lost the lease.
     is_shared: bool,
+    /// True if a state is saved.
+    exists: bool,
     running: Option<Save>,
     due: Option<Instant>,
     /// The earliest time of the next save.
@@ -50,10 +52,15 @@ pub(super) enum Saved {
 }
 
 impl Saving {
-    /// Saves to a store, or nowhere.
-    pub(super) fn new(store: Option<Box<dyn Store>>, is_shared: bool) -> Self {
+    /// Saves to a store, or nowhere. `exists` is true if the store has a state.
+    pub(super) fn new(store: Option<Box<dyn Store>>, is_shared: bool, exists: bool) -> Self {
         let not_before = Instant::now();
-        Self { store, is_shared, running: None, due: None, not_before, failing: None }
+        Self { store, is_shared, exists, running: None, due: None, not_before, failing: None }
+    }
+
+    /// Reports whether a state is saved, or may be.
+    pub(super) const fn exists(&self) -> bool {
+        self.exists
     }
 
     /// Reports whether the state survives a restart.
@@ -87,7 +94,7 @@ impl Saving {
     /// Begins to save a document.
     pub(super) fn begin(&mut self, document: Vec<u8>) {
         let Some(mut store) = self.store.take() else { return };
-        self.due = None;
+        (self.due, self.exists) = (None, true);
         self.running = Some(Box::pin(async move {
             let outcome = store.save(document).await;
             (store, outcome)

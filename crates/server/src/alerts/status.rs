@@ -23,6 +23,7 @@ pub(crate) struct Status {
     /// The file of those that were given up.
     dead_letters: Option<Arc<DeadLetters>>,
     is_running: AtomicBool,
+    is_held: AtomicBool,
     behind: AtomicU64,
     missed: AtomicU64,
     save_errors: AtomicU64,
@@ -113,6 +114,7 @@ impl Status {
             recent: Recent::new(RECENT),
             dead_letters,
             is_running: AtomicBool::new(false),
+            is_held: AtomicBool::new(false),
             behind: AtomicU64::new(0),
             missed: AtomicU64::new(0),
             save_errors: AtomicU64::new(0),
@@ -127,6 +129,17 @@ impl Status {
     /// Reports whether this process delivers: in a cluster one node does.
     pub(crate) fn is_running(&self) -> bool {
         self.is_running.load(Ordering::Relaxed)
+    }
+
+    /// Reports whether no certificate is compared with the rules, because an alert can neither wait nor be
+    /// kept.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether that is so. Returns whether it was.
+    pub(super) fn set_held(&self, is_held: bool) -> bool {
+        self.is_held.swap(is_held, Ordering::Relaxed)
     }
 
     /// Returns the number of certificates that are published and not compared with the rules yet.
@@ -170,9 +183,13 @@ impl Status {
         self.receivers.read().clone()
     }
 
-    /// Describes an alert that has not arrived for minutes, without what only the operator may know: rules,
+    /// Describes a problem, such as an alert that has not arrived for minutes, without what only the operator may know: rules,
     /// receivers and their answers.
     pub(crate) fn problem(&self) -> Option<String> {
+        if self.is_held() {
+            let problem = "certificates are not compared with the rules for alerts: see the log";
+            return Some(problem.to_owned());
+        }
         let late = self.oldest.lock().as_ref().and_then(Oldest::late)?;
         Some(format!(
             "an alert has not arrived for {} s: see the log or /api/alerts",
@@ -288,6 +305,7 @@ impl Drop for Runs {
         let Self(status) = self;
         status.is_running.store(false, Ordering::Relaxed);
         status.set_behind(0);
+        status.set_held(false);
         status.set_waiting(std::iter::empty(), None);
     }
 }
@@ -322,5 +340,8 @@ mod tests {
         let seconds = seconds.strip_suffix(" s: see the log or /api/alerts").expect("no details");
         assert!(seconds.parse::<u64>().expect("a number") >= 360, "{problem}");
         assert!(status.late_logged.load(Ordering::Relaxed) > 0, "the log has the details");
+        status.set_held(true);
+        let held = "certificates are not compared with the rules for alerts: see the log";
+        assert_eq!(status.problem().as_deref(), Some(held));
     }
 }

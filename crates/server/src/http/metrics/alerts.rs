@@ -18,7 +18,7 @@ pub(super) struct AlertMetrics(pub(super) Arc<Status>);
 /// A figure with its name and help.
 type Row<T> = (&'static str, &'static str, fn(&T) -> u64);
 
-const GAUGES: [Row<Status>; 2] = [
+const GAUGES: [Row<Status>; 3] = [
     (
         "alerts_running",
         "1 while this server compares certificates with the rules for alerts; in a cluster one node does",
@@ -28,6 +28,12 @@ const GAUGES: [Row<Status>; 2] = [
         "alerts_behind",
         "Certificates published and not compared with the rules for alerts yet",
         Status::behind,
+    ),
+    (
+        "alerts_held",
+        "1 while no certificate is compared with the rules for alerts, because an alert can neither wait \
+         nor be kept in the file of dead letters",
+        |status| u64::from(status.is_held()),
     ),
 ];
 

@@ -1,8 +1,9 @@
 //! Receivers that are down, fail and hang, restarts, and another configuration.
 
 use rustix::process::Signal;
+use serde_json::Value;
 
-use super::{Accepted, Answer, Hook, Site, alerts, dead_letters};
+use super::{Accepted, Answer, Hook, RULES, Site, alerts, dead_letters};
 use crate::harness::eventually;
 use crate::operations::process::free_port;
 
@@ -59,4 +60,41 @@ async fn every_alert_arrives_once_and_in_order_whatever_the_receiver_does() {
     site.stop();
     accepted.add(&hook);
     accepted.check(&site, 0);
+}
+
+/// Rules that are removed, and come back with a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passed_without_rules_is_not_compared_later() {
+    let hook = Hook::start(&[]).await;
+    let receivers = [("ops", &*hook.url)];
+    let mut site = Site::new(&receivers, 0.0, None).await;
+    site.start();
+    site.grow(100);
+    site.metric_is("certstream_alerts_arrived_total{receiver=\"ops\"}", 10.0).await;
+    let file = site.file.replace(&alerts(&receivers), "");
+    std::fs::write(site.server().file(), file).expect("writable");
+    site.server().signal(Signal::HUP);
+    site.server().wait_for_line("configuration reloaded");
+    let begin = site.sim.logs()[0].size();
+    site.grow(100);
+    let end = site.sim.logs()[0].size();
+    eventually("the position is saved without rules", async || {
+        let state = std::fs::read(site.data_dir().join("alerts/state.json")).ok()?;
+        let state: Value = serde_json::from_slice(&state).ok()?;
+        (state["entries"].as_u64() == Some(end)).then_some(())
+    })
+    .await;
+    site.kill();
+    site.start();
+    site.grow(100);
+    site.metric_is("certstream_alerts_arrived_total{receiver=\"ops\"}", 10.0).await;
+    site.stop();
+    let mut accepted = Accepted::default();
+    accepted.add(&hook);
+    for (rule, _) in RULES {
+        let (first, _) = accepted.of_rule(rule);
+        let passed = first.iter().filter(|(_, index)| (begin..end).contains(index));
+        assert_eq!(passed.count(), 0, "{rule}");
+        assert!(first.iter().any(|(_, index)| *index >= end), "{rule}");
+    }
 }
