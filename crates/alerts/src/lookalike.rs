@@ -247,15 +247,19 @@ impl Lookalikes {
             self.memo.add(hash);
         }
         found.sort_unstable();
-        found.dedup_by_key(|(brand, _)| *brand);
+        let mut last = None;
         for (number, alike) in &found {
+            // The plainest likeness that counts in this place; a plainer one may not.
+            if last == Some(*number) {
+                continue;
+            }
             let brand = self.brand(*number).filter(|brand| *brand.domain != *name.domain);
             let likeness = brand.and_then(|brand| Self::judged(*alike, brand, place));
-            out.extend(likeness.map(|likeness| Lookalike {
-                brand: *number,
-                likeness,
-                part: form::decoded(label).into(),
-            }));
+            if let Some(likeness) = likeness {
+                let part = form::decoded(label).into();
+                out.push(Lookalike { brand: *number, likeness, part });
+                last = Some(*number);
+            }
         }
         self.found = found;
     }

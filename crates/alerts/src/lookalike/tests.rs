@@ -59,6 +59,11 @@ fn every_likeness_is_found() {
         ("ebay.com", "ebaylogin24.com", Added(Exact)),
         ("ing.com", "my-ing.com", Added(Exact)),
         ("facebook.com", "xyfacebookzz.com", Added(Exact)),
+        // Two edits are weak below another domain, but the added text counts.
+        ("facebook.com", "myfacebook.evil.com", Added(Exact)),
+        ("facebook.com", "facebook-1.evil.com", Added(Exact)),
+        ("microsoft.com", "microsoft-a.evil.com", Added(Exact)),
+        ("microsoft.com", "microsoftid.evil.com", Added(Exact)),
         ("paypal.com", "paypai-login.com", Added(LooksLike)),
         ("paypal.com", "papyal-login.com", Added(Edited)),
         ("b\u{fc}cher.de", "bucher.de", Confusable),
