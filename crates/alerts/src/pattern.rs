@@ -11,6 +11,7 @@ use regex_automata::meta::{BuildError, Config, Regex};
 use regex_syntax::ParserBuilder;
 
 use crate::problem::Problem;
+pub(crate) use literals::is_selective;
 
 /// Bytes of a pattern at most.
 pub const MAX_PATTERN_BYTES: usize = 1000;

@@ -8,7 +8,7 @@ use wire::filter::{Filter, Parameter};
 pub use except::Except;
 
 use crate::lookalike::Brand;
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, is_selective};
 use crate::problem::{Problem, Warning};
 use except::Exceptions;
 
@@ -148,8 +148,8 @@ impl Compiled {
         self.filter.as_ref().map_or(&[], |filter| filter.terms(parameter))
     }
 
-    /// Returns a filter that every certificate passes which can match; none if there is no such
-    /// filter.
+    /// Returns a filter that every certificate passes which can match; none if regular expressions
+    /// would be tried on nearly every certificate all the same.
     pub(crate) fn candidates(&self) -> Option<Filter> {
         let required: Option<Vec<&[String]>> =
             self.patterns.iter().map(Pattern::required).collect();
@@ -170,7 +170,10 @@ impl Compiled {
                     .flatten()
                     .or_else(|| filter.clone())
             }
-            (filter, None) => filter.clone(),
+            (Some(filter), None) if self.patterns.is_empty() || has_issuer(filter) => {
+                self.filter.clone()
+            }
+            (_, None) => None,
         }
     }
 
@@ -206,8 +209,15 @@ impl Compiled {
 
 /// Reports whether a filter has conditions that few certificates pass.
 fn is_narrow(filter: &Filter) -> bool {
-    let has_domain = filter.terms(Parameter::Domain).iter().any(|term| !is_suffix(term));
-    has_domain || !filter.terms(Parameter::Match).is_empty()
+    let domains = filter.terms(Parameter::Domain);
+    let matches = filter.terms(Parameter::Match);
+    !domains.is_empty() && !domains.iter().any(|term| is_suffix(term))
+        || !matches.is_empty() && matches.iter().all(|term| is_selective(term))
+}
+
+/// Reports whether a filter has a condition about the issuer.
+fn has_issuer(filter: &Filter) -> bool {
+    !filter.terms(Parameter::Issuer).is_empty()
 }
 
 /// Reports whether a text is a public suffix, with or without the dot before it.

@@ -6,9 +6,12 @@ use wire::filter::MIN_MATCH_CHARACTERS;
 /// Texts of one pattern at most: beyond, trying the pattern is cheaper than looking for them.
 const MAX_TEXTS: usize = 64;
 
-/// Returns texts in lower case of which every match contains one, each of at least three
-/// characters; none if there are no such texts. The pattern must have been read without regard to
-/// case.
+/// Parts that very many names have, without a dot beside them.
+const COMMON: [&str; 4] = ["com", "net", "org", "www"];
+
+/// Returns texts in lower case of which every match contains one, each with at least three
+/// characters that [are its own](own_characters); none if there are no such texts. The pattern must
+/// have been read without regard to case.
 pub(super) fn required(tree: &Hir) -> Option<Vec<String>> {
     match tree.kind() {
         HirKind::Literal(literal) => usable(&literal.0).map(|text| vec![text]),
@@ -48,9 +51,11 @@ fn of_sequence(parts: &[Hir]) -> Option<Vec<String>> {
     better(best, usable(&run).map(|text| vec![text]))
 }
 
-/// Returns the texts that fewer names contain: those whose shortest is longer, or else fewer.
+/// Returns the texts that fewer names contain: those whose shortest has more characters of its own,
+/// or else fewer.
 fn better(one: Option<Vec<String>>, other: Option<Vec<String>>) -> Option<Vec<String>> {
-    let shortest = |texts: &Vec<String>| texts.iter().map(String::len).min().unwrap_or_default();
+    let shortest =
+        |texts: &[String]| texts.iter().map(|text| own_characters(text)).min().unwrap_or_default();
     match (one, other) {
         (Some(one), Some(other)) => {
             let is_one = (shortest(&one), other.len()) >= (shortest(&other), one.len());
@@ -74,10 +79,38 @@ fn letter(class: &Class) -> Option<u8> {
 fn usable(literal: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(literal).ok()?.to_lowercase();
     let parts = text.split(|c: char| c == ',' || c == '*' || c.is_control() || c.is_whitespace());
-    let longest = parts.max_by_key(|part| part.chars().count())?;
-    let is_usable = longest.chars().count() >= MIN_MATCH_CHARACTERS
-        && longest.len() <= wire::filter::MAX_TERM_BYTES;
+    let longest = parts.max_by_key(|part| own_characters(part))?;
+    let is_usable = is_selective(longest) && longest.len() <= wire::filter::MAX_TERM_BYTES;
     is_usable.then(|| longest.to_owned())
+}
+
+/// Reports whether a text has enough characters of its own that few names contain it.
+pub(crate) fn is_selective(text: &str) -> bool {
+    own_characters(text) >= MIN_MATCH_CHARACTERS
+}
+
+/// Returns the number of characters of a text without `www.` and without a public suffix and the
+/// dot before it, which nearly all names have.
+fn own_characters(text: &str) -> usize {
+    let inner = text.trim_matches('.');
+    let inner = inner.strip_prefix("www.").unwrap_or(inner);
+    let follows_a_dot = text.starts_with('.') || inner.contains('.');
+    if COMMON.contains(&inner) || follows_a_dot && is_public_suffix(inner) {
+        return 0;
+    }
+    let mut dots = inner.match_indices('.');
+    let own = dots.find_map(|(dot, _)| {
+        let (before, after) = inner.split_at_checked(dot)?;
+        is_public_suffix(after.trim_start_matches('.')).then_some(before)
+    });
+    own.unwrap_or(inner).chars().count()
+}
+
+/// Reports whether a text is a public suffix of a registry, such as `com` or `co.uk`.
+fn is_public_suffix(text: &str) -> bool {
+    psl::suffix(text.as_bytes()).is_some_and(|suffix| {
+        suffix.typ() == Some(psl::Type::Icann) && suffix.as_bytes().len() == text.len()
+    })
 }
 
 #[cfg(test)]
@@ -106,6 +139,20 @@ mod tests {
             (r"\d+-\d+", None),
             ("", None),
             ("ab,cd*e", None),
+            // Nearly all names have a public suffix, and very many `www.`.
+            (r"^[a-z0-9-]{20,}\.com$", None),
+            (r"[0-9]{4}.*\.com$", None),
+            (r"^www\.[a-z]{9}", None),
+            (r"^[0-9]+\.co\.uk$", None),
+            (r"[0-9]+com$", None),
+            (r"(paypal|[0-9]\.com)", None),
+            (r"x[0-9]ab\.com", None),
+            // Read as `pa[yl]`, which has no text of three characters.
+            (r"(pay|pal)[a-z]*\.com", None),
+            (r"(pay|bank)[a-z]*\.com", Some(&["pay", "bank"])),
+            (r"^www\.pay[0-9]+\.com\.br", Some(&["www.pay"])),
+            (r"paypal\.com", Some(&["paypal.com"])),
+            (r"\.github\.io$", Some(&[".github.io"])),
         ] {
             let pattern = Pattern::compile(pattern).unwrap();
             let mut required = pattern.required().map(<[String]>::to_vec);

@@ -122,3 +122,26 @@ fn candidates_are_found_by_the_texts_of_a_regex() {
     });
     assert_eq!(terms(&narrow, Parameter::Match), Some(vec![]));
 }
+
+/// Conditions that nearly every certificate meets do not spare it a regular expression.
+#[test]
+fn a_regex_beside_public_suffixes_is_tried_on_every_certificate() {
+    let open = |change: fn(&mut Rule)| {
+        let rule = rule(|rule| {
+            rule.regex = texts(&[r"^[a-z0-9-]{20,}\.com$"]);
+            change(rule);
+        });
+        rule.compile().unwrap().candidates().is_none()
+    };
+    assert!(open(|_| {}));
+    assert!(open(|rule| rule.domain = texts(&["com"])));
+    assert!(open(|rule| rule.domain = texts(&["example.org", "com"])));
+    assert!(open(|rule| rule.matches = texts(&[".com"])));
+    assert!(open(|rule| rule.matches = texts(&["paypal", "www."])));
+    assert!(open(|rule| rule.entry = Some(EntryKind::X509LogEntry)));
+    assert!(!open(|rule| rule.domain = texts(&["example.org"])));
+    assert!(!open(|rule| rule.matches = texts(&["paypal"])));
+    assert!(!open(|rule| rule.issuer = texts(&["R10"])));
+    let suffix = rule(|rule| rule.domain = texts(&["com"]));
+    assert!(suffix.compile().unwrap().candidates().is_some(), "it has no regular expression");
+}
