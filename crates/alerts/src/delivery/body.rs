@@ -2,12 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::alert::Alert;
+use crate::alert::{Alert, Described};
 
 /// Names that a text for people lists at most.
 const MAX_NAMES: usize = 10;
 /// Characters of a text for people at most: Discord takes no more than 2,000.
 const MAX_CHARACTERS: usize = 1900;
+/// Characters of all its names at most, quoted.
+const MAX_ALL_NAMES: usize = 700;
+/// Reasons that it lists at most: more than there are conditions.
+const MAX_REASONS: usize = 8;
+/// Characters of a reason at most, quoted.
+const MAX_REASON: usize = 200;
+/// Characters of all reasons at most, quoted.
+const MAX_ALL_REASONS: usize = 400;
+/// Characters at most of the rule, the issuer and the name of a log, quoted.
+const MAX_SHORT: usize = 140;
+/// Characters of a link at most: beyond, it is left out.
+const MAX_LINK: usize = 1000;
 
 /// The form of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,32 +108,84 @@ fn card(alert: &Alert) -> Value {
 }
 
 /// Returns an alert as a text for people. `quote` makes text that comes from a certificate or a rule
-/// harmless.
+/// harmless, so all that is too long is cut before.
 fn text(alert: &Alert, quote: impl Fn(String) -> String) -> String {
-    let quote = |text: &str| quote(plain(text));
     let certificate = &alert.certificate;
-    let mut lines = vec![format!("Certificate alert: {}", quote(&alert.rule))];
-    lines.extend(alert.reasons.iter().map(|reason| format!("Reason: {}", quote(&reason.text))));
-    let names: Vec<_> = certificate.names.iter().take(MAX_NAMES).map(|name| plain(name)).collect();
-    let more = certificate.name_count.saturating_sub(names.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    lines.push(format!("Names: {}{more}", quote(&names.join(", "))));
-    let issuer = [certificate.issuer_cn.as_str(), &certificate.issuer_o];
-    lines.push(format!("Issuer: {}", quote(&issuer.join(", "))));
-    lines.push(format!("Valid: {} to {}", certificate.not_before, certificate.not_after));
-    let sightings = alert.sightings.iter().take(MAX_NAMES);
-    lines.extend(sightings.map(|sighting| {
-        format!("Seen: {}, index {} ({})", quote(&sighting.log), sighting.index, alert.entry)
-    }));
-    lines.push(format!("SHA-256: {}", certificate.sha256));
-    lines.extend(alert.link.iter().map(|link| format!("Link: {link}")));
+    let valid = format!("Valid: {} to {}", certificate.not_before, certificate.not_after);
+    let mut end = vec![format!("SHA-256: {}", certificate.sha256)];
+    let link = alert.link.iter().filter(|link| link.chars().count() <= MAX_LINK);
+    end.extend(link.map(|link| format!("Link: {link}")));
     if alert.suppressed > 0 {
-        lines.push(format!("Left out before this one: {} alerts", alert.suppressed));
+        end.push(format!("Left out before this one: {} alerts", alert.suppressed));
     }
-    let text = lines.join("\n");
-    match text.char_indices().nth(MAX_CHARACTERS) {
-        Some((end, _)) => text.get(..end).unwrap_or_default().to_owned() + "…",
-        None => text,
+    let taken = end.iter().chain([&valid]).map(|line| line.chars().count() + 1).sum();
+    let left = MAX_CHARACTERS.saturating_sub(taken);
+    let mut space = Space { quote: |text: &str| quote(plain(text)), left };
+    let title = space.line("Certificate alert: ", &alert.rule, "", MAX_SHORT);
+    let reasons: Vec<_> = alert.reasons.iter().take(MAX_REASONS).collect();
+    let most = (MAX_ALL_REASONS / reasons.len().max(1)).min(MAX_REASON);
+    let reasons: Vec<_> = reasons
+        .into_iter()
+        .filter_map(|reason| space.line("Reason: ", &reason.text, "", most))
+        .collect();
+    let issuer = [certificate.issuer_cn.as_str(), &certificate.issuer_o].join(", ");
+    let issuer = space.line("Issuer: ", &issuer, "", MAX_SHORT);
+    let names = space.names(certificate);
+    let sightings = alert.sightings.iter().take(MAX_NAMES).map_while(|sighting| {
+        let place = format!(", index {} ({})", sighting.index, alert.entry);
+        space.line("Seen: ", &sighting.log, &place, MAX_SHORT)
+    });
+    let sightings: Vec<_> = sightings.collect();
+    let lines = title.into_iter().chain(reasons).chain(names).chain(issuer).chain([valid]);
+    lines.chain(sightings).chain(end).collect::<Vec<_>>().join("\n")
+}
+
+/// The space that is left in a text for people.
+struct Space<Q> {
+    quote: Q,
+    /// Characters, with those that end lines.
+    left: usize,
+}
+
+impl<Q: Fn(&str) -> String> Space<Q> {
+    /// Returns a line with a quoted text, cut to `most` characters and to the space that is left;
+    /// none if there is no space.
+    fn line(&mut self, label: &str, text: &str, end: &str, most: usize) -> Option<String> {
+        let around = label.chars().count() + end.chars().count() + 1;
+        let quoted = self.cut(text, most.min(self.left.checked_sub(around)?))?;
+        self.left = self.left.saturating_sub(around + quoted.chars().count());
+        Some(format!("{label}{quoted}{end}"))
+    }
+
+    /// Returns a line with as many names as have space, and the number of the others.
+    fn names(&mut self, certificate: &Described) -> Option<String> {
+        let mut shown = String::new();
+        let mut count = 0;
+        for name in certificate.names.iter().take(MAX_NAMES) {
+            let comma = if count == 0 { "" } else { ", " };
+            let longer = format!("{shown}{comma}{name}");
+            if count > 0 && (self.quote)(&longer).chars().count() > MAX_ALL_NAMES {
+                break;
+            }
+            shown = longer;
+            count += 1;
+        }
+        let more = certificate.name_count.saturating_sub(count);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        self.line("Names: ", &shown, &more, MAX_ALL_NAMES)
+    }
+
+    /// Returns a text that has at most this number of characters when it is quoted, with a mark if a
+    /// part is left out.
+    fn cut(&self, text: &str, most: usize) -> Option<String> {
+        let fits = |quoted: &String| quoted.chars().count() <= most;
+        let whole = Some((self.quote)(text)).filter(fits);
+        whole.or_else(|| {
+            let starts: Vec<_> = text.char_indices().map(|(start, _)| start).take(most).collect();
+            let until = |end: usize| (self.quote)(&format!("{}…", text.get(..end).unwrap_or("")));
+            let fitting = starts.partition_point(|end| fits(&until(*end)));
+            starts.get(fitting.checked_sub(1)?).map(|end| until(*end))
+        })
     }
 }
 
@@ -213,5 +277,39 @@ mod tests {
         long.certificate.names = vec!["n".repeat(253); 100];
         let body: Value = serde_json::from_slice(&Format::Discord.body(&long).unwrap()).unwrap();
         assert!(body["content"].as_str().unwrap().chars().count() <= 2000);
+    }
+
+    /// The longest names leave quotes closed, and the fields that identify the certificate in place.
+    #[test]
+    fn long_names_leave_quotes_closed_and_all_fields_in_place() {
+        for unit in ["n", "`", "|", "<", ">", "&", "a.", "@everyone ", "\u{1f980}", "://"] {
+            let mut long = hostile();
+            let text: String = unit.chars().cycle().take(250).collect();
+            long.rule = text.chars().take(100).collect();
+            long.certificate.names = vec![text.clone(); 10];
+            long.certificate.issuer_cn.clone_from(&text);
+            long.reasons = vec![long.reasons[0].clone(); 6];
+            long.reasons.iter_mut().for_each(|reason| reason.text.clone_from(&text));
+            long.sightings = vec![long.sightings[0].clone(); 20];
+            let texts = [
+                super::text(&long, |text| code(&escaped(&text))),
+                super::text(&long, |text| code(&text)),
+                super::text(&long, |text| text),
+                for_people(&long),
+            ];
+            for (place, text) in texts.iter().enumerate() {
+                assert!(text.chars().count() <= MAX_CHARACTERS, "{text}");
+                let sha256 = format!("\nSHA-256: {}\n", long.certificate.sha256);
+                let fields =
+                    ["\nNames: ", " more\n", "\nIssuer: ", "\nValid: ", "\nSeen: ", &sha256];
+                for field in fields.into_iter().chain(["\nLink: https://certs.example/cert\n"]) {
+                    assert!(text.contains(field), "{field:?} in {text}");
+                }
+                let is_quoted = place < 2;
+                for line in text.lines().filter(|_| is_quoted) {
+                    assert!(matches!(line.matches('`').count(), 0 | 2), "{line}");
+                }
+            }
+        }
     }
 }
