@@ -3,6 +3,7 @@
 mod accepted;
 mod delivery;
 mod in_memory;
+mod kept;
 mod kills;
 pub(crate) mod published;
 #[allow(clippy::unwrap_used, reason = "a file of another crate's tests")]
