@@ -6,7 +6,6 @@ mod batches;
 mod cluster;
 mod damage;
 mod fences;
-mod limits;
 mod losses;
 mod model;
 mod nats;

@@ -1,5 +1,6 @@
 //! Opening a stream: credentials, TLS, and streams that cannot be used.
 
+mod limits;
 mod operator;
 
 use std::time::Duration;
