@@ -49,7 +49,7 @@ async fn a_log_that_leaves_is_read_to_its_end_and_resumes_if_it_returns() {
         followed.read_to(2, 700).await;
 
         // It leaves with entries that have not been read, and stays until they have been.
-        let slow = Fault::Delay(Duration::from_millis(300));
+        let slow = Fault::Delay(Duration::from_secs(4));
         sim.logs()[1].faults().inject(Scope::Entries, slow, Times::UntilCleared);
         sim.logs()[1].grow(600).expect("grows");
         let status = followed.status(&leaving);
@@ -61,11 +61,11 @@ async fn a_log_that_leaves_is_read_to_its_end_and_resumes_if_it_returns() {
         .expect("signed");
         eventually("it drains", || status.is_retired()).await;
         assert!(urls(&followed.fleet).contains(&leaving), "{leave:?}");
+        sim.logs()[1].faults().clear();
         followed.read_until(|this| this.entries[&leaving].len() == 1_300).await;
         eventually("it ends", || !urls(&followed.fleet).contains(&leaving)).await;
         assert!(urls(&followed.fleet).contains(&staying));
 
-        sim.logs()[1].faults().clear();
         sim.logs()[1].grow(100).expect("grows");
         sim.edit_list(|draft| {
             draft.logs[1].listed = true;
@@ -85,7 +85,7 @@ async fn a_log_that_returns_while_it_drains_is_still_followed() {
     let leaving = url_of(&sim.logs()[0]);
     let mut followed = follow(catalogue(&sim));
     followed.read_to(2, 300).await;
-    let slow = Fault::Delay(Duration::from_millis(200));
+    let slow = Fault::Delay(Duration::from_secs(1));
     sim.logs()[0].faults().inject(Scope::Entries, slow, Times::UntilCleared);
     sim.logs()[0].grow(2_000).expect("grows");
     sim.edit_list(|draft| draft.logs[0].listed = false).expect("signed");
