@@ -146,13 +146,11 @@ async def from_kafka(broker):
 
 def check_key(kind, message, identity):
     names = json.loads(message.value)["data"]["leaf_cert"]["all_domains"]
-    if kind == "entry":
-        assert message.key.decode() == identity, (message.key, identity)
-    elif names:
-        key = message.key.decode()
-        assert names[0].endswith(key) and key.count(".") <= 2, (key, names)
+    key = message.key.decode()
+    if kind == "entry" or not names:
+        assert key == identity, (key, identity, names)
     else:
-        assert message.key is None, (message.key, message.value)
+        assert names[0].endswith(key) and key.count(".") <= 2, (key, names)
 
 
 async def main():
